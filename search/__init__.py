@@ -1,0 +1,1 @@
+"""WHO decides, WHERE it runs, WHAT is written down."""

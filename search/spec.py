@@ -1,0 +1,130 @@
+"""SweepSpec: the whole sweep as one serialisable value, saved with the sweep and enough to resume it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from spaces.schema.protocol import Protocol
+from trainables.engine.contract import DataRef, Scalar, Split
+
+Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
+
+
+class InputError(ValueError):
+    """What the user gave cannot be swept; raised before anything is trained (exit code 2)."""
+
+
+class Budget(BaseModel):
+    """When a sweep ends although its strategy would go on; None sets no limit.
+
+    `max_cells` counts every cell that scores a config, taken from the ledger or trained.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_cells: Annotated[int, Field(gt=0)] | None = None
+    max_hours: Annotated[float, Field(gt=0)] | None = None
+
+
+class Resources(BaseModel):
+    """What one Ray Tune trial may use, and where Ray runs. Never part of a cell's key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ray_address: str = "local"
+    stack: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    cpus_per_trial: Annotated[float, Field(gt=0)] = 1.0
+    gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
+    cell_retries: Annotated[int, Field(ge=0)] = 2
+
+
+class SweepSpec(BaseModel):
+    """A space on a data set and a model, under a protocol, a strategy and a budget.
+
+    Attributes:
+        space: Name of a space, as `foldrace spaces` lists them.
+        data: What to read; see `trainables.engine.contract.DataRef`.
+        model: Encoder alias, hub id or local folder.
+        name: The sweep's name in MLflow; a second sweep of that name is another run.
+        experiment: Prefix of the three MLflow experiments.
+        tracking_uri: Where the ledger lives.
+        set_axes: Axes narrowed to some of their values.
+        fix: Fixed values (or axes) given another value.
+        configs: Which configs compete: "all" (the grid and the references), "reference",
+            "ablation", or the path of a .json, .jsonl or .csv file of configs.
+        plugin: A Python file of the user's own with spaces, losses, data sets or trainables.
+        strategy_seed: Seed of the strategy's own random choices; cells have their own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    space: str
+    data: DataRef
+    model: str
+    name: str
+    experiment: str = "foldrace"
+    tracking_uri: str = "sqlite:///mlflow.db"
+    set_axes: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
+    fix: dict[str, Scalar] = Field(default_factory=dict)
+    configs: str = "all"
+    seeds: tuple[int, ...] = (2, 16, 128, 2048)
+    folds: int | None = 5
+    holdout: float | Literal["official"] | None = None
+    strategy: Strategy = "race"
+    strategy_seed: int = 0
+    budget: Budget = Budget()
+    resources: Resources = Resources()
+    plugin: str | None = None
+
+    @field_validator("name", "experiment")
+    @classmethod
+    def _name_is_plain(cls, value: str) -> str:
+        if not value.strip() or "/" in value or value != value.strip() or len(value) > 200:
+            raise ValueError(
+                f"must be 1 to 200 characters without '/' and without blanks at its ends, "
+                f"got {value!r}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _protocol_holds(self) -> SweepSpec:
+        self.protocol  # noqa: B018  (a Protocol checks itself where it is built)
+        return self
+
+    @property
+    def protocol(self) -> Protocol:
+        """Which seeds and folds score a config."""
+        return Protocol(seeds=self.seeds, folds=self.folds, holdout=self.holdout)
+
+    @property
+    def split(self) -> Split:
+        """The same split in the words of `trainables`."""
+        return Split(folds=self.folds, holdout=self.holdout)
+
+
+def make_spec(**fields: Any) -> SweepSpec:
+    """Build a SweepSpec, all its faults in one message.
+
+    Raises:
+        InputError: naming each faulty field, what was found and what is allowed.
+    """
+    try:
+        return SweepSpec(**fields)
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            where = ".".join(str(part) for part in fault["loc"]) or "spec"
+            found = "" if fault["type"] == "missing" or not fault["loc"] else f", got {fault['input']!r}"
+            message = fault["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}: {message}{'' if 'got' in message else found}")
+        raise InputError("\n".join(lines)) from error
+
+
+def default_name(space: str, data: DataRef, model: str) -> str:
+    """A readable sweep name where the user gave none: what was searched, on what, with what."""
+    data_name = Path(data.name).stem if Path(data.name).suffix else data.name.split("/")[-1]
+    subset = "" if data.subset is None else f"-{data.subset}"
+    return f"{space}-{data_name}{subset}-{Path(model).name}"

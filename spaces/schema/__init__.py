@@ -1,0 +1,1 @@
+"""The vocabulary in which a space is declared: Space and Protocol."""

@@ -1,0 +1,1 @@
+"""HOW one stack of cells is trained; knows neither ray nor mlflow."""

@@ -1,0 +1,1 @@
+"""Encoders by alias, one a file; the listing is the contents."""

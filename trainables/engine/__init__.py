@@ -1,0 +1,1 @@
+"""The machinery under every trainable: contract, loop, folds, seeding, registry."""

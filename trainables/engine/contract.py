@@ -1,0 +1,206 @@
+"""All that crosses between `search` and `trainables`: Task, Cell, CellResult and the cell key.
+
+Everything here is JSON (or bytes) in both directions, so that it can travel through Ray, be kept in
+MLflow, and be hashed. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Scalar = str | int | float | bool | None
+CellStatus = Literal["done", "diverged", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRef:
+    """Which data a task reads: what the user typed, never the data itself.
+
+    Attributes:
+        name: Registry name (`trec`), `name-1k`/`name-10k`, path of a local .csv .tsv .jsonl .parquet,
+            or a Hugging Face hub id.
+        text: Column of the text; None takes the registry's, or `text`.
+        text_b: Column of the second text of a pair, None where there is none.
+        label: Column of the label; None takes the registry's, or `label`.
+        subset: Draw a stratified subset of so many rows, with a seed of its own.
+        drop_missing: Leave out rows whose text or label is missing, instead of refusing the file.
+    """
+
+    name: str
+    text: str | None = None
+    text_b: str | None = None
+    label: str | None = None
+    subset: int | None = None
+    drop_missing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """How rows are held out: `folds`-fold cross-validation, or one hold-out part.
+
+    Attributes:
+        folds: Number of folds, at least 2; None when `holdout` is given.
+        holdout: A share of the rows in (0, 1), or "official" for the data set's own test part.
+    """
+
+    folds: int | None = None
+    holdout: float | Literal["official"] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.folds is None) == (self.holdout is None):
+            raise ValueError(
+                f"Split needs exactly one of folds and holdout, got folds={self.folds}, "
+                f"holdout={self.holdout}."
+            )
+        if self.folds is not None and self.folds < 2:
+            raise ValueError(f"folds must be at least 2, got {self.folds}.")
+        if isinstance(self.holdout, float) and not 0 < self.holdout < 1:
+            raise ValueError(f"holdout must be a share in (0, 1), got {self.holdout}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the cells of a sweep share. A worker refuses data or weights with other fingerprints."""
+
+    trainable: str
+    version: int
+    data: DataRef
+    data_fingerprint: str
+    model: str
+    model_fingerprint: str
+    split: Split
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value from which `from_json` makes an equal Task."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Task:
+        """The inverse of `to_json`."""
+        fields = dict(value)
+        fields["data"] = DataRef(**fields["data"])
+        fields["split"] = Split(**fields["split"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One training: a complete config (every field of the trainable's Config), a seed and a fold."""
+
+    key: str
+    config: Mapping[str, Scalar]
+    seed: int
+    fold: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """What one training gave.
+
+    Attributes:
+        key: The cell's key.
+        status: "done"; "diverged" when a loss was not finite; "failed" when it raised.
+        metrics: Final metrics by name; scores are fractions, `seconds` and `peak_memory_mib` too.
+        epochs: Metrics after each epoch, in order.
+        rows: Indices of the held-out rows in the data set, int64 (held_out,).
+        probabilities: Out-of-fold class probabilities, float32 (held_out, classes).
+        error: The message of a failed or diverged cell, else None.
+    """
+
+    key: str
+    status: CellStatus
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    epochs: tuple[Mapping[str, float], ...] = ()
+    rows: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    probabilities: npt.NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, 0), np.float32)
+    )
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value; arrays as base64 of their little-endian bytes."""
+        return {
+            "key": self.key,
+            "status": self.status,
+            "metrics": dict(self.metrics),
+            "epochs": [dict(epoch) for epoch in self.epochs],
+            "rows": base64.b64encode(self.rows.astype("<i8").tobytes()).decode(),
+            "probabilities": base64.b64encode(self.probabilities.astype("<f4").tobytes()).decode(),
+            "classes": int(self.probabilities.shape[1]),
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> CellResult:
+        """The inverse of `to_json`."""
+        rows = np.frombuffer(base64.b64decode(value["rows"]), "<i8").astype(np.int64)
+        flat = np.frombuffer(base64.b64decode(value["probabilities"]), "<f4").astype(np.float32)
+        return cls(
+            key=value["key"],
+            status=value["status"],
+            metrics=dict(value["metrics"]),
+            epochs=tuple(value["epochs"]),
+            rows=rows,
+            probabilities=flat.reshape(len(rows), value["classes"]),
+            error=value["error"],
+        )
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text on every machine.
+
+    An integral float is written as the integer, so that `1` and `1.0` typed by a user name the same
+    cell.
+
+    Raises:
+        ValueError: if the value holds NaN or an infinity.
+    """
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, Mapping):
+            return {str(key): plain(part) for key, part in item.items()}
+        if isinstance(item, list | tuple):
+            return [plain(part) for part in item]
+        if isinstance(item, float) and item.is_integer():
+            return int(item)
+        return item
+
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def family_key(task: Task) -> str:
+    """sha256 of what a task's cells share apart from their config, seed and fold.
+
+    The ledger finds the cells of every sweep over the same data, model and split by this one tag.
+    Not the path of the data nor the machine: only contents count.
+    """
+    shared = {
+        "trainable": task.trainable,
+        "version": task.version,
+        "data": task.data_fingerprint,
+        "model": task.model_fingerprint,
+        "split": dataclasses.asdict(task.split),
+    }
+    return hashlib.sha256(canonical_json(shared).encode()).hexdigest()
+
+
+def cell_key(task: Task, active_config: Mapping[str, Scalar], seed: int, fold: int) -> str:
+    """sha256 of all that determines a cell's result; equal keys mean equal results.
+
+    Args:
+        task: Trainable and version, data and model fingerprints, and the split.
+        active_config: The config without the hyper-parameters that are inert in it.
+        seed: Fixes init, order, dropout and the folds.
+        fold: Which fold is held out; 0 under a hold-out split.
+    """
+    value = {"family": family_key(task), "config": active_config, "seed": seed, "fold": fold}
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()

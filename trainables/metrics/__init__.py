@@ -1,0 +1,1 @@
+"""Metrics of one cell, one a file; the listing is the contents."""
