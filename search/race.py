@@ -1,0 +1,178 @@
+"""The ask/tell core of all strategies: knows neither Ray nor MLflow, only cells and scores.
+
+    strategy = make_strategy("race", problem, seed=0, max_cells=3000)
+    while not strategy.done:
+        for config, block in strategy.ask(16):
+            strategy.tell(config, block, train(config, block))
+
+A strategy's state is a pure function of (problem, settings, cells told): to resume is to tell a new
+strategy what the ledger holds, in any order, and to go on.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from search.strategies import plain
+from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, IntArray, Problem
+
+__all__ = ["STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
+
+STRATEGIES = ("race", "grid", "random", "tpe", "halving", "wilcoxon")
+
+
+class Policy(Protocol):
+    """Who comes next: all that differs between strategies."""
+
+    def propose(self, board: Board, limit: int) -> IntArray:
+        """Open cells to train next, best first, int (at most limit, 2).
+
+        Empty means: wait for cells under way; empty with none under way means the end. Must depend
+        on the board alone.
+        """
+        ...
+
+    def winner(self, board: Board) -> int | None:
+        """The config to name if the sweep ended now; None before anything is complete."""
+        ...
+
+
+class Strategy:
+    """Asks for cells, is told scores, and knows when it is done.
+
+    Args:
+        problem: What competes.
+        policy: Who comes next.
+        max_cells: Cells that may be spent, trained or reused, failed ones too; None sets no limit.
+            The floor comes first, so a smaller budget than the floor's cells cuts the floor short.
+
+    Raises:
+        ValueError: when max_cells is below 1.
+    """
+
+    def __init__(self, problem: Problem, policy: Policy, max_cells: int | None = None) -> None:
+        if max_cells is not None and max_cells < 1:
+            raise ValueError(f"max_cells must be at least 1 or None for no limit, got {max_cells}.")
+        self.problem = problem
+        self.board = Board(problem)
+        self._policy = policy
+        self._max_cells = self.board.state.size if max_cells is None else max_cells
+        self._end: tuple[int, bool] = (-1, False)
+
+    def ask(self, n: int) -> list[tuple[int, int]]:
+        """Up to n cells (config, block), never asked before nor told; same shapes are neighbours.
+
+        Fewer than n, or none, when the strategy must see results first or is done.
+
+        Raises:
+            ValueError: when n is below 1.
+        """
+        if n < 1:
+            raise ValueError(f"ask for at least 1 cell, got n={n}.")
+        cells = self._next(n)
+        for config, block in cells:
+            self.board.set(config, block, ASKED)
+        # Groups in the order of their best cell, the policy's order within each.
+        groups = self.problem.shapes[cells[:, 0]]
+        _, seen_at, group = np.unique(groups, return_index=True, return_inverse=True)
+        order = np.argsort(seen_at[group], kind="stable")
+        return [(int(config), int(block)) for config, block in cells[order]]
+
+    def tell(self, config: int, block: int, score: float | None) -> None:
+        """The score of a cell, asked for or not (reused from the ledger); None when it failed.
+
+        A failed cell stays missing: its config keeps its other cells and is never complete.
+
+        Raises:
+            ValueError: when there is no such cell, the score is not finite, or the cell was told
+                another score before.
+        """
+        if score is not None and not np.isfinite(score):
+            raise ValueError(
+                f"score of cell ({config}, {block}) must be finite, or None for a failed cell, "
+                f"got {score}."
+            )
+        if self.board.state_of(config, block) == TOLD:
+            if score is None or score == self.board.scores[config, block]:
+                return  # the same news twice, or a late failure of a cell that is there already
+            raise ValueError(
+                f"cell ({config}, {block}) was told {self.board.scores[config, block]} before and "
+                f"now {score}; a cell has one score."
+            )
+        if score is None:
+            self.board.set(config, block, FAILED)
+        else:
+            self.board.set(config, block, TOLD, float(score))
+
+    def forget(self, config: int, block: int) -> None:
+        """Put an asked cell back, as if it had not been asked (its worker died).
+
+        Raises:
+            ValueError: when the cell is not under way.
+        """
+        if self.board.state_of(config, block) != ASKED:
+            raise ValueError(
+                f"cell ({config}, {block}) is not under way; only an asked cell that was not told "
+                "can be forgotten."
+            )
+        self.board.set(config, block, OPEN)
+
+    @property
+    def done(self) -> bool:
+        """Nothing is under way and nothing more will be asked."""
+        if self.board.count(ASKED):
+            return False
+        if self._end[0] != self.board.version:
+            self._end = (self.board.version, not len(self._next(1)))
+        return self._end[1]
+
+    @property
+    def spent(self) -> int:
+        """Cells told or failed: what counts against max_cells."""
+        return self.board.count(TOLD, FAILED)
+
+    def winner(self) -> int | None:
+        """The config to name if the sweep ended now; None before anything is complete."""
+        return self._policy.winner(self.board)
+
+    def _next(self, n: int) -> IntArray:
+        n = min(n, self._max_cells - self.spent - self.board.count(ASKED))
+        if n <= 0:
+            return np.zeros((0, 2), np.int64)
+        floor = self.board.open_cells(self.problem.floor, n)
+        if len(floor) == n:
+            return floor
+        cells = self._policy.propose(self.board, n)
+        mine = ~np.isin(cells[:, 0], self.problem.floor)
+        return np.concatenate([floor, cells[mine]])[:n]
+
+
+def make_strategy(
+    name: str, problem: Problem, *, seed: int = 0, max_cells: int | None = None
+) -> Strategy:
+    """A strategy by its name.
+
+    Args:
+        name: One of STRATEGIES.
+        problem: What competes.
+        seed: Seed of the strategy's own random choices; cells have their own.
+        max_cells: Cells that may be spent, trained or reused; None sets no limit.
+
+    Raises:
+        ValueError: for an unknown name or a budget below 1.
+    """
+    return Strategy(problem, _policy(name, problem, seed), max_cells)
+
+
+def _policy(name: str, problem: Problem, seed: int) -> Policy:
+    if name == "grid":
+        return plain.grid(problem)
+    if name == "random":
+        return plain.random(problem, seed)
+    if name == "tpe":
+        from search.strategies.tpe import Tpe  # Optuna takes a second to import
+
+        return Tpe(problem, seed)
+    raise ValueError(f"No strategy named {name!r}. Known: {', '.join(STRATEGIES)}.")

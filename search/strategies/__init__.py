@@ -1,0 +1,1 @@
+"""Who comes next: one policy a file, all of them over the same board of cells."""

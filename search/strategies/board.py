@@ -1,0 +1,191 @@
+"""The problem a strategy is set, and the board of cells that it plays on.
+
+A board is the whole state of a strategy: which cells are open, asked, told or failed, and the
+scores of the told ones. Policies read it and keep nothing of their own but caches, so that telling
+an empty board the ledger's cells is all there is to resuming.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+OPEN, ASKED, TOLD, FAILED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """What competes, over which blocks, and what must be measured in any case.
+
+    Attributes:
+        features: Ordinal position of each config on each axis, float (configs, axes); nan where the
+            axis is inert for that config.
+        shapes: Shape group of each config, int (configs,); cells of one group can be one stack.
+        blocks: Number of blocks, each a (seed, fold), in the protocol's shared order.
+        floor: Configs that get every block under any strategy: baseline and references.
+        prior: Configs that are good first guesses, for example the paper's best.
+        mode: Whether a high or a low score is good.
+        unordered: Axes whose positions have no order (names rather than numbers).
+
+    Raises:
+        ValueError: when shapes or ids do not fit the features.
+    """
+
+    features: FloatArray
+    shapes: IntArray
+    blocks: int
+    floor: tuple[int, ...] = ()
+    prior: tuple[int, ...] = ()
+    mode: Literal["max", "min"] = "max"
+    unordered: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2 or not len(self.features):
+            raise ValueError(
+                f"features must be (configs, axes) with at least one config, "
+                f"got shape {self.features.shape}."
+            )
+        if self.shapes.shape != (self.configs,):
+            raise ValueError(
+                f"shapes must hold one group per config, {self.configs}, "
+                f"got shape {self.shapes.shape}."
+            )
+        if self.blocks < 1:
+            raise ValueError(f"blocks must be at least 1, got {self.blocks}.")
+        if self.mode not in ("max", "min"):
+            raise ValueError(f"mode must be 'max' or 'min', got {self.mode!r}.")
+        for name, ids, end in (
+            ("floor", self.floor, self.configs),
+            ("prior", self.prior, self.configs),
+            ("unordered", self.unordered, self.features.shape[1]),
+        ):
+            wrong = [i for i in ids if not 0 <= i < end]
+            if wrong or len(set(ids)) != len(ids):
+                raise ValueError(f"{name} must be distinct ids below {end}, got {ids}.")
+
+    @property
+    def configs(self) -> int:
+        """Number of configs that compete."""
+        return len(self.features)
+
+    @property
+    def sign(self) -> float:
+        """+1 where a high score is good, -1 where a low one is."""
+        return 1.0 if self.mode == "max" else -1.0
+
+    @property
+    def first(self) -> tuple[int, ...]:
+        """The floor, then the first guesses that are not in it."""
+        return tuple(dict.fromkeys((*self.floor, *self.prior)))
+
+
+class Board:
+    """Cells of a problem: their state and their scores.
+
+    Attributes:
+        problem: What is played.
+        state: OPEN, ASKED, TOLD or FAILED, int8 (configs, blocks).
+        scores: Scores as told, float (configs, blocks); nan where nothing was told.
+        version: Counts the changes, so that policies know when a cache is stale.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.state = np.zeros((problem.configs, problem.blocks), np.int8)
+        self.scores = np.full((problem.configs, problem.blocks), np.nan)
+        self.version = 0
+        self._in_state = np.array([self.state.size, 0, 0, 0])
+        self._per_config = np.zeros((4, problem.configs), np.int64)
+        self._per_config[OPEN] = problem.blocks
+
+    def state_of(self, config: int, block: int) -> int:
+        """The state of one cell.
+
+        Raises:
+            ValueError: when there is no such cell.
+        """
+        configs, blocks = self.state.shape
+        if not (0 <= config < configs and 0 <= block < blocks):
+            raise ValueError(
+                f"cell ({config}, {block}) is outside the {configs} configs x {blocks} blocks "
+                "of this problem."
+            )
+        return int(self.state[config, block])
+
+    def set(self, config: int, block: int, state: int, score: float = np.nan) -> None:
+        """Move one cell to a state; the score only matters for TOLD.
+
+        Raises:
+            ValueError: when there is no such cell.
+        """
+        old = self.state_of(config, block)
+        self._in_state[old] -= 1
+        self._in_state[state] += 1
+        self._per_config[old, config] -= 1
+        self._per_config[state, config] += 1
+        self.state[config, block] = state
+        self.scores[config, block] = score
+        self.version += 1
+
+    def count(self, *states: int) -> int:
+        """Cells in any of the states."""
+        return int(sum(self._in_state[state] for state in states))
+
+    def per_config(self, *states: int) -> IntArray:
+        """Cells of each config in any of the states, (configs,)."""
+        return np.asarray(self._per_config[list(states)].sum(axis=0))
+
+    def open_cells(self, configs: npt.ArrayLike, limit: int) -> IntArray:
+        """The first `limit` open cells, config by config in the order given, (cells, 2)."""
+        order = np.asarray(configs, np.int64)
+        order = order[self._per_config[OPEN, order] > 0][:limit]
+        rows, blocks = np.nonzero(self.state[order] == OPEN)
+        return np.stack([order[rows], blocks], axis=1)[:limit]
+
+    def complete(self) -> BoolArray:
+        """Configs told on every block, none failed, (configs,)."""
+        return np.equal(self._per_config[TOLD], self.problem.blocks)
+
+    def settled(self) -> BoolArray:
+        """Configs with nothing open or under way: complete, or complete but for failures."""
+        return np.equal(self.per_config(TOLD, FAILED), self.problem.blocks)
+
+    def means(self) -> FloatArray:
+        """Mean of each config over ALL blocks, (configs,); nan unless every block was told."""
+        means = np.full(self.problem.configs, np.nan)
+        complete = self.complete()
+        means[complete] = self.scores[complete].mean(axis=1)
+        return means
+
+    def adjusted_means(self, sweeps: int = 3) -> FloatArray:
+        """Mean of each config as if it had met every block, (configs,); nan without any cell.
+
+        A config that lacks an easy block must not look worse for it, nor one that lacks a hard
+        block better: block effects are fitted from the configs that share blocks (two-way additive
+        least squares by backfitting) and taken off. Equal to `means` on complete configs.
+        """
+        told = self.state == TOLD
+        rows = np.flatnonzero(told.any(axis=1))
+        adjusted = np.full(self.problem.configs, np.nan)
+        if not len(rows):
+            return adjusted
+        told, scores = told[rows], np.where(told[rows], self.scores[rows], 0.0)
+        per_row, per_block = told.sum(axis=1), np.maximum(told.sum(axis=0), 1)
+        effects = np.zeros(self.problem.blocks)
+        centers = scores.sum(axis=1) / per_row
+        for _ in range(sweeps if not told.all() else 0):
+            effects = (scores - np.where(told, centers[:, None], 0.0)).sum(axis=0) / per_block
+            effects -= effects.mean()
+            centers = (scores - np.where(told, effects, 0.0)).sum(axis=1) / per_row
+        # Complete configs need no model: their mean is the protocol's own.
+        full = told.all(axis=1)
+        centers[full] = scores[full].sum(axis=1) / self.problem.blocks
+        adjusted[rows] = centers
+        return adjusted

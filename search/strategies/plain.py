@@ -1,0 +1,48 @@
+"""Policies that plan nothing: the whole grid in order, or configs at random."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search.strategies.board import Board, IntArray, Problem
+
+
+class InOrder:
+    """Trains configs one after another, each on all its blocks.
+
+    Config by config rather than block by block: stopped at any moment, all configs but the last few
+    have their complete mean.
+    """
+
+    def __init__(self, order: IntArray) -> None:
+        self._order = order
+
+    def propose(self, board: Board, limit: int) -> IntArray:
+        """The first open cells of the order, (cells, 2)."""
+        return board.open_cells(self._order, limit)
+
+    def winner(self, board: Board) -> int | None:
+        """The config with the best complete mean."""
+        return best_complete(board)
+
+
+def best_complete(board: Board) -> int | None:
+    """The config with the best complete mean, the lowest id among equals; None without one."""
+    means = board.means() * board.problem.sign
+    return None if np.isnan(means).all() else int(np.nanargmax(means))
+
+
+def _first_then(problem: Problem, order: IntArray) -> IntArray:
+    first = np.array(problem.first, np.int64)
+    return np.concatenate([first, order[~np.isin(order, first)]])
+
+
+def grid(problem: Problem) -> InOrder:
+    """Every config; those of one shape next to each other, so that a stack is never mixed."""
+    return InOrder(_first_then(problem, np.argsort(problem.shapes, kind="stable")))
+
+
+def random(problem: Problem, seed: int) -> InOrder:
+    """Every config, in an order drawn from the seed."""
+    order = np.random.default_rng(seed).permutation(problem.configs)
+    return InOrder(_first_then(problem, order))

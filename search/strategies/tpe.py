@@ -1,0 +1,105 @@
+"""TPE over the axes' positions: Optuna's sampler, told each config's mean over all its blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from search.strategies.board import OPEN, Board, BoolArray, FloatArray, IntArray, Problem
+from search.strategies.plain import best_complete
+
+
+class Tpe:
+    """Proposes configs by Optuna's TPESampler and trains each on all its blocks.
+
+    The sampler sees what the board holds and nothing else: its study is rebuilt from the settled
+    configs in the order of their ids, and its random stream is seeded by how many there are. So the
+    proposals do not depend on the order in which cells came in.
+    """
+
+    def __init__(self, problem: Problem, seed: int) -> None:
+        self._problem = problem
+        self._seed = seed
+        known = np.isfinite(problem.features)
+        self._known = known
+        self._axes: dict[str, optuna.distributions.BaseDistribution] = {
+            f"axis_{axis}": CategoricalDistribution(tuple(range(int(top) + 1)))
+            if axis in problem.unordered
+            else IntDistribution(0, int(top))
+            for axis, top in enumerate(np.where(known, problem.features, 0).max(axis=0))
+        }
+        self._scale = 1.0 / np.maximum(np.where(known, problem.features, 1.0).max(axis=0), 1.0)
+
+    def propose(self, board: Board, limit: int) -> IntArray:
+        """Open cells of the configs under way, then those of new proposals, (cells, 2)."""
+        open_per_config = board.per_config(OPEN)
+        started = open_per_config < self._problem.blocks
+        under_way = np.flatnonzero(started & (open_per_config > 0))
+        # The fullest first: a config is only told to the sampler when it is through.
+        order = list(under_way[np.argsort(open_per_config[under_way], kind="stable")])
+        first = [config for config in self._problem.first if not started[config]]
+        order += first
+        cells = int(open_per_config[order].sum()) if order else 0
+        taken = started.copy()
+        taken[first] = True
+        while cells < limit and not taken.all():
+            config = self._suggest(board, taken)
+            taken[config] = True
+            order.append(config)
+            cells += self._problem.blocks
+        return board.open_cells(np.array(order, np.int64), limit)
+
+    def winner(self, board: Board) -> int | None:
+        """The config with the best complete mean."""
+        return best_complete(board)
+
+    def _suggest(self, board: Board, taken: BoolArray) -> int:
+        """The sampler's next point; the nearest free config when that one is taken."""
+        settled = board.settled()
+        values = board.adjusted_means()
+        study = self._study(settled, taken & ~settled, values, int(taken.sum()))
+        params = study.ask(self._axes).params
+        point = np.array([float(params[name]) for name in self._axes])
+        free = np.flatnonzero(~taken)
+        gaps = np.abs(self._problem.features[free] - point) * self._scale
+        return int(free[np.argmin(np.where(self._known[free], gaps, 0.0).sum(axis=1))])
+
+    def _study(
+        self, settled: BoolArray, pending: BoolArray, values: FloatArray, stream: int
+    ) -> optuna.Study:
+        seeds = np.random.SeedSequence((self._seed, stream))
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            study = optuna.create_study(
+                direction="maximize" if self._problem.mode == "max" else "minimize",
+                sampler=optuna.samplers.TPESampler(seed=int(seeds.generate_state(1)[0])),
+            )
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+        # A config all of whose cells failed is as if it were never tried; it is taken all the same.
+        done = np.flatnonzero(settled & np.isfinite(values))
+        study.add_trials(
+            [self._trial(i, TrialState.COMPLETE, float(values[i])) for i in done.tolist()]
+            + [self._trial(i, TrialState.RUNNING, None) for i in np.flatnonzero(pending).tolist()]
+        )
+        return study
+
+    def _trial(
+        self, config: int, state: optuna.trial.TrialState, value: float | None
+    ) -> optuna.trial.FrozenTrial:
+        known = {
+            name: int(position)
+            for name, position, active in zip(
+                self._axes, self._problem.features[config], self._known[config], strict=True
+            )
+            if active  # an inert axis teaches the sampler nothing
+        }
+        return optuna.trial.create_trial(
+            state=state,
+            value=value,
+            params=known,
+            distributions={name: self._axes[name] for name in known},
+        )
