@@ -1,4 +1,7 @@
-"""SweepSpec: the whole sweep as one serialisable value, saved with the sweep and enough to resume it."""
+"""SweepSpec: the whole sweep as one serialisable value.
+
+Saved with the sweep in the ledger, it is all that `resume` needs.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
 
 class InputError(ValueError):
     """What the user gave cannot be swept; raised before anything is trained (exit code 2)."""
+
+
+class SweepError(RuntimeError):
+    """Every further trial would fail the same way; what was earned before is in the ledger."""
 
 
 class Budget(BaseModel):
@@ -117,7 +124,11 @@ def make_spec(**fields: Any) -> SweepSpec:
         lines = []
         for fault in error.errors():
             where = ".".join(str(part) for part in fault["loc"]) or "spec"
-            found = "" if fault["type"] == "missing" or not fault["loc"] else f", got {fault['input']!r}"
+            found = (
+                ""
+                if fault["type"] == "missing" or not fault["loc"]
+                else f", got {fault['input']!r}"
+            )
             message = fault["msg"].removeprefix("Value error, ")
             lines.append(f"{where}: {message}{'' if 'got' in message else found}")
         raise InputError("\n".join(lines)) from error

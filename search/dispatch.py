@@ -1,0 +1,151 @@
+"""Which cells share the next stack, which are running, and which must be trained again.
+
+Stands between the strategy, which thinks in pairs (config, block), and whatever trains stacks: Ray
+Tune in search/tuner.py, a plain loop in a test. Knows neither.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from trainables.engine.contract import Cell, CellResult, Task
+
+Pair = tuple[int, int]  # (index of the config, index of the block)
+
+# A trial costs some 20-100 ms around its training; so much training makes that a small share.
+_SECONDS_PER_STACK = 5.0
+_MOST_CELLS_PER_STACK = 16
+
+
+class Asker(Protocol):
+    """The part of a strategy (search/race.py) that decides what is trained."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the strategy wants no more cells."""
+        ...
+
+    def ask(self, n: int) -> list[Pair]:
+        """Up to n pairs to train next; empty when it must wait for results, or is done."""
+        ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """The cells of a sweep, as far as whoever trains them must know.
+
+    Attributes:
+        task: What all cells share.
+        cell: The cell of a pair.
+        shape: Equal for pairs that may share a stack.
+        on_result: Called in the driver with each result, in order of arrival; tells the strategy.
+    """
+
+    task: Task
+    cell: Callable[[Pair], Cell]
+    shape: Callable[[Pair], object]
+    on_result: Callable[[Pair, CellResult], None]
+
+
+@dataclass
+class Dispatcher:
+    """Forms stacks, and settles what came back and what did not.
+
+    Attributes:
+        strategy: Asked for pairs when none are waiting.
+        work: The cells of the sweep.
+        stack: Cells per stack, or "auto" for about five seconds of training.
+        slots: How many stacks run at once.
+        retries: How often a cell whose stack was lost is trained again.
+        deadline: Value of time.monotonic() at which nothing more may run; None for no limit.
+    """
+
+    strategy: Asker
+    work: Work
+    stack: int | Literal["auto"] = "auto"
+    slots: int = 1
+    retries: int = 2
+    deadline: float | None = None
+    out_of_time: bool = False
+    _queue: deque[Pair] = field(default_factory=deque)
+    _running: dict[str, dict[str, Pair]] = field(default_factory=dict)  # stack -> cell key -> pair
+    _losses: dict[Pair, int] = field(default_factory=dict)
+    _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no cell is being trained."""
+        return not any(self._running.values())
+
+    def stack_size(self) -> int:
+        """How many cells the next stack may hold."""
+        if self.stack != "auto":
+            return self.stack
+        if not self._seconds:
+            return 1
+        typical = sorted(self._seconds)[len(self._seconds) // 2]
+        size = round(_SECONDS_PER_STACK / max(typical, 1e-3))
+        return max(1, min(_MOST_CELLS_PER_STACK, size))
+
+    def next_stack(self, stack_id: str) -> list[Cell]:
+        """Cells of one shape to train next; empty when there is nothing to start now.
+
+        A cell whose stack was lost before rides alone: should it kill its worker, it takes no
+        other along.
+        """
+        size = self.stack_size()
+        if self.deadline is not None:
+            mean = sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
+            left = self.deadline - time.monotonic()
+            if left <= mean:
+                self.out_of_time = True
+                return []
+            size = max(1, min(size, int(left / mean))) if mean else size
+        if not self._queue:
+            self._queue.extend(self.strategy.ask(size * self.slots))
+        pairs = self._take(size)
+        cells = [self.work.cell(pair) for pair in pairs]
+        if cells:
+            self._running[stack_id] = {c.key: pair for c, pair in zip(cells, pairs, strict=True)}
+        return cells
+
+    def _take(self, size: int) -> list[Pair]:
+        if not self._queue:
+            return []
+        first = self._queue.popleft()
+        taken: list[Pair] = [first]
+        if first in self._losses:
+            return taken
+        others: list[Pair] = []
+        shape = self.work.shape(first)
+        while self._queue and len(taken) < size:
+            pair = self._queue.popleft()
+            fits = self.work.shape(pair) == shape and pair not in self._losses
+            (taken if fits else others).append(pair)
+        self._queue.extendleft(reversed(others))
+        return taken
+
+    def received(self, stack_id: str, result: CellResult) -> None:
+        """Take one cell's result; a second one of the same cell, or of a lost stack, is ignored."""
+        pair = self._running.get(stack_id, {}).pop(result.key, None)
+        if pair is None:
+            return
+        if "seconds" in result.metrics:
+            self._seconds.append(result.metrics["seconds"])
+        self.work.on_result(pair, result)
+
+    def ended(self, stack_id: str, error: str | None = None) -> None:
+        """A stack is over: cells that it did not report go back, or are given up as failed."""
+        for key, pair in self._running.pop(stack_id, {}).items():
+            losses = self._losses[pair] = self._losses.get(pair, 0) + 1
+            if losses <= self.retries:
+                self._queue.append(pair)
+                continue
+            message = (
+                f"its worker ended {losses} times before it was done: {error or 'no reason given'}"
+            )
+            self.work.on_result(pair, CellResult(key=key, status="failed", error=message))

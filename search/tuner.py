@@ -1,0 +1,262 @@
+"""The only file that starts Ray Tune trials: a Searcher that asks for stacks of cells.
+
+A trial trains one stack and reports each cell as it finishes. Ray never retries a trial here: what a
+lost trial did not report goes back to the dispatcher, so no finished cell is trained again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from search.dispatch import Asker, Dispatcher, Work
+from search.spec import Resources, SweepError
+from trainables.engine.contract import Cell, CellResult, Task
+
+# Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead), no
+# usage report to the outside, and no change of folder under the workers' feet.
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+# A Ctrl-C must reach us as KeyboardInterrupt; Tune's handler ends the run as if it were done.
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+
+class _StackSearcher(Searcher):  # type: ignore[misc]
+    """Hands Tune one stack a trial. Its state is the ledger's, so it saves none of its own."""
+
+    def __init__(self, dispatcher: Dispatcher, results: _Results) -> None:
+        super().__init__(metric=None, mode=None)
+        self._dispatcher = dispatcher
+        self._results = results
+
+    def suggest(self, trial_id: str) -> Any:
+        if self._results.refused is not None:
+            return Searcher.FINISHED
+        cells = self._dispatcher.next_stack(trial_id)
+        if not cells:
+            over = self._dispatcher.idle or self._dispatcher.out_of_time
+            return Searcher.FINISHED if over else None
+        # One string: Tune looks into nested values for things to resolve, at a cost per trial.
+        return {"cells": json.dumps([vars(cell) for cell in cells])}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        # An errored trial is settled in the callback, which also knows the error's text.
+        if not error:
+            self._dispatcher.ended(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the race's state is a function of the spec and the ledger."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore, see `save`."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Results(tune.Callback):  # type: ignore[misc]
+    """Takes each cell's result in the driver, as soon as its worker reports it."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self.refused: str | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        # Popped, so that Tune does not keep the predictions of every trial in memory and on disk.
+        refused = result.pop("refused", None)
+        payload = result.pop("cell", None)
+        if refused is not None:
+            self.refused = str(refused)
+        if payload is not None:
+            self._dispatcher.received(trial.trial_id, CellResult.from_json(payload))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._dispatcher.ended(trial.trial_id, _last_line(trial))
+
+
+def _last_line(trial: Any) -> str:
+    """The line of a trial's traceback that names the error."""
+    try:
+        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+    except (OSError, TypeError):
+        return "no error file"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [line for line in lines if "Error" in line.split(":", maxsplit=1)[0]]
+    return (named or lines or ["no text"])[-1][:500]
+
+
+class _StartAtOnce(FIFOScheduler):  # type: ignore[misc]
+    """FIFO without its scan of every trial: the controller then starts pending trials itself.
+
+    The scan costs 0.04-0.09 s a trial at 20,000 trials; without it the cost stays flat.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any, **info: Any) -> None:
+        return None
+
+
+def _train_trial(
+    config: Mapping[str, Any], task: Mapping[str, Any], threads: int, plugin: str | None
+) -> None:
+    """The function trainable: trains its stack and reports a cell as soon as it has one."""
+    from trainables.engine import registry, runner
+
+    if plugin is not None:
+        registry.load_plugin(plugin)
+    cells = [Cell(**cell) for cell in json.loads(config["cells"])]
+    try:
+        runner.train_stack(
+            Task.from_json(task),
+            cells,
+            lambda result: tune.report({"cell": result.to_json()}),
+            threads=threads,
+        )
+    except ValueError as error:
+        # Data or weights that changed, or vanished, on this node: every other trial would fail too.
+        tune.report({"refused": f"{type(error).__name__}: {error}"})
+
+
+@contextlib.contextmanager
+def _ray_session(resources: Resources) -> Iterator[None]:
+    """A Ray of our own on the loopback interface, or the cluster at the address given."""
+    if ray.is_initialized():
+        yield
+        return
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if resources.ray_address == "local":
+        ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    else:
+        ray.init(address=resources.ray_address, **quiet)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _slots(resources: Resources, gpus: float) -> int:
+    """How many trials fit into the cluster at once."""
+    have = ray.cluster_resources()
+    by_cpu = have.get("CPU", 0.0) / resources.cpus_per_trial
+    by_gpu = have.get("GPU", 0.0) / gpus if gpus else by_cpu
+    slots = int(min(by_cpu, by_gpu))
+    if slots < 1:
+        raise SweepError(
+            f"No trial fits: one needs {resources.cpus_per_trial:g} CPUs and {gpus:g} GPUs, the "
+            f"cluster has {have.get('CPU', 0.0):g} CPUs and {have.get('GPU', 0.0):g} GPUs. Lower "
+            "--cpus-per-trial or --gpus-per-trial, or add nodes."
+        )
+    return slots
+
+
+def train(
+    strategy: Asker,
+    work: Work,
+    resources: Resources,
+    *,
+    storage: Path,
+    max_seconds: float | None = None,
+    plugin: str | None = None,
+    on_start: Callable[[int], None] | None = None,
+) -> bool:
+    """Train what the strategy asks for until it is done or the time is over.
+
+    Args:
+        strategy: Says which cells come next; `work.on_result` is to tell it what they gave.
+        work: The cells of the sweep.
+        resources: Of one trial, and where Ray runs.
+        storage: Folder for Ray Tune's own state; removed at the end, the ledger is the memory.
+        max_seconds: No trial starts that is not expected to end within so many seconds from now.
+        plugin: A user's Python file that workers must import first.
+        on_start: Told how many trials run at once, when Ray is up.
+
+    Returns:
+        True if the strategy is done, False if the time ended first.
+
+    Raises:
+        SweepError: if workers refuse the data or the model, or no trial fits the cluster.
+        KeyboardInterrupt: if the user interrupted; finished cells have been handed to on_result.
+    """
+    began = time.monotonic()
+    with _ray_session(resources):
+        gpus = resources.gpus_per_trial
+        if gpus is None:
+            gpus = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
+        slots = _slots(resources, gpus)
+        if on_start is not None:
+            on_start(slots)
+        dispatcher = Dispatcher(
+            strategy,
+            work,
+            stack=resources.stack,
+            slots=slots,
+            retries=resources.cell_retries,
+            deadline=None if max_seconds is None else began + max_seconds,
+        )
+        results = _Results(dispatcher)
+        shared: dict[str, Any] = {
+            "task": work.task.to_json(),
+            "threads": max(1, int(resources.cpus_per_trial)),
+            "plugin": plugin,
+        }
+        per_trial = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
+        tuner = tune.Tuner(
+            tune.with_resources(tune.with_parameters(_train_trial, **shared), per_trial),
+            tune_config=tune.TuneConfig(
+                search_alg=_StackSearcher(dispatcher, results),
+                scheduler=_StartAtOnce(),
+                num_samples=-1,
+                reuse_actors=True,
+                max_concurrent_trials=slots,
+            ),
+            run_config=tune.RunConfig(
+                storage_path=str(storage.resolve()),
+                name="trials",
+                verbose=0,
+                callbacks=[results],
+                failure_config=tune.FailureConfig(max_failures=0),
+            ),
+        )
+        try:
+            # Tune talks to stdout, which belongs to --json.
+            with contextlib.redirect_stdout(sys.stderr), _muted("ray.tune", "ray.train", "ray.air"):
+                tuner.fit()
+        finally:
+            shutil.rmtree(storage, ignore_errors=True)
+    if results.refused is not None:
+        raise SweepError(results.refused)
+    return strategy.done and not dispatcher.out_of_time
+
+
+@contextlib.contextmanager
+def _muted(*names: str) -> Iterator[None]:
+    """Keep these loggers quiet: what they would say of a trial, foldrace says itself."""
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
