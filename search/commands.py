@@ -1,0 +1,296 @@
+"""What each command of the command line does: options in, text or JSON out, an exit code back."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from search.spec import (
+    Budget,
+    InputError,
+    Resources,
+    SweepError,
+    SweepSpec,
+    default_name,
+    make_spec,
+)
+from trainables.engine import registry
+from trainables.engine.contract import DataRef
+
+__all__ = ["COMMANDS", "InputError", "SweepError"]
+
+_DEFAULT_URI = "sqlite:///mlflow.db"
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def _tracking_uri(options: argparse.Namespace) -> str:
+    return str(options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _DEFAULT_URI)
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise InputError(f"{option} wants NAME=VALUE, got {text!r}.")
+    return name.strip(), value.strip()
+
+
+def _once(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{option} names {', '.join(twice)} more than once.")
+    return dict(pairs)
+
+
+def _integers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"{option} wants whole numbers with commas, got {text!r}.") from error
+
+
+def _holdout(text: str | None) -> float | str | None:
+    if text is None or text == "official":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(
+            f"--holdout wants a share like 0.2 or 'official', got {text!r}."
+        ) from error
+
+
+def _stack(text: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InputError(f"--stack wants auto or a whole number, got {text!r}.") from error
+
+
+def _spec(options: argparse.Namespace) -> SweepSpec:
+    data = DataRef(
+        name=options.data,
+        text=options.text,
+        text_b=options.text_b,
+        label=options.label,
+        subset=options.subset,
+        drop_missing=options.drop_missing,
+    )
+    narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
+    holdout = _holdout(options.holdout)
+    return make_spec(
+        space=options.space,
+        data=data,
+        model=options.model,
+        name=options.name or default_name(options.space, data, options.model),
+        experiment=options.experiment,
+        tracking_uri=_tracking_uri(options),
+        set_axes={name: tuple(values.split(",")) for name, values in narrowed.items()},
+        fix=_once([_pair(text, "--fix") for text in options.fix], "--fix"),
+        configs=options.configs,
+        seeds=_integers(options.seeds, "--seeds"),
+        folds=None if holdout is not None else (options.folds if options.folds is not None else 5),
+        holdout=holdout,
+        strategy=options.strategy,
+        strategy_seed=options.strategy_seed,
+        budget={"max_cells": options.max_cells, "max_hours": options.max_hours},
+        resources={
+            "ray_address": options.ray_address,
+            "stack": _stack(options.stack),
+            "cpus_per_trial": options.cpus_per_trial,
+            "gpus_per_trial": options.gpus_per_trial,
+        },
+        plugin=str(Path(options.plugin).resolve()) if options.plugin else None,
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """foldrace run."""
+    spec = _spec(options)
+    from search import console, sweep
+
+    watcher = console.Live()
+    with console.busy("reading the data and the model"):
+        plan, data, audit = sweep.prepare(spec)
+    console.show_sweep(plan, data, audit)
+    return _finish(lambda: sweep.run(plan.spec, plan=plan, watcher=watcher), options)
+
+
+def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
+    """Run or resume, show the leaderboard, say how to go on or where to look."""
+    from search import console, sweep
+
+    try:
+        outcome = go()
+    except KeyboardInterrupt:
+        console.say(
+            "Interrupted. What finished is in the ledger; go on with: foldrace resume latest"
+        )
+        return 130
+    document = sweep.summary(outcome.plan, outcome.table, outcome.standings)
+    if options.json:
+        _print_json(document)
+    else:
+        console.show_leaderboard(document)
+        console.show_end(outcome)
+    if not document["cells_done"]:
+        raise SweepError(
+            "No cell was finished. "
+            + next(
+                iter(outcome.table.failures.values()), "The time limit ended before the first one."
+            )
+        )
+    return 0
+
+
+def resume(options: argparse.Namespace) -> int:
+    """foldrace resume."""
+    from search import console, sweep
+
+    def change(spec: SweepSpec) -> SweepSpec:
+        budget = Budget(
+            max_cells=options.max_cells or spec.budget.max_cells,
+            max_hours=options.max_hours or spec.budget.max_hours,
+        )
+        address = options.ray_address or spec.resources.ray_address
+        resources = Resources(**{**spec.resources.model_dump(), "ray_address": address})
+        return spec.model_copy(update={"budget": budget, "resources": resources})
+
+    def go() -> sweep.Outcome:
+        return sweep.resume(
+            _tracking_uri(options),
+            options.experiment,
+            options.sweep,
+            change=change,
+            watcher=console.Live(),
+        )
+
+    return _finish(go, options)
+
+
+def plan(options: argparse.Namespace) -> int:
+    """foldrace plan."""
+    spec = _spec(options)
+    if options.price_per_hour is not None and options.price_per_hour < 0:
+        raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
+    from search import console, estimate, sweep
+
+    with console.busy("reading the data and the model"):
+        planned, data, audit = sweep.prepare(spec)
+        known = sweep.known_pairs(planned)
+    with console.busy("training a few steps to estimate the time"):
+        cost = estimate.estimate(planned, known, price_per_hour=options.price_per_hour)
+    document = estimate.document(planned, data, audit, cost)
+    if options.json:
+        _print_json(document)
+    else:
+        console.show_plan(planned, data, audit, cost)
+    return 0
+
+
+def leaderboard(options: argparse.Namespace) -> int:
+    """foldrace leaderboard."""
+    from search import console, sweep
+
+    _, planned, table, standings = sweep.load(
+        _tracking_uri(options), options.experiment, options.sweep
+    )
+    document = sweep.summary(planned, table, standings)
+    if options.json:
+        _print_json(document)
+    else:
+        console.show_leaderboard(document, top=options.top)
+    return 0
+
+
+def spaces(options: argparse.Namespace) -> int:
+    """foldrace spaces."""
+    rows = []
+    for name in registry.names("spaces"):
+        space = registry.load("spaces", name, "SPACE")
+        rows.append(
+            {
+                "name": space.name,
+                "configs": len(space),
+                "axes": {axis.name: list(axis.values) for axis in space.axes},
+                "references": {key: dict(value) for key, value in space.references.items()},
+                "fixed": dict(space.fixed),
+                "trainable": space.trainable,
+                "objective": space.objective,
+                "source": space.source,
+            }
+        )
+    if options.json:
+        _print_json(rows)
+        return 0
+    from search import console
+
+    console.show_spaces(rows)
+    return 0
+
+
+def data(options: argparse.Namespace) -> int:
+    """foldrace data."""
+    rows = []
+    for name in registry.names("trainables.data"):
+        card = registry.load("trainables.data", name, "DATASET")
+        rows.append({"name": card.name, "hub id": card.hub_id or "-", "about": card.about})
+    return _listing(rows, options)
+
+
+def models(options: argparse.Namespace) -> int:
+    """foldrace models."""
+    rows = []
+    for name in registry.names("trainables.encoders"):
+        card = registry.load("trainables.encoders", name, "ENCODER")
+        rows.append(
+            {"name": card.name, "hub id": card.hub_id or "-", "parameters": card.parameters}
+        )
+    return _listing(rows, options)
+
+
+def _listing(rows: list[dict[str, Any]], options: argparse.Namespace) -> int:
+    if options.json:
+        _print_json(rows)
+        return 0
+    from search import console
+
+    console.show_table(rows)
+    return 0
+
+
+def ui(options: argparse.Namespace) -> int:
+    """foldrace ui: MLflow's own, on this machine's loopback unless another host is asked for."""
+    uri = _tracking_uri(options)
+    if uri.startswith(("http://", "https://")):
+        sys.stdout.write(f"The MLflow UI of this ledger is at {uri}\n")
+        return 0
+    from search import console
+
+    console.say(f"MLflow UI on http://{options.host}:{options.port} - Ctrl-C ends it")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
+    os.execv(  # the server takes this process's place, and so its Ctrl-C
+        sys.executable, [*command, "--host", options.host, "--port", str(options.port)]
+    )
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "plan": plan,
+    "resume": resume,
+    "leaderboard": leaderboard,
+    "spaces": spaces,
+    "data": data,
+    "models": models,
+    "ui": ui,
+}

@@ -1,0 +1,253 @@
+"""What a person sees: stderr for what is going on, stdout for the answer.
+
+Progress is drawn when stderr is a terminal, and is a line now and then when it is a file or a pipe.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+from search.sweep import Outcome, Table, Watcher
+
+if TYPE_CHECKING:
+    from search.estimate import Estimate
+    from search.plan import Plan
+    from trainables.engine.audit import Audit
+    from trainables.engine.contract import CellResult
+    from trainables.engine.dataset import TextData
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def _screen(stream: Any) -> Console:
+    """A console that never folds a table when its output is not a terminal."""
+    return Console(file=stream, width=None if stream.isatty() else 140, highlight=False)
+
+
+def say(text: str) -> None:
+    """One line about what is going on."""
+    _screen(sys.stderr).print(text, markup=False)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show that something takes its time: a spinner on a terminal, else one line."""
+    screen = _screen(sys.stderr)
+    if screen.is_terminal:
+        with screen.status(f"{what} ..."):
+            yield
+        return
+    screen.print(f"{what} ...", markup=False)
+    yield
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 45 s, 12 min, 3.5 h, 4.2 days."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+class Live(Watcher):
+    """Draws the cells done of planned, the speed, the time left and the leader."""
+
+    def __init__(self) -> None:
+        self._screen = _screen(sys.stderr)
+        self._progress: Progress | None = None
+        self._bar: Any = None
+        self._planned = 0
+        self._began = 0.0
+        self._last = 0.0
+
+    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+        self._planned = planned
+        if table.reused:
+            self._screen.print(f"{table.reused} of {planned} cells are in the ledger already")
+        if table.reused < planned:
+            self._screen.print("starting Ray ...")
+
+    def started(self, slots: int) -> None:
+        self._began = time.monotonic()
+        self._screen.print(f"training, {slots} stack{'s' if slots > 1 else ''} at a time")
+        if self._screen.is_terminal:
+            columns = ("[progress.description]{task.description}",)
+            self._progress = Progress(
+                *(TextColumn(text) for text in columns),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=self._screen,
+            )
+            self._progress.start()
+            self._bar = self._progress.add_task("cells", total=self._planned, note="")
+
+    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+        done = table.reused + table.trained
+        per_second = table.trained / max(time.monotonic() - self._began, 1e-9)
+        left = duration((self._planned - done) / per_second)
+        note = f"{60 * per_second:.1f} cells/min, at most {left} left"
+        if result.status != "done":
+            self._screen.print(
+                f"{result.status}: {plan.label(pair[0])}, block {plan.blocks[pair[1]]}: "
+                f"{result.error}",
+                markup=False,
+            )
+        if self._progress is not None:
+            self._progress.update(self._bar, completed=done, note=note)
+        elif time.monotonic() - self._last > _SECONDS_BETWEEN_LINES or done == self._planned:
+            self._last = time.monotonic()
+            self._screen.print(f"{done} of {self._planned} cells, {note}")
+
+    def closed(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
+    """What is about to run, and what to know of its data."""
+    spec = plan.spec
+    say(
+        f"{spec.name}: {len(plan.configs):,} configs x {len(plan.blocks)} blocks "
+        f"({len(spec.seeds)} seeds x {spec.folds or 1} {'folds' if spec.folds else 'hold-out'}), "
+        f"strategy {spec.strategy}; {len(data.texts):,} rows, {len(data.label_names)} classes"
+    )
+    if plan.left_out:
+        say(f"left out, the narrowed axes exclude them: {', '.join(plan.left_out)}")
+    for line in audit.lines():
+        say(f"data: {line}")
+
+
+def _points(value: float | None, sign: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:+.2f}" if sign else f"{100 * value:.2f}"
+
+
+def show_leaderboard(document: dict[str, Any], top: int = 20) -> None:
+    """The configs, best first; scores in points (per cent)."""
+    screen = _screen(sys.stdout)
+    rows: Sequence[dict[str, Any]] = document["configs"]
+    table = RichTable(
+        title=f"{document['sweep']}: {document['cells_done']} cells "
+        f"({document['cells_reused']} from the ledger)",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
+    for name in ("#", "config"):
+        table.add_column(name, no_wrap=name == "#", overflow="fold")
+    for name in ("mean", "95% interval", "spread", "cells", "P(best)", "gain", "95% interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status")
+    for row in rows[:top]:
+        config = " ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in row["config"].items()
+        )
+        label = f"{config} ({row['name']})" if row["name"] else config
+        table.add_row(
+            str(row["rank"]),
+            label,
+            _points(row["mean"]),
+            f"{_points(row['ci_low'])} .. {_points(row['ci_high'])}",
+            _points(row["std"]),
+            str(row["cells"]),
+            "-" if row["p_best"] is None else f"{row['p_best']:.2f}",
+            _points(row["delta_baseline"], sign=True),
+            f"{_points(row['delta_ci_low'], sign=True)} .. "
+            f"{_points(row['delta_ci_high'], sign=True)}",
+            row["status"],
+        )
+    screen.print(table)
+    if len(rows) > top:
+        screen.print(f"... and {len(rows) - top:,} more; --top {len(rows)} shows all")
+    for line in explanation(document):
+        screen.print(line, markup=False)
+
+
+def explanation(document: dict[str, Any]) -> list[str]:
+    """What the figures are, and how far the winner's can be trusted."""
+    lines = [
+        f"{document['objective']} in points. spread: standard deviation over a config's cells. "
+        f"gain: paired, over {document['baseline'] or 'no baseline'}."
+    ]
+    winner = document["winner"]
+    if winner is None:
+        return [*lines, "No config has all its cells yet, so there is no winner."]
+    corrected = winner["corrected"]
+    if corrected is not None:
+        lines.append(
+            f"The winner's {_points(winner['mean'])} was picked as the best of "
+            f"{winner['compared']}; corrected for that luck it is {_points(corrected)}."
+        )
+    count = len(winner["indistinguishable"])
+    lines.append(f"{count} config{'s' if count != 1 else ''} cannot be told from the winner at 5%.")
+    if document["cells_failed"]:
+        lines.append(
+            f"{document['cells_failed']} cells failed or diverged; they are missing above, "
+            "not averaged away."
+        )
+    return lines
+
+
+def show_end(outcome: Outcome) -> None:
+    """How the run ended and where to look next."""
+    table, spec = outcome.table, outcome.plan.spec
+    say(
+        f"{table.trained} cells trained, {table.reused} taken from the ledger, "
+        f"{duration(outcome.seconds)}."
+    )
+    flag = (
+        "" if spec.tracking_uri == "sqlite:///mlflow.db" else f" --tracking-uri {spec.tracking_uri}"
+    )
+    if not outcome.complete:
+        say(f"The budget ended first; go on with: foldrace resume {spec.name}{flag}")
+    say(f"Compare the runs in the MLflow UI: foldrace ui{flag}")
+
+
+def show_table(rows: list[dict[str, Any]]) -> None:
+    """A plain table, a column a key."""
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()))
+    _screen(sys.stdout).print(table)
+
+
+def show_spaces(rows: list[dict[str, Any]]) -> None:
+    """Each space with its axes and reference configs."""
+    screen = _screen(sys.stdout)
+    for row in rows:
+        screen.print(f"[bold]{row['name']}[/bold]  {row['configs']:,} configs, {row['objective']}")
+        screen.print(f"  {row['source']}", markup=False)
+        for axis, values in row["axes"].items():
+            screen.print(f"  {axis:16} {', '.join(str(v) for v in values)}", markup=False)
+        for name, config in row["references"].items():
+            shown = " ".join(f"{key}={value}" for key, value in config.items())
+            screen.print(f"  reference        {name}: {shown}", markup=False)
+        fixed = " ".join(f"{key}={value}" for key, value in row["fixed"].items())
+        screen.print(f"  fixed            {fixed}\n", markup=False)
+
+
+def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
+    """What a run would train, find and cost."""
+    show_sweep(plan, data, audit)
+    screen = _screen(sys.stdout)
+    for line in cost.lines():
+        screen.print(line, markup=False)

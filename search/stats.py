@@ -1,0 +1,165 @@
+"""How sure one may be of a mean, a difference and a winner: pure numpy and scipy.
+
+Every function takes scores by block, one score per (seed, fold). Blocks are not independent: training
+parts overlap, so the plain standard error is too small. The correction of Nadeau and Bengio (Inference
+for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n by 1/n + test/train.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its interval and the p-value of its being 0 (two-sided)."""
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Probabilities that the first is better, that both are practically equal, that it is worse."""
+
+    better: float
+    equal: float
+    worse: float
+
+
+def _scale(values: FloatArray, test_share: float) -> float:
+    """Corrected standard error of the mean of correlated resamples."""
+    ratio = test_share / (1 - test_share)
+    return float(np.sqrt((1 / len(values) + ratio) * values.var(ddof=1)))
+
+
+def _check(values: FloatArray, test_share: float) -> FloatArray:
+    values = np.asarray(values, float)
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(f"at least 2 scores in one row are needed, got shape {values.shape}.")
+    if not np.isfinite(values).all():
+        raise ValueError("scores must be finite: leave missing cells out, and say so.")
+    if not 0 < test_share < 1:
+        raise ValueError(f"test_share must lie in (0, 1), got {test_share}.")
+    return values
+
+
+def corrected_interval(
+    values: npt.ArrayLike, test_share: float, confidence: float = 0.95
+) -> Interval:
+    """t interval of a mean, or of a mean paired difference, by Nadeau and Bengio's variance.
+
+    Args:
+        values: Scores or paired differences by block, (blocks,).
+        test_share: Share of the rows that a block holds out: 1/5 for 5 folds.
+        confidence: Coverage of the interval.
+
+    Raises:
+        ValueError: for fewer than 2 values, a missing one, or a share outside (0, 1).
+    """
+    row = _check(np.asarray(values, float), test_share)
+    mean, scale, freedom = float(row.mean()), _scale(row, test_share), len(row) - 1
+    if scale == 0:
+        return Interval(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+    half = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * scale
+    p_value = 2 * float(special.stdtr(freedom, -abs(mean) / scale))
+    return Interval(mean, mean - half, mean + half, p_value)
+
+
+def correlated_t_test(
+    differences: npt.ArrayLike, test_share: float, rope: float = 0.0
+) -> Comparison:
+    """Bayesian correlated t-test (Corani and Benavoli, Machine Learning 100, 2015).
+
+    Args:
+        differences: First minus second, by block, (blocks,).
+        test_share: Share of the rows that a block holds out; the correlation of two blocks.
+        rope: Differences up to this size, either way, count as practically equal.
+
+    Raises:
+        ValueError: as `corrected_interval`, or for a negative rope.
+    """
+    if rope < 0:
+        raise ValueError(f"rope must not be negative, got {rope}.")
+    row = _check(np.asarray(differences, float), test_share)
+    mean, scale, freedom = float(row.mean()), _scale(row, test_share), len(row) - 1
+    if scale == 0:
+        worse, up_to_rope = float(mean < -rope), float(mean <= rope)
+    else:
+        worse = float(special.stdtr(freedom, (-rope - mean) / scale))
+        up_to_rope = float(special.stdtr(freedom, (rope - mean) / scale))
+    return Comparison(better=1 - up_to_rope, equal=up_to_rope - worse, worse=worse)
+
+
+def probability_best(
+    scores: npt.ArrayLike, test_share: float, draws: int = 4000, seed: int = 0
+) -> FloatArray:
+    """Probability of each config that its true mean is the highest, (configs,).
+
+    The joint posterior whose pairwise margins are `correlated_t_test`: means plus block residuals
+    times one shared normal vector, so that configs that rise and fall together do so in each draw.
+
+    Args:
+        scores: By config and block, none missing, (configs, blocks).
+        test_share: Share of the rows that a block holds out.
+        draws: Draws from the posterior.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: for fewer than 2 blocks or a missing score.
+    """
+    table = np.asarray(scores, float)
+    if table.ndim != 2 or table.shape[1] < 2 or not np.isfinite(table).all():
+        raise ValueError(
+            f"scores must be (configs, at least 2 blocks) without gaps, got shape {table.shape}."
+        )
+    blocks = table.shape[1]
+    # What all configs share in a block moves no difference between them.
+    centred = table - table.mean(axis=0)
+    residuals = centred - centred.mean(axis=1, keepdims=True)
+    rng = np.random.default_rng(seed)
+    freedom = blocks - 1
+    normal = rng.standard_normal((blocks, draws))
+    stretch = np.sqrt(freedom / rng.chisquare(freedom, draws))
+    factor = np.sqrt((1 / blocks + test_share / (1 - test_share)) / freedom)
+    drawn = table.mean(axis=1)[:, None] + (residuals @ normal) * stretch * factor
+    best = np.argmax(drawn, axis=0)
+    return np.bincount(best, minlength=len(table)) / draws
+
+
+def bootstrap_corrected(scores: npt.ArrayLike, draws: int = 2000, seed: int = 0) -> float:
+    """What the best config's mean is worth once its luck in being picked is taken off.
+
+    Bootstrap over blocks: pick the best config on the blocks drawn, score it on those not drawn
+    (after Tsamardinos, Greasidou and Borboudakis, Machine Learning 107, 2018, with blocks in the
+    place of predictions, so that no out-of-fold prediction is needed).
+
+    Args:
+        scores: By config and block, none missing, (configs, blocks); higher is better.
+        draws: Bootstrap samples.
+        seed: Of the samples.
+
+    Raises:
+        ValueError: for fewer than 2 blocks or a missing score.
+    """
+    table = np.asarray(scores, float)
+    if table.ndim != 2 or table.shape[1] < 2 or not np.isfinite(table).all():
+        raise ValueError(
+            f"scores must be (configs, at least 2 blocks) without gaps, got shape {table.shape}."
+        )
+    blocks = table.shape[1]
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=draws)  # (draws, blocks)
+    out = weights == 0
+    weights, out = weights[out.any(axis=1)], out[out.any(axis=1)]
+    picked = np.argmax(table @ weights.T, axis=0)  # (draws,)
+    outside = (table[picked] * out).sum(axis=1) / out.sum(axis=1)
+    return float(outside.mean())

@@ -1,0 +1,361 @@
+"""Run a sweep: the ledger's cells to the strategy, the strategy's cells to Ray, results to both.
+
+The race's state is a pure function of the spec and the ledger. So a run, a repeated run and a resumed
+run are the same code: read the ledger, tell the strategy, go on.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.ledger import Ledger, LoggedCell, SweepRecord
+from search.plan import Plan, prepare, rebuild
+from search.race import make_strategy
+from search.spec import InputError, SweepError, SweepSpec
+from search.standings import Standings, judge
+from trainables.engine.contract import CellResult, Task
+
+# Where a run keeps what is not yet in the ledger; below the folder that it is started in.
+STATE = Path(".foldrace")
+
+
+@dataclass
+class Table:
+    """The scores of a sweep as they come in.
+
+    Attributes:
+        scores: Objective of each cell, float (configs, blocks); nan where there is none.
+        seconds: Training seconds of each cell, same shape.
+        reused: Cells that were in the ledger before this run.
+        trained: Cells that this run trained.
+        failures: Message of each cell that failed or diverged, by (config, block).
+    """
+
+    scores: npt.NDArray[np.float64]
+    seconds: npt.NDArray[np.float64]
+    reused: int = 0
+    trained: int = 0
+    failures: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, plan: Plan) -> Table:
+        """A table without a cell."""
+        shape = (len(plan.configs), len(plan.blocks))
+        return cls(np.full(shape, math.nan), np.full(shape, math.nan))
+
+    def put(self, pair: tuple[int, int], score: float | None, metrics: Mapping[str, float]) -> None:
+        """Enter one cell; None is a cell without a score, which stays missing."""
+        self.scores[pair] = math.nan if score is None else score
+        if "seconds" in metrics:
+            self.seconds[pair] = metrics["seconds"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        sweep_id: MLflow run id of the sweep.
+        plan: What was to be trained.
+        table: The scores.
+        standings: The configs, best first.
+        complete: False when the time ended before the strategy was done.
+        seconds: Wall time of this run.
+    """
+
+    sweep_id: str
+    plan: Plan
+    table: Table
+    standings: Standings
+    complete: bool
+    seconds: float
+
+
+class Watcher:
+    """Told what happens during a run; this one says nothing. The console has one that draws."""
+
+    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+        """The ledger has been read."""
+
+    def started(self, slots: int) -> None:
+        """Ray is up and trains so many stacks at once."""
+
+    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+        """A cell has come in."""
+
+    def closed(self) -> None:
+        """The run is over, whichever way."""
+
+
+def open_ledger(tracking_uri: str, experiment: str) -> Ledger:
+    """The ledger at a tracking URI, reachable.
+
+    Raises:
+        InputError: if it cannot be reached or written.
+    """
+    ledger = Ledger(tracking_uri, experiment, STATE / "spool")
+    try:
+        ledger.check()
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return ledger
+
+
+def tell_known(
+    plan: Plan,
+    known: Mapping[str, LoggedCell],
+    table: Table,
+    tell: Callable[[int, int, float | None], None],
+) -> None:
+    """Enter the ledger's cells of this plan into the table and tell the strategy."""
+    for key, cell in known.items():
+        pair = plan.keys.get(key)
+        if pair is None:
+            continue
+        score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
+        table.put(pair, score, cell.metrics)
+        table.reused += 1
+        if score is None:
+            table.failures[pair] = f"{cell.status} in an earlier run"
+        tell(*pair, score)
+
+
+def planned_cells(plan: Plan) -> int:
+    """How many cells a run may need at most."""
+    everything = len(plan.configs) * len(plan.blocks)
+    limit = plan.spec.budget.max_cells
+    return everything if limit is None else min(everything, limit)
+
+
+@contextmanager
+def _enough_disk(folder: Path) -> Iterator[None]:
+    """Refuse to start on a full disk: a sweep that cannot write would train for nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < 200 * 2**20:
+        raise InputError(
+            f"The disk of {folder.resolve()} has {free / 2**20:.0f} MiB left, a sweep needs at least "
+            "200 MiB for results. Free some, or start it in another folder."
+        )
+    yield
+
+
+def run(
+    spec: SweepSpec,
+    *,
+    plan: Plan | None = None,
+    sweep_id: str | None = None,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Run a sweep to its end, or to its budget's.
+
+    Args:
+        spec: The sweep.
+        plan: Its plan, if it has been prepared already.
+        sweep_id: MLflow run id of the sweep to go on with; None starts a new one.
+        watcher: Told what happens.
+
+    Raises:
+        InputError: for bad input, before anything is trained.
+        SweepError: if no further cell can be trained; what was earned is in the ledger.
+        KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
+    """
+    began = time.monotonic()
+    watcher = watcher or Watcher()
+    if plan is None:
+        plan = prepare(spec)[0]
+    spec = plan.spec
+    with _enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+        table = Table.empty(plan)
+        strategy = make_strategy(
+            spec.strategy, plan.problem, seed=spec.strategy_seed, max_cells=spec.budget.max_cells
+        )
+        tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
+        if sweep_id is None:
+            sweep_id = ledger.start_sweep(spec.name, _saved(plan), _tags(plan))
+        recorder = _Recorder(plan, table, ledger, sweep_id, strategy.tell, watcher)
+        recorder.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
+        watcher.reused(plan, table, planned_cells(plan))
+        complete = strategy.done
+        status = "FAILED"
+        try:
+            if not complete:
+                complete = _train(plan, strategy, recorder, sweep_id, watcher)
+            status = "FINISHED" if complete else "KILLED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            watcher.closed()
+            standings = judge(plan, table.scores, winner=strategy.winner())
+            ledger.finish_sweep(sweep_id, status, summary(plan, table, standings))
+        return Outcome(sweep_id, plan, table, standings, complete, time.monotonic() - began)
+
+
+def _train(plan: Plan, strategy: Any, recorder: _Recorder, sweep_id: str, watcher: Watcher) -> bool:
+    # Ray takes seconds to import: a sweep that finds all its cells in the ledger does without.
+    from search import tuner
+    from search.dispatch import Work
+
+    hours = plan.spec.budget.max_hours
+    return tuner.train(
+        strategy,
+        Work(plan.task, plan.cell, plan.shape, recorder.result),
+        plan.spec.resources,
+        storage=STATE / "tune" / sweep_id,
+        max_seconds=None if hours is None else hours * 3600,
+        plugin=plan.spec.plugin,
+        on_start=watcher.started,
+    )
+
+
+def _saved(plan: Plan) -> dict[str, Any]:
+    return {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
+
+
+def _tags(plan: Plan) -> dict[str, str]:
+    return {
+        "space": plan.spec.space,
+        "data": Path(plan.spec.data.name).name,
+        "model": Path(plan.spec.model).name,
+        "strategy": plan.spec.strategy,
+        "family": plan.family,
+    }
+
+
+@dataclass
+class _Recorder:
+    """What happens to a result in the driver: table, ledger, strategy, screen, in this order."""
+
+    plan: Plan
+    table: Table
+    ledger: Ledger
+    sweep_id: str
+    tell: Callable[[int, int, float | None], None]
+    watcher: Watcher
+
+    def result(self, pair: tuple[int, int], result: CellResult) -> None:
+        """Take one cell's result."""
+        plan = self.plan
+        done = result.status == "done"
+        score = result.metrics[plan.space.objective] if done else None
+        self.table.put(pair, score, result.metrics)
+        self.table.trained += 1
+        if score is None:
+            self.table.failures[pair] = result.error or result.status
+        cell = plan.cell(pair)
+        self.ledger.record(
+            cell,
+            result,
+            run_name=f"{plan.label(pair[0])} s{cell.seed} f{cell.fold}",
+            tags={**_tags(plan), "sweep": self.sweep_id, "config": plan.label(pair[0])},
+        )
+        self.tell(*pair, score)
+        self.configs(touched=np.array([pair[0]]))
+        self.watcher.cell(plan, self.table, pair, result)
+
+    def configs(self, touched: npt.NDArray[np.int64]) -> None:
+        """Bring the runs of these configs up to date."""
+        for index in touched.tolist():
+            row = self.table.scores[index]
+            self.ledger.record_config(
+                self.sweep_id,
+                self.plan.label(index),
+                params=self.plan.axes_of(index),
+                scores=row[np.isfinite(row)].tolist(),
+                seconds=float(np.nansum(self.table.seconds[index])),
+                tags=_tags(self.plan),
+            )
+
+
+def summary(plan: Plan, table: Table, standings: Standings) -> dict[str, Any]:
+    """The document that `--json` prints and the sweep keeps."""
+    return {
+        "sweep": plan.spec.name,
+        "space": plan.spec.space,
+        "data": plan.spec.data.name,
+        "model": plan.spec.model,
+        "cells_done": int(np.isfinite(table.scores).sum()),
+        "cells_planned": planned_cells(plan),
+        "cells_reused": table.reused,
+        "cells_failed": len(table.failures),
+        **standings.to_json(plan),
+    }
+
+
+def load(
+    tracking_uri: str, experiment: str, sweep: str
+) -> tuple[SweepRecord, Plan, Table, Standings]:
+    """A sweep as the ledger has it, without reading its data or its model.
+
+    Raises:
+        InputError: if there is no such sweep, or the ledger cannot be reached.
+    """
+    with open_ledger(tracking_uri, experiment) as ledger:
+        record = find(ledger, sweep)
+        spec = SweepSpec.model_validate(record.spec_json["spec"])
+        plan = rebuild(spec, Task.from_json(record.spec_json["task"]))
+        table = Table.empty(plan)
+        strategy = make_strategy(
+            spec.strategy, plan.problem, seed=spec.strategy_seed, max_cells=spec.budget.max_cells
+        )
+        tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
+        return record, plan, table, judge(plan, table.scores, winner=strategy.winner())
+
+
+def find(ledger: Ledger, sweep: str) -> SweepRecord:
+    """A sweep by name, MLflow run id or `latest`.
+
+    Raises:
+        InputError: if there is none; names the nearest.
+    """
+    try:
+        return ledger.find_sweep(sweep)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def resume(
+    tracking_uri: str,
+    experiment: str,
+    sweep: str,
+    *,
+    change: Callable[[SweepSpec], SweepSpec] = lambda spec: spec,
+    watcher: Watcher | None = None,
+) -> Outcome:
+    """Go on with a sweep, under its own spec or a changed budget.
+
+    Raises:
+        InputError: if there is no such sweep, or its data or model are no longer what they were.
+    """
+    with open_ledger(tracking_uri, experiment) as ledger:
+        record = find(ledger, sweep)
+    # The ledger may have moved since (a copied file, a server in front of it): where it was found holds.
+    saved = SweepSpec.model_validate(record.spec_json["spec"])
+    spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
+    plan = prepare(spec)[0]
+    before = Task.from_json(record.spec_json["task"])
+    for what, was, now in (
+        ("data", before.data_fingerprint, plan.task.data_fingerprint),
+        ("model", before.model_fingerprint, plan.task.model_fingerprint),
+    ):
+        if was != now:
+            raise InputError(
+                f"The {what} of sweep {record.name!r} changed since it started: fingerprint was "
+                f"{was[:16]}, is {now[:16]}. Its cells cannot be mixed with new ones; put the old "
+                f"{what} back, or start a new sweep with `foldrace run`."
+            )
+    return run(spec, plan=plan, sweep_id=record.id, watcher=watcher)
+
+
+__all__ = ["InputError", "Outcome", "SweepError", "Table", "Watcher", "load", "resume", "run"]

@@ -1,0 +1,141 @@
+"""The dispatcher forms stacks of one shape and loses nothing when a stack is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.dispatch import Dispatcher, Pair, Work
+from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+
+TASK = Task(
+    trainable="t",
+    version=1,
+    data=DataRef(name="d"),
+    data_fingerprint="f",
+    model="m",
+    model_fingerprint="w",
+    split=Split(folds=2),
+)
+
+
+class Listed:
+    """A strategy that asks for the pairs it was given, in order."""
+
+    def __init__(self, pairs: list[Pair]) -> None:
+        self.waiting = list(pairs)
+
+    @property
+    def done(self) -> bool:
+        return not self.waiting
+
+    def ask(self, n: int) -> list[Pair]:
+        asked, self.waiting = self.waiting[:n], self.waiting[n:]
+        return asked
+
+
+def _dispatcher(
+    pairs: list[Pair],
+    got: dict[Pair, CellResult],
+    shape: Callable[[Pair], object] = lambda pair: 0,
+    **settings: object,
+) -> Dispatcher:
+    def on_result(pair: Pair, result: CellResult) -> None:
+        assert pair not in got, "a cell came in twice"
+        got[pair] = result
+
+    def cell(pair: Pair) -> Cell:
+        return Cell(key=f"{pair[0]}-{pair[1]}", config={}, seed=pair[1], fold=0)
+
+    return Dispatcher(Listed(pairs), Work(TASK, cell, shape, on_result), **settings)  # type: ignore[arg-type]
+
+
+def _done(key: str, seconds: float = 1.0) -> CellResult:
+    return CellResult(key=key, status="done", metrics={"accuracy": 0.5, "seconds": seconds})
+
+
+def test_a_stack_holds_cells_of_one_shape_and_no_more_than_its_size() -> None:
+    pairs = [(config, 0) for config in range(6)]
+    dispatcher = _dispatcher(pairs, {}, shape=lambda pair: pair[0] % 2, stack=2, slots=4)
+
+    first = [cell.key for cell in dispatcher.next_stack("a")]
+    second = [cell.key for cell in dispatcher.next_stack("b")]
+
+    assert first == ["0-0", "2-0"]
+    assert second == ["1-0", "3-0"]
+
+
+def test_a_lost_cell_comes_back_alone_and_is_given_up_after_its_retries() -> None:
+    got: dict[Pair, CellResult] = {}
+    dispatcher = _dispatcher([(0, 0), (1, 0)], got, stack=2, retries=1)
+    stack = dispatcher.next_stack("a")
+    assert len(stack) == 2
+    dispatcher.received("a", _done("0-0"))
+    dispatcher.ended("a", "worker died")
+    assert dispatcher.idle
+
+    assert [cell.key for cell in dispatcher.next_stack("b")] == ["1-0"]
+    dispatcher.ended("b", "worker died again")
+
+    assert dispatcher.next_stack("c") == []
+    assert got[0, 0].status == "done"
+    assert got[1, 0].status == "failed"
+    assert "ended 2 times" in (got[1, 0].error or "")
+    assert "worker died again" in (got[1, 0].error or "")
+
+
+def test_a_result_that_comes_twice_counts_once() -> None:
+    got: dict[Pair, CellResult] = {}
+    dispatcher = _dispatcher([(0, 0)], got)
+    dispatcher.next_stack("a")
+    dispatcher.received("a", _done("0-0"))
+    dispatcher.received("a", _done("0-0"))
+    assert list(got) == [(0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(0.01, 16), (1.0, 5), (2.5, 2), (60.0, 1)], ids=lambda v: str(v)
+)
+def test_auto_stacks_hold_about_five_seconds_of_training(seconds: float, size: int) -> None:
+    dispatcher = _dispatcher([(0, 0), (1, 0)], {})
+    assert dispatcher.stack_size() == 1, "nothing measured yet"
+    dispatcher.next_stack("a")
+    dispatcher.received("a", _done("0-0", seconds))
+    assert dispatcher.stack_size() == size
+
+
+def test_nothing_starts_that_would_end_after_the_deadline() -> None:
+    dispatcher = _dispatcher([(0, 0), (1, 0)], {}, stack=1, deadline=time.monotonic() + 50)
+    dispatcher.next_stack("a")
+    dispatcher.received("a", _done("0-0", seconds=100.0))
+    assert dispatcher.next_stack("b") == []
+    assert dispatcher.out_of_time
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), unique=True, max_size=30),
+    size=st.integers(1, 5),
+    losses=st.lists(st.booleans(), max_size=60),
+)
+def test_every_cell_comes_in_exactly_once_whatever_is_lost(
+    pairs: list[Pair], size: int, losses: list[bool]
+) -> None:
+    got: dict[Pair, CellResult] = {}
+    dispatcher = _dispatcher(pairs, got, shape=lambda pair: pair[0] % 3, stack=size, retries=2)
+    fate = iter(losses)
+    for number in range(len(pairs) * 4 + 1):
+        cells = dispatcher.next_stack(str(number))
+        if not cells:
+            break
+        assert len({int(cell.key.split("-")[0]) % 3 for cell in cells}) == 1
+        for cell in cells:
+            if next(fate, False):
+                break
+            dispatcher.received(str(number), _done(cell.key))
+        dispatcher.ended(str(number), "lost")
+    assert set(got) == set(pairs)
+    assert dispatcher.idle
