@@ -1,0 +1,168 @@
+"""Columns of a table -> labelled texts, with every check that the contents must pass."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.engine.card import DatasetCard
+from trainables.engine.labels import class_ids, is_missing, looks_numeric
+from trainables.engine.tables import Table
+from trainables.engine.textdata import DataError, Rows, TextData, assemble
+
+_PARTS = {
+    "train": "train", "training": "train",
+    "dev": "valid", "val": "valid", "valid": "valid", "validation": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+def text_data(
+    table: Table,
+    *,
+    text: str,
+    text_b: str | None,
+    label: str,
+    name: str,
+    drop_missing: bool = False,
+    card: DatasetCard | None = None,
+) -> TextData:
+    """Check a table's columns and make labelled texts of them.
+
+    Args:
+        table: Columns as read.
+        text: Text column.
+        text_b: Column of the second text, or None.
+        label: Label column; a column `<label>_name` beside it names its whole numbers.
+        name: What to call the data.
+        drop_missing: Leave out rows with a missing text or label.
+        card: The data set's card, for its part names, class order and labels to leave out.
+
+    Raises:
+        DataError: see `load_data`.
+    """
+    _check_columns(table, text, text_b, label)
+    companion = table.columns.get(f"{label}_name")
+    kept = _kept_rows(table, [text, *([text_b] if text_b else [])], label, companion, card)
+    missing = {
+        column: [row for row in kept if is_missing(table.columns[column][row])]
+        for column in dict.fromkeys([text, *([text_b] if text_b else []), label])
+    }
+    bad = sorted({row for rows in missing.values() for row in rows})
+    if bad and not drop_missing:
+        counts = ", ".join(f"{len(rows):,} in {c!r}" for c, rows in missing.items() if rows)
+        raise DataError(
+            f"{table.source} has missing values in {len(bad):,} of {len(kept):,} rows ({counts}; "
+            f"the first is data row {bad[0] + 1:,}). Fill them, or leave these rows out with "
+            "--drop-missing."
+        )
+    gone = set(bad)
+    rows = [row for row in kept if row not in gone]
+    if not rows:
+        raise DataError(f"{table.source} has no row with a text and a label.")
+    labels, names = class_ids(
+        [table.columns[label][row] for row in rows],
+        None if companion is None else [companion[row] for row in rows],
+        label,
+        table.source,
+    )
+    labels, names = _in_card_order(labels, names, card)
+    split = table.columns.get("split") if "split" not in {text, text_b, label} else None
+    return assemble(
+        name=name,
+        texts=_texts(table, text, rows),
+        texts_b=None if text_b is None else _texts(table, text_b, rows),
+        labels=labels,
+        label_names=names,
+        official=None if split is None else _official(split, rows, card),
+        dropped=len(bad),
+        notes=table.notes,
+    )
+
+
+def _check_columns(table: Table, text: str, text_b: str | None, label: str) -> None:
+    flags = {"--text": text, "--text-b": text_b, "--label": label}
+    for flag, column in flags.items():
+        if column is None or column in table.columns:
+            continue
+        near = difflib.get_close_matches(column, table.names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(
+            f"{table.source} has no column {column!r}.{hint} Its columns: "
+            f"{', '.join(table.names)}. Choose one with {flag}.{table.hint}"
+        )
+    if len({text, text_b, label}) < 3:
+        raise DataError(
+            f"Text, second text and label must be different columns, got --text {text}, "
+            f"--text-b {text_b}, --label {label}."
+        )
+
+
+def _kept_rows(
+    table: Table,
+    text_columns: Sequence[str],
+    label: str,
+    companion: Sequence[Any] | None,
+    card: DatasetCard | None,
+) -> list[int]:
+    """Rows that are of one of the data set's classes, after the texts proved to be texts."""
+    for column in text_columns:
+        _check_texts(table, column)
+    if card is None or not card.leave_out:
+        return list(range(table.rows))
+    names = table.columns[label] if companion is None else companion
+    out = set(card.leave_out)
+    return [row for row in range(table.rows) if names[row] not in out]
+
+
+def _check_texts(table: Table, column: str) -> None:
+    filled = [value for value in table.columns[column] if not is_missing(value)]
+    other = next((value for value in filled if not isinstance(value, str)), None)
+    if other is not None:
+        raise DataError(
+            f"Column {column!r} of {table.source} must hold text, found a {type(other).__name__}: "
+            f"{str(other)[:60]!r}. Its columns: {', '.join(table.names)}."
+        )
+    if filled and all(looks_numeric(value) for value in filled):
+        raise DataError(
+            f"Column {column!r} of {table.source} must hold text, every value is a number, for "
+            f"example {filled[0]!r}. Its columns: {', '.join(table.names)}."
+        )
+
+
+def _texts(table: Table, column: str, rows: Sequence[int]) -> list[str]:
+    values = table.columns[column]
+    texts = [str(values[row]) for row in rows]
+    for row, text in zip(rows, texts, strict=True):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"Column {column!r} of {table.source}, data row {row + 1:,}, holds half a "
+                f"character that UTF-8 cannot hold: {text[error.start : error.end]!r}."
+            ) from error
+    return texts
+
+
+def _official(
+    split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None
+) -> npt.NDArray[np.str_]:
+    """The part of each row under the names that all data sets share, str (rows,)."""
+    own = dict(card.parts) if card is not None else {}
+    found = ["" if is_missing(split[row]) else str(split[row]).strip() for row in rows]
+    return np.array([own.get(part) or _PARTS.get(part.lower()) or part for part in found], np.str_)
+
+
+def _in_card_order(
+    labels: Rows, names: tuple[str, ...], card: DatasetCard | None
+) -> tuple[Rows, tuple[str, ...]]:
+    """Classes in the order of the card, so that the hub and a file give the same ids."""
+    if card is None or not set(names) <= set(card.classes):
+        return labels, names
+    ordered = tuple(name for name in card.classes if name in names)
+    new_id = np.array([ordered.index(name) for name in names], np.int64)
+    return new_id[labels], ordered

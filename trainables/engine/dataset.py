@@ -1,0 +1,179 @@
+"""From what the user typed to labelled texts: registry name, local file, or hub id.
+
+trec          a file of trainables/data, looked for in FOLDRACE_DATA, in a wheel, on the hub
+trec-1k       1,000 rows of it, drawn stratified with a seed of their own
+my/file.csv   .csv .tsv .jsonl .ndjson .parquet
+owner/name    the hub; owner/name:config for one of its configurations
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from trainables.engine import registry
+from trainables.engine.card import DatasetCard
+from trainables.engine.columns import text_data
+from trainables.engine.contract import DataRef
+from trainables.engine.subset import draw_subset
+from trainables.engine.tables import READERS, Table, read_table
+from trainables.engine.textdata import DataError, TextData
+
+__all__ = ["DataError", "DatasetCard", "TextData", "load_data"]
+
+# Endings that nobody would give a hub id: the user meant a file.
+_FILE_LIKE = {".txt", ".json", ".xlsx", ".xls", ".tab", ".arrow", ".feather", ".gz", ".zip"}
+_HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?::([\w.-]+))?")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which columns of a table hold what."""
+
+    text: str
+    text_b: str | None
+    label: str
+
+    def wanted(self) -> list[str]:
+        names = [self.text, self.label, f"{self.label}_name", "split"]
+        return names if self.text_b is None else [*names, self.text_b]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a reference leads to.
+
+    Attributes:
+        card: The card of a registry name.
+        path: The local file, where there is one.
+        hub_id: The hub id, with `:config`, that the user typed.
+        rows: Size of a `-1k` name.
+    """
+
+    card: DatasetCard | None = None
+    path: Path | None = None
+    hub_id: str | None = None
+    rows: int | None = None
+
+
+def load_data(ref: DataRef) -> TextData:
+    """The data that a reference names, checked, and the subset drawn.
+
+    Kept per process: the same reference to an unchanged file is read once.
+
+    Raises:
+        DataError: for every fault of the data that can be known before training, with what was
+            found and what to do.
+    """
+    place = _resolve(ref.name)
+    stat = place.path.stat() if place.path is not None and place.path.is_file() else None
+    return _load(ref, place, None if stat is None else (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=8)
+def _load(ref: DataRef, place: _Place, stamp: tuple[int, int] | None) -> TextData:
+    table, columns = _read(ref, place)
+    data = text_data(
+        table,
+        text=columns.text,
+        text_b=columns.text_b,
+        label=columns.label,
+        name=ref.name if place.path is None or place.card else place.path.stem,
+        drop_missing=ref.drop_missing,
+        card=place.card,
+    )
+    if place.rows is not None and len(data) != place.rows:
+        data = draw_subset(data, place.rows)
+    return data if ref.subset is None else draw_subset(data, ref.subset)
+
+
+def _resolve(name: str) -> _Place:
+    """Find out what kind of reference a name is; reads nothing.
+
+    Raises:
+        DataError: if it is none: with the nearest registry names.
+    """
+    known = registry.names("trainables.data")
+    entry = name.strip().lower().replace("-", "_")
+    sized = re.fullmatch(r"(.+)_(\d+)k", entry)
+    if entry in known:
+        card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
+        return _Place(card=card, path=_in_folder(entry))
+    if sized is not None and sized[1] in known:
+        card = registry.load("trainables.data", sized[1], "DATASET")
+        # A folder may hold the drawn subset itself, where the whole set is too large.
+        path = _in_folder(entry) or _in_folder(sized[1])
+        return _Place(card=card, path=path, rows=1000 * int(sized[2]))
+    path = Path(name).expanduser()
+    if path.suffix.lower() in {*READERS, *_FILE_LIKE} or path.exists():
+        return _Place(path=path)
+    if _HUB_ID.fullmatch(name):
+        return _Place(hub_id=name)
+    near = difflib.get_close_matches(entry, known, n=3)
+    hint = f" Did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
+    raise DataError(
+        f"No data set {name!r}.{hint} Known names: {', '.join(known)} (each also as NAME-1k and "
+        "NAME-10k); or give a local .csv, .tsv, .jsonl or .parquet file, or a hub id such as "
+        "stanfordnlp/imdb."
+    )
+
+
+def _in_folder(name: str) -> Path | None:
+    """NAME.parquet in the folder of FOLDRACE_DATA, if it is there.
+
+    Raises:
+        DataError: if the variable names no folder.
+    """
+    folder = os.environ.get("FOLDRACE_DATA")
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise DataError(
+            f"The environment variable FOLDRACE_DATA names {folder!r}, which is no folder."
+        )
+    path = Path(folder) / f"{name}.parquet"
+    return path if path.is_file() else None
+
+
+def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
+    """The table, and which of its columns to take."""
+    card = place.card
+    if place.path is not None:
+        pair = "text_b" if card is not None and card.text_b is not None else None
+        columns = _Columns(ref.text or "text", ref.text_b or pair, ref.label or "label")
+        return read_table(place.path, columns.wanted()), columns
+    if card is not None and card.wheel is not None:
+        from trainables.engine.wheel import read_wheel_table
+
+        return read_wheel_table(card.wheel), _Columns("text", ref.text_b, "label")
+    from trainables.engine.hub import HubSource, card_source, read_hub
+
+    if card is None:
+        match = _HUB_ID.fullmatch(place.hub_id or "")
+        source = HubSource(hub_id=match[1] if match else "", config=match[2] if match else None)
+        columns = _Columns(ref.text or "text", ref.text_b, ref.label or "label")
+    elif card.hub_id is None:
+        raise DataError(f"{card.name} is not on the hub. {card.obtain} {_own_file(card)}")
+    else:
+        source = card_source(card, card.hub_id)
+        columns = _Columns(
+            ref.text or card.text, ref.text_b or card.text_b, ref.label or card.label
+        )
+    try:
+        return read_hub(source, columns.wanted(), columns.label), columns
+    except DataError as error:
+        raise DataError(f"{error} {_own_file(card)}") from error
+
+
+def _own_file(card: DatasetCard | None) -> str:
+    if card is None:
+        return "Give a local .csv, .tsv, .jsonl or .parquet file instead."
+    pair = ", text_b" if card.text_b is not None else ""
+    return (
+        f"Or put {card.name}.parquet (columns text{pair}, label, label_name, split) into a folder "
+        "and name the folder in the environment variable FOLDRACE_DATA; or give a local file."
+    )

@@ -1,0 +1,72 @@
+"""All scores of a cell's held-out rows, from every file of `trainables/metrics`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.engine import registry
+
+
+def score(
+    labels: npt.NDArray[np.int64],
+    probabilities: npt.NDArray[np.floating[Any]],
+    label_names: Sequence[str],
+) -> dict[str, float]:
+    """Every metric of the held-out rows by name.
+
+    Args:
+        labels: True class ids, (held_out,).
+        probabilities: Class probabilities, (held_out, classes).
+        label_names: Class names by id, (classes,).
+
+    Returns:
+        Scores as fractions, `loss` in nats. A metric that is one number is named after its file;
+        one that is a number per class gives `<file>_<class>`, for example `f1_LOC`.
+
+    Raises:
+        ValueError: if shapes disagree, there are no rows, or a label is outside the classes.
+    """
+    _check(labels, probabilities, label_names)
+    scores: dict[str, float] = {}
+    for name in registry.names("trainables.metrics"):
+        value = registry.load("trainables.metrics", name, "METRIC")(labels, probabilities)
+        if isinstance(value, Mapping):
+            keys = class_keys(label_names)
+            scores.update({f"{name}_{keys[label]}": float(part) for label, part in value.items()})
+        else:
+            scores[name] = float(value)
+    return scores
+
+
+def class_keys(label_names: Sequence[str]) -> list[str]:
+    """Class names that every tracking store takes as part of a metric's name, without collisions.
+
+    Letters, digits, blanks and `_ - . : /` stay, everything else becomes `_`; a name that thereby
+    equals another gets its class id.
+    """
+    plain = [re.sub(r"[^\w\-.:/ ]", "_", name)[:100] for name in label_names]
+    return [key if plain.count(key) == 1 else f"{key}_{number}" for number, key in enumerate(plain)]
+
+
+def _check(
+    labels: npt.NDArray[np.int64],
+    probabilities: npt.NDArray[np.floating[Any]],
+    label_names: Sequence[str],
+) -> None:
+    shape = (len(labels), len(label_names))
+    if probabilities.shape != shape:
+        raise ValueError(
+            f"probabilities must have the shape (rows, classes) = {shape}, "
+            f"got {probabilities.shape}."
+        )
+    if not len(labels):
+        raise ValueError("A score needs at least 1 held-out row, got 0.")
+    if labels.min() < 0 or labels.max() >= len(label_names):
+        raise ValueError(
+            f"Labels must be in [0, {len(label_names)}), got {labels.min()} to {labels.max()}."
+        )

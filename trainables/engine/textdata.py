@@ -1,0 +1,141 @@
+"""Labelled texts as every part of foldrace sees them, whatever file or hub they came from.
+
+`trainables/engine/dataset.py` builds these objects; nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+
+
+class DataError(ValueError):
+    """Data that cannot be trained on; the message says what was found and what to do about it."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextData:
+    """Labelled texts in a fixed order. Equal contents are equal objects.
+
+    Attributes:
+        name: What the user called it, for messages only: it does not enter the fingerprint.
+        texts: The texts, none of them blank.
+        texts_b: The second text of each pair, None where rows are single texts.
+        labels: Class ids, int64 (rows,), in [0, classes).
+        label_names: Class names in the order of their ids; every class has a row.
+        official: The source's own part of each row ("train", "valid", "test", ...), str (rows,);
+            None where the source has no parts.
+        groups: Rows with the same text (or pair) share a number, int64 (rows,). White space is
+            normalised first: copies that differ in a blank are still copies.
+        fingerprint: sha256 of all contents in order; a changed, added or moved row changes it.
+        dropped: How many rows were left out because their text or label was missing.
+        notes: What a reader of the audit should know about how the source was read.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    texts_b: tuple[str, ...] | None
+    labels: Rows
+    label_names: tuple[str, ...]
+    official: npt.NDArray[np.str_] | None
+    groups: Rows
+    fingerprint: str
+    dropped: int = 0
+    notes: tuple[str, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the contents are the same; the name they are called by does not matter."""
+        return isinstance(other, TextData) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.texts)
+
+    def take(self, rows: Rows, name: str | None = None) -> TextData:
+        """The data of some rows, with a fingerprint of their own.
+
+        Args:
+            rows: Indices of the rows, int64 (taken,), in the order that the result shall have.
+            name: The new name; None keeps the old one.
+        """
+        return assemble(
+            name=self.name if name is None else name,
+            texts=[self.texts[row] for row in rows],
+            texts_b=None if self.texts_b is None else [self.texts_b[row] for row in rows],
+            labels=self.labels[rows],
+            label_names=self.label_names,
+            official=None if self.official is None else self.official[rows],
+            dropped=self.dropped,
+            notes=self.notes,
+        )
+
+
+def assemble(
+    *,
+    name: str,
+    texts: Sequence[str],
+    texts_b: Sequence[str] | None,
+    labels: Rows,
+    label_names: Sequence[str],
+    official: npt.NDArray[np.str_] | None,
+    dropped: int = 0,
+    notes: Sequence[str] = (),
+) -> TextData:
+    """A `TextData` with its groups and its fingerprint worked out from the contents.
+
+    Args:
+        name: What to call it.
+        texts: The texts, (rows,).
+        texts_b: Second texts, (rows,), or None.
+        labels: Class ids, int64 (rows,).
+        label_names: Class names by id.
+        official: Part of each row, str (rows,), or None.
+        dropped: Rows left out as missing.
+        notes: Remarks for the audit.
+    """
+    parts = None if official is None else [str(part) for part in official]
+    digest = hashlib.sha256(json.dumps(list(label_names)).encode())
+    for row, text in enumerate(texts):
+        record = (
+            text,
+            None if texts_b is None else texts_b[row],
+            label_names[labels[row]],
+            None if parts is None else parts[row],
+        )
+        # JSON keeps the fields apart: ("a", "bc") and ("ab", "c") must not hash alike.
+        digest.update(json.dumps(record).encode())
+    return TextData(
+        name=name,
+        texts=tuple(texts),
+        texts_b=None if texts_b is None else tuple(texts_b),
+        labels=np.asarray(labels, np.int64),
+        label_names=tuple(label_names),
+        official=None if parts is None else np.array(parts, dtype=np.str_),
+        groups=_groups(texts, texts_b),
+        fingerprint=digest.hexdigest(),
+        dropped=dropped,
+        notes=tuple(notes),
+    )
+
+
+def _groups(texts: Sequence[str], texts_b: Sequence[str] | None) -> Rows:
+    """Number the distinct texts (or pairs) in order of appearance, int64 (rows,)."""
+    numbers: dict[tuple[str, str], int] = {}
+    seconds = [""] * len(texts) if texts_b is None else texts_b
+    return np.array(
+        [
+            numbers.setdefault((" ".join(text.split()), " ".join(second.split())), len(numbers))
+            for text, second in zip(texts, seconds, strict=True)
+        ],
+        dtype=np.int64,
+    )

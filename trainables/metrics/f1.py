@@ -1,0 +1,28 @@
+"""F1 of each class: the harmonic mean of its precision and its recall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def class_f1(
+    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]
+) -> dict[int, float]:
+    """F1 = 2 TP / (2 TP + FP + FN) by class id; 0 for a class neither true nor predicted anywhere.
+
+    Args:
+        labels: True class ids, (rows,).
+        probabilities: Class probabilities, (rows, classes).
+    """
+    classes = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    hits = np.bincount(labels[predicted == labels], minlength=classes)
+    either = np.bincount(labels, minlength=classes) + np.bincount(predicted, minlength=classes)
+    values = 2.0 * hits / np.maximum(either, 1)
+    return {label: float(value) for label, value in enumerate(values)}
+
+
+METRIC = class_f1

@@ -1,0 +1,23 @@
+"""Macro F1: the plain mean of the F1 of all classes, so that rare classes count like the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.metrics.f1 import class_f1
+
+
+def macro_f1(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]) -> float:
+    """Mean of the classes' F1.
+
+    Args:
+        labels: True class ids, (rows,).
+        probabilities: Class probabilities, (rows, classes).
+    """
+    return float(np.mean(list(class_f1(labels, probabilities).values())))
+
+
+METRIC = macro_f1

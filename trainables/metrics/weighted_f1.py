@@ -1,0 +1,26 @@
+"""Weighted F1: the mean of the F1 of all classes, weighted by their true rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.metrics.f1 import class_f1
+
+
+def weighted_f1(
+    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]
+) -> float:
+    """Mean of the classes' F1 with their share of the rows as weight.
+
+    Args:
+        labels: True class ids, (rows,).
+        probabilities: Class probabilities, (rows, classes).
+    """
+    rows = np.bincount(labels, minlength=probabilities.shape[1])
+    return float(np.average(list(class_f1(labels, probabilities).values()), weights=rows))
+
+
+METRIC = weighted_f1
