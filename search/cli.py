@@ -113,7 +113,7 @@ def _add_sweep(parser: _Parser) -> None:
         "--configs",
         default="all",
         metavar="all|reference|ablation|FILE",
-        help="which configs compete: the grid and the references (all), the named ones, or a file's",
+        help="which configs compete: grid and references (all), the named ones, or a file's",
     )
     model.add_argument("--plugin", metavar="FILE", help="a Python file with entries of your own")
     protocol = parser.add_argument_group("protocol and strategy")
@@ -160,7 +160,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = _Parser(
         prog="foldrace",
-        description="Race the configurations of a paper's grid on paired cells (config, seed, fold).",
+        description="Race the configs of a paper's grid on paired cells (config, seed, fold).",
         epilog=_MAIN_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -115,7 +115,7 @@ def _spec(options: argparse.Namespace) -> SweepSpec:
 
 
 def run(options: argparse.Namespace) -> int:
-    """foldrace run."""
+    """`foldrace run`."""
     spec = _spec(options)
     from search import console, sweep
 
@@ -154,7 +154,7 @@ def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
 
 
 def resume(options: argparse.Namespace) -> int:
-    """foldrace resume."""
+    """`foldrace resume`."""
     from search import console, sweep
 
     def change(spec: SweepSpec) -> SweepSpec:
@@ -179,7 +179,7 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def plan(options: argparse.Namespace) -> int:
-    """foldrace plan."""
+    """`foldrace plan`."""
     spec = _spec(options)
     if options.price_per_hour is not None and options.price_per_hour < 0:
         raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
@@ -199,7 +199,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def leaderboard(options: argparse.Namespace) -> int:
-    """foldrace leaderboard."""
+    """`foldrace leaderboard`."""
     from search import console, sweep
 
     _, planned, table, standings = sweep.load(
@@ -214,7 +214,7 @@ def leaderboard(options: argparse.Namespace) -> int:
 
 
 def spaces(options: argparse.Namespace) -> int:
-    """foldrace spaces."""
+    """`foldrace spaces`."""
     rows = []
     for name in registry.names("spaces"):
         space = registry.load("spaces", name, "SPACE")
@@ -240,7 +240,7 @@ def spaces(options: argparse.Namespace) -> int:
 
 
 def data(options: argparse.Namespace) -> int:
-    """foldrace data."""
+    """`foldrace data`."""
     rows = []
     for name in registry.names("trainables.data"):
         card = registry.load("trainables.data", name, "DATASET")
@@ -249,7 +249,7 @@ def data(options: argparse.Namespace) -> int:
 
 
 def models(options: argparse.Namespace) -> int:
-    """foldrace models."""
+    """`foldrace models`."""
     rows = []
     for name in registry.names("trainables.encoders"):
         card = registry.load("trainables.encoders", name, "ENCODER")
@@ -270,7 +270,7 @@ def _listing(rows: list[dict[str, Any]], options: argparse.Namespace) -> int:
 
 
 def ui(options: argparse.Namespace) -> int:
-    """foldrace ui: MLflow's own, on this machine's loopback unless another host is asked for."""
+    """MLflow's own UI, on this machine's loopback unless another host is asked for."""
     uri = _tracking_uri(options)
     if uri.startswith(("http://", "https://")):
         sys.stdout.write(f"The MLflow UI of this ledger is at {uri}\n")
@@ -279,9 +279,8 @@ def ui(options: argparse.Namespace) -> int:
 
     console.say(f"MLflow UI on http://{options.host}:{options.port} - Ctrl-C ends it")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
-    os.execv(  # the server takes this process's place, and so its Ctrl-C
-        sys.executable, [*command, "--host", options.host, "--port", str(options.port)]
-    )
+    # The server takes this process's place, and so its Ctrl-C.
+    os.execv(sys.executable, [*command, "--host", options.host, "--port", str(options.port)])
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -18,11 +18,12 @@ from rich.table import Table as RichTable
 from search.sweep import Outcome, Table, Watcher
 
 if TYPE_CHECKING:
+    from trainables.engine.audit import Audit
+    from trainables.engine.dataset import TextData
+
     from search.estimate import Estimate
     from search.plan import Plan
-    from trainables.engine.audit import Audit
     from trainables.engine.contract import CellResult
-    from trainables.engine.dataset import TextData
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -72,6 +73,7 @@ class Live(Watcher):
         self._last = 0.0
 
     def reused(self, plan: Plan, table: Table, planned: int) -> None:
+        """Say how much is left to train."""
         self._planned = planned
         if table.reused:
             self._screen.print(f"{table.reused} of {planned} cells are in the ledger already")
@@ -79,6 +81,7 @@ class Live(Watcher):
             self._screen.print("starting Ray ...")
 
     def started(self, slots: int) -> None:
+        """Start the bar."""
         self._began = time.monotonic()
         self._screen.print(f"training, {slots} stack{'s' if slots > 1 else ''} at a time")
         if self._screen.is_terminal:
@@ -95,6 +98,7 @@ class Live(Watcher):
             self._bar = self._progress.add_task("cells", total=self._planned, note="")
 
     def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+        """Move the bar; say what failed."""
         done = table.reused + table.trained
         per_second = table.trained / max(time.monotonic() - self._began, 1e-9)
         left = duration((self._planned - done) / per_second)
@@ -112,6 +116,7 @@ class Live(Watcher):
             self._screen.print(f"{done} of {self._planned} cells, {note}")
 
     def closed(self) -> None:
+        """Leave the terminal as it was."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

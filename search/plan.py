@@ -1,7 +1,7 @@
 """space x protocol x data -> cells: everything that is known of a sweep before it is trained.
 
-`prepare` finds bad input before the first second of training: the space is narrowed, every config is
-bound to its trainable's Config, the data are read, split and audited, the weights are found.
+`prepare` finds bad input before the first second of training: the space is narrowed, every config
+is bound to its trainable's Config, the data are read, split and audited, the weights are found.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _file_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
     """Configs from a .json list, .jsonl lines or .csv rows of axis values."""
     if not path.is_file():
         raise InputError(
-            f"--configs must be all, reference, ablation or a file, got {str(path)!r}: no such file."
+            f"--configs must be all, reference, ablation or a file; there is no file {str(path)!r}."
         )
     text = path.read_text(encoding="utf-8")
     rows: list[Any]
@@ -272,9 +272,10 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
+
+    from trainables.engine import encoder, folds
 
     spec = spec.model_copy(
         update={"data": _local(spec.data), "model": encoder.resolve_model(spec.model)}

@@ -103,14 +103,14 @@ class Standings:
         }
 
 
-def test_share(plan: Plan, rows_held_out: float | None = None) -> float:
+def held_out_share(plan: Plan) -> float:
     """Share of the rows that one block holds out."""
     if plan.spec.folds is not None:
         return 1 / plan.spec.folds
     if isinstance(plan.spec.holdout, float):
         return plan.spec.holdout
-    # The official test part's share is in the data, which a leaderboard does not read: the usual one.
-    return rows_held_out or 0.2
+    # The official test part's share stands in the data, which a leaderboard does not read.
+    return 0.2
 
 
 def judge(
@@ -128,7 +128,7 @@ def judge(
         failed: Configs of which a cell failed.
     """
     sign = 1.0 if plan.space.mode == "max" else -1.0
-    share = test_share(plan)
+    share = held_out_share(plan)
     present = np.isfinite(scores)
     counts = present.sum(axis=1)
     complete = np.flatnonzero(counts == scores.shape[1])

@@ -1,8 +1,9 @@
 """How sure one may be of a mean, a difference and a winner: pure numpy and scipy.
 
-Every function takes scores by block, one score per (seed, fold). Blocks are not independent: training
-parts overlap, so the plain standard error is too small. The correction of Nadeau and Bengio (Inference
-for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n by 1/n + test/train.
+Every function takes scores by block, one score per (seed, fold). Blocks are not independent: their
+training parts overlap, so the plain standard error is too small. The correction of Nadeau and Bengio
+(Inference for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n by
+1/n + test/train.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _check(values: FloatArray, test_share: float) -> FloatArray:
 def corrected_interval(
     values: npt.ArrayLike, test_share: float, confidence: float = 0.95
 ) -> Interval:
-    """t interval of a mean, or of a mean paired difference, by Nadeau and Bengio's variance.
+    """T interval of a mean, or of a mean paired difference, by Nadeau and Bengio's variance.
 
     Args:
         values: Scores or paired differences by block, (blocks,).

@@ -1,7 +1,7 @@
 """The only file that starts Ray Tune trials: a Searcher that asks for stacks of cells.
 
-A trial trains one stack and reports each cell as it finishes. Ray never retries a trial here: what a
-lost trial did not report goes back to the dispatcher, so no finished cell is trained again.
+A trial trains one stack and reports each cell as it finishes. Ray never retries a trial here: what
+a lost trial did not report goes back to the dispatcher, so no finished cell is trained again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from search.dispatch import Asker, Dispatcher, Work
 from search.spec import Resources, SweepError
 from trainables.engine.contract import Cell, CellResult, Task
 
-# Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead), no
-# usage report to the outside, and no change of folder under the workers' feet.
+# Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
+# no usage report to the outside, and no change of folder under the workers' feet.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

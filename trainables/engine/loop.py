@@ -1,0 +1,247 @@
+"""THE training loop, on accelerate.Accelerator: every trainable's cells go through `fit`.
+
+Per cell: AdamW without decay on biases and normalisation, linear warm-up then linear decay, optional
+clipping and accumulation, mixed precision; after each epoch the held-out rows are scored and, where a
+folder is given, everything is saved, so that a cell that is cut off goes on at its last epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import nn
+from transformers import get_linear_schedule_with_warmup
+
+from trainables.engine import batches, seeding
+
+# How many steps may pass before a loss that is not finite is noticed: looking makes a GPU wait.
+_STEPS_BETWEEN_LOOKS = 16
+
+
+class Settings(Protocol):
+    """What the loop reads of a trainable's Config."""
+
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def weight_decay(self) -> float: ...  # noqa: D102
+    @property
+    def warmup_fraction(self) -> float: ...  # noqa: D102
+    @property
+    def batch_size(self) -> int: ...  # noqa: D102
+    @property
+    def epochs(self) -> int: ...  # noqa: D102
+    @property
+    def clip_norm(self) -> float: ...  # noqa: D102
+    @property
+    def precision(self) -> str: ...  # noqa: D102
+
+
+class DivergedError(ArithmeticError):
+    """A loss was not finite; the cell is over."""
+
+
+@dataclass
+class Fit:
+    """What training one cell gave.
+
+    Attributes:
+        rows: Held-out rows, int64 (held_out,), ascending.
+        probabilities: Their class probabilities, float32 (held_out, classes).
+        epochs: Metrics after each epoch, in order.
+    """
+
+    rows: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float32]
+    epochs: list[Mapping[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class CellData:
+    """The rows of one cell: a tokenised data set, what is trained on, what is held out."""
+
+    tokens: batches.Tokens
+    train: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.int64]
+
+
+class Training:
+    """One cell's model, optimizer, schedule and loaders, ready on their device.
+
+    Args:
+        module: Gives an Output (loss, logits) for (inputs, labels).
+        data: The cell's rows.
+        settings: The cell's hyper-parameters.
+        seed: Drives order and dropout.
+        accumulation: Batches are cut into so many parts, one optimizer step for all of them.
+    """
+
+    def __init__(
+        self, module: nn.Module, data: CellData, settings: Settings, seed: int, accumulation: int
+    ) -> None:
+        # The state is shared by the process, and the cell before may have had another precision.
+        AcceleratorState._reset_state()
+        precision = {"fp32": "no"}.get(settings.precision, settings.precision)
+        self.accelerator = Accelerator(
+            mixed_precision=precision, gradient_accumulation_steps=accumulation
+        )
+        self.settings, self.seed = settings, seed
+        part = -(-settings.batch_size // (accumulation * self.accelerator.num_processes))
+        train, self._order = batches.loader(data.tokens, data.train, part, seed)
+        held_out, _ = batches.loader(data.tokens, data.held_out, 2 * part, None)
+        optimizer = torch.optim.AdamW(
+            _groups(module, settings.weight_decay), lr=settings.learning_rate
+        )
+        self.module, self.optimizer, self.train, self.held_out = self.accelerator.prepare(
+            module, optimizer, train, held_out
+        )
+        self.steps = settings.epochs * math.ceil(len(self.train) / accumulation)
+        # Stepped by hand, once a step: accelerate's own would count the processes.
+        self.schedule = get_linear_schedule_with_warmup(
+            optimizer, math.ceil(settings.warmup_fraction * self.steps), self.steps
+        )
+
+    def epoch(self, number: int, most_steps: int | None = None) -> float:
+        """Train one epoch and return its mean loss.
+
+        Args:
+            number: From 0; decides order and dropout, so that a resumed cell goes on as it would.
+            most_steps: Stop after so many batches, for a measurement.
+
+        Raises:
+            DivergedError: if a loss is not finite.
+        """
+        self._order.epoch = number
+        seeding.start_stream(self.seed, "dropout", number, self.accelerator.process_index)
+        self.module.train()
+        total = torch.zeros((), device=self.accelerator.device)
+        count = 0
+        for count, batch in enumerate(self.train, start=1):
+            labels = batch.pop("labels")
+            batch.pop("rows")
+            with self.accelerator.accumulate(self.module):
+                loss = self.module(batch, labels).loss
+                self.accelerator.backward(loss)
+                if self.accelerator.sync_gradients and self.settings.clip_norm:
+                    self.accelerator.clip_grad_norm_(
+                        self.module.parameters(), self.settings.clip_norm
+                    )
+                self.optimizer.step()
+                if self.accelerator.sync_gradients:
+                    self.schedule.step()
+                self.optimizer.zero_grad()
+            total += loss.detach()
+            if count % _STEPS_BETWEEN_LOOKS == 0 and not torch.isfinite(total):
+                break
+            if count == most_steps:
+                break
+        mean = float(self.accelerator.reduce(total, "mean")) / max(count, 1)
+        if not math.isfinite(mean):
+            raise DivergedError(f"the training loss became {mean} in epoch {number + 1}")
+        return mean
+
+    @torch.no_grad()
+    def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Held-out rows, ascending, and their probabilities, (held_out, classes).
+
+        Raises:
+            DivergedError: if a logit is not finite.
+        """
+        self.module.eval()
+        rows, logits = [], []
+        for batch in self.held_out:
+            labels, numbers = batch.pop("labels"), batch.pop("rows")
+            output = self.module(batch, labels)
+            # Without the rows that pad the last batch when several processes share it.
+            numbers, given = self.accelerator.gather_for_metrics((numbers, output.logits))
+            rows.append(numbers.cpu())
+            logits.append(given.float().cpu())
+        numbers, scores = torch.cat(rows).numpy(), torch.cat(logits)
+        if not torch.isfinite(scores).all():
+            raise DivergedError("the logits of held-out rows are not finite")
+        order = np.argsort(numbers)
+        return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+
+
+def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters with and without decay: none on vectors, which are biases and normalisation."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def fit(
+    module: nn.Module,
+    data: CellData,
+    settings: Settings,
+    seed: int,
+    score: Callable[[npt.NDArray[np.int64], npt.NDArray[np.float32]], Mapping[str, float]],
+    *,
+    accumulation: int = 1,
+    checkpoint: Path | None = None,
+) -> Fit:
+    """Train one cell and score its held-out rows after every epoch.
+
+    Args:
+        module: See `Training`; its head is drawn already.
+        data: The cell's rows.
+        settings: The cell's hyper-parameters.
+        seed: The cell's seed.
+        score: Metrics of (held-out rows, probabilities).
+        accumulation: See `Training`.
+        checkpoint: Folder to save to after each epoch; a cell that has one there goes on from it.
+
+    Raises:
+        DivergedError: if a loss or a logit is not finite.
+    """
+    training = Training(module, data, settings, seed, accumulation)
+    done = _load(training, checkpoint)
+    predicted = None
+    for number in range(len(done), settings.epochs):
+        began = time.perf_counter()
+        loss = training.epoch(number)
+        predicted = training.predict()
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **score(*predicted)}
+        done.append({**metrics, "seconds": time.perf_counter() - began})
+        _save(training, checkpoint, done)
+    rows, probabilities = predicted or training.predict()
+    return Fit(rows, probabilities, done)
+
+
+def _load(training: Training, folder: Path | None) -> list[Mapping[str, float]]:
+    if folder is None or not (folder / "epochs.json").is_file():
+        return []
+    saved = json.loads((folder / "epochs.json").read_text())
+    training.accelerator.load_state(str(folder / f"epoch-{len(saved['epochs'])}"))
+    training.schedule.load_state_dict(saved["schedule"])
+    epochs: list[Mapping[str, float]] = saved["epochs"]
+    return epochs
+
+
+def _save(training: Training, folder: Path | None, epochs: list[Mapping[str, float]]) -> None:
+    if folder is None:
+        return
+    accelerator = training.accelerator
+    accelerator.save_state(str(folder / f"epoch-{len(epochs)}"))
+    if accelerator.is_main_process:
+        # Last, and at once: a cell that is killed while it saves finds its epoch before.
+        schedule = training.schedule.state_dict()
+        draft = folder / "epochs.json.draft"
+        draft.write_text(json.dumps({"epochs": epochs, "schedule": schedule}))
+        draft.replace(folder / "epochs.json")
+        shutil.rmtree(folder / f"epoch-{len(epochs) - 1}", ignore_errors=True)
+    accelerator.wait_for_everyone()

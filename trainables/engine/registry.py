@@ -1,0 +1,118 @@
+"""Names to objects, for the whole repository: a public module of a package IS the entry.
+
+`trainables/losses/soft_triple.py` is found because it lies there; no list is edited. A leading
+underscore hides a module, and a sub-package (`engine`, `schema`) is machinery, not an entry. Names are
+listed without importing anything; a module is imported when its object is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_PLUGIN = "foldrace_plugin_"
+# package -> entry name -> module of a user's own file
+_plugged: dict[str, dict[str, ModuleType]] = {}
+
+# What a user's file may define, and the package whose entry it then is.
+_KINDS = {
+    "SPACE": "spaces",
+    "DATASET": "trainables.data",
+    "ENCODER": "trainables.encoders",
+    "LOSS": "trainables.losses",
+    "METRIC": "trainables.metrics",
+}
+
+
+class RegistryError(ValueError):
+    """There is no entry of that name, or it lacks what it must define."""
+
+
+@cache
+def _on_disk(package: str) -> tuple[str, ...]:
+    folder = importlib.import_module(package).__path__
+    return tuple(
+        sorted(
+            module.name
+            for module in pkgutil.iter_modules(folder)
+            if not module.ispkg and not module.name.startswith("_")
+        )
+    )
+
+
+def names(package: str) -> tuple[str, ...]:
+    """The entries of a package such as "spaces" or "trainables.data", sorted, none imported."""
+    return tuple(sorted({*_on_disk(package), *_plugged.get(package, {})}))
+
+
+def load(package: str, name: str, attribute: str) -> Any:
+    """The object that an entry defines. '-' and '_' are the same in a name.
+
+    Args:
+        package: Where to look, for example "trainables.losses".
+        name: The entry: a module's name.
+        attribute: What the module defines: SPACE, DATASET, Config, build ...
+
+    Raises:
+        RegistryError: naming the nearest entries, or the attribute that the entry lacks.
+    """
+    wanted = name.replace("-", "_")
+    if wanted not in names(package):
+        kind = package.split(".")[-1]
+        near = difflib.get_close_matches(wanted, names(package), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise RegistryError(
+            f"No entry {name!r} in {kind}.{hint} Known: {', '.join(names(package))}."
+        )
+    plugged = _plugged.get(package, {})
+    if wanted in plugged:
+        module = plugged[wanted]
+    else:
+        module = importlib.import_module(f"{package}.{wanted}")
+    if not hasattr(module, attribute):
+        raise RegistryError(f"{package}.{wanted} must define {attribute}, and does not.")
+    return getattr(module, attribute)
+
+
+def load_plugin(path: Path | str) -> tuple[str, ...]:
+    """Import a user's file and add what it defines to the entries, under the file's own name.
+
+    A file may define SPACE, DATASET, ENCODER, LOSS, METRIC, or a trainable (VERSION, Config, build).
+
+    Returns:
+        The packages that gained an entry.
+
+    Raises:
+        RegistryError: if there is no such file, it cannot be imported, or defines none of these.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RegistryError(f"There is no plugin file {str(path)!r}.")
+    spec = importlib.util.spec_from_file_location(_PLUGIN + path.stem, path)
+    if spec is None or spec.loader is None:
+        raise RegistryError(f"A plugin must be a .py file, got {str(path)!r}.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[spec.name]
+        raise RegistryError(f"Plugin {path} cannot be imported: {error!r}.") from error
+    packages = [package for attribute, package in _KINDS.items() if hasattr(module, attribute)]
+    if hasattr(module, "build"):
+        packages.append("trainables")
+    if not packages:
+        raise RegistryError(
+            f"Plugin {path} defines none of {', '.join(_KINDS)}, and no trainable (VERSION, Config, "
+            "build)."
+        )
+    for package in packages:
+        _plugged.setdefault(package, {})[path.stem] = module
+    return tuple(packages)

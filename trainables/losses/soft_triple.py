@@ -1,0 +1,132 @@
+"""SoftTriple loss (Qian et al., ICCV 2019), as TripleEntropy uses it.
+
+Pulls each embedding towards the nearest of its class's k proxies, and away from the other classes',
+by a softmax over classes whose logit is a soft maximum over proxies.
+
+Equations (4) and (5), section 2.2.3 of the paper:
+
+    S'(i, c) = sum_k softmax_k(x_i . w_c^k / gamma) (x_i . w_c^k)
+    loss_i   = -log softmax_y(scale * (S'(i, y) - margin [y = y_i]))  at y = y_i
+
+    paper   here    range    unit
+    lambda  scale   > 0      none
+    gamma   gamma   > 0      none (divides cosine similarity)
+    delta   margin  [0, 1]   cosine similarity
+
+Embeddings and proxies are L2-normalised here. Qian et al. add a regulariser that merges proxies of a
+class (their tau); this paper's equations do not have it, so its weight is 0 unless it is set.
+
+Source: Applying SoftTriple Loss for Supervised Language Model Fine Tuning, equations (4) and (5);
+SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, equations (7), (8) and (10).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+# Tokens worked through at a time: 2,048 tokens x 12,000 proxies are 98 MB in float32.
+_TOKENS_AT_ONCE = 2048
+
+
+def class_similarity(embeddings: Tensor, proxies: Tensor, gamma: float) -> Tensor:
+    """S' of equation (5): each embedding's soft-maximum similarity to each class.
+
+    Args:
+        embeddings: L2-normalised, (tokens, dim).
+        proxies: L2-normalised, (classes, k, dim).
+        gamma: Divides the similarities inside the softmax over proxies.
+
+    Returns:
+        Cosine similarities, (tokens, classes).
+    """
+    similarity = torch.einsum("td,ckd->tck", embeddings, proxies)
+    return (torch.softmax(similarity / gamma, dim=-1) * similarity).sum(dim=-1)
+
+
+class SoftTripleLoss(nn.Module):
+    """Mean SoftTriple loss over embeddings, with its proxies as parameters.
+
+    Args:
+        num_classes: Classes, at least 2.
+        embedding_dim: Width of an embedding.
+        k: Proxies per class, at least 1.
+        gamma: See the module.
+        scale: lambda of the paper.
+        margin: delta of the paper.
+        merge_weight: Weight of the regulariser that merges proxies of a class; 0 leaves it out.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        k: int,
+        *,
+        gamma: float,
+        scale: float,
+        margin: float,
+        merge_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if num_classes < 2 or embedding_dim < 1 or k < 1:
+            raise ValueError(
+                f"num_classes must be at least 2, embedding_dim and k at least 1, got {num_classes}, "
+                f"{embedding_dim}, {k}."
+            )
+        if gamma <= 0 or scale <= 0:
+            raise ValueError(f"gamma and scale must be above 0, got {gamma} and {scale}.")
+        self.gamma, self.scale, self.margin = gamma, scale, margin
+        self.merge_weight = merge_weight
+        self.proxies = nn.Parameter(torch.empty(num_classes, k, embedding_dim))
+        nn.init.kaiming_uniform_(self.proxies.view(num_classes * k, embedding_dim), a=5**0.5)
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss of a batch.
+
+        Args:
+            embeddings: Of any length; normalised here, (tokens, dim).
+            labels: Class ids in [0, num_classes), (tokens,).
+
+        Returns:
+            A scalar.
+        """
+        embeddings = functional.normalize(embeddings, dim=-1)
+        proxies = functional.normalize(self.proxies, dim=-1)
+        total = embeddings.new_zeros(())
+        for part, of_part in zip(
+            embeddings.split(_TOKENS_AT_ONCE), labels.split(_TOKENS_AT_ONCE), strict=True
+        ):
+            if len(embeddings) > _TOKENS_AT_ONCE and torch.is_grad_enabled():
+                # Recomputed in the backward pass: only (tokens, classes) is kept.
+                similarity = checkpoint(
+                    class_similarity, part, proxies, self.gamma, use_reentrant=False
+                )
+            else:
+                similarity = class_similarity(part, proxies, self.gamma)
+            margin = self.margin * functional.one_hot(of_part, similarity.shape[1])
+            logits = self.scale * (similarity - margin)
+            total = total + functional.cross_entropy(logits, of_part, reduction="sum")
+        loss = total / len(embeddings)
+        if self.merge_weight and proxies.shape[1] > 1:
+            loss = loss + self.merge_weight * _spread(proxies)
+        return loss
+
+
+def _spread(proxies: Tensor) -> Tensor:
+    """Mean distance between the proxies of a class, equation (10) of Qian et al.
+
+    Args:
+        proxies: L2-normalised, (classes, k, dim).
+    """
+    classes, k, _ = proxies.shape
+    similarity = proxies @ proxies.transpose(1, 2)
+    upper = torch.triu_indices(k, k, offset=1, device=proxies.device)
+    # The square root has no gradient at 0, where two proxies have merged.
+    distances = (2 - 2 * similarity[:, upper[0], upper[1]]).clamp_min(1e-12).sqrt()
+    return distances.sum() / (classes * k * (k - 1))

@@ -1,0 +1,167 @@
+"""TripleEntropy: fine-tuning an encoder with cross-entropy and SoftTriple together.
+
+Equations (6) and (7), section 3 of Applying SoftTriple Loss for Supervised Language Model Fine Tuning:
+
+    loss = beta * cross-entropy(linear(pooled)) + (1 - beta) * SoftTriple(all tokens)
+
+SoftTriple is fed the last layer's embedding of every real token, each with the label of its text
+(section 3.1.2); the classifier one pooled vector a text (section 3.1.1). At beta = 1 there are no
+proxies at all: the paper's cross-entropy baseline.
+
+Differs from the paper: padding never reaches the loss, unless `padding_tokens` asks for the paper's own
+code's way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from trainables.engine.encoder import hidden_dropout
+from trainables.engine.output import Output
+from trainables.losses.soft_triple import SoftTripleLoss
+
+VERSION = 1
+
+_POOLINGS = ("cls", "mean")
+_PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters of one cell; the paper's symbols in brackets.
+
+    Attributes:
+        k: Proxies per class.
+        gamma: Softness of the choice among a class's proxies.
+        scale: Sharpness of the softmax over classes [lambda].
+        margin: What the true class must win by, in cosine similarity [delta].
+        beta: Weight of cross-entropy; 1 trains without SoftTriple.
+        merge_weight: Weight of SoftTriple's proxy-merging regulariser.
+        padding_tokens: Feed padding to SoftTriple, too, as the paper's own code does.
+        pooling: "cls" (first token) or "mean" (over real tokens) for the classifier.
+        learning_rate: Peak rate of AdamW.
+        weight_decay: Of AdamW; none on biases and normalisation.
+        warmup_fraction: Share of the steps that warm up linearly; linear decay after.
+        batch_size: Texts a step.
+        max_length: Tokens a text at most, special ones counted.
+        epochs: Passes over the training rows.
+        clip_norm: Largest norm of the gradient; 0 clips nothing.
+        precision: "fp32", "bf16" or "fp16" mixed precision.
+
+    Raises:
+        ValueError: naming each field out of its range.
+    """
+
+    k: int
+    gamma: float
+    scale: float
+    margin: float
+    beta: float
+    merge_weight: float
+    padding_tokens: bool
+    pooling: str
+    learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+    batch_size: int
+    max_length: int
+    epochs: int
+    clip_norm: float
+    precision: str
+
+    def __post_init__(self) -> None:
+        rules = {
+            "k at least 1": self.k >= 1,
+            "gamma above 0": self.gamma > 0,
+            "scale above 0": self.scale > 0,
+            "margin in [0, 1]": 0 <= self.margin <= 1,
+            "beta in [0, 1]": 0 <= self.beta <= 1,
+            "merge_weight at least 0": self.merge_weight >= 0,
+            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
+            "learning_rate above 0": self.learning_rate > 0,
+            "weight_decay at least 0": self.weight_decay >= 0,
+            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
+            "batch_size at least 1": self.batch_size >= 1,
+            "max_length at least 3": self.max_length >= 3,
+            "epochs at least 1": self.epochs >= 1,
+            "clip_norm at least 0": self.clip_norm >= 0,
+            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+        }
+        broken = [
+            f"{rule}, got {getattr(self, rule.split()[0])!r}"
+            for rule, holds in rules.items()
+            if not holds
+        ]
+        if broken:
+            raise ValueError(f"A triple_entropy config must have {'; '.join(broken)}.")
+
+
+class TripleEntropy(nn.Module):
+    """An encoder with a linear classifier and, below beta = 1, a SoftTriple loss on its tokens.
+
+    Args:
+        config: The cell's hyper-parameters.
+        encoder: A Hugging Face encoder, unmodified.
+        num_classes: Classes of the data.
+    """
+
+    def __init__(self, config: Config, encoder: PreTrainedModel, num_classes: int) -> None:
+        super().__init__()
+        width = encoder.config.hidden_size
+        self.encoder = encoder
+        self.beta, self.pooling = config.beta, config.pooling
+        self.padding_tokens = config.padding_tokens
+        self.dropout = nn.Dropout(hidden_dropout(encoder))
+        self.classifier = nn.Linear(width, num_classes)
+        nn.init.normal_(self.classifier.weight, std=encoder.config.initializer_range)
+        nn.init.zeros_(self.classifier.bias)
+        self.soft_triple = (
+            None
+            if config.beta == 1
+            else SoftTripleLoss(
+                num_classes,
+                width,
+                config.k,
+                gamma=config.gamma,
+                scale=config.scale,
+                margin=config.margin,
+                merge_weight=config.merge_weight,
+            )
+        )
+
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
+        """Loss and logits of a batch.
+
+        Args:
+            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (batch, length).
+            labels: Class ids, (batch,).
+
+        Returns:
+            A scalar loss and logits (batch, classes).
+        """
+        tokens = self.encoder(**inputs).last_hidden_state  # (batch, length, width)
+        real = inputs["attention_mask"].bool()
+        logits = self.classifier(self.dropout(self._pooled(tokens, real)))
+        loss = self.beta * functional.cross_entropy(logits, labels)
+        # Scoring wants no SoftTriple: it moves no logit.
+        if self.soft_triple is not None and self.training:
+            fed = torch.ones_like(real) if self.padding_tokens else real
+            of_token = labels[:, None].expand_as(fed)[fed]
+            loss = loss + (1 - self.beta) * self.soft_triple(tokens[fed], of_token)
+        return Output(loss=loss, logits=logits)
+
+    def _pooled(self, tokens: Tensor, real: Tensor) -> Tensor:
+        if self.pooling == "cls":
+            return tokens[:, 0]
+        weights = real.unsqueeze(-1).to(tokens.dtype)
+        return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> TripleEntropy:
+    """The module of one cell, its head and proxies drawn from torch's current generator."""
+    return TripleEntropy(config, encoder, num_classes)
