@@ -173,7 +173,11 @@ def _own_file(card: DatasetCard | None) -> str:
     if card is None:
         return "Give a local .csv, .tsv, .jsonl or .parquet file instead."
     pair = ", text_b" if card.text_b is not None else ""
+    folder = os.environ.get("FOLDRACE_DATA")
+    others = sorted(Path(folder).glob(f"{card.name}_*.parquet")) if folder else []
+    near = f" FOLDRACE_DATA has {', '.join(path.name for path in others)}." if others else ""
     return (
         f"Or put {card.name}.parquet (columns text{pair}, label, label_name, split) into a folder "
         "and name the folder in the environment variable FOLDRACE_DATA; or give a local file."
+        f"{near}"
     )

