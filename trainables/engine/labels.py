@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,40 +77,44 @@ def _whole_numbers(values: Sequence[Any], where: str) -> list[int] | None:
             f"{where} must hold one class a row, as a word or a whole number; found a "
             f"{type(strange).__name__}: {_short(strange)}."
         )
-    numeric = [
-        not isinstance(v, bool) and (not isinstance(v, str) or looks_numeric(v)) for v in values
-    ]
-    share = sum(numeric)
-    kinds = {
-        "logical value" if isinstance(v, bool) else "word" if not number else "number"
-        for v, number in zip(values, numeric, strict=True)
-    }
-    # In a typed file "1" beside 1 is a mixture too, although both are written as numbers.
-    typed = {isinstance(v, str) for v in values}
-    if len(kinds) > 1 or len(typed) > 1:
-        first = next(v for v in values if isinstance(v, type(values[0])))
-        other = next(
-            v
-            for v, number in zip(values, numeric, strict=True)
-            if number != numeric[0]
-            or isinstance(v, str) != isinstance(values[0], str)
-            or isinstance(v, bool) != isinstance(values[0], bool)
+    plain = all(isinstance(value, str) for value in values)
+    kinds = Counter(_kind(value, plain) for value in values)
+    if len(kinds) > 1:
+        examples = {_kind(value, plain): value for value in reversed(values)}
+        shown = ", ".join(
+            f"{count:,} {kind} (such as {_short(examples[kind])})"
+            for kind, count in kinds.most_common()
         )
         raise DataError(
-            f"{where} holds labels of mixed types: {share:,} numbers and {len(values) - share:,} "
-            f"others, for example {_short(first)} and {_short(other)}. Write all of them as words "
-            "or all as whole numbers."
+            f"{where} holds labels of mixed types: {shown}. Write all of them as words or all as "
+            "whole numbers."
         )
-    if not share:
+    if "number" not in kinds:
         return None
-    as_float = [float(v) for v in values]
-    fraction = next((v for v in as_float if not v.is_integer()), None)
+    fraction = next((float(v) for v in values if not float(v).is_integer()), None)
     if fraction is not None:
         raise DataError(
             f"{where} must hold classes, found the fraction {fraction:g}: scores are no labels. "
             "Cut them into classes first, or choose another column with --label."
         )
-    return [int(value) for value in as_float]
+    return [_exact(value) for value in values]
+
+
+def _kind(value: Any, plain: bool) -> str:
+    """What a label is written as; `plain`: every label is a string, so digits are numbers."""
+    if isinstance(value, bool):
+        return "logical value"
+    if isinstance(value, str):
+        return "word" if not looks_numeric(value) else "number" if plain else "number in quotes"
+    return "number"
+
+
+def _exact(value: str | float) -> int:
+    """A whole number without the detour over float, which rounds beyond 2**53."""
+    try:
+        return int(value)
+    except ValueError:
+        return int(float(value))
 
 
 def _named(numbers: Sequence[int], names: Sequence[Any], where: str) -> list[str]:

