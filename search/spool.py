@@ -1,0 +1,187 @@
+"""Results on disk until the ledger has them: no killed process and no dead server takes them away.
+
+A folder per process, kept locked while the process lives. Whoever starts later takes over the files
+of folders whose lock is free: their process is gone. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_READY = ".json"
+_PART = ".part"  # being written, or written and not yet renamed
+_REFUSED = ".refused"  # MLflow would not have it; tried again at the next start
+
+
+class Spool:
+    """Payloads (JSON values) in files, in the order in which they were put.
+
+    Nothing is created on disk before the first `put` or before there is something to adopt.
+
+    Args:
+        folder: Shared by all processes that deliver to the same ledger.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own: Path | None = None
+        self._lock: BinaryIO | None = None
+        self._counter = itertools.count()
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie, in sub-folders."""
+        return self._folder
+
+    def put(self, payload: Mapping[str, Any]) -> str:
+        """Write a payload so that neither a crash of the process nor of the machine loses it.
+
+        Returns:
+            The name under which `get` and `remove` know it; names sort in order of time.
+
+        Raises:
+            OSError: if the disk is full or not writable.
+        """
+        own = self._own_folder()
+        name = f"{time.time_ns():020d}-{next(self._counter):06d}"
+        part = own / (name + _PART)
+        try:
+            with part.open("wb") as file:
+                file.write(json.dumps(payload).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            # The folder is not synced: should a power failure undo the renaming, `adopt` finds the
+            # part whole. This halves the cost.
+            part.replace(own / (name + _READY))
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        return name
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Read a payload.
+
+        Raises:
+            KeyError: if there is none of that name.
+            ValueError: if the file is damaged.
+        """
+        if self._own is None:
+            raise KeyError(name)
+        try:
+            value = json.loads((self._own / (name + _READY)).read_bytes())
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} holds a {type(value).__name__}, not an object.")
+        return value
+
+    def remove(self, name: str) -> None:
+        """Forget a payload: it has been delivered."""
+        if self._own is not None:
+            (self._own / (name + _READY)).unlink(missing_ok=True)
+
+    def set_aside(self, name: str) -> Path:
+        """Keep a payload that was refused out of `names`, until a later process adopts it.
+
+        Raises:
+            KeyError: if there is none of that name.
+        """
+        if self._own is None:
+            raise KeyError(name)
+        return (self._own / (name + _READY)).replace(self._own / (name + _REFUSED))
+
+    def names(self) -> list[str]:
+        """Names of the payloads of this process, oldest first."""
+        if self._own is None:
+            return []
+        return sorted(path.name.removesuffix(_READY) for path in self._own.glob("*" + _READY))
+
+    def adopt(self) -> list[str]:
+        """Take over what processes that are gone left behind; theirs are `names` of ours then.
+
+        Returns:
+            The names taken over, oldest first.
+        """
+        taken: list[str] = []
+        if not self._folder.is_dir():
+            return taken
+        for sibling in sorted(self._folder.iterdir()):
+            if sibling == self._own or sibling.name.startswith(".") or not sibling.is_dir():
+                continue
+            lock = _try_lock(sibling / "lock")
+            if lock is None:
+                continue  # its process lives, or another one has just adopted it
+            with lock:
+                taken += self._take_from(sibling)
+        return sorted(taken)
+
+    def _take_from(self, sibling: Path) -> list[str]:
+        taken = []
+        left = [path for path in sibling.glob("*") if path.suffix in (_READY, _REFUSED)]
+        left += [path for path in sibling.glob("*" + _PART) if _is_whole(path)]
+        if left:
+            own = self._own_folder()
+            for path in left:
+                path.replace(own / (path.stem + _READY))
+                taken.append(path.stem)
+        shutil.rmtree(sibling, ignore_errors=True)
+        return taken
+
+    def close(self) -> None:
+        """Release the lock; what is still there waits for the next process."""
+        if self._own is None or self._lock is None:
+            return
+        left = [path for path in self._own.glob("*") if path.suffix in (_READY, _REFUSED)]
+        if not left:
+            shutil.rmtree(self._own, ignore_errors=True)
+        self._lock.close()
+        self._own = self._lock = None
+        if not left:
+            with contextlib.suppress(OSError):
+                self._folder.rmdir()  # only if it is empty
+
+    def _own_folder(self) -> Path:
+        if self._own is None:
+            # Locked under a hidden name first: nobody may adopt it between its birth and its lock.
+            name = f"{os.getpid()}-{secrets.token_hex(4)}"
+            hidden = self._folder / f".{name}"
+            hidden.mkdir(parents=True)
+            (hidden / "lock").touch()
+            self._lock = _try_lock(hidden / "lock")
+            self._own = hidden.rename(self._folder / name)
+        return self._own
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
+
+
+def _try_lock(path: Path) -> BinaryIO | None:
+    """The open file, locked; None if another process holds the lock or the file is gone.
+
+    The kernel drops the lock when the process ends in whatever way, kill -9 included.
+    """
+    try:
+        file = path.open("rb+")
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file

@@ -1,0 +1,172 @@
+"""Where the ledger lives: can the tracking URI work, can it be reached, what of it may be shown.
+
+Standard library only: a faulty URI is refused before MLflow is imported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import threading
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_SCHEMES = (*_DATABASES, "http", "https")
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
+_SECRET = re.compile(r"(?<=://)[^\s/]*@|(?<=[?&])((?:ssl)?passw(?:or)?d|pwd|token)=[^&\s]*", re.I)
+_CONNECT_S = 4.0
+_LEAST_FREE_BYTES = 50 * 2**20
+_LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes seconds
+
+
+class LedgerError(ValueError):
+    """The ledger cannot be used as asked; raised before anything is trained."""
+
+
+def redact(text: str) -> str:
+    """The text without the user names and passwords of the URIs in it."""
+    return _SECRET.sub(lambda found: f"{found[1]}=***" if found[1] else "***@", text)
+
+
+def scheme(uri: str) -> str:
+    """The scheme without its driver: `postgresql` of `postgresql+psycopg2://...`."""
+    return urlsplit(uri).scheme.split("+")[0].lower()
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The absolute path of the database file; None if the URI is not of sqlite."""
+    if scheme(uri) != "sqlite":
+        return None
+    path = unquote(uri.partition(":///")[2].partition("?")[0])
+    return Path(path).absolute() if path and path != ":memory:" else None
+
+
+def check_uri(uri: str) -> None:
+    """Refuse a URI that cannot work, within about 5 seconds.
+
+    Raises:
+        LedgerError: naming the URI (without its password), what is wrong with it and what to do.
+    """
+    found = scheme(uri)
+    if found not in _SCHEMES or "://" not in uri:
+        raise LedgerError(_unknown_scheme(uri))
+    if found == "sqlite":
+        file = sqlite_file(uri)
+        if file is None:
+            raise LedgerError(
+                f"Tracking URI {uri!r} names no file, and the ledger must outlive this process. "
+                "Use sqlite:///mlflow.db or sqlite:////absolute/path/mlflow.db."
+            )
+        _check_sqlite(uri, file)
+    elif found in _DATABASES or not _through_proxy(uri):
+        _check_host(uri)
+
+
+def check_folder(folder: Path, what: str) -> None:
+    """Refuse a folder that cannot be written to, or whose disk is full; makes it if it is missing.
+
+    Raises:
+        LedgerError: naming the folder and what is wrong with it.
+    """
+    made = folder
+    while not made.exists():
+        made = made.parent
+    if not made.is_dir() or not os.access(made, os.W_OK | os.X_OK):
+        raise LedgerError(f"{what} {folder} cannot be written: {made} is not a writable folder.")
+    free = shutil.disk_usage(made).free
+    if free < _LEAST_FREE_BYTES:
+        raise LedgerError(
+            f"{what} {folder} has {free / 2**20:.0f} MiB of free disk, and needs at least "
+            f"{_LEAST_FREE_BYTES / 2**20:.0f} MiB. Make room, or choose another folder."
+        )
+
+
+def _unknown_scheme(uri: str) -> str:
+    known = ", ".join(f"{name}://" for name in _SCHEMES)
+    shown = redact(uri)
+    if "://" not in uri or scheme(uri) == "file":
+        way_out = "MLflow's folder store is out of favour: use sqlite:///mlflow.db."
+    else:
+        near = difflib.get_close_matches(scheme(uri), _SCHEMES, n=1, cutoff=0.5)
+        way_out = (
+            f"Did you mean {near[0]}://?" if near else "Use, for example, sqlite:///mlflow.db."
+        )
+    return f"Tracking URI {shown!r} has no scheme that foldrace knows ({known}). {way_out}"
+
+
+def _check_sqlite(uri: str, file: Path) -> None:
+    if not file.parent.is_dir():
+        raise LedgerError(
+            f"Tracking URI {uri!r}: the folder {file.parent} does not exist. Make it, or choose "
+            "another path."
+        )
+    check_folder(file.parent, f"Tracking URI {uri!r}: the folder")
+    if not file.exists() or (file.is_file() and file.stat().st_size == 0):
+        return
+    if not file.is_file() or not os.access(file, os.R_OK | os.W_OK):
+        raise LedgerError(f"Tracking URI {uri!r}: {file} is not a file that can be written.")
+    try:
+        with closing(sqlite3.connect(file, timeout=5.0)) as database:
+            tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
+            if file.stat().st_size <= _LARGEST_TO_SCAN_BYTES:
+                (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+                if found != "ok":
+                    raise sqlite3.DatabaseError(found)
+    except sqlite3.Error as error:
+        raise LedgerError(
+            f"Tracking URI {uri!r}: {file} is not a sound sqlite database ({error}). Restore a "
+            "copy of it, or choose another file."
+        ) from error
+    if tables and not {"experiments", "runs"} <= tables:
+        raise LedgerError(
+            f"Tracking URI {uri!r}: {file} is a database of something else than MLflow (tables: "
+            f"{', '.join(sorted(tables)[:5])}). Choose another file."
+        )
+
+
+def _through_proxy(uri: str) -> bool:
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    return parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
+
+
+def _check_host(uri: str) -> None:
+    """Connect to the host and port of the URI, in a thread: a name look-up has no timeout."""
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port or _PORTS[scheme(uri)]
+    except ValueError as error:
+        raise LedgerError(f"Tracking URI {redact(uri)!r} is malformed: {error}.") from error
+    if not host:
+        if scheme(uri) in _DATABASES:
+            return  # a local socket: MLflow's own first call will tell
+        raise LedgerError(f"Tracking URI {redact(uri)!r} names no host.")
+    failure: list[str] = ["no answer"]
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, port), timeout=_CONNECT_S).close()
+            failure.clear()
+        except OSError as error:
+            failure[:] = [str(error)]
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(_CONNECT_S + 1.0)
+    if failure:
+        raise LedgerError(unreachable(uri, f"{host}:{port}: {failure[0]}"))
+
+
+def unreachable(uri: str, why: str) -> str:
+    """The message for a tracking server that does not answer."""
+    return (
+        f"MLflow cannot be reached at {redact(uri)!r} ({redact(why)}). Start it (mlflow server), "
+        "correct --tracking-uri or MLFLOW_TRACKING_URI, or use --tracking-uri sqlite:///mlflow.db."
+    )

@@ -1,0 +1,203 @@
+"""Everything sent arrives once the other side is there, in order, whatever it did before."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search import delivery
+from search.delivery import Delivery, Payload, RefusedError
+from search.spool import Spool
+
+
+class Shelf:
+    """The other side: takes payloads, unless it is down or does not like one."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+        self.tries: list[tuple[Any, bool]] = []
+        self.down = False
+        self.dislikes: set[Any] = set()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def take(self, payload: Payload, again: bool) -> None:
+        self.gate.wait(20)
+        value = payload["value"]
+        self.tries.append((value, again))
+        if self.down:
+            raise ConnectionError("nobody there")
+        if value in self.dislikes:
+            raise RefusedError("not this one")
+        self.taken.append(value)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(delivery, "_LONGEST_PAUSE_S", 0.05)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def courier(tmp_path: Path, shelf: Shelf) -> Iterator[Delivery]:
+    made = Delivery(Spool(tmp_path), shelf.take, update_every_s=0.2)
+    yield made
+    shelf.down = False
+    shelf.gate.set()
+    made.close(5)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "waited 10 s in vain"
+        time.sleep(0.005)
+
+
+def test_results_arrive_in_order_and_leave_no_file(
+    courier: Delivery, shelf: Shelf, tmp_path: Path
+) -> None:
+    for value in range(20):
+        courier.send({"value": value})
+    assert courier.flush(10)
+    assert shelf.taken == list(range(20))
+    assert courier.pending == 0
+    assert courier.close(1) == 0
+    assert not list(tmp_path.glob("*/*.json"))
+
+
+def test_an_outage_delays_but_loses_nothing_and_only_the_first_is_a_second_try(
+    courier: Delivery, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf.down = True
+    for value in range(5):
+        courier.send({"value": value})
+    eventually(lambda: len(shelf.tries) >= 3)
+    assert courier.down
+    assert not courier.flush(0.05)
+    shelf.down = False
+    assert courier.flush(10)
+    assert shelf.taken == list(range(5))
+    assert {value for value, again in shelf.tries if again} == {0}
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2, "down, up"
+
+
+def test_a_refused_result_is_kept_and_does_not_hold_up_the_others(
+    courier: Delivery, shelf: Shelf, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf.dislikes = {1}
+    for value in range(3):
+        courier.send({"value": value})
+    assert courier.flush(10)
+    assert shelf.taken == [0, 2]
+    assert courier.pending == 1
+    assert "not this one" in caplog.text
+    assert courier.close(1) == 1
+    shelf.dislikes = set()
+    heir = Delivery(Spool(tmp_path), shelf.take)
+    assert heir.adopt() == 1
+    assert heir.close(10) == 0
+    assert shelf.taken == [0, 2, 1]
+
+
+def test_only_the_latest_state_of_a_key_is_delivered_and_not_too_often(
+    courier: Delivery, shelf: Shelf
+) -> None:
+    began = time.monotonic()
+    for value in range(200):
+        courier.update("config", {"value": value})
+        time.sleep(0.002)
+    assert courier.flush(10)
+    assert shelf.taken[-1] == 199
+    assert len(shelf.taken) <= 2 + (time.monotonic() - began) / 0.2
+    assert len(shelf.taken) < 100
+
+
+def test_a_flush_does_not_wait_for_states_to_fall_due(tmp_path: Path, shelf: Shelf) -> None:
+    slow = Delivery(Spool(tmp_path), shelf.take, update_every_s=3600)
+    slow.update("config", {"value": 1})
+    eventually(lambda: shelf.taken == [1])
+    slow.update("config", {"value": 2})
+    assert slow.flush(10)
+    assert shelf.taken == [1, 2]
+    slow.close(1)
+
+
+def test_states_are_delivered_while_results_keep_coming(courier: Delivery, shelf: Shelf) -> None:
+    shelf.gate.clear()
+    for value in range(50):
+        courier.send({"value": value})
+    courier.update("config", {"value": "state"})
+    shelf.gate.set()
+    assert courier.flush(10)
+    assert shelf.taken.index("state") < 5
+    assert [value for value in shelf.taken if value != "state"] == list(range(50))
+
+
+def test_a_state_that_met_an_outage_gives_way_to_a_later_one(
+    courier: Delivery, shelf: Shelf
+) -> None:
+    shelf.down = True
+    courier.update("config", {"value": "old"})
+    eventually(lambda: len(shelf.tries) > 0)
+    courier.update("config", {"value": "new"})
+    shelf.down = False
+    assert courier.flush(10)
+    assert shelf.taken == ["new"]
+    assert shelf.tries[-1] == ("new", True), "the old one may have been half written"
+
+
+def test_what_is_left_at_the_end_is_on_disk_states_too(tmp_path: Path, shelf: Shelf) -> None:
+    shelf.down = True
+    first = Delivery(Spool(tmp_path), shelf.take)
+    first.send({"value": "result"})
+    first.update("config", {"value": "state"})
+    assert first.close(0.05) == 2
+    shelf.down = False
+    heir = Delivery(Spool(tmp_path), shelf.take)
+    assert heir.adopt() == 2
+    assert heir.close(10) == 0
+    assert shelf.taken == ["result", "state"]
+
+
+def test_waiting_results_can_be_read_before_they_arrive(courier: Delivery, shelf: Shelf) -> None:
+    shelf.gate.clear()
+    for value in range(3):
+        courier.send({"value": value})
+    assert [payload["value"] for payload in courier.waiting()] == [0, 1, 2]
+    shelf.gate.set()
+    assert courier.flush(10)
+    assert courier.waiting() == []
+
+
+def test_results_get_through_when_the_spool_cannot_be_written(
+    tmp_path: Path, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    courier = Delivery(Spool(blocked / "spool"), shelf.take)
+    courier.send({"value": 1})
+    assert courier.close(10) == 0
+    assert shelf.taken == [1]
+    assert "cannot write a result" in caplog.text
+
+
+def test_a_reader_starts_no_thread(tmp_path: Path, shelf: Shelf) -> None:
+    before = threading.active_count()
+    courier = Delivery(Spool(tmp_path / "none"), shelf.take)
+    assert courier.adopt() == 0
+    assert courier.waiting() == []
+    assert courier.flush(1)
+    assert threading.active_count() == before
+    assert courier.close(1) == 0
