@@ -200,13 +200,13 @@ def _quiet(datasets: Any) -> Iterator[None]:
 
 
 def _reason(source: HubSource, online: bool, error: Exception) -> str:
-    if not online:
-        return (
-            f"The hub cannot be reached, and {source.hub_id} is not in its cache on this machine."
-        )
-    if "script" in str(error):
+    if "Dataset scripts are no longer supported" in str(error):
         return (
             f"{source.hub_id} needs Python code from the hub, which foldrace does not run. "
             "Convert it to Parquet and give that file."
+        )
+    if not online:
+        return (
+            f"The hub cannot be reached, and {source.hub_id} is not in its cache on this machine."
         )
     return f"{source.hub_id} could not be loaded from the hub: {error}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import datasets
 import huggingface_hub
 import pytest
@@ -157,3 +160,32 @@ def test_being_offline_is_undone() -> None:
     with pytest.raises(DataError, match="cannot be reached"):
         read_hub(HubSource(hub_id="someone/unheard-of-set"), ["text"], "label")
     assert before == datasets.config.HF_HUB_OFFLINE
+
+
+@pytest.mark.usefixtures("no_network")
+def test_the_loader_itself_reads_a_data_set_without_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real `load_dataset`, on a folder laid out like a repository of the hub."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = tmp_path / "owner" / "data"
+    folder.mkdir(parents=True)
+    for part, texts in {"train": ["a", "b"], "test": ["c", "d"]}.items():
+        rows = [{"text": text, "label": i} for i, text in enumerate(texts)]
+        (folder / f"{part}.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    table = read_hub(HubSource(hub_id=str(folder)), ["text", "label"], "label")
+    assert table.columns == {
+        "text": ["a", "b", "c", "d"],
+        "label": [0, 1, 0, 1],
+        "split": ["train", "train", "test", "test"],
+    }
+
+
+@pytest.mark.usefixtures("no_network")
+def test_code_of_the_hub_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "data.py").write_text("raise SystemExit('this code ran')\n")
+    with pytest.raises(
+        DataError, match="needs Python code from the hub, which foldrace does not run"
+    ):
+        read_hub(HubSource(hub_id=str(tmp_path / "data")), ["text"], "label")
