@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -118,17 +119,19 @@ def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
     spec = _spec(options)
     from search import console, sweep
+    from search.plan import prepare
 
     watcher = console.Live()
     with console.busy("reading the data and the model"):
-        plan, data, audit = sweep.prepare(spec)
+        plan, data, audit = prepare(spec)
     console.show_sweep(plan, data, audit)
     return _finish(lambda: sweep.run(plan.spec, plan=plan, watcher=watcher), options)
 
 
 def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
     """Run or resume, show the leaderboard, say how to go on or where to look."""
-    from search import console, sweep
+    from search import console
+    from search.table import summary
 
     try:
         outcome = go()
@@ -137,7 +140,7 @@ def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
             "Interrupted. What finished is in the ledger; go on with: foldrace resume latest"
         )
         return 130
-    document = sweep.summary(outcome.plan, outcome.table, outcome.standings)
+    document = summary(outcome.plan, outcome.table, outcome.standings)
     if options.json:
         _print_json(document)
     else:
@@ -184,9 +187,10 @@ def plan(options: argparse.Namespace) -> int:
     if options.price_per_hour is not None and options.price_per_hour < 0:
         raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
     from search import console, estimate, sweep
+    from search.plan import prepare
 
     with console.busy("reading the data and the model"):
-        planned, data, audit = sweep.prepare(spec)
+        planned, data, audit = prepare(spec)
         known = sweep.known_pairs(planned)
     with console.busy("training a few steps to estimate the time"):
         cost = estimate.estimate(planned, known, price_per_hour=options.price_per_hour)
@@ -201,11 +205,12 @@ def plan(options: argparse.Namespace) -> int:
 def leaderboard(options: argparse.Namespace) -> int:
     """`foldrace leaderboard`."""
     from search import console, sweep
+    from search.table import summary
 
     _, planned, table, standings = sweep.load(
         _tracking_uri(options), options.experiment, options.sweep
     )
-    document = sweep.summary(planned, table, standings)
+    document = summary(planned, table, standings)
     if options.json:
         _print_json(document)
     else:
@@ -279,8 +284,8 @@ def ui(options: argparse.Namespace) -> int:
 
     console.say(f"MLflow UI on http://{options.host}:{options.port} - Ctrl-C ends it")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
-    # The server takes this process's place, and so its Ctrl-C.
-    os.execv(sys.executable, [*command, "--host", options.host, "--port", str(options.port)])
+    server = [*command, "--host", options.host, "--port", str(options.port)]
+    return subprocess.run(server, check=False).returncode
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

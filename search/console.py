@@ -18,12 +18,11 @@ from rich.table import Table as RichTable
 from search.sweep import Outcome, Table, Watcher
 
 if TYPE_CHECKING:
-    from trainables.engine.audit import Audit
-    from trainables.engine.dataset import TextData
-
     from search.estimate import Estimate
     from search.plan import Plan
+    from trainables.engine.audit import Audit
     from trainables.engine.contract import CellResult
+    from trainables.engine.dataset import TextData
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -70,7 +70,7 @@ def estimate(plan: Plan, known: set[tuple[int, int]], price_per_hour: float | No
     """
     import torch
 
-    from trainables.engine import runner
+    from trainables.engine.runner import measure
 
     resources = plan.spec.resources
     gpus = torch.cuda.device_count()
@@ -88,7 +88,7 @@ def estimate(plan: Plan, known: set[tuple[int, int]], price_per_hour: float | No
     }
     example = example or {shapes[0]: 0}
     measured = {
-        shape: runner.measure(plan.task, plan.cell((example[shape], 0))).seconds_per_cell
+        shape: measure(plan.task, plan.cell((example[shape], 0))).seconds_per_cell
         for shape, _ in Counter(shapes).most_common(_MEASURED_SHAPES)
         if shape in example
     }

@@ -178,7 +178,12 @@ def _file_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
         raise InputError(f"--configs file {path} must hold a non-empty list of objects.")
     for row in rows:
         narrowed = space.narrow({name: (value,) for name, value in row.items()})
-        yield dict(next(iter(narrowed.grid())))
+        given = {
+            axis.name: axis.values[0]
+            for axis in narrowed.axes
+            if not {axis.name, *axis.aliases}.isdisjoint(row)
+        }
+        yield space.complete(given)  # raises where an axis that matters is not given
 
 
 def choose_configs(
@@ -192,7 +197,8 @@ def choose_configs(
     chosen: dict[str, tuple[Mapping[str, Scalar], str | None]] = {}
     left_out = []
     references = space.references
-    wanted = space.ablation if spec.configs == "ablation" else tuple(references)
+    named = {"all": tuple(references), "reference": tuple(references), "ablation": space.ablation}
+    wanted = named.get(spec.configs, ())  # a file's configs stand for themselves
     if spec.configs == "ablation" and not wanted:
         raise InputError(
             f"Space {space.name!r} names no ablation configs; use --configs reference."
@@ -272,10 +278,9 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
+    from trainables.engine import encoder, folds
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
-
-    from trainables.engine import encoder, folds
 
     spec = spec.model_copy(
         update={"data": _local(spec.data), "model": encoder.resolve_model(spec.model)}

@@ -1,8 +1,8 @@
 """How sure one may be of a mean, a difference and a winner: pure numpy and scipy.
 
 Every function takes scores by block, one score per (seed, fold). Blocks are not independent: their
-training parts overlap, so the plain standard error is too small. The correction of Nadeau and Bengio
-(Inference for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n by
+training parts overlap, so the plain standard error is too small. The correction of Nadeau and
+Bengio (Inference for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n by
 1/n + test/train.
 """
 

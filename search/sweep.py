@@ -1,63 +1,32 @@
 """Run a sweep: the ledger's cells to the strategy, the strategy's cells to Ray, results to both.
 
-The race's state is a pure function of the spec and the ledger. So a run, a repeated run and a resumed
-run are the same code: read the ledger, tell the strategy, go on.
+The race's state is a pure function of the spec and the ledger. So a run, a repeated run and a
+resumed run are the same code: read the ledger, tell the strategy, go on.
 """
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from search.ledger import Ledger, LoggedCell, SweepRecord
+from search.ledger import Ledger, SweepRecord
 from search.plan import Plan, prepare, rebuild
 from search.race import make_strategy
 from search.spec import InputError, SweepError, SweepSpec
 from search.standings import Standings, judge
+from search.table import Table, planned_cells, summary, tell_known
 from trainables.engine.contract import CellResult, Task
 
 # Where a run keeps what is not yet in the ledger; below the folder that it is started in.
 STATE = Path(".foldrace")
-
-
-@dataclass
-class Table:
-    """The scores of a sweep as they come in.
-
-    Attributes:
-        scores: Objective of each cell, float (configs, blocks); nan where there is none.
-        seconds: Training seconds of each cell, same shape.
-        reused: Cells that were in the ledger before this run.
-        trained: Cells that this run trained.
-        failures: Message of each cell that failed or diverged, by (config, block).
-    """
-
-    scores: npt.NDArray[np.float64]
-    seconds: npt.NDArray[np.float64]
-    reused: int = 0
-    trained: int = 0
-    failures: dict[tuple[int, int], str] = field(default_factory=dict)
-
-    @classmethod
-    def empty(cls, plan: Plan) -> Table:
-        """A table without a cell."""
-        shape = (len(plan.configs), len(plan.blocks))
-        return cls(np.full(shape, math.nan), np.full(shape, math.nan))
-
-    def put(self, pair: tuple[int, int], score: float | None, metrics: Mapping[str, float]) -> None:
-        """Enter one cell; None is a cell without a score, which stays missing."""
-        self.scores[pair] = math.nan if score is None else score
-        if "seconds" in metrics:
-            self.seconds[pair] = metrics["seconds"]
 
 
 @dataclass(frozen=True)
@@ -111,32 +80,6 @@ def open_ledger(tracking_uri: str, experiment: str) -> Ledger:
     return ledger
 
 
-def tell_known(
-    plan: Plan,
-    known: Mapping[str, LoggedCell],
-    table: Table,
-    tell: Callable[[int, int, float | None], None],
-) -> None:
-    """Enter the ledger's cells of this plan into the table and tell the strategy."""
-    for key, cell in known.items():
-        pair = plan.keys.get(key)
-        if pair is None:
-            continue
-        score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
-        table.put(pair, score, cell.metrics)
-        table.reused += 1
-        if score is None:
-            table.failures[pair] = f"{cell.status} in an earlier run"
-        tell(*pair, score)
-
-
-def planned_cells(plan: Plan) -> int:
-    """How many cells a run may need at most."""
-    everything = len(plan.configs) * len(plan.blocks)
-    limit = plan.spec.budget.max_cells
-    return everything if limit is None else min(everything, limit)
-
-
 @contextmanager
 def _enough_disk(folder: Path) -> Iterator[None]:
     """Refuse to start on a full disk: a sweep that cannot write would train for nothing."""
@@ -144,8 +87,8 @@ def _enough_disk(folder: Path) -> Iterator[None]:
     free = shutil.disk_usage(folder).free
     if free < 200 * 2**20:
         raise InputError(
-            f"The disk of {folder.resolve()} has {free / 2**20:.0f} MiB left, a sweep needs at least "
-            "200 MiB for results. Free some, or start it in another folder."
+            f"The disk of {folder.resolve()} has {free / 2**20:.0f} MiB left, a sweep needs at "
+            "least 200 MiB for results. Free some, or start it in another folder."
         )
     yield
 
@@ -183,6 +126,8 @@ def run(
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
         if sweep_id is None:
             sweep_id = ledger.start_sweep(spec.name, _saved(plan), _tags(plan))
+        else:
+            ledger.resume_sweep(sweep_id)
         recorder = _Recorder(plan, table, ledger, sweep_id, strategy.tell, watcher)
         recorder.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
         watcher.reused(plan, table, planned_cells(plan))
@@ -197,7 +142,7 @@ def run(
             raise
         finally:
             watcher.closed()
-            standings = judge(plan, table.scores, winner=strategy.winner())
+            standings = judge(plan, table.scores, strategy.winner(), table.failed)
             ledger.finish_sweep(sweep_id, status, summary(plan, table, standings))
         return Outcome(sweep_id, plan, table, standings, complete, time.monotonic() - began)
 
@@ -278,19 +223,15 @@ class _Recorder:
             )
 
 
-def summary(plan: Plan, table: Table, standings: Standings) -> dict[str, Any]:
-    """The document that `--json` prints and the sweep keeps."""
-    return {
-        "sweep": plan.spec.name,
-        "space": plan.spec.space,
-        "data": plan.spec.data.name,
-        "model": plan.spec.model,
-        "cells_done": int(np.isfinite(table.scores).sum()),
-        "cells_planned": planned_cells(plan),
-        "cells_reused": table.reused,
-        "cells_failed": len(table.failures),
-        **standings.to_json(plan),
-    }
+def known_pairs(plan: Plan) -> set[tuple[int, int]]:
+    """The (config, block) pairs of a plan that need no training, because the ledger has them.
+
+    Raises:
+        InputError: if the ledger cannot be reached.
+    """
+    with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
+        known = ledger.known_cells(plan.family)
+    return {plan.keys[key] for key, cell in known.items() if key in plan.keys and cell.settled}
 
 
 def load(
@@ -310,7 +251,7 @@ def load(
             spec.strategy, plan.problem, seed=spec.strategy_seed, max_cells=spec.budget.max_cells
         )
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
-        return record, plan, table, judge(plan, table.scores, winner=strategy.winner())
+        return record, plan, table, judge(plan, table.scores, strategy.winner(), table.failed)
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:
@@ -340,7 +281,7 @@ def resume(
     """
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
-    # The ledger may have moved since (a copied file, a server in front of it): where it was found holds.
+    # The ledger may have moved since (a copied file, a server in front): where it was found holds.
     saved = SweepSpec.model_validate(record.spec_json["spec"])
     spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
     plan = prepare(spec)[0]

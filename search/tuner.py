@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -36,7 +35,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 
-class _StackSearcher(Searcher):  # type: ignore[misc]
+class _StackSearcher(Searcher):
     """Hands Tune one stack a trial. Its state is the ledger's, so it saves none of its own."""
 
     def __init__(self, dispatcher: Dispatcher, results: _Results) -> None:
@@ -71,7 +70,7 @@ class _StackSearcher(Searcher):  # type: ignore[misc]
         return {}
 
 
-class _Results(tune.Callback):  # type: ignore[misc]
+class _Results(tune.Callback):
     """Takes each cell's result in the driver, as soon as its worker reports it."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -107,7 +106,7 @@ def _last_line(trial: Any) -> str:
     return (named or lines or ["no text"])[-1][:500]
 
 
-class _StartAtOnce(FIFOScheduler):  # type: ignore[misc]
+class _StartAtOnce(FIFOScheduler):
     """FIFO without its scan of every trial: the controller then starts pending trials itself.
 
     The scan costs 0.04-0.09 s a trial at 20,000 trials; without it the cost stays flat.
@@ -140,15 +139,17 @@ def _train_trial(
 
 @contextlib.contextmanager
 def _ray_session(resources: Resources) -> Iterator[None]:
-    """A Ray of our own on the loopback interface, or the cluster at the address given."""
+    """A Ray of our own, or the cluster at the address given."""
     if ray.is_initialized():
         yield
         return
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if resources.ray_address == "local":
-        ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
-    else:
-        ray.init(address=resources.ray_address, **quiet)
+    here = resources.ray_address == "local"
+    ray.init(
+        address=resources.ray_address,
+        include_dashboard=False if here else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     try:
         yield
     finally:
@@ -225,7 +226,7 @@ def train(
             tune.with_resources(tune.with_parameters(_train_trial, **shared), per_trial),
             tune_config=tune.TuneConfig(
                 search_alg=_StackSearcher(dispatcher, results),
-                scheduler=_StartAtOnce(),
+                scheduler=_StartAtOnce(),  # type: ignore[no-untyped-call]
                 num_samples=-1,
                 reuse_actors=True,
                 max_concurrent_trials=slots,
@@ -239,8 +240,12 @@ def train(
             ),
         )
         try:
-            # Tune talks to stdout, which belongs to --json.
-            with contextlib.redirect_stdout(sys.stderr), _muted("ray.tune", "ray.train", "ray.air"):
+            # Tune prints a box of its settings to stdout, which belongs to --json.
+            with (
+                Path(os.devnull).open("w") as nowhere,
+                contextlib.redirect_stdout(nowhere),
+                _muted("ray.tune", "ray.train", "ray.air"),
+            ):
                 tuner.fit()
         finally:
             shutil.rmtree(storage, ignore_errors=True)

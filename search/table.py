@@ -1,0 +1,94 @@
+"""The scores of a sweep, as the ledger and the workers give them, and the document made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.plan import Plan
+from search.standings import Standings
+
+if TYPE_CHECKING:
+    from search.records import LoggedCell
+
+
+@dataclass
+class Table:
+    """The scores of a sweep as they come in.
+
+    Attributes:
+        scores: Objective of each cell, float (configs, blocks); nan where there is none.
+        seconds: Training seconds of each cell, same shape.
+        reused: Cells that were in the ledger before this run.
+        trained: Cells that this run trained.
+        failures: Message of each cell that failed or diverged, by (config, block).
+    """
+
+    scores: npt.NDArray[np.float64]
+    seconds: npt.NDArray[np.float64]
+    reused: int = 0
+    trained: int = 0
+    failures: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> frozenset[int]:
+        """Configs of which a cell failed or diverged."""
+        return frozenset(config for config, _ in self.failures)
+
+    @classmethod
+    def empty(cls, plan: Plan) -> Table:
+        """A table without a cell."""
+        shape = (len(plan.configs), len(plan.blocks))
+        return cls(np.full(shape, math.nan), np.full(shape, math.nan))
+
+    def put(self, pair: tuple[int, int], score: float | None, metrics: Mapping[str, float]) -> None:
+        """Enter one cell; None is a cell without a score, which stays missing."""
+        self.scores[pair] = math.nan if score is None else score
+        if "seconds" in metrics:
+            self.seconds[pair] = metrics["seconds"]
+
+
+def tell_known(
+    plan: Plan,
+    known: Mapping[str, LoggedCell],
+    table: Table,
+    tell: Callable[[int, int, float | None], None],
+) -> None:
+    """Enter the ledger's cells of this plan into the table and tell the strategy."""
+    for key, cell in known.items():
+        pair = plan.keys.get(key)
+        if pair is None or not cell.settled:
+            continue
+        score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
+        table.put(pair, score, cell.metrics)
+        table.reused += 1
+        if score is None:
+            table.failures[pair] = f"{cell.status} in an earlier run"
+        tell(*pair, score)
+
+
+def planned_cells(plan: Plan) -> int:
+    """How many cells a run may need at most."""
+    everything = len(plan.configs) * len(plan.blocks)
+    limit = plan.spec.budget.max_cells
+    return everything if limit is None else min(everything, limit)
+
+
+def summary(plan: Plan, table: Table, standings: Standings) -> dict[str, Any]:
+    """The document that `--json` prints and the sweep keeps."""
+    return {
+        "sweep": plan.spec.name,
+        "space": plan.spec.space,
+        "data": plan.spec.data.name,
+        "model": plan.spec.model,
+        "cells_done": int(np.isfinite(table.scores).sum()),
+        "cells_planned": planned_cells(plan),
+        "cells_reused": table.reused,
+        "cells_failed": len(table.failures),
+        **standings.to_json(plan),
+    }

@@ -1,0 +1,197 @@
+"""What the command line says of bad input: before anything is trained, by name, with a way out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from search import cli
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("run", "plan", "resume", "leaderboard", "spaces", "data", "models", "ui")
+
+
+@pytest.fixture
+def sweep(
+    tmp_path: Path,
+    tiny_encoder: Path,
+    reviews: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str]]:
+    """Runs `foldrace run smoke` with some options replaced; gives exit code and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def go(*extra: str, space: str = "smoke", **options: str | None) -> tuple[int, str]:
+        chosen: dict[str, str | None] = {
+            "data": str(reviews),
+            "text": "body",
+            "label": "verdict",
+            "model": str(tiny_encoder),
+            "folds": "2",
+            "seeds": "2",
+            **options,
+        }
+        flags = [
+            part
+            for name, value in chosen.items()
+            if value is not None
+            for part in (f"--{name.replace('_', '-')}", value)
+        ]
+        try:
+            code = cli.main(["run", space, *flags, *extra])
+        except SystemExit as usage:
+            code = int(str(usage.code))
+        return code, capsys.readouterr().err
+
+    return go
+
+
+def _file(folder: Path, name: str, content: str | bytes) -> str:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+BAD_FILES: dict[str, tuple[str | bytes, str]] = {
+    "empty": ("", "empty"),
+    "header only": ("body,verdict\n", "no rows"),
+    "one class": ("body,verdict\n" + "a b,x\n" * 3 + "c d,x\n", "class"),
+    "class too small": (
+        "body,verdict\n" + "".join(f"word {i},x\n" for i in range(9)) + "lonely,y\n",
+        "'y'",
+    ),
+    "missing labels": (
+        "body,verdict\n" + "".join(f"word {i},{'xy'[i % 2]}\n" for i in range(9)) + "blank,\n",
+        "--drop-missing",
+    ),
+    "not UTF-8": (b"body,verdict\ncaf\xe9,x\nb,y\n", "UTF-8"),
+    "text is numbers": (
+        "body,verdict\n" + "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(9)),
+        "text",
+    ),
+    "mixed labels": (
+        "body,verdict\n" + "".join(f"word {i},{'1' if i % 2 else 'pos'}\n" for i in range(9)),
+        "mixed",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_named_before_training(
+    name: str, sweep: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    content, wanted = BAD_FILES[name]
+    code, err = sweep(data=_file(tmp_path, "mine.csv", content))
+    assert code == 2, err
+    assert wanted in err
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"data": "nowhere.csv"}, "nowhere.csv"),
+        ({"text": "bdy"}, "body"),
+        ({"label": "verdikt"}, "verdict"),
+        ({"text_b": "second"}, "second"),
+        ({"space": "softriple"}, "Did you mean 'softtriple'"),
+        ({"model": "./nowhere"}, "./nowhere"),
+        ({"set": "k=3"}, "2, 10"),
+        ({"set": "kk=3"}, "'k'"),
+        ({"set": "k"}, "NAME=VALUE"),
+        ({"fix": "learning_rat=1"}, "learning_rate"),
+        ({"fix": "learning_rate=fast"}, "learning_rate"),
+        ({"fix": "learning_rate=-1"}, "learning_rate above 0"),
+        ({"folds": "1"}, "folds"),
+        ({"seeds": "2,2"}, "distinct"),
+        ({"seeds": "two"}, "whole numbers"),
+        ({"folds": None, "holdout": "1.5"}, "holdout"),
+        ({"folds": None, "holdout": "official"}, "official"),
+        ({"max_cells": "0"}, "max_cells"),
+        ({"max_hours": "0"}, "max_hours"),
+        ({"stack": "none"}, "--stack"),
+        ({"subset": "100000"}, "subset"),
+        ({"tracking_uri": "http://127.0.0.1:9"}, "127.0.0.1:9"),
+        ({"tracking_uri": "sqlite:////nowhere/at/all/mlflow.db"}, "nowhere"),
+        ({"tracking_uri": "ftp://here"}, "ftp"),
+        ({"name": "a/b"}, "without '/'"),
+        ({"configs": "nofile.json"}, "nofile.json"),
+        ({"plugin": "nofile.py"}, "nofile.py"),
+        ({"strategy": "guess"}, "invalid choice"),
+    ],
+    ids=lambda value: (
+        "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else ""
+    ),
+)
+def test_a_bad_option_is_named_before_training(
+    options: dict[str, str | None], wanted: str, sweep: Callable[..., tuple[int, str]]
+) -> None:
+    code, err = sweep(**options)
+    assert code == 2, err
+    assert wanted in err
+    assert "Traceback" not in err
+
+
+def test_a_model_folder_without_weights_is_refused(
+    sweep: Callable[..., tuple[int, str]], tmp_path: Path, tiny_encoder: Path
+) -> None:
+    folder = tmp_path / "hollow"
+    folder.mkdir()
+    (folder / "config.json").write_text((tiny_encoder / "config.json").read_text())
+    code, err = sweep(model=str(folder))
+    assert (code, "no weights" in err) == (2, True), err
+
+
+def test_an_unknown_sweep_names_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["leaderboard", "latest"]) == 2
+    assert "No sweep in sqlite:///mlflow.db (experiment 'foldrace') yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"foldrace {command}" in capsys.readouterr().out.split("examples:")[1]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom search.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'pandas', 'numpy', 'optuna', 'pydantic', 'rich'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["spaces", "data", "models"])
+def test_listings_are_json_too(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) > 1
+    assert all(row["name"] for row in rows)
+    assert cli.main([command]) == 0
+    assert rows[0]["name"] in capsys.readouterr().out
+
+
+def test_the_softtriple_space_is_listed_with_its_4900_points(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cli.main(["spaces", "--json"])
+    spaces = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert spaces["softtriple"]["configs"] == 4900
+    assert spaces["softtriple"]["references"]["cross-entropy"] == {"beta": 1.0}
