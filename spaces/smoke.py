@@ -3,7 +3,7 @@
 2 x 2 x 2 = 8 configs around the paper's most-often-best point, at settings that move a small
 encoder within one epoch. Its scores say nothing about the paper.
 
-    foldrace run smoke --data election_tweets --subset 200 --model minilm --seeds 2 --folds 2
+    foldrace run smoke --data election-tweets --subset 200 --model minilm --seeds 2 --folds 2
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from optuna.distributions import (
 
 from spaces.schema.scalar import Scalar, SpaceError, is_scalar, listing, read_scalar
 
-
 # All values are held in memory; nobody means more.
 _MOST_VALUES = 100_000
 
