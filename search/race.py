@@ -150,7 +150,12 @@ class Strategy:
 
 
 def make_strategy(
-    name: str, problem: Problem, *, seed: int = 0, max_cells: int | None = None
+    name: str,
+    problem: Problem,
+    *,
+    seed: int = 0,
+    max_cells: int | None = None,
+    stop_margin: float | None = None,
 ) -> Strategy:
     """A strategy by its name.
 
@@ -159,14 +164,36 @@ def make_strategy(
         problem: What competes.
         seed: Seed of the strategy's own random choices; cells have their own.
         max_cells: Cells that may be spent, trained or reused; None sets no limit.
+        stop_margin: Of `race` alone: end once the probability that another config is better by
+            more than this, in the score's units, is under 5%. Without it and without max_cells a
+            race ends at a margin of 0.005.
 
     Raises:
-        ValueError: for an unknown name or a budget below 1.
+        ValueError: for an unknown name, a budget below 1, or a margin that is not above 0 or not
+            for a race.
     """
-    return Strategy(problem, _policy(name, problem, seed), max_cells)
+    if stop_margin is not None and name != "race":
+        raise ValueError(
+            f"stop_margin ends a race only, got it for strategy {name!r}; leave it out."
+        )
+    return Strategy(problem, _policy(name, problem, seed, max_cells, stop_margin), max_cells)
 
 
-def _policy(name: str, problem: Problem, seed: int) -> Policy:
+def _policy(
+    name: str, problem: Problem, seed: int, max_cells: int | None, stop_margin: float | None
+) -> Policy:
+    if name == "race":
+        from search.strategies.racing import Race  # SciPy takes half a second to import
+
+        return Race(problem, seed, max_cells, stop_margin)
+    if name == "halving":
+        from search.strategies.eliminate import Halving
+
+        return Halving(problem, seed, max_cells)
+    if name == "wilcoxon":
+        from search.strategies.eliminate import Wilcoxon
+
+        return Wilcoxon(problem, seed)
     if name == "grid":
         return plain.grid(problem)
     if name == "random":

@@ -151,11 +151,11 @@ class Board:
 
     def complete(self) -> BoolArray:
         """Configs told on every block, none failed, (configs,)."""
-        return np.equal(self._per_config[TOLD], self.problem.blocks)
+        return np.asarray(self._per_config[TOLD] == self.problem.blocks)
 
     def settled(self) -> BoolArray:
         """Configs with nothing open or under way: complete, or complete but for failures."""
-        return np.equal(self.per_config(TOLD, FAILED), self.problem.blocks)
+        return np.asarray(self.per_config(TOLD, FAILED) == self.problem.blocks)
 
     def means(self) -> FloatArray:
         """Mean of each config over ALL blocks, (configs,); nan unless every block was told."""

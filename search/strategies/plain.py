@@ -32,17 +32,18 @@ def best_complete(board: Board) -> int | None:
     return None if np.isnan(means).all() else int(np.nanargmax(means))
 
 
-def _first_then(problem: Problem, order: IntArray) -> IntArray:
+def first_then(problem: Problem, order: IntArray) -> IntArray:
+    """The order with the floor and the first guesses moved to its front."""
     first = np.array(problem.first, np.int64)
     return np.concatenate([first, order[~np.isin(order, first)]])
 
 
 def grid(problem: Problem) -> InOrder:
     """Every config; those of one shape next to each other, so that a stack is never mixed."""
-    return InOrder(_first_then(problem, np.argsort(problem.shapes, kind="stable")))
+    return InOrder(first_then(problem, np.argsort(problem.shapes, kind="stable")))
 
 
 def random(problem: Problem, seed: int) -> InOrder:
     """Every config, in an order drawn from the seed."""
     order = np.random.default_rng(seed).permutation(problem.configs)
-    return InOrder(_first_then(problem, order))
+    return InOrder(first_then(problem, order))

@@ -1,0 +1,275 @@
+"""What the cells told so far say about every config, those never tried included.
+
+One linear mixed model of all cells of a board:
+
+    score(c, b) = mean + block(b) + f(c) + rough(c) + noise(c, b)
+    f(c)        = sum over axes u_a(c) + sum over pairs of axes u_ab(c)
+
+    f       smooth over the ordered axes: a Gaussian process with an additive and pairwise Matern
+            kernel, written as features (eigenvectors of each axis's kernel and their products);
+            every axis and every pair has a variance of its own, so axes that do nothing fall silent
+    rough   what only this config has, N(0, rough_sd^2): never taken away by the neighbours
+    block   a (seed, fold) that is easy or hard for all; differences between configs are free of it
+    noise   residual of one cell, its variance pooled over all configs as in a mixed-model race
+
+The variances come from the cells themselves by expectation maximisation. `rough` is integrated out
+config by config, so that the model costs features^3 and not configs^3; configs enter only through
+sums per number of cells they have. Fitted anew from the board each time: no state, no order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from search.strategies.board import TOLD, Board, BoolArray, FloatArray, IntArray, Problem
+
+# Variance of a pair's effects beside an axis's own, before the data speak.
+_PAIR_SHARE = 0.2
+_LENGTH = 0.5  # of the Matern kernel, in units of an axis's whole length
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The smooth part of the model for one problem.
+
+    Attributes:
+        values: Feature of each config, float (configs, features); the first is the constant.
+        groups: Variance component of each feature but the constant, int (features - 1,).
+        prior: Share of each component before the data speak, (components,).
+    """
+
+    values: FloatArray
+    groups: IntArray
+    prior: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Belief:
+    """Posterior of every config's expected score, jointly.
+
+    Attributes:
+        mean: Posterior mean of each config's score over fresh cells, (configs,).
+        noise_sd: Standard deviation of one cell's residual.
+        rough_sd: Standard deviation of what is a config's own.
+        blocks: Effect of each block, (blocks,).
+    """
+
+    mean: FloatArray
+    noise_sd: float
+    rough_sd: float
+    blocks: FloatArray
+    _weights: FloatArray
+    _root: FloatArray
+    _center: float
+    _features: FloatArray
+    _rows: IntArray
+    _shrink: FloatArray
+    _row_means: FloatArray
+    _row_shares: FloatArray
+
+    def draw(self, draws: int, rng: np.random.Generator) -> FloatArray:
+        """Joint draws of all configs' expected scores, (configs, draws)."""
+        width = self._features.shape[1]
+        weights = self._weights[:, None] + self._root.T @ rng.standard_normal(
+            (len(self._weights), draws)
+        )
+        scores = self._features @ weights[:width]
+        own_sd = np.full(len(scores), self.rough_sd)
+        own_sd[self._rows] *= np.sqrt(1.0 - self._shrink)
+        known = self._row_means[:, None] - self._row_shares @ weights[width:]
+        scores[self._rows] += self._shrink[:, None] * (known - scores[self._rows])
+        scores += own_sd[:, None] * rng.standard_normal(scores.shape)
+        return np.asarray(scores + self._center)
+
+
+def build_features(problem: Problem, limit: int | None = None) -> Features:
+    """Main and pairwise features of a problem's axes, the smoothest `limit` of them.
+
+    Args:
+        problem: Its features are positions; nan (inert) has no effect of that axis.
+        limit: Most features to keep; None takes 120, fewer on problems beyond 20,000 configs.
+    """
+    limit = limit if limit is not None else int(np.clip(2.4e6 / problem.configs, 40, 120))
+    axes = [
+        basis
+        for axis in range(problem.features.shape[1])
+        if (basis := _axis_basis(problem.features[:, axis], axis in problem.unordered)) is not None
+    ]
+    # (variance, component, columns to multiply): ranked before anything large is made
+    terms: list[tuple[float, int, tuple[tuple[int, int], ...]]] = [
+        (share, group, ((group, i),))
+        for group, (_, shares) in enumerate(axes)
+        for i, share in enumerate(shares)
+    ]
+    pairs = list(itertools.combinations(range(len(axes)), 2))
+    for group, (one, two) in enumerate(pairs, start=len(axes)):
+        terms += [
+            (_PAIR_SHARE * a * b, group, ((one, i), (two, j)))
+            for i, a in enumerate(axes[one][1])
+            for j, b in enumerate(axes[two][1])
+        ]
+    kept = sorted(terms, key=lambda term: -term[0])[:limit]
+    columns = [np.ones(problem.configs)]
+    for _, _, factors in kept:
+        column = np.ones(problem.configs)
+        for axis, i in factors:
+            column = column * axes[axis][0][:, i]
+        columns.append(column)
+    used, groups = np.unique([group for _, group, _ in kept], return_inverse=True)
+    prior = np.where(used < len(axes), 1.0 / max(len(axes), 1), _PAIR_SHARE / max(len(pairs), 1))
+    return Features(np.stack(columns, axis=1), groups.astype(np.int64).ravel(), prior)
+
+
+def _axis_basis(positions: FloatArray, unordered: bool) -> tuple[FloatArray, FloatArray] | None:
+    """Features of one axis (configs, rank) of mean variance 1 in all, and each one's share."""
+    known = np.isfinite(positions)
+    levels = np.unique(positions[known])
+    if len(levels) < 2:
+        return None
+    gaps = np.abs(levels[:, None] - levels) / (levels[-1] - levels[0]) * np.sqrt(5) / _LENGTH
+    kernel = np.eye(len(levels)) if unordered else (1 + gaps + gaps**2 / 3) * np.exp(-gaps)
+    center = np.eye(len(levels)) - 1 / len(levels)
+    shares, vectors = np.linalg.eigh(center @ kernel @ center)
+    order = np.argsort(-shares)[: len(levels) - 1][:30]
+    order = order[shares[order] > 1e-3 * shares[order[0]]]
+    shares = shares[order] / shares[order].sum()
+    columns = np.zeros((len(positions), len(order)))
+    scaled = vectors[:, order] * np.sqrt(shares * len(levels))
+    columns[known] = scaled[np.searchsorted(levels, positions[known])]
+    return columns, shares
+
+
+def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
+    """Fit the model to a board's told cells.
+
+    Args:
+        features: Of the board's problem.
+        board: With at least one cell told.
+        iterations: Of expectation maximisation, from the same start every time.
+
+    Raises:
+        ValueError: when the board holds no score.
+    """
+    if not board.count(TOLD):
+        raise ValueError("a belief needs at least one cell that was told; this board has none.")
+    rows = np.flatnonzero(board.per_config(TOLD))
+    told = board.state[rows] == TOLD
+    scores = board.scores[rows]
+    center = float(scores[told].mean())
+    # In units of their own spread, so that the starting variances fit every metric.
+    unit = float(scores[told].std()) or 1.0
+    sums = _sum_up(features.values[rows], told, (scores - center) / unit)
+    parts = _expect_maximise(features, sums, iterations)
+    width = features.values.shape[1]
+    mean = features.values @ parts.weights[:width]
+    shrink = parts.rough / (parts.rough + parts.noise / sums.counts)
+    known = sums.means - sums.shares @ parts.weights[width:]
+    mean[rows] += shrink * (known - mean[rows])
+    return Belief(
+        mean=center + unit * mean,
+        noise_sd=unit * float(np.sqrt(parts.noise)),
+        rough_sd=unit * float(np.sqrt(parts.rough)),
+        blocks=unit * parts.weights[width:],
+        _weights=unit * parts.weights,
+        _root=unit * parts.root,
+        _center=center,
+        _features=features.values,
+        _rows=rows,
+        _shrink=shrink,
+        _row_means=unit * sums.means,
+        _row_shares=sums.shares,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What the cells contribute, added up over the configs that have equally many cells.
+
+    `design` has the smooth features and then the share of each block in the config's mean; `within`
+    is what the differences inside configs say about the blocks.
+    """
+
+    counts: IntArray
+    means: FloatArray
+    shares: FloatArray
+    levels: FloatArray
+    sizes: FloatArray
+    gram: FloatArray
+    cross: FloatArray
+    squares: FloatArray
+    within_gram: FloatArray
+    within_cross: FloatArray
+    within_square: float
+
+
+def _sum_up(values: FloatArray, told: BoolArray, scores: FloatArray) -> _Sums:
+    counts = told.sum(axis=1)
+    scores = np.where(told, scores, 0.0)
+    means = scores.sum(axis=1) / counts
+    shares = told / counts[:, None]
+    design = np.concatenate([values, shares], axis=1)
+    members = [counts == level for level in np.unique(counts)]
+    off = np.where(told, scores - means[:, None], 0.0)
+    return _Sums(
+        counts=counts,
+        means=means,
+        shares=shares,
+        levels=np.unique(counts).astype(float),
+        sizes=np.array([float(mine.sum()) for mine in members]),
+        gram=np.stack([(design[mine].T @ design[mine]).ravel() for mine in members]),
+        cross=np.stack([design[mine].T @ means[mine] for mine in members]),
+        squares=np.array([means[mine] @ means[mine] for mine in members]),
+        within_gram=np.diag(told.sum(axis=0).astype(float)) - told.T @ shares,
+        within_cross=off.sum(axis=0),
+        within_square=float(np.square(off).sum()),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Fitted weights (features, then blocks), a root of their covariance, and the variances."""
+
+    weights: FloatArray
+    root: FloatArray
+    noise: float
+    rough: float
+
+
+def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts:
+    blocks, width = len(sums.within_cross), features.values.shape[1]
+    own = slice(width, width + blocks)
+    groups = np.concatenate([features.groups, np.full(blocks, len(features.prior))])
+    start = np.concatenate([0.3 * features.prior, [0.3]])
+    sizes = np.bincount(groups, minlength=len(start))
+    variances, noise, rough = start.copy(), 0.5, 0.05
+    freedom = float(sums.counts.sum() - len(sums.counts))
+    for _ in range(iterations):
+        # Posterior of all weights under the variances of the last round.
+        precision = 1.0 / (rough + noise / sums.levels)
+        gram = (precision @ sums.gram).reshape(width + blocks, width + blocks)
+        gram[own, own] += sums.within_gram / noise
+        cross = precision @ sums.cross
+        cross[own] += sums.within_cross / noise
+        scale = np.sqrt(np.concatenate([[10.0], variances[groups]]))
+        lower = np.linalg.cholesky(np.eye(len(scale)) + scale[:, None] * gram * scale)
+        root = lapack.dtrtri(lower, lower=1)[0] * scale
+        covariance = root.T @ root
+        weights = covariance @ cross
+        # Variances that fit that posterior best; each is held by a pseudo-observation of its start,
+        # so that a component that few cells speak of stays where it was.
+        second = weights**2 + np.diag(covariance)
+        variances = (np.bincount(groups, second[1:], len(start)) + 0.1 * start) / (sizes + 0.1)
+        spread = covariance[own, own] + np.outer(weights[own], weights[own])
+        left = sums.within_square - 2 * weights[own] @ sums.within_cross
+        noise = (left + (spread * sums.within_gram).sum() + 2 * 0.5) / (freedom + 2)
+        moment = (covariance + np.outer(weights, weights)).ravel()
+        left_means = sums.squares - 2 * sums.cross @ weights + sums.gram @ moment
+        kept = rough * precision
+        rough = (kept**2 @ left_means + sums.sizes @ (rough * (1 - kept)) + 0.05) / (
+            sums.sizes.sum() + 1
+        )
+    return _Parts(weights, root, float(noise), float(rough))
