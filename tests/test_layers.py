@@ -1,0 +1,193 @@
+"""The layers of the house: what each part may know, read from the imports of every file.
+
+Imports are counted wherever they stand: at the top, inside a function, under TYPE_CHECKING, and in
+`import_module("...")`.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("search", "spaces", "trainables")
+FILES = sorted(
+    path.relative_to(ROOT).as_posix() for name in PACKAGES for path in (ROOT / name).rglob("*.py")
+)
+
+# Package -> what no file of it may import.
+FORBIDDEN = {
+    "spaces": {"torch", "ray", "mlflow", "trainables", "search"},
+    "trainables": {"ray", "mlflow", "search", "spaces"},
+}
+# Module -> the only files that may import it.
+ONLY = {
+    "mlflow": {"search/ledger.py"},
+    "ray": {"search/tuner.py", "search/cluster.py"},
+}
+# Decisions are pure: these may import the standard library, PURE_LIBRARIES and one another.
+PURE = sorted(
+    path
+    for path in FILES
+    if path in ("search/race.py", "search/stats.py") or path.startswith("search/strategies/")
+)
+PURE_LIBRARIES = {"numpy", "scipy", "optuna"}
+DRAWERS = {"util", "utils", "helper", "helpers", "common", "misc"}
+HEAVY = ("torch", "ray", "mlflow", "pandas", "transformers", "accelerate", "datasets", "sklearn")
+
+
+def imported(source: str) -> Iterator[str]:
+    """Full names of the modules that a source file imports; `from a import b` gives a and a.b."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            first = node.args[0] if node.args else None
+            if name in ("import_module", "__import__") and isinstance(first, ast.Constant):
+                yield str(first.value)
+
+
+@cache
+def imports_of(path: str) -> frozenset[str]:
+    return frozenset(imported((ROOT / path).read_text(encoding="utf-8")))
+
+
+def tops_of(path: str) -> set[str]:
+    return {name.split(".")[0] for name in imports_of(path)}
+
+
+def files_of(package: str) -> list[str]:
+    return [path for path in FILES if path.startswith(f"{package}/")]
+
+
+def names_a_drawer(path: str) -> bool:
+    return any(part.removesuffix(".py").strip("_") in DRAWERS for part in Path(path).parts)
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import ray.tune as t, os", {"ray.tune", "os"}),
+        ("from ray import tune", {"ray", "ray.tune"}),
+        ("def f():\n    from search.plan import Plan", {"search.plan", "search.plan.Plan"}),
+        ("if TYPE_CHECKING:\n    import torch", {"torch"}),
+        ("importlib.import_module('mlflow')", {"mlflow"}),
+        ("__import__('mlflow')", {"mlflow"}),
+        ("from . import x", {".", "..x"}),
+        ("name = 'import ray'  # import ray", set()),
+    ],
+)
+def test_an_import_is_seen_wherever_it_stands(source: str, names: set[str]) -> None:
+    assert set(imported(source)) == names
+
+
+def test_the_guards_read_every_file_on_disk() -> None:
+    walked = {
+        (Path(folder) / name).relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for folder, _, names in os.walk(ROOT / package)
+        for name in names
+        if name.endswith(".py")
+    }
+    assert walked == set(FILES)
+    assert all(len(files_of(package)) > 5 for package in PACKAGES)
+    assert sum(len(files_of(package)) for package in PACKAGES) == len(FILES)
+    assert all(owner in FILES for owner in ("search/ledger.py", "search/tuner.py"))
+
+
+def test_the_pure_files_are_all_there() -> None:
+    on_disk = {p.relative_to(ROOT).as_posix() for p in (ROOT / "search/strategies").glob("**/*.py")}
+    assert set(PURE) == on_disk | {"search/race.py", "search/stats.py"}
+    assert len(on_disk) > 1
+
+
+def test_every_package_of_the_house_is_guarded() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages == set(PACKAGES)
+    assert set(FORBIDDEN) == set(PACKAGES) - {"search"}
+
+
+@pytest.mark.parametrize("path", files_of("spaces") + files_of("trainables"))
+def test_a_layer_knows_nothing_of_those_it_carries(path: str) -> None:
+    assert tops_of(path) & FORBIDDEN[path.split("/", maxsplit=1)[0]] == set()
+
+
+@pytest.mark.parametrize("module", sorted(ONLY))
+def test_a_library_is_spoken_to_in_one_place(module: str) -> None:
+    speakers = {path for path in FILES if module in tops_of(path)}
+    assert speakers, f"no file imports {module}: this guard guards nothing"
+    assert speakers <= ONLY[module]
+
+
+@pytest.mark.parametrize("path", PURE)
+def test_decisions_stand_on_numbers_alone(path: str) -> None:
+    own = {file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in PURE}
+    foreign = {
+        name
+        for name in imports_of(path)
+        if name.split(".")[0] not in PURE_LIBRARIES | sys.stdlib_module_names
+        # `from search import stats` names the package on the way.
+        and not any(name == module or name.startswith(f"{module}.") for module in own)
+        and name != "search"
+    }
+    assert foreign == set()
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_imports_are_absolute(path: str) -> None:
+    assert not [name for name in imports_of(path) if name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("path", "drawer"),
+    [
+        ("search/utils.py", True),
+        ("search/_helpers.py", True),
+        ("trainables/common/batch.py", True),
+        ("tests/misc/test_x.py", True),
+        ("search/utility_of_a_config.py", False),
+    ],
+)
+def test_a_drawer_is_known_by_its_name(path: str, drawer: bool) -> None:
+    assert names_a_drawer(path) is drawer
+
+
+def test_there_are_no_drawers() -> None:
+    tests = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")]
+    assert "tests/test_layers.py" in tests
+    assert [path for path in FILES + tests if names_a_drawer(path)] == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "spaces.softtriple",
+        "spaces.smoke",
+        "trainables.engine.contract",
+        "search.cli",
+        "search.race",
+    ],
+)
+def test_what_is_imported_to_answer_quickly_loads_nothing_heavy(module: str) -> None:
+    program = (
+        f"import sys, {module}\n"
+        f"assert {module!r} in sys.modules\n"
+        f"print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
