@@ -7,6 +7,7 @@ stack after another; each cell starts from a fresh copy of the weights.
 from __future__ import annotations
 
 import copy
+import gc
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -105,6 +106,9 @@ def train_stack(
         torch.set_num_threads(threads)
     data = _checked_data(task)
     encoder.load_encoder(task.model)
+    # What is loaded by now stays: a collection after each cell need not look at it again.
+    gc.collect()
+    gc.freeze()
     for cell in cells:
         folder = None if checkpoints is None else checkpoints / cell.key
         try:
@@ -115,6 +119,9 @@ def train_stack(
             result = CellResult(
                 key=cell.key, status="failed", error=f"{type(error).__name__}: {error}"
             )
+        # A cell's module, optimizer and accelerator refer to one another: without a collection they
+        # would lie in memory beside the next cell's.
+        gc.collect()
         report(result)
 
 

@@ -1,0 +1,149 @@
+"""The leaderboard's order, its gains, and what it says of cells that are missing."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search import console
+from search.plan import Plan, rebuild
+from search.spec import make_spec
+from search.standings import judge
+from search.table import Table, summary
+from trainables.engine.contract import CellResult, DataRef, Split, Task
+
+
+@pytest.fixture
+def plan() -> Plan:
+    """Four configs over four blocks: the baseline and three values of beta."""
+    data = DataRef(name="reviews.csv")
+    spec = make_spec(
+        space="softtriple",
+        data=data,
+        model="m",
+        name="mine",
+        seeds=(2, 16),
+        folds=2,
+        set_axes={
+            "k": (10,),
+            "gamma": (0.1,),
+            "scale": (3.3,),
+            "margin": (0.3,),
+            "beta": (0.5, 0.7, 0.9),
+        },
+    )
+    task = Task(
+        trainable="triple_entropy",
+        version=1,
+        data=data,
+        data_fingerprint="d",
+        model="m",
+        model_fingerprint="w",
+        split=Split(folds=2),
+    )
+    return rebuild(spec, task)
+
+
+SCORES = np.array(
+    [
+        [0.70, 0.72, 0.74, 0.76],
+        [0.71, 0.74, 0.75, 0.78],
+        [0.60, 0.61, math.nan, math.nan],
+        [0.80, 0.81, 0.84, 0.85],
+    ]
+)
+
+
+def test_complete_configs_stand_first_and_the_gain_is_paired(plan: Plan) -> None:
+    standings = judge(plan, SCORES, winner=3)
+    assert [row.config for row in standings.rows] == [3, 1, 0, 2]
+    first = standings.rows[0]
+    assert (first.status, first.cells) == ("winner", 4)
+    assert first.delta == pytest.approx(0.095)
+    assert first.delta_low is not None
+    assert first.delta_low > 0, "every cell gains: the paired interval must show it"
+    assert standings.rows[2].delta is None, "the baseline gains nothing over itself"
+
+
+def test_a_partial_config_is_compared_on_the_cells_it_shares(plan: Plan) -> None:
+    row = judge(plan, SCORES, winner=3).rows[-1]
+    assert (row.status, row.cells, row.p_best) == ("partial", 2, None)
+    assert row.mean == pytest.approx(0.605)
+    assert row.delta == pytest.approx(0.605 - 0.71), "against the baseline's first two cells"
+
+
+def test_a_config_whose_cell_failed_says_so_and_is_not_averaged_away(plan: Plan) -> None:
+    row = judge(plan, SCORES, winner=3, failed=frozenset({2})).rows[-1]
+    assert row.status == "failed"
+
+
+def test_only_what_the_paired_test_cannot_tell_is_called_indistinguishable(plan: Plan) -> None:
+    noisy = SCORES.copy()
+    noisy[1] = noisy[3] + [0.004, -0.001, 0.003, -0.002]
+    standings = judge(plan, noisy, winner=1)
+    assert standings.indistinguishable == (3,)
+
+
+def test_before_a_config_is_complete_there_is_no_winner(plan: Plan) -> None:
+    scores = np.full((4, 4), math.nan)
+    scores[:, 0] = 0.5
+    table = Table(scores, scores.copy())
+    document = summary(plan, table, judge(plan, scores, winner=None))
+    assert document["winner"] is None
+    assert document["cells_done"] == 4
+    assert any("no winner" in line for line in console.explanation(document))
+
+
+def test_the_document_has_the_contract_s_fields_and_is_json(plan: Plan) -> None:
+    table = Table(SCORES, SCORES.copy(), reused=3)
+    document = summary(plan, table, judge(plan, SCORES, winner=3))
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["cells_planned"] == 16
+    assert document["cells_reused"] == 3
+    fields = {
+        *("rank", "config", "mean", "ci_low", "ci_high", "cells", "p_best"),
+        *("delta_baseline", "delta_ci_low", "delta_ci_high", "status"),
+    }
+    assert all(fields <= set(row) for row in document["configs"])
+    assert document["winner"]["config"]["beta"] == 0.9
+    assert document["winner"]["corrected"] <= document["winner"]["mean"] + 1e-12
+
+
+def test_the_screen_shows_points_and_says_what_each_figure_is(
+    plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Table(SCORES, SCORES.copy())
+    console.show_leaderboard(summary(plan, table, judge(plan, SCORES, winner=3)), top=2)
+    shown = capsys.readouterr().out
+    assert "82.50" in shown
+    assert "+9.50" in shown
+    assert "and 2 more" in shown
+    assert "corrected for that luck" in shown
+
+
+def test_progress_without_a_terminal_is_lines(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    live = console.Live()
+    table = Table(np.full((4, 4), math.nan), np.full((4, 4), math.nan), trained=16)
+    live.reused(plan, table, 16)
+    live.started(2)
+    result: Any = CellResult(key="k", status="diverged", error="the loss became nan")
+    live.cell(plan, table, (3, 0), result)
+    live.closed()
+    assert "16 of 16 cells" in stream.getvalue()
+    assert "diverged: k=10" in stream.getvalue()
+    assert "the loss became nan" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(7, "7 s"), (240, "4 min"), (9000, "2.5 h"), (400_000, "4.6 days")],
+)
+def test_durations_are_said_as_a_person_would(seconds: float, words: str) -> None:
+    assert console.duration(seconds) == words
