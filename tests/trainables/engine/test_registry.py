@@ -1,0 +1,65 @@
+"""A public file is an entry; a user's own file is one, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trainables.engine import registry
+
+ROOT = Path(__file__).parents[3]
+ATTRIBUTES = {
+    "spaces": "SPACE",
+    "trainables": "build",
+    "trainables.data": "DATASET",
+    "trainables.encoders": "ENCODER",
+    "trainables.metrics": "METRIC",
+}
+
+
+@pytest.mark.parametrize("package", ATTRIBUTES)
+def test_the_entries_are_the_public_files_and_define_what_they_must(package: str) -> None:
+    folder = ROOT / package.replace(".", "/")
+    files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+    assert files
+    assert set(registry.names(package)) == files
+    for name in files:
+        assert registry.load(package, name, ATTRIBUTES[package]) is not None
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(registry.RegistryError, match="Did you mean 'softtriple'"):
+        registry.load("spaces", "softriple", "SPACE")
+
+
+def test_a_dash_is_an_underscore() -> None:
+    card = registry.load("trainables.encoders", "roberta-base", "ENCODER")
+    assert card is registry.load("trainables.encoders", "roberta_base", "ENCODER")
+
+
+def test_an_entry_that_lacks_its_object_is_named() -> None:
+    with pytest.raises(registry.RegistryError, match="triple_entropy must define SPACE"):
+        registry.load("trainables", "triple_entropy", "SPACE")
+
+
+def test_a_users_file_is_an_entry_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_plugged", {})
+    path = tmp_path / "half.py"
+    path.write_text("from spaces.smoke import SPACE as base\nSPACE = base.fix({'k': 2})\n")
+    assert registry.load_plugin(path) == ("spaces",)
+    assert "half" in registry.names("spaces")
+    assert len(registry.load("spaces", "half", "SPACE")) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("x = 1\n", "defines none of SPACE"), ("import nowhere_at_all\n", "cannot be imported")],
+)
+def test_a_faulty_plugin_is_refused(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(content)
+    with pytest.raises(registry.RegistryError, match=message):
+        registry.load_plugin(path)

@@ -1,0 +1,189 @@
+"""A stack of cells: reported one by one, each the same whatever was trained before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainables.engine import loop, runner
+from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.dataset import load_data
+from trainables.engine.encoder import model_fingerprint
+
+CONFIG: dict[str, Any] = {
+    "k": 2,
+    "gamma": 0.1,
+    "scale": 3.3,
+    "margin": 0.3,
+    "beta": 0.9,
+    "merge_weight": 0.0,
+    "padding_tokens": False,
+    "pooling": "mean",
+    "learning_rate": 1e-2,
+    "weight_decay": 0.01,
+    "warmup_fraction": 0.06,
+    "batch_size": 16,
+    "max_length": 16,
+    "epochs": 3,
+    "clip_norm": 1.0,
+    "precision": "fp32",
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def task(reviews: Path, tiny_encoder: Path) -> Task:
+    data = DataRef(name=str(reviews), text="body", label="verdict")
+    return Task(
+        trainable="triple_entropy",
+        version=1,
+        data=data,
+        data_fingerprint=load_data(data).fingerprint,
+        model=str(tiny_encoder),
+        model_fingerprint=model_fingerprint(str(tiny_encoder)),
+        split=Split(folds=3),
+    )
+
+
+def _cell(key: str = "a", seed: int = 2, fold: int = 0, **change: Any) -> Cell:
+    return Cell(key=key, config={**CONFIG, **change}, seed=seed, fold=fold)
+
+
+def _train(task: Task, *cells: Cell, **how: Any) -> list[CellResult]:
+    results: list[CellResult] = []
+    runner.train_stack(task, cells, results.append, **how)
+    return results
+
+
+def test_a_cell_learns_and_reports_all_that_is_promised(task: Task) -> None:
+    (result,) = _train(task, _cell())
+    assert (result.status, result.error) == ("done", None)
+    promised = {"accuracy", "macro_f1", "weighted_f1", "matthews", "loss", "f1_praise", "f1_blame"}
+    assert promised | {"seconds", "peak_memory_mib"} <= set(result.metrics)
+    assert result.metrics["accuracy"] > 0.8, "one word of the text gives the class"
+    assert len(result.rows) == 40
+    np.testing.assert_allclose(result.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert [epoch["epoch"] for epoch in result.epochs] == [1, 2, 3]
+    assert result.epochs[-1]["train_loss"] < result.epochs[0]["train_loss"]
+    labels = load_data(task.data).labels[result.rows]
+    accuracy = (result.probabilities.argmax(axis=1) == labels).mean()
+    assert result.metrics["accuracy"] == pytest.approx(accuracy)
+
+
+def test_the_folds_of_a_seed_hold_out_every_row_once(task: Task) -> None:
+    results = _train(task, *(_cell(str(fold), fold=fold, epochs=1) for fold in range(3)))
+    rows = np.concatenate([result.rows for result in results])
+    assert sorted(rows.tolist()) == list(range(120))
+
+
+def test_a_cell_is_the_same_alone_and_after_others(task: Task) -> None:
+    (alone,) = _train(task, _cell(epochs=1))
+    others = [_cell("x", seed=16, epochs=1, k=5), _cell("y", learning_rate=1e30, epochs=1)]
+    torch.rand(17)  # what happened to torch's generator before must not matter
+    after = _train(task, *others, _cell(epochs=1))[-1]
+    np.testing.assert_array_equal(after.probabilities, alone.probabilities)
+
+
+def test_another_seed_is_another_result(task: Task) -> None:
+    first, second = _train(task, _cell(epochs=1), _cell("b", seed=16, epochs=1))
+    assert not np.array_equal(first.rows, second.rows)
+
+
+def test_a_diverged_and_a_failed_cell_take_no_neighbour_along(task: Task) -> None:
+    diverged, failed, done = _train(
+        task, _cell("a", learning_rate=1e30), _cell("b", beta=7.0), _cell("c", epochs=1)
+    )
+    assert diverged.status == "diverged"
+    assert "not finite" in (diverged.error or "") or "became" in (diverged.error or "")
+    assert failed.status == "failed"
+    assert "beta in [0, 1], got 7.0" in (failed.error or "")
+    assert done.status == "done"
+
+
+def test_results_survive_the_journey_through_json(task: Task) -> None:
+    (result,) = _train(task, _cell(epochs=1))
+    again = CellResult.from_json(result.to_json())
+    np.testing.assert_array_equal(again.rows, result.rows)
+    np.testing.assert_array_equal(again.probabilities, result.probabilities)
+    assert (again.metrics, again.epochs) == (result.metrics, result.epochs)
+
+
+@pytest.mark.parametrize("what", ["data_fingerprint", "model_fingerprint"])
+def test_what_changed_since_the_plan_is_refused_with_both_fingerprints(
+    task: Task, what: str
+) -> None:
+    planned = getattr(task, what)
+    with pytest.raises(runner.TaskChangedError, match=f"0000.*{planned[:16]}"):
+        _train(replace(task, **{what: "0" * 64}), _cell())
+
+
+def test_an_interruption_is_no_failed_cell(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> loop.Fit:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _train(task, _cell())
+
+
+class Killed(BaseException):
+    """A worker's death in the middle of a cell."""
+
+
+def test_a_cell_that_was_cut_off_goes_on_at_its_last_epoch_as_if_it_had_not_been(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole,) = _train(task, _cell())
+    trained: list[int] = []
+    epoch = loop.Training.epoch
+
+    def counted(training: loop.Training, number: int, most_steps: int | None = None) -> float:
+        if len(trained) == 2:
+            raise Killed
+        trained.append(number)
+        return epoch(training, number, most_steps)
+
+    monkeypatch.setattr(loop.Training, "epoch", counted)
+    with pytest.raises(Killed):
+        _train(task, _cell(), checkpoints=tmp_path)
+    monkeypatch.setattr(loop.Training, "epoch", epoch)
+    (resumed,) = _train(task, _cell(), checkpoints=tmp_path)
+    assert trained == [0, 1]
+    np.testing.assert_array_equal(resumed.probabilities, whole.probabilities)
+    losses: Sequence[float] = [e["train_loss"] for e in resumed.epochs]
+    assert losses == [e["train_loss"] for e in whole.epochs]
+
+
+def test_accumulating_two_halves_of_a_batch_is_nearly_one_batch(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without dropout and with plain cross-entropy only rounding and the batches' order differ.
+    from trainables.engine import batches, encoder
+
+    still = encoder.load_encoder(task.model)
+    for part in still.modules():
+        if isinstance(part, torch.nn.Dropout):
+            monkeypatch.setattr(part, "p", 0.0)
+    monkeypatch.setattr(encoder, "hidden_dropout", lambda _: 0.0)
+    monkeypatch.setattr("trainables.triple_entropy.hidden_dropout", lambda _: 0.0)
+    monkeypatch.setattr(batches, "_BATCHES_A_BUCKET", 1)
+    one = {"beta": 1.0, "batch_size": 80, "epochs": 1, "learning_rate": 1e-3}
+    (whole,) = _train(task, _cell(**one))
+    (halves,) = _train(task, _cell(**one), accumulation=2)
+    np.testing.assert_allclose(halves.probabilities, whole.probabilities, atol=2e-5)
+
+
+def test_a_measurement_counts_a_cells_steps(task: Task) -> None:
+    timing = runner.measure(task, _cell(), steps=2)
+    assert timing.steps_per_cell == 3 * 5  # 80 training rows in batches of 16, three epochs
+    assert 0 < timing.seconds_per_step < timing.seconds_per_cell
