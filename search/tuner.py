@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -144,16 +146,32 @@ def _ray_session(resources: Resources) -> Iterator[None]:
         yield
         return
     here = resources.ray_address == "local"
+    on_term = signal.getsignal(signal.SIGTERM)
     ray.init(
         address=resources.ray_address,
         include_dashboard=False if here else None,
         log_to_driver=False,
         logging_level=logging.ERROR,
+        runtime_env={"env_vars": _worker_environment()},
     )
+    if threading.current_thread() is threading.main_thread():
+        # Ray's own handler kills the driver on the spot; a sweep ends as it does on Ctrl-C.
+        signal.signal(signal.SIGTERM, on_term)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _worker_environment() -> dict[str, str]:
+    """What workers must find in their environment, wherever they run."""
+    # Tune trains each trial in a new thread, and glibc gives each thread an arena that it keeps: a
+    # worker of MiniLM cells grew from 2 to 4.4 GB in ten trials. One arena stays at 0.6 GB.
+    environment = {"MALLOC_ARENA_MAX": "1", "TOKENIZERS_PARALLELISM": "false"}
+    for name in ("FOLDRACE_DATA", "FOLDRACE_CACHE"):
+        if name in os.environ:
+            environment[name] = str(Path(os.environ[name]).absolute())
+    return environment
 
 
 def _slots(resources: Resources, gpus: float) -> int:

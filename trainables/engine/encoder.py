@@ -209,7 +209,7 @@ def load_encoder(reference: str) -> PreTrainedModel:
         hf_logging.set_verbosity(verbosity)
     if getattr(model, "pooler", None) is not None:
         # Its output is not used here; its weights would be saved, synchronised and decayed for nothing.
-        model.pooler = None
+        model.pooler = None  # type: ignore[assignment]
     return model
 
 

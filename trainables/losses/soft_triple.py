@@ -109,8 +109,8 @@ class SoftTripleLoss(nn.Module):
                 )
             else:
                 similarity = class_similarity(part, proxies, self.gamma)
-            margin = self.margin * functional.one_hot(of_part, similarity.shape[1])
-            logits = self.scale * (similarity - margin)
+            own = functional.one_hot(of_part, similarity.shape[1]).to(similarity.dtype)
+            logits = self.scale * (similarity - self.margin * own)
             total = total + functional.cross_entropy(logits, of_part, reduction="sum")
         loss = total / len(embeddings)
         if self.merge_weight and proxies.shape[1] > 1:
