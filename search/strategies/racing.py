@@ -96,8 +96,10 @@ class Race:
         good = np.where(fit, belief.mean * self._problem.sign, -np.inf)
         ranked = np.argsort(-good, kind="stable")[: int(fit.sum())]
         top = ranked[: self._finalists]
-        if int(unopened[top].sum()) >= self._left(board):
+        spare = self._left(board) - int(unopened[top].sum())
+        if spare <= 0:
             return self._pick(board, top, unopened[top], limit)
+        limit = int(min(limit, spare))
         rng = np.random.default_rng((self._seed, 2, board.count(ASKED, TOLD, FAILED)))
         draws = belief.draw(self._draws(limit), rng) * self._problem.sign
         draws[~fit] = -np.inf
@@ -105,9 +107,14 @@ class Race:
             likely = np.bincount(draws.argmax(axis=0), minlength=len(good)) / draws.shape[1]
             finalists = top[(likely[top] > _STOP_PROBABILITY) | (np.arange(len(top)) == 0)]
             return self._pick(board, finalists, unopened[finalists], limit)
-        cells = self._pick(board, *_top_two(draws, rng), limit)
-        # All whom the draws name are full already: on with the next in rank.
-        return cells if len(cells) else self._pick(board, ranked, unopened[ranked], limit)
+        # In a large batch a config's cells may no more than double: its first ones may unmask it.
+        most = self._problem.blocks - unopened + 1
+        named, wanted = _top_two(draws, rng)
+        rest = ranked[~np.isin(ranked, named)]
+        # Where the draws name too few that are open, the next in rank follow.
+        order = np.concatenate([named, rest])
+        wanted = np.concatenate([np.minimum(wanted, most[named]), np.ones(len(rest), np.int64)])
+        return self._pick(board, order, wanted, limit)
 
     def winner(self, board: Board) -> int | None:
         """The complete config with the best posterior mean.
