@@ -68,6 +68,7 @@ class Delivery:
         self._sent_at: dict[str, float] = {}
         self._current: _Job | None = None
         self._refused = 0
+        self._arrived = 0
         self._pause_s = 0.0  # 0 while the other side is there
         self._flushing = False
         self._stopping = False
@@ -138,9 +139,19 @@ class Delivery:
             finally:
                 self._flushing = False
 
-    def close(self, timeout_s: float) -> int:
-        """Flush, stop the thread, spool the states that are left; returns how many are left."""
-        self.flush(timeout_s)
+    def close(self, patience_s: float) -> int:
+        """Flush for as long as things arrive, stop the thread, spool the states that are left.
+
+        Args:
+            patience_s: How long to wait for the next arrival.
+
+        Returns:
+            How many did not arrive; they are on disk.
+        """
+        while True:
+            arrived = self._arrived
+            if self.flush(patience_s) or self._arrived == arrived:
+                break
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -228,6 +239,7 @@ class Delivery:
         if self.down:
             _log.warning("MLflow is back.")
         self._pause_s = 0.0
+        self._arrived += 1
         if job.key is None and job.payload is None:
             self._spool.remove(job.name)
         return "delivered"

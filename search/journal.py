@@ -29,7 +29,7 @@ _SWEEP_ENDS = ("FINISHED", "KILLED", "FAILED")
 class Journal:
     """Reads and writes the cells, configs and sweeps of one experiment name.
 
-    A context manager: leaving it delivers what is still in the spool, for half a minute at most.
+    A context manager: leaving it delivers what is still in the spool, as long as results arrive.
 
     Args:
         store: MLflow.
@@ -76,9 +76,13 @@ class Journal:
         """Wait until MLflow has everything; False if it has not after this time."""
         return self._delivery.flush(timeout_s)
 
-    def close(self, timeout_s: float = 30.0) -> int:
-        """Flush and stop; returns how many results and states stay on disk for the next start."""
-        left = self._delivery.close(timeout_s)
+    def close(self, patience_s: float = 10.0) -> int:
+        """Deliver and stop; returns how many results and states stay on disk for the next start.
+
+        Args:
+            patience_s: Give up when nothing was delivered for so long.
+        """
+        left = self._delivery.close(patience_s)
         if left:
             _log.warning(
                 "MLflow does not have %d results yet; they lie in %s, and the next foldrace "

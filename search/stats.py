@@ -2,8 +2,8 @@
 
 Every function takes scores by block, one score per (seed, fold). Blocks are not independent: their
 training parts overlap, so the plain standard error is too small. The correction of Nadeau and
-Bengio (Inference for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n by
-1/n + test/train.
+Bengio (Inference for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n
+by 1/n + test/train.
 """
 
 from __future__ import annotations
@@ -73,6 +73,32 @@ def corrected_interval(
     half = float(special.stdtrit(freedom, 0.5 + confidence / 2)) * scale
     p_value = 2 * float(special.stdtr(freedom, -abs(mean) / scale))
     return Interval(mean, mean - half, mean + half, p_value)
+
+
+def finite_interval(
+    values: npt.ArrayLike, blocks: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """T interval of a config's mean over ALL its blocks, of which only some were measured.
+
+    The protocol's mean is a finite population's: with n of N blocks measured its standard error is
+    s sqrt((1 - n/N) / n), and 0 once every block is in (Cochran, Sampling Techniques, 1977, section
+    2.5). Says where the mean over all blocks will come out, not what fresh seeds or rows would
+    give: that is `corrected_interval`.
+
+    Args:
+        values: Scores, or paired differences, of the blocks measured, (n,).
+        blocks: Blocks in all, N.
+        confidence: Coverage of the interval.
+
+    Raises:
+        ValueError: for fewer than 2 values, a missing one, or more values than blocks.
+    """
+    row = _check(np.asarray(values, float), 0.5)
+    if len(row) > blocks:
+        raise ValueError(f"{len(row)} scores cannot come from {blocks} blocks; one score a block.")
+    scale = float(np.sqrt((1 - len(row) / blocks) / len(row) * row.var(ddof=1)))
+    half = float(special.stdtrit(len(row) - 1, 0.5 + confidence / 2)) * scale
+    return float(row.mean()) - half, float(row.mean()) + half
 
 
 def correlated_t_test(

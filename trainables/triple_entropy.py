@@ -1,6 +1,7 @@
 """TripleEntropy: fine-tuning an encoder with cross-entropy and SoftTriple together.
 
-Equations (6) and (7), section 3 of Applying SoftTriple Loss for Supervised Language Model Fine Tuning:
+Equations (6) and (7), section 3 of Applying SoftTriple Loss for Supervised Language Model Fine
+Tuning:
 
     loss = beta * cross-entropy(linear(pooled)) + (1 - beta) * SoftTriple(all tokens)
 
@@ -8,8 +9,8 @@ SoftTriple is fed the last layer's embedding of every real token, each with the 
 (section 3.1.2); the classifier one pooled vector a text (section 3.1.1). At beta = 1 there are no
 proxies at all: the paper's cross-entropy baseline.
 
-Differs from the paper: padding never reaches the loss, unless `padding_tokens` asks for the paper's own
-code's way.
+Differs from the paper: padding never reaches the loss, unless `padding_tokens` asks for the paper's
+own code's way.
 """
 
 from __future__ import annotations

@@ -56,13 +56,14 @@ class Belief:
         noise_sd: Standard deviation of one cell's residual.
         rough_sd: Standard deviation of what is a config's own.
         blocks: Effect of each block, (blocks,).
+        weights: Posterior mean of the features' weights, then of the blocks'.
     """
 
     mean: FloatArray
     noise_sd: float
     rough_sd: float
     blocks: FloatArray
-    _weights: FloatArray
+    weights: FloatArray
     _root: FloatArray
     _center: float
     _features: FloatArray
@@ -74,8 +75,8 @@ class Belief:
     def draw(self, draws: int, rng: np.random.Generator) -> FloatArray:
         """Joint draws of all configs' expected scores, (configs, draws)."""
         width = self._features.shape[1]
-        weights = self._weights[:, None] + self._root.T @ rng.standard_normal(
-            (len(self._weights), draws)
+        weights = self.weights[:, None] + self._root.T @ rng.standard_normal(
+            (len(self.weights), draws)
         )
         scores = self._features @ weights[:width]
         own_sd = np.full(len(scores), self.rough_sd)
@@ -84,6 +85,16 @@ class Belief:
         scores[self._rows] += self._shrink[:, None] * (known - scores[self._rows])
         scores += own_sd[:, None] * rng.standard_normal(scores.shape)
         return np.asarray(scores + self._center)
+
+    def p_best(self, problem: Problem, draws: int = 2000, seed: int = 0) -> FloatArray:
+        """Probability of each config that its expected score is the best of all, (configs,)."""
+        rng = np.random.default_rng(seed)
+        wins = np.zeros(problem.configs)
+        for done in range(0, draws, 200):  # 200 at a time: a draw of a large space is large
+            many = min(200, draws - done)
+            best = (self.draw(many, rng) * problem.sign).argmax(axis=0)
+            wins += np.bincount(best, minlength=problem.configs)
+        return wins / draws
 
 
 def build_features(problem: Problem, limit: int | None = None) -> Features:
@@ -174,7 +185,7 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
         noise_sd=unit * float(np.sqrt(parts.noise)),
         rough_sd=unit * float(np.sqrt(parts.rough)),
         blocks=unit * parts.weights[width:],
-        _weights=unit * parts.weights,
+        weights=unit * parts.weights,
         _root=unit * parts.root,
         _center=center,
         _features=features.values,

@@ -24,11 +24,13 @@ class Shelf:
         self.tries: list[tuple[Any, bool]] = []
         self.down = False
         self.dislikes: set[Any] = set()
+        self.seconds = 0.0
         self.gate = threading.Event()
         self.gate.set()
 
     def take(self, payload: Payload, again: bool) -> None:
         self.gate.wait(20)
+        time.sleep(self.seconds)
         value = payload["value"]
         self.tries.append((value, again))
         if self.down:
@@ -169,6 +171,15 @@ def test_what_is_left_at_the_end_is_on_disk_states_too(tmp_path: Path, shelf: Sh
     assert heir.adopt() == 2
     assert heir.close(10) == 0
     assert shelf.taken == ["result", "state"]
+
+
+def test_the_end_waits_for_as_long_as_results_arrive(tmp_path: Path, shelf: Shelf) -> None:
+    shelf.seconds = 0.05
+    courier = Delivery(Spool(tmp_path), shelf.take)
+    for value in range(20):
+        courier.send({"value": value})
+    assert courier.close(0.3) == 0
+    assert shelf.taken == list(range(20))
 
 
 def test_waiting_results_can_be_read_before_they_arrive(courier: Delivery, shelf: Shelf) -> None:

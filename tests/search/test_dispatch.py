@@ -97,9 +97,7 @@ def test_a_result_that_comes_twice_counts_once() -> None:
     assert list(got) == [(0, 0)]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "size"), [(0.01, 16), (1.0, 5), (2.5, 2), (60.0, 1)], ids=lambda v: str(v)
-)
+@pytest.mark.parametrize(("seconds", "size"), [(0.01, 16), (1.0, 5), (2.5, 2), (60.0, 1)], ids=str)
 def test_auto_stacks_hold_about_five_seconds_of_training(seconds: float, size: int) -> None:
     dispatcher = _dispatcher([(0, 0), (1, 0)], {})
     assert dispatcher.stack_size() == 1, "nothing measured yet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,8 @@ from trainables.engine.textdata import TextData
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Rows are sorted by length within so many batches: enough to save padding, few enough to stay random.
+# Rows are sorted by length within so many batches: enough to save padding, few enough to stay
+# random.
 _BATCHES_A_BUCKET = 8
 # Texts per call of the tokenizer, so that a Ctrl-C does not wait for all of them.
 _TEXTS_AT_ONCE = 2048
@@ -97,7 +99,7 @@ class LengthBuckets(Sampler[list[int]]):
         self._seed = seed
 
     def __len__(self) -> int:
-        return -(-len(self._lengths) // self.batch_size)
+        return math.ceil(len(self._lengths) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         size = self.batch_size

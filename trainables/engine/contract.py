@@ -26,7 +26,8 @@ class DataRef:
     """Which data a task reads: what the user typed, never the data itself.
 
     Attributes:
-        name: Registry name (`trec`), `name-1k`/`name-10k`, path of a local .csv .tsv .jsonl .parquet,
+        name: Registry name (`trec`), `name-1k`/`name-10k`, path of a local .csv .tsv .jsonl
+        .parquet,
             or a Hugging Face hub id.
         text: Column of the text; None takes the registry's, or `text`.
         text_b: Column of the second text of a pair, None where there is none.
@@ -94,7 +95,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One training: a complete config (every field of the trainable's Config), a seed and a fold."""
+    """One training: a complete config (each field of the trainable's Config), seed and fold."""
 
     key: str
     config: Mapping[str, Scalar]

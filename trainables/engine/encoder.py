@@ -1,8 +1,8 @@
 """Pretrained encoders: from what the user typed to weights, a tokenizer and a fingerprint.
 
-A reference is an alias (a file of trainables/encoders), a local folder, or a Hugging Face hub id. Hub
-weights are taken from the local cache first, and downloaded once. Only safetensors, or pickled weights
-through torch's weights_only loader, are ever read.
+A reference is an alias (a file of trainables/encoders), a local folder, or a Hugging Face hub id.
+Hub weights are taken from the local cache first, and downloaded once. Only safetensors, or pickled
+weights through torch's weights_only loader, are ever read.
 """
 
 from __future__ import annotations
@@ -208,7 +208,8 @@ def load_encoder(reference: str) -> PreTrainedModel:
     finally:
         hf_logging.set_verbosity(verbosity)
     if getattr(model, "pooler", None) is not None:
-        # Its output is not used here; its weights would be saved, synchronised and decayed for nothing.
+        # Its output is not used here; its weights would be saved, synchronised and decayed for
+        # nothing.
         model.pooler = None  # type: ignore[assignment]
     return model
 

@@ -1,8 +1,9 @@
 """THE training loop, on accelerate.Accelerator: every trainable's cells go through `fit`.
 
-Per cell: AdamW without decay on biases and normalisation, linear warm-up then linear decay, optional
-clipping and accumulation, mixed precision; after each epoch the held-out rows are scored and, where a
-folder is given, everything is saved, so that a cell that is cut off goes on at its last epoch.
+Per cell: AdamW without decay on biases and normalisation, linear warm-up then linear decay,
+optional clipping and accumulation, mixed precision; after each epoch the held-out rows are scored
+and, where a folder is given, everything is saved, so that a cell that is cut off goes on at its
+last epoch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Names to objects, for the whole repository: a public module of a package IS the entry.
 
 `trainables/losses/soft_triple.py` is found because it lies there; no list is edited. A leading
-underscore hides a module, and a sub-package (`engine`, `schema`) is machinery, not an entry. Names are
-listed without importing anything; a module is imported when its object is asked for.
+underscore hides a module, and a sub-package (`engine`, `schema`) is machinery, not an entry. Names
+are listed without importing anything; a module is imported when its object is asked for.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def load(package: str, name: str, attribute: str) -> Any:
     """
     wanted = name.replace("-", "_")
     if wanted not in names(package):
-        kind = package.split(".")[-1]
+        kind = package.rsplit(".", maxsplit=1)[-1]
         near = difflib.get_close_matches(wanted, names(package), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise RegistryError(
@@ -84,7 +84,8 @@ def load(package: str, name: str, attribute: str) -> Any:
 def load_plugin(path: Path | str) -> tuple[str, ...]:
     """Import a user's file and add what it defines to the entries, under the file's own name.
 
-    A file may define SPACE, DATASET, ENCODER, LOSS, METRIC, or a trainable (VERSION, Config, build).
+    A file may define SPACE, DATASET, ENCODER, LOSS, METRIC, or a trainable (VERSION, Config,
+    build).
 
     Returns:
         The packages that gained an entry.
@@ -110,8 +111,8 @@ def load_plugin(path: Path | str) -> tuple[str, ...]:
         packages.append("trainables")
     if not packages:
         raise RegistryError(
-            f"Plugin {path} defines none of {', '.join(_KINDS)}, and no trainable (VERSION, Config, "
-            "build)."
+            f"Plugin {path} defines none of {', '.join(_KINDS)}, and no trainable (VERSION, "
+            "Config, build)."
         )
     for package in packages:
         _plugged.setdefault(package, {})[path.stem] = module

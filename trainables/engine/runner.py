@@ -1,7 +1,7 @@
 """Trains a stack of cells and reports each as it finishes: the one entry from `search`.
 
-Data, tokens and pretrained weights are kept for the life of the process, since Ray gives a process one
-stack after another; each cell starts from a fresh copy of the weights.
+Data, tokens and pretrained weights are kept for the life of the process, since Ray gives a process
+one stack after another; each cell starts from a fresh copy of the weights.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The only file that sets a seed. A cell's seed drives three streams that do not touch each other.
 
-init: classifier and proxies. order: which rows make a batch. dropout: what is dropped. Each stream is
-seeded by (seed, its name), never by the config or the fold's contents, so that all configs meet the
-same init, order and dropout in a cell of the same (seed, fold): their scores are paired.
+init: classifier and proxies. order: which rows make a batch. dropout: what is dropped. Each stream
+is seeded by (seed, its name), never by the config or the fold's contents, so that all configs meet
+the same init, order and dropout in a cell of the same (seed, fold): their scores are paired.
 """
 
 from __future__ import annotations

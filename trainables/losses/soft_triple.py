@@ -13,8 +13,8 @@ Equations (4) and (5), section 2.2.3 of the paper:
     gamma   gamma   > 0      none (divides cosine similarity)
     delta   margin  [0, 1]   cosine similarity
 
-Embeddings and proxies are L2-normalised here. Qian et al. add a regulariser that merges proxies of a
-class (their tau); this paper's equations do not have it, so its weight is 0 unless it is set.
+Embeddings and proxies are L2-normalised here. Qian et al. add a regulariser that merges proxies of
+a class (their tau); this paper's equations do not have it, so its weight is 0 unless it is set.
 
 Source: Applying SoftTriple Loss for Supervised Language Model Fine Tuning, equations (4) and (5);
 SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, equations (7), (8) and (10).
@@ -76,8 +76,8 @@ class SoftTripleLoss(nn.Module):
         super().__init__()
         if num_classes < 2 or embedding_dim < 1 or k < 1:
             raise ValueError(
-                f"num_classes must be at least 2, embedding_dim and k at least 1, got {num_classes}, "
-                f"{embedding_dim}, {k}."
+                f"num_classes must be at least 2, embedding_dim and k at least 1, got "
+                f"{num_classes}, {embedding_dim}, {k}."
             )
         if gamma <= 0 or scale <= 0:
             raise ValueError(f"gamma and scale must be above 0, got {gamma} and {scale}.")
