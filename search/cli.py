@@ -142,6 +142,12 @@ def _add_sweep(parser: _Parser) -> None:
     budget.add_argument("--max-cells", type=int, metavar="N", help="cells in all, ledger included")
     budget.add_argument("--max-hours", type=float, metavar="H", help="wall-clock hours")
     budget.add_argument(
+        "--stop-margin",
+        type=float,
+        metavar="POINTS",
+        help="end a race when P(another config is better by more) is under 5%% (0.5 points)",
+    )
+    budget.add_argument(
         "--stack", default="auto", metavar="auto|N", help="cells per Ray Tune trial (auto)"
     )
     budget.add_argument("--cpus-per-trial", type=float, default=1.0, metavar="F", help="(1)")

@@ -104,7 +104,11 @@ def _spec(options: argparse.Namespace) -> SweepSpec:
         holdout=holdout,
         strategy=options.strategy,
         strategy_seed=options.strategy_seed,
-        budget={"max_cells": options.max_cells, "max_hours": options.max_hours},
+        budget={
+            "max_cells": options.max_cells,
+            "max_hours": options.max_hours,
+            "stop_margin": None if options.stop_margin is None else options.stop_margin / 100,
+        },
         resources={
             "ray_address": options.ray_address,
             "stack": _stack(options.stack),
@@ -164,6 +168,7 @@ def resume(options: argparse.Namespace) -> int:
         budget = Budget(
             max_cells=options.max_cells or spec.budget.max_cells,
             max_hours=options.max_hours or spec.budget.max_hours,
+            stop_margin=spec.budget.stop_margin,
         )
         address = options.ray_address or spec.resources.ray_address
         resources = Resources(**{**spec.resources.model_dump(), "ray_address": address})

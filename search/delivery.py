@@ -204,23 +204,24 @@ class Delivery:
             self._current = None
             self._changed.notify_all()
             while not self._stopping:
-                now = float("inf") if self._flushing else time.monotonic()
-                due = min(self._states.values(), key=lambda job: job.due, default=None)
-                if due is not None and due.due > now:
-                    due = None
-                if (
-                    due is not None
-                    and due.key is not None
-                    and not (self._results and not last_was_result)
-                ):
-                    self._current = self._states.pop(due.key)
-                    return self._current
-                if self._results:
+                key, wait_s = self._next_state()
+                if self._results and (key is None or not last_was_result):
                     self._current = self._results.popleft()
+                elif key is not None:
+                    self._current = self._states.pop(key)
+                    self._sent_at[key] = time.monotonic()
+                if self._current is not None:
                     return self._current
-                soonest = min((job.due for job in self._states.values()), default=None)
-                self._changed.wait(None if soonest is None else max(0.0, soonest - now))
+                self._changed.wait(wait_s)
             return None
+
+    def _next_state(self) -> tuple[str | None, float | None]:
+        """Key of a state that may go now, or else the seconds until one may, if there is any."""
+        if not self._states:
+            return None, None
+        key, job = min(self._states.items(), key=lambda item: item[1].due)
+        wait_s = job.due - time.monotonic()
+        return (key, None) if self._flushing or wait_s <= 0 else (None, wait_s)
 
     def _attempt(self, job: _Job) -> _Outcome:
         try:
@@ -255,8 +256,6 @@ class Delivery:
     def _settle(self, job: _Job, outcome: _Outcome) -> None:
         job.tries += 1
         with self._changed:
-            if job.key is not None:
-                self._sent_at[job.key] = time.monotonic()
             done = outcome == "delivered" or (
                 outcome == "refused" and job.tries >= _TRIES_OF_A_REFUSED
             )

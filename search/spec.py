@@ -28,12 +28,15 @@ class Budget(BaseModel):
     """When a sweep ends although its strategy would go on; None sets no limit.
 
     `max_cells` counts every cell that scores a config, taken from the ledger or trained.
+    `stop_margin`, in the score's units, ends a race once the probability that another config is
+    better by more than it is under 5%.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_cells: Annotated[int, Field(gt=0)] | None = None
     max_hours: Annotated[float, Field(gt=0)] | None = None
+    stop_margin: Annotated[float, Field(gt=0)] | None = None
 
 
 class Resources(BaseModel):
@@ -99,6 +102,10 @@ class SweepSpec(BaseModel):
     @model_validator(mode="after")
     def _protocol_holds(self) -> SweepSpec:
         self.protocol  # noqa: B018  (a Protocol checks itself where it is built)
+        if self.budget.stop_margin is not None and self.strategy != "race":
+            raise ValueError(
+                f"stop_margin ends a race only, got it with strategy {self.strategy!r}"
+            )
         return self
 
     @property

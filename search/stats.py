@@ -81,9 +81,9 @@ def finite_interval(
     """T interval of a config's mean over ALL its blocks, of which only some were measured.
 
     The protocol's mean is a finite population's: with n of N blocks measured its standard error is
-    s sqrt((1 - n/N) / n), and 0 once every block is in (Cochran, Sampling Techniques, 1977, section
-    2.5). Says where the mean over all blocks will come out, not what fresh seeds or rows would
-    give: that is `corrected_interval`.
+    s sqrt((1 - n/N) / n), and 0 once every block is in (Cochran, Sampling Techniques, 1977).
+    Says where the mean over all blocks will come out, not what fresh seeds or rows would give:
+    that is `corrected_interval`.
 
     Args:
         values: Scores, or paired differences, of the blocks measured, (n,).

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from search.ledger import Ledger, SweepRecord
 from search.plan import Plan, prepare, rebuild
-from search.race import make_strategy
+from search.race import Strategy, make_strategy
 from search.spec import InputError, SweepError, SweepSpec
 from search.standings import Standings, judge
 from search.table import Table, planned_cells, summary, tell_known
@@ -120,9 +120,7 @@ def run(
     spec = plan.spec
     with _enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
         table = Table.empty(plan)
-        strategy = make_strategy(
-            spec.strategy, plan.problem, seed=spec.strategy_seed, max_cells=spec.budget.max_cells
-        )
+        strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
         if sweep_id is None:
             sweep_id = ledger.start_sweep(spec.name, _saved(plan), _tags(plan))
@@ -147,7 +145,20 @@ def run(
         return Outcome(sweep_id, plan, table, standings, complete, time.monotonic() - began)
 
 
-def _train(plan: Plan, strategy: Any, recorder: _Recorder, sweep_id: str, watcher: Watcher) -> bool:
+def _strategy(plan: Plan) -> Strategy:
+    spec = plan.spec
+    return make_strategy(
+        spec.strategy,
+        plan.problem,
+        seed=spec.strategy_seed,
+        max_cells=spec.budget.max_cells,
+        stop_margin=spec.budget.stop_margin,
+    )
+
+
+def _train(
+    plan: Plan, strategy: Strategy, recorder: _Recorder, sweep_id: str, watcher: Watcher
+) -> bool:
     # Ray takes seconds to import: a sweep that finds all its cells in the ledger does without.
     from search import tuner
     from search.dispatch import Work
@@ -247,9 +258,7 @@ def load(
         spec = SweepSpec.model_validate(record.spec_json["spec"])
         plan = rebuild(spec, Task.from_json(record.spec_json["task"]))
         table = Table.empty(plan)
-        strategy = make_strategy(
-            spec.strategy, plan.problem, seed=spec.strategy_seed, max_cells=spec.budget.max_cells
-        )
+        strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
         return record, plan, table, judge(plan, table.scores, strategy.winner(), table.failed)
 
