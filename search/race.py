@@ -20,6 +20,8 @@ from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, IntArray, 
 
 __all__ = ["STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
 
+# A difference between two scores that is not worth further cells, where no budget is set.
+DEFAULT_STOP_MARGIN = 0.005
 STRATEGIES = ("race", "grid", "random", "tpe", "halving", "wilcoxon")
 
 
@@ -165,8 +167,9 @@ def make_strategy(
         seed: Seed of the strategy's own random choices; cells have their own.
         max_cells: Cells that may be spent, trained or reused; None sets no limit.
         stop_margin: Of `race` alone: end once the probability that another config is better by
-            more than this, in the score's units, is under 5%. Without it and without max_cells a
-            race ends at a margin of 0.005.
+            more than this, in the score's units, is under 5%. A race with neither this nor
+            max_cells ends at a margin of 0.005, or after twice the cells that a race of its size
+            usually needs: with very noisy cells no margin may ever be reached.
 
     Raises:
         ValueError: for an unknown name, a budget below 1, or a margin that is not above 0 or not
@@ -176,6 +179,10 @@ def make_strategy(
         raise ValueError(
             f"stop_margin ends a race only, got it for strategy {name!r}; leave it out."
         )
+    if name == "race" and max_cells is None and stop_margin is None:
+        from search.strategies.racing import typical_cells  # SciPy takes half a second to import
+
+        max_cells, stop_margin = 2 * typical_cells(problem), DEFAULT_STOP_MARGIN
     return Strategy(problem, _policy(name, problem, seed, max_cells, stop_margin), max_cells)
 
 
@@ -183,7 +190,7 @@ def _policy(
     name: str, problem: Problem, seed: int, max_cells: int | None, stop_margin: float | None
 ) -> Policy:
     if name == "race":
-        from search.strategies.racing import Race  # SciPy takes half a second to import
+        from search.strategies.racing import Race
 
         return Race(problem, seed, max_cells, stop_margin)
     if name == "halving":

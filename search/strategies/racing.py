@@ -19,15 +19,12 @@ from search.strategies.board import (
     OPEN,
     TOLD,
     Board,
-    BoolArray,
     FloatArray,
     IntArray,
     Problem,
 )
 from search.strategies.surrogate import Belief, believe, build_features
 
-# A difference between two scores that is not worth further cells, where no budget is set.
-DEFAULT_STOP_MARGIN = 0.005
 _STOP_PROBABILITY = 0.05
 _STOP_DRAWS = 256
 _FIRST_GUESS_CELLS = 5
@@ -38,10 +35,14 @@ _FINALISTS = (3, 15)
 
 
 def typical_cells(problem: Problem) -> int:
-    """Cells that a race of this size usually needs: 10% of 100 configs' cells, 3% from 1,000 on."""
+    """Cells that a race of this size usually needs: 10% of 100 configs' cells, 3% from 1,000 on.
+
+    But never fewer than complete the floor and six configs more.
+    """
     share = max(0.03, 0.1 * float(100 / problem.configs) ** 0.52)
     every = problem.configs * problem.blocks
-    return int(min(round(share * every), every))
+    least = (len(problem.floor) + 6) * problem.blocks
+    return int(min(max(round(share * every), least), every))
 
 
 class Race:
@@ -50,7 +51,7 @@ class Race:
     Args:
         problem: What competes.
         seed: Of the opening and of the posterior draws.
-        max_cells: Budget, of which the final is reserved; None ends by `stop_margin`.
+        max_cells: Budget, of which the final is reserved; None sets no limit.
         stop_margin: End once the probability that another config is better by more than this is
             under 5% and the leaders hold every block; None goes on until `max_cells`. In the
             score's own units.
@@ -71,8 +72,6 @@ class Race:
         self._problem = problem
         self._seed = seed
         self._max_cells = max_cells
-        if max_cells is None and stop_margin is None:
-            stop_margin = DEFAULT_STOP_MARGIN
         self._stop_margin = stop_margin
         horizon = typical_cells(problem) if max_cells is None else max_cells
         opening = min(_OPENING_SHARE * horizon, 0.7 * problem.configs)
@@ -86,10 +85,10 @@ class Race:
 
     def propose(self, board: Board, limit: int) -> IntArray:
         """Cells of the opening, the middle or the final, whichever the board is in, (cells, 2)."""
+        opening = self._open(board, limit)
+        if opening is not None:
+            return opening
         unopened = board.per_config(OPEN)
-        started = unopened < self._problem.blocks
-        if not board.count(TOLD) or started.sum() < self._opening:
-            return self._open(board, started, limit)
         # A config that lost a cell can never be complete, so never win: no more cells for it.
         fit = board.per_config(FAILED) == 0
         belief = self.belief(board)
@@ -150,13 +149,21 @@ class Race:
         better = draws.max(axis=0) > draws[leader] + self._stop_margin
         return bool(better.mean() < _STOP_PROBABILITY)
 
-    def _open(self, board: Board, started: BoolArray, limit: int) -> IntArray:
-        first = np.array([i for i in self._problem.prior if not started[i]], np.int64)
-        fresh = self._order[~started[self._order]]
-        fresh = fresh[~np.isin(fresh, first)]
+    def _open(self, board: Board, limit: int) -> IntArray | None:
+        """Cells of the opening; empty while all depends on those under way; None once through."""
+        used = self._problem.blocks - board.per_config(OPEN)
+        first = np.array(self._problem.prior, np.int64)
+        owed = np.maximum(min(_FIRST_GUESS_CELLS, self._problem.blocks) - used[first], 0)
+        missing = int(np.ceil(self._opening - (used > 0).sum()))
+        if not owed.any() and missing <= 0:
+            if board.count(TOLD):
+                return None
+            # All that came back has failed: more of the opening, once nothing is under way.
+            missing = 0 if board.count(ASKED) else limit
+        fresh = self._order[(used[self._order] == 0) & ~np.isin(self._order, first)]
+        fresh = fresh[: max(missing - int((used[first] == 0).sum()), 0)]
         order = np.concatenate([first, fresh])
-        wanted = np.ones(len(order), np.int64)
-        wanted[: len(first)] = _FIRST_GUESS_CELLS
+        wanted = np.concatenate([owed, np.ones(len(fresh), np.int64)])
         return self._pick(board, order, wanted, limit)
 
     def _pick(self, board: Board, configs: IntArray, wanted: IntArray, limit: int) -> IntArray:

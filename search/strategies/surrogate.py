@@ -258,6 +258,8 @@ def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts
     sizes = np.bincount(groups, minlength=len(start))
     variances, noise, rough = start.copy(), 0.5, 0.05
     freedom = float(sums.counts.sum() - len(sums.counts))
+    # How firmly the starting values of noise and roughness are held: gone once cells repeat.
+    held = 2 / (1 + freedom)
     for _ in range(iterations):
         # Posterior of all weights under the variances of the last round.
         precision = 1.0 / (rough + noise / sums.levels)
@@ -276,11 +278,10 @@ def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts
         variances = (np.bincount(groups, second[1:], len(start)) + 0.1 * start) / (sizes + 0.1)
         spread = covariance[own, own] + np.outer(weights[own], weights[own])
         left = sums.within_square - 2 * weights[own] @ sums.within_cross
-        noise = (left + (spread * sums.within_gram).sum() + 2 * 0.5) / (freedom + 2)
+        noise = (left + (spread * sums.within_gram).sum() + held * 0.5) / (freedom + held)
         moment = (covariance + np.outer(weights, weights)).ravel()
         left_means = sums.squares - 2 * sums.cross @ weights + sums.gram @ moment
+        # The fixed point of the update for `variances`, which gets there in fewer rounds.
         kept = rough * precision
-        rough = (kept**2 @ left_means + sums.sizes @ (rough * (1 - kept)) + 0.05) / (
-            sums.sizes.sum() + 1
-        )
+        rough = (kept**2 @ left_means + held * 0.05) / (sums.sizes @ kept + held)
     return _Parts(weights, root, float(noise), float(rough))
