@@ -141,7 +141,8 @@ def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
         outcome = go()
     except KeyboardInterrupt:
         console.say(
-            "Interrupted. What finished is in the ledger; go on with: foldrace resume latest"
+            "Interrupted. What finished is in the ledger; go on with: "
+            f"{console.command_name()} resume latest"
         )
         return 130
     document = summary(outcome.plan, outcome.table, outcome.standings)

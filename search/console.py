@@ -5,10 +5,13 @@ Progress is drawn when stderr is a terminal, and is a line now and then when it 
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -209,6 +212,13 @@ def explanation(document: dict[str, Any]) -> list[str]:
     return lines
 
 
+def command_name() -> str:
+    """What to type for this program: its name where it is on the PATH, else how to reach it."""
+    if shutil.which("foldrace") is not None or Path(sys.argv[0]).name != "foldrace":
+        return "foldrace"
+    return os.path.relpath(sys.argv[0])
+
+
 def show_end(outcome: Outcome) -> None:
     """How the run ended and where to look next."""
     table, spec = outcome.table, outcome.plan.spec
@@ -216,12 +226,13 @@ def show_end(outcome: Outcome) -> None:
         f"{table.trained} cells trained, {table.reused} taken from the ledger, "
         f"{duration(outcome.seconds)}."
     )
+    me = command_name()
     flag = (
         "" if spec.tracking_uri == "sqlite:///mlflow.db" else f" --tracking-uri {spec.tracking_uri}"
     )
     if not outcome.complete:
-        say(f"The budget ended first; go on with: foldrace resume {spec.name}{flag}")
-    say(f"Compare the runs in the MLflow UI: foldrace ui{flag}")
+        say(f"The budget ended first; go on with: {me} resume {spec.name}{flag}")
+    say(f"Compare the runs in the MLflow UI: {me} ui{flag}")
 
 
 def show_table(rows: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.integration
@@ -108,6 +109,27 @@ def test_a_sweep_that_is_ended_in_the_middle_goes_on_where_it_was(
     assert len(set(after)) == len(after), "a cell was trained twice"
     assert set(before) <= set(after)
     assert document["cells_reused"] >= len(before)
+
+
+def test_a_killed_worker_costs_no_cell_and_doubles_none(shell: Shell) -> None:
+    process = shell.start("run", *shell.sweep, "--fix", "epochs=8", "--stack", "2", "--json")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and len(shell.cell_keys()) < 2:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.3)
+    workers = [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if any("ImplicitFunc" in part for part in child.cmdline())
+    ]
+    assert workers
+    workers[0].kill()
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    document = json.loads(out)
+    keys = shell.cell_keys()
+    assert document["cells_failed"] == 0
+    assert document["cells_done"] == document["cells_planned"] == len(keys) == len(set(keys))
 
 
 def test_resume_refuses_data_that_changed(shell: Shell, tmp_path: Path, reviews: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -145,6 +146,17 @@ def test_a_model_folder_without_weights_is_refused(
     (folder / "config.json").write_text((tiny_encoder / "config.json").read_text())
     code, err = sweep(model=str(folder))
     assert (code, "no weights" in err) == (2, True), err
+
+
+def test_a_full_disk_is_found_before_training(
+    sweep: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")
+    full = usage._replace(free=10 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    code, err = sweep()
+    assert code == 2
+    assert "10 MiB left" in err
 
 
 def test_an_unknown_sweep_names_the_ledger(
