@@ -83,8 +83,12 @@ class Belief:
         own_sd[self._rows] *= np.sqrt(1.0 - self._shrink)
         known = self._row_means[:, None] - self._row_shares @ weights[width:]
         scores[self._rows] += self._shrink[:, None] * (known - scores[self._rows])
-        scores += own_sd[:, None] * rng.standard_normal(scores.shape)
-        return np.asarray(scores + self._center)
+        # Single precision halves the time of the largest part, and noise needs no more digits.
+        own = rng.standard_normal(scores.shape, np.float32)
+        own *= own_sd[:, None].astype(np.float32)
+        scores += own
+        scores += self._center
+        return np.asarray(scores)
 
     def p_best(self, problem: Problem, draws: int = 2000, seed: int = 0) -> FloatArray:
         """Probability of each config that its expected score is the best of all, (configs,)."""
