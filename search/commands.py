@@ -4,124 +4,32 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from search.options import sweep_spec, tracking_uri
 from search.spec import (
     Budget,
     InputError,
     Resources,
     SweepError,
     SweepSpec,
-    default_name,
-    make_spec,
 )
 from trainables.engine import registry
-from trainables.engine.contract import DataRef
 
 __all__ = ["COMMANDS", "InputError", "SweepError"]
-
-_DEFAULT_URI = "sqlite:///mlflow.db"
 
 
 def _print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
-def _tracking_uri(options: argparse.Namespace) -> str:
-    return str(options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _DEFAULT_URI)
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip() or not value.strip():
-        raise InputError(f"{option} wants NAME=VALUE, got {text!r}.")
-    return name.strip(), value.strip()
-
-
-def _once(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
-    names = [name for name, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{option} names {', '.join(twice)} more than once.")
-    return dict(pairs)
-
-
-def _integers(text: str, option: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise InputError(f"{option} wants whole numbers with commas, got {text!r}.") from error
-
-
-def _holdout(text: str | None) -> float | str | None:
-    if text is None or text == "official":
-        return text
-    try:
-        return float(text)
-    except ValueError as error:
-        raise InputError(
-            f"--holdout wants a share like 0.2 or 'official', got {text!r}."
-        ) from error
-
-
-def _stack(text: str) -> int | str:
-    if text == "auto":
-        return text
-    try:
-        return int(text)
-    except ValueError as error:
-        raise InputError(f"--stack wants auto or a whole number, got {text!r}.") from error
-
-
-def _spec(options: argparse.Namespace) -> SweepSpec:
-    data = DataRef(
-        name=options.data,
-        text=options.text,
-        text_b=options.text_b,
-        label=options.label,
-        subset=options.subset,
-        drop_missing=options.drop_missing,
-    )
-    narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
-    holdout = _holdout(options.holdout)
-    return make_spec(
-        space=options.space,
-        data=data,
-        model=options.model,
-        name=options.name or default_name(options.space, data, options.model),
-        experiment=options.experiment,
-        tracking_uri=_tracking_uri(options),
-        set_axes={name: tuple(values.split(",")) for name, values in narrowed.items()},
-        fix=_once([_pair(text, "--fix") for text in options.fix], "--fix"),
-        configs=options.configs,
-        seeds=_integers(options.seeds, "--seeds"),
-        folds=None if holdout is not None else (options.folds if options.folds is not None else 5),
-        holdout=holdout,
-        strategy=options.strategy,
-        strategy_seed=options.strategy_seed,
-        budget={
-            "max_cells": options.max_cells,
-            "max_hours": options.max_hours,
-            "stop_margin": None if options.stop_margin is None else options.stop_margin / 100,
-        },
-        resources={
-            "ray_address": options.ray_address,
-            "stack": _stack(options.stack),
-            "cpus_per_trial": options.cpus_per_trial,
-            "gpus_per_trial": options.gpus_per_trial,
-        },
-        plugin=str(Path(options.plugin).resolve()) if options.plugin else None,
-    )
-
-
 def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
-    spec = _spec(options)
+    spec = sweep_spec(options)
     from search import console, sweep
     from search.plan import prepare
 
@@ -177,7 +85,7 @@ def resume(options: argparse.Namespace) -> int:
 
     def go() -> sweep.Outcome:
         return sweep.resume(
-            _tracking_uri(options),
+            tracking_uri(options),
             options.experiment,
             options.sweep,
             change=change,
@@ -189,7 +97,7 @@ def resume(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> int:
     """`foldrace plan`."""
-    spec = _spec(options)
+    spec = sweep_spec(options)
     if options.price_per_hour is not None and options.price_per_hour < 0:
         raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
     from search import console, estimate, sweep
@@ -214,13 +122,48 @@ def leaderboard(options: argparse.Namespace) -> int:
     from search.table import summary
 
     _, planned, table, standings = sweep.load(
-        _tracking_uri(options), options.experiment, options.sweep
+        tracking_uri(options), options.experiment, options.sweep
     )
     document = summary(planned, table, standings)
     if options.json:
         _print_json(document)
     else:
         console.show_leaderboard(document, top=options.top)
+    return 0
+
+
+def bench_strategies(options: argparse.Namespace) -> int:
+    """`foldrace bench-strategies`."""
+    from search import console, replay
+    from search.score_table import read_table
+
+    path = Path(options.table)
+    if not path.is_file():
+        raise InputError(f"There is no table {options.table!r}; give a Parquet file.")
+    try:
+        shares = sorted(float(share) for share in options.shares.split(","))
+    except ValueError as error:
+        raise InputError(f"--shares wants numbers with commas, got {options.shares!r}.") from error
+    if not shares or not 0 < shares[0] <= shares[-1] <= 1 or options.replays < 1:
+        raise InputError(
+            f"--shares must lie in (0, 1] and --replays be at least 1, got {options.shares} and "
+            f"{options.replays}."
+        )
+    with console.busy(f"replaying on {path.name}"):
+        try:
+            document = replay.judge(
+                read_table(path, mode=options.mode),
+                options.strategies.split(","),
+                shares=shares,
+                replays=options.replays,
+                seeds=options.protocol_seeds,
+            )
+        except (ValueError, OSError) as error:
+            raise InputError(str(error)) from error
+    if options.json:
+        _print_json(document)
+    else:
+        console.show_replays(document)
     return 0
 
 
@@ -282,7 +225,7 @@ def _listing(rows: list[dict[str, Any]], options: argparse.Namespace) -> int:
 
 def ui(options: argparse.Namespace) -> int:
     """MLflow's own UI, on this machine's loopback unless another host is asked for."""
-    uri = _tracking_uri(options)
+    uri = tracking_uri(options)
     if uri.startswith(("http://", "https://")):
         sys.stdout.write(f"The MLflow UI of this ledger is at {uri}\n")
         return 0
@@ -299,6 +242,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": plan,
     "resume": resume,
     "leaderboard": leaderboard,
+    "bench-strategies": bench_strategies,
     "spaces": spaces,
     "data": data,
     "models": models,

@@ -9,12 +9,25 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from search import cli
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "plan", "resume", "leaderboard", "spaces", "data", "models", "ui")
+COMMANDS = (
+    "run",
+    "plan",
+    "resume",
+    "leaderboard",
+    "bench-strategies",
+    "spaces",
+    "data",
+    "models",
+    "ui",
+)
 
 
 @pytest.fixture
@@ -207,3 +220,33 @@ def test_the_softtriple_space_is_listed_with_its_4900_points(
     spaces = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert spaces["softtriple"]["configs"] == 4900
     assert spaces["softtriple"]["references"]["cross-entropy"] == {"beta": 1.0}
+
+
+def test_strategies_are_replayed_on_a_table_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = np.random.default_rng(0)
+    rows = [
+        {"a": a, "b": b, "seed": seed, "fold": fold, "score": 0.7 + 0.01 * a + draw.normal(0, 0.01)}
+        for a in range(5)
+        for b in range(4)
+        for seed in range(8)
+        for fold in range(5)
+    ]
+    path = tmp_path / "toy.parquet"
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+    flags = ["--strategies", "race,random", "--shares", "0.2", "--replays", "3"]
+    assert cli.main(["bench-strategies", str(path), *flags, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["configs"], document["blocks"]) == (20, 20)
+    assert set(document["strategies"]) == {"exhaustive", "race", "random"}
+    race = document["strategies"]["race"]
+    assert race["replays"] == 3
+    assert race["cells_share"] <= 0.2
+    assert cli.main(["bench-strategies", str(path), *flags]) == 0
+    assert "race" in capsys.readouterr().out
+
+
+def test_a_table_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench-strategies", "nowhere.parquet"]) == 2
+    assert "nowhere.parquet" in capsys.readouterr().err
