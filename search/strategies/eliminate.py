@@ -20,6 +20,7 @@ from search.strategies.plain import best_complete, first_then
 # Optuna's own defaults (optuna.pruners.WilcoxonPruner).
 _P_THRESHOLD = 0.1
 _STARTUP_STEPS = 2
+_AT_ONCE = 4
 # Cells after which halving keeps the better third (rounds grow threefold, as usual).
 _KEEP = 3
 
@@ -43,18 +44,23 @@ class Wilcoxon:
         self._verdicts: dict[tuple[int, int, int], bool] = {}
 
     def propose(self, board: Board, limit: int) -> IntArray:
-        """One open cell a config at a time, so that each may still be dropped, (cells, 2)."""
+        """Open cells of the first few configs still in, so that each may be dropped, (cells, 2)."""
         best = best_complete(board)
         if best is None:
             # Nothing to compare with yet: the first configs are trained in full.
             return board.open_cells(self._order, limit)
         cells: list[tuple[int, int]] = []
         unopened = board.per_config(OPEN)
+        # A large batch goes into a few configs: spread over as many configs, none would end.
+        many = -(-limit // _AT_ONCE)
         for config in self._order[unopened[self._order] > 0].tolist():
             if len(cells) >= limit:
                 break
             if not self._dropped(board, config, best):
-                cells.append((config, int(np.argmax(board.state[config] == OPEN))))
+                blocks = np.flatnonzero(board.state[config] == OPEN)[
+                    : min(many, limit - len(cells))
+                ]
+                cells += [(config, int(block)) for block in blocks]
         return np.array(cells, np.int64).reshape(-1, 2)
 
     def winner(self, board: Board) -> int | None:
