@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
+# Two cells leave one degree of freedom: an interval wider than the scale itself.
+_FEWEST_FOR_INTERVAL = 3
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -148,6 +151,19 @@ def judge(
     return Standings(tuple(rows), winner, corrected, len(complete), tied)
 
 
+def mean_interval(row: FloatArray, share: float) -> stats.Interval | None:
+    """Corrected 95% interval of a config's mean; None while it has too few cells.
+
+    Args:
+        row: Scores by block, nan where missing, (blocks,).
+        share: Share of the rows that a block holds out.
+    """
+    mine = row[np.isfinite(row)]
+    if len(mine) < _FEWEST_FOR_INTERVAL:
+        return None
+    return stats.corrected_interval(mine, share)
+
+
 def _standing(
     plan: Plan,
     scores: FloatArray,
@@ -160,12 +176,12 @@ def _standing(
     row = scores[config]
     mine = np.isfinite(row)
     count = int(mine.sum())
-    own = stats.corrected_interval(row[mine], share) if count > 1 else None
-    delta = None
+    own = mean_interval(row, share)
+    gains = np.full_like(row, np.nan)
     if plan.baseline is not None and plan.baseline != config:
-        both = mine & np.isfinite(scores[plan.baseline])
-        if both.sum() > 1:
-            delta = stats.corrected_interval((row - scores[plan.baseline])[both], share)
+        gains = row - scores[plan.baseline]  # nan where either lacks the cell
+    shared = gains[np.isfinite(gains)]
+    delta = mean_interval(gains, share)
     full = count == len(row)
     status = "complete" if full else "failed" if failed else "partial"
     return Standing(
@@ -176,7 +192,7 @@ def _standing(
         ci_high=own.high if own else None,
         cells=count,
         p_best=p_best,
-        delta=delta.mean if delta else None,
+        delta=float(shared.mean()) if len(shared) else None,
         delta_low=delta.low if delta else None,
         delta_high=delta.high if delta else None,
         status="winner" if config == winner else status,

@@ -158,6 +158,8 @@ def probability_best(
     stretch = np.sqrt(freedom / rng.chisquare(freedom, draws))
     factor = np.sqrt((1 / blocks + test_share / (1 - test_share)) / freedom)
     drawn = table.mean(axis=1)[:, None] + (residuals @ normal) * stretch * factor
+    # Configs that are equal in every block share the probability, whichever stands first.
+    drawn += 1e-12 * rng.standard_normal(drawn.shape)
     best = np.argmax(drawn, axis=0)
     return np.bincount(best, minlength=len(table)) / draws
 

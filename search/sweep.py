@@ -21,7 +21,7 @@ from search.ledger import Ledger, SweepRecord
 from search.plan import Plan, prepare, rebuild
 from search.race import Strategy, make_strategy
 from search.spec import InputError, SweepError, SweepSpec
-from search.standings import Standings, judge
+from search.standings import Standings, held_out_share, judge, mean_interval
 from search.table import Table, planned_cells, summary, tell_known
 from trainables.engine.contract import CellResult, Task
 
@@ -224,10 +224,12 @@ class _Recorder:
         """Bring the runs of these configs up to date."""
         for index in touched.tolist():
             row = self.table.scores[index]
+            interval = mean_interval(row, held_out_share(self.plan))
             self.ledger.record_config(
                 self.sweep_id,
                 self.plan.label(index),
-                params=self.plan.axes_of(index),
+                params=self.plan.space.active(self.plan.configs[index]),
+                interval=None if interval is None else (interval.low, interval.high),
                 scores=row[np.isfinite(row)].tolist(),
                 seconds=float(np.nansum(self.table.seconds[index])),
                 tags=_tags(self.plan),
