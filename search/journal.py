@@ -278,7 +278,7 @@ class Journal:
             LedgerError: if MLflow cannot be reached.
         """
         with self._asking():
-            return [SweepRecord.of(run) for run in self._store.runs("sweeps", "")]
+            return [SweepRecord.of(run) for run in self._store.runs("sweeps")]
 
     def find_sweep(self, ref: str) -> SweepRecord:
         """The newest sweep of a name, the one of a run id, or with `latest` the newest of all.

@@ -9,6 +9,8 @@ and the client is used.
 
 from __future__ import annotations
 
+import math
+import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -130,14 +132,54 @@ class Rows:
         with self._store.ManagedSessionMaker() as session:
             for few in _in_pieces(values):
                 rows = session.execute(
-                    sa.select(_RUNS.c.run_uuid, _RUNS.c.status, _TAGS.c.value)
+                    _active(experiment_id, _RUNS.c.run_uuid, _RUNS.c.status, _TAGS.c.value)
                     .join(_TAGS, _TAGS.c.run_uuid == _RUNS.c.run_uuid)
                     .where(_TAGS.c.key == tag, _TAGS.c.value.in_(few))
-                    .where(_RUNS.c.experiment_id == int(experiment_id))
-                    .where(_RUNS.c.lifecycle_stage == "active")
                 )
                 found += [_found(run_id, status, {tag: value}) for run_id, status, value in rows]
         return found
+
+    def runs(self, experiment_id: str, tag: str | None, value: str) -> list[LoggedRun]:
+        """Active runs, those whose tag has this value or all, newest first."""
+        run, columns = _RUNS.c, ("name", "status", "start_time", "end_time")
+        query = _active(experiment_id, run.run_uuid)
+        if tag is not None:
+            query = query.join(_TAGS, _TAGS.c.run_uuid == run.run_uuid)
+            query = query.where(_TAGS.c.key == tag, _TAGS.c.value == value)
+        wanted = query.scalar_subquery()
+        with self._store.ManagedSessionMaker() as session:
+            rows = session.execute(
+                sa.select(run.run_uuid, *(run[name] for name in columns))
+                .where(run.run_uuid.in_(wanted))
+                .order_by(run.start_time.desc(), run.run_uuid)
+            ).all()
+            tags, params, metrics = (
+                _by_run(
+                    session.execute(
+                        sa.select(*(table.c[name] for name in names)).where(
+                            table.c.run_uuid.in_(wanted)
+                        )
+                    )
+                )
+                for table, names in (
+                    (_TAGS, ("run_uuid", "key", "value")),
+                    (_PARAMS, ("run_uuid", "key", "value")),
+                    (_LATEST, ("run_uuid", "key", "value", "is_nan")),
+                )
+            )
+        return [
+            LoggedRun(
+                run_id=run_id,
+                name=name,
+                status=status,
+                started_ms=start or 0,
+                ended_ms=end or 0,
+                tags=tags.get(run_id, {}),
+                params=params.get(run_id, {}),
+                metrics=metrics.get(run_id, {}),
+            )
+            for run_id, name, status, start, end in rows
+        ]
 
     def _points(self, run_id: str, points: Iterable[Point]) -> list[dict[str, Any]]:
         rows = {}
@@ -152,6 +194,22 @@ class Rows:
                 "run_uuid": run_id,
             }
         return list(rows.values())
+
+
+def _active(experiment_id: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return sa.select(*columns).where(
+        _RUNS.c.experiment_id == int(experiment_id), _RUNS.c.lifecycle_stage == "active"
+    )
+
+
+def _by_run(rows: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Values by name by run; the same few names and texts come back for each run: one of each."""
+    found: dict[str, dict[str, Any]] = {}
+    kept: dict[Any, Any] = {}
+    for run_id, key, value, *is_nan in rows:
+        plain = math.nan if is_nan and is_nan[0] else kept.setdefault(value, value)
+        found.setdefault(run_id, {})[sys.intern(key)] = plain
+    return found
 
 
 def _found(run_id: str, status: str, tags: dict[str, str]) -> LoggedRun:

@@ -1,6 +1,6 @@
 """The conversation with MLflow: its client, and for a local sqlite file its tables.
 
-Only this file and search/mlflow_rows.py import mlflow.
+Only this file, search/mlflow_rows.py and search/mlflow_pages.py import mlflow.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from search import mlflow_pages
 from search.mlflow_rows import Rows, local_folder, open_rows
 
 # Migrations of a new file, each HTTP retry, and tracebacks of errors that are raised as well.
 for _name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-_PAGE = 1_000  # the most that a server gives at once
 _METRICS, _NAMED = 800, 100  # of a batch: 1,000 values in all, at most 100 params and 100 tags
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
 _CALLERS = 8  # requests to a server at once
@@ -141,23 +141,38 @@ class MlflowStore:
         kind = {"mlflow.experimentKind": "custom_model_development"}
         self.client.create_experiment(name, artifact_location=location, tags=kind)
 
-    def runs(self, kind: Kind, filter_string: str) -> Iterator[LoggedRun]:
-        """All runs that match, newest first, in pages."""
-        token: str | None = None
-        while True:
-            with _plain_errors(), _without_garbage_collection():
-                experiment = self._experiment(kind)
-                if experiment is None:
-                    return
-                page = self.client.search_runs(
-                    [experiment.experiment_id], filter_string, max_results=_PAGE, page_token=token
-                )
-                runs = [_plain_run(run) for run in page]
-                token = page.token
-                del page
-            yield from runs
-            if not token:
-                return
+    def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
+        """All runs, or those whose tag has this value, newest first."""
+        with _plain_errors(), _without_garbage_collection():
+            experiment = self._experiment(kind)
+            if experiment is None:
+                return []
+            if self._opened is not None:
+                return self._opened.runs(experiment.experiment_id, tag, value)
+            query = "" if tag is None else f"tags.{tag} = '{value}'"
+            runs, token = self._page(experiment.experiment_id, query, None)
+            while token:
+                for more, following in self._each(
+                    lambda token: self._page(experiment.experiment_id, query, token),
+                    mlflow_pages.tokens_from(token),
+                ):
+                    runs += more
+                    token = following
+                    if token is None:
+                        break
+            return runs
+
+    def _page(
+        self, experiment_id: str, query: str, token: str | None
+    ) -> tuple[list[LoggedRun], str | None]:
+        with _plain_errors():
+            server = mlflow_pages.rest_store(self.client)
+            if server is not None:
+                return mlflow_pages.page(server, experiment_id, query, token)
+            page = self.client.search_runs(
+                [experiment_id], query, max_results=mlflow_pages.PAGE, page_token=token
+            )
+            return [_plain_run(run) for run in page], page.token or None
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
         """All runs whose tag has one of these values."""
@@ -168,8 +183,7 @@ class MlflowStore:
             if self._opened is not None:
                 yield from self._opened.find(experiment.experiment_id, tag, values)
                 return
-        filters = [f"tags.{tag} = '{value}'" for value in values]
-        for runs in self._each(lambda query: list(self.runs(kind, query)), filters):
+        for runs in self._each(lambda value: list(self.runs(kind, tag, value)), values):
             yield from runs
 
     def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:

@@ -78,7 +78,7 @@ class Recorder:
         index: dict[str, list[tuple[str, str]]] = {}
         surplus: list[str] = []
         with self.lock:
-            for run in self._store.runs("cells", f"tags.family = '{family}'"):
+            for run in self._store.runs("cells", "family", family):
                 key = run.tags.get("cell_key", "")
                 if run.status in _ENDED:
                     try:
@@ -171,7 +171,7 @@ class Recorder:
                     named=bool(run.params),
                     ended=run.status != "RUNNING",
                 )
-                for run in self._store.runs("configs", f"tags.sweep = '{sweep_id}'")
+                for run in self._store.runs("configs", "sweep", sweep_id)
                 if "config" in run.tags
             }
         return self._configs[sweep_id]

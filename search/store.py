@@ -46,8 +46,8 @@ class Store(Protocol):
     OSError some of what was asked for may have been done.
     """
 
-    def runs(self, kind: Kind, filter_string: str) -> Iterator[LoggedRun]:
-        """All runs that match, newest first."""
+    def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
+        """All runs, or those whose tag has this value, newest first."""
         ...
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:

@@ -1,4 +1,4 @@
-"""Runs written as rows, against the same runs written by MLflow's own client, to the last column."""
+"""Runs written as rows and by MLflow's own client are equal to the last column."""
 
 from __future__ import annotations
 
@@ -133,4 +133,4 @@ def test_a_batch_is_there_as_a_whole_or_not_at_all(tmp_path: Path, empty_databas
     bad = NewRun(**{**vars(bad), "params": {"not a text": None}})
     with pytest.raises(Exception, match="NOT NULL"):
         store.add("cells", [good, bad])
-    assert list(store.runs("cells", "")) == []
+    assert list(store.runs("cells")) == []

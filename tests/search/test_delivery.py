@@ -271,9 +271,7 @@ def test_a_bundle_of_a_killed_process_is_taken_over_whole(tmp_path: Path, shelf:
     assert shelf.taken == [0, 1]
 
 
-def test_states_give_way_to_results_for_twice_the_time_that_they_took(
-    courier: Delivery, shelf: Shelf
-) -> None:
+def test_many_states_and_results_at_once_all_arrive(courier: Delivery, shelf: Shelf) -> None:
     shelf.seconds = 0.01
     for value in range(40):
         courier.send({"value": value})
