@@ -169,6 +169,7 @@ def _train(
         Work(plan.task, plan.cell, plan.shape, recorder.results),
         plan.spec.resources,
         storage=STATE / "tune" / sweep_id,
+        checkpoints=STATE / "checkpoints" / sweep_id,
         max_seconds=None if hours is None else hours * 3600,
         plugin=plan.spec.plugin,
         on_start=watcher.started,

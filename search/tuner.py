@@ -120,20 +120,30 @@ class _StartAtOnce(FIFOScheduler):
 
 
 def _train_trial(
-    config: Mapping[str, Any], task: Mapping[str, Any], threads: int, plugin: str | None
+    config: Mapping[str, Any],
+    task: Mapping[str, Any],
+    threads: int,
+    plugin: str | None,
+    checkpoints: str,
 ) -> None:
     """The function trainable: trains its stack and reports its cells as it has them."""
-    from trainables.engine import registry, runner
+    from trainables.engine import checkpoint, registry, runner
 
     if plugin is not None:
         registry.load_plugin(plugin)
     cells = [Cell(**cell) for cell in json.loads(config["cells"])]
     reports = ReportBuffer(lambda cells: tune.report({"cells": cells}))
     try:
-        runner.train_stack(Task.from_json(task), cells, reports.add, threads=threads)
+        runner.train_stack(
+            Task.from_json(task),
+            cells,
+            reports.add,
+            threads=threads,
+            checkpoints=checkpoint.on_this_node(Path(checkpoints)),
+        )
         reports.send()
     except ValueError as error:
-        # Data or weights that changed, or vanished, on this node: every other trial would fail too.
+        # Data or weights changed, or vanished, on this node: every other trial would fail too.
         tune.report({"refused": f"{type(error).__name__}: {error}"})
 
 
@@ -193,6 +203,7 @@ def train(
     resources: Resources,
     *,
     storage: Path,
+    checkpoints: Path,
     max_seconds: float | None = None,
     plugin: str | None = None,
     on_start: Callable[[int], None] | None = None,
@@ -204,6 +215,7 @@ def train(
         work: The cells of the sweep.
         resources: Of one trial, and where Ray runs.
         storage: Folder for Ray Tune's own state; removed at the end, the ledger is the memory.
+        checkpoints: Folder for the epochs of unfinished cells; stays until the strategy is done.
         max_seconds: No trial starts that is not expected to end within so many seconds from now.
         plugin: A user's Python file that workers must import first.
         on_start: Told how many trials run at once, when Ray is up.
@@ -236,7 +248,9 @@ def train(
             "task": work.task.to_json(),
             "threads": max(1, int(resources.cpus_per_trial)),
             "plugin": plugin,
+            "checkpoints": str(checkpoints.resolve()),
         }
+        checkpoints.mkdir(parents=True, exist_ok=True)
         per_trial = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(_train_trial, **shared), per_trial),
@@ -267,7 +281,10 @@ def train(
             shutil.rmtree(storage, ignore_errors=True)
     if results.refused is not None:
         raise SweepError(results.refused)
-    return strategy.done and not dispatcher.out_of_time
+    complete = strategy.done and not dispatcher.out_of_time
+    if complete:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return complete
 
 
 @contextlib.contextmanager
