@@ -24,10 +24,10 @@ SPACE = Space(
         ),
         Axis(
             name="learning_rate",
-            distribution=CategoricalDistribution([1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]),
+            distribution=CategoricalDistribution([3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]),
         ),
-        Axis(name="weight_decay", distribution=CategoricalDistribution([1e-5, 1e-3, 1e-1])),
-        Axis(name="epochs", distribution=CategoricalDistribution([1, 2, 10])),
+        Axis(name="weight_decay", distribution=CategoricalDistribution([1e-3, 1e-1, 1.0])),
+        Axis(name="epochs", distribution=CategoricalDistribution([2, 5, 20])),
     ),
     fixed={
         "max_length": 128,
