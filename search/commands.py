@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from search.bench import bench_strategies
 from search.options import sweep_spec, tracking_uri
 from search.spec import (
     Budget,
@@ -144,41 +145,6 @@ def export(options: argparse.Namespace) -> int:
         _print_json({"path": str(path), "cells": rows, "recipe": recipe(planned.spec)})
     else:
         console.say(f"{rows:,} cells in {path}, made by: {recipe(planned.spec)}")
-    return 0
-
-
-def bench_strategies(options: argparse.Namespace) -> int:
-    """`foldrace bench-strategies`."""
-    from search import console, replay
-    from search.score_table import read_table
-
-    path = Path(options.table)
-    if not path.is_file():
-        raise InputError(f"There is no table {options.table!r}; give a Parquet file.")
-    try:
-        shares = sorted(float(share) for share in options.shares.split(","))
-    except ValueError as error:
-        raise InputError(f"--shares wants numbers with commas, got {options.shares!r}.") from error
-    if not shares or not 0 < shares[0] <= shares[-1] <= 1 or options.replays < 1:
-        raise InputError(
-            f"--shares must lie in (0, 1] and --replays be at least 1, got {options.shares} and "
-            f"{options.replays}."
-        )
-    with console.busy(f"replaying on {path.name}"):
-        try:
-            document = replay.judge(
-                read_table(path, mode=options.mode),
-                options.strategies.split(","),
-                shares=shares,
-                replays=options.replays,
-                seeds=options.protocol_seeds,
-            )
-        except (ValueError, OSError) as error:
-            raise InputError(str(error)) from error
-    if options.json:
-        _print_json(document)
-    else:
-        console.show_replays(document)
     return 0
 
 

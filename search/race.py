@@ -18,11 +18,13 @@ import numpy as np
 from search.strategies import plain
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, IntArray, Problem
 
-__all__ = ["STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
+__all__ = ["PEERS", "STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
 
 # A difference between two scores that is not worth further cells, where no budget is set.
 DEFAULT_STOP_MARGIN = 0.005
 STRATEGIES = ("race", "grid", "random", "tpe", "halving", "wilcoxon")
+# What the race is judged against besides: replayed on tables, not offered for a sweep.
+PEERS = ("forgiving", "pooled", "tpe-wilcoxon")
 
 
 class Policy(Protocol):
@@ -37,7 +39,7 @@ class Policy(Protocol):
         ...
 
     def winner(self, board: Board) -> int | None:
-        """The config to name if the sweep ended now; None before anything is complete."""
+        """The config to name if the sweep ended now; None before there is anything to name."""
         ...
 
 
@@ -136,7 +138,7 @@ class Strategy:
         return self.board.count(TOLD, FAILED)
 
     def winner(self) -> int | None:
-        """The config to name if the sweep ended now; None before anything is complete."""
+        """The config to name if the sweep ended now; None before there is anything to name."""
         return self._policy.winner(self.board)
 
     def _next(self, n: int) -> IntArray:
@@ -162,7 +164,7 @@ def make_strategy(
     """A strategy by its name.
 
     Args:
-        name: One of STRATEGIES.
+        name: One of STRATEGIES or PEERS.
         problem: What competes.
         seed: Seed of the strategy's own random choices; cells have their own.
         max_cells: Cells that may be spent, trained or reused; None sets no limit.
@@ -205,8 +207,24 @@ def _policy(
         return plain.grid(problem)
     if name == "random":
         return plain.random(problem, seed)
+    return _from_elsewhere(name, problem, seed, max_cells)
+
+
+def _from_elsewhere(name: str, problem: Problem, seed: int, max_cells: int | None) -> Policy:
     if name == "tpe":
         from search.strategies.tpe import Tpe  # Optuna takes a second to import
 
         return Tpe(problem, seed)
-    raise ValueError(f"No strategy named {name!r}. Known: {', '.join(STRATEGIES)}.")
+    if name == "forgiving":
+        from search.strategies.forgiving import Forgiving
+
+        return Forgiving(problem, seed)
+    if name == "pooled":
+        from search.strategies.pooled import Pooled
+
+        return Pooled(problem, seed, max_cells)
+    if name == "tpe-wilcoxon":
+        from search.strategies.tpe_wilcoxon import TpeWilcoxon
+
+        return TpeWilcoxon(problem, seed)
+    raise ValueError(f"No strategy named {name!r}. Known: {', '.join((*STRATEGIES, *PEERS))}.")
