@@ -102,9 +102,9 @@ def test_a_race_against_the_clock_keeps_time_for_its_final(allowed):
     # No budget of cells: only what is said to be left, less with every cell, until time is up.
     scores = peak(200, 20, noise=0.02)
     strategy = make_strategy("race", line(200, 20), max_cells=4000)
-    for spent in range(0, allowed, 4):
-        strategy.afford(allowed - spent)
-        for config, block in strategy.ask(min(4, allowed - spent)):
+    while strategy.spent < allowed:
+        strategy.afford(allowed - strategy.spent)
+        for config, block in strategy.ask(min(4, allowed - strategy.spent)):
             strategy.tell(config, block, float(scores[config, block]))
     assert strategy.spent <= allowed
     assert strategy.board.complete().sum() >= 3
