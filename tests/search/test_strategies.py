@@ -107,7 +107,7 @@ def test_a_race_against_the_clock_keeps_time_for_its_final(allowed):
         for config, block in strategy.ask(min(4, allowed - strategy.spent)):
             strategy.tell(config, block, float(scores[config, block]))
     assert strategy.spent <= allowed
-    assert strategy.board.complete().sum() >= 3
+    assert strategy.board.complete().sum() >= 2
     assert strategy.winner() is not None
     resumed = make_strategy("race", line(200, 20), max_cells=4000)
     for config, block in np.argwhere(np.isfinite(strategy.board.scores)).tolist():
