@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Literal
 
+from search.outbox import Job, Outbox, Payload, bundled, unbundled
 from search.spool import Spool
 
 _log = logging.getLogger("foldrace.ledger")
@@ -22,7 +21,6 @@ _LONGEST_PAUSE_S = 15.0
 _TRIES_OF_A_REFUSED = 3
 _MOST_IN_MEMORY = 1_000  # results that could not be spooled, because the disk is full
 
-Payload = Mapping[str, Any]
 _Outcome = Literal["delivered", "refused", "down"]
 
 
@@ -30,43 +28,29 @@ class RefusedError(Exception):
     """The ledger answered, and would not have this payload: more tries will hardly help."""
 
 
-@dataclass
-class _Job:
-    """A result (`name` in the spool, or `payload` if it is not there) or a state (`key`)."""
-
-    name: str = ""
-    key: str | None = None
-    payload: Payload | None = None
-    due: float = 0.0  # time.monotonic() from which on a state may go
-    tries: int = 0
-
-
 class Delivery:
     """Delivers each result, and the latest state of each key; goes on trying during an outage.
 
     Args:
         spool: Where results wait.
-        deliver: Called in the background thread with a payload, and whether an earlier try may have
-            left something half done. Raises RefusedError if this payload cannot be taken, anything
-            else for an outage.
+        deliver: Called in the background thread with payloads, in order, and whether an earlier try
+            may have left something of them half done. Raises RefusedError if one of them cannot be
+            taken (each is then tried alone), anything else for an outage.
         update_every_s: The least time between two deliveries of one key's state.
     """
 
     def __init__(
         self,
         spool: Spool,
-        deliver: Callable[[Payload, bool], None],
+        deliver: Callable[[Sequence[Payload], bool], None],
         *,
         update_every_s: float = 2.0,
     ) -> None:
         self._spool = spool
         self._deliver = deliver
-        self._update_every_s = update_every_s
         self._changed = threading.Condition()
-        self._results: deque[_Job] = deque()
-        self._states: dict[str, _Job] = {}
-        self._sent_at: dict[str, float] = {}
-        self._current: _Job | None = None
+        self._outbox = Outbox(update_every_s)
+        self._current: list[Job] = []
         self._refused = 0
         self._arrived = 0
         self._pause_s = 0.0  # 0 while the other side is there
@@ -85,22 +69,21 @@ class Delivery:
         """Whether the last try found nobody on the other side."""
         return self._pause_s > 0
 
-    def send(self, payload: Payload) -> None:
-        """Spool a result and deliver it soon; returns when it is safe on disk."""
+    def send(self, *results: Payload) -> None:
+        """Spool results and deliver them soon; returns when they are safe on disk, in one file."""
+        payload = bundled(results)
         try:
-            job = _Job(name=self._spool.put(payload))
+            job = Job(name=self._spool.put(payload), size=len(results))
         except OSError as error:
-            job = self._kept_in_memory(payload, error)
+            job = self._kept_in_memory(payload, len(results), error)
         with self._changed:
-            self._results.append(job)
+            self._outbox.add(job)
             self._wake()
 
     def update(self, key: str, payload: Payload) -> None:
         """Deliver this state within `update_every_s`, unless a later one replaces it before."""
         with self._changed:
-            due = max(time.monotonic(), self._sent_at.get(key, 0.0) + self._update_every_s)
-            tries = self._states[key].tries if key in self._states else 0
-            self._states[key] = _Job(key=key, payload=payload, due=due, tries=tries)
+            self._outbox.put(key, payload)
             self._wake()
 
     def adopt(self) -> int:
@@ -111,20 +94,20 @@ class Delivery:
         names = self._spool.adopt()
         if names:
             with self._changed:
-                self._results.extendleft(_Job(name=name) for name in reversed(names))
+                self._outbox.add(*(Job(name=name) for name in names), first=True)
                 self._wake()
         return len(names)
 
     def waiting(self) -> list[Payload]:
         """The results that have not arrived."""
         with self._changed:
-            payloads = [job.payload for job in self._results if job.payload is not None]
+            waiting = list(self._outbox.in_memory())
         for name in self._spool.names():
             try:
-                payloads.append(self._spool.get(name))
+                waiting += unbundled(self._spool.get(name))
             except (KeyError, ValueError):
                 continue  # arrived in between, or damaged: the thread will set it aside
-        return payloads
+        return waiting
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all but the refused has arrived; False if the time ended before."""
@@ -159,8 +142,7 @@ class Delivery:
             self._thread.join(timeout=2.0)
         with self._changed:
             count = self._underway() + self._refused
-            left = [job.payload for job in self._states.values() if job.payload is not None]
-            self._states.clear()
+            left = self._outbox.take_states()
         for payload in left:
             try:
                 self._spool.put(payload)
@@ -170,7 +152,7 @@ class Delivery:
         return count
 
     def _underway(self) -> int:
-        return len(self._results) + len(self._states) + (self._current is not None)
+        return self._outbox.size + sum(job.size for job in self._current)
 
     def _wake(self) -> None:
         """Tell the thread; it starts at the first need, so that a mere reader has none."""
@@ -179,58 +161,45 @@ class Delivery:
             self._thread.start()
         self._changed.notify_all()
 
-    def _kept_in_memory(self, payload: Payload, error: OSError) -> _Job:
+    def _kept_in_memory(self, payload: Payload, size: int, error: OSError) -> Job:
         """Where the spool fails, memory is all there is; the sweep waits rather than fill it."""
         _log.warning("cannot write a result to %s: %s", self._spool.folder, error)
         with self._changed:
-            while (
-                sum(job.payload is not None for job in self._results) >= _MOST_IN_MEMORY
-                and not self._stopping
-            ):
+            while len(list(self._outbox.in_memory())) >= _MOST_IN_MEMORY and not self._stopping:
                 self._changed.wait(1.0)
-        return _Job(name=f"memory-{time.time_ns()}", payload=payload)
+        return Job(payload=payload, size=size)
 
     def _run(self) -> None:
-        while (job := self._next()) is not None:
-            outcome = self._attempt(job)
-            self._settle(job, outcome)
+        while jobs := self._next():
+            began = time.monotonic()
+            outcome = self._attempt(jobs)
+            with self._changed:
+                self._outbox.took(time.monotonic() - began)
+            self._settle(jobs, outcome)
             if outcome == "down":
                 self._rest()
 
-    def _next(self) -> _Job | None:
-        """The next job, results and due states in turn; None when it is time to stop."""
+    def _next(self) -> list[Job]:
+        """The next batch; none when it is time to stop."""
         with self._changed:
-            last_was_result = self._current is not None and self._current.key is None
-            self._current = None
+            self._current = []
             self._changed.notify_all()
             while not self._stopping:
-                key, wait_s = self._next_state()
-                if self._results and (key is None or not last_was_result):
-                    self._current = self._results.popleft()
-                elif key is not None:
-                    self._current = self._states.pop(key)
-                    self._sent_at[key] = time.monotonic()
-                if self._current is not None:
+                self._current = self._outbox.next(self._flushing)
+                if self._current:
                     return self._current
-                self._changed.wait(wait_s)
-            return None
+                self._changed.wait(self._outbox.next_due_s())
+            return []
 
-    def _next_state(self) -> tuple[str | None, float | None]:
-        """Key of a state that may go now, or else the seconds until one may, if there is any."""
-        if not self._states:
-            return None, None
-        key, job = min(self._states.items(), key=lambda item: item[1].due)
-        wait_s = job.due - time.monotonic()
-        return (key, None) if self._flushing or wait_s <= 0 else (None, wait_s)
-
-    def _attempt(self, job: _Job) -> _Outcome:
+    def _attempt(self, jobs: list[Job]) -> _Outcome:
         try:
-            payload = job.payload if job.payload is not None else self._spooled(job.name)
-            if payload is not None:
-                self._deliver(payload, job.tries > 0)
+            found = [part for job in jobs for part in self._payloads_of(job)]
+            if found:
+                self._deliver(found, jobs[0].tries > 0)
         except RefusedError as error:
-            if job.tries + 1 >= _TRIES_OF_A_REFUSED:
-                self._give_up(job, error)
+            for job in jobs:
+                if _given_up(job, job.tries + 1):
+                    self._give_up(job, error)
             return "refused"
         except Exception as error:
             # Whatever it is, the result is safe in the spool, and this thread must not die.
@@ -241,34 +210,54 @@ class Delivery:
             _log.warning("MLflow is back.")
         self._pause_s = 0.0
         self._arrived += 1
-        if job.key is None and job.payload is None:
-            self._spool.remove(job.name)
+        for job in jobs:
+            if job.key is None and job.payload is None:
+                self._spool.remove(job.name)
         return "delivered"
 
-    def _spooled(self, name: str) -> Payload | None:
+    def _payloads_of(self, job: Job) -> list[Payload]:
+        if job.payload is not None:
+            return unbundled(job.payload)
         try:
-            return self._spool.get(name)
+            return unbundled(self._spool.get(job.name))
         except KeyError:
-            return None
+            return []
         except ValueError as error:
             raise RefusedError(f"the file is damaged: {error}") from error
 
-    def _settle(self, job: _Job, outcome: _Outcome) -> None:
-        job.tries += 1
+    def _settle(self, jobs: list[Job], outcome: _Outcome) -> None:
+        again: list[Job] = []
+        for job in jobs:
+            job.tries += 1
+            if outcome == "down":
+                again.append(job)
+            elif outcome == "refused" and not _given_up(job, job.tries):
+                again += self._apart(job)
         with self._changed:
-            done = outcome == "delivered" or (
-                outcome == "refused" and job.tries >= _TRIES_OF_A_REFUSED
-            )
-            if done:
-                return
-            if job.key is None:
-                self._results.appendleft(job)
-            elif job.key not in self._states:
-                self._states[job.key] = job
-            else:
-                self._states[job.key].tries += job.tries  # a later state has come meanwhile
+            self._outbox.add(*(job for job in again if job.key is None), first=True)
+            for job in again:
+                if job.key is not None:
+                    self._outbox.put_back(job)
 
-    def _give_up(self, job: _Job, error: RefusedError) -> None:
+    def _apart(self, job: Job) -> list[Job]:
+        """What was refused as jobs of one result each, so that none suffers for another."""
+        job.alone = True
+        try:
+            parts = self._payloads_of(job)
+        except RefusedError:
+            parts = []  # damaged as a whole
+        job.size = 1
+        if len(parts) < 2:
+            return [job]
+        try:
+            # Were this process killed in between, some would be there twice: they have keys.
+            split = [Job(name=self._spool.put(part), tries=1, alone=True) for part in parts]
+        except OSError:
+            split = [Job(payload=part, tries=1, alone=True) for part in parts]
+        self._spool.remove(job.name)
+        return split
+
+    def _give_up(self, job: Job, error: RefusedError) -> None:
         if job.key is not None:
             # A state can be missed: the next one of its key, or the resumed sweep's, makes it good.
             _log.warning("MLflow refused an update of %s: %s", job.key, error)
@@ -280,7 +269,7 @@ class Delivery:
     def _rest(self) -> None:
         """Wait before the next try, longer each time; not long while somebody flushes."""
         with self._changed:
-            self._current = None
+            self._current = []
             self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
             began = time.monotonic()
             while not self._stopping:
@@ -289,3 +278,7 @@ class Delivery:
                 if left <= 0:
                     return
                 self._changed.wait(left)
+
+
+def _given_up(job: Job, tries: int) -> bool:
+    return job.alone and job.size == 1 and tries >= _TRIES_OF_A_REFUSED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -18,10 +18,14 @@ Pair = tuple[int, int]  # (index of the config, index of the block)
 
 # A trial costs some 20-100 ms around its training; so much training makes that a small share.
 _SECONDS_PER_STACK = 5.0
-_MOST_CELLS_PER_STACK = 16
+_MOST_CELLS_PER_STACK = 512
 # Of the cells that the time left should allow: seconds a cell are an estimate, and a race that runs
 # out of time before its final has nothing complete to name.
 _SURE_SHARE = 0.9
+# What is asked for at once is decided without the scores of one another: a strategy that learns may
+# commit so many cells per slot, or this share of what it has seen, in all slots together.
+_CELLS_WITHOUT_NEWS = 16
+_SHARE_WITHOUT_NEWS = 1 / 8
 
 
 class Asker(Protocol):
@@ -49,13 +53,14 @@ class Work:
         task: What all cells share.
         cell: The cell of a pair.
         shape: Equal for pairs that may share a stack.
-        on_result: Called in the driver with each result, in order of arrival; tells the strategy.
+        on_results: Called in the driver with the results that came in together, in order of
+            arrival; tells the strategy.
     """
 
     task: Task
     cell: Callable[[Pair], Cell]
     shape: Callable[[Pair], object]
-    on_result: Callable[[Pair, CellResult], None]
+    on_results: Callable[[Sequence[tuple[Pair, CellResult]]], None]
 
 
 @dataclass
@@ -82,6 +87,7 @@ class Dispatcher:
     _running: dict[str, dict[str, Pair]] = field(default_factory=dict)  # stack -> cell key -> pair
     _losses: dict[Pair, int] = field(default_factory=dict)
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
+    _received: int = 0
 
     @property
     def idle(self) -> bool:
@@ -96,7 +102,8 @@ class Dispatcher:
             return 1
         typical = sorted(self._seconds)[len(self._seconds) // 2]
         size = round(_SECONDS_PER_STACK / max(typical, 1e-3))
-        return max(1, min(_MOST_CELLS_PER_STACK, size))
+        blind = max(_CELLS_WITHOUT_NEWS, int(self._received * _SHARE_WITHOUT_NEWS) // self.slots)
+        return max(1, min(_MOST_CELLS_PER_STACK, blind, size))
 
     def next_stack(self, stack_id: str) -> list[Cell]:
         """Cells of one shape to train next; empty when there is nothing to start now.
@@ -138,17 +145,23 @@ class Dispatcher:
         self._queue.extendleft(reversed(others))
         return taken
 
-    def received(self, stack_id: str, result: CellResult) -> None:
-        """Take one cell's result; a second one of the same cell, or of a lost stack, is ignored."""
-        pair = self._running.get(stack_id, {}).pop(result.key, None)
-        if pair is None:
-            return
-        if "seconds" in result.metrics:
-            self._seconds.append(result.metrics["seconds"])
-        self.work.on_result(pair, result)
+    def received(self, stack_id: str, *results: CellResult) -> None:
+        """Take cells' results; a second one of the same cell, or of a lost stack, is ignored."""
+        taken: list[tuple[Pair, CellResult]] = []
+        for result in results:
+            pair = self._running.get(stack_id, {}).pop(result.key, None)
+            if pair is None:
+                continue
+            if "seconds" in result.metrics:
+                self._seconds.append(result.metrics["seconds"])
+            taken.append((pair, result))
+        self._received += len(taken)
+        if taken:
+            self.work.on_results(taken)
 
     def ended(self, stack_id: str, error: str | None = None) -> None:
         """A stack is over: cells that it did not report go back, or are given up as failed."""
+        given_up: list[tuple[Pair, CellResult]] = []
         for key, pair in self._running.pop(stack_id, {}).items():
             losses = self._losses[pair] = self._losses.get(pair, 0) + 1
             if losses <= self.retries:
@@ -157,4 +170,6 @@ class Dispatcher:
             message = (
                 f"its worker ended {losses} times before it was done: {error or 'no reason given'}"
             )
-            self.work.on_result(pair, CellResult(key=key, status="failed", error=message))
+            given_up.append((pair, CellResult(key=key, status="failed", error=message)))
+        if given_up:
+            self.work.on_results(given_up)

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,14 +17,32 @@ import numpy.typing as npt
 
 from search import payloads, records
 from search.delivery import Delivery, RefusedError
-from search.recorder import Recorder, Store
+from search.recorder import Recorder
 from search.records import LoggedCell, SweepRecord
 from search.spool import Spool
+from search.store import NewRun, Store
 from search.tracking_uri import LedgerError, unreachable
 from trainables.engine.contract import Cell, CellResult, Scalar
 
 _log = logging.getLogger("foldrace.ledger")
 _SWEEP_ENDS = ("FINISHED", "KILLED", "FAILED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A cell with its result.
+
+    Attributes:
+        cell: What was trained.
+        result: What it gave.
+        run_name: Short and readable.
+        tags: At least those of `records.CELL_TAGS`.
+    """
+
+    cell: Cell
+    result: CellResult
+    run_name: str
+    tags: Mapping[str, str]
 
 
 class Journal:
@@ -117,28 +136,36 @@ class Journal:
     def record(
         self, cell: Cell, result: CellResult, *, run_name: str, tags: Mapping[str, str]
     ) -> None:
-        """Keep a result: on disk when this returns, in MLflow soon after, whether it is up or not.
+        """Keep a result, as `record_all` does."""
+        self.record_all([Trained(cell=cell, result=result, run_name=run_name, tags=tags)])
+
+    def record_all(self, trained: Sequence[Trained]) -> None:
+        """Keep results: on disk when this returns, in MLflow soon after, whether it is up or not.
 
         A key that has a result that did not fail, as far as this process knows, is left alone.
 
         Args:
-            cell: What was trained.
-            result: What it gave.
-            run_name: Short and readable.
-            tags: At least those of `records.CELL_TAGS`.
+            trained: What came in together; it takes one file on disk, however many these are.
 
         Raises:
-            ValueError: if a tag is missing.
+            ValueError: if a tag is missing; nothing is kept then.
         """
-        missing = [name for name in records.CELL_TAGS if name not in tags]
-        if missing:
-            raise ValueError(f"A cell's tags must hold {records.CELL_TAGS}, missing: {missing}.")
-        settled = self._settled.setdefault(tags["family"], set())
-        if cell.key in settled:
-            return
-        if result.status != "failed":
-            settled.add(cell.key)
-        self._delivery.send(payloads.of_cell(cell, result, run_name, tags))
+        for one in trained:
+            missing = [name for name in records.CELL_TAGS if name not in one.tags]
+            if missing:
+                raise ValueError(
+                    f"A cell's tags must hold {records.CELL_TAGS}, missing: {missing}."
+                )
+        fresh: list[payloads.Payload] = []
+        for one in trained:
+            settled = self._settled.setdefault(one.tags["family"], set())
+            if one.cell.key in settled:
+                continue
+            if one.result.status != "failed":
+                settled.add(one.cell.key)
+            fresh.append(payloads.of_cell(one.cell, one.result, one.run_name, one.tags))
+        if fresh:
+            self._delivery.send(*fresh)
 
     def predictions(self, ref: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Held-out rows (n,) and their class probabilities (n, classes).
@@ -197,9 +224,16 @@ class Journal:
         spec = records.redacted(spec_json)
         with self._asking():
             written = {**records.tag_values(tags), **records.spec_tags(spec)}
-            sweep_id = self._store.create("sweeps", name, written, payloads.now_ms())
-            self._store.log(sweep_id, [], records.spec_params(spec), {})
-            self._store.attach(sweep_id, {"spec.json": json.dumps(spec, indent=2).encode()})
+            run = NewRun(
+                name=name,
+                tags=written,
+                params=records.spec_params(spec),
+                points=(),
+                status="RUNNING",
+                started_ms=payloads.now_ms(),
+                files={"spec.json": json.dumps(spec, indent=2).encode()},
+            )
+            (sweep_id,) = self._store.add("sweeps", [run])
             self._recorder.start_sweep(sweep_id)
         return sweep_id
 
@@ -244,7 +278,7 @@ class Journal:
             LedgerError: if MLflow cannot be reached.
         """
         with self._asking():
-            return [SweepRecord.of(run) for run in self._store.runs("sweeps", "")]
+            return [SweepRecord.of(run) for run in self._store.runs("sweeps")]
 
     def find_sweep(self, ref: str) -> SweepRecord:
         """The newest sweep of a name, the one of a run id, or with `latest` the newest of all.

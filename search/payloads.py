@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from search.records import LoggedCell, metric_names, param_values, redacted, tag_values
+from search.store import NewRun, Point
 from trainables.engine.contract import Cell, CellResult, Scalar
 
 Payload = Mapping[str, Any]
-Point = tuple[str, float, int, int]
-"""Of a metric: name, value, milliseconds since 1970, step."""
 
 PREDICTIONS = "predictions.npz"
 
@@ -81,6 +80,21 @@ def cell_files(payload: Payload) -> dict[str, bytes]:
     buffer = io.BytesIO()
     np.savez(buffer, rows=result.rows, probabilities=result.probabilities)
     return {PREDICTIONS: buffer.getvalue()}
+
+
+def cell_run(payload: Payload) -> NewRun:
+    """A cell's run."""
+    tags = payload["tags"]
+    return NewRun(
+        name=payload["run_name"],
+        tags=tags,
+        params=payload["params"],
+        points=cell_points(payload),
+        status="FAILED" if tags["status"] == "failed" else "FINISHED",
+        started_ms=cell_start_ms(payload),
+        ended_ms=int(payload["ended_ms"]),
+        files=cell_files(payload),
+    )
 
 
 def of_config(

@@ -7,66 +7,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from itertools import groupby
 
 from search import payloads
 from search.delivery import RefusedError
-from search.payloads import Payload, Point
-from search.records import LoggedCell, LoggedRun
+from search.payloads import Payload
+from search.records import LoggedCell
+from search.store import NewRun, RunNews, Store
 
 _log = logging.getLogger("foldrace.ledger")
 
-Kind = Literal["configs", "cells", "sweeps"]
-"""Which of the three experiments."""
-
 _ENDED = ("FINISHED", "FAILED")
-
-
-class Store(Protocol):
-    """MLflow, as far as it is needed here.
-
-    Every call raises RefusedError if the answer was a refusal, OSError if there was none.
-    """
-
-    def runs(self, kind: Kind, filter_string: str) -> Iterator[LoggedRun]:
-        """All runs that match, newest first."""
-        ...
-
-    def create(self, kind: Kind, run_name: str, tags: Mapping[str, str], started_ms: int) -> str:
-        """A new run, RUNNING; its id."""
-        ...
-
-    def log(
-        self,
-        run_id: str,
-        points: list[Point],
-        params: Mapping[str, str],
-        tags: Mapping[str, str],
-    ) -> None:
-        """Values of a run, in as few calls as there can be."""
-        ...
-
-    def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Files of a run."""
-        ...
-
-    def fetch(self, run_id: str, name: str) -> bytes | None:
-        """A file of a run; None if it has no such file."""
-        ...
-
-    def reopen(self, run_id: str) -> None:
-        """Set a run RUNNING again."""
-        ...
-
-    def end(self, run_id: str, status: str, ended_ms: int) -> None:
-        """A run's end, with MLflow's word for it."""
-        ...
-
-    def delete(self, run_id: str) -> None:
-        """Take a run out of sight; MLflow keeps it until its garbage collection."""
-        ...
 
 
 @dataclass
@@ -95,17 +48,25 @@ class Recorder:
         """Look cells up anew before the next is written: another process may have written some."""
         self._cells.clear()
 
-    def deliver(self, payload: Payload, again: bool) -> None:
-        """Write a payload; `again` if an earlier try of it may have written some of it.
+    def deliver(self, batch: Sequence[Payload], again: bool) -> None:
+        """Write payloads in their order; `again` if an earlier try may have written some of them.
 
         Raises:
-            RefusedError: if MLflow would not have it, or it is damaged.
+            RefusedError: if MLflow would not have one of them, or it is damaged.
             OSError: if MLflow is not there.
         """
-        write = {"cell": self._write_cell, "config": self._write_config, "sweep": self._end_sweep}
         try:
             with self.lock:
-                write[payload["kind"]](payload, again)
+                for kind, group in groupby(batch, key=lambda payload: payload["kind"]):
+                    if kind == "cell":
+                        self._write_cells(list(group), again)
+                    elif kind == "config":
+                        self._write_configs(list(group), again)
+                    elif kind == "sweep":
+                        for payload in group:
+                            self._end_sweep(payload, again)
+                    else:
+                        raise ValueError(f"a payload of kind {kind!r}")
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, OSError):
                 raise
@@ -117,7 +78,7 @@ class Recorder:
         index: dict[str, list[tuple[str, str]]] = {}
         surplus: list[str] = []
         with self.lock:
-            for run in self._store.runs("cells", f"tags.family = '{family}'"):
+            for run in self._store.runs("cells", "family", family):
                 key = run.tags.get("cell_key", "")
                 if run.status in _ENDED:
                     try:
@@ -144,43 +105,62 @@ class Recorder:
         """Run id of the finished cell of this key."""
         with self.lock:
             loaded = [cells[key] for cells in self._cells.values() if key in cells]
-            runs = loaded[0] if loaded else self._search_cell(key)
+            runs = loaded[0] if loaded else self._search_cells([key]).get(key, [])
         return next((run_id for status, run_id in runs if status == "FINISHED"), None)
 
-    def _search_cell(self, key: str) -> list[tuple[str, str]]:
-        runs = self._store.runs("cells", f"tags.cell_key = '{key}'")
-        return [(run.status, run.run_id) for run in runs]
+    def _search_cells(self, keys: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for run in self._store.find("cells", "cell_key", keys):
+            found.setdefault(run.tags["cell_key"], []).append((run.status, run.run_id))
+        return found
 
-    def _write_cell(self, payload: Payload, again: bool) -> None:
-        tags = payload["tags"]
-        key, family = tags["cell_key"], tags["family"]
-        if family not in self._cells:
-            self.load_family(family)
-        elif again:
-            self._cells[family][key] = self._search_cell(key)
-        known = self._cells[family]
-        before = known.get(key, [])
-        settled = any(status == "FINISHED" for status, _ in before)
-        if again and tags["status"] == "failed":
-            settled |= any(status == "FAILED" for status, _ in before)
-        for status, run_id in before:
-            if status not in _ENDED:
-                self._store.delete(run_id)
-        if settled:
+    def _write_cells(self, batch: Sequence[Payload], again: bool) -> None:
+        families = dict.fromkeys(payload["tags"]["family"] for payload in batch)
+        for family in families:
+            if family not in self._cells:
+                self.load_family(family)
+            elif again:
+                keys = [p["tags"]["cell_key"] for p in batch if p["tags"]["family"] == family]
+                found = self._search_cells(keys)
+                self._cells[family].update({key: found.get(key, []) for key in keys})
+        waiting = list(batch)
+        while waiting:
+            # Of a key that is there twice, the second must meet what the first one wrote.
+            first = {payload["tags"]["cell_key"]: payload for payload in reversed(waiting)}
+            now = [payload for payload in waiting if first[payload["tags"]["cell_key"]] is payload]
+            waiting = [
+                payload for payload in waiting if first[payload["tags"]["cell_key"]] is not payload
+            ]
+            self._write_unlike(now, again)
+
+    def _write_unlike(self, batch: Sequence[Payload], again: bool) -> None:
+        """Write the cells among these, no two of one key, that have no result yet."""
+        fresh: list[Payload] = []
+        for payload in batch:
+            known = self._runs_of(payload)
+            settled = any(status == "FINISHED" for status, _ in known)
+            if again and payload["tags"]["status"] == "failed":
+                settled |= any(status == "FAILED" for status, _ in known)
+            for status, run_id in known:
+                if status not in _ENDED:
+                    self._store.delete(run_id)
+            if not settled:
+                fresh.append(payload)
+        if not fresh:
             return
-        run_id = self._store.create(
-            "cells", payload["run_name"], tags, payloads.cell_start_ms(payload)
-        )
-        self._store.log(run_id, payloads.cell_points(payload), payload["params"], {})
-        files = payloads.cell_files(payload)
-        if files:
-            self._store.attach(run_id, files)
-        status = "FAILED" if tags["status"] == "failed" else "FINISHED"
-        self._store.end(run_id, status, payload["ended_ms"])
-        known[key] = [(status, run_id)]
-        for old_status, old in before:
-            if old_status == "FAILED":
-                self._store.delete(old)  # a failed cell that was trained anew
+        runs = [payloads.cell_run(payload) for payload in fresh]
+        run_ids = self._store.add("cells", runs)
+        for payload, run, run_id in zip(fresh, runs, run_ids, strict=True):
+            before = self._runs_of(payload)
+            tags = payload["tags"]
+            self._cells[tags["family"]][tags["cell_key"]] = [(run.status, run_id)]
+            for status, old in before:
+                if status == "FAILED":
+                    self._store.delete(old)  # a failed cell that was trained anew
+
+    def _runs_of(self, payload: Payload) -> list[tuple[str, str]]:
+        tags = payload["tags"]
+        return self._cells[tags["family"]].get(tags["cell_key"], [])
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
         if anew or sweep_id not in self._configs:
@@ -191,7 +171,7 @@ class Recorder:
                     named=bool(run.params),
                     ended=run.status != "RUNNING",
                 )
-                for run in self._store.runs("configs", f"tags.sweep = '{sweep_id}'")
+                for run in self._store.runs("configs", "sweep", sweep_id)
                 if "config" in run.tags
             }
         return self._configs[sweep_id]
@@ -204,33 +184,59 @@ class Recorder:
         """A sweep goes on: its configs are no longer ended with it."""
         self._over.pop(sweep_id, None)
 
-    def _write_config(self, payload: Payload, again: bool) -> None:
-        config_id, sweep_id = payload["config"], payload["sweep"]
-        runs = self._config_runs(sweep_id, again)
-        run = runs.get(config_id)
-        if run is None:
-            run_id = self._store.create("configs", config_id, payload["tags"], payloads.now_ms())
-            run = runs[config_id] = _ConfigRun(run_id)
-        self._store.log(
-            run.run_id,
-            payloads.config_points(payload, run.points),
-            {} if run.named else payload["params"],
-            {},
-        )
-        run.named, run.points = True, len(payload["curve"])
-        if sweep_id in self._over:
-            self._end_config(run, self._over[sweep_id])
+    def _write_configs(self, batch: Sequence[Payload], again: bool) -> None:
+        # Of a config that is there twice, the later state holds all of the earlier one.
+        latest = {(payload["sweep"], payload["config"]): payload for payload in batch}
+        fresh: list[Payload] = []
+        news: list[RunNews] = []
+        looked: set[str] = set()
+        for (sweep_id, config_id), payload in latest.items():
+            runs = self._config_runs(sweep_id, again and sweep_id not in looked)
+            looked.add(sweep_id)
+            run = runs.get(config_id)
+            if run is None:
+                fresh.append(payload)
+                continue
+            params = {} if run.named else payload["params"]
+            points = payloads.config_points(payload, run.points)
+            news.append(RunNews(run_id=run.run_id, points=points, params=params))
+        if fresh:
+            run_ids = self._store.add("configs", [_config_run(payload) for payload in fresh])
+            for payload, run_id in zip(fresh, run_ids, strict=True):
+                self._configs[payload["sweep"]][payload["config"]] = _ConfigRun(run_id)
+        if news:
+            self._store.extend(news)
+        for (sweep_id, config_id), payload in latest.items():
+            run = self._configs[sweep_id][config_id]
+            run.named, run.points = True, len(payload["curve"])
+        for sweep_id in {sweep_id for sweep_id, _ in latest} & set(self._over):
+            self._end_configs(self._over[sweep_id], again=False)
 
     def _end_sweep(self, payload: Payload, again: bool) -> None:
         sweep_id = payload["sweep"]
-        self._store.log(sweep_id, payloads.sweep_points(payload), {}, payload["tags"])
+        points = payloads.sweep_points(payload)
+        self._store.extend([RunNews(run_id=sweep_id, points=points, tags=payload["tags"])])
         self._store.attach(sweep_id, payloads.decoded(payload["files"]))
-        for run in self._config_runs(sweep_id, again).values():
-            self._end_config(run, payload)
-        self._store.end(sweep_id, payload["status"], payload["ended_ms"])
+        self._end_configs(payload, again)
+        self._store.end([sweep_id], payload["status"], payload["ended_ms"])
         self._over[sweep_id] = payload
 
-    def _end_config(self, run: _ConfigRun, payload: Payload) -> None:
-        if not run.ended:
-            self._store.end(run.run_id, payload["status"], payload["ended_ms"])
+    def _end_configs(self, payload: Payload, again: bool) -> None:
+        runs = self._config_runs(payload["sweep"], again).values()
+        going = [run for run in runs if not run.ended]
+        if going:
+            run_ids = [run.run_id for run in going]
+            self._store.end(run_ids, payload["status"], payload["ended_ms"])
+        for run in going:
             run.ended = True
+
+
+def _config_run(payload: Payload) -> NewRun:
+    return NewRun(
+        name=payload["config"],
+        tags=payload["tags"],
+        params=payload["params"],
+        points=payloads.config_points(payload, 0),
+        status="RUNNING",
+        started_ms=payloads.now_ms(),
+    )

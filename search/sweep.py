@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.ledger import Ledger, SweepRecord
+from search.ledger import Ledger, SweepRecord, Trained
 from search.plan import Plan, prepare, rebuild
 from search.race import Strategy, make_strategy
 from search.spec import InputError, SweepError, SweepSpec
@@ -166,9 +166,10 @@ def _train(
     hours = plan.spec.budget.max_hours
     return tuner.train(
         strategy,
-        Work(plan.task, plan.cell, plan.shape, recorder.result),
+        Work(plan.task, plan.cell, plan.shape, recorder.results),
         plan.spec.resources,
         storage=STATE / "tune" / sweep_id,
+        checkpoints=STATE / "checkpoints" / sweep_id,
         max_seconds=None if hours is None else hours * 3600,
         plugin=plan.spec.plugin,
         on_start=watcher.started,
@@ -191,7 +192,7 @@ def _tags(plan: Plan) -> dict[str, str]:
 
 @dataclass
 class _Recorder:
-    """What happens to a result in the driver: table, ledger, strategy, screen, in this order."""
+    """What happens to results in the driver: ledger, table, strategy, screen, in this order."""
 
     plan: Plan
     table: Table
@@ -200,25 +201,28 @@ class _Recorder:
     tell: Callable[[int, int, float | None], None]
     watcher: Watcher
 
-    def result(self, pair: tuple[int, int], result: CellResult) -> None:
-        """Take one cell's result."""
-        plan = self.plan
-        done = result.status == "done"
-        score = result.metrics[plan.space.objective] if done else None
-        self.table.put(pair, score, result.metrics)
-        self.table.trained += 1
-        if score is None:
-            self.table.failures[pair] = result.error or result.status
-        cell = plan.cell(pair)
-        self.ledger.record(
-            cell,
-            result,
-            run_name=f"{plan.label(pair[0])} s{cell.seed} f{cell.fold}",
-            tags={**_tags(plan), "sweep": self.sweep_id, "config": plan.label(pair[0])},
+    def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
+        """Take the results that came in together; the ledger has them before anyone else."""
+        self.ledger.record_all([self._trained(pair, result) for pair, result in results])
+        for pair, result in results:
+            done = result.status == "done"
+            score = result.metrics[self.plan.space.objective] if done else None
+            self.table.put(pair, score, result.metrics)
+            self.table.trained += 1
+            if score is None:
+                self.table.failures[pair] = result.error or result.status
+            self.tell(*pair, score)
+            self.watcher.cell(self.plan, self.table, pair, result)
+        self.configs(touched=np.unique([pair[0] for pair, _ in results]))
+
+    def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
+        cell, label = self.plan.cell(pair), self.plan.label(pair[0])
+        return Trained(
+            cell=cell,
+            result=result,
+            run_name=f"{label} s{cell.seed} f{cell.fold}",
+            tags={**_tags(self.plan), "sweep": self.sweep_id, "config": label},
         )
-        self.tell(*pair, score)
-        self.configs(touched=np.array([pair[0]]))
-        self.watcher.cell(plan, self.table, pair, result)
 
     def configs(self, touched: npt.NDArray[np.int64]) -> None:
         """Bring the runs of these configs up to date."""

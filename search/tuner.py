@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from search.dispatch import Asker, Dispatcher, Work
+from search.report_buffer import ReportBuffer, read_report
 from search.spec import Resources, SweepError
-from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.contract import Cell, Task
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
 # no usage report to the outside, and no change of folder under the workers' feet.
@@ -73,7 +74,7 @@ class _StackSearcher(Searcher):
 
 
 class _Results(tune.Callback):
-    """Takes each cell's result in the driver, as soon as its worker reports it."""
+    """Takes cells' results in the driver, as soon as their worker reports them."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -87,11 +88,11 @@ class _Results(tune.Callback):
     ) -> None:
         # Popped, so that Tune does not keep the predictions of every trial in memory and on disk.
         refused = result.pop("refused", None)
-        payload = result.pop("cell", None)
+        cells = result.pop("cells", None)
         if refused is not None:
             self.refused = str(refused)
-        if payload is not None:
-            self._dispatcher.received(trial.trial_id, CellResult.from_json(payload))
+        if cells is not None:
+            self._dispatcher.received(trial.trial_id, *read_report(cells))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._dispatcher.ended(trial.trial_id, _last_line(trial))
@@ -119,23 +120,30 @@ class _StartAtOnce(FIFOScheduler):
 
 
 def _train_trial(
-    config: Mapping[str, Any], task: Mapping[str, Any], threads: int, plugin: str | None
+    config: Mapping[str, Any],
+    task: Mapping[str, Any],
+    threads: int,
+    plugin: str | None,
+    checkpoints: str,
 ) -> None:
-    """The function trainable: trains its stack and reports a cell as soon as it has one."""
-    from trainables.engine import registry, runner
+    """The function trainable: trains its stack and reports its cells as it has them."""
+    from trainables.engine import checkpoint, registry, runner
 
     if plugin is not None:
         registry.load_plugin(plugin)
     cells = [Cell(**cell) for cell in json.loads(config["cells"])]
+    reports = ReportBuffer(lambda cells: tune.report({"cells": cells}))
     try:
         runner.train_stack(
             Task.from_json(task),
             cells,
-            lambda result: tune.report({"cell": result.to_json()}),
+            reports.add,
             threads=threads,
+            checkpoints=checkpoint.on_this_node(Path(checkpoints)),
         )
+        reports.send()
     except ValueError as error:
-        # Data or weights that changed, or vanished, on this node: every other trial would fail too.
+        # Data or weights changed, or vanished, on this node: every other trial would fail too.
         tune.report({"refused": f"{type(error).__name__}: {error}"})
 
 
@@ -195,6 +203,7 @@ def train(
     resources: Resources,
     *,
     storage: Path,
+    checkpoints: Path,
     max_seconds: float | None = None,
     plugin: str | None = None,
     on_start: Callable[[int], None] | None = None,
@@ -202,10 +211,11 @@ def train(
     """Train what the strategy asks for until it is done or the time is over.
 
     Args:
-        strategy: Says which cells come next; `work.on_result` is to tell it what they gave.
+        strategy: Says which cells come next; `work.on_results` is to tell it what they gave.
         work: The cells of the sweep.
         resources: Of one trial, and where Ray runs.
         storage: Folder for Ray Tune's own state; removed at the end, the ledger is the memory.
+        checkpoints: Folder for the epochs of unfinished cells; stays until the strategy is done.
         max_seconds: No trial starts that is not expected to end within so many seconds from now.
         plugin: A user's Python file that workers must import first.
         on_start: Told how many trials run at once, when Ray is up.
@@ -215,7 +225,7 @@ def train(
 
     Raises:
         SweepError: if workers refuse the data or the model, or no trial fits the cluster.
-        KeyboardInterrupt: if the user interrupted; finished cells have been handed to on_result.
+        KeyboardInterrupt: if the user interrupted; finished cells have been handed to on_results.
     """
     began = time.monotonic()
     with _ray_session(resources):
@@ -238,7 +248,9 @@ def train(
             "task": work.task.to_json(),
             "threads": max(1, int(resources.cpus_per_trial)),
             "plugin": plugin,
+            "checkpoints": str(checkpoints.resolve()),
         }
+        checkpoints.mkdir(parents=True, exist_ok=True)
         per_trial = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(_train_trial, **shared), per_trial),
@@ -269,7 +281,10 @@ def train(
             shutil.rmtree(storage, ignore_errors=True)
     if results.refused is not None:
         raise SweepError(results.refused)
-    return strategy.done and not dispatcher.out_of_time
+    complete = strategy.done and not dispatcher.out_of_time
+    if complete:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return complete
 
 
 @contextlib.contextmanager

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from search import delivery
+from search import delivery, outbox
 from search.delivery import Delivery, Payload, RefusedError
 from search.spool import Spool
 
@@ -22,22 +22,24 @@ class Shelf:
     def __init__(self) -> None:
         self.taken: list[Any] = []
         self.tries: list[tuple[Any, bool]] = []
+        self.batches: list[list[Any]] = []
         self.down = False
         self.dislikes: set[Any] = set()
         self.seconds = 0.0
         self.gate = threading.Event()
         self.gate.set()
 
-    def take(self, payload: Payload, again: bool) -> None:
+    def take(self, batch: Sequence[Payload], again: bool) -> None:
         self.gate.wait(20)
-        time.sleep(self.seconds)
-        value = payload["value"]
-        self.tries.append((value, again))
+        values = [payload["value"] for payload in batch]
+        time.sleep(self.seconds * len(values))
+        self.batches.append(values)
+        self.tries += [(value, again) for value in values]
         if self.down:
             raise ConnectionError("nobody there")
-        if value in self.dislikes:
+        if self.dislikes & set(values):
             raise RefusedError("not this one")
-        self.taken.append(value)
+        self.taken += values
 
 
 @pytest.fixture(autouse=True)
@@ -212,3 +214,69 @@ def test_a_reader_starts_no_thread(tmp_path: Path, shelf: Shelf) -> None:
     assert courier.flush(1)
     assert threading.active_count() == before
     assert courier.close(1) == 0
+
+
+def test_what_waits_goes_together_but_not_all_of_it(
+    courier: Delivery, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_AT_ONCE", 8)
+    shelf.gate.clear()
+    for value in range(20):
+        courier.send({"value": value})
+    shelf.gate.set()
+    assert courier.flush(10)
+    assert shelf.taken == list(range(20))
+    assert max(map(len, shelf.batches)) == 8
+
+
+def test_results_sent_together_take_one_file_and_arrive_one_by_one_in_order(
+    courier: Delivery, shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.gate.clear()
+    courier.send({"value": 0}, {"value": 1}, {"value": 2})
+    courier.send({"value": 3})
+    assert len(list(tmp_path.glob("*/*.json"))) == 2
+    assert courier.pending == 4
+    assert [payload["value"] for payload in courier.waiting()] == [0, 1, 2, 3]
+    shelf.gate.set()
+    assert courier.flush(10)
+    assert shelf.taken == [0, 1, 2, 3]
+    assert not list(tmp_path.glob("*/*.json"))
+
+
+def test_one_refused_result_does_not_hold_up_those_it_was_sent_with(
+    courier: Delivery, shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.dislikes = {1}
+    shelf.gate.clear()
+    courier.send({"value": 0}, {"value": 1}, {"value": 2})
+    courier.send({"value": 3})
+    courier.update("config", {"value": "state"})
+    shelf.gate.set()
+    assert courier.flush(10)
+    assert sorted(map(str, shelf.taken)) == ["0", "2", "3", "state"]
+    assert courier.pending == 1
+    assert len(list(tmp_path.glob("*/*.refused"))) == 1
+
+
+def test_a_bundle_of_a_killed_process_is_taken_over_whole(tmp_path: Path, shelf: Shelf) -> None:
+    shelf.down = True
+    first = Delivery(Spool(tmp_path), shelf.take)
+    first.send({"value": 0}, {"value": 1})
+    assert first.close(0.05) == 2
+    shelf.down = False
+    heir = Delivery(Spool(tmp_path), shelf.take)
+    assert heir.adopt() == 1, "files"
+    assert heir.close(10) == 0
+    assert shelf.taken == [0, 1]
+
+
+def test_many_states_and_results_at_once_all_arrive(courier: Delivery, shelf: Shelf) -> None:
+    shelf.seconds = 0.01
+    for value in range(40):
+        courier.send({"value": value})
+        for key in range(5):
+            courier.update(f"{value} {key}", {"value": "state"})
+    assert courier.flush(20)
+    assert shelf.taken.count("state") == 200
+    assert [value for value in shelf.taken if value != "state"] == list(range(40))

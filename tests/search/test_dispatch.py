@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -48,14 +49,15 @@ def _dispatcher(
     shape: Callable[[Pair], object] = lambda pair: 0,
     **settings: object,
 ) -> Dispatcher:
-    def on_result(pair: Pair, result: CellResult) -> None:
-        assert pair not in got, "a cell came in twice"
-        got[pair] = result
+    def on_results(results: Sequence[tuple[Pair, CellResult]]) -> None:
+        for pair, result in results:
+            assert pair not in got, "a cell came in twice"
+            got[pair] = result
 
     def cell(pair: Pair) -> Cell:
         return Cell(key=f"{pair[0]}-{pair[1]}", config={}, seed=pair[1], fold=0)
 
-    return Dispatcher(Listed(pairs), Work(TASK, cell, shape, on_result), **settings)  # type: ignore[arg-type]
+    return Dispatcher(Listed(pairs), Work(TASK, cell, shape, on_results), **settings)  # type: ignore[arg-type]
 
 
 def _done(key: str, seconds: float = 1.0) -> CellResult:
@@ -101,13 +103,43 @@ def test_a_result_that_comes_twice_counts_once() -> None:
     assert list(got) == [(0, 0)]
 
 
-@pytest.mark.parametrize(("seconds", "size"), [(0.01, 16), (1.0, 5), (2.5, 2), (60.0, 1)], ids=str)
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(0.001, 512), (0.02, 250), (1.0, 5), (2.5, 2), (60.0, 1)], ids=str
+)
 def test_auto_stacks_hold_about_five_seconds_of_training(seconds: float, size: int) -> None:
     dispatcher = _dispatcher([(0, 0), (1, 0)], {})
+    dispatcher._received = 100_000
     assert dispatcher.stack_size() == 1, "nothing measured yet"
     dispatcher.next_stack("a")
     dispatcher.received("a", _done("0-0", seconds))
     assert dispatcher.stack_size() == size
+
+
+def test_a_stack_of_tiny_cells_grows_with_what_the_strategy_has_seen() -> None:
+    pairs = [(config, 0) for config in range(5_000)]
+    dispatcher = _dispatcher(pairs, {}, slots=2)
+    sizes: list[int] = []
+    while cells := dispatcher.next_stack(str(len(sizes))):
+        dispatcher.received(str(len(sizes)), *(_done(cell.key, seconds=0.01) for cell in cells))
+        sizes.append(len(cells))
+    assert sum(sizes) == 5_000
+    assert sizes[:4] == [1, 1, 16, 16], "the first ones were asked for before anything was measured"
+    for number in range(2, len(sizes)):
+        assert sizes[number] <= max(16, sum(sizes[:number]) / 16)
+    assert max(sizes) > 200
+
+
+def test_results_that_come_in_together_are_handed_on_together() -> None:
+    handed: list[int] = []
+    dispatcher = _dispatcher([(config, 0) for config in range(4)], {}, stack=4)
+    dispatcher.work = dataclasses.replace(
+        dispatcher.work, on_results=lambda results: handed.append(len(results))
+    )
+    dispatcher.next_stack("a")
+    dispatcher.received("a", *map(_done, ("0-0", "0-0", "1-0", "never asked for")))
+    dispatcher.received("a", _done("1-0"))
+    dispatcher.ended("a")
+    assert handed == [2]
 
 
 def test_nothing_starts_that_would_end_after_the_deadline() -> None:

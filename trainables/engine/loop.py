@@ -8,9 +8,7 @@ last epoch.
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from torch import nn
 from transformers import get_linear_schedule_with_warmup
 
 from trainables.engine import batches, seeding
+from trainables.engine import checkpoint as checkpoints
 
 # How many steps may pass before a loss that is not finite is noticed: looking makes a GPU wait.
 _STEPS_BETWEEN_LOOKS = 16
@@ -204,13 +203,14 @@ def fit(
         seed: The cell's seed.
         score: Metrics of (held-out rows, probabilities).
         accumulation: See `Training`.
-        checkpoint: Folder to save to after each epoch; a cell that has one there goes on from it.
+        checkpoint: Folder to save to after each long epoch; a cell that has saved goes on from it.
 
     Raises:
         DivergedError: if a loss or a logit is not finite.
+        BrokenCheckpointError: if the module may hold half of a checkpoint, which is gone now.
     """
     training = Training(module, data, settings, seed, accumulation)
-    done = _load(training, checkpoint)
+    done = checkpoints.load(training, checkpoint)
     predicted = None
     for number in range(len(done), settings.epochs):
         began = time.perf_counter()
@@ -218,31 +218,6 @@ def fit(
         predicted = training.predict()
         metrics = {"epoch": number + 1.0, "train_loss": loss, **score(*predicted)}
         done.append({**metrics, "seconds": time.perf_counter() - began})
-        _save(training, checkpoint, done)
+        checkpoints.save(training, checkpoint, done)
     rows, probabilities = predicted or training.predict()
     return Fit(rows, probabilities, done)
-
-
-def _load(training: Training, folder: Path | None) -> list[Mapping[str, float]]:
-    if folder is None or not (folder / "epochs.json").is_file():
-        return []
-    saved = json.loads((folder / "epochs.json").read_text())
-    training.accelerator.load_state(str(folder / f"epoch-{len(saved['epochs'])}"))
-    training.schedule.load_state_dict(saved["schedule"])
-    epochs: list[Mapping[str, float]] = saved["epochs"]
-    return epochs
-
-
-def _save(training: Training, folder: Path | None, epochs: list[Mapping[str, float]]) -> None:
-    if folder is None:
-        return
-    accelerator = training.accelerator
-    accelerator.save_state(str(folder / f"epoch-{len(epochs)}"))
-    if accelerator.is_main_process:
-        # Last, and at once: a cell that is killed while it saves finds its epoch before.
-        schedule = training.schedule.state_dict()
-        draft = folder / "epochs.json.draft"
-        draft.write_text(json.dumps({"epochs": epochs, "schedule": schedule}))
-        draft.replace(folder / "epochs.json")
-        shutil.rmtree(folder / f"epoch-{len(epochs) - 1}", ignore_errors=True)
-    accelerator.wait_for_everyone()

@@ -20,6 +20,7 @@ import torch
 from trainables.engine import (
     batches,
     binding,
+    checkpoint,
     cost,
     encoder,
     folds,
@@ -94,7 +95,8 @@ def train_stack(
         report: Called with each result.
         threads: CPU threads of this process; None leaves torch's choice.
         accumulation: Cut batches into so many parts to save memory.
-        checkpoints: Folder below which each cell saves its epochs; None saves nothing.
+        checkpoints: Folder below which each cell saves its long epochs, until it is reported; None
+            saves nothing.
 
     Raises:
         ValueError: if data or weights changed, or cannot be read: no cell could be trained.
@@ -112,7 +114,10 @@ def train_stack(
     for cell in cells:
         folder = None if checkpoints is None else checkpoints / cell.key
         try:
-            result = _train_cell(task, data, cell, accumulation, folder)
+            try:
+                result = _train_cell(task, data, cell, accumulation, folder)
+            except checkpoint.BrokenCheckpointError:
+                result = _train_cell(task, data, cell, accumulation, None)
         except loop.DivergedError as error:
             result = CellResult(key=cell.key, status="diverged", error=str(error))
         except Exception as error:  # whatever a trainable does, its neighbours go on
@@ -123,6 +128,8 @@ def train_stack(
         # would lie in memory beside the next cell's.
         gc.collect()
         report(result)
+        if folder is not None:
+            checkpoint.remove(folder)
 
 
 def _train_heads(
@@ -145,7 +152,7 @@ def _train_heads(
 
 
 def _train_cell(
-    task: Task, data: TextData, cell: Cell, accumulation: int, checkpoint: Path | None
+    task: Task, data: TextData, cell: Cell, accumulation: int, folder: Path | None
 ) -> CellResult:
     began = time.perf_counter()
     cost.forget_peak()
@@ -164,7 +171,7 @@ def _train_cell(
         cell.seed,
         lambda rows, given: _few(score(rows, given)),
         accumulation=accumulation,
-        checkpoint=checkpoint,
+        checkpoint=folder,
     )
     metrics = {
         **score(fit.rows, fit.probabilities),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,34 +133,6 @@ def test_an_interruption_is_no_failed_cell(task: Task, monkeypatch: pytest.Monke
     monkeypatch.setattr(loop, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _train(task, _cell())
-
-
-class Killed(BaseException):
-    """A worker's death in the middle of a cell."""
-
-
-def test_a_cell_that_was_cut_off_goes_on_at_its_last_epoch_as_if_it_had_not_been(
-    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (whole,) = _train(task, _cell())
-    trained: list[int] = []
-    epoch = loop.Training.epoch
-
-    def counted(training: loop.Training, number: int, most_steps: int | None = None) -> float:
-        if len(trained) == 2:
-            raise Killed
-        trained.append(number)
-        return epoch(training, number, most_steps)
-
-    monkeypatch.setattr(loop.Training, "epoch", counted)
-    with pytest.raises(Killed):
-        _train(task, _cell(), checkpoints=tmp_path)
-    monkeypatch.setattr(loop.Training, "epoch", epoch)
-    (resumed,) = _train(task, _cell(), checkpoints=tmp_path)
-    assert trained == [0, 1]
-    np.testing.assert_array_equal(resumed.probabilities, whole.probabilities)
-    losses: Sequence[float] = [e["train_loss"] for e in resumed.epochs]
-    assert losses == [e["train_loss"] for e in whole.epochs]
 
 
 def test_accumulating_two_halves_of_a_batch_is_nearly_one_batch(
