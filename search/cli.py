@@ -203,7 +203,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     board.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
     board.add_argument("--top", type=int, default=20, metavar="N", help="rows on the screen (20)")
-    for parser_of_sweep in (resume, board):
+    export = _command(
+        commands,
+        "export",
+        "Write a sweep's cells to a Parquet table.",
+        "examples:\n  foldrace export latest\n  foldrace export my-sweep --out table.parquet",
+    )
+    export.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
+    export.add_argument("--out", metavar="FILE", help="the file (SWEEP.parquet)")
+    for parser_of_sweep in (resume, board, export):
         _add_ledger(parser_of_sweep)
         _add_json(parser_of_sweep)
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from search.bench import bench_strategies
@@ -132,6 +133,21 @@ def leaderboard(options: argparse.Namespace) -> int:
     return 0
 
 
+def export(options: argparse.Namespace) -> int:
+    """`foldrace export`."""
+    from search import console, sweep
+    from search.export import recipe, write_table
+
+    _, planned, table, _ = sweep.load(tracking_uri(options), options.experiment, options.sweep)
+    path = Path(options.out or f"{planned.spec.name}.parquet")
+    rows = write_table(planned, table, path)
+    if options.json:
+        _print_json({"path": str(path), "cells": rows, "recipe": recipe(planned.spec)})
+    else:
+        console.say(f"{rows:,} cells in {path}, made by: {recipe(planned.spec)}")
+    return 0
+
+
 def spaces(options: argparse.Namespace) -> int:
     """`foldrace spaces`."""
     rows = []
@@ -207,6 +223,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": plan,
     "resume": resume,
     "leaderboard": leaderboard,
+    "export": export,
     "bench-strategies": bench_strategies,
     "spaces": spaces,
     "data": data,

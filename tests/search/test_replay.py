@@ -192,7 +192,7 @@ def cells():
 
 def test_a_parquet_file_becomes_a_table(tmp_path):
     path = write(tmp_path / "tiny.parquet", **cells())
-    got = read_table(path, shape=("k",), floor={"k": 2, "pooling": "mean"})
+    got = read_table(path, shape=("k",), floor=[{"k": 2, "pooling": "mean"}])
     assert (got.name, got.axes, got.seeds.tolist()) == ("tiny", ("k", "pooling"), [3, 7])
     assert got.problem.features.tolist() == [[1, 0], [1, 1], [0, 0], [0, 1]]
     assert got.problem.shapes.tolist() == [0, 0, 1, 1]
@@ -217,6 +217,7 @@ def test_null_axes_are_inert_and_null_scores_failed(tmp_path):
         ({"score": None}, {}, r"missing \['score'\], found \['fold', 'k', 'pooling', 'seed'\]"),
         ({}, {"shape": ("kk",)}, r"missing \['kk'\]"),
         ({"fold": [0] * 16}, {}, "8 cells more than once"),
+        ({}, {"floor": [{"k": 3, "pooling": "mean"}]}, r"\(3, 'mean'\)\] are not"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, change, options, message):
