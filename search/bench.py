@@ -57,9 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="seeds a strategy may see; the table's others are the truth (4)",
     )
     parser.add_argument(
-        "--mode",
-        choices=["max", "min"],
-        help="whether a high score is good (what the table says of itself, else max)",
+        "--mode", choices=["max", "min"], help="whether a high score is good (as the table says)"
     )
     parser.add_argument(
         "--figure", metavar="FILE", help="draw regret against cells: .png, .svg or .pdf"

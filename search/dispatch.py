@@ -19,6 +19,9 @@ Pair = tuple[int, int]  # (index of the config, index of the block)
 # A trial costs some 20-100 ms around its training; so much training makes that a small share.
 _SECONDS_PER_STACK = 5.0
 _MOST_CELLS_PER_STACK = 16
+# Of the cells that the time left should allow: seconds a cell are an estimate, and a race that runs
+# out of time before its final has nothing complete to name.
+_SURE_SHARE = 0.9
 
 
 class Asker(Protocol):
@@ -31,6 +34,10 @@ class Asker(Protocol):
 
     def ask(self, n: int) -> list[Pair]:
         """Up to n pairs to train next; empty when it must wait for results, or is done."""
+        ...
+
+    def afford(self, cells: int) -> None:
+        """Told how many more cells the time left allows."""
         ...
 
 
@@ -104,7 +111,9 @@ class Dispatcher:
             if left <= mean:
                 self.out_of_time = True
                 return []
-            size = max(1, min(size, int(left / mean))) if mean else size
+            if mean:
+                size = max(1, min(size, int(left / mean)))
+                self.strategy.afford(int(_SURE_SHARE * left / mean * self.slots))
         if not self._queue:
             self._queue.extend(self.strategy.ask(size * self.slots))
         pairs = self._take(size)

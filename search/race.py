@@ -11,7 +11,7 @@ strategy what the ledger holds, in any order, and to go on.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -40,6 +40,15 @@ class Policy(Protocol):
 
     def winner(self, board: Board) -> int | None:
         """The config to name if the sweep ended now; None before there is anything to name."""
+        ...
+
+
+@runtime_checkable
+class Rationed(Protocol):
+    """A policy that keeps part of its cells for later, and so must know how many there will be."""
+
+    def afford(self, cells: int) -> None:
+        """No more than so many cells in all, those told and under way among them."""
         ...
 
 
@@ -122,6 +131,15 @@ class Strategy:
                 "can be forgotten."
             )
         self.board.set(config, block, OPEN)
+
+    def afford(self, cells: int) -> None:
+        """Plan with so many cells beyond those told or under way: what the time left allows.
+
+        An estimate that may change at any time. It never ends a strategy, and is no part of its
+        state: a resumed sweep has another deadline.
+        """
+        if isinstance(self._policy, Rationed):
+            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells)
 
     @property
     def done(self) -> bool:
