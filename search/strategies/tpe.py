@@ -98,9 +98,8 @@ class Tpe:
         config: int,
         state: optuna.trial.TrialState,
         value: float | None,
-        by_block: dict[int, float] | None = None,
     ) -> optuna.trial.FrozenTrial:
-        """A config as Optuna knows it, with its value and what each block gave."""
+        """A config as Optuna knows it."""
         known = {
             name: int(position)
             for name, position, active in zip(
@@ -113,7 +112,6 @@ class Tpe:
             value=value,
             params=known,
             distributions={name: self.axes[name] for name in known},
-            intermediate_values=by_block,
         )
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 
 from search.race import PEERS, Problem, Strategy, make_strategy
 from search.strategies.pooled import beaten
+from search.strategies.signed_ranks import p_less
 
 
 def line(configs: int, blocks: int, **rest) -> Problem:
@@ -209,9 +210,10 @@ def test_tpe_wilcoxon_prunes_a_clearly_bad_config_after_few_blocks():
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_tpe_wilcoxon_gives_each_config_as_many_blocks_as_optuna_s_own_loop():
+@pytest.mark.parametrize("digits", [12, 1])  # 1: scores tie, and differences vanish
+def test_tpe_wilcoxon_gives_each_config_as_many_blocks_as_optuna_s_own_loop(digits):
     """The oracle is the pruner's documented use, fed the configs that our strategy proposed."""
-    scores = noisy_line(30, 10, noise=0.3, seed=5)
+    scores = noisy_line(30, 10, noise=0.3, seed=5).round(digits)
     strategy = make_strategy("tpe-wilcoxon", line(30, 10), seed=3, max_cells=120)
     order = list(dict.fromkeys(config for config, _ in play(strategy, scores)))
     study = optuna.create_study(direction="maximize", pruner=optuna.pruners.WilcoxonPruner())
@@ -228,3 +230,19 @@ def test_tpe_wilcoxon_gives_each_config_as_many_blocks_as_optuna_s_own_loop():
     got = np.array(told(strategy))[order].tolist()
     assert got[:-1] == expected[:-1]  # the budget ended within the last one
     assert len(set(expected)) > 2
+
+
+@pytest.mark.parametrize("count", [2, 5, 9, 13, 14, 20])
+@pytest.mark.parametrize("step", [0.0, 0.5, 2.0])  # of rounding: no ties, some, many and zeros
+def test_the_signed_rank_test_is_scipy_s(count, step):
+    rng = np.random.default_rng(count)
+    for _ in range(4):
+        differences = rng.normal(-0.5, 1, count)
+        if step:
+            differences = np.rint(differences / step) * step
+        test = stats.wilcoxon(differences, alternative="less", zero_method="zsplit")
+        np.testing.assert_allclose(p_less(differences), test.pvalue, rtol=1e-9)
+
+
+def test_differences_that_all_vanish_are_no_evidence():
+    assert p_less(np.zeros(4)) == p_less(np.zeros(20)) == 1.0
