@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from search import bench
+
 _RUN_EXAMPLES = """\
 examples:
   foldrace run softtriple --data trec-1k --model roberta-base
@@ -201,44 +203,26 @@ def build_parser() -> argparse.ArgumentParser:
     )
     board.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
     board.add_argument("--top", type=int, default=20, metavar="N", help="rows on the screen (20)")
-    for parser_of_sweep in (resume, board):
+    export = _command(
+        commands,
+        "export",
+        "Write a sweep's cells to a Parquet table.",
+        "examples:\n  foldrace export latest\n  foldrace export my-sweep --out table.parquet",
+    )
+    export.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
+    export.add_argument("--out", metavar="FILE", help="the file (SWEEP.parquet)")
+    for parser_of_sweep in (resume, board, export):
         _add_ledger(parser_of_sweep)
         _add_json(parser_of_sweep)
 
-    bench = _command(
-        commands,
-        "bench-strategies",
-        "Replay strategies on a finished exhaustive sweep: regret against cells.",
-        "examples:\n  foldrace bench-strategies trec-table.parquet\n"
-        "  foldrace bench-strategies trec-table.parquet --strategies race,tpe --replays 200 --json",
+    bench.add_options(
+        _command(
+            commands,
+            "bench-strategies",
+            "Replay strategies on finished exhaustive sweeps: regret against cells.",
+            bench.EXAMPLES,
+        )
     )
-    bench.add_argument(
-        "table", metavar="TABLE", help="Parquet: seed, fold, score, a column an axis"
-    )
-    bench.add_argument(
-        "--strategies",
-        default="race,halving,wilcoxon,tpe,random",
-        metavar="NAME,NAME",
-        help="which to replay beside exhaustive search (race,halving,wilcoxon,tpe,random)",
-    )
-    bench.add_argument(
-        "--shares",
-        default="0.01,0.03,0.1",
-        metavar="F,F",
-        help="budgets as shares of the cells (0.01,0.03,0.1)",
-    )
-    bench.add_argument("--replays", type=int, default=50, metavar="N", help="(50)")
-    bench.add_argument(
-        "--protocol-seeds",
-        type=int,
-        default=4,
-        metavar="N",
-        help="seeds a strategy may see; the table's others are the truth (4)",
-    )
-    bench.add_argument(
-        "--mode", choices=["max", "min"], default="max", help="whether a high score is good (max)"
-    )
-    _add_json(bench)
 
     for name, what in (
         ("spaces", "spaces: axes, grid size, reference configs"),

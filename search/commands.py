@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from search.bench import bench_strategies
 from search.options import sweep_spec, tracking_uri
 from search.spec import (
     Budget,
@@ -132,38 +133,18 @@ def leaderboard(options: argparse.Namespace) -> int:
     return 0
 
 
-def bench_strategies(options: argparse.Namespace) -> int:
-    """`foldrace bench-strategies`."""
-    from search import console, replay
-    from search.score_table import read_table
+def export(options: argparse.Namespace) -> int:
+    """`foldrace export`."""
+    from search import console, sweep
+    from search.export import recipe, write_table
 
-    path = Path(options.table)
-    if not path.is_file():
-        raise InputError(f"There is no table {options.table!r}; give a Parquet file.")
-    try:
-        shares = sorted(float(share) for share in options.shares.split(","))
-    except ValueError as error:
-        raise InputError(f"--shares wants numbers with commas, got {options.shares!r}.") from error
-    if not shares or not 0 < shares[0] <= shares[-1] <= 1 or options.replays < 1:
-        raise InputError(
-            f"--shares must lie in (0, 1] and --replays be at least 1, got {options.shares} and "
-            f"{options.replays}."
-        )
-    with console.busy(f"replaying on {path.name}"):
-        try:
-            document = replay.judge(
-                read_table(path, mode=options.mode),
-                options.strategies.split(","),
-                shares=shares,
-                replays=options.replays,
-                seeds=options.protocol_seeds,
-            )
-        except (ValueError, OSError) as error:
-            raise InputError(str(error)) from error
+    _, planned, table, _ = sweep.load(tracking_uri(options), options.experiment, options.sweep)
+    path = Path(options.out or f"{planned.spec.name}.parquet")
+    rows = write_table(planned, table, path)
     if options.json:
-        _print_json(document)
+        _print_json({"path": str(path), "cells": rows, "recipe": recipe(planned.spec)})
     else:
-        console.show_replays(document)
+        console.say(f"{rows:,} cells in {path}, made by: {recipe(planned.spec)}")
     return 0
 
 
@@ -242,6 +223,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": plan,
     "resume": resume,
     "leaderboard": leaderboard,
+    "export": export,
     "bench-strategies": bench_strategies,
     "spaces": spaces,
     "data": data,

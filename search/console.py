@@ -245,27 +245,6 @@ def show_table(rows: list[dict[str, Any]]) -> None:
     _screen(sys.stdout).print(table)
 
 
-def show_replays(document: dict[str, Any]) -> None:
-    """Regret of each strategy by share of the cells, in points."""
-    rows = []
-    for name, of in document["strategies"].items():
-        curve = "  ".join(f"{100 * share:.1f}%: {_points(regret)}" for share, regret in of["curve"])
-        rows.append(
-            {
-                "strategy": name,
-                "cells": f"{100 * of['cells_share']:.1f}%",
-                "regret": _points(of["regret"]),
-                "90th percentile": _points(of["regret_p90"]),
-                "by share of the cells": curve,
-            }
-        )
-    say(
-        f"{document['table']}: {document['configs']:,} configs x {document['blocks']} blocks; "
-        "median regret in points over the replays, on seeds that no strategy saw"
-    )
-    show_table(rows)
-
-
 def show_spaces(rows: list[dict[str, Any]]) -> None:
     """Each space with its axes and reference configs."""
     screen = _screen(sys.stdout)

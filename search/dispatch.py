@@ -19,6 +19,9 @@ Pair = tuple[int, int]  # (index of the config, index of the block)
 # A trial costs some 20-100 ms around its training; so much training makes that a small share.
 _SECONDS_PER_STACK = 5.0
 _MOST_CELLS_PER_STACK = 512
+# Of the cells that the time left should allow: seconds a cell are an estimate, and a race that runs
+# out of time before its final has nothing complete to name.
+_SURE_SHARE = 0.9
 # What is asked for at once is decided without the scores of one another: a strategy that learns may
 # commit so many cells per slot, or this share of what it has seen, in all slots together.
 _CELLS_WITHOUT_NEWS = 16
@@ -35,6 +38,10 @@ class Asker(Protocol):
 
     def ask(self, n: int) -> list[Pair]:
         """Up to n pairs to train next; empty when it must wait for results, or is done."""
+        ...
+
+    def afford(self, cells: int) -> None:
+        """Told how many more cells the time left allows."""
         ...
 
 
@@ -111,7 +118,9 @@ class Dispatcher:
             if left <= mean:
                 self.out_of_time = True
                 return []
-            size = max(1, min(size, int(left / mean))) if mean else size
+            if mean:
+                size = max(1, min(size, int(left / mean)))
+                self.strategy.afford(int(_SURE_SHARE * left / mean * self.slots))
         if not self._queue:
             self._queue.extend(self.strategy.ask(size * self.slots))
         pairs = self._take(size)

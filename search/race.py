@@ -11,18 +11,20 @@ strategy what the ledger holds, in any order, and to go on.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from search.strategies import plain
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, IntArray, Problem
 
-__all__ = ["STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
+__all__ = ["PEERS", "STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
 
 # A difference between two scores that is not worth further cells, where no budget is set.
 DEFAULT_STOP_MARGIN = 0.005
 STRATEGIES = ("race", "grid", "random", "tpe", "halving", "wilcoxon")
+# What the race is judged against besides: replayed on tables, not offered for a sweep.
+PEERS = ("forgiving", "pooled", "tpe-wilcoxon")
 
 
 class Policy(Protocol):
@@ -37,7 +39,16 @@ class Policy(Protocol):
         ...
 
     def winner(self, board: Board) -> int | None:
-        """The config to name if the sweep ended now; None before anything is complete."""
+        """The config to name if the sweep ended now; None before there is anything to name."""
+        ...
+
+
+@runtime_checkable
+class Rationed(Protocol):
+    """A policy that keeps part of its cells for later, and so must know how many there will be."""
+
+    def afford(self, cells: int) -> None:
+        """No more than so many cells in all, those told and under way among them."""
         ...
 
 
@@ -121,6 +132,15 @@ class Strategy:
             )
         self.board.set(config, block, OPEN)
 
+    def afford(self, cells: int) -> None:
+        """Plan with so many cells beyond those told or under way: what the time left allows.
+
+        An estimate that may change at any time. It never ends a strategy, and is no part of its
+        state: a resumed sweep has another deadline.
+        """
+        if isinstance(self._policy, Rationed):
+            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells)
+
     @property
     def done(self) -> bool:
         """Nothing is under way and nothing more will be asked."""
@@ -136,7 +156,7 @@ class Strategy:
         return self.board.count(TOLD, FAILED)
 
     def winner(self) -> int | None:
-        """The config to name if the sweep ended now; None before anything is complete."""
+        """The config to name if the sweep ended now; None before there is anything to name."""
         return self._policy.winner(self.board)
 
     def _next(self, n: int) -> IntArray:
@@ -162,7 +182,7 @@ def make_strategy(
     """A strategy by its name.
 
     Args:
-        name: One of STRATEGIES.
+        name: One of STRATEGIES or PEERS.
         problem: What competes.
         seed: Seed of the strategy's own random choices; cells have their own.
         max_cells: Cells that may be spent, trained or reused; None sets no limit.
@@ -205,8 +225,24 @@ def _policy(
         return plain.grid(problem)
     if name == "random":
         return plain.random(problem, seed)
+    return _from_elsewhere(name, problem, seed, max_cells)
+
+
+def _from_elsewhere(name: str, problem: Problem, seed: int, max_cells: int | None) -> Policy:
     if name == "tpe":
         from search.strategies.tpe import Tpe  # Optuna takes a second to import
 
         return Tpe(problem, seed)
-    raise ValueError(f"No strategy named {name!r}. Known: {', '.join(STRATEGIES)}.")
+    if name == "forgiving":
+        from search.strategies.forgiving import Forgiving
+
+        return Forgiving(problem, seed)
+    if name == "pooled":
+        from search.strategies.pooled import Pooled
+
+        return Pooled(problem, seed, max_cells)
+    if name == "tpe-wilcoxon":
+        from search.strategies.tpe_wilcoxon import TpeWilcoxon
+
+        return TpeWilcoxon(problem, seed)
+    raise ValueError(f"No strategy named {name!r}. Known: {', '.join((*STRATEGIES, *PEERS))}.")

@@ -77,8 +77,13 @@ class Recorder:
         found: dict[str, LoggedCell] = {}
         index: dict[str, list[tuple[str, str]]] = {}
         surplus: list[str] = []
+        met: set[str] = set()
         with self.lock:
             for run in self._store.runs("cells", "family", family):
+                # Pages are cut by number: while another process writes, a run may stand on two.
+                if run.run_id in met:
+                    continue
+                met.add(run.run_id)
                 key = run.tags.get("cell_key", "")
                 if run.status in _ENDED:
                     try:

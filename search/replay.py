@@ -7,20 +7,26 @@ cells that it saw, and exhaustive search has a regret of its own.
 
 from __future__ import annotations
 
+import functools
+import multiprocessing
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from search.race import Strategy, make_strategy
+from search.regret import summary
 from search.score_table import ScoreTable
 from search.strategies.board import FloatArray, Problem
 
 EXHAUSTIVE = "exhaustive"
 
-# Makes a strategy for a problem: (problem, seed, max_cells).
+# Makes a strategy for a problem: (problem, seed, max_cells). To be played by several processes it
+# must be picklable: a function or a class of a module, or functools.partial of one.
 Player = Callable[[Problem, int, int], Strategy]
 
 
@@ -98,15 +104,84 @@ def play(dealt: Deal, strategy: Strategy, batch: int = 16) -> Replay:
     )
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What all replays on a table share.
+
+    Attributes:
+        seeds: Seeds that a deal's protocol gets.
+        batch: Cells asked for at a time.
+        seed: Of the deals and, with the deal's number, of the strategies.
+    """
+
+    seeds: int = 4
+    batch: int = 16
+    seed: int = 0
+
+    def deal(self, table: ScoreTable, number: int) -> Deal:
+        """The deal of that number: the same one for every strategy and budget."""
+        return deal(table, np.random.default_rng((self.seed, number)), self.seeds)
+
+    def replay(self, table: ScoreTable, player: Player, share: float, number: int) -> Replay:
+        """One strategy on one deal, with that share of the protocol's cells as its budget."""
+        dealt = self.deal(table, number)
+        cells = max(round(share * dealt.scores.size), 1)
+        return play(dealt, player(dealt.problem, number, cells), self.batch)
+
+
+# Of a worker process, set once when it starts: a table is large and tasks are many.
+_AT_WORK: dict[str, Any] = {}
+
+
+def _begin(table: ScoreTable, rules: Rules) -> None:
+    _AT_WORK.update(table=table, rules=rules)
+
+
+def _work(task: tuple[Player, float, int]) -> Replay:
+    replayed: Replay = _AT_WORK["rules"].replay(_AT_WORK["table"], *task)
+    return replayed
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that start now get one BLAS thread: together they use the cores already."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("OMP_NUM_THREADS")
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def replay_all(
+    table: ScoreTable, rules: Rules, tasks: Sequence[tuple[Player, float, int]], jobs: int = 1
+) -> Iterator[Replay]:
+    """The replays of tasks (player, share, number of the deal), in their order.
+
+    Raises:
+        ValueError: when jobs is below 1.
+    """
+    if jobs < 1:
+        raise ValueError(f"replays need at least 1 process, got jobs={jobs}.")
+    if jobs == 1:
+        yield from (rules.replay(table, *task) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with _one_thread_each(), context.Pool(jobs, _begin, (table, rules)) as pool:
+        yield from pool.imap(_work, tasks)
+
+
 def judge(
     table: ScoreTable,
     players: Sequence[str] | Mapping[str, Player],
     *,
     shares: Sequence[float] = (0.03,),
     replays: int = 50,
-    seeds: int = 4,
-    batch: int = 16,
-    seed: int = 0,
+    rules: Rules | None = None,
+    jobs: int = 1,
+    progress: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Regret of strategies by share of cells, over many deals; all meet the same deals.
 
@@ -115,56 +190,60 @@ def judge(
         players: Names for `make_strategy`, or names with functions that make a strategy.
         shares: Budgets, as shares of the protocol's cells; the last one is the headline.
         replays: Deals.
-        seeds: Seeds that a deal's protocol gets.
-        batch: Cells asked for at a time.
-        seed: Of the deals and, with the deal's number, of the strategies.
+        rules: Of the deals; None takes the defaults.
+        jobs: Processes that replay side by side.
+        progress: Called after each replay; there are players x shares x replays of them.
 
     Returns:
         The document of `bench-strategies --json`: "strategies" maps each name, "exhaustive" among
-        them, to cells_share, regret (median), regret_p90, replays and curve, a row [cells_share,
-        median regret] for each budget.
+        them, to a `search.regret.summary`.
+
+    Raises:
+        ValueError: for an unknown strategy, or when no seed is left for the truth.
     """
+    rules = rules or Rules()
     if not isinstance(players, Mapping):
-        players = {name: _named(name) for name in players}
-    deals = [deal(table, np.random.default_rng((seed, i)), seeds) for i in range(replays)]
-    cells = deals[0].scores.size
-    best = [dealt.regret(dealt.exhaustive()) for dealt in deals]
-    documents = {EXHAUSTIVE: _document([(1.0, np.array(best))])}
-    for name, player in players.items():
-        rows = []
-        for share in shares:
-            played = [
-                play(dealt, player(dealt.problem, i, round(share * cells)), batch)
-                for i, dealt in enumerate(deals)
-            ]
-            spent = float(np.mean([one.cells for one in played])) / cells
-            rows.append((spent, np.array([one.regret for one in played])))
-        documents[name] = _document(rows)
+        players = {name: named_player(name) for name in players}
+    blocks = rules.deal(table, 0).problem.blocks
+    cells = table.problem.configs * blocks
+    tasks = [
+        (player, share, number)
+        for player in players.values()
+        for share in shares
+        for number in range(replays)
+    ]
+    played = []
+    for one in replay_all(table, rules, tasks, jobs):
+        played.append(one)
+        if progress is not None:
+            progress()
+    results = iter(played)
+    documents = {EXHAUSTIVE: summary([(1.0, exhaustive_regrets(table, rules, replays))])}
+    for name in players:
+        points = []
+        for _ in shares:
+            group = [next(results) for _ in range(replays)]
+            spent = float(np.mean([one.cells for one in group])) / cells
+            points.append((spent, np.array([one.regret for one in group])))
+        documents[name] = summary(points)
     return {
         "table": table.name,
         "configs": table.problem.configs,
-        "blocks": deals[0].problem.blocks,
+        "blocks": blocks,
         "strategies": documents,
     }
 
 
-def _named(name: str) -> Player:
-    return lambda problem, seed, cells: make_strategy(name, problem, seed=seed, max_cells=cells)
+def exhaustive_regrets(table: ScoreTable, rules: Rules, replays: int) -> FloatArray:
+    """Regret of exhaustive search's own pick on each deal, (replays,)."""
+    deals = (rules.deal(table, number) for number in range(replays))
+    return np.array([dealt.regret(dealt.exhaustive()) for dealt in deals])
 
 
-def _document(rows: Sequence[tuple[float, FloatArray]]) -> dict[str, Any]:
-    # Nothing picked is as bad as it gets: it must not vanish from a median.
-    share, regrets = rows[-1][0], np.where(np.isnan(rows[-1][1]), np.inf, rows[-1][1])
-    return {
-        "cells_share": share,
-        "regret": _finite(np.median(regrets)),
-        "regret_p90": _finite(np.quantile(regrets, 0.9, method="higher")),
-        "replays": len(regrets),
-        "curve": [
-            [spent, _finite(np.median(np.where(np.isnan(row), np.inf, row)))] for spent, row in rows
-        ],
-    }
+def named_player(name: str) -> Player:
+    """The strategy of that name as a player; an unknown name is found out when it plays."""
+    return functools.partial(_make_named, name)
 
 
-def _finite(value: np.floating[Any]) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _make_named(name: str, problem: Problem, seed: int, cells: int) -> Strategy:
+    return make_strategy(name, problem, seed=seed, max_cells=cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,9 @@ import numpy as np
 
 from search.strategies.board import FloatArray, IntArray, Problem
 
+METADATA = b"foldrace"  # key of a table's own account of itself in its file
 _RESERVED = ("seed", "fold", "score")
+_MEASURED = ("seconds",)  # of a cell, and no axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,31 +39,37 @@ class ScoreTable:
 def read_table(
     path: Path,
     *,
-    mode: Literal["max", "min"] = "max",
-    shape: Sequence[str] = (),
-    floor: Mapping[str, Any] | None = None,
+    mode: Literal["max", "min"] | None = None,
+    shape: Sequence[str] | None = None,
+    floor: Sequence[Mapping[str, Any]] | None = None,
 ) -> ScoreTable:
     """A table from a Parquet file: columns seed, fold, score and one for each axis; a row a cell.
 
     Numbers are ordered by value; strings and booleans have no order; a null is an inert axis. A
-    null score is a failed cell.
+    null score is a failed cell. `foldrace export` writes such files, with an account of themselves
+    that stands in for arguments that are None.
 
     Args:
         path: The file; its stem is the table's name.
-        mode: Whether a high or a low score is good.
-        shape: Axes that decide what can share a stack.
-        floor: Axis values; the configs that have them get every block.
+        mode: Whether a high or a low score is good ("max").
+        shape: Axes that decide what can share a stack (none).
+        floor: Axis values of configs that get every block, one mapping for each (none).
 
     Raises:
-        ValueError: for a missing column, an axis that is not there, or a cell that is there twice.
+        ValueError: for a missing column, an axis or a floor config that is not there, or a cell
+            that is there twice.
     """
     import pyarrow.parquet as pq
 
     data = pq.read_table(path)
+    about = json.loads((data.schema.metadata or {}).get(METADATA, b"{}"))
+    mode = about.get("mode", "max") if mode is None else mode
+    shape = about.get("shape", ()) if shape is None else shape
+    floor = about.get("floor", ()) if floor is None else floor
     columns = {name: data.column(name).to_pylist() for name in data.column_names}
-    axes = tuple(name for name in columns if name not in _RESERVED)
+    axes = tuple(name for name in columns if name not in _RESERVED + _MEASURED)
     missing = [name for name in _RESERVED if name not in columns]
-    missing += [name for name in (*shape, *(floor or {})) if name not in axes]
+    missing += [name for name in {*shape, *(n for one in floor for n in one)} if name not in axes]
     if missing or not axes:
         raise ValueError(
             f"{path.name} must have the columns seed, fold, score and its axes; missing {missing}, "
@@ -77,31 +86,40 @@ def read_table(
     for point, seed, fold, score in rows:
         if score is not None:
             scores[where[point], seeds.index(seed), folds.index(fold)] = score
-    problem = _problem(list(where), axes, len(seeds) * len(folds), mode, shape, floor)
+    levels = {name: about.get("axes", {}).get(name, columns[name]) for name in axes}
+    problem = _problem(list(where), levels, len(seeds) * len(folds), mode, shape, floor)
     return ScoreTable(path.stem, axes, problem, np.array(seeds), scores)
 
 
 def _problem(
     configs: list[tuple[Any, ...]],
-    axes: tuple[str, ...],
+    levels: Mapping[str, Sequence[Any]],
     blocks: int,
     mode: Literal["max", "min"],
     shape: Sequence[str],
-    floor: Mapping[str, Any] | None,
+    floor: Sequence[Mapping[str, Any]],
 ) -> Problem:
+    axes = tuple(levels)
+
     def part(config: tuple[Any, ...], names: Sequence[str]) -> tuple[Any, ...]:
         return tuple(config[axes.index(name)] for name in names)
 
     groups = {key: i for i, key in enumerate(dict.fromkeys(part(c, shape) for c in configs))}
     columns = list(zip(*configs, strict=True))
-    kept = () if floor is None else tuple(floor)
+    # An axis that a floor config does not name is inert in it.
+    where = {config: i for i, config in enumerate(configs)}
+    wanted = [tuple(one.get(name) for name in axes) for one in floor]
+    absent = [one for one in wanted if one not in where]
+    if absent:
+        raise ValueError(f"floor must be configs of the table, {absent} are not; axes: {axes}.")
     return Problem(
-        features=np.stack([_positions(column) for column in columns], axis=1),
+        features=np.stack(
+            [_positions(column, levels[axis]) for axis, column in zip(axes, columns, strict=True)],
+            axis=1,
+        ),
         shapes=np.array([groups[part(config, shape)] for config in configs]),
         blocks=blocks,
-        floor=tuple(
-            i for i, c in enumerate(configs) if floor and part(c, kept) == tuple(floor.values())
-        ),
+        floor=tuple(sorted({where[one] for one in wanted})),
         mode=mode,
         unordered=tuple(
             i for i, column in enumerate(columns) if any(isinstance(v, str | bool) for v in column)
@@ -109,7 +127,8 @@ def _problem(
     )
 
 
-def _positions(values: Sequence[Any]) -> FloatArray:
-    levels = sorted({value for value in values if value is not None})
-    places = {value: float(i) for i, value in enumerate(levels)}
-    return np.array([np.nan if value is None else places[value] for value in values])
+def _positions(values: Sequence[Any], levels: Sequence[Any]) -> FloatArray:
+    """Place of each value among an axis's levels; nan for one that is none of them, or inert."""
+    known = sorted({value for value in levels if value is not None})
+    places = {value: float(i) for i, value in enumerate(known)}
+    return np.array([places.get(value, np.nan) for value in values])

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from trainables.engine import ranges
 from trainables.engine.encoder import hidden_dropout
 from trainables.engine.output import Output
 from trainables.losses.soft_triple import SoftTripleLoss
@@ -93,13 +94,7 @@ class Config:
             "clip_norm at least 0": self.clip_norm >= 0,
             f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
         }
-        broken = [
-            f"{rule}, got {getattr(self, rule.split()[0])!r}"
-            for rule, holds in rules.items()
-            if not holds
-        ]
-        if broken:
-            raise ValueError(f"A triple_entropy config must have {'; '.join(broken)}.")
+        ranges.check("triple_entropy", self, rules)
 
 
 class TripleEntropy(nn.Module):

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from search.strategies.board import (
     FAILED,
     OPEN,
     TOLD,
     Board,
-    BoolArray,
-    FloatArray,
     IntArray,
     Problem,
 )
 from search.strategies.plain import best_complete, first_then
+from search.strategies.signed_ranks import worse
 
-# Optuna's own defaults (optuna.pruners.WilcoxonPruner).
-_P_THRESHOLD = 0.1
-_STARTUP_STEPS = 2
 _AT_ONCE = 4
 # Cells after which halving keeps the better third (rounds grow threefold, as usual).
 _KEEP = 3
@@ -71,22 +66,12 @@ class Wilcoxon:
         told = board.state[config] == TOLD
         key = (config, best, int(told.sum()))
         if key not in self._verdicts:
-            self._verdicts[key] = _worse(
+            self._verdicts[key] = worse(
                 board.scores[config, told] * self._problem.sign,
                 board.scores[best] * self._problem.sign,
                 told,
             )
         return self._verdicts[key]
-
-
-def _worse(mine: FloatArray, best: FloatArray, told: BoolArray) -> bool:
-    if len(mine) < _STARTUP_STEPS or mine.mean() >= best.mean():
-        return False
-    differences = mine - best[told]
-    if not differences.any():
-        return False
-    test = stats.wilcoxon(differences, alternative="less", zero_method="zsplit")
-    return bool(test.pvalue < _P_THRESHOLD)
 
 
 class Halving:

@@ -72,16 +72,35 @@ class Race:
         self._problem = problem
         self._seed = seed
         self._max_cells = max_cells
+        self._affordable: int | None = None
         self._stop_margin = stop_margin
-        horizon = typical_cells(problem) if max_cells is None else max_cells
-        opening = min(_OPENING_SHARE * horizon, 0.7 * problem.configs)
-        self._opening = max(opening, len(problem.first))
-        self._finalists = int(np.clip(round(_FINAL_SHARE * horizon / problem.blocks), *_FINALISTS))
         rng = np.random.default_rng((seed, 1))
         self._turn = rng.permutation(problem.configs) % problem.blocks
         self._order = rng.permutation(problem.configs)
         self._features = build_features(problem)
         self._cache: tuple[int, Belief] | None = None
+
+    def afford(self, cells: int) -> None:
+        """Plan with no more than so many cells in all: the final must fit into the time left."""
+        self._affordable = cells
+
+    @property
+    def _horizon(self) -> int:
+        """Cells that the race plans with."""
+        limits = [n for n in (self._max_cells, self._affordable) if n is not None]
+        if self._max_cells is None:
+            limits.append(typical_cells(self._problem))
+        return min(limits)
+
+    @property
+    def _opening(self) -> float:
+        share = min(_OPENING_SHARE * self._horizon, 0.7 * self._problem.configs)
+        return max(share, len(self._problem.first))
+
+    @property
+    def _finalists(self) -> int:
+        many = round(_FINAL_SHARE * self._horizon / self._problem.blocks)
+        return int(np.clip(many, *_FINALISTS))
 
     def propose(self, board: Board, limit: int) -> IntArray:
         """Cells of the opening, the middle or the final, whichever the board is in, (cells, 2)."""
@@ -136,7 +155,8 @@ class Race:
 
     def _left(self, board: Board) -> float:
         spent = board.count(ASKED, TOLD, FAILED)
-        return np.inf if self._max_cells is None else self._max_cells - spent
+        limits = [n for n in (self._max_cells, self._affordable) if n is not None]
+        return min(limits) - spent if limits else np.inf
 
     def _draws(self, limit: int) -> int:
         wanted = max(64, 2 * min(limit, 256))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
@@ -17,6 +20,9 @@ class Tpe:
     The sampler sees what the board holds and nothing else: its study is rebuilt from the settled
     configs in the order of their ids, and its random stream is seeded by how many there are. So the
     proposals do not depend on the order in which cells came in.
+
+    Attributes:
+        axes: The positions of each axis, as Optuna knows them.
     """
 
     def __init__(self, problem: Problem, seed: int) -> None:
@@ -24,7 +30,7 @@ class Tpe:
         self._seed = seed
         known = np.isfinite(problem.features)
         self._known = known
-        self._axes: dict[str, optuna.distributions.BaseDistribution] = {
+        self.axes: dict[str, optuna.distributions.BaseDistribution] = {
             f"axis_{axis}": CategoricalDistribution(tuple(range(int(top) + 1)))
             if axis in problem.unordered
             else IntDistribution(0, int(top))
@@ -60,9 +66,17 @@ class Tpe:
         settled = board.settled()
         values = board.adjusted_means()
         study = self._study(settled, taken & ~settled, values, int(taken.sum()))
-        params = study.ask(self._axes).params
-        point = np.array([float(params[name]) for name in self._axes])
-        free = np.flatnonzero(~taken)
+        return self.nearest(study.ask(self.axes).params, ~taken)
+
+    def nearest(self, params: Mapping[str, Any], among: BoolArray) -> int:
+        """The config nearest to a point of the axes; not every point need be a config.
+
+        Args:
+            params: A position for each of `axes`.
+            among: Configs to choose from, at least one, bool (configs,).
+        """
+        point = np.array([float(params[name]) for name in self.axes])
+        free = np.flatnonzero(among)
         gaps = np.abs(self._problem.features[free] - point) * self._scale
         return int(free[np.argmin(np.where(self._known[free], gaps, 0.0).sum(axis=1))])
 
@@ -70,30 +84,26 @@ class Tpe:
         self, settled: BoolArray, pending: BoolArray, values: FloatArray, stream: int
     ) -> optuna.Study:
         seeds = np.random.SeedSequence((self._seed, stream))
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
-            study = optuna.create_study(
-                direction="maximize" if self._problem.mode == "max" else "minimize",
-                sampler=optuna.samplers.TPESampler(seed=int(seeds.generate_state(1)[0])),
-            )
-        finally:
-            optuna.logging.set_verbosity(verbosity)
+        study = quiet_study(self._problem, int(seeds.generate_state(1)[0]))
         # A config all of whose cells failed is as if it were never tried; it is taken all the same.
         done = np.flatnonzero(settled & np.isfinite(values))
         study.add_trials(
-            [self._trial(i, TrialState.COMPLETE, float(values[i])) for i in done.tolist()]
-            + [self._trial(i, TrialState.RUNNING, None) for i in np.flatnonzero(pending).tolist()]
+            [self.trial(i, TrialState.COMPLETE, float(values[i])) for i in done.tolist()]
+            + [self.trial(i, TrialState.RUNNING, None) for i in np.flatnonzero(pending).tolist()]
         )
         return study
 
-    def _trial(
-        self, config: int, state: optuna.trial.TrialState, value: float | None
+    def trial(
+        self,
+        config: int,
+        state: optuna.trial.TrialState,
+        value: float | None,
     ) -> optuna.trial.FrozenTrial:
+        """A config as Optuna knows it."""
         known = {
             name: int(position)
             for name, position, active in zip(
-                self._axes, self._problem.features[config], self._known[config], strict=True
+                self.axes, self._problem.features[config], self._known[config], strict=True
             )
             if active  # an inert axis teaches the sampler nothing
         }
@@ -101,5 +111,18 @@ class Tpe:
             state=state,
             value=value,
             params=known,
-            distributions={name: self._axes[name] for name in known},
+            distributions={name: self.axes[name] for name in known},
         )
+
+
+def quiet_study(problem: Problem, seed: int) -> optuna.Study:
+    """An empty TPE study in the problem's direction, in memory; Optuna would log its making."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(
+            direction="maximize" if problem.mode == "max" else "minimize",
+            sampler=optuna.samplers.TPESampler(seed=seed),
+        )
+    finally:
+        optuna.logging.set_verbosity(verbosity)

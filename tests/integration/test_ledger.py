@@ -161,6 +161,20 @@ def test_of_two_finished_runs_of_a_key_the_older_stays(
     assert finished_keys(ledger_uri) == {key_of(1): 1}
 
 
+def test_a_run_that_stands_on_two_pages_is_one_run(
+    open_ledger: Opener, ledger_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pages are cut by number: a cell that comes in between two of them moves the rest down.
+    record(first := open_ledger(), 1)
+    assert first.flush(30)
+    ledger = open_ledger()
+    store = ledger._recorder._store
+    pages = store.runs
+    monkeypatch.setattr(store, "runs", lambda *which: [*pages(*which), *pages(*which)])
+    assert set(ledger.known_cells(FAMILY)) == {key_of(1)}
+    assert finished_keys(ledger_uri) == {key_of(1): 1}
+
+
 @pytest.mark.parametrize("ref", ["a" * 64, "b" * 32])
 def test_predictions_of_an_unknown_cell_are_refused(open_ledger: Opener, ref: str) -> None:
     with pytest.raises(LedgerError, match=f"No finished cell|{ref}"):

@@ -243,10 +243,40 @@ def test_strategies_are_replayed_on_a_table_file(
     race = document["strategies"]["race"]
     assert race["replays"] == 3
     assert race["cells_share"] <= 0.2
-    assert cli.main(["bench-strategies", str(path), *flags]) == 0
-    assert "race" in capsys.readouterr().out
+    figure = tmp_path / "regret.png"
+    assert (
+        cli.main(["bench-strategies", str(path), str(path), *flags, "--figure", str(figure)]) == 0
+    )
+    assert capsys.readouterr().out.count("race") == 2
+    assert figure.stat().st_size > 10_000
 
 
 def test_a_table_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench-strategies", "nowhere.parquet"]) == 2
     assert "nowhere.parquet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--strategies", "race,rase"], "No strategy named 'rase'. Known: race, grid"),
+        (["--shares", "0,2"], "--shares must lie in (0, 1]"),
+        (["--shares", "few"], "--shares wants numbers with commas, got 'few'"),
+        (["--jobs", "0"], "--jobs be at least 1, got"),
+        (["--figure", "regret.doc"], "--figure must end in .png or .svg or .pdf, got 'regret.doc'"),
+    ],
+)
+def test_a_benchmark_that_cannot_be_run_is_refused_before_it_starts(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "empty.parquet"
+    path.touch()
+    assert cli.main(["bench-strategies", str(path), *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_peers_can_be_replayed_but_not_run() -> None:
+    parser = cli.build_parser()
+    parser.parse_args(["bench-strategies", "t.parquet", "--strategies", "forgiving,tpe-wilcoxon"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(["run", "smoke", "--data", "d", "--model", "m", "--strategy", "pooled"])

@@ -29,6 +29,10 @@ class Listed:
 
     def __init__(self, pairs: list[Pair]) -> None:
         self.waiting = list(pairs)
+        self.affordable: int | None = None
+
+    def afford(self, cells: int) -> None:
+        self.affordable = cells
 
     @property
     def done(self) -> bool:
@@ -144,6 +148,17 @@ def test_nothing_starts_that_would_end_after_the_deadline() -> None:
     dispatcher.received("a", _done("0-0", seconds=100.0))
     assert dispatcher.next_stack("b") == []
     assert dispatcher.out_of_time
+
+
+def test_the_strategy_hears_what_the_time_left_allows() -> None:
+    dispatcher = _dispatcher(
+        [(n, 0) for n in range(9)], {}, stack=1, slots=2, deadline=time.monotonic() + 100
+    )
+    dispatcher.next_stack("a")
+    assert dispatcher.strategy.affordable is None, "nothing measured yet"
+    dispatcher.received("a", _done("0-0", seconds=10.0))
+    dispatcher.next_stack("b")
+    assert dispatcher.strategy.affordable in (17, 18)  # 10 on each of 2 slots, less a tenth
 
 
 @given(

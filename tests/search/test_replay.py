@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from search.race import Problem, make_strategy
-from search.replay import deal, judge, play
+from search.replay import Rules, deal, judge, play
 from search.score_table import ScoreTable, read_table
 
 
@@ -151,7 +151,9 @@ def test_a_deal_must_leave_a_seed_for_the_truth():
 
 def test_judging_gives_every_strategy_the_same_deals():
     scores = np.random.default_rng(0).normal(size=(12, 5, 2)).cumsum(axis=0)
-    document = judge(table(scores), ["grid", "race"], shares=(0.3, 1.0), replays=4, seeds=2)
+    document = judge(
+        table(scores), ["grid", "race"], shares=(0.3, 1.0), replays=4, rules=Rules(seeds=2)
+    )
     assert document["table"] == "hand"
     assert (document["configs"], document["blocks"]) == (12, 4)
     assert set(document["strategies"]) == {"exhaustive", "grid", "race"}
@@ -165,7 +167,9 @@ def test_judging_gives_every_strategy_the_same_deals():
 
 
 def test_a_strategy_that_completes_nothing_has_no_regret_to_show():
-    document = judge(table(np.zeros((5, 3, 2))), ["grid"], shares=(0.1,), replays=2, seeds=2)
+    document = judge(
+        table(np.zeros((5, 3, 2))), ["grid"], shares=(0.1,), replays=2, rules=Rules(seeds=2)
+    )
     assert document["strategies"]["grid"]["regret"] is None
 
 
@@ -188,7 +192,7 @@ def cells():
 
 def test_a_parquet_file_becomes_a_table(tmp_path):
     path = write(tmp_path / "tiny.parquet", **cells())
-    got = read_table(path, shape=("k",), floor={"k": 2, "pooling": "mean"})
+    got = read_table(path, shape=("k",), floor=[{"k": 2, "pooling": "mean"}])
     assert (got.name, got.axes, got.seeds.tolist()) == ("tiny", ("k", "pooling"), [3, 7])
     assert got.problem.features.tolist() == [[1, 0], [1, 1], [0, 0], [0, 1]]
     assert got.problem.shapes.tolist() == [0, 0, 1, 1]
@@ -213,9 +217,39 @@ def test_null_axes_are_inert_and_null_scores_failed(tmp_path):
         ({"score": None}, {}, r"missing \['score'\], found \['fold', 'k', 'pooling', 'seed'\]"),
         ({}, {"shape": ("kk",)}, r"missing \['kk'\]"),
         ({"fold": [0] * 16}, {}, "8 cells more than once"),
+        ({}, {"floor": [{"k": 3, "pooling": "mean"}]}, r"\(3, 'mean'\)\] are not"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, change, options, message):
     columns = {name: values for name, values in {**cells(), **change}.items() if values is not None}
     with pytest.raises(ValueError, match=message):
         read_table(write(tmp_path / "t.parquet", **columns), **options)
+
+
+def test_several_processes_replay_what_one_would():
+    scores = np.random.default_rng(0).normal(size=(12, 5, 2)).cumsum(axis=0)
+    alone, together = (
+        judge(
+            table(scores),
+            ["grid", "forgiving"],
+            shares=(0.3,),
+            replays=3,
+            rules=Rules(seeds=2),
+            jobs=jobs,
+        )
+        for jobs in (1, 2)
+    )
+    assert alone == together
+
+
+def test_every_replay_is_reported():
+    seen = []
+    judge(
+        table(np.zeros((4, 3, 2))),
+        ["grid", "random"],
+        shares=(0.5, 1.0),
+        replays=3,
+        rules=Rules(seeds=2),
+        progress=lambda: seen.append(None),
+    )
+    assert len(seen) == 2 * 2 * 3

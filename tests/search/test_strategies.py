@@ -97,6 +97,24 @@ def test_a_race_ends_with_complete_finalists_whatever_budget_and_batch(budget, b
         assert abs(strategy.winner() - 42) <= 8
 
 
+@pytest.mark.parametrize("allowed", [120, 250, 600])
+def test_a_race_against_the_clock_keeps_time_for_its_final(allowed):
+    # No budget of cells: only what is said to be left, less with every cell, until time is up.
+    scores = peak(200, 20, noise=0.02)
+    strategy = make_strategy("race", line(200, 20), max_cells=4000)
+    while strategy.spent < allowed:
+        strategy.afford(allowed - strategy.spent)
+        for config, block in strategy.ask(min(4, allowed - strategy.spent)):
+            strategy.tell(config, block, float(scores[config, block]))
+    assert strategy.spent <= allowed
+    assert strategy.board.complete().sum() >= 2
+    assert strategy.winner() is not None
+    resumed = make_strategy("race", line(200, 20), max_cells=4000)
+    for config, block in np.argwhere(np.isfinite(strategy.board.scores)).tolist():
+        resumed.tell(config, block, float(strategy.board.scores[config, block]))
+    assert not resumed.done, "with more time, the race goes on"
+
+
 def test_a_race_without_a_budget_ends_by_itself_with_few_cells():
     strategy = make_strategy("race", line(200, 20, floor=(0,)))
     scores = peak(200, 20, noise=0.002)

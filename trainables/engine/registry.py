@@ -63,6 +63,22 @@ def load(package: str, name: str, attribute: str) -> Any:
     Raises:
         RegistryError: naming the nearest entries, or the attribute that the entry lacks.
     """
+    module = _module(package, name)
+    if not hasattr(module, attribute):
+        raise RegistryError(f"{module.__name__} must define {attribute}, and does not.")
+    return getattr(module, attribute)
+
+
+def defines(package: str, name: str, attribute: str) -> bool:
+    """Whether an entry defines what not every entry of its package must.
+
+    Raises:
+        RegistryError: if there is no such entry.
+    """
+    return hasattr(_module(package, name), attribute)
+
+
+def _module(package: str, name: str) -> ModuleType:
     wanted = name.replace("-", "_")
     if wanted not in names(package):
         kind = package.rsplit(".", maxsplit=1)[-1]
@@ -73,12 +89,8 @@ def load(package: str, name: str, attribute: str) -> Any:
         )
     plugged = _plugged.get(package, {})
     if wanted in plugged:
-        module = plugged[wanted]
-    else:
-        module = importlib.import_module(f"{package}.{wanted}")
-    if not hasattr(module, attribute):
-        raise RegistryError(f"{package}.{wanted} must define {attribute}, and does not.")
-    return getattr(module, attribute)
+        return plugged[wanted]
+    return importlib.import_module(f"{package}.{wanted}")
 
 
 def load_plugin(path: Path | str) -> tuple[str, ...]:

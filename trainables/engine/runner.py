@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import copy
 import gc
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,10 @@ from trainables.engine import (
     batches,
     binding,
     checkpoint,
+    cost,
     encoder,
     folds,
+    heads,
     loop,
     registry,
     scoring,
@@ -34,24 +34,12 @@ from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.textdata import TextData
 
+# Heads are timed in a stack of so many: alone, a head would pay for what a stack shares.
+_HEADS_MEASURED = 32
+
 
 class TaskChangedError(ValueError):
     """The data or the weights on this machine are not those that the sweep was planned with."""
-
-
-@dataclass(frozen=True)
-class Timing:
-    """What a few measured steps say of a cell.
-
-    Attributes:
-        seconds_per_step: Of one training step.
-        steps_per_cell: Training steps of a whole cell.
-        seconds_per_cell: Training and scoring of a whole cell.
-    """
-
-    seconds_per_step: float
-    steps_per_cell: int
-    seconds_per_cell: float
 
 
 def _checked_data(task: Task) -> TextData:
@@ -116,6 +104,9 @@ def train_stack(
     if threads is not None:
         torch.set_num_threads(threads)
     data = _checked_data(task)
+    if heads.trains_heads(task.trainable):
+        _train_heads(task, data, cells, report)
+        return
     encoder.load_encoder(task.model)
     # What is loaded by now stays: a collection after each cell need not look at it again.
     gc.collect()
@@ -141,11 +132,30 @@ def train_stack(
             checkpoint.remove(folder)
 
 
+def _train_heads(
+    task: Task, data: TextData, cells: Sequence[Cell], report: Callable[[CellResult], None]
+) -> None:
+    told: set[str] = set()
+
+    def tell(result: CellResult) -> None:
+        told.add(result.key)
+        report(result)
+
+    cost.forget_peak()
+    try:
+        heads.train(task, data, cells, tell, cost.peak_mib)
+    except Exception as error:  # as in train_stack, for those that were not through
+        for cell in cells:
+            if cell.key not in told:
+                message = f"{type(error).__name__}: {error}"
+                report(CellResult(key=cell.key, status="failed", error=message))
+
+
 def _train_cell(
     task: Task, data: TextData, cell: Cell, accumulation: int, folder: Path | None
 ) -> CellResult:
     began = time.perf_counter()
-    _forget_peak()
+    cost.forget_peak()
     config = binding.bind(task.trainable, cell.config)
 
     def score(
@@ -166,7 +176,7 @@ def _train_cell(
     metrics = {
         **score(fit.rows, fit.probabilities),
         "seconds": time.perf_counter() - began,
-        "peak_memory_mib": _peak_mib(),
+        "peak_memory_mib": cost.peak_mib(),
     }
     return CellResult(
         key=cell.key,
@@ -183,7 +193,7 @@ def _few(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: metrics[name] for name in ("loss", "accuracy", "macro_f1")}
 
 
-def measure(task: Task, cell: Cell, steps: int = 4) -> Timing:
+def measure(task: Task, cell: Cell, steps: int = 4) -> cost.Timing:
     """Time a few steps of a cell, the first one apart: it pays for what later ones reuse.
 
     Args:
@@ -192,6 +202,8 @@ def measure(task: Task, cell: Cell, steps: int = 4) -> Timing:
         steps: Steps to time.
     """
     data = _checked_data(task)
+    if heads.trains_heads(task.trainable):
+        return heads.measure(task, data, cell, steps, _HEADS_MEASURED)
     config = binding.bind(task.trainable, cell.config)
     rows = _cell_data(task, data, config, cell)
     began = time.perf_counter()
@@ -206,27 +218,4 @@ def measure(task: Task, cell: Cell, steps: int = 4) -> Timing:
     training.predict()
     scoring_s = time.perf_counter() - began
     seconds = start + training.steps * per_step + config.epochs * scoring_s
-    return Timing(per_step, training.steps, seconds)
-
-
-def _forget_peak() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    try:
-        # Linux: start the process's high-water mark anew, so that a cell's peak is its own.
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def _peak_mib() -> float:
-    """Peak memory since `_forget_peak`: of the GPU where there is one, else of the process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return cost.Timing(per_step, training.steps, seconds)

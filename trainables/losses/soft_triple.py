@@ -31,7 +31,7 @@ from torch.utils.checkpoint import checkpoint
 _TOKENS_AT_ONCE = 2048
 
 
-def class_similarity(embeddings: Tensor, proxies: Tensor, gamma: float) -> Tensor:
+def class_similarity(embeddings: Tensor, proxies: Tensor, gamma: Tensor | float) -> Tensor:
     """S' of equation (5): each embedding's soft-maximum similarity to each class.
 
     Args:
@@ -62,6 +62,10 @@ class SoftTripleLoss(nn.Module):
         ValueError: for a value out of range.
     """
 
+    gamma: Tensor
+    scale: Tensor
+    margin: Tensor
+
     def __init__(
         self,
         num_classes: int,
@@ -81,7 +85,9 @@ class SoftTripleLoss(nn.Module):
             )
         if gamma <= 0 or scale <= 0:
             raise ValueError(f"gamma and scale must be above 0, got {gamma} and {scale}.")
-        self.gamma, self.scale, self.margin = gamma, scale, margin
+        # Buffers, not numbers: in a stack of cells each cell has its own.
+        for name, value in (("gamma", gamma), ("scale", scale), ("margin", margin)):
+            self.register_buffer(name, torch.tensor(float(value)), persistent=False)
         self.merge_weight = merge_weight
         self.proxies = nn.Parameter(torch.empty(num_classes, k, embedding_dim))
         nn.init.kaiming_uniform_(self.proxies.view(num_classes * k, embedding_dim), a=5**0.5)
@@ -109,7 +115,8 @@ class SoftTripleLoss(nn.Module):
                 )
             else:
                 similarity = class_similarity(part, proxies, self.gamma)
-            own = functional.one_hot(of_part, similarity.shape[1]).to(similarity.dtype)
+            # Not one_hot, which looks at the values and cannot be batched over cells.
+            own = of_part[:, None] == torch.arange(similarity.shape[1], device=of_part.device)
             logits = self.scale * (similarity - self.margin * own)
             total = total + functional.cross_entropy(logits, of_part, reduction="sum")
         loss = total / len(embeddings)

@@ -18,7 +18,16 @@ CLASSES, K, DIM, TOKENS = 3, 4, 5, 7
 
 def _loss(k: int = K, **settings: float) -> SoftTripleLoss:
     values = {"gamma": 0.1, "scale": 3.3, "margin": 0.3, **settings}
-    return SoftTripleLoss(CLASSES, DIM, k, **values).double()
+    return _double(CLASSES, DIM, k, **values)
+
+
+def _double(*sizes: int, **values: float) -> SoftTripleLoss:
+    # Made in float64, not turned into it: gamma, scale and margin are buffers.
+    torch.set_default_dtype(torch.float64)
+    try:
+        return SoftTripleLoss(*sizes, **values)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def _batch(tokens: int = TOKENS) -> tuple[Tensor, Tensor]:
@@ -34,6 +43,7 @@ def _oracle(loss: SoftTripleLoss, embeddings: Tensor, labels: Tensor) -> float:
         length = math.sqrt(sum(value * value for value in vector))
         return [value / length for value in vector]
 
+    gamma, scale, margin = (float(value) for value in (loss.gamma, loss.scale, loss.margin))
     proxies = [[unit(proxy) for proxy in group] for group in loss.proxies.tolist()]
     total = 0.0
     for vector, label in zip(embeddings.tolist(), labels.tolist(), strict=True):
@@ -41,14 +51,11 @@ def _oracle(loss: SoftTripleLoss, embeddings: Tensor, labels: Tensor) -> float:
         similarity = []
         for group in proxies:
             dots = [sum(a * b for a, b in zip(x, w, strict=True)) for w in group]
-            weights = [math.exp(dot / loss.gamma) for dot in dots]
+            weights = [math.exp(dot / gamma) for dot in dots]
             similarity.append(
                 sum(w * dot for w, dot in zip(weights, dots, strict=True)) / sum(weights)
             )
-        logits = [
-            loss.scale * (s - (loss.margin if c == label else 0.0))
-            for c, s in enumerate(similarity)
-        ]
+        logits = [scale * (s - (margin if c == label else 0.0)) for c, s in enumerate(similarity)]
         total -= logits[label] - math.log(sum(math.exp(logit) for logit in logits))
     return total / len(labels)
 
@@ -66,7 +73,7 @@ def test_it_is_the_papers_equations(gamma: float, scale: float, margin: float) -
 def test_a_case_worked_by_hand() -> None:
     # One proxy a class, the embedding on the first: S' = (1, 0, 0); scale 2, margin 0.5:
     # logits (1, 0, 0), loss = log(e + 2) - 1.
-    loss = SoftTripleLoss(3, 3, 1, gamma=0.1, scale=2.0, margin=0.5).double()
+    loss = _double(3, 3, 1, gamma=0.1, scale=2.0, margin=0.5)
     loss.proxies.data = torch.eye(3, dtype=torch.float64)[:, None, :]
     got = loss(torch.tensor([[7.0, 0.0, 0.0]], dtype=torch.float64), torch.tensor([0]))
     assert got.item() == pytest.approx(math.log(math.e + 2) - 1, rel=1e-12)

@@ -1,0 +1,170 @@
+"""`foldrace bench-strategies`: its options, the replays, their table and figure.
+
+Nothing heavy is imported here: the command line reads the options from this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = """\
+examples:
+  foldrace bench-strategies trec.parquet
+  foldrace bench-strategies trec.parquet tweets.parquet --figure regret.png --jobs 4
+  foldrace bench-strategies trec.parquet --strategies race,pooled,tpe-wilcoxon --replays 200 --json
+"""
+_DEFAULT_STRATEGIES = "race,halving,wilcoxon,tpe,random"
+_DEFAULT_SHARES = "0.01,0.02,0.03,0.05,0.1,0.2,0.5"
+_FIGURES = (".png", ".svg", ".pdf")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "tables",
+        metavar="TABLE",
+        nargs="+",
+        help="Parquet: columns seed, fold, score, and one an axis",
+    )
+    parser.add_argument(
+        "--strategies",
+        default=_DEFAULT_STRATEGIES,
+        metavar="NAME,NAME",
+        help="which to replay beside exhaustive search: those of `foldrace run`, and forgiving, "
+        f"pooled, tpe-wilcoxon ({_DEFAULT_STRATEGIES})",
+    )
+    parser.add_argument(
+        "--shares",
+        default=_DEFAULT_SHARES,
+        metavar="F,F",
+        help=f"budgets as shares of the cells ({_DEFAULT_SHARES})",
+    )
+    parser.add_argument("--replays", type=int, default=50, metavar="N", help="of each (50)")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes that replay side by side (1)"
+    )
+    parser.add_argument(
+        "--protocol-seeds",
+        type=int,
+        default=4,
+        metavar="N",
+        help="seeds a strategy may see; the table's others are the truth (4)",
+    )
+    parser.add_argument(
+        "--mode", choices=["max", "min"], help="whether a high score is good (as the table says)"
+    )
+    parser.add_argument(
+        "--figure", metavar="FILE", help="draw regret against cells: .png, .svg or .pdf"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON document on stdout; of several tables, a list of them",
+    )
+
+
+def bench_strategies(options: argparse.Namespace) -> int:
+    """`foldrace bench-strategies`."""
+    strategies, shares = _checked(options)
+    from search import console, replay
+    from search.score_table import read_table
+    from search.spec import InputError
+
+    documents: list[dict[str, Any]] = []
+    total = len(strategies) * len(shares) * options.replays
+    for path in map(Path, options.tables):
+        try:
+            table = read_table(path, mode=options.mode)
+            with _progress(f"replaying on {path.name}", total) as advance:
+                document = replay.judge(
+                    table,
+                    strategies,
+                    shares=shares,
+                    replays=options.replays,
+                    rules=replay.Rules(seeds=options.protocol_seeds),
+                    jobs=options.jobs,
+                    progress=advance,
+                )
+        except (ValueError, OSError) as error:
+            raise InputError(str(error)) from error
+        documents.append(document)
+        if not options.json:
+            _show(document)
+    if options.figure:
+        from search.report.regret import draw
+
+        draw(documents, Path(options.figure))
+        console.say(f"drawn: {options.figure}")
+    if options.json:
+        answer = documents[0] if len(documents) == 1 else documents
+        sys.stdout.write(json.dumps(answer, indent=2, allow_nan=False) + "\n")
+    return 0
+
+
+def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
+    """Strategies and shares, once every option is known to be sound: replays take their time."""
+    from search.race import PEERS, STRATEGIES
+    from search.spec import InputError
+
+    for table in options.tables:
+        if not Path(table).is_file():
+            raise InputError(f"There is no table {table!r}; give a Parquet file.")
+    strategies = list(dict.fromkeys(options.strategies.split(",")))
+    for name in strategies:
+        if name not in (*STRATEGIES, *PEERS):
+            known = ", ".join((*STRATEGIES, *PEERS))
+            raise InputError(f"No strategy named {name!r}. Known: {known}.")
+    try:
+        shares = sorted({float(share) for share in options.shares.split(",")})
+    except ValueError as error:
+        raise InputError(f"--shares wants numbers with commas, got {options.shares!r}.") from error
+    if not 0 < shares[0] <= shares[-1] <= 1 or options.replays < 1 or options.jobs < 1:
+        raise InputError(
+            "--shares must lie in (0, 1], --replays and --jobs be at least 1, got "
+            f"{options.shares}, {options.replays} and {options.jobs}."
+        )
+    if options.figure and Path(options.figure).suffix not in _FIGURES:
+        raise InputError(f"--figure must end in {' or '.join(_FIGURES)}, got {options.figure!r}.")
+    return strategies, shares
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar once the work has taken two seconds, and when it ends nothing is left of it."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    began = time.monotonic()
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(file=sys.stderr), transient=True)
+    task = bar.add_task(what, total=total)
+
+    def advance() -> None:
+        bar.advance(task)
+        if not bar.live.is_started and time.monotonic() - began > 2:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
+
+
+def _show(document: dict[str, Any]) -> None:
+    from search import console
+    from search.regret import rows
+
+    replays = document["strategies"]["exhaustive"]["replays"]
+    console.say(
+        f"{document['table']}: {document['configs']:,} configs x {document['blocks']} blocks, "
+        f"{replays} replays; regret in points, on seeds that no strategy saw"
+    )
+    console.show_table(rows(document))

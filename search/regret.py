@@ -1,0 +1,91 @@
+"""Regrets of many replays summed up: what a table of them, its JSON and its figure show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from search.strategies.board import FloatArray
+
+_CONFIDENCE = 0.95
+
+
+def summary(points: Sequence[tuple[float, FloatArray]]) -> dict[str, Any]:
+    """One strategy's regrets at each of its budgets, as JSON.
+
+    Args:
+        points: Share of the cells used and the regrets of all replays, (replays,), by budget; nan
+            is a replay that named no config.
+
+    Returns:
+        The last budget's "cells_share", "regret" (median), "regret_low" and "regret_high" (95%
+        interval of the median), "regret_mean", "regret_se" (standard error of the mean) and
+        "regret_p90"; "replays"; "curve", a row [cells_share, regret] for each budget; "points",
+        the figures of each budget. Regrets are in the score's units, null where no config was
+        named.
+    """
+    figures = [{"cells_share": float(share), **_figures(regrets)} for share, regrets in points]
+    return {
+        **figures[-1],
+        "replays": len(points[-1][1]),
+        "curve": [[point["cells_share"], point["regret"]] for point in figures],
+        "points": figures,
+    }
+
+
+def median_ranks(count: int) -> tuple[int, int]:
+    """Ranks, from 0, of the order statistics that enclose the median with 95% confidence.
+
+    Distribution-free: the number of values below the median is binomial. Below 6 values no two of
+    them reach 95%; then the smallest and the largest are taken.
+    """
+    low = int(stats.binom.ppf((1 - _CONFIDENCE) / 2, count, 0.5)) - 1
+    return max(low, 0), min(count - 1 - low, count - 1)
+
+
+def _figures(regrets: FloatArray) -> dict[str, float | None]:
+    # Nothing named is as bad as it gets: it must not vanish from a median.
+    ordered = np.sort(np.where(np.isnan(regrets), np.inf, regrets))
+    low, high = median_ranks(len(ordered))
+    error = (
+        ordered.std(ddof=1) / np.sqrt(len(ordered)) if np.isfinite(ordered[-1:]).all() else np.inf
+    )
+    return {
+        "regret": _finite(np.median(ordered)),
+        "regret_low": _finite(ordered[low]),
+        "regret_high": _finite(ordered[high]),
+        "regret_mean": _finite(ordered.mean()),
+        "regret_se": _finite(error),
+        "regret_p90": _finite(np.quantile(ordered, 0.9, method="higher")),
+    }
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def rows(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The regret table of one `judge` document in points: a row for each strategy and budget."""
+    table = []
+    for name, of in document["strategies"].items():
+        for point in of["points"]:
+            table.append(
+                {
+                    "strategy": name,
+                    "cells": f"{100 * point['cells_share']:.1f}%",
+                    "median regret": _points(point["regret"]),
+                    "95% interval": f"{_points(point['regret_low'])} .. "
+                    f"{_points(point['regret_high'])}",
+                    "mean (s.e.)": f"{_points(point['regret_mean'])} "
+                    f"({_points(point['regret_se'])})",
+                    "90th percentile": _points(point["regret_p90"]),
+                }
+            )
+    return table
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"

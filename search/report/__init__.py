@@ -1,0 +1,1 @@
+"""What a sweep or a benchmark leaves for its readers: tables, figures, HTML."""

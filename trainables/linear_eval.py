@@ -1,0 +1,106 @@
+"""Linear evaluation: one linear layer on frozen features, the usual test of a representation.
+
+Cross-entropy, AdamW, cosine decay of the learning rate.
+
+Source: Better Reasoning Behind Classification Predictions with BERT for Fake News Detection
+(Lee), sections 4.2 "Training Settings" and 4.3 "Linear Evaluation".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.engine import ranges
+from trainables.engine.features import REPRESENTATIONS, Representation
+from trainables.engine.output import Output
+
+VERSION = 1
+
+_SCHEDULES = ("linear", "cosine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters of one cell.
+
+    Attributes:
+        representation: Which features of a text; see `trainables/engine/features.py`.
+        max_length: Tokens a text at most.
+        learning_rate: Peak rate of AdamW.
+        weight_decay: Of AdamW; none on the bias.
+        warmup_fraction: Share of the steps that warm up linearly.
+        schedule: "linear" or "cosine" decay after the warm-up.
+        batch_size: Texts a step.
+        epochs: Passes over the training rows.
+        clip_norm: Largest norm of the gradient; 0 clips nothing.
+        precision: "fp32" or "bf16".
+
+    Raises:
+        ValueError: naming each field out of its range.
+    """
+
+    representation: str
+    max_length: int
+    learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+    schedule: str
+    batch_size: int
+    epochs: int
+    clip_norm: float
+    precision: str
+
+    def __post_init__(self) -> None:
+        rules = {
+            f"representation one of {', '.join(REPRESENTATIONS)}": self.representation
+            in REPRESENTATIONS,
+            "max_length at least 3": self.max_length >= 3,
+            "learning_rate above 0": self.learning_rate > 0,
+            "weight_decay at least 0": self.weight_decay >= 0,
+            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
+            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
+            "batch_size at least 1": self.batch_size >= 1,
+            "epochs at least 1": self.epochs >= 1,
+            "clip_norm at least 0": self.clip_norm >= 0,
+            "precision one of fp32, bf16": self.precision in ("fp32", "bf16"),
+        }
+        ranges.check("linear_eval", self, rules)
+
+
+class LinearEval(nn.Module):
+    """A linear classifier.
+
+    Args:
+        features: Width of a text's features.
+        num_classes: Classes of the data.
+    """
+
+    def __init__(self, features: int, num_classes: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(features, num_classes)
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Output:
+        """Loss and logits of a batch.
+
+        Args:
+            inputs: Features, (batch, features).
+            labels: Class ids, (batch,).
+
+        Returns:
+            A scalar loss and logits (batch, classes).
+        """
+        logits = self.classifier(inputs)
+        return Output(loss=functional.cross_entropy(logits, labels), logits=logits)
+
+
+def representation(config: Config) -> Representation:
+    """The features that a cell is trained on."""
+    return Representation(name=config.representation, max_length=config.max_length)
+
+
+def build(config: Config, features: int, num_classes: int) -> LinearEval:
+    """The module of one cell, drawn from torch's current generator."""
+    return LinearEval(features, num_classes)
