@@ -201,6 +201,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     board.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
     board.add_argument("--top", type=int, default=20, metavar="N", help="rows on the screen (20)")
+    board.add_argument(
+        "--rope", type=float, default=0.5, metavar="POINTS", help="practically equal within (0.5)"
+    )
     for parser_of_sweep in (resume, board):
         _add_ledger(parser_of_sweep)
         _add_json(parser_of_sweep)

@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
 def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
     """Run or resume, show the leaderboard, say how to go on or where to look."""
     from search import console
+    from search.leaderboard import show_leaderboard
     from search.table import summary
 
     try:
@@ -57,7 +58,7 @@ def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
     if options.json:
         _print_json(document)
     else:
-        console.show_leaderboard(document)
+        show_leaderboard(document)
         console.show_end(outcome)
     if not document["cells_done"]:
         raise SweepError(
@@ -118,17 +119,20 @@ def plan(options: argparse.Namespace) -> int:
 
 def leaderboard(options: argparse.Namespace) -> int:
     """`foldrace leaderboard`."""
-    from search import console, sweep
+    if not 0 <= options.rope < 100:
+        raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")
+    from search import sweep
+    from search.leaderboard import show_leaderboard
     from search.table import summary
 
     _, planned, table, standings = sweep.load(
-        tracking_uri(options), options.experiment, options.sweep
+        tracking_uri(options), options.experiment, options.sweep, options.rope / 100
     )
     document = summary(planned, table, standings)
     if options.json:
         _print_json(document)
     else:
-        console.show_leaderboard(document, top=options.top)
+        show_leaderboard(document, top=options.top)
     return 0
 
 

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 from search.delivery import RefusedError
 from search.journal import Journal
@@ -203,6 +204,15 @@ class _MlflowStore:
     def reopen(self, run_id: str) -> None:
         with _plain_errors():
             self.client.update_run(run_id, status="RUNNING")
+
+    def folder(self, kind: Kind) -> Path | None:
+        with _plain_errors():
+            found = self.client.get_experiment_by_name(self._names[kind])
+        place = "" if found is None else str(found.artifact_location)
+        if "://" in place.replace("file://", "", 1):
+            return None
+        path = Path(unquote(place.removeprefix("file://")))
+        return path if path.is_dir() else None
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
         with _plain_errors(), tempfile.TemporaryDirectory() as folder:

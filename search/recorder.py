@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from search import payloads
@@ -54,6 +55,10 @@ class Store(Protocol):
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
         """A file of a run; None if it has no such file."""
+        ...
+
+    def folder(self, kind: Kind) -> Path | None:
+        """Where on this machine the runs' files lie; None if on a server or in a bucket."""
         ...
 
     def reopen(self, run_id: str) -> None:

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from search.intake import Intake, Watcher, sweep_tags
 from search.ledger import Ledger, SweepRecord
 from search.plan import Plan, prepare, rebuild
+from search.pooled import gather
 from search.race import Strategy, make_strategy
 from search.spec import InputError, SweepError, SweepSpec
-from search.standings import Standings, held_out_share, judge, mean_interval
+from search.standings import ROPE, Standings, judge
 from search.table import Table, planned_cells, summary, tell_known
-from trainables.engine.contract import CellResult, Task
+from search.truth import FILE, Truth
+from trainables.engine.contract import Task
 
 # Where a run keeps what is not yet in the ledger; below the folder that it is started in.
 STATE = Path(".foldrace")
@@ -48,22 +50,6 @@ class Outcome:
     standings: Standings
     complete: bool
     seconds: float
-
-
-class Watcher:
-    """Told what happens during a run; this one says nothing. The console has one that draws."""
-
-    def reused(self, plan: Plan, table: Table, planned: int) -> None:
-        """The ledger has been read."""
-
-    def started(self, slots: int) -> None:
-        """Ray is up and trains so many stacks at once."""
-
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
-        """A cell has come in."""
-
-    def closed(self) -> None:
-        """The run is over, whichever way."""
 
 
 def open_ledger(tracking_uri: str, experiment: str) -> Ledger:
@@ -123,26 +109,56 @@ def run(
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
         if sweep_id is None:
-            sweep_id = ledger.start_sweep(spec.name, _saved(plan), _tags(plan))
+            sweep_id = ledger.start_sweep(spec.name, _saved(plan), sweep_tags(plan))
         else:
             ledger.resume_sweep(sweep_id)
-        recorder = _Recorder(plan, table, ledger, sweep_id, strategy.tell, watcher)
-        recorder.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
+        _keep_labels(plan, ledger, sweep_id)
+        intake = Intake(plan, table, ledger, sweep_id, strategy.tell, watcher)
+        intake.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
         watcher.reused(plan, table, planned_cells(plan))
         complete = strategy.done
         status = "FAILED"
         try:
             if not complete:
-                complete = _train(plan, strategy, recorder, sweep_id, watcher)
+                complete = _train(plan, strategy, intake, sweep_id, watcher)
             status = "FINISHED" if complete else "KILLED"
         except KeyboardInterrupt:
             status = "KILLED"
             raise
         finally:
             watcher.closed()
-            standings = judge(plan, table.scores, strategy.winner(), table.failed)
+            standings = _judged(plan, table, strategy, ledger, sweep_id)
             ledger.finish_sweep(sweep_id, status, summary(plan, table, standings))
         return Outcome(sweep_id, plan, table, standings, complete, time.monotonic() - began)
+
+
+def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
+    """Keep the true labels with the sweep: a leaderboard corrects the winner without the data."""
+    from trainables.engine.dataset import load_data
+
+    if ledger.file(sweep_id, FILE) is None:
+        data = load_data(plan.spec.data)
+        truth = Truth(data.labels, data.groups, data.label_names)
+        ledger.attach(sweep_id, {FILE: truth.to_bytes()})
+
+
+def _judged(
+    plan: Plan,
+    table: Table,
+    strategy: Strategy,
+    ledger: Ledger,
+    sweep_id: str,
+    rope: float = ROPE,
+) -> Standings:
+    """The standings, the winner corrected from the predictions in the ledger if they are there."""
+    return judge(
+        plan,
+        table.scores,
+        strategy.winner(),
+        table.failed,
+        pool=lambda configs: gather(ledger, sweep_id, plan, configs),
+        rope=rope,
+    )
 
 
 def _strategy(plan: Plan) -> Strategy:
@@ -156,9 +172,7 @@ def _strategy(plan: Plan) -> Strategy:
     )
 
 
-def _train(
-    plan: Plan, strategy: Strategy, recorder: _Recorder, sweep_id: str, watcher: Watcher
-) -> bool:
+def _train(plan: Plan, strategy: Strategy, intake: Intake, sweep_id: str, watcher: Watcher) -> bool:
     # Ray takes seconds to import: a sweep that finds all its cells in the ledger does without.
     from search import tuner
     from search.dispatch import Work
@@ -166,7 +180,7 @@ def _train(
     hours = plan.spec.budget.max_hours
     return tuner.train(
         strategy,
-        Work(plan.task, plan.cell, plan.shape, recorder.result),
+        Work(plan.task, plan.cell, plan.shape, intake.result),
         plan.spec.resources,
         storage=STATE / "tune" / sweep_id,
         max_seconds=None if hours is None else hours * 3600,
@@ -177,63 +191,6 @@ def _train(
 
 def _saved(plan: Plan) -> dict[str, Any]:
     return {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
-
-
-def _tags(plan: Plan) -> dict[str, str]:
-    return {
-        "space": plan.spec.space,
-        "data": Path(plan.spec.data.name).name,
-        "model": Path(plan.spec.model).name,
-        "strategy": plan.spec.strategy,
-        "family": plan.family,
-    }
-
-
-@dataclass
-class _Recorder:
-    """What happens to a result in the driver: table, ledger, strategy, screen, in this order."""
-
-    plan: Plan
-    table: Table
-    ledger: Ledger
-    sweep_id: str
-    tell: Callable[[int, int, float | None], None]
-    watcher: Watcher
-
-    def result(self, pair: tuple[int, int], result: CellResult) -> None:
-        """Take one cell's result."""
-        plan = self.plan
-        done = result.status == "done"
-        score = result.metrics[plan.space.objective] if done else None
-        self.table.put(pair, score, result.metrics)
-        self.table.trained += 1
-        if score is None:
-            self.table.failures[pair] = result.error or result.status
-        cell = plan.cell(pair)
-        self.ledger.record(
-            cell,
-            result,
-            run_name=f"{plan.label(pair[0])} s{cell.seed} f{cell.fold}",
-            tags={**_tags(plan), "sweep": self.sweep_id, "config": plan.label(pair[0])},
-        )
-        self.tell(*pair, score)
-        self.configs(touched=np.array([pair[0]]))
-        self.watcher.cell(plan, self.table, pair, result)
-
-    def configs(self, touched: npt.NDArray[np.int64]) -> None:
-        """Bring the runs of these configs up to date."""
-        for index in touched.tolist():
-            row = self.table.scores[index]
-            interval = mean_interval(row, held_out_share(self.plan))
-            self.ledger.record_config(
-                self.sweep_id,
-                self.plan.label(index),
-                params=self.plan.space.active(self.plan.configs[index]),
-                interval=None if interval is None else (interval.low, interval.high),
-                scores=row[np.isfinite(row)].tolist(),
-                seconds=float(np.nansum(self.table.seconds[index])),
-                tags=_tags(self.plan),
-            )
 
 
 def known_pairs(plan: Plan) -> set[tuple[int, int]]:
@@ -248,9 +205,15 @@ def known_pairs(plan: Plan) -> set[tuple[int, int]]:
 
 
 def load(
-    tracking_uri: str, experiment: str, sweep: str
+    tracking_uri: str, experiment: str, sweep: str, rope: float = ROPE
 ) -> tuple[SweepRecord, Plan, Table, Standings]:
     """A sweep as the ledger has it, without reading its data or its model.
+
+    Args:
+        tracking_uri: Where the ledger is.
+        experiment: Its name.
+        sweep: Name, MLflow run id, or `latest`.
+        rope: Differences up to this size, either way, count as practically equal.
 
     Raises:
         InputError: if there is no such sweep, or the ledger cannot be reached.
@@ -262,7 +225,7 @@ def load(
         table = Table.empty(plan)
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
-        return record, plan, table, judge(plan, table.scores, strategy.winner(), table.failed)
+        return record, plan, table, _judged(plan, table, strategy, ledger, record.id, rope)
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:
