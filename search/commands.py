@@ -17,6 +17,7 @@ from search.spec import (
     Resources,
     SweepError,
     SweepSpec,
+    make_spec,
 )
 from trainables.engine import registry
 
@@ -51,10 +52,10 @@ def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         console.say(
             "Interrupted. What finished is in the ledger; go on with: "
-            f"{console.command_name()} resume latest"
+            f"{console.command_name()} resume latest{' --nested' if options.nested else ''}"
         )
         return 130
-    document = summary(outcome.plan, outcome.table, outcome.standings)
+    document = summary(outcome.plan, outcome.table, outcome.standings, outcome.nested)
     if options.json:
         _print_json(document)
     else:
@@ -82,7 +83,9 @@ def resume(options: argparse.Namespace) -> int:
         )
         address = options.ray_address or spec.resources.ray_address
         resources = Resources(**{**spec.resources.model_dump(), "ray_address": address})
-        return spec.model_copy(update={"budget": budget, "resources": resources})
+        nested = options.nested or spec.nested
+        fields = {**dict(spec), "budget": budget, "resources": resources, "nested": nested}
+        return make_spec(**fields)
 
     def go() -> sweep.Outcome:
         return sweep.resume(
@@ -101,14 +104,16 @@ def plan(options: argparse.Namespace) -> int:
     spec = sweep_spec(options)
     if options.price_per_hour is not None and options.price_per_hour < 0:
         raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
-    from search import console, estimate, sweep
+    from search import console, estimate, nested, sweep
     from search.plan import prepare
 
     with console.busy("reading the data and the model"):
         planned, data, audit = prepare(spec)
         known = sweep.known_pairs(planned)
+        inner = nested.inner_plans(planned) if spec.nested else []
+        inside = [len(sweep.known_pairs(one)) for one in inner]
     with console.busy("training a few steps to estimate the time"):
-        cost = estimate.estimate(planned, known, price_per_hour=options.price_per_hour)
+        cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)
     document = estimate.document(planned, data, audit, cost)
     if options.json:
         _print_json(document)
@@ -125,10 +130,10 @@ def leaderboard(options: argparse.Namespace) -> int:
     from search.leaderboard import show_leaderboard
     from search.table import summary
 
-    _, planned, table, standings = sweep.load(
+    _, found = sweep.load(
         tracking_uri(options), options.experiment, options.sweep, options.rope / 100
     )
-    document = summary(planned, table, standings)
+    document = summary(found.plan, found.table, found.standings, found.nested)
     if options.json:
         _print_json(document)
     else:

@@ -119,6 +119,10 @@ class Live(Watcher):
         text = advice(suspect.to_json(plan.blocks), where)
         self._screen.print(f"Warning: {text}", markup=False)
 
+    def nested(self, plan: Plan, done: int) -> None:
+        """Say which inner sweep of a nested cross-validation starts."""
+        self._screen.print(f"nested: outer fold {done + 1} of {plan.spec.folds}")
+
     def closed(self) -> None:
         """Leave the terminal as it was."""
         if self._progress is not None:

@@ -83,6 +83,7 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
         lines.append("No config has all its cells yet, so there is no winner.")
     else:
         lines += [*_correction(winner), *_rivals(document, winner)]
+    lines += _nested(document)
     if document["cells_failed"]:
         lines.append(
             f"{document['cells_failed']} cells failed or diverged; they are missing above, "
@@ -121,6 +122,24 @@ def _correction(winner: Mapping[str, Any]) -> list[str]:
         f"by the race's model, which knows the {stopped:,} configs that were stopped early too, "
         f"and {points(winner['corrected_resampled'])} by {how}."
     ]
+
+
+def _nested(document: Mapping[str, Any]) -> list[str]:
+    nested = document["nested"]
+    if nested is None:
+        return []
+    folds = nested["folds"]
+    what = (
+        f"Nested cross-validation, {len(folds)} outer folds of seed {nested['seed']}, each with a "
+        "sweep of its own over the other rows"
+    )
+    if nested["mean"] is None:
+        failed = [str(fold["fold"]) for fold in folds if fold["score"] is None]
+        return [f"{what}: no score, the pick's cell failed on fold {', '.join(failed)}."]
+    same = nested["winner_mean"]
+    own = "" if same is None else f"; the winner has {points(same)} on these cells"
+    spread = f", spread {points(nested['std'])}" if nested["std"] is not None else ""
+    return [f"{what}: {points(nested['mean'])}{spread}{own}."]
 
 
 def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]:

@@ -286,8 +286,8 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         update={"data": _local(spec.data), "model": encoder.resolve_model(spec.model)}
     )
     data = load_data(spec.data)
-    for seed in spec.protocol.seeds:
-        folds.held_out(data, spec.split, seed, 0)
+    for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
+        folds.held_out(data, split, seed, 0)
     task = Task(
         trainable=space.trainable,
         version=registry.load("trainables", space.trainable, "VERSION"),

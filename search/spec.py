@@ -127,6 +127,12 @@ class SweepSpec(BaseModel):
         """The same split in the words of `trainables`."""
         return Split(folds=self.folds, holdout=self.holdout, outer=self.outer)
 
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """All splits that a run makes: its own and, nested, one without each outer fold."""
+        outer = [(self.seeds[0], fold) for fold in range(self.folds or 0)] if self.nested else []
+        return (self.split, *(Split(folds=self.folds, outer=pair) for pair in outer))
+
 
 def make_spec(**fields: Any) -> SweepSpec:
     """Build a SweepSpec, all its faults in one message.

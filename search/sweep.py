@@ -6,16 +6,14 @@ resumed run are the same code: read the ledger, tell the strategy, go on.
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from search.dispatch import Asker, Work
 from search.intake import Intake, Watcher, sweep_tags
 from search.ledger import Ledger, SweepRecord
 from search.plan import Plan, prepare, rebuild
@@ -23,12 +21,10 @@ from search.pooled import gather
 from search.race import Strategy, make_strategy
 from search.spec import InputError, SweepError, SweepSpec
 from search.standings import ROPE, Standings, judge
+from search.state import STATE, enough_disk, open_ledger
 from search.table import Table, planned_cells, summary, tell_known
 from search.truth import FILE, Truth
 from trainables.engine.contract import Task
-
-# Where a run keeps what is not yet in the ledger; below the folder that it is started in.
-STATE = Path(".foldrace")
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,7 @@ class Outcome:
         standings: The configs, best first.
         complete: False when the time ended before the strategy was done.
         seconds: Wall time of this run.
+        nested: The nested score, see search/nested.py; None without one.
     """
 
     sweep_id: str
@@ -50,33 +47,7 @@ class Outcome:
     standings: Standings
     complete: bool
     seconds: float
-
-
-def open_ledger(tracking_uri: str, experiment: str) -> Ledger:
-    """The ledger at a tracking URI, reachable.
-
-    Raises:
-        InputError: if it cannot be reached or written.
-    """
-    ledger = Ledger(tracking_uri, experiment, STATE / "spool")
-    try:
-        ledger.check()
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    return ledger
-
-
-@contextmanager
-def _enough_disk(folder: Path) -> Iterator[None]:
-    """Refuse to start on a full disk: a sweep that cannot write would train for nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < 200 * 2**20:
-        raise InputError(
-            f"The disk of {folder.resolve()} has {free / 2**20:.0f} MiB left, a sweep needs at "
-            "least 200 MiB for results. Free some, or start it in another folder."
-        )
-    yield
+    nested: dict[str, Any] | None = None
 
 
 def run(
@@ -99,12 +70,20 @@ def run(
         SweepError: if no further cell can be trained; what was earned is in the ledger.
         KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
     """
-    began = time.monotonic()
     watcher = watcher or Watcher()
     if plan is None:
         plan = prepare(spec)[0]
-    spec = plan.spec
-    with _enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+    outcome = _run(plan, sweep_id, watcher)
+    if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
+        from search import nested  # which runs sweeps of its own
+
+        outcome = nested.check_winner(outcome, watcher)
+    return outcome
+
+
+def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
+    began, spec = time.monotonic(), plan.spec
+    with enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
         table = Table.empty(plan)
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
@@ -120,14 +99,14 @@ def run(
         status = "FAILED"
         try:
             if not complete:
-                complete = _train(plan, strategy, intake, sweep_id, watcher)
+                complete = train_cells(plan, strategy, intake, sweep_id, watcher)
             status = "FINISHED" if complete else "KILLED"
         except KeyboardInterrupt:
             status = "KILLED"
             raise
         finally:
             watcher.closed()
-            standings = _judged(plan, table, strategy, ledger, sweep_id)
+            standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
             ledger.finish_sweep(sweep_id, status, summary(plan, table, standings))
         return Outcome(sweep_id, plan, table, standings, complete, time.monotonic() - began)
 
@@ -142,15 +121,31 @@ def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
         ledger.attach(sweep_id, {FILE: truth.to_bytes()})
 
 
-def _judged(
+def judged(
     plan: Plan,
     table: Table,
-    strategy: Strategy,
     ledger: Ledger,
     sweep_id: str,
+    *,
+    strategy: Strategy | None = None,
     rope: float = ROPE,
 ) -> Standings:
-    """The standings, the winner corrected from the predictions in the ledger if they are there."""
+    """The standings, the winner corrected from the predictions in the ledger if they are there.
+
+    Args:
+        plan: The sweep.
+        table: Its scores.
+        ledger: Where its predictions are.
+        sweep_id: Its run id.
+        strategy: Names the winner; None makes one and tells it the table.
+        rope: Differences up to this size, either way, count as practically equal.
+    """
+    if strategy is None:
+        strategy = _strategy(plan)
+        for config, block in np.argwhere(np.isfinite(table.scores)).tolist():
+            strategy.tell(config, block, float(table.scores[config, block]))
+        for pair in table.failures:
+            strategy.tell(*pair, None)
     return judge(
         plan,
         table.scores,
@@ -172,14 +167,14 @@ def _strategy(plan: Plan) -> Strategy:
     )
 
 
-def _train(plan: Plan, strategy: Strategy, intake: Intake, sweep_id: str, watcher: Watcher) -> bool:
+def train_cells(plan: Plan, asker: Asker, intake: Intake, sweep_id: str, watcher: Watcher) -> bool:
+    """Train what is asked for until all is done, or the time is over: then False."""
     # Ray takes seconds to import: a sweep that finds all its cells in the ledger does without.
     from search import tuner
-    from search.dispatch import Work
 
     hours = plan.spec.budget.max_hours
     return tuner.train(
-        strategy,
+        asker,
         Work(plan.task, plan.cell, plan.shape, intake.result),
         plan.spec.resources,
         storage=STATE / "tune" / sweep_id,
@@ -206,7 +201,7 @@ def known_pairs(plan: Plan) -> set[tuple[int, int]]:
 
 def load(
     tracking_uri: str, experiment: str, sweep: str, rope: float = ROPE
-) -> tuple[SweepRecord, Plan, Table, Standings]:
+) -> tuple[SweepRecord, Outcome]:
     """A sweep as the ledger has it, without reading its data or its model.
 
     Args:
@@ -225,19 +220,27 @@ def load(
         table = Table.empty(plan)
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
-        return record, plan, table, _judged(plan, table, strategy, ledger, record.id, rope)
+        from search import nested as nested_scores  # which runs sweeps of its own
+
+        nested = nested_scores.read(ledger, record.id)
+        standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
+        return record, Outcome(record.id, plan, table, standings, strategy.done, 0.0, nested)
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:
-    """A sweep by name, MLflow run id or `latest`.
+    """A sweep by name, MLflow run id or `latest`, which passes over a nested one's inner sweeps.
 
     Raises:
         InputError: if there is none; names the nearest.
     """
     try:
-        return ledger.find_sweep(sweep)
+        record = ledger.find_sweep(sweep)
+        if sweep == "latest" and record.spec_json["spec"].get("outer"):
+            own = (r for r in ledger.sweeps() if not r.spec_json["spec"].get("outer"))
+            record = next(own, record)
     except ValueError as error:
         raise InputError(str(error)) from error
+    return record
 
 
 def resume(

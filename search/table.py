@@ -88,8 +88,17 @@ def planned_cells(plan: Plan) -> int:
     return everything if limit is None else min(everything, limit)
 
 
-def summary(plan: Plan, table: Table, standings: Standings) -> dict[str, Any]:
-    """The document that `--json` prints and the sweep keeps."""
+def summary(
+    plan: Plan, table: Table, standings: Standings, nested: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The document that `--json` prints and the sweep keeps.
+
+    Args:
+        plan: The sweep.
+        table: Its scores.
+        standings: Its configs, judged.
+        nested: The nested score, as `search.nested.Nested.to_json` gives it.
+    """
     return {
         "sweep": plan.spec.name,
         "space": plan.spec.space,
@@ -104,4 +113,5 @@ def summary(plan: Plan, table: Table, standings: Standings) -> dict[str, Any]:
             for suspect in (table.watch.suspects if table.watch is not None else ())
         ],
         **standings.to_json(plan),
+        "nested": None if nested is None else dict(nested),
     }
