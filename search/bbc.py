@@ -26,7 +26,10 @@ class Scorer(Protocol):
     """Scores configs on some of the rows."""
 
     def __call__(self, counts: IntArray, configs: IntArray) -> FloatArray:
-        """Score of each of the `configs`, (configs,); row r counts `counts[r]` times, (rows,)."""
+        """Score of each of the `configs`, (configs,): distinct ids, ascending.
+
+        Row r counts `counts[r]` times, (rows,).
+        """
         ...
 
 
@@ -95,7 +98,13 @@ def accuracy_scorer(labels: IntArray, probabilities: npt.NDArray[np.float32]) ->
     """
     _check(labels, probabilities)
     right = (probabilities.argmax(axis=3) == labels).mean(axis=1)  # (configs, rows)
-    return lambda counts, configs: np.asarray(right[configs] @ counts / counts.sum())
+    whole = len(right)
+
+    def score(counts: IntArray, configs: IntArray) -> FloatArray:
+        chosen = right if len(configs) == whole else right[configs]  # a copy only of a few
+        return np.asarray(chosen @ counts.astype(np.float64) / counts.sum())
+
+    return score
 
 
 def metric_scorer(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from search.inert import Suspect, advice
+from search.inert import Suspect
 from search.leaderboard import points, screen_of
 from search.sweep import Outcome, Table, Watcher
 
@@ -115,9 +115,8 @@ class Live(Watcher):
 
     def inert(self, plan: Plan, suspect: Suspect) -> None:
         """Warn of a hyper-parameter that does nothing, as soon as it shows."""
-        where = plan.spec.plugin or f"spaces/{plan.spec.space}.py"
-        text = advice(suspect.to_json(plan.blocks), where)
-        self._screen.print(f"Warning: {text}", markup=False)
+        meaning = suspect.to_json(plan.blocks, plan.declared_in)["meaning"]
+        self._screen.print(f"Warning: {meaning}", markup=False)
 
     def nested(self, plan: Plan, done: int) -> None:
         """Say which inner sweep of a nested cross-validation starts."""

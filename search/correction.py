@@ -45,8 +45,8 @@ IntArray = npt.NDArray[np.int64]
 By = Literal["bbc-cv", "block bootstrap"]
 
 _DRAWS = 500
-# A metric that is computed draw by draw costs some 0.1 ms a config and seed.
-_MOST_METRIC_CALLS = 100_000
+# A metric that is computed draw by draw costs some 0.1 ms a config and seed: 4 s at most.
+_MOST_METRIC_CALLS = 40_000
 _FEWEST_DRAWS = 100
 
 
@@ -134,7 +134,7 @@ def _by_rows(
         scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, metric)
         draws = min(_DRAWS, _MOST_METRIC_CALLS // (configs * seeds))
         if draws < _FEWEST_DRAWS:
-            raise ValueError(f"{objective} of {configs} configs would take too long to bootstrap")
+            raise ValueError(f"{objective} of {configs:,} configs would take too long to draw")
     found = bbc.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
     whole = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])
     # A strategy that names another than the best mean has taken some luck off by itself.

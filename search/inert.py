@@ -54,32 +54,30 @@ class Suspect:
     configs: tuple[int, int]
     block: int
 
-    def to_json(self, blocks: tuple[tuple[int, int], ...]) -> dict[str, Any]:
-        """An entry of `inert_suspects`."""
+    def to_json(self, blocks: tuple[tuple[int, int], ...], declared_in: str) -> dict[str, Any]:
+        """An entry of `inert_suspects`.
+
+        Args:
+            blocks: The protocol's (seed, fold) pairs.
+            declared_in: The file that declares the space.
+        """
         seed, fold = blocks[self.block]
         return {
             "parameter": self.parameter,
             "values": list(self.values),
             "seed": seed,
             "fold": fold,
+            "meaning": self._meaning(seed, fold, declared_in),
         }
 
-
-def advice(suspect: Mapping[str, Any], where: str) -> str:
-    """What an entry of `inert_suspects` means and what to do.
-
-    Args:
-        suspect: The entry.
-        where: The file that declares the space.
-    """
-    first, second = suspect["values"]
-    name = suspect["parameter"]
-    return (
-        f"{name}={first} and {name}={second}, all else equal, gave byte-identical metrics and "
-        f"out-of-fold probabilities on cell (seed {suspect['seed']}, fold {suspect['fold']}): "
-        f"{name} never reached the training, or is inert there. Look where the trainable reads it; "
-        f"if it is meant to have no effect there, declare it as Inert in {where}."
-    )
+    def _meaning(self, seed: int, fold: int, declared_in: str) -> str:
+        name, (first, second) = self.parameter, self.values
+        return (
+            f"{name}={first} and {name}={second}, all else equal, gave byte-identical metrics and "
+            f"out-of-fold probabilities on cell (seed {seed}, fold {fold}): {name} never reached "
+            "the training, or is inert there. Look where the trainable reads it; if it is meant to "
+            f"have no effect there, declare it as Inert in {declared_in}."
+        )
 
 
 @dataclass

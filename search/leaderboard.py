@@ -9,8 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from search.inert import advice
-
 _NAMED = 3  # of the configs that cannot be told from the winner
 
 
@@ -89,9 +87,7 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
             f"{document['cells_failed']} cells failed or diverged; they are missing above, "
             "not averaged away."
         )
-    where = f"spaces/{document['space']}.py"
-    lines += [f"Warning: {advice(suspect, where)}" for suspect in document["inert_suspects"]]
-    return lines
+    return lines + [f"Warning: {suspect['meaning']}" for suspect in document["inert_suspects"]]
 
 
 def _correction(winner: Mapping[str, Any]) -> list[str]:
@@ -155,7 +151,8 @@ def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]
     by_config = {_label(row["config"]): row["name"] for row in document["configs"]}
     labels = [_label(config) for config in tied]
     named = [f"{label} ({by_config[label]})" if by_config[label] else label for label in labels]
-    shown = "; ".join(named[:_NAMED]) + ("; ..." if len(named) > _NAMED else "")
+    more = len(named) - _NAMED
+    shown = "; ".join(named[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
     count = f"{len(tied)} complete config{'s' if len(tied) != 1 else ''}"
     lines.append(f"{count} cannot be told from the winner at 5%{': ' + shown if shown else ''}.")
     left = winner["p_best_incomplete"]

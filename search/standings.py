@@ -195,7 +195,7 @@ def judge(
         correction=correct(plan, scores, winner, share, pool=pool, means=means),
         compared=len(complete),
         competed=len(rows),
-        indistinguishable=() if winner is None else _tied(scores, winner, complete, share),
+        indistinguishable=() if winner is None else _tied(scores, winner, complete, share, sign),
         chances=found,
         rope=rope,
     )
@@ -266,12 +266,17 @@ def _standing(race: _Race, config: int, found: Chances | None, failed: bool) -> 
     )
 
 
-def _tied(scores: FloatArray, winner: int, complete: IntArray, share: float) -> tuple[int, ...]:
+def _tied(
+    scores: FloatArray, winner: int, complete: IntArray, share: float, sign: float
+) -> tuple[int, ...]:
+    """Best first."""
+    rivals = complete[np.argsort(-sign * scores[complete].mean(axis=1), kind="stable")].tolist()
+    if winner in rivals:
+        rivals.remove(winner)
     if scores.shape[1] < 2:
-        return tuple(config for config in complete.tolist() if config != winner)
+        return tuple(rivals)
     return tuple(
         config
-        for config in complete.tolist()
-        if config != winner
-        and stats.corrected_interval(scores[winner] - scores[config], share).p_value > 0.05
+        for config in rivals
+        if stats.corrected_interval(scores[winner] - scores[config], share).p_value > 0.05
     )

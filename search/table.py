@@ -109,7 +109,7 @@ def summary(
         "cells_reused": table.reused,
         "cells_failed": len(table.failures),
         "inert_suspects": [
-            suspect.to_json(plan.blocks)
+            suspect.to_json(plan.blocks, plan.declared_in)
             for suspect in (table.watch.suspects if table.watch is not None else ())
         ],
         **standings.to_json(plan),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.inert import InertWatch, advice, digest
+from search.inert import InertWatch, digest
 from trainables.engine.contract import CellResult
 
 CONFIGS: list[dict[str, Any]] = [
@@ -92,6 +92,6 @@ def test_the_advice_names_parameter_values_cell_and_way_out() -> None:
     found.see((0, 1), "d")
     suspect = found.see((1, 1), "d")
     assert suspect is not None
-    text = advice(suspect.to_json(((2, 0), (16, 4))), "spaces/mine.py")
+    text = suspect.to_json(((2, 0), (16, 4)), "spaces/mine.py")["meaning"]
     for part in ("k=2 and k=10", "(seed 16, fold 4)", "Inert in spaces/mine.py"):
         assert part in text
