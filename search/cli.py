@@ -73,6 +73,11 @@ def _add_json(parser: _Parser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
+def _add_nested(parser: argparse._ActionsContainer) -> None:
+    what = "check the winner by nested cross-validation: a sweep more for each fold, same budget"
+    parser.add_argument("--nested", action="store_true", help=what)
+
+
 def _add_sweep(parser: _Parser) -> None:
     """The options that `run` and `plan` share: together they are a SweepSpec."""
     parser.add_argument(
@@ -140,6 +145,7 @@ def _add_sweep(parser: _Parser) -> None:
     protocol.add_argument(
         "--strategy-seed", type=int, default=0, metavar="N", help="seed of the strategy (0)"
     )
+    _add_nested(protocol)
     budget = parser.add_argument_group("budget and resources")
     budget.add_argument("--max-cells", type=int, metavar="N", help="cells in all, ledger included")
     budget.add_argument("--max-hours", type=float, metavar="H", help="wall-clock hours")
@@ -191,6 +197,7 @@ def build_parser() -> argparse.ArgumentParser:
     resume.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
     resume.add_argument("--max-hours", type=float, metavar="H", help="a new limit on the hours")
     resume.add_argument("--max-cells", type=int, metavar="N", help="a new limit on the cells")
+    _add_nested(resume)
     resume.add_argument(
         "--ray-address", metavar="auto|local|ray://...", help="run it there instead"
     )
@@ -203,6 +210,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     board.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
     board.add_argument("--top", type=int, default=20, metavar="N", help="rows on the screen (20)")
+    board.add_argument(
+        "--rope", type=float, default=0.5, metavar="POINTS", help="practically equal within (0.5)"
+    )
     export = _command(
         commands,
         "export",

@@ -18,6 +18,7 @@ from search.spec import (
     Resources,
     SweepError,
     SweepSpec,
+    make_spec,
 )
 from trainables.engine import registry
 
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
 def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
     """Run or resume, show the leaderboard, say how to go on or where to look."""
     from search import console
+    from search.leaderboard import show_leaderboard
     from search.table import summary
 
     try:
@@ -51,14 +53,14 @@ def _finish(go: Callable[[], Any], options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         console.say(
             "Interrupted. What finished is in the ledger; go on with: "
-            f"{console.command_name()} resume latest"
+            f"{console.command_name()} resume latest{' --nested' if options.nested else ''}"
         )
         return 130
-    document = summary(outcome.plan, outcome.table, outcome.standings)
+    document = summary(outcome.plan, outcome.table, outcome.standings, outcome.nested)
     if options.json:
         _print_json(document)
     else:
-        console.show_leaderboard(document)
+        show_leaderboard(document)
         console.show_end(outcome)
     if not document["cells_done"]:
         raise SweepError(
@@ -82,7 +84,9 @@ def resume(options: argparse.Namespace) -> int:
         )
         address = options.ray_address or spec.resources.ray_address
         resources = Resources(**{**spec.resources.model_dump(), "ray_address": address})
-        return spec.model_copy(update={"budget": budget, "resources": resources})
+        nested = options.nested or spec.nested
+        fields = {**dict(spec), "budget": budget, "resources": resources, "nested": nested}
+        return make_spec(**fields)
 
     def go() -> sweep.Outcome:
         return sweep.resume(
@@ -101,14 +105,16 @@ def plan(options: argparse.Namespace) -> int:
     spec = sweep_spec(options)
     if options.price_per_hour is not None and options.price_per_hour < 0:
         raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
-    from search import console, estimate, sweep
+    from search import console, estimate, nested, sweep
     from search.plan import prepare
 
     with console.busy("reading the data and the model"):
         planned, data, audit = prepare(spec)
         known = sweep.known_pairs(planned)
+        inner = nested.inner_plans(planned) if spec.nested else []
+        inside = [len(sweep.known_pairs(one)) for one in inner]
     with console.busy("training a few steps to estimate the time"):
-        cost = estimate.estimate(planned, known, price_per_hour=options.price_per_hour)
+        cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)
     document = estimate.document(planned, data, audit, cost)
     if options.json:
         _print_json(document)
@@ -119,17 +125,20 @@ def plan(options: argparse.Namespace) -> int:
 
 def leaderboard(options: argparse.Namespace) -> int:
     """`foldrace leaderboard`."""
-    from search import console, sweep
+    if not 0 <= options.rope < 100:
+        raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")
+    from search import sweep
+    from search.leaderboard import show_leaderboard
     from search.table import summary
 
-    _, planned, table, standings = sweep.load(
-        tracking_uri(options), options.experiment, options.sweep
+    _, found = sweep.load(
+        tracking_uri(options), options.experiment, options.sweep, options.rope / 100
     )
-    document = summary(planned, table, standings)
+    document = summary(found.plan, found.table, found.standings, found.nested)
     if options.json:
         _print_json(document)
     else:
-        console.show_leaderboard(document, top=options.top)
+        show_leaderboard(document, top=options.top)
     return 0
 
 
@@ -138,7 +147,8 @@ def export(options: argparse.Namespace) -> int:
     from search import console, sweep
     from search.export import recipe, write_table
 
-    _, planned, table, _ = sweep.load(tracking_uri(options), options.experiment, options.sweep)
+    _, outcome = sweep.load(tracking_uri(options), options.experiment, options.sweep)
+    planned, table = outcome.plan, outcome.table
     path = Path(options.out or f"{planned.spec.name}.parquet")
     rows = write_table(planned, table, path)
     if options.json:

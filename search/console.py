@@ -9,15 +9,16 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
+from search.inert import Suspect
+from search.leaderboard import screen_of
 from search.sweep import Outcome, Table, Watcher
 
 if TYPE_CHECKING:
@@ -30,20 +31,15 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_LINES = 10.0
 
 
-def _screen(stream: Any) -> Console:
-    """A console that never folds a table when its output is not a terminal."""
-    return Console(file=stream, width=None if stream.isatty() else 140, highlight=False)
-
-
 def say(text: str) -> None:
     """One line about what is going on."""
-    _screen(sys.stderr).print(text, markup=False)
+    screen_of(sys.stderr).print(text, markup=False)
 
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
     """Show that something takes its time: a spinner on a terminal, else one line."""
-    screen = _screen(sys.stderr)
+    screen = screen_of(sys.stderr)
     if screen.is_terminal:
         with screen.status(f"{what} ..."):
             yield
@@ -67,7 +63,7 @@ class Live(Watcher):
     """Draws the cells done of planned, the speed, the time left and the leader."""
 
     def __init__(self) -> None:
-        self._screen = _screen(sys.stderr)
+        self._screen = screen_of(sys.stderr)
         self._progress: Progress | None = None
         self._bar: Any = None
         self._planned = 0
@@ -117,6 +113,15 @@ class Live(Watcher):
             self._last = time.monotonic()
             self._screen.print(f"{done} of {self._planned} cells, {note}")
 
+    def inert(self, plan: Plan, suspect: Suspect) -> None:
+        """Warn of a hyper-parameter that does nothing, as soon as it shows."""
+        meaning = suspect.to_json(plan.blocks, plan.declared_in)["meaning"]
+        self._screen.print(f"Warning: {meaning}", markup=False)
+
+    def nested(self, plan: Plan, done: int) -> None:
+        """Say which inner sweep of a nested cross-validation starts."""
+        self._screen.print(f"nested: outer fold {done + 1} of {plan.spec.folds}")
+
     def closed(self) -> None:
         """Leave the terminal as it was."""
         if self._progress is not None:
@@ -136,80 +141,6 @@ def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
         say(f"left out, the narrowed axes exclude them: {', '.join(plan.left_out)}")
     for line in audit.lines():
         say(f"data: {line}")
-
-
-def _points(value: float | None, sign: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value:+.2f}" if sign else f"{100 * value:.2f}"
-
-
-def show_leaderboard(document: dict[str, Any], top: int = 20) -> None:
-    """The configs, best first; scores in points (per cent)."""
-    screen = _screen(sys.stdout)
-    rows: Sequence[dict[str, Any]] = document["configs"]
-    table = RichTable(
-        title=f"{document['sweep']}: {document['cells_done']} cells "
-        f"({document['cells_reused']} from the ledger)",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
-    for name in ("#", "config"):
-        table.add_column(name, no_wrap=name == "#", overflow="fold")
-    for name in ("mean", "95% interval", "spread", "cells", "P(best)", "gain", "95% interval"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("status")
-    for row in rows[:top]:
-        config = " ".join(
-            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-            for name, value in row["config"].items()
-        )
-        label = f"{config} ({row['name']})" if row["name"] else config
-        table.add_row(
-            str(row["rank"]),
-            label,
-            _points(row["mean"]),
-            f"{_points(row['ci_low'])} .. {_points(row['ci_high'])}",
-            _points(row["std"]),
-            str(row["cells"]),
-            "-" if row["p_best"] is None else f"{row['p_best']:.2f}",
-            _points(row["delta_baseline"], sign=True),
-            f"{_points(row['delta_ci_low'], sign=True)} .. "
-            f"{_points(row['delta_ci_high'], sign=True)}",
-            row["status"],
-        )
-    screen.print(table)
-    if len(rows) > top:
-        screen.print(f"... and {len(rows) - top:,} more; --top {len(rows)} shows all")
-    for line in explanation(document):
-        screen.print(line, markup=False)
-
-
-def explanation(document: dict[str, Any]) -> list[str]:
-    """What the figures are, and how far the winner's can be trusted."""
-    lines = [
-        f"{document['objective']} in points. spread: standard deviation over a config's cells. "
-        f"gain: paired, over {document['baseline'] or 'no baseline'}."
-    ]
-    winner = document["winner"]
-    if winner is None:
-        return [*lines, "No config has all its cells yet, so there is no winner."]
-    corrected = winner["corrected"]
-    if corrected is not None:
-        lines.append(
-            f"The winner's {_points(winner['mean'])} was picked as the best of "
-            f"{winner['compared']}; corrected for that luck it is {_points(corrected)}."
-        )
-    count = len(winner["indistinguishable"])
-    lines.append(f"{count} config{'s' if count != 1 else ''} cannot be told from the winner at 5%.")
-    if document["cells_failed"]:
-        lines.append(
-            f"{document['cells_failed']} cells failed or diverged; they are missing above, "
-            "not averaged away."
-        )
-    return lines
 
 
 def command_name() -> str:
@@ -242,12 +173,12 @@ def show_table(rows: list[dict[str, Any]]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()))
-    _screen(sys.stdout).print(table)
+    screen_of(sys.stdout).print(table)
 
 
 def show_spaces(rows: list[dict[str, Any]]) -> None:
     """Each space with its axes and reference configs."""
-    screen = _screen(sys.stdout)
+    screen = screen_of(sys.stdout)
     for row in rows:
         screen.print(f"[bold]{row['name']}[/bold]  {row['configs']:,} configs, {row['objective']}")
         screen.print(f"  {row['source']}", markup=False)
@@ -263,6 +194,6 @@ def show_spaces(rows: list[dict[str, Any]]) -> None:
 def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
     """What a run would train, find and cost."""
     show_sweep(plan, data, audit)
-    screen = _screen(sys.stdout)
+    screen = screen_of(sys.stdout)
     for line in cost.lines():
         screen.print(line, markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,11 @@ class Estimate:
         cells: Configs times blocks.
         cells_in_ledger: Cells that need no training.
         cells_to_train: What a full grid would still train, within --max-cells.
+        nested_cells: Cells of the inner sweeps of --nested and of its outer folds; 0 without.
+        nested_cells_to_train: Those of them that the ledger does not have.
         seconds_per_cell: Mean over the configs, from measured steps on this machine.
         slots: Stacks that train at once on this machine.
-        wall_hours: Of `cells_to_train` on these slots.
+        wall_hours: Of all cells to train on these slots.
         gpu_hours: Hours of GPUs reserved; 0 without one.
         slot_hours: Hours of training, summed over slots.
         money: `slot_hours` times the price per hour; None without a price.
@@ -38,6 +41,8 @@ class Estimate:
     cells: int
     cells_in_ledger: int
     cells_to_train: int
+    nested_cells: int
+    nested_cells_to_train: int
     seconds_per_cell: float
     slots: int
     wall_hours: float
@@ -49,24 +54,36 @@ class Estimate:
         """The estimate in words."""
         money = "" if self.money is None else f", {self.money:,.2f} at the price given"
         gpu = f", {self.gpu_hours:,.2f} GPU hours" if self.gpu_hours else ""
+        nested = (
+            [f"nested           at most {self.nested_cells_to_train:,} more, on fewer rows each"]
+            if self.nested_cells
+            else []
+        )
         return [
             f"configs          {self.configs:,}",
             f"cells            {self.cells:,}, {self.cells_in_ledger:,} of them in the ledger",
             f"to train         at most {self.cells_to_train:,} "
             "(race, halving, tpe and random with --max-cells need fewer)",
+            *nested,
             f"a cell           {self.seconds_per_cell:,.1f} s, from steps measured on this machine",
             f"in all           at most {self.wall_hours:,.2f} h on {self.slots} slots"
             f" = {self.slot_hours:,.2f} slot hours{gpu}{money}",
         ]
 
 
-def estimate(plan: Plan, known: set[tuple[int, int]], price_per_hour: float | None) -> Estimate:
+def estimate(
+    plan: Plan,
+    known: set[tuple[int, int]],
+    price_per_hour: float | None,
+    nested_known: Sequence[int] = (),
+) -> Estimate:
     """Measure a few steps of the commonest shapes and multiply.
 
     Args:
         plan: The sweep.
         known: (config, block) pairs that are in the ledger.
         price_per_hour: Price of an hour of one slot.
+        nested_known: Of each inner sweep of --nested, how many of its cells are in the ledger.
     """
     import torch
 
@@ -99,12 +116,17 @@ def estimate(plan: Plan, known: set[tuple[int, int]], price_per_hour: float | No
     cells = len(plan.configs) * len(plan.blocks)
     limit = plan.spec.budget.max_cells or cells
     to_train = max(0, min(cells, limit) - len(known))
-    slot_hours = to_train * mean / 3600
+    # An inner sweep may need what a sweep needs, and its pick's cell of the outer fold.
+    inner = [1 + max(0, min(cells, limit) - count) for count in nested_known]
+    rows = 1 - 1 / (plan.spec.folds or 1)  # an inner cell's share of the rows
+    slot_hours = (to_train + rows * sum(inner)) * mean / 3600
     return Estimate(
         configs=len(plan.configs),
         cells=cells,
         cells_in_ledger=len(known),
         cells_to_train=to_train,
+        nested_cells=len(inner) * (1 + min(cells, limit)),
+        nested_cells_to_train=sum(inner),
         seconds_per_cell=mean,
         slots=slots,
         wall_hours=slot_hours / slots,

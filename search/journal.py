@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-
 from search import payloads, records
 from search.delivery import Delivery, RefusedError
+from search.predictions import Predictions, read_files, unpack
 from search.recorder import Recorder
 from search.records import LoggedCell, SweepRecord
 from search.spool import Spool
@@ -77,10 +74,14 @@ class Journal:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """A conversation whose failure the user is to hear of."""
+        """A conversation whose failure the user is to hear of, alone with MLflow."""
+        with self._plain(), self._recorder.lock:
+            yield
+
+    @contextmanager
+    def _plain(self) -> Iterator[None]:
         try:
-            with self._recorder.lock:
-                yield
+            yield
         except RefusedError as error:
             raise LedgerError(f"{self._where} refused: {error}") from error
         except OSError as error:
@@ -167,7 +168,7 @@ class Journal:
         if fresh:
             self._delivery.send(*fresh)
 
-    def predictions(self, ref: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def predictions(self, ref: str) -> Predictions:
         """Held-out rows (n,) and their class probabilities (n, classes).
 
         Args:
@@ -185,10 +186,43 @@ class Journal:
             if run_id is None:
                 raise LedgerError(f"No finished cell {ref!r} in {self._where}.")
             data = self._store.fetch(run_id, payloads.PREDICTIONS)
+        return self._unpacked(data, ref)
+
+    def predictions_of(self, keys: Sequence[str]) -> Iterator[Predictions]:
+        """The same for many finished cells, in their order, each at a fraction of the time.
+
+        Raises:
+            LedgerError: if a cell or its predictions are missing, or MLflow cannot be reached.
+        """
+        waiting = {p["result"]["key"]: p for p in self._delivery.waiting() if p["kind"] == "cell"}
+        with self._asking():
+            runs = {key: self._recorder.find_cell(key) for key in keys if key not in waiting}
+        run_ids = [run_id for run_id in runs.values() if run_id is not None]
+        if len(run_ids) < len(runs):
+            absent = next(key for key, run_id in runs.items() if run_id is None)
+            raise LedgerError(f"No finished cell {absent!r} in {self._where}.")
+        with self._plain():
+            files = read_files(self._store, run_ids)
+            for key in keys:
+                if key in waiting:
+                    result = CellResult.from_json(waiting[key]["result"])
+                    yield result.rows, result.probabilities
+                else:
+                    yield self._unpacked(next(files), key)
+
+    def _unpacked(self, data: bytes | None, ref: str) -> Predictions:
         if data is None:
             raise LedgerError(f"Cell {ref!r} in {self._where} has no predictions.")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return arrays["rows"], arrays["probabilities"]
+        return unpack(data)
+
+    def file(self, sweep_id: str, name: str) -> bytes | None:
+        """A file that `attach` kept with a sweep; None if there is none of that name.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            return self._store.fetch(sweep_id, name)
 
     def record_config(
         self,

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 from search.delivery import RefusedError
 from search.records import LoggedRun
@@ -281,6 +282,16 @@ class MlflowStore:
         """Set a run RUNNING again."""
         with _plain_errors():
             self.client.update_run(run_id, status="RUNNING")
+
+    def folder(self, kind: Kind) -> Path | None:
+        """Where on this machine the runs' files lie; None if on a server or in a bucket."""
+        with _plain_errors():
+            found = self.client.get_experiment_by_name(self._names[kind])
+        place = "" if found is None else str(found.artifact_location)
+        if "://" in place.replace("file://", "", 1):
+            return None
+        path = Path(unquote(place.removeprefix("file://")))
+        return path if path.is_dir() else None
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
         """A file of a run; None if it has no such file."""

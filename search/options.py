@@ -90,6 +90,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         holdout=holdout,
         strategy=options.strategy,
         strategy_seed=options.strategy_seed,
+        nested=options.nested,
         budget={
             "max_cells": options.max_cells,
             "max_hours": options.max_hours,

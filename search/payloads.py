@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from search.inert import digest
 from search.records import LoggedCell, metric_names, param_values, redacted, tag_values
 from search.store import NewRun, Point
 from trainables.engine.contract import Cell, CellResult, Scalar
@@ -31,6 +32,9 @@ def of_cell(cell: Cell, result: CellResult, run_name: str, tags: Mapping[str, st
     extra = {"cell_key": cell.key, "status": result.status}
     if result.error:
         extra["error"] = result.error
+    found = digest(result)
+    if found is not None:
+        extra["digest"] = found
     return {
         "kind": "cell",
         "params": param_values({**cell.config, "seed": cell.seed, "fold": cell.fold}),

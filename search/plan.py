@@ -6,17 +6,17 @@ is bound to its trainable's Config, the data are read, split and audited, the we
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.config_file import read_configs
 from search.race import Problem
 from search.spec import InputError, SweepSpec
 from spaces.schema.space import Space
@@ -57,6 +57,11 @@ class Plan:
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """(seed, fold) pairs in the order that all configs share."""
         return tuple(self.spec.protocol.blocks())
+
+    @property
+    def declared_in(self) -> str:
+        """The file that declares the space, for messages."""
+        return self.spec.plugin or f"spaces/{self.spec.space}.py"
 
     @cached_property
     def family(self) -> str:
@@ -148,42 +153,8 @@ def narrowed_space(spec: SweepSpec) -> Space:
     space = registry.load("spaces", spec.space, "SPACE")
     if not isinstance(space, Space):
         raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
-    if spec.set_axes:
-        space = space.narrow(spec.set_axes)
-    if spec.fix:
-        space = space.fix(spec.fix)
-    return space
-
-
-def _file_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
-    """Configs from a .json list, .jsonl lines or .csv rows of axis values."""
-    if not path.is_file():
-        raise InputError(
-            f"--configs must be all, reference, ablation or a file; there is no file {str(path)!r}."
-        )
-    text = path.read_text(encoding="utf-8")
-    rows: list[Any]
-    try:
-        if path.suffix == ".json":
-            rows = json.loads(text)
-        elif path.suffix == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        elif path.suffix == ".csv":
-            rows = list(csv.DictReader(text.splitlines()))
-        else:
-            raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
-    except json.JSONDecodeError as error:
-        raise InputError(f"--configs file {path} is not JSON: {error}.") from error
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"--configs file {path} must hold a non-empty list of objects.")
-    for row in rows:
-        narrowed = space.narrow({name: (value,) for name, value in row.items()})
-        given = {
-            axis.name: axis.values[0]
-            for axis in narrowed.axes
-            if not {axis.name, *axis.aliases}.isdisjoint(row)
-        }
-        yield space.complete(given)  # raises where an axis that matters is not given
+    space = space.narrow(spec.set_axes) if spec.set_axes else space
+    return space.fix(spec.fix) if spec.fix else space
 
 
 def choose_configs(
@@ -225,7 +196,7 @@ def choose_configs(
             )
         others = space.grid()
     elif spec.configs not in ("reference", "ablation"):
-        others = _file_configs(space, Path(spec.configs))
+        others = read_configs(space, Path(spec.configs))
     for config in others:
         complete = space.complete(config)
         chosen.setdefault(key(complete), (complete, None))
@@ -286,8 +257,8 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         update={"data": _local(spec.data), "model": encoder.resolve_model(spec.model)}
     )
     data = load_data(spec.data)
-    for seed in spec.protocol.seeds:
-        folds.held_out(data, spec.split, seed, 0)
+    for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
+        folds.held_out(data, split, seed, 0)
     task = Task(
         trainable=space.trainable,
         version=registry.load("trainables", space.trainable, "VERSION"),

@@ -12,7 +12,7 @@ from typing import Any
 from search.tracking_uri import LedgerError, redact
 
 CELL_TAGS = ("family", "sweep", "config", "space", "data", "model")
-"""Tags that the caller gives to every cell; the ledger adds cell_key, status and error."""
+"""Tags that the caller gives to every cell; the ledger adds cell_key, status, digest and error."""
 
 _SPEC_TAG = "spec_json_"
 _SPEC_PIECE = 4_000
@@ -52,6 +52,7 @@ class LoggedCell:
         params: The complete config as text, with seed and fold.
         error: The message of a failed or diverged cell.
         run_id: In `NAME/cells`; None while it waits in the spool.
+        digest: Of its metrics and predictions, see search/inert.py; None if it has none.
     """
 
     key: str
@@ -64,6 +65,7 @@ class LoggedCell:
     params: Mapping[str, str]
     error: str | None
     run_id: str | None
+    digest: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -95,6 +97,7 @@ class LoggedCell:
             params=params,
             error=tags.get("error"),
             run_id=run_id,
+            digest=tags.get("digest"),
         )
 
 

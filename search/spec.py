@@ -67,6 +67,8 @@ class SweepSpec(BaseModel):
             "ablation", or the path of a .json, .jsonl or .csv file of configs.
         plugin: A Python file of the user's own with spaces, losses, data sets or trainables.
         strategy_seed: Seed of the strategy's own random choices; cells have their own.
+        nested: Check the winner's score by nested cross-validation; see search/nested.py.
+        outer: (seed, fold) whose held-out rows are put away: this is a sweep inside a nested one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,6 +87,8 @@ class SweepSpec(BaseModel):
     holdout: float | Literal["official"] | None = None
     strategy: Strategy = "race"
     strategy_seed: int = 0
+    nested: bool = False
+    outer: tuple[int, int] | None = None
     budget: Budget = Budget()
     resources: Resources = Resources()
     plugin: str | None = None
@@ -101,7 +105,12 @@ class SweepSpec(BaseModel):
 
     @model_validator(mode="after")
     def _protocol_holds(self) -> SweepSpec:
-        self.protocol  # noqa: B018  (a Protocol checks itself where it is built)
+        self.protocol, self.split  # noqa: B018  (both check themselves where they are built)
+        if self.nested and (self.folds is None or self.outer is not None):
+            raise ValueError(
+                "nested wants folds, to put one after another away; got "
+                + (f"holdout={self.holdout}" if self.folds is None else f"outer={self.outer}")
+            )
         if self.budget.stop_margin is not None and self.strategy != "race":
             raise ValueError(
                 f"stop_margin ends a race only, got it with strategy {self.strategy!r}"
@@ -116,7 +125,13 @@ class SweepSpec(BaseModel):
     @property
     def split(self) -> Split:
         """The same split in the words of `trainables`."""
-        return Split(folds=self.folds, holdout=self.holdout)
+        return Split(folds=self.folds, holdout=self.holdout, outer=self.outer)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """All splits that a run makes: its own and, nested, one without each outer fold."""
+        outer = [(self.seeds[0], fold) for fold in range(self.folds or 0)] if self.nested else []
+        return (self.split, *(Split(folds=self.folds, outer=pair) for pair in outer))
 
 
 def make_spec(**fields: Any) -> SweepSpec:

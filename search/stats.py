@@ -16,6 +16,9 @@ from scipy import special
 
 FloatArray = npt.NDArray[np.float64]
 
+# Two cells leave one degree of freedom: an interval wider than the scale itself.
+FEWEST_FOR_INTERVAL = 3
+
 
 @dataclass(frozen=True)
 class Interval:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 from search.records import LoggedRun
@@ -68,6 +69,10 @@ class Store(Protocol):
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
         """A file of a run; None if it has no such file."""
+        ...
+
+    def folder(self, kind: Kind) -> Path | None:
+        """Where on this machine the runs' files lie; None if on a server or in a bucket."""
         ...
 
     def reopen(self, run_id: str) -> None:

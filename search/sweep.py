@@ -6,27 +6,25 @@ resumed run are the same code: read the ledger, tell the strategy, go on.
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from search.ledger import Ledger, SweepRecord, Trained
+from search.dispatch import Asker, Work
+from search.intake import Intake, Watcher, sweep_tags
+from search.ledger import Ledger, SweepRecord
 from search.plan import Plan, prepare, rebuild
+from search.pooled import gather
 from search.race import Strategy, make_strategy
 from search.spec import InputError, SweepError, SweepSpec
-from search.standings import Standings, held_out_share, judge, mean_interval
+from search.standings import ROPE, Standings, judge
+from search.state import STATE, enough_disk, open_ledger
 from search.table import Table, planned_cells, summary, tell_known
-from trainables.engine.contract import CellResult, Task
-
-# Where a run keeps what is not yet in the ledger; below the folder that it is started in.
-STATE = Path(".foldrace")
+from search.truth import FILE, Truth
+from trainables.engine.contract import Task
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class Outcome:
         standings: The configs, best first.
         complete: False when the time ended before the strategy was done.
         seconds: Wall time of this run.
+        nested: The nested score, see search/nested.py; None without one.
     """
 
     sweep_id: str
@@ -48,49 +47,7 @@ class Outcome:
     standings: Standings
     complete: bool
     seconds: float
-
-
-class Watcher:
-    """Told what happens during a run; this one says nothing. The console has one that draws."""
-
-    def reused(self, plan: Plan, table: Table, planned: int) -> None:
-        """The ledger has been read."""
-
-    def started(self, slots: int) -> None:
-        """Ray is up and trains so many stacks at once."""
-
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
-        """A cell has come in."""
-
-    def closed(self) -> None:
-        """The run is over, whichever way."""
-
-
-def open_ledger(tracking_uri: str, experiment: str) -> Ledger:
-    """The ledger at a tracking URI, reachable.
-
-    Raises:
-        InputError: if it cannot be reached or written.
-    """
-    ledger = Ledger(tracking_uri, experiment, STATE / "spool")
-    try:
-        ledger.check()
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    return ledger
-
-
-@contextmanager
-def _enough_disk(folder: Path) -> Iterator[None]:
-    """Refuse to start on a full disk: a sweep that cannot write would train for nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < 200 * 2**20:
-        raise InputError(
-            f"The disk of {folder.resolve()} has {free / 2**20:.0f} MiB left, a sweep needs at "
-            "least 200 MiB for results. Free some, or start it in another folder."
-        )
-    yield
+    nested: dict[str, Any] | None = None
 
 
 def run(
@@ -113,36 +70,90 @@ def run(
         SweepError: if no further cell can be trained; what was earned is in the ledger.
         KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
     """
-    began = time.monotonic()
     watcher = watcher or Watcher()
     if plan is None:
         plan = prepare(spec)[0]
-    spec = plan.spec
-    with _enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+    outcome = _run(plan, sweep_id, watcher)
+    if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
+        from search import nested  # which runs sweeps of its own
+
+        outcome = nested.check_winner(outcome, watcher)
+    return outcome
+
+
+def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
+    began, spec = time.monotonic(), plan.spec
+    with enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
         table = Table.empty(plan)
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
         if sweep_id is None:
-            sweep_id = ledger.start_sweep(spec.name, _saved(plan), _tags(plan))
+            sweep_id = ledger.start_sweep(spec.name, _saved(plan), sweep_tags(plan))
         else:
             ledger.resume_sweep(sweep_id)
-        recorder = _Recorder(plan, table, ledger, sweep_id, strategy.tell, watcher)
-        recorder.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
+        _keep_labels(plan, ledger, sweep_id)
+        intake = Intake(plan, table, ledger, sweep_id, strategy.tell, watcher)
+        intake.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
         watcher.reused(plan, table, planned_cells(plan))
         complete = strategy.done
         status = "FAILED"
         try:
             if not complete:
-                complete = _train(plan, strategy, recorder, sweep_id, watcher)
+                complete = train_cells(plan, strategy, intake, sweep_id, watcher)
             status = "FINISHED" if complete else "KILLED"
         except KeyboardInterrupt:
             status = "KILLED"
             raise
         finally:
             watcher.closed()
-            standings = judge(plan, table.scores, strategy.winner(), table.failed)
+            standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
             ledger.finish_sweep(sweep_id, status, summary(plan, table, standings))
         return Outcome(sweep_id, plan, table, standings, complete, time.monotonic() - began)
+
+
+def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
+    """Keep the true labels with the sweep: a leaderboard corrects the winner without the data."""
+    from trainables.engine.dataset import load_data
+
+    if ledger.file(sweep_id, FILE) is None:
+        data = load_data(plan.spec.data)
+        truth = Truth(data.labels, data.groups, data.label_names)
+        ledger.attach(sweep_id, {FILE: truth.to_bytes()})
+
+
+def judged(
+    plan: Plan,
+    table: Table,
+    ledger: Ledger,
+    sweep_id: str,
+    *,
+    strategy: Strategy | None = None,
+    rope: float = ROPE,
+) -> Standings:
+    """The standings, the winner corrected from the predictions in the ledger if they are there.
+
+    Args:
+        plan: The sweep.
+        table: Its scores.
+        ledger: Where its predictions are.
+        sweep_id: Its run id.
+        strategy: Names the winner; None makes one and tells it the table.
+        rope: Differences up to this size, either way, count as practically equal.
+    """
+    if strategy is None:
+        strategy = _strategy(plan)
+        for config, block in np.argwhere(np.isfinite(table.scores)).tolist():
+            strategy.tell(config, block, float(table.scores[config, block]))
+        for pair in table.failures:
+            strategy.tell(*pair, None)
+    return judge(
+        plan,
+        table.scores,
+        strategy.winner(),
+        table.failed,
+        pool=lambda configs: gather(ledger, sweep_id, plan, configs),
+        rope=rope,
+    )
 
 
 def _strategy(plan: Plan) -> Strategy:
@@ -156,17 +167,15 @@ def _strategy(plan: Plan) -> Strategy:
     )
 
 
-def _train(
-    plan: Plan, strategy: Strategy, recorder: _Recorder, sweep_id: str, watcher: Watcher
-) -> bool:
+def train_cells(plan: Plan, asker: Asker, intake: Intake, sweep_id: str, watcher: Watcher) -> bool:
+    """Train what is asked for until all is done, or the time is over: then False."""
     # Ray takes seconds to import: a sweep that finds all its cells in the ledger does without.
     from search import tuner
-    from search.dispatch import Work
 
     hours = plan.spec.budget.max_hours
     return tuner.train(
-        strategy,
-        Work(plan.task, plan.cell, plan.shape, recorder.results),
+        asker,
+        Work(plan.task, plan.cell, plan.shape, intake.results),
         plan.spec.resources,
         storage=STATE / "tune" / sweep_id,
         checkpoints=STATE / "checkpoints" / sweep_id,
@@ -178,66 +187,6 @@ def _train(
 
 def _saved(plan: Plan) -> dict[str, Any]:
     return {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
-
-
-def _tags(plan: Plan) -> dict[str, str]:
-    return {
-        "space": plan.spec.space,
-        "data": Path(plan.spec.data.name).name,
-        "model": Path(plan.spec.model).name,
-        "strategy": plan.spec.strategy,
-        "family": plan.family,
-    }
-
-
-@dataclass
-class _Recorder:
-    """What happens to results in the driver: ledger, table, strategy, screen, in this order."""
-
-    plan: Plan
-    table: Table
-    ledger: Ledger
-    sweep_id: str
-    tell: Callable[[int, int, float | None], None]
-    watcher: Watcher
-
-    def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
-        """Take the results that came in together; the ledger has them before anyone else."""
-        self.ledger.record_all([self._trained(pair, result) for pair, result in results])
-        for pair, result in results:
-            done = result.status == "done"
-            score = result.metrics[self.plan.space.objective] if done else None
-            self.table.put(pair, score, result.metrics)
-            self.table.trained += 1
-            if score is None:
-                self.table.failures[pair] = result.error or result.status
-            self.tell(*pair, score)
-            self.watcher.cell(self.plan, self.table, pair, result)
-        self.configs(touched=np.unique([pair[0] for pair, _ in results]))
-
-    def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
-        cell, label = self.plan.cell(pair), self.plan.label(pair[0])
-        return Trained(
-            cell=cell,
-            result=result,
-            run_name=f"{label} s{cell.seed} f{cell.fold}",
-            tags={**_tags(self.plan), "sweep": self.sweep_id, "config": label},
-        )
-
-    def configs(self, touched: npt.NDArray[np.int64]) -> None:
-        """Bring the runs of these configs up to date."""
-        for index in touched.tolist():
-            row = self.table.scores[index]
-            interval = mean_interval(row, held_out_share(self.plan))
-            self.ledger.record_config(
-                self.sweep_id,
-                self.plan.label(index),
-                params=self.plan.space.active(self.plan.configs[index]),
-                interval=None if interval is None else (interval.low, interval.high),
-                scores=row[np.isfinite(row)].tolist(),
-                seconds=float(np.nansum(self.table.seconds[index])),
-                tags=_tags(self.plan),
-            )
 
 
 def known_pairs(plan: Plan) -> set[tuple[int, int]]:
@@ -252,9 +201,15 @@ def known_pairs(plan: Plan) -> set[tuple[int, int]]:
 
 
 def load(
-    tracking_uri: str, experiment: str, sweep: str
-) -> tuple[SweepRecord, Plan, Table, Standings]:
+    tracking_uri: str, experiment: str, sweep: str, rope: float = ROPE
+) -> tuple[SweepRecord, Outcome]:
     """A sweep as the ledger has it, without reading its data or its model.
+
+    Args:
+        tracking_uri: Where the ledger is.
+        experiment: Its name.
+        sweep: Name, MLflow run id, or `latest`.
+        rope: Differences up to this size, either way, count as practically equal.
 
     Raises:
         InputError: if there is no such sweep, or the ledger cannot be reached.
@@ -266,19 +221,27 @@ def load(
         table = Table.empty(plan)
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
-        return record, plan, table, judge(plan, table.scores, strategy.winner(), table.failed)
+        from search import nested as nested_scores  # which runs sweeps of its own
+
+        nested = nested_scores.read(ledger, record.id)
+        standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
+        return record, Outcome(record.id, plan, table, standings, strategy.done, 0.0, nested)
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:
-    """A sweep by name, MLflow run id or `latest`.
+    """A sweep by name, MLflow run id or `latest`, which passes over a nested one's inner sweeps.
 
     Raises:
         InputError: if there is none; names the nearest.
     """
     try:
-        return ledger.find_sweep(sweep)
+        record = ledger.find_sweep(sweep)
+        if sweep == "latest" and record.spec_json["spec"].get("outer"):
+            own = (r for r in ledger.sweeps() if not r.spec_json["spec"].get("outer"))
+            record = next(own, record)
     except ValueError as error:
         raise InputError(str(error)) from error
+    return record
 
 
 def resume(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from search.inert import InertWatch, Suspect
 from search.plan import Plan
 from search.standings import Standings
 
@@ -27,6 +28,7 @@ class Table:
         reused: Cells that were in the ledger before this run.
         trained: Cells that this run trained.
         failures: Message of each cell that failed or diverged, by (config, block).
+        watch: Looks for hyper-parameters that do nothing; None looks for none.
     """
 
     scores: npt.NDArray[np.float64]
@@ -34,6 +36,7 @@ class Table:
     reused: int = 0
     trained: int = 0
     failures: dict[tuple[int, int], str] = field(default_factory=dict)
+    watch: InertWatch | None = None
 
     @property
     def failed(self) -> frozenset[int]:
@@ -44,13 +47,18 @@ class Table:
     def empty(cls, plan: Plan) -> Table:
         """A table without a cell."""
         shape = (len(plan.configs), len(plan.blocks))
-        return cls(np.full(shape, math.nan), np.full(shape, math.nan))
+        watch = InertWatch(lambda index: plan.space.active(plan.configs[index]))
+        return cls(np.full(shape, math.nan), np.full(shape, math.nan), watch=watch)
 
     def put(self, pair: tuple[int, int], score: float | None, metrics: Mapping[str, float]) -> None:
         """Enter one cell; None is a cell without a score, which stays missing."""
         self.scores[pair] = math.nan if score is None else score
         if "seconds" in metrics:
             self.seconds[pair] = metrics["seconds"]
+
+    def compare(self, pair: tuple[int, int], found: str | None) -> Suspect | None:
+        """Look whether a cell's digest unmasks a hyper-parameter that does nothing."""
+        return None if self.watch is None else self.watch.see(pair, found)
 
 
 def tell_known(
@@ -67,6 +75,7 @@ def tell_known(
         score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
         table.put(pair, score, cell.metrics)
         table.reused += 1
+        table.compare(pair, cell.digest)
         if score is None:
             table.failures[pair] = f"{cell.status} in an earlier run"
         tell(*pair, score)
@@ -79,8 +88,17 @@ def planned_cells(plan: Plan) -> int:
     return everything if limit is None else min(everything, limit)
 
 
-def summary(plan: Plan, table: Table, standings: Standings) -> dict[str, Any]:
-    """The document that `--json` prints and the sweep keeps."""
+def summary(
+    plan: Plan, table: Table, standings: Standings, nested: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The document that `--json` prints and the sweep keeps.
+
+    Args:
+        plan: The sweep.
+        table: Its scores.
+        standings: Its configs, judged.
+        nested: The nested score, as `search.nested.Nested.to_json` gives it.
+    """
     return {
         "sweep": plan.spec.name,
         "space": plan.spec.space,
@@ -90,5 +108,10 @@ def summary(plan: Plan, table: Table, standings: Standings) -> dict[str, Any]:
         "cells_planned": planned_cells(plan),
         "cells_reused": table.reused,
         "cells_failed": len(table.failures),
+        "inert_suspects": [
+            suspect.to_json(plan.blocks, plan.declared_in)
+            for suspect in (table.watch.suspects if table.watch is not None else ())
+        ],
         **standings.to_json(plan),
+        "nested": None if nested is None else dict(nested),
     }

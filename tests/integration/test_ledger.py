@@ -25,6 +25,7 @@ from ledger_cells import (
 )
 from mlflow import MlflowClient
 
+from search.inert import digest
 from search.ledger import Ledger, LedgerError
 
 pytestmark = pytest.mark.integration
@@ -74,7 +75,12 @@ def test_a_cells_run_holds_names_that_the_ui_can_group_and_draw(
         "fold": "1",
     }
     own = {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
-    assert own == {**TAGS, "cell_key": key_of(1), "status": "done"}
+    assert own == {
+        **TAGS,
+        "cell_key": key_of(1),
+        "status": "done",
+        "digest": digest(result(1)),
+    }
     client = MlflowClient(ledger_uri)
     curve = client.get_metric_history(run.info.run_id, "accuracy")
     assert [(m.step, round(m.value, 4)) for m in curve] == [(1, 0.1), (2, 0.2), (3, 0.5)]

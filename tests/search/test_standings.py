@@ -7,10 +7,11 @@ import json
 import math
 from typing import Any
 
+import baycomp
 import numpy as np
 import pytest
 
-from search import console
+from search import console, leaderboard
 from search.plan import Plan, rebuild
 from search.spec import make_spec
 from search.standings import judge
@@ -72,7 +73,7 @@ def test_complete_configs_stand_first_and_the_gain_is_paired(plan: Plan) -> None
 
 def test_a_partial_config_is_compared_on_the_cells_it_shares(plan: Plan) -> None:
     row = judge(plan, SCORES, winner=3).rows[-1]
-    assert (row.status, row.cells, row.p_best) == ("partial", 2, None)
+    assert (row.status, row.cells) == ("partial", 2)
     assert row.mean == pytest.approx(0.605)
     assert row.delta == pytest.approx(0.605 - 0.71), "against the baseline's first two cells"
 
@@ -96,7 +97,7 @@ def test_before_a_config_is_complete_there_is_no_winner(plan: Plan) -> None:
     document = summary(plan, table, judge(plan, scores, winner=None))
     assert document["winner"] is None
     assert document["cells_done"] == 4
-    assert any("no winner" in line for line in console.explanation(document))
+    assert any("no winner" in line for line in leaderboard.explanation(document))
 
 
 def test_the_document_has_the_contract_s_fields_and_is_json(plan: Plan) -> None:
@@ -118,7 +119,7 @@ def test_the_screen_shows_points_and_says_what_each_figure_is(
     plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = Table(SCORES, SCORES.copy())
-    console.show_leaderboard(summary(plan, table, judge(plan, SCORES, winner=3)), top=2)
+    leaderboard.show_leaderboard(summary(plan, table, judge(plan, SCORES, winner=3)), top=2)
     shown = capsys.readouterr().out
     assert "82.50" in shown
     assert "+9.50" in shown
@@ -147,3 +148,56 @@ def test_progress_without_a_terminal_is_lines(plan: Plan, monkeypatch: pytest.Mo
 )
 def test_durations_are_said_as_a_person_would(seconds: float, words: str) -> None:
     assert console.duration(seconds) == words
+
+
+def test_a_config_stopped_early_keeps_its_chance_of_being_best(plan: Plan) -> None:
+    scores = SCORES.copy()
+    scores[2] = [0.79, 0.80, math.nan, math.nan]  # a point below the winner, half of it unseen
+    standings = judge(plan, scores, winner=3)
+    by_config = {row.config: row.p_best for row in standings.rows}
+    assert standings.chances is not None
+    assert standings.chances.by == "surrogate"
+    assert by_config[2] is not None
+    assert by_config[2] > 0.01, "probably not the best is not certainly not"
+    assert sum(p or 0.0 for p in by_config.values()) == pytest.approx(1.0)
+    winner = standings.to_json(plan)["winner"]
+    assert winner["p_best_incomplete"] == pytest.approx(by_config[2])
+
+
+def test_when_all_is_measured_p_best_is_the_correlated_t_tests(plan: Plan) -> None:
+    scores = SCORES.copy()
+    scores[2] = scores[0] - 0.1
+    standings = judge(plan, scores, winner=3)
+    assert standings.chances is not None
+    assert standings.chances.by == "correlated t-test"
+    assert standings.to_json(plan)["winner"]["p_best_incomplete"] == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("rope", [0.0, 0.005, 0.05])
+def test_each_config_is_compared_with_winner_and_baseline_as_baycomp_does(
+    plan: Plan, rope: float
+) -> None:
+    row = next(row for row in judge(plan, SCORES, winner=3, rope=rope).rows if row.config == 1)
+    for found, other in ((row.versus_winner, 3), (row.versus_baseline, 0)):
+        expected = baycomp.CorrelatedTTest.probs(SCORES[1], SCORES[other], rope=rope, runs=2)
+        assert found is not None
+        got = [found.better, found.equal, found.worse] if rope else [found.better, found.worse]
+        # baycomp names its first classifier's chance first, and halves what is equal at no rope.
+        np.testing.assert_allclose(got, expected, atol=1e-9)
+
+
+def test_too_few_shared_cells_are_no_comparison(plan: Plan) -> None:
+    rows = judge(plan, SCORES, winner=3).rows
+    assert rows[-1].cells == 2
+    assert rows[-1].versus_winner is None
+    assert rows[0].versus_winner is None, "a winner is not compared with itself"
+
+
+def test_the_screen_names_form_rivals_and_the_chance_against_the_baseline(plan: Plan) -> None:
+    scores = SCORES.copy()
+    scores[2] = scores[3] + [0.004, -0.002, 0.003, -0.004]
+    standings = judge(plan, scores, winner=3)
+    text = " ".join(leaderboard.explanation(summary(plan, Table(scores, scores), standings)))
+    assert "by a bootstrap over blocks" in text
+    assert "1 complete config cannot be told from the winner at 5%: k=10" in text
+    assert "better by more than 0.50 points with probability" in text

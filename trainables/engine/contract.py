@@ -51,10 +51,13 @@ class Split:
     Attributes:
         folds: Number of folds, at least 2; None when `holdout` is given.
         holdout: A share of the rows in (0, 1), or "official" for the data set's own test part.
+        outer: (seed, fold) of the same folds whose held-out rows are put away before this split is
+            made, so that nothing may learn or choose from them: nested cross-validation.
     """
 
     folds: int | None = None
     holdout: float | Literal["official"] | None = None
+    outer: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if (self.folds is None) == (self.holdout is None):
@@ -66,6 +69,20 @@ class Split:
             raise ValueError(f"folds must be at least 2, got {self.folds}.")
         if isinstance(self.holdout, float) and not 0 < self.holdout < 1:
             raise ValueError(f"holdout must be a share in (0, 1), got {self.holdout}.")
+        if self.outer is not None:
+            object.__setattr__(self, "outer", tuple(self.outer))  # JSON has lists only
+            if self.folds is None or not 0 <= self.outer[1] < self.folds:
+                raise ValueError(
+                    f"outer must be (seed, fold) with a fold below folds={self.folds}, "
+                    f"got {self.outer}."
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value; `outer` only where there is one, so that other keys stay what they were."""
+        value = dataclasses.asdict(self)
+        if self.outer is None:
+            del value["outer"]
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +99,7 @@ class Task:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value from which `from_json` makes an equal Task."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "split": self.split.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Task:
@@ -189,7 +206,7 @@ def family_key(task: Task) -> str:
         "version": task.version,
         "data": task.data_fingerprint,
         "model": task.model_fingerprint,
-        "split": dataclasses.asdict(task.split),
+        "split": task.split.to_json(),
     }
     return hashlib.sha256(canonical_json(shared).encode()).hexdigest()
 

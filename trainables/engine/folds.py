@@ -7,6 +7,7 @@ where this took 0.25 s, and left the classes of MPQA less level.
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 
 import numpy as np
@@ -31,12 +32,16 @@ def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[Rows, 
         Row indices to train on and to score on, each int64, ascending, without a common text.
         Under folds and a held-out share they are a partition of all rows. Under "official" a
         validation part is in neither, and a training row whose text is in the test part is left
-        out of training.
+        out of training. With `split.outer`, a partition of the rows that it leaves.
 
     Raises:
         DataError: if a class has too few distinct texts for the split, if an official split is
             asked of data without one, or if there is no such fold.
     """
+    if split.outer is not None:
+        rows, inside = _without(data, split.folds, split.outer)
+        parts = held_out(inside, dataclasses.replace(split, outer=None), seed, fold)
+        return rows[parts[0]], rows[parts[1]]
     number = 1 if split.folds is None else split.folds
     if not 0 <= fold < number:
         raise DataError(f"fold must be in [0, {number}), got {fold}.")
@@ -48,6 +53,14 @@ def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[Rows, 
         share = float(split.holdout or 0.0)
         of_row = _assigned(data, seed, (share, 1.0 - share))
     return np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
+
+
+@lru_cache(maxsize=8)
+def _without(data: TextData, folds: int | None, outer: tuple[int, int]) -> tuple[Rows, TextData]:
+    """The rows that an outer fold trains on, and their data; copies stay one group."""
+    rows, _ = held_out(data, Split(folds=folds), *outer)
+    inside = data.take(rows, f"{data.name} without fold {outer[1]} of seed {outer[0]}")
+    return rows, inside
 
 
 def _official(data: TextData) -> tuple[Rows, Rows]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,3 +70,32 @@ def _check(
         raise ValueError(
             f"Labels must be in [0, {len(label_names)}), got {labels.min()} to {labels.max()}."
         )
+
+
+def metric_of(
+    name: str, label_names: Sequence[str]
+) -> Callable[[npt.NDArray[np.int64], npt.NDArray[np.floating[Any]]], float]:
+    """The function behind one of `score`'s names, for any rows.
+
+    Args:
+        name: As `score` gives it: a metric's file, or `<file>_<class>`.
+        label_names: Class names by id, (classes,).
+
+    Raises:
+        ValueError: if no metric gives that name.
+    """
+    for file in registry.names("trainables.metrics"):
+        if name != file and not name.startswith(f"{file}_"):
+            continue
+        metric = registry.load("trainables.metrics", file, "METRIC")
+        if name == file:
+            return lambda labels, probabilities: float(metric(labels, probabilities))
+        keys = class_keys(label_names)
+        rest = name.removeprefix(f"{file}_")
+        if rest in keys:
+            number = keys.index(rest)
+            return lambda labels, probabilities: float(metric(labels, probabilities)[number])
+    raise ValueError(
+        f"No metric gives {name!r}. Known: {', '.join(registry.names('trainables.metrics'))}, and "
+        "those that are a number per class with _<class> behind."
+    )

@@ -1,0 +1,120 @@
+"""Finds a hyper-parameter that does nothing, while a sweep runs.
+
+Two configs that differ in one active hyper-parameter and give the same bytes on one cell (seed,
+fold) mean that the parameter never reached the training, or has no effect there and should be
+declared `Inert`. Equal accuracy proves nothing; equal probabilities of every held-out row do. A
+device whose sums differ from run to run hides such a pair, and never makes one up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainables.engine.contract import CellResult, Scalar
+
+# What the machine decides, not the training.
+_NOT_OF_THE_TRAINING = ("seconds", "peak_memory_mib")
+
+
+def digest(result: CellResult) -> str | None:
+    """Equal for results that agree in every metric, epoch and out-of-fold probability.
+
+    None for a result without predictions, which proves nothing.
+    """
+    if result.status != "done" or not len(result.rows):
+        return None
+    numbers = [
+        {name: value for name, value in metrics.items() if name not in _NOT_OF_THE_TRAINING}
+        for metrics in (result.metrics, *result.epochs)
+    ]
+    text = json.dumps([numbers, list(result.probabilities.shape)], sort_keys=True)
+    found = hashlib.sha256(text.encode())
+    found.update(result.rows.astype("<i8").tobytes())
+    found.update(result.probabilities.astype("<f4").tobytes())
+    return found.hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A parameter that made no difference.
+
+    Attributes:
+        parameter: Its name.
+        values: The two values that gave the same bytes.
+        configs: Indices of the two configs.
+        block: Index of the (seed, fold).
+    """
+
+    parameter: str
+    values: tuple[Scalar, Scalar]
+    configs: tuple[int, int]
+    block: int
+
+    def to_json(self, blocks: tuple[tuple[int, int], ...], declared_in: str) -> dict[str, Any]:
+        """An entry of `inert_suspects`.
+
+        Args:
+            blocks: The protocol's (seed, fold) pairs.
+            declared_in: The file that declares the space.
+        """
+        seed, fold = blocks[self.block]
+        return {
+            "parameter": self.parameter,
+            "values": list(self.values),
+            "seed": seed,
+            "fold": fold,
+            "meaning": self._meaning(seed, fold, declared_in),
+        }
+
+    def _meaning(self, seed: int, fold: int, declared_in: str) -> str:
+        name, (first, second) = self.parameter, self.values
+        return (
+            f"{name}={first} and {name}={second}, all else equal, gave byte-identical metrics and "
+            f"out-of-fold probabilities on cell (seed {seed}, fold {fold}): {name} never reached "
+            "the training, or is inert there. Look where the trainable reads it; if it is meant to "
+            f"have no effect there, declare it as Inert in {declared_in}."
+        )
+
+
+@dataclass
+class InertWatch:
+    """Compares each cell with the cells of the same block that have its digest.
+
+    Attributes:
+        active: The hyper-parameters that have an effect in a config, by its index.
+        suspects: One for each parameter, in order of discovery.
+    """
+
+    active: Callable[[int], Mapping[str, Scalar]]
+    suspects: list[Suspect] = field(default_factory=list)
+    _seen: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+
+    def see(self, pair: tuple[int, int], found: str | None) -> Suspect | None:
+        """Take a cell (config, block) with its digest; a Suspect if it unmasks a new parameter."""
+        if found is None:
+            return None
+        config, block = pair
+        twins = self._seen.setdefault((block, found), [])
+        named = {suspect.parameter for suspect in self.suspects}
+        new = None
+        mine = self.active(config) if twins else {}
+        for twin in twins:
+            other = self.active(twin)
+            differing = [
+                name
+                for name in {**other, **mine}
+                if name not in mine or name not in other or mine[name] != other[name]
+            ]
+            # Several that differ may be each other's doing; only one alone can be named.
+            if len(differing) != 1 or differing[0] in named or config == twin:
+                continue
+            name = differing[0]
+            new = Suspect(name, (other.get(name), mine.get(name)), (twin, config), block)
+            self.suspects.append(new)
+            named.add(name)
+        twins.append(config)
+        return new

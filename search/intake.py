@@ -1,0 +1,107 @@
+"""What happens to a result in the driver: table, ledger, strategy, screen, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from search.inert import Suspect, digest
+from search.journal import Trained
+from search.plan import Plan
+from search.standings import held_out_share, mean_interval
+from search.table import Table
+from trainables.engine.contract import CellResult
+
+if TYPE_CHECKING:
+    from search.ledger import Ledger
+
+
+class Watcher:
+    """Told what happens during a run; this one says nothing. The console has one that draws."""
+
+    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+        """The ledger has been read."""
+
+    def started(self, slots: int) -> None:
+        """Ray is up and trains so many stacks at once."""
+
+    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+        """A cell has come in."""
+
+    def inert(self, plan: Plan, suspect: Suspect) -> None:
+        """A hyper-parameter made no difference; told once for each parameter."""
+
+    def nested(self, plan: Plan, done: int) -> None:
+        """So many outer folds of a nested cross-validation are through; the next one starts."""
+
+    def closed(self) -> None:
+        """The run is over, whichever way."""
+
+
+def sweep_tags(plan: Plan) -> dict[str, str]:
+    """What ties the runs of a sweep together in MLflow."""
+    return {
+        "space": plan.spec.space,
+        "data": Path(plan.spec.data.name).name,
+        "model": Path(plan.spec.model).name,
+        "strategy": plan.spec.strategy,
+        "family": plan.family,
+    }
+
+
+@dataclass
+class Intake:
+    """Takes each result of a sweep to all who must know it."""
+
+    plan: Plan
+    table: Table
+    ledger: Ledger
+    sweep_id: str
+    tell: Callable[[int, int, float | None], None]
+    watcher: Watcher
+
+    def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
+        """Take the results that came in together; the ledger has them before anyone else."""
+        self.ledger.record_all([self._trained(pair, result) for pair, result in results])
+        for pair, result in results:
+            done = result.status == "done"
+            score = result.metrics[self.plan.space.objective] if done else None
+            self.table.put(pair, score, result.metrics)
+            self.table.trained += 1
+            if score is None:
+                self.table.failures[pair] = result.error or result.status
+            self.tell(*pair, score)
+            self.watcher.cell(self.plan, self.table, pair, result)
+            suspect = self.table.compare(pair, digest(result))
+            if suspect is not None:
+                self.watcher.inert(self.plan, suspect)
+        self.configs(touched=np.unique([pair[0] for pair, _ in results]))
+
+    def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
+        cell, label = self.plan.cell(pair), self.plan.label(pair[0])
+        return Trained(
+            cell=cell,
+            result=result,
+            run_name=f"{label} s{cell.seed} f{cell.fold}",
+            tags={**sweep_tags(self.plan), "sweep": self.sweep_id, "config": label},
+        )
+
+    def configs(self, touched: npt.NDArray[np.int64]) -> None:
+        """Bring the runs of these configs up to date."""
+        for index in touched.tolist():
+            row = self.table.scores[index]
+            interval = mean_interval(row, held_out_share(self.plan))
+            self.ledger.record_config(
+                self.sweep_id,
+                self.plan.label(index),
+                params=self.plan.space.active(self.plan.configs[index]),
+                interval=None if interval is None else (interval.low, interval.high),
+                scores=row[np.isfinite(row)].tolist(),
+                seconds=float(np.nansum(self.table.seconds[index])),
+                tags=sweep_tags(self.plan),
+            )

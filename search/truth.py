@@ -1,0 +1,60 @@
+"""The true labels of a sweep's rows, kept with the sweep: what its predictions are scored against.
+
+A leaderboard can be asked for where the data no longer are, so a sweep keeps its labels when it
+starts: two numbers a row, once, not once a cell.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FILE = "labels.npz"
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Labels by row of the data set.
+
+    Attributes:
+        labels: Class ids, int64 (rows,).
+        groups: Rows with the same text share a number, int64 (rows,).
+        label_names: Class names by id.
+    """
+
+    labels: IntArray
+    groups: IntArray
+    label_names: tuple[str, ...]
+
+    def to_bytes(self) -> bytes:
+        """A compressed .npz without pickles."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            labels=self.labels.astype(np.int32),
+            groups=self.groups.astype(np.int32),
+            label_names=np.array(self.label_names, np.str_),
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Truth:
+        """The inverse of `to_bytes`.
+
+        Raises:
+            ValueError: if the file is not what `to_bytes` writes.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return cls(
+                    arrays["labels"].astype(np.int64),
+                    arrays["groups"].astype(np.int64),
+                    tuple(arrays["label_names"].tolist()),
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(f"{FILE} of the sweep is damaged: {error}") from error
