@@ -83,8 +83,7 @@ class Intake:
         self.tell(*pair, score)
         self.configs(touched=np.array([pair[0]]))
         self.watcher.cell(plan, self.table, pair, result)
-        suspect = self.table.compare(pair, digest(result))
-        if suspect is not None:
+        for suspect in self.table.compare(pair, digest(result)):
             self.watcher.inert(plan, suspect)
 
     def configs(self, touched: npt.NDArray[np.int64]) -> None:
