@@ -116,8 +116,9 @@ def estimate(
     cells = len(plan.configs) * len(plan.blocks)
     limit = plan.spec.budget.max_cells or cells
     to_train = max(0, min(cells, limit) - len(known))
-    # An inner sweep may need what a sweep needs, and its pick's cell of the outer fold.
-    inner = [1 + max(0, min(cells, limit) - count) for count in nested_known]
+    # An inner sweep may need what a sweep needs, and its pick's cell where the sweep may lack it.
+    pick = int(limit < cells)
+    inner = [pick + max(0, min(cells, limit) - count) for count in nested_known]
     rows = 1 - 1 / (plan.spec.folds or 1)  # an inner cell's share of the rows
     slot_hours = (to_train + rows * sum(inner)) * mean / 3600
     return Estimate(
@@ -125,7 +126,7 @@ def estimate(
         cells=cells,
         cells_in_ledger=len(known),
         cells_to_train=to_train,
-        nested_cells=len(inner) * (1 + min(cells, limit)),
+        nested_cells=len(inner) * (pick + min(cells, limit)),
         nested_cells_to_train=sum(inner),
         seconds_per_cell=mean,
         slots=slots,

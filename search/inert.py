@@ -86,35 +86,45 @@ class InertWatch:
 
     Attributes:
         active: The hyper-parameters that have an effect in a config, by its index.
-        suspects: One for each parameter, in order of discovery.
     """
 
     active: Callable[[int], Mapping[str, Scalar]]
-    suspects: list[Suspect] = field(default_factory=list)
+    _found: dict[str, Suspect] = field(default_factory=dict)
     _seen: dict[tuple[int, str], list[int]] = field(default_factory=dict)
 
-    def see(self, pair: tuple[int, int], found: str | None) -> Suspect | None:
-        """Take a cell (config, block) with its digest; a Suspect if it unmasks a new parameter."""
+    @property
+    def suspects(self) -> list[Suspect]:
+        """One for each parameter, by name; the same for the same cells in any order."""
+        return [self._found[name] for name in sorted(self._found)]
+
+    def see(self, pair: tuple[int, int], found: str | None) -> list[Suspect]:
+        """Take a cell (config, block) with its digest; returns the parameters that it unmasks."""
         if found is None:
-            return None
+            return []
         config, block = pair
         twins = self._seen.setdefault((block, found), [])
-        named = {suspect.parameter for suspect in self.suspects}
-        new = None
-        mine = self.active(config) if twins else {}
+        new = []
         for twin in twins:
-            other = self.active(twin)
-            differing = [
-                name
-                for name in {**other, **mine}
-                if name not in mine or name not in other or mine[name] != other[name]
-            ]
-            # Several that differ may be each other's doing; only one alone can be named.
-            if len(differing) != 1 or differing[0] in named or config == twin:
+            suspect = self._compare(min(twin, config), max(twin, config), block)
+            if suspect is None:
                 continue
-            name = differing[0]
-            new = Suspect(name, (other.get(name), mine.get(name)), (twin, config), block)
-            self.suspects.append(new)
-            named.add(name)
+            known = self._found.get(suspect.parameter)
+            if known is None:
+                new.append(suspect)
+            if known is None or (block, suspect.configs) < (known.block, known.configs):
+                self._found[suspect.parameter] = suspect
         twins.append(config)
         return new
+
+    def _compare(self, first: int, second: int, block: int) -> Suspect | None:
+        one, other = self.active(first), self.active(second)
+        differing = [
+            name
+            for name in {**one, **other}
+            if name not in one or name not in other or one[name] != other[name]
+        ]
+        # Several that differ may be each other's doing; only one alone can be named.
+        if len(differing) != 1:
+            return None
+        name = differing[0]
+        return Suspect(name, (one.get(name), other.get(name)), (first, second), block)

@@ -77,8 +77,7 @@ class Intake:
                 self.table.failures[pair] = result.error or result.status
             self.tell(*pair, score)
             self.watcher.cell(self.plan, self.table, pair, result)
-            suspect = self.table.compare(pair, digest(result))
-            if suspect is not None:
+            for suspect in self.table.compare(pair, digest(result)):
                 self.watcher.inert(self.plan, suspect)
         self.configs(touched=np.unique([pair[0] for pair, _ in results]))
 

@@ -56,9 +56,9 @@ class Table:
         if "seconds" in metrics:
             self.seconds[pair] = metrics["seconds"]
 
-    def compare(self, pair: tuple[int, int], found: str | None) -> Suspect | None:
-        """Look whether a cell's digest unmasks a hyper-parameter that does nothing."""
-        return None if self.watch is None else self.watch.see(pair, found)
+    def compare(self, pair: tuple[int, int], found: str | None) -> list[Suspect]:
+        """The hyper-parameters that a cell's digest unmasks: they do nothing."""
+        return [] if self.watch is None else self.watch.see(pair, found)
 
 
 def tell_known(

@@ -30,6 +30,7 @@ def _foldrace(folder: Path, *arguments: str) -> tuple[str, str]:
     return done.stdout, " ".join(done.stderr.split())
 
 
+@pytest.mark.timeout(900)  # two starts of Ray, on a machine that others share
 def test_a_parameter_that_does_nothing_is_named_while_the_sweep_runs(
     tmp_path: Path, tiny_encoder: Path, reviews: Path
 ) -> None:

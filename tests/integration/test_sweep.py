@@ -148,3 +148,6 @@ def test_plan_trains_nothing_and_says_what_it_would_cost(shell: Shell) -> None:
     assert document["seconds_per_cell"] > 0
     assert document["money"] == pytest.approx(2 * document["slot_hours"])
     assert shell.cell_keys() == []
+    nested = shell.json("plan", *shell.sweep, "--nested")
+    assert nested["nested_cells"] == nested["nested_cells_to_train"] == 2 * document["cells"]
+    assert (document["nested_cells"], nested["cells_to_train"]) == (0, document["cells_to_train"])
