@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.rest_utils import http_request_safe
@@ -42,6 +43,22 @@ def page(
         body["page_token"] = token
     answer = http_request_safe(store.get_host_creds(), _ENDPOINT, "POST", json=body).json()
     return [_run(run) for run in answer.get("runs", ())], answer.get("next_page_token") or None
+
+
+def plain_run(run: Run) -> LoggedRun:
+    """A run that MLflow's client gave."""
+    # The same few names and values come back for each run: keep one copy of each.
+    info, data, one = run.info, run.data, sys.intern
+    return LoggedRun(
+        run_id=info.run_id,
+        name=info.run_name,
+        status=info.status,
+        started_ms=info.start_time or 0,
+        ended_ms=info.end_time or 0,
+        tags={one(name): one(value) for name, value in data.tags.items()},
+        params={one(name): one(value) for name, value in data.params.items()},
+        metrics={one(name): value for name, value in data.metrics.items()},
+    )
 
 
 def tokens_from(token: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The conversation with MLflow: its client, and for a local sqlite file its tables.
 
-Only this file, search/mlflow_rows.py and search/mlflow_pages.py import mlflow.
+Only this file and its parts, search/mlflow_*.py, import mlflow.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from urllib.parse import unquote
 from search.delivery import RefusedError
 from search.records import LoggedRun
 from search.store import Kind, NewRun, RunNews
-from search.tracking_uri import redact
+from search.tracking_uri import redact, sqlite_file
 
 # Before mlflow is imported: nothing is reported to the outside; and a request that fails is tried
 # again by the delivery, which has the spool, not for minutes by MLflow (default: 7 retries, 120 s).
@@ -33,11 +32,12 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric, Param, Run, RunTag
+from mlflow.entities import Experiment, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from search import mlflow_pages
+from search.mlflow_database import make_database
 from search.mlflow_rows import Rows, local_folder, open_rows
 
 # Migrations of a new file, each HTTP retry, and tracebacks of errors that are raised as well.
@@ -97,6 +97,9 @@ class MlflowStore:
     def client(self) -> MlflowClient:
         """Made at the first call: it connects, and creates the tables of a new database."""
         if self._made is None:
+            file = sqlite_file(self._uri)
+            if file is not None and self._artifacts is not None:
+                make_database(file, self._artifacts)
             self._made = MlflowClient(self._uri)
             if self._artifacts is not None:
                 self._opened = open_rows(self._uri, self._artifacts)
@@ -173,7 +176,7 @@ class MlflowStore:
             page = self.client.search_runs(
                 [experiment_id], query, max_results=mlflow_pages.PAGE, page_token=token
             )
-            return [_plain_run(run) for run in page], page.token or None
+            return [mlflow_pages.plain_run(run) for run in page], page.token or None
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
         """All runs whose tag has one of these values."""
@@ -299,18 +302,3 @@ class MlflowStore:
             if name not in {file.path for file in self.client.list_artifacts(run_id)}:
                 return None
             return Path(self.client.download_artifacts(run_id, name, folder)).read_bytes()
-
-
-def _plain_run(run: Run) -> LoggedRun:
-    # The same few names and values come back for each run: keep one copy of each.
-    info, data, one = run.info, run.data, sys.intern
-    return LoggedRun(
-        run_id=info.run_id,
-        name=info.run_name,
-        status=info.status,
-        started_ms=info.start_time or 0,
-        ended_ms=info.end_time or 0,
-        tags={one(name): one(value) for name, value in data.tags.items()},
-        params={one(name): one(value) for name, value in data.params.items()},
-        metrics={one(name): value for name, value in data.metrics.items()},
-    )

@@ -281,8 +281,7 @@ def train(
             shutil.rmtree(storage, ignore_errors=True)
     if results.refused is not None:
         raise SweepError(results.refused)
-    complete = strategy.done and not dispatcher.out_of_time
-    if complete:
+    if complete := strategy.done and not dispatcher.out_of_time:
         shutil.rmtree(checkpoints, ignore_errors=True)
     return complete
 

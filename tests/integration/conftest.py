@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # Where the tests of this folder find what they share.
@@ -43,3 +46,11 @@ def open_ledger(ledger_uri: str, tmp_path: Path) -> Iterator[Opener]:
     yield make
     for ledger in opened:
         ledger.close(10)
+
+
+@pytest.fixture
+def moments() -> np.random.Generator:
+    """Draws when something is killed: other moments each time, the same ones for the same seed."""
+    seed = int(os.environ.get("FOLDRACE_KILL_SEED") or secrets.randbits(32))
+    print(f"The moments of this test come again with FOLDRACE_KILL_SEED={seed}")  # noqa: T201
+    return np.random.default_rng(seed)

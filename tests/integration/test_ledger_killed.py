@@ -63,12 +63,11 @@ def drive(uri: str, spool: Path, ask: str, *, least: int, seconds: float) -> set
 
 
 def test_kill_9_of_the_driver_at_any_moment_loses_nothing(
-    open_ledger: Opener, ledger_uri: str, tmp_path: Path
+    open_ledger: Opener, ledger_uri: str, tmp_path: Path, moments: np.random.Generator
 ) -> None:
-    draw = np.random.default_rng()  # other moments each time: what holds must hold at all of them
     told: set[str] = set()
     for _ in range(3):
-        moment = draw.uniform(0.1, 1.0)
+        moment = moments.uniform(0.0, 1.0)
         told |= drive(ledger_uri, tmp_path / "spool", "ask", least=1, seconds=moment)
     assert len(told) > 10
     ledger = open_ledger()
@@ -78,6 +77,39 @@ def test_kill_9_of_the_driver_at_any_moment_loses_nothing(
     finished = finished_keys(ledger_uri)
     assert set(finished) == set(known)
     assert set(finished.values()) == {1}
+
+
+# Makes a new database; says when it begins.
+_FOUNDER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from search.ledger import Ledger
+ledger = Ledger(sys.argv[2], "test", Path(sys.argv[3]))
+print("now", flush=True)
+ledger.check()
+"""
+
+
+def test_kill_9_while_a_new_database_is_made_leaves_none_that_is_half_made(
+    tmp_path: Path, moments: np.random.Generator
+) -> None:
+    uri, spool = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "spool")
+    founder = subprocess.Popen(
+        [sys.executable, "-c", _FOUNDER, str(_ROOT), uri, spool],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert founder.stdout is not None
+    assert founder.stdout.readline() == "now\n"
+    time.sleep(moments.uniform(0, 2.5))
+    founder.send_signal(signal.SIGKILL)
+    founder.communicate()
+    with Ledger(uri, "test", tmp_path / "spool") as ledger:
+        ledger.check()
+        record(ledger, 1)
+    assert finished_keys(uri) == {key_of(1): 1}
 
 
 def test_what_a_killed_driver_left_on_disk_is_known_before_it_is_delivered(
@@ -109,8 +141,9 @@ def server(tmp_path: Path, empty_database: bytes) -> Iterator[Server]:
 
 
 def test_kill_9_of_the_server_in_the_middle_loses_nothing_and_doubles_nothing(
-    server: Server, tmp_path: Path
+    server: Server, tmp_path: Path, moments: np.random.Generator
 ) -> None:
+    first, second = sorted(moments.integers(1, 40, 2).tolist())
     server.wait()
     ledger = Ledger(server.uri, "test", tmp_path / "spool")
     ledger.check()
@@ -123,12 +156,14 @@ def test_kill_9_of_the_server_in_the_middle_loses_nothing_and_doubles_nothing(
             ledger.record_config(sweep, "a", params=CONFIG, scores=scores, seconds=1, tags=TAGS)
             time.sleep(0.02)
 
-    trained(range(20))
-    server.kill()  # some are written, one is half written, some wait
-    trained(range(20, 30))
+    trained(range(first))
+    time.sleep(moments.uniform(0, 0.1))
+    server.kill()  # some are written, some are half written, some wait
+    trained(range(first, second))
+    record(ledger, second)
     assert not ledger.flush(1)
     server.start()
-    trained(range(30, 40))
+    trained(range(second, 40))
     ledger.finish_sweep(sweep, "FINISHED", {"cells_done": 40})
     server.wait()
     assert ledger.flush(90)

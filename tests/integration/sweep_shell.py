@@ -1,0 +1,105 @@
+"""`foldrace` on the command line, in a folder of its own, and what its ledger holds afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+# Of a cell: its metrics, the metrics after each epoch, and its predictions, as bytes.
+Found = tuple[Mapping[str, float], Mapping[str, list[tuple[int, float]]], bytes]
+_TIMES = ("seconds", "peak_memory_mib")
+
+
+class Shell:
+    """`foldrace` in a folder of its own, with its own ledger.
+
+    Args:
+        folder: To run it in.
+        encoder: A model.
+        reviews: Its data.
+        uri: The tracking URI; None takes foldrace's default, a sqlite file in the folder.
+    """
+
+    def __init__(self, folder: Path, encoder: Path, reviews: Path, uri: str | None = None) -> None:
+        self.folder = folder
+        self.uri = uri
+        self.sweep = [
+            *("smoke", "--data", str(reviews), "--text", "body", "--label", "verdict"),
+            *("--model", str(encoder), "--seeds", "2,16", "--folds", "2", "--strategy", "grid"),
+            *("--set", "scale=3.3", "--fix", "epochs=4"),
+        ]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        where = {} if self.uri is None else {"MLFLOW_TRACKING_URI": self.uri}
+        return subprocess.Popen(
+            [sys.executable, "-m", "search.cli", *arguments],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **where},
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=280)
+        assert process.returncode == code, err
+        return out, err
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.run(*arguments, "--json")[0])
+        return document
+
+    def runs(self, kind: str, *, finished: bool = True) -> list[Run]:
+        """The runs of an experiment, read with MLflow itself."""
+        if not (self.folder / "mlflow.db").exists():
+            return []
+        client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+        experiment = client.get_experiment_by_name(f"foldrace/{kind}")
+        if experiment is None:
+            return []
+        query = "attributes.status = 'FINISHED'" if finished else ""
+        return list(client.search_runs([experiment.experiment_id], query, max_results=1000))
+
+    def cell_keys(self) -> list[str]:
+        """The cell_key of every finished run in the ledger."""
+        return [run.data.tags["cell_key"] for run in self.runs("cells")]
+
+    def table(self) -> dict[str, Found]:
+        """What the ledger holds of each cell, but for times; each may be there once only."""
+        client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+        found: dict[str, Found] = {}
+        for run in self.runs("cells"):
+            key = run.data.tags["cell_key"]
+            assert key not in found, "a cell is there twice"
+            metrics = {k: v for k, v in run.data.metrics.items() if k not in _TIMES}
+            curves = {
+                name: sorted(
+                    (point.step, point.value)
+                    for point in client.get_metric_history(run.info.run_id, name)
+                )
+                for name in metrics
+            }
+            (file,) = self.folder.rglob(f"{run.info.run_id}/artifacts/predictions.npz")
+            with np.load(file) as arrays:
+                rows: npt.NDArray[np.int64] = arrays["rows"]
+                found[key] = metrics, curves, rows.tobytes() + arrays["probabilities"].tobytes()
+        return found
+
+    def wait_for(self, kind: str, process: subprocess.Popen[str]) -> None:
+        """Until there is a run of this kind."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not self.runs(kind, finished=False):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.2)
