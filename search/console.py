@@ -74,7 +74,10 @@ class Live(Watcher):
         """Say how much is left to train."""
         self._planned = planned
         if table.reused:
-            self._screen.print(f"{table.reused} of {planned} cells are in the ledger already")
+            told = f"{table.reused:,} of the sweep's cells are in the ledger already"
+            if table.reused > planned:
+                told += f", more than the {planned:,} of --max-cells"
+            self._screen.print(told)
         if table.reused < planned:
             self._screen.print("starting Ray ...")
 

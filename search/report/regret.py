@@ -177,6 +177,9 @@ def _label(panel: Axes, starts: Sequence[_Start]) -> None:
             color=start.color,
             fontsize=8,
             fontweight="bold" if start.name == "race" else "normal",
+            # The line of exhaustive search may run behind a name.
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+            zorder=5,
             va="center",
             arrowprops={
                 "arrowstyle": "-",
