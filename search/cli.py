@@ -8,6 +8,8 @@ Exit codes: 0 done; 1 failed; 2 bad input or usage; 130 interrupted, `foldrace r
 from __future__ import annotations
 
 import argparse
+import atexit
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -280,5 +282,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def script() -> NoReturn:
+    """The console script: `main`, then the end.
+
+    An interruption may fall into Ray's start or torch's import. The interpreter, which takes down
+    what these left behind in C++, then crashes now and then, and the exit code is lost: so it is
+    left out. What is registered for the end is done all the same.
+    """
+    code = main()
+    if code != 130:
+        sys.exit(code)
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

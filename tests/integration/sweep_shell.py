@@ -41,14 +41,16 @@ class Shell:
         ]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        where = {} if self.uri is None else {"MLFLOW_TRACKING_URI": self.uri}
+        settings = {"PYTHONFAULTHANDLER": "1"}
+        if self.uri is not None:
+            settings["MLFLOW_TRACKING_URI"] = self.uri
         return subprocess.Popen(
             [sys.executable, "-m", "search.cli", *arguments],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **where},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **settings},
         )
 
     def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
