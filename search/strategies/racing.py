@@ -116,7 +116,10 @@ class Race:
         top = ranked[: self._finalists]
         spare = self._left(board) - int(unopened[top].sum())
         if spare <= 0:
-            return self._pick(board, top, unopened[top], limit)
+            seats = self._seats(ranked, unopened, self._left(board))
+            if not unopened[seats].any():
+                seats = top  # what is left completes nobody, but still says which of them leads
+            return self._pick(board, seats, unopened[seats], limit)
         limit = int(min(limit, spare))
         rng = np.random.default_rng((self._seed, 2, board.count(ASKED, TOLD, FAILED)))
         draws = belief.draw(self._draws(limit), rng) * self._problem.sign
@@ -187,6 +190,19 @@ class Race:
         order = np.concatenate([first, fresh])
         wanted = np.concatenate([owed, np.ones(len(fresh), np.int64)])
         return self._pick(board, order, wanted, limit)
+
+    def _seats(self, ranked: IntArray, unopened: IntArray, left: float) -> IntArray:
+        """The best configs that can still be completed, in order of rank.
+
+        Leaders change as the final's cells come in. A new one that could not be completed any more
+        must not take the cells of one that can: then none would be, and only the complete can win.
+        """
+        seats: list[int] = []
+        for config in ranked[: 10 * self._finalists].tolist():
+            if len(seats) < self._finalists and unopened[config] <= left:
+                seats.append(config)
+                left -= int(unopened[config])
+        return np.array(seats, np.int64)
 
     def _pick(self, board: Board, configs: IntArray, wanted: IntArray, limit: int) -> IntArray:
         """The first `limit` open cells: so many of each config, in the turn of its blocks."""

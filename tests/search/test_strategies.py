@@ -115,6 +115,16 @@ def test_a_race_against_the_clock_keeps_time_for_its_final(allowed):
     assert not resumed.done, "with more time, the race goes on"
 
 
+def test_leaders_that_change_in_the_final_leave_no_race_without_a_complete_config():
+    # Cells so noisy that the ranking turns with every batch, and a budget of three configs' cells.
+    for seed in range(20):
+        scores = peak(60, 20, noise=0.5, seed=seed)
+        strategy = make_strategy("race", line(60, 20), seed=seed, max_cells=70)
+        play(strategy, scores)
+        assert strategy.board.complete().any()
+        assert strategy.winner() is not None
+
+
 def test_a_race_without_a_budget_ends_by_itself_with_few_cells():
     strategy = make_strategy("race", line(200, 20, floor=(0,)))
     scores = peak(200, 20, noise=0.002)
