@@ -229,7 +229,11 @@ class MlflowStore:
         with _plain_errors():
             if self.client and self._opened is not None:
                 return self._opened.extend(news)
-        self._each(self._log, news)
+        # News of one run stay in their order: the calls of different runs overtake one another.
+        by_run: dict[str, list[RunNews]] = {}
+        for one in news:
+            by_run.setdefault(one.run_id, []).append(one)
+        self._each(lambda of_one: [self._log(one) for one in of_one], by_run.values())
         return None
 
     def _log(self, news: RunNews) -> None:

@@ -61,7 +61,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
         while not asker.done:
             for pair in asker.ask(1):
                 cells.append(plan.cell(pair))
-                runner.train_stack(plan.task, cells[-1:], lambda r, p=pair: intake.result(p, r))
+                runner.train_stack(
+                    plan.task, cells[-1:], lambda r, p=pair: intake.results([(p, r)])
+                )
         return True
 
     monkeypatch.setattr(sweep, "train_cells", train)
