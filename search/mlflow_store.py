@@ -233,8 +233,12 @@ class MlflowStore:
         by_run: dict[str, list[RunNews]] = {}
         for one in news:
             by_run.setdefault(one.run_id, []).append(one)
-        self._each(lambda of_one: [self._log(one) for one in of_one], by_run.values())
+        self._each(self._log_in_order, by_run.values())
         return None
+
+    def _log_in_order(self, news: Sequence[RunNews]) -> None:
+        for one in news:
+            self._log(one)
 
     def _log(self, news: RunNews) -> None:
         metrics = [Metric(*point) for point in news.points]
