@@ -101,6 +101,11 @@ def representation(config: Config) -> Representation:
     return Representation(name=config.representation, max_length=config.max_length)
 
 
+def stack_key(config: Config) -> Config:
+    """What cells of a stack share: all that the loop has no vector for."""
+    return config
+
+
 def build(config: Config, features: int, num_classes: int) -> LinearEval:
     """The module of one cell, drawn from torch's current generator."""
     return LinearEval(features, num_classes)

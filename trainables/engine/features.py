@@ -21,7 +21,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from trainables.engine import batches, encoder
+from trainables.engine import batches, encoder, vocabulary
 from trainables.engine.contract import canonical_json
 from trainables.engine.textdata import TextData
 from trainables.engine.wheel import cache_folder
@@ -108,18 +108,14 @@ def _extract(data: TextData, model: str, representation: Representation) -> Floa
     pool = REPRESENTATIONS[representation.name]
     tokens = batches.tokenised(data, model, representation.max_length)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = encoder.load_encoder(model)
-    kept_at = next(network.parameters()).device
+    network = vocabulary.restricted(encoder.load_encoder(model), tokens.vocabulary)
     network = network.to(device).eval()  # type: ignore[arg-type]
     loader, _ = batches.loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
     features = np.empty((len(data), network.config.hidden_size), np.float32)
-    try:
-        for batch in loader:
-            del batch["labels"]
-            rows = batch.pop("rows").numpy()
-            inputs = {key: value.to(device) for key, value in batch.items()}
-            hidden = network(**inputs).last_hidden_state
-            features[rows] = pool(hidden, inputs["attention_mask"].bool()).float().cpu().numpy()
-    finally:
-        network.to(kept_at)
+    for batch in loader:
+        del batch["labels"]
+        rows = batch.pop("rows").numpy()
+        inputs = {key: value.to(device) for key, value in batch.items()}
+        hidden = network(**inputs).last_hidden_state
+        features[rows] = pool(hidden, inputs["attention_mask"].bool()).float().cpu().numpy()
     return features
