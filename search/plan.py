@@ -249,7 +249,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds
+    from trainables.engine import encoder, folds, parts
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
@@ -268,5 +268,6 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         model_fingerprint=encoder.model_fingerprint(spec.model),
         split=spec.split,
     )
+    parts.check(task, configs)
     plan = Plan(spec, space, configs, names, baseline, task, left_out)
     return plan, data, audit(data)

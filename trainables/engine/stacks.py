@@ -102,6 +102,7 @@ def train(
     data: TextData,
     members: Sequence[Member],
     report: Callable[[CellResult], None],
+    compiled: bool = False,
 ) -> list[Member]:
     """Train cells as one batched model and report each at the end of its last epoch.
 
@@ -110,6 +111,7 @@ def train(
         data: Its data.
         members: Cells that may share a stack.
         report: Called with each result.
+        compiled: See `stack_loop.StackTraining`.
 
     Returns:
         The cells for which the memory was too small; empty in most cases.
@@ -121,7 +123,7 @@ def train(
         report(result)
 
     try:
-        _train(task, data, members, tell)
+        _train(task, data, members, tell, compiled)
         return []
     except Exception as error:  # whatever a trainable does, other stacks go on
         left = [member for member in members if member[0].key not in told]
@@ -133,7 +135,11 @@ def train(
 
 
 def _train(
-    task: Task, data: TextData, members: Sequence[Member], report: Callable[[CellResult], None]
+    task: Task,
+    data: TextData,
+    members: Sequence[Member],
+    report: Callable[[CellResult], None],
+    compiled: bool,
 ) -> None:
     began = time.perf_counter()
     cost.forget_peak()
@@ -162,7 +168,7 @@ def _train(
             )
         )
 
-    stack_loop.fit_stack(cells, given, data.labels, few_scores, finished)
+    stack_loop.fit_stack(cells, given, data.labels, few_scores, finished, compiled)
 
 
 def measure(
