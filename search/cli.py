@@ -99,6 +99,13 @@ def _add_sweep(parser: _Parser) -> None:
     data.add_argument(
         "--drop-missing", action="store_true", help="leave out rows without text or label"
     )
+    data.add_argument(
+        "--clean",
+        action="append",
+        default=[],
+        metavar="STEP",
+        help="a cleaning step such as reuters-prefix; repeat for more, in their order",
+    )
     model = parser.add_argument_group("model and space")
     model.add_argument(
         "--model", required=True, metavar="REF", help="alias, hub id or local folder"

@@ -274,6 +274,11 @@ def resume(
                 f"{was[:16]}, is {now[:16]}. Its cells cannot be mixed with new ones; put the old "
                 f"{what} back, or start a new sweep with `foldrace run`."
             )
+    if dict(before.files) != dict(plan.task.files):
+        raise InputError(
+            f"A file that the configs of sweep {record.name!r} name changed since it started "
+            f"({', '.join(sorted(before.files))}): put the old one back, or start a new sweep."
+        )
     return run(spec, plan=plan, sweep_id=record.id, watcher=watcher)
 
 

@@ -7,7 +7,7 @@ Config and build(config, width, num_classes).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,16 +38,28 @@ def _grouped(task: Task, cells: Sequence[Cell]) -> dict[tuple[Any, ...], list[tu
     return groups
 
 
+def _tables(
+    task: Task, data: TextData, wanted: Any, members: Sequence[tuple[Cell, Any]]
+) -> features.FeatureTables:
+    blocks = [(cell.seed, cell.fold) for cell, _ in members]
+    return features.tables(data, task.model, wanted, task.split, blocks)
+
+
 def _heads(
-    task: Task, data: TextData, members: Sequence[tuple[Cell, Any]], width: int
+    task: Task,
+    data: TextData,
+    members: Sequence[tuple[Cell, Any]],
+    tables: features.FeatureTables,
 ) -> list[stack_loop.HeadCell]:
+    width = tables.values.shape[1]
     build = registry.load("trainables", task.trainable, "build")
     heads = []
     for cell, config in members:
         with seeding.drawing_from(cell.seed, "init"):
             module = build(config, width, len(data.label_names))
         train, held_out = folds.held_out(data, task.split, cell.seed, cell.fold)
-        heads.append(stack_loop.HeadCell(module, config, cell.seed, train, held_out))
+        offset = tables.offsets[cell.seed, cell.fold]
+        heads.append(stack_loop.HeadCell(module, config, cell.seed, train, held_out, offset))
     return heads
 
 
@@ -69,14 +81,15 @@ def train(
     """
     for (wanted, *_), members in _grouped(task, cells).items():
         began = time.perf_counter()
-        given = features.load(data, task.model, wanted)
-        heads = _heads(task, data, members, given.shape[1])
+        tables = _tables(task, data, wanted, members)
+        heads = _heads(task, data, members, tables)
 
         def finished(
             number: int,
             fit: loop.Fit | loop.DivergedError,
             members: list[tuple[Cell, Any]] = members,
             began: float = began,
+            facts: Mapping[str, float] = tables.facts,
         ) -> None:
             cell = members[number][0]
             if isinstance(fit, loop.DivergedError):
@@ -84,6 +97,7 @@ def train(
                 return
             metrics = {
                 **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
+                **facts,
                 # A cell's share of its stack: what it would have saved to be left out.
                 "seconds": (time.perf_counter() - began) / len(members),
                 "peak_memory_mib": peak_mib(),
@@ -99,7 +113,7 @@ def train(
                 )
             )
 
-        stack_loop.fit_stack(heads, given, data.labels, _few, finished)
+        stack_loop.fit_stack(heads, tables.values, data.labels, _few, finished)
 
 
 def _few(labels: list[Rows], probabilities: list[Floats]) -> list[dict[str, float]]:
@@ -142,11 +156,10 @@ def measure(task: Task, data: TextData, cell: Cell, steps: int, stack: int) -> T
         stack: Cells that are trained together.
     """
     ((wanted, *_), members), *_ = _grouped(task, [cell] * stack).items()
-    given = features.load(data, task.model, wanted)
+    tables = _tables(task, data, wanted, members)
     began = time.perf_counter()
-    training = stack_loop.StackTraining(
-        _heads(task, data, members, given.shape[1]), given, data.labels
-    )
+    heads = _heads(task, data, members, tables)
+    training = stack_loop.StackTraining(heads, tables.values, data.labels)
     start = time.perf_counter() - began
     training.epoch(0, most_steps=1)
     per_epoch = int(training.steps[0]) // members[0][1].epochs

@@ -29,6 +29,7 @@ from trainables.engine import (
     registry,
     scoring,
     seeding,
+    word_vectors,
 )
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
@@ -52,6 +53,10 @@ def _checked_data(task: Task) -> TextData:
     for what, planned, here in (
         (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
         (f"Model {task.model!r}", task.model_fingerprint, encoder.model_fingerprint(task.model)),
+        *(
+            (f"File {file!r}", was, word_vectors.fingerprint(file))
+            for file, was in sorted(task.files.items())
+        ),
     ):
         if planned != here:
             raise TaskChangedError(

@@ -48,6 +48,7 @@ class HeadCell:
         seed: Drives its order.
         train: Rows that it is trained on.
         held_out: Rows that it is scored on.
+        offset: Where its own table of features begins, if cells have tables of their own.
     """
 
     module: nn.Module
@@ -55,6 +56,7 @@ class HeadCell:
     seed: int
     train: Rows
     held_out: Rows
+    offset: int = 0
 
 
 def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) -> Tensor:
@@ -77,7 +79,8 @@ class StackTraining:
 
     Args:
         cells: Of one shape; batch size and schedule must agree, epochs may differ.
-        features: Of all rows, float (rows, width).
+        features: Of all rows, float (rows, width); or several such tables below one another, at the
+            cells' offsets.
         labels: Class ids of all rows, int64 (rows,).
     """
 
@@ -97,6 +100,7 @@ class StackTraining:
         self.features = features.to(device) if device.type != "cpu" else features.clone()
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
+        self.offsets = torch.tensor([cell.offset for cell in cells], device=device)
         module = StackedModule([cell.module for cell in cells])
         vector = _vectors(settings, device, features.dtype)
         optimizer = StackedAdamW(module.to(device), vector("learning_rate"), vector("weight_decay"))
@@ -133,7 +137,7 @@ class StackTraining:
                 break
             # Cells whose last batch is smaller than their neighbours' are a step of their own.
             for chosen, rows in step:
-                output = self.module(self.features[rows], self.labels[rows], chosen)
+                output = self.module(self._given(rows, chosen), self.labels[rows], chosen)
                 self.accelerator.backward(output.loss.sum())
                 clip_gradients(self.stack, self.clip)
                 optimizer.cells = chosen
@@ -146,6 +150,11 @@ class StackTraining:
                 total[place] += output.loss.detach()
                 batches[place] += 1
         return (total / batches.clamp(min=1)).double().cpu().numpy()
+
+    def _given(self, rows: Tensor, chosen: Tensor | None) -> Tensor:
+        """Features of rows (cells, batch) of some cells, each from its own table."""
+        offsets = self.offsets if chosen is None else self.offsets[chosen]
+        return self.features[rows + offsets[:, None]]
 
     def _batches(self, epoch: int) -> Iterator[list[tuple[Tensor | None, Tensor]]]:
         """For each step the cells that have a batch of one size, None for all, and their rows."""
@@ -183,7 +192,7 @@ class StackTraining:
             chosen = None
             if len(part) < len(self.cells):
                 chosen = torch.arange(start, start + len(part), device=at.device)
-            logits = self.module(self.features[at], self.labels[at], chosen).logits
+            logits = self.module(self._given(at, chosen), self.labels[at], chosen).logits
             found = torch.softmax(logits.float(), dim=-1).cpu().numpy()
             given += [found[i, : len(cell.held_out)] for i, cell in enumerate(part)]
         return given
@@ -194,6 +203,7 @@ class StackTraining:
         self.stack.keep(at)
         self.optimizer.optimizer.keep(at)
         self.clip, self.steps, self.warmup = self.clip[at], self.steps[at], self.warmup[at]
+        self.offsets = self.offsets[at]
         self.cells = [self.cells[i] for i in cells]
 
 
@@ -216,7 +226,7 @@ def fit_stack(
 
     Args:
         cells: Of one shape.
-        features: Of all rows, float (rows, width).
+        features: Of all rows, float (rows, width), or several tables; see `StackTraining`.
         labels: Class ids of all rows, int64 (rows,).
         score: Metrics after an epoch.
         finished: Told (number of the cell, what training it gave).
