@@ -120,6 +120,16 @@ def files(config: Config) -> dict[str, str]:
     return {name: getattr(config, name)} if name in _OF_VECTORS else {}
 
 
+def map_fault(config: Config) -> str | None:
+    """Why the classifier has no class activation map; None if it has one."""
+    if config.representation != "encoder-first":
+        return None
+    return (
+        "The representation encoder-first is one token's vector, no mean over tokens, so it has no "
+        "class activation map: use encoder-mean."
+    )
+
+
 def build(config: Config, features: int, num_classes: int) -> LinearEval:
     """The module of one cell, drawn from torch's current generator."""
     return LinearEval(features, num_classes)

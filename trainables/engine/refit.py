@@ -1,0 +1,148 @@
+"""Trains a config once more, on all rows, to be looked into: sweeps keep scores, not models.
+
+A head on frozen features takes milliseconds. A fine-tuned encoder takes what one cell takes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainables.analysis.cam import LinearLayer
+from trainables.engine import (
+    batches,
+    binding,
+    encoder,
+    features,
+    heads,
+    loop,
+    pooled_encoder,
+    registry,
+    representation,
+    seeding,
+    stack_loop,
+)
+from trainables.engine.contract import Scalar, Task
+from trainables.engine.representation import Fitted, Parts
+from trainables.engine.textdata import TextData
+
+# Both loops score held-out rows after an epoch; a few of the training rows do.
+_SCORED = 16
+
+
+class NoMapError(ValueError):
+    """A config's classifier is no linear layer on a mean; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A trained classifier that says what each part of a text adds to a logit.
+
+    Attributes:
+        layer: Its last layer.
+        parts: From texts to their parts, in order.
+    """
+
+    layer: LinearLayer
+    parts: Callable[[Sequence[str]], Iterator[Parts]]
+
+
+def map_fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
+    """Why a config has no class activation map; None if it has one."""
+    if not registry.defines("trainables", trainable, "map_fault"):
+        return (
+            f"The trainable {trainable!r} has no linear layer on a mean over tokens, so no class "
+            "activation map: it is defined for linear_eval, and for triple_entropy with "
+            "pooling=mean."
+        )
+    found = registry.load("trainables", trainable, "map_fault")
+    fault: str | None = found(binding.bind(trainable, config))
+    return fault
+
+
+def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:
+    """Train a config on all rows.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout.
+
+    Raises:
+        NoMapError: if the config has no class activation map.
+        DivergedError: if training diverges.
+    """
+    fault = map_fault(task.trainable, config)
+    if fault is not None:
+        raise NoMapError(fault)
+    bound = binding.bind(task.trainable, config)
+    build = registry.load("trainables", task.trainable, "build")
+    if heads.trains_heads(task.trainable):
+        return _head(task, data, bound, build, seed)
+    return _fine_tuned(task, data, bound, build, seed)
+
+
+def _head(task: Task, data: TextData, config: Any, build: Any, seed: int) -> Reader:
+    wanted = registry.load("trainables", task.trainable, "representation")(config)
+    card = representation.card(wanted.name)
+    rows = np.arange(len(data))
+    if isinstance(card, Fitted):
+        table, fitted = card.fit(features.fitted_counts(data, wanted.name), rows)
+        values = torch.from_numpy(table)
+
+        def parts(texts: Sequence[str]) -> Iterator[Parts]:
+            return card.fitted_parts(texts, fitted)
+    else:
+        values = features.load(data, task.model, wanted)
+
+        def parts(texts: Sequence[str]) -> Iterator[Parts]:
+            found = card.parts(texts, task.model, wanted)
+            if found is None:
+                raise NoMapError(f"The features {wanted.name!r} are no sum over parts.")
+            return found
+
+    with seeding.drawing_from(seed, "init"):
+        module = build(config, values.shape[1], len(data.label_names))
+    cell = stack_loop.HeadCell(module, config, seed, rows, rows[:_SCORED])
+    training = stack_loop.StackTraining([cell], values, data.labels)
+    for number in range(config.epochs):
+        if not np.isfinite(training.epoch(number)).all():
+            raise loop.DivergedError(f"the refit of {config} diverged in epoch {number + 1}")
+    state = training.stack.state_of(0)
+    return Reader(_layer(state["classifier.weight"], state["classifier.bias"]), parts)
+
+
+def _fine_tuned(task: Task, data: TextData, config: Any, build: Any, seed: int) -> Reader:
+    tokens = batches.tokenised(data, task.model, config.max_length)
+    base = encoder.load_encoder(task.model)
+    with seeding.drawing_from(seed, "init"):
+        module: nn.Module = build(config, copy.deepcopy(base), len(data.label_names))
+    rows = np.arange(len(data))
+    cell = loop.CellData(tokens, rows, rows[:_SCORED])
+    loop.fit(module, cell, config, seed, lambda _rows, _probabilities: {})
+    module.eval()
+    network: Any = module.encoder
+    device = next(module.parameters()).device
+
+    def hidden(inputs: dict[str, Tensor]) -> Tensor:
+        given = {key: value.to(device) for key, value in inputs.items()}
+        output: Tensor = network(**given).last_hidden_state
+        return output
+
+    def parts(texts: Sequence[str]) -> Iterator[Parts]:
+        tokenizer = encoder.load_tokenizer(task.model)
+        return pooled_encoder.token_parts(texts, tokenizer, config.max_length, hidden)
+
+    classifier: Any = module.classifier
+    return Reader(_layer(classifier.weight, classifier.bias), parts)
+
+
+def _layer(weight: Tensor, bias: Tensor) -> LinearLayer:
+    return LinearLayer(weight.detach().float().cpu().numpy(), bias.detach().float().cpu().numpy())
