@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from search import bench
+from search import bench, explain
 
 _RUN_EXAMPLES = """\
 examples:
@@ -230,7 +230,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     export.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
     export.add_argument("--out", metavar="FILE", help="the file (SWEEP.parquet)")
-    for parser_of_sweep in (resume, board, export):
+    words = _command(
+        commands,
+        "explain",
+        "Show which words the best config of a sweep looks at.",
+        explain.EXAMPLES,
+    )
+    explain.add_options(words)
+    for parser_of_sweep in (resume, board, export, words):
         _add_ledger(parser_of_sweep)
         _add_json(parser_of_sweep)
 

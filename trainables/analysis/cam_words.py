@@ -6,7 +6,6 @@ occurrences in all texts.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from trainables.analysis import cam
+from trainables.analysis.pca import COLOURS
 from trainables.engine.representation import Parts
-
-_HAS_LETTER = re.compile(r"[^\W_]")
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,7 @@ def aggregate(
             seen.add(word)
         for word in seen:
             holding[word] += 1
-    kept = [word for word in totals if holding[word] >= least_texts and _HAS_LETTER.search(word)]
-    kept += [word for word in totals if holding[word] >= least_texts and word not in set(kept)]
+    kept = [word for word in totals if holding[word] >= least_texts]
     ranked = {}
     for label, name in enumerate(label_names):
         rows = [
@@ -101,7 +98,10 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
     for number, (panel, (name, found)) in enumerate(zip(panels, ranked.items(), strict=False)):
         shown = found[:most][::-1]
         panel.barh(
-            range(len(shown)), [row.mean for row in shown], color=f"C{number % 10}", height=0.7
+            range(len(shown)),
+            [row.mean for row in shown],
+            color=COLOURS[number % len(COLOURS)],
+            height=0.7,
         )
         # A dollar would start a formula.
         names = [row.word.replace("$", r"\$") for row in shown]

@@ -50,11 +50,11 @@ class Ticker:
     def __call__(self, done: int, total: int) -> None:
         """So many texts of all are through."""
         now = time.perf_counter()
-        if now < self._next:
+        if now < self._next or not done:
             return
         self._next, self._spoke = now + _BETWEEN_S, True
         seconds = now - self._began
-        left = seconds / max(done, 1) * (total - done)
+        left = seconds / done * (total - done)
         sys.stderr.write(
             f"features {self._what}: {done:,} of {total:,} texts, {seconds:.0f} s, "
             f"about {left:.0f} s left\n"

@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainables.engine import binding, features, folds, loop, registry, scoring, seeding, stack_loop
+from trainables.engine import (
+    binding,
+    features,
+    folds,
+    loop,
+    registry,
+    representation,
+    scoring,
+    seeding,
+    stack_loop,
+)
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.cost import Timing
 from trainables.engine.textdata import TextData
@@ -61,6 +71,29 @@ def _heads(
         offset = tables.offsets[cell.seed, cell.fold]
         heads.append(stack_loop.HeadCell(module, config, cell.seed, train, held_out, offset))
     return heads
+
+
+def make_features(
+    task: Task, data: TextData, configs: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Make the features that configs want and that lie on disk, with all cores, before the cells.
+
+    Args:
+        task: What the cells share.
+        data: Its data.
+        configs: Complete configs.
+
+    Returns:
+        What each extraction had to report, and its seconds, by representation.
+    """
+    wanted = registry.load("trainables", task.trainable, "representation")
+    distinct = dict.fromkeys(wanted(binding.bind(task.trainable, one)) for one in configs)
+    found = {}
+    for one in distinct:
+        if not isinstance(representation.card(one.name), representation.Fitted):
+            made = features.made(data, task.model, one)
+            found[one.name] = {**made.facts, "seconds": made.seconds}
+    return found
 
 
 def train(

@@ -16,6 +16,7 @@ from trainables.engine.textdata import TextData
 
 _ROWS_AT_ONCE = 64
 _TEXTS_AT_ONCE = 16
+_TEXTS_IN_ORDER = 64
 
 
 def mean_over_tokens(tokens: Tensor, real: Tensor) -> Tensor:
@@ -123,33 +124,45 @@ def token_parts(
             "map over words; use a model with a fast tokenizer (tokenizer.json)."
         )
     limit = min(max_length, tokenizer.model_max_length)
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        some = list(texts[start : start + _TEXTS_AT_ONCE])
-        given = tokenizer(
-            some, truncation=True, max_length=limit, padding=True, return_offsets_mapping=True
+    for start in range(0, len(texts), _TEXTS_IN_ORDER):
+        some = texts[start : start + _TEXTS_IN_ORDER]
+        # Texts of one length together, so that little is padded; given back in their order.
+        by_length = sorted(range(len(some)), key=lambda i: len(some[i]))
+        found: dict[int, Parts] = {}
+        for at in range(0, len(some), _TEXTS_AT_ONCE):
+            chosen = by_length[at : at + _TEXTS_AT_ONCE]
+            batch = _token_parts([some[i] for i in chosen], tokenizer, limit, hidden)
+            found.update(zip(chosen, batch, strict=True))
+        yield from (found[i] for i in range(len(some)))
+
+
+def _token_parts(
+    some: list[str], tokenizer: Any, limit: int, hidden: Callable[[dict[str, Tensor]], Tensor]
+) -> Iterator[Parts]:
+    """The same for the texts of one batch."""
+    given = tokenizer(
+        some, truncation=True, max_length=limit, padding=True, return_offsets_mapping=True
+    )
+    offsets = given.pop("offset_mapping")
+    inputs = given.convert_to_tensors("pt")
+    with torch.inference_mode():
+        vectors = hidden(dict(inputs)).float().cpu().numpy()
+    for i, text in enumerate(some):
+        real = np.flatnonzero(given["attention_mask"][i].numpy())
+        pieces, groups = given.tokens(i), given.word_ids(i)
+        spans = [
+            (offsets[i][t][0], offsets[i][t][1]) if groups[t] is not None else None for t in real
+        ]
+        end = max((span[1] for span in spans if span is not None), default=0)
+        yield Parts(
+            words=tuple(pieces[t] for t in real),
+            spans=tuple(spans),
+            groups=tuple(-1 if groups[t] is None else groups[t] for t in real),
+            vectors=vectors[i, real],
+            divisor=float(len(real)),
+            text=text,
+            cut=len(real) == limit and bool(text[end:].strip()),
         )
-        offsets = given.pop("offset_mapping")
-        inputs = given.convert_to_tensors("pt")
-        with torch.inference_mode():
-            vectors = hidden(dict(inputs)).float().cpu().numpy()
-        for i, text in enumerate(some):
-            real = np.flatnonzero(given["attention_mask"][i].numpy())
-            pieces = given.tokens(i)
-            groups = given.word_ids(i)
-            spans = [
-                (offsets[i][t][0], offsets[i][t][1]) if groups[t] is not None else None
-                for t in real
-            ]
-            end = max((span[1] for span in spans if span is not None), default=0)
-            yield Parts(
-                words=tuple(pieces[t] for t in real),
-                spans=tuple(spans),
-                groups=tuple(-1 if groups[t] is None else groups[t] for t in real),
-                vectors=vectors[i, real],
-                divisor=float(len(real)),
-                text=text,
-                cut=len(real) == limit and bool(text[end:].strip()),
-            )
 
 
 def _length(wanted: Representation) -> int:
