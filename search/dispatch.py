@@ -88,6 +88,7 @@ class Dispatcher:
     _losses: dict[Pair, int] = field(default_factory=dict)
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
     _received: int = 0
+    _together: int | None = None
 
     @property
     def idle(self) -> bool:
@@ -100,10 +101,16 @@ class Dispatcher:
             return self.stack
         if not self._seconds:
             return 1
+        # A worker finds out what is gained by training several as one model once it has several.
+        together = 2 if self._together is None else self._together
         typical = sorted(self._seconds)[len(self._seconds) // 2]
         size = round(_SECONDS_PER_STACK / max(typical, 1e-3))
         blind = max(_CELLS_WITHOUT_NEWS, int(self._received * _SHARE_WITHOUT_NEWS) // self.slots)
-        return max(1, min(_MOST_CELLS_PER_STACK, blind, size))
+        return max(together, min(_MOST_CELLS_PER_STACK, blind, size))
+
+    def best_together(self, cells: int) -> None:
+        """A worker found that so many cells are best trained as one model."""
+        self._together = max(1, min(_MOST_CELLS_PER_STACK, cells))
 
     def next_stack(self, stack_id: str) -> list[Cell]:
         """Cells of one shape to train next; empty when there is nothing to start now.

@@ -105,7 +105,9 @@ def estimate(
     }
     example = example or {shapes[0]: 0}
     measured = {
-        shape: measure(plan.task, plan.cell((example[shape], 0))).seconds_per_cell
+        shape: measure(
+            plan.task, plan.cell((example[shape], 0)), stack=resources.stack
+        ).seconds_per_cell
         for shape, _ in Counter(shapes).most_common(_MEASURED_SHAPES)
         if shape in example
     }

@@ -13,7 +13,7 @@ from search.plan import Plan
 from search.spec import InputError
 from search.sweep import Outcome
 from trainables.analysis import pca, separation, token_correlation
-from trainables.engine import binding, features, folds, heads, registry, representation
+from trainables.engine import binding, features, folds, parts, registry, representation
 from trainables.engine.contract import Split
 from trainables.engine.representation import Fitted, Representation
 from trainables.engine.textdata import TextData
@@ -50,7 +50,7 @@ def draw(outcome: Outcome, data: TextData, folder: Path, sentence: str | None) -
         InputError: if the sweep trained no heads on representations.
     """
     plan = outcome.plan
-    if not heads.trains_heads(plan.space.trainable):
+    if not parts.trains_heads(plan.space.trainable):
         raise InputError(
             f"--pictures shows representations, and sweep {plan.spec.name!r} of "
             f"{plan.space.trainable!r} has none of its own: sweep linear_eval with its model."

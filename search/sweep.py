@@ -117,15 +117,15 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
 
 def _make_features(plan: Plan, table: Table, ledger: Ledger, sweep_id: str) -> None:
     """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
-    from trainables.engine import heads
+    from trainables.engine import parts
 
-    if plan.spec.resources.ray_address != "local" or not heads.trains_heads(plan.space.trainable):
+    if plan.spec.resources.ray_address != "local" or not parts.trains_heads(plan.space.trainable):
         return
     from trainables.engine.dataset import load_data
 
     unfinished = np.flatnonzero(~np.isfinite(table.scores).all(axis=1))
     configs = [plan.configs[config] for config in unfinished]
-    made = heads.make_features(plan.task, load_data(plan.spec.data), configs)
+    made = parts.make_features(plan.task, load_data(plan.spec.data), configs)
     if made and ledger.file(sweep_id, _FEATURES) is None:
         ledger.attach(sweep_id, {_FEATURES: json.dumps(made, indent=2)})
 

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from search.dispatch import Asker, Dispatcher, Work
 from search.report_buffer import ReportBuffer, read_report
@@ -89,6 +89,8 @@ class _Results(tune.Callback):
         # Popped, so that Tune does not keep the predictions of every trial in memory and on disk.
         refused = result.pop("refused", None)
         cells = result.pop("cells", None)
+        if "together" in result:
+            self._dispatcher.best_together(int(result["together"]))
         if refused is not None:
             self.refused = str(refused)
         if cells is not None:
@@ -122,6 +124,7 @@ class _StartAtOnce(FIFOScheduler):
 def _train_trial(
     config: Mapping[str, Any],
     task: Mapping[str, Any],
+    stack: int | Literal["auto"],
     threads: int,
     plugin: str | None,
     checkpoints: str,
@@ -134,14 +137,17 @@ def _train_trial(
     cells = [Cell(**cell) for cell in json.loads(config["cells"])]
     reports = ReportBuffer(lambda cells: tune.report({"cells": cells}))
     try:
-        runner.train_stack(
+        best = runner.train_stack(
             Task.from_json(task),
             cells,
             reports.add,
+            stack=stack,
             threads=threads,
             checkpoints=checkpoint.on_this_node(Path(checkpoints)),
         )
         reports.send()
+        if best is not None:
+            tune.report({"together": best})
     except ValueError as error:
         # Data or weights changed, or vanished, on this node: every other trial would fail too.
         tune.report({"refused": f"{type(error).__name__}: {error}"})
@@ -246,6 +252,7 @@ def train(
         results = _Results(dispatcher)
         shared: dict[str, Any] = {
             "task": work.task.to_json(),
+            "stack": resources.stack,
             "threads": max(1, int(resources.cpus_per_trial)),
             "plugin": plugin,
             "checkpoints": str(checkpoints.resolve()),

@@ -28,6 +28,7 @@ SPACE = Space(
         "learning_rate": 1e-3,
         "weight_decay": 0.01,
         "warmup_fraction": 0.06,
+        "schedule": "linear",
         "batch_size": 16,
         "max_length": 32,
         "epochs": 1,

@@ -38,6 +38,7 @@ SPACE = Space(
         "learning_rate": 1e-5,
         "weight_decay": 0.01,
         "warmup_fraction": 0.06,
+        "schedule": "linear",
         "batch_size": 64,
         "max_length": 512,
         "epochs": 5,

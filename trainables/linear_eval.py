@@ -130,6 +130,11 @@ def map_fault(config: Config) -> str | None:
     )
 
 
+def stack_key(config: Config) -> Config:
+    """What cells of a stack share: all that the loop has no vector for."""
+    return config
+
+
 def build(config: Config, features: int, num_classes: int) -> LinearEval:
     """The module of one cell, drawn from torch's current generator."""
     return LinearEval(features, num_classes)

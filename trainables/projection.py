@@ -12,7 +12,7 @@ grid's shape, and for the tables that strategies are judged on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -146,6 +146,11 @@ class Projection(nn.Module):
 def representation(config: Config) -> Representation:
     """The features that a cell is trained on."""
     return Representation(name=config.representation, max_length=config.max_length)
+
+
+def stack_key(config: Config) -> Config:
+    """What cells of a stack share: at beta = 1 there are no proxies, so that is a shape."""
+    return replace(config, gamma=1.0, scale=1.0, margin=0.0, beta=float(config.beta == 1))
 
 
 def build(config: Config, features: int, num_classes: int) -> Projection:

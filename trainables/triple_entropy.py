@@ -15,7 +15,7 @@ own code's way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,14 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from trainables.engine import ranges
-from trainables.engine.encoder import hidden_dropout
+from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
 from trainables.losses.soft_triple import SoftTripleLoss
 
-VERSION = 1
+VERSION = 2
 
 _POOLINGS = ("cls", "mean")
+_SCHEDULES = ("linear", "cosine")
 _PRECISIONS = ("fp32", "bf16", "fp16")
 
 
@@ -48,7 +49,8 @@ class Config:
         pooling: "cls" (first token) or "mean" (over real tokens) for the classifier.
         learning_rate: Peak rate of AdamW.
         weight_decay: Of AdamW; none on biases and normalisation.
-        warmup_fraction: Share of the steps that warm up linearly; linear decay after.
+        warmup_fraction: Share of the steps that warm up linearly.
+        schedule: "linear" or "cosine" decay after the warm-up.
         batch_size: Texts a step.
         max_length: Tokens a text at most, special ones counted.
         epochs: Passes over the training rows.
@@ -70,6 +72,7 @@ class Config:
     learning_rate: float
     weight_decay: float
     warmup_fraction: float
+    schedule: str
     batch_size: int
     max_length: int
     epochs: int
@@ -88,6 +91,7 @@ class Config:
             "learning_rate above 0": self.learning_rate > 0,
             "weight_decay at least 0": self.weight_decay >= 0,
             "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
+            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
             "batch_size at least 1": self.batch_size >= 1,
             "max_length at least 3": self.max_length >= 3,
             "epochs at least 1": self.epochs >= 1,
@@ -106,12 +110,15 @@ class TripleEntropy(nn.Module):
         num_classes: Classes of the data.
     """
 
+    beta: Tensor
+
     def __init__(self, config: Config, encoder: PreTrainedModel, num_classes: int) -> None:
         super().__init__()
         width = encoder.config.hidden_size
         self.encoder = encoder
-        self.beta, self.pooling = config.beta, config.pooling
-        self.padding_tokens = config.padding_tokens
+        # A buffer, not a number: in a stack of cells each cell has its own.
+        self.register_buffer("beta", torch.tensor(float(config.beta)), persistent=False)
+        self.pooling, self.padding_tokens = config.pooling, config.padding_tokens
         self.dropout = nn.Dropout(hidden_dropout(encoder))
         self.classifier = nn.Linear(width, num_classes)
         nn.init.normal_(self.classifier.weight, std=encoder.config.initializer_range)
@@ -134,21 +141,28 @@ class TripleEntropy(nn.Module):
         """Loss and logits of a batch.
 
         Args:
-            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (batch, length).
+            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (batch, length); in
+                a stack the mask is (batch, 1, 1, length).
             labels: Class ids, (batch,).
 
         Returns:
             A scalar loss and logits (batch, classes).
         """
         tokens = self.encoder(**inputs).last_hidden_state  # (batch, length, width)
-        real = inputs["attention_mask"].bool()
+        real = real_tokens(inputs)
         logits = self.classifier(self.dropout(self._pooled(tokens, real)))
         loss = self.beta * functional.cross_entropy(logits, labels)
         # Scoring wants no SoftTriple: it moves no logit.
         if self.soft_triple is not None and self.training:
             fed = torch.ones_like(real) if self.padding_tokens else real
-            of_token = labels[:, None].expand_as(fed)[fed]
-            loss = loss + (1 - self.beta) * self.soft_triple(tokens[fed], of_token)
+            of_token = labels[:, None].expand_as(fed)
+            if inputs["attention_mask"].ndim == 2:
+                distances = self.soft_triple(tokens[fed], of_token[fed])
+            else:  # how many tokens are real is no shape that cells of a stack share
+                distances = self.soft_triple(
+                    tokens.flatten(0, 1), of_token.flatten(), fed.flatten()
+                )
+            loss = loss + (1 - self.beta) * distances
         return Output(loss=loss, logits=logits)
 
     def _pooled(self, tokens: Tensor, real: Tensor) -> Tensor:
@@ -166,6 +180,11 @@ def map_fault(config: Config) -> str | None:
         f"With pooling={config.pooling} the classifier sees one token's vector, no mean over "
         "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
     )
+
+
+def stack_key(config: Config) -> Config:
+    """What cells of a stack share: at beta = 1 there are no proxies, so that is a shape."""
+    return replace(config, gamma=1.0, scale=1.0, margin=0.0, beta=float(config.beta == 1))
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> TripleEntropy:

@@ -100,3 +100,14 @@ def test_room_for_fewer_leaves_grows_the_same_trees():
         forest._rf_opts["max_leaf_nodes"] = leaves
         predictions.append(forest.train(points, values).predict(points[:9])[0])
     np.testing.assert_array_equal(*predictions)
+
+
+def test_a_baseline_beyond_the_axes_is_not_taken_for_every_point():
+    problem = grid((4, 4, 3), 4)
+    features = np.vstack([np.full((1, 3), np.nan), problem.features])
+    shapes = np.zeros(len(features), np.int64)
+    problem = Problem(features=features, shapes=shapes, blocks=4, floor=(0,))
+    scores = np.vstack([np.zeros((1, 4)), hill(grid((4, 4, 3), 4))])
+    strategy, asked = play(problem, scores, 60)
+    assert len({config for config, _ in asked}) > 10
+    assert strategy.winner() != 0

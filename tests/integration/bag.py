@@ -22,6 +22,7 @@ class Config:
     learning_rate: float
     weight_decay: float = 0.0
     warmup_fraction: float = 0.0
+    schedule: str = "linear"
     batch_size: int = 16
     max_length: int = 16
     epochs: int = 1

@@ -31,6 +31,7 @@ FIELDS: dict[str, Any] = {
     "learning_rate": 1e-3,
     "weight_decay": 0.01,
     "warmup_fraction": 0.06,
+    "schedule": "linear",
     "batch_size": 4,
     "max_length": 16,
     "epochs": 1,
@@ -110,7 +111,8 @@ def test_the_loss_is_equation_6() -> None:
     triple = module.soft_triple(
         torch.stack([embedding for embedding, _ in fed]), torch.stack([label for _, label in fed])
     )
-    expected = 0.7 * cross_entropy + 0.3 * triple
+    beta = module.beta  # 0.7 in float32
+    expected = beta * cross_entropy + (1 - beta) * triple
     assert module(inputs, labels).loss.item() == pytest.approx(expected.item(), rel=1e-12)
 
 

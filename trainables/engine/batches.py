@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from trainables.engine import encoder, seeding
+from trainables.engine import encoder, ragged, seeding
 from trainables.engine.textdata import TextData
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 # Rows are sorted by length within so many batches: enough to save padding, few enough to stay
 # random.
@@ -32,18 +29,17 @@ class Tokens:
     """A tokenised data set.
 
     Attributes:
-        columns: What the tokenizer gave by name, a list of token ids a row.
+        inputs: What the tokenizer gave. Token ids are numbers within `vocabulary`.
+        vocabulary: The model's ids of the tokens that occur, int64 (words,), ascending. All ids up
+            to padding's are among them, so that padding keeps its number.
         lengths: Tokens of each row, int64 (rows,).
         labels: Class ids, int64 (rows,).
-        tokenizer: Knows how to pad.
-        at_limit: Rows with as many tokens as are allowed: all but a few of them were cut.
     """
 
-    columns: dict[str, list[list[int]]]
+    inputs: ragged.Ragged
+    vocabulary: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
-    tokenizer: PreTrainedTokenizerBase
-    at_limit: int
 
 
 @lru_cache(maxsize=4)
@@ -57,15 +53,38 @@ def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
     """
     tokenizer = encoder.load_tokenizer(model)
     limit = min(max_length, tokenizer.model_max_length)
-    columns: dict[str, list[list[int]]] = {}
+    flat: dict[str, list[npt.NDArray[np.int64]]] = {}
+    lengths: list[int] = []
     for start in range(0, len(data.texts), _TEXTS_AT_ONCE):
         part = slice(start, start + _TEXTS_AT_ONCE)
         second = None if data.texts_b is None else list(data.texts_b[part])
         given = tokenizer(list(data.texts[part]), second, truncation=True, max_length=limit)
+        lengths += [len(row) for row in given["input_ids"]]
         for name, rows in given.items():
-            columns.setdefault(name, []).extend(rows)
-    lengths = np.array([len(row) for row in columns["input_ids"]], np.int64)
-    return Tokens(columns, lengths, data.labels, tokenizer, int((lengths == limit).sum()))
+            if name != "attention_mask":
+                ids = np.fromiter(chain.from_iterable(rows), np.int64)
+                flat.setdefault(name, []).append(ids)
+    columns = {name: np.concatenate(parts) for name, parts in flat.items()}
+    padding = int(tokenizer.pad_token_id or 0)
+    vocabulary, columns["input_ids"] = _numbered(columns["input_ids"], padding)
+    paddings = {"input_ids": padding, "token_type_ids": tokenizer.pad_token_type_id}
+    sizes = np.array(lengths, np.int64)
+    inputs = ragged.Ragged(
+        {
+            name: ragged.Column(torch.from_numpy(values), float(paddings.get(name, 0)))
+            for name, values in columns.items()
+        },
+        sizes,
+    )
+    return Tokens(inputs, vocabulary, sizes, data.labels)
+
+
+def _numbered(
+    ids: npt.NDArray[np.int64], padding: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The ids that occur, with all up to padding's, and each token's place among them."""
+    vocabulary = np.union1d(ids, np.arange(padding + 1))
+    return vocabulary, np.searchsorted(vocabulary, ids)
 
 
 class Rows(Dataset[int]):
@@ -82,7 +101,10 @@ class Rows(Dataset[int]):
 
 
 class LengthBuckets(Sampler[list[int]]):
-    """Batches of rows of similar length, in an order drawn from the cell's seed and the epoch.
+    """Batches of rows of similar length. The cell's seed and the epoch decide who is in them.
+
+    Which place of the epoch has long batches and which short ones, the epoch alone decides: the
+    batches that cells of a stack meet together are of similar length.
 
     Args:
         lengths: Tokens of each row, (rows,).
@@ -114,26 +136,23 @@ class LengthBuckets(Sampler[list[int]]):
             rows = order[start : start + bucket]
             rows = rows[np.argsort(self._lengths[rows], kind="stable")]
             batches += [rows[at : at + size].tolist() for at in range(0, len(rows), size)]
-        draw.shuffle(batches)
-        return iter(batches)
+        # The same keys for all counts of batches: folds differ by a row, and maybe by a batch.
+        keys = seeding.numpy_generator(0, "lengths", self.epoch).random(len(batches))
+        return iter([batches[number] for number in np.argsort(keys)])
 
 
 class Collator:
     """Rows to a batch: inputs padded to the longest row, labels, and the rows' numbers."""
 
     def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+        self._inputs = tokens.inputs
+        self._labels = torch.as_tensor(tokens.labels)
 
     def __call__(self, rows: Sequence[int]) -> dict[str, Tensor]:
         """The batch of some rows: each input (batch, longest), labels and rows (batch,)."""
-        tokens = self._tokens
-        features: list[dict[str, Any]] = [
-            {name: column[row] for name, column in tokens.columns.items()} for row in rows
-        ]
-        batch = dict(tokens.tokenizer.pad(features, return_tensors="pt"))
-        batch["labels"] = torch.as_tensor(tokens.labels[list(rows)])
-        batch["rows"] = torch.as_tensor(list(rows))
-        return batch
+        numbers = np.asarray(rows, np.int64)
+        batch = self._inputs.padded(numbers)
+        return {**batch, "labels": self._labels[numbers], "rows": torch.from_numpy(numbers)}
 
 
 def loader(

@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from trainables.engine import registry
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _PACKAGE = "trainables.encoders"
@@ -212,6 +213,16 @@ def load_encoder(reference: str) -> PreTrainedModel:
         # nothing.
         model.pooler = None  # type: ignore[assignment]
     return model
+
+
+def real_tokens(inputs: Mapping[str, Tensor]) -> Tensor:
+    """Which tokens of a batch are no padding, bool (batch, length).
+
+    Args:
+        inputs: With `attention_mask`, (batch, length), or (batch, 1, 1, length) as stacks have it.
+    """
+    mask = inputs["attention_mask"]
+    return (mask if mask.ndim == 2 else mask[:, 0, 0]).bool()
 
 
 def hidden_dropout(encoder: PreTrainedModel) -> float:

@@ -126,6 +126,12 @@ def fitted_counts(data: TextData, name: str) -> Any:
     return counts
 
 
+def width(data: TextData, model: str, wanted: Representation) -> int:
+    """How many numbers a text's features are."""
+    card = representation.card(wanted.name)
+    return card.width if isinstance(card, Fitted) else load(data, model, wanted).shape[1]
+
+
 @dataclass(frozen=True, eq=False)
 class Made:
     """The features of a representation that is not fitted.

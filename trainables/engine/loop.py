@@ -1,9 +1,9 @@
 """THE training loop, on accelerate.Accelerator: every trainable's cells go through `fit`.
 
-Per cell: AdamW without decay on biases and normalisation, linear warm-up then linear decay,
-optional clipping and accumulation, mixed precision; after each epoch the held-out rows are scored
-and, where a folder is given, everything is saved, so that a cell that is cut off goes on at its
-last epoch.
+Per cell: AdamW without decay on biases and normalisation, linear warm-up then linear or cosine
+decay, optional clipping and accumulation, mixed precision; after each epoch the held-out rows are
+scored and, where a folder is given, everything is saved, so that a cell that is cut off goes on at
+its last epoch.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
-from transformers import get_linear_schedule_with_warmup
+from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from trainables.engine import batches, seeding
 from trainables.engine import checkpoint as checkpoints
 
+SCHEDULES: dict[str, Callable[..., Any]] = {
+    "linear": get_linear_schedule_with_warmup,
+    "cosine": get_cosine_schedule_with_warmup,
+}
 # How many steps may pass before a loss that is not finite is noticed: looking makes a GPU wait.
 _STEPS_BETWEEN_LOOKS = 16
 
@@ -39,6 +43,8 @@ class Settings(Protocol):
     def weight_decay(self) -> float: ...  # noqa: D102
     @property
     def warmup_fraction(self) -> float: ...  # noqa: D102
+    @property
+    def schedule(self) -> str: ...  # noqa: D102
     @property
     def batch_size(self) -> int: ...  # noqa: D102
     @property
@@ -97,19 +103,20 @@ class Training:
         self.accelerator = Accelerator(
             mixed_precision=precision, gradient_accumulation_steps=accumulation
         )
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self._data = settings, seed, data
         part = -(-settings.batch_size // (accumulation * self.accelerator.num_processes))
         train, self._order = batches.loader(data.tokens, data.train, part, seed)
         held_out, _ = batches.loader(data.tokens, data.held_out, 2 * part, None)
         optimizer = torch.optim.AdamW(
-            _groups(module, settings.weight_decay), lr=settings.learning_rate
+            _groups(module, settings.weight_decay), lr=settings.learning_rate, fused=True
         )
         self.module, self.optimizer, self.train, self.held_out = self.accelerator.prepare(
             module, optimizer, train, held_out
         )
-        self.steps = settings.epochs * math.ceil(len(self.train) / accumulation)
+        self.steps_per_epoch = math.ceil(len(self.train) / accumulation)
+        self.steps = settings.epochs * self.steps_per_epoch
         # Stepped by hand, once a step: accelerate's own would count the processes.
-        self.schedule = get_linear_schedule_with_warmup(
+        self.schedule = SCHEDULES[settings.schedule](
             optimizer, math.ceil(settings.warmup_fraction * self.steps), self.steps
         )
 
@@ -152,6 +159,18 @@ class Training:
             raise DivergedError(f"the training loss became {mean} in epoch {number + 1}")
         return mean
 
+    def largest_loss(self) -> torch.Tensor:
+        """The loss of the longest rows that could make a batch, to see what it takes."""
+        tokens, rows = self._data.tokens, self._data.train
+        longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
+        batch = batches.Collator(tokens)(longest.tolist())
+        given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        labels = given.pop("labels")
+        del given["rows"]
+        self.module.train()
+        loss: torch.Tensor = self.module(given, labels).loss
+        return loss
+
     @torch.no_grad()
     def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Held-out rows, ascending, and their probabilities, (held_out, classes).
@@ -185,31 +204,22 @@ def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def fit(
-    module: nn.Module,
-    data: CellData,
-    settings: Settings,
-    seed: int,
+    training: Training,
     score: Callable[[npt.NDArray[np.int64], npt.NDArray[np.float32]], Mapping[str, float]],
-    *,
-    accumulation: int = 1,
     checkpoint: Path | None = None,
 ) -> Fit:
     """Train one cell and score its held-out rows after every epoch.
 
     Args:
-        module: See `Training`; its head is drawn already.
-        data: The cell's rows.
-        settings: The cell's hyper-parameters.
-        seed: The cell's seed.
+        training: The cell's, as it is before the first epoch.
         score: Metrics of (held-out rows, probabilities).
-        accumulation: See `Training`.
         checkpoint: Folder to save to after each long epoch; a cell that has saved goes on from it.
 
     Raises:
         DivergedError: if a loss or a logit is not finite.
         BrokenCheckpointError: if the module may hold half of a checkpoint, which is gone now.
     """
-    training = Training(module, data, settings, seed, accumulation)
+    settings = training.settings
     done = checkpoints.load(training, checkpoint)
     predicted = None
     for number in range(len(done), settings.epochs):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.engine import batches, encoder
+from trainables.engine import batches, encoder, vocabulary
 from trainables.engine.representation import Floats, Parts, Progress, Representation
 from trainables.engine.textdata import TextData
 
@@ -57,8 +57,9 @@ class PooledEncoder:
     ) -> tuple[Floats, Mapping[str, float]]:
         """Features of every row; reports the share of texts that were cut."""
         tokens = batches.tokenised(data, model, _length(wanted))
-        kept_at = next(encoder.load_encoder(model).parameters()).device
-        network, device = _on_device(model)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        network: Any = vocabulary.restricted(encoder.load_encoder(model), tokens.vocabulary)
+        network = network.to(device).eval()
         loader, _ = batches.loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
         features: Floats | None = None
         done = 0
@@ -74,10 +75,11 @@ class PooledEncoder:
             features[rows] = pooled.float().cpu().numpy()
             done += len(rows)
             progress(done, len(data))
-        network.to(kept_at)  # where the cells of other trainables copy it from
         if features is None:
             raise ValueError(f"{data.name} has no rows.")
-        return features, {"at_limit_share": tokens.at_limit / len(data)}
+        limit = min(_length(wanted), encoder.load_tokenizer(model).model_max_length)
+        # All but a few of the texts that are as long as is allowed were cut.
+        return features, {"at_limit_share": float((tokens.lengths == limit).mean())}
 
     def hidden(self, network: Any, inputs: dict[str, Tensor]) -> Tensor:
         """Vectors of tokens, (batch, length, width)."""

@@ -5,30 +5,29 @@ A head on frozen features takes milliseconds. A fine-tuned encoder takes what on
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.analysis.cam import LinearLayer
 from trainables.engine import (
-    batches,
     binding,
     encoder,
     features,
-    heads,
     loop,
     pooled_encoder,
     registry,
     representation,
-    seeding,
     stack_loop,
+    vocabulary,
 )
+from trainables.engine import parts as cell_parts
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.inputs import FeatureInputs
 from trainables.engine.representation import Fitted, Parts
 from trainables.engine.textdata import TextData
 
@@ -83,13 +82,12 @@ def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -
     if fault is not None:
         raise NoMapError(fault)
     bound = binding.bind(task.trainable, config)
-    build = registry.load("trainables", task.trainable, "build")
-    if heads.trains_heads(task.trainable):
-        return _head(task, data, bound, build, seed)
-    return _fine_tuned(task, data, bound, build, seed)
+    if cell_parts.trains_heads(task.trainable):
+        return _head(task, data, bound, seed)
+    return _fine_tuned(task, data, bound, seed)
 
 
-def _head(task: Task, data: TextData, config: Any, build: Any, seed: int) -> Reader:
+def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
     wanted = registry.load("trainables", task.trainable, "representation")(config)
     card = representation.card(wanted.name)
     rows = np.arange(len(data))
@@ -108,10 +106,9 @@ def _head(task: Task, data: TextData, config: Any, build: Any, seed: int) -> Rea
                 raise NoMapError(f"The features {wanted.name!r} are no sum over parts.")
             return found
 
-    with seeding.drawing_from(seed, "init"):
-        module = build(config, values.shape[1], len(data.label_names))
-    cell = stack_loop.HeadCell(module, config, seed, rows, rows[:_SCORED])
-    training = stack_loop.StackTraining([cell], values, data.labels)
+    module = cell_parts.module(task, data, config, seed)
+    cell = stack_loop.StackCell(module, config, seed, rows, rows[:_SCORED])
+    training = stack_loop.StackTraining([cell], FeatureInputs(values), data.labels)
     for number in range(config.epochs):
         if not np.isfinite(training.epoch(number)).all():
             raise loop.DivergedError(f"the refit of {config} diverged in epoch {number + 1}")
@@ -119,21 +116,22 @@ def _head(task: Task, data: TextData, config: Any, build: Any, seed: int) -> Rea
     return Reader(_layer(state["classifier.weight"], state["classifier.bias"]), parts)
 
 
-def _fine_tuned(task: Task, data: TextData, config: Any, build: Any, seed: int) -> Reader:
-    tokens = batches.tokenised(data, task.model, config.max_length)
-    base = encoder.load_encoder(task.model)
-    with seeding.drawing_from(seed, "init"):
-        module: nn.Module = build(config, copy.deepcopy(base), len(data.label_names))
+def _fine_tuned(task: Task, data: TextData, config: Any, seed: int) -> Reader:
+    tokens = cell_parts.tokens(task, data, config)
+    module = cell_parts.module(task, data, config, seed)
     rows = np.arange(len(data))
     cell = loop.CellData(tokens, rows, rows[:_SCORED])
-    loop.fit(module, cell, config, seed, lambda _rows, _probabilities: {})
-    module.eval()
-    network: Any = module.encoder
+    training = loop.Training(module, cell, config, seed, accumulation=1)
+    loop.fit(training, lambda _rows, _probabilities: {})
     device = next(module.parameters()).device
+    # The texts to be read may hold words that the data do not.
+    whole: Any = module.encoder
+    vocabulary.put_back(whole, encoder.load_encoder(task.model), tokens.vocabulary)
+    module.to(device).eval()
 
     def hidden(inputs: dict[str, Tensor]) -> Tensor:
         given = {key: value.to(device) for key, value in inputs.items()}
-        output: Tensor = network(**given).last_hidden_state
+        output: Tensor = whole(**given).last_hidden_state
         return output
 
     def parts(texts: Sequence[str]) -> Iterator[Parts]:

@@ -106,7 +106,10 @@ class Fixed(Card, Protocol):
 
 @runtime_checkable
 class Fitted(Card, Protocol):
-    """A representation that is fitted, on a cell's training rows only."""
+    """A representation that is fitted, on a cell's training rows only; `width` numbers a text."""
+
+    @property
+    def width(self) -> int: ...  # noqa: D102
 
     def counts(self, data: TextData, progress: Progress) -> Any:
         """What does not depend on the fold, to be kept for all of them."""

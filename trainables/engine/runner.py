@@ -1,4 +1,4 @@
-"""Trains a stack of cells and reports each as it finishes: the one entry from `search`.
+"""Trains the cells of a trial and reports each as it finishes: the one entry from `search`.
 
 Data, tokens and pretrained weights are kept for the life of the process, since Ray gives a process
 one stack after another; each cell starts from a fresh copy of the weights.
@@ -6,37 +6,33 @@ one stack after another; each cell starts from a fresh copy of the weights.
 
 from __future__ import annotations
 
-import copy
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from trainables.engine import (
-    batches,
-    binding,
     checkpoint,
     cost,
     encoder,
-    folds,
-    heads,
     loop,
-    registry,
+    parts,
     scoring,
-    seeding,
+    sizing,
+    stacks,
     word_vectors,
 )
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
+from trainables.engine.epoch_scores import few_scores
 from trainables.engine.textdata import TextData
 
-# Heads are timed in a stack of so many: alone, a head would pay for what a stack shares.
-_HEADS_MEASURED = 32
+Rows = npt.NDArray[np.int64]
 
 
 class TaskChangedError(ValueError):
@@ -66,42 +62,33 @@ def _checked_data(task: Task) -> TextData:
     return data
 
 
-def _module(task: Task, config: Any, classes: int, seed: int) -> torch.nn.Module:
-    """A cell's module: a copy of the pretrained encoder under a head drawn from the seed."""
-    build = registry.load("trainables", task.trainable, "build")
-    base = copy.deepcopy(encoder.load_encoder(task.model))
-    with seeding.drawing_from(seed, "init"):
-        module: torch.nn.Module = build(config, base, classes)
-    return module
-
-
-def _cell_data(task: Task, data: TextData, config: Any, cell: Cell) -> loop.CellData:
-    tokens = batches.tokenised(data, task.model, config.max_length)
-    train, held_out = folds.held_out(data, task.split, cell.seed, cell.fold)
-    return loop.CellData(tokens, train, held_out)
-
-
 def train_stack(
     task: Task,
     cells: Sequence[Cell],
     report: Callable[[CellResult], None],
     *,
+    stack: int | Literal["auto"] = "auto",
     threads: int | None = None,
     accumulation: int = 1,
     checkpoints: Path | None = None,
-) -> None:
-    """Train the cells of a stack and report each as it finishes.
+) -> int | None:
+    """Train the cells of a trial and report each as it finishes.
 
-    A cell that diverges or raises is reported as such, and the next one is trained.
+    A cell that diverges or raises is reported as such, and the others are trained. Cells for which
+    memory runs out are trained again in stacks of half the size.
 
     Args:
         task: What the cells share.
         cells: Cells of one shape.
         report: Called with each result.
+        stack: How many to train as one model; 1 trains one after another, on the plain path.
         threads: CPU threads of this process; None leaves torch's choice.
-        accumulation: Cut batches into so many parts to save memory.
-        checkpoints: Folder below which each cell saves its long epochs, until it is reported; None
-            saves nothing.
+        accumulation: Cut batches of cells that train alone into so many parts to save memory.
+        checkpoints: Folder below which a cell that trains alone saves its long epochs, until it is
+            reported; None saves nothing.
+
+    Returns:
+        How many cells of this shape are best trained as one model; None where that was not tried.
 
     Raises:
         ValueError: if data or weights changed, or cannot be read: no cell could be trained.
@@ -109,77 +96,83 @@ def train_stack(
     if threads is not None:
         torch.set_num_threads(threads)
     data = _checked_data(task)
-    if heads.trains_heads(task.trainable):
-        _train_heads(task, data, cells, report)
-        return
-    encoder.load_encoder(task.model)
+    if not parts.trains_heads(task.trainable):
+        encoder.load_encoder(task.model)
     # What is loaded by now stays: a collection after each cell need not look at it again.
     gc.collect()
     gc.freeze()
-    for cell in cells:
-        folder = None if checkpoints is None else checkpoints / cell.key
-        try:
-            try:
-                result = _train_cell(task, data, cell, accumulation, folder)
-            except checkpoint.BrokenCheckpointError:
-                result = _train_cell(task, data, cell, accumulation, None)
-        except loop.DivergedError as error:
-            result = CellResult(key=cell.key, status="diverged", error=str(error))
-        except Exception as error:  # whatever a trainable does, its neighbours go on
-            result = CellResult(
-                key=cell.key, status="failed", error=f"{type(error).__name__}: {error}"
-            )
-        # A cell's module, optimizer and accelerator refer to one another: without a collection they
-        # would lie in memory beside the next cell's.
-        gc.collect()
-        report(result)
-        if folder is not None:
-            checkpoint.remove(folder)
+    best = None
+    for group in stacks.grouped(task, cells, report):
+        size = _size(task, data, group, stack)
+        if len(group) > 1 and not parts.trains_heads(task.trainable):
+            best = max(best or 1, size)
+        waiting = [group[start : start + size] for start in range(0, len(group), size)]
+        while waiting:
+            part = waiting.pop(0)
+            if len(part) == 1 and not parts.trains_heads(task.trainable):
+                _train_alone(task, data, part[0], accumulation, checkpoints, report)
+                continue
+            left = stacks.train(task, data, part, report)
+            gc.collect()
+            if len(left) == 1 and len(part) == 1:
+                report(parts.failed(left[0][0], MemoryError("out of memory")))
+            elif left:
+                best = (len(part) + 1) // 2
+                sizing.no_more_than(best)
+                waiting = [left[at : at + best] for at in range(0, len(left), best)] + waiting
+    return best
 
 
-def _train_heads(
-    task: Task, data: TextData, cells: Sequence[Cell], report: Callable[[CellResult], None]
-) -> None:
-    told: set[str] = set()
-
-    def tell(result: CellResult) -> None:
-        told.add(result.key)
-        report(result)
-
-    cost.forget_peak()
+def _size(
+    task: Task, data: TextData, group: Sequence[stacks.Member], wanted: int | Literal["auto"]
+) -> int:
+    """How many of a group to train together; 1 where a probe raises, as its cells then will."""
     try:
-        heads.train(task, data, cells, tell, cost.peak_mib)
-    except Exception as error:  # as in train_stack, for those that were not through
-        for cell in cells:
-            if cell.key not in told:
-                message = f"{type(error).__name__}: {error}"
-                report(CellResult(key=cell.key, status="failed", error=message))
+        return max(1, stacks.size(task, data, group, wanted))
+    except Exception:
+        return 1
+
+
+def _train_alone(
+    task: Task,
+    data: TextData,
+    member: stacks.Member,
+    accumulation: int,
+    checkpoints: Path | None,
+    report: Callable[[CellResult], None],
+) -> None:
+    cell, _ = member
+    folder = None if checkpoints is None else checkpoints / cell.key
+    try:
+        try:
+            result = _train_cell(task, data, member, accumulation, folder)
+        except checkpoint.BrokenCheckpointError:
+            result = _train_cell(task, data, member, accumulation, None)
+    except loop.DivergedError as error:
+        result = CellResult(key=cell.key, status="diverged", error=str(error))
+    except Exception as error:  # whatever a trainable does, its neighbours go on
+        result = parts.failed(cell, error)
+    # A cell's module, optimizer and accelerator refer to one another: without a collection they
+    # would lie in memory beside the next cell's.
+    gc.collect()
+    report(result)
+    if folder is not None:
+        checkpoint.remove(folder)
 
 
 def _train_cell(
-    task: Task, data: TextData, cell: Cell, accumulation: int, folder: Path | None
+    task: Task, data: TextData, member: stacks.Member, accumulation: int, folder: Path | None
 ) -> CellResult:
     began = time.perf_counter()
     cost.forget_peak()
-    config = binding.bind(task.trainable, cell.config)
+    cell, config = member
 
-    def score(
-        rows: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]
-    ) -> Mapping[str, float]:
-        return scoring.score(data.labels[rows], probabilities, data.label_names)
+    def few(rows: Rows, probabilities: npt.NDArray[np.float32]) -> Mapping[str, float]:
+        return few_scores([data.labels[rows]], [probabilities])[0]
 
-    module = _module(task, config, len(data.label_names), cell.seed)
-    fit = loop.fit(
-        module,
-        _cell_data(task, data, config, cell),
-        config,
-        cell.seed,
-        lambda rows, given: _few(score(rows, given)),
-        accumulation=accumulation,
-        checkpoint=folder,
-    )
+    fit = loop.fit(parts.alone(task, data, cell, config, accumulation), few, folder)
     metrics = {
-        **score(fit.rows, fit.probabilities),
+        **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
         "seconds": time.perf_counter() - began,
         "peak_memory_mib": cost.peak_mib(),
     }
@@ -193,34 +186,18 @@ def _train_cell(
     )
 
 
-def _few(metrics: Mapping[str, float]) -> dict[str, float]:
-    """What is worth a point per epoch: the ledger's size is mostly these points."""
-    return {name: metrics[name] for name in ("loss", "accuracy", "macro_f1")}
-
-
-def measure(task: Task, cell: Cell, steps: int = 4) -> cost.Timing:
+def measure(
+    task: Task, cell: Cell, steps: int = 4, stack: int | Literal["auto"] = "auto"
+) -> cost.Timing:
     """Time a few steps of a cell, the first one apart: it pays for what later ones reuse.
 
     Args:
         task: What cells share.
         cell: The cell; nothing of it is kept.
         steps: Steps to time.
+        stack: How many cells train as one model.
+
+    Raises:
+        ValueError: as `train_stack`.
     """
-    data = _checked_data(task)
-    if heads.trains_heads(task.trainable):
-        return heads.measure(task, data, cell, steps, _HEADS_MEASURED)
-    config = binding.bind(task.trainable, cell.config)
-    rows = _cell_data(task, data, config, cell)
-    began = time.perf_counter()
-    module = _module(task, config, len(data.label_names), cell.seed)
-    training = loop.Training(module, rows, config, cell.seed, accumulation=1)
-    start = time.perf_counter() - began
-    training.epoch(0, most_steps=1)
-    began = time.perf_counter()
-    training.epoch(0, most_steps=steps)
-    per_step = (time.perf_counter() - began) / min(steps, len(training.train))
-    began = time.perf_counter()
-    training.predict()
-    scoring_s = time.perf_counter() - began
-    seconds = start + training.steps * per_step + config.epochs * scoring_s
-    return cost.Timing(per_step, training.steps, seconds)
+    return stacks.measure(task, _checked_data(task), cell, steps, stack)

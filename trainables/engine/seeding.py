@@ -1,6 +1,7 @@
 """The only file that sets a seed. A cell's seed drives three streams that do not touch each other.
 
-init: classifier and proxies. order: which rows make a batch. dropout: what is dropped. Each stream
+init: classifier and proxies. order: which rows make a batch. dropout: what is dropped. (A fourth,
+lengths, is the same for all cells: when an epoch's long batches come.) Each stream
 is seeded by (seed, its name), never by the config or the fold's contents, so that all configs meet
 the same init, order and dropout in a cell of the same (seed, fold): their scores are paired.
 """
@@ -15,7 +16,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-Stream = Literal["init", "order", "dropout"]
+Stream = Literal["init", "order", "dropout", "lengths"]
 
 
 def stream_seed(seed: int, stream: Stream, *parts: int) -> int:

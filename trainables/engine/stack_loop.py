@@ -1,8 +1,8 @@
-"""Trains a stack of heads on frozen features: many cells, one batched model, one process.
+"""Trains a stack: many cells, one batched model, one process.
 
-What `loop.py` does for one cell on tokens, for M cells at once: each has its own rows, order,
-init, learning rate, warm-up, clipping, metrics and end. A cell that diverges goes on beside the
-others, unread: taking it out would change the shapes that its neighbours are computed in.
+What `loop.py` does for one cell, for M cells at once: each has its own rows, order, init, learning
+rate, warm-up, clipping, metrics and end. A cell that diverges is frozen beside the others: taking
+it out would change the shapes that its neighbours are computed in.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,42 +20,32 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from trainables.engine import loop, seeding
-from trainables.engine.stack import StackedAdamW, StackedModule, clip_gradients
+from trainables.engine.inputs import Inputs
+from trainables.engine.stack import StackedModule
+from trainables.engine.stack_optim import StackedAdamW, clip_gradients
 
 Rows = npt.NDArray[np.int64]
 # Metrics of many cells' held-out rows: (labels, probabilities of each cell) -> one dict a cell.
 Scorer = Callable[[list[Rows], list[npt.NDArray[np.float32]]], list[dict[str, float]]]
 
-# Held-out rows are scored for so many values at a time: 64 MB of features.
-_VALUES_AT_ONCE = 2**24
-
-
-class HeadSettings(loop.Settings, Protocol):
-    """What this loop reads of a trainable's Config, beside what `loop.py` does."""
-
-    @property
-    def schedule(self) -> str: ...  # noqa: D102
-
 
 @dataclass(frozen=True, eq=False)
-class HeadCell:
+class StackCell:
     """One cell of a stack.
 
     Attributes:
-        module: Its head, drawn already.
+        module: Its module, drawn already.
         settings: Its hyper-parameters.
         seed: Drives its order.
         train: Rows that it is trained on.
         held_out: Rows that it is scored on.
-        offset: Where its own table of features begins, if cells have tables of their own.
     """
 
     module: nn.Module
-    settings: HeadSettings
+    settings: loop.Settings
     seed: int
     train: Rows
     held_out: Rows
-    offset: int = 0
 
 
 def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) -> Tensor:
@@ -78,13 +67,12 @@ class StackTraining:
     """A stack's model, optimizer and rows, ready on their device.
 
     Args:
-        cells: Of one shape; batch size and schedule must agree, epochs may differ.
-        features: Of all rows, float (rows, width); or several such tables below one another, at the
-            cells' offsets.
+        cells: Of one shape; batch size, schedule and precision must agree, epochs may differ.
+        inputs: All rows.
         labels: Class ids of all rows, int64 (rows,).
     """
 
-    def __init__(self, cells: Sequence[HeadCell], features: Tensor, labels: Rows) -> None:
+    def __init__(self, cells: Sequence[StackCell], inputs: Inputs, labels: Rows) -> None:
         AcceleratorState._reset_state()
         settings = [cell.settings for cell in cells]
         shared = {(one.batch_size, one.schedule, one.precision) for one in settings}
@@ -94,19 +82,20 @@ class StackTraining:
                 "group cells by the space's shape axes."
             )
         self.batch_size, self.schedule, precision = shared.pop()
+        if precision == "fp16" and len(cells) > 1:
+            raise ValueError("a stack cannot train in fp16: its cells would share a loss scale.")
         self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision))
         device = self.accelerator.device
-        # A gather from a memory map would read the disk's pages once a step.
-        self.features = features.to(device) if device.type != "cpu" else features.clone()
+        self.inputs = inputs.to(device)
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
-        self.offsets = torch.tensor([cell.offset for cell in cells], device=device)
         module = StackedModule([cell.module for cell in cells])
-        vector = _vectors(settings, device, features.dtype)
+        vector = _vectors(settings, module.stacked[0].dtype)
         optimizer = StackedAdamW(module.to(device), vector("learning_rate"), vector("weight_decay"))
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
         self.clip = vector("clip_norm")
         sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
+        self.steps_per_epoch = int(sizes.max())
         self.steps = (sizes * torch.tensor([one.epochs for one in settings])).to(self.clip)
         self.warmup = (vector("warmup_fraction") * self.steps).ceil()
 
@@ -130,14 +119,16 @@ class StackTraining:
         seeding.start_stream(first.seed, "dropout", number, self.accelerator.process_index)
         self.module.train()
         optimizer: StackedAdamW = self.optimizer.optimizer
-        total = torch.zeros(len(self.cells), device=self.accelerator.device)
+        device = self.accelerator.device
+        total = torch.zeros(len(self.cells), device=device)
         batches = torch.zeros_like(total)
         for count, step in enumerate(self._batches(number)):
             if count == most_steps:
                 break
-            # Cells whose last batch is smaller than their neighbours' are a step of their own.
+            # Cells whose batch is smaller than their neighbours' are a step of their own.
             for chosen, rows in step:
-                output = self.module(self._given(rows, chosen), self.labels[rows], chosen)
+                places = None if chosen is None else chosen.to(device)
+                output = self.module(self.inputs.at(rows), self._labels(rows), places)
                 self.accelerator.backward(output.loss.sum())
                 clip_gradients(self.stack, self.clip)
                 optimizer.cells = chosen
@@ -146,78 +137,89 @@ class StackTraining:
                 )
                 self.optimizer.step()
                 self.optimizer.zero_grad()
-                place = slice(None) if chosen is None else chosen
-                total[place] += output.loss.detach()
-                batches[place] += 1
+                at = slice(None) if places is None else places
+                total[at] += output.loss.detach()
+                batches[at] += 1
         return (total / batches.clamp(min=1)).double().cpu().numpy()
 
-    def _given(self, rows: Tensor, chosen: Tensor | None) -> Tensor:
-        """Features of rows (cells, batch) of some cells, each from its own table."""
-        offsets = self.offsets if chosen is None else self.offsets[chosen]
-        return self.features[rows + offsets[:, None]]
-
-    def _batches(self, epoch: int) -> Iterator[list[tuple[Tensor | None, Tensor]]]:
+    def _batches(self, epoch: int) -> Iterator[list[tuple[Tensor | None, Rows]]]:
         """For each step the cells that have a batch of one size, None for all, and their rows."""
-        device, size = self.accelerator.device, self.batch_size
-        orders = [
-            cell.train[
-                seeding.numpy_generator(cell.seed, "order", epoch).permutation(len(cell.train))
-            ]
+        of_cell = [
+            self.inputs.batches(cell.train, self.batch_size, cell.seed, epoch)
             for cell in self.cells
         ]
-        lengths = np.array([len(order) for order in orders])
-        for start in range(0, int(lengths.max()), size):
-            left = np.clip(lengths - start, 0, size)
-            step: list[tuple[Tensor | None, Tensor]] = []
-            for many in np.unique(left[left > 0])[::-1]:
-                mine = np.flatnonzero(left == many)
-                rows = np.stack([orders[i][start : start + many] for i in mine])
-                chosen = None if len(mine) == len(orders) else torch.as_tensor(mine, device=device)
-                step.append((chosen, torch.as_tensor(rows, device=device)))
+        for number in range(max(map(len, of_cell))):
+            lengths = np.array([len(b[number]) if number < len(b) else 0 for b in of_cell])
+            step: list[tuple[Tensor | None, Rows]] = []
+            for many in np.unique(lengths[lengths > 0])[::-1]:
+                mine = np.flatnonzero(lengths == many)
+                rows = np.stack([of_cell[i][number] for i in mine])
+                step.append((None if len(mine) == len(of_cell) else torch.as_tensor(mine), rows))
             yield step
+
+    def _labels(self, rows: Rows) -> Tensor:
+        return self.labels[torch.as_tensor(rows, device=self.labels.device)]
 
     @torch.no_grad()
     def predict(self) -> list[npt.NDArray[np.float32]]:
         """Class probabilities of each cell's held-out rows, (held_out, classes) each."""
         self.module.eval()
-        most = max(len(cell.held_out) for cell in self.cells)
-        at_once = max(1, _VALUES_AT_ONCE // (most * self.features.shape[1]))
-        given: list[npt.NDArray[np.float32]] = []
-        for start in range(0, len(self.cells), at_once):
-            part = self.cells[start : start + at_once]
-            rows = np.zeros((len(part), most), np.int64)  # filled up with row 0, then cut off
-            for i, cell in enumerate(part):
-                rows[i, : len(cell.held_out)] = cell.held_out
-            at = torch.as_tensor(rows, device=self.accelerator.device)
-            chosen = None
-            if len(part) < len(self.cells):
-                chosen = torch.arange(start, start + len(part), device=at.device)
-            logits = self.module(self._given(at, chosen), self.labels[at], chosen).logits
-            found = torch.softmax(logits.float(), dim=-1).cpu().numpy()
-            given += [found[i, : len(cell.held_out)] for i, cell in enumerate(part)]
-        return given
+        parts = [self.inputs.scoring(cell.held_out, self.batch_size) for cell in self.cells]
+        most = max(len(part) for of_cell in parts for part in of_cell)
+        at_once = min(len(parts), self.inputs.cells_at_once(most))
+        given: list[list[npt.NDArray[np.float32]]] = [[] for _ in parts]
+        for start in range(0, len(parts), at_once):
+            group = range(start, min(start + at_once, len(parts)))
+            for number in range(max(len(parts[i]) for i in group)):
+                logits = self._score([parts[i][number : number + 1] for i in group], group)
+                for i, found in zip(group, logits, strict=True):
+                    given[i].append(found)
+        return [self._in_order(*both) for both in zip(self.cells, parts, given, strict=True)]
+
+    def _score(self, rows: list[list[Rows]], group: range) -> list[npt.NDArray[np.float32]]:
+        """Probabilities of one part of the held-out rows of each cell of a group."""
+        most = max(len(part) for of_cell in rows for part in of_cell)
+        filled = np.zeros((len(rows), most), np.int64)
+        for i, part in enumerate(rows):
+            own = part[0] if part else self.cells[group[i]].held_out[:1]
+            filled[i] = np.resize(own, most)  # filled up with rows of its own, then cut off
+        chosen = None
+        if len(group) < len(self.cells):
+            chosen = torch.arange(group.start, group.stop, device=self.accelerator.device)
+        logits = self.module(self.inputs.at(filled), self._labels(filled), chosen).logits
+        found = torch.softmax(logits.float(), dim=-1).cpu().numpy()
+        return [found[i, : len(part[0]) if part else 0] for i, part in enumerate(rows)]
+
+    @staticmethod
+    def _in_order(
+        cell: StackCell, parts: list[Rows], given: list[npt.NDArray[np.float32]]
+    ) -> npt.NDArray[np.float32]:
+        found = np.concatenate(given)
+        place = np.argsort(np.concatenate(parts), kind="stable")
+        expected = np.argsort(np.argsort(cell.held_out, kind="stable"), kind="stable")
+        ordered: npt.NDArray[np.float32] = found[place][expected]
+        return ordered
 
     def keep(self, cells: Sequence[int]) -> None:
         """Go on with these cells alone."""
-        at = torch.as_tensor(list(cells), device=self.accelerator.device)
-        self.stack.keep(at)
+        at = torch.as_tensor(list(cells))
+        self.stack.keep(at.to(self.accelerator.device))
         self.optimizer.optimizer.keep(at)
         self.clip, self.steps, self.warmup = self.clip[at], self.steps[at], self.warmup[at]
-        self.offsets = self.offsets[at]
         self.cells = [self.cells[i] for i in cells]
 
+    def freeze(self, cell: int) -> None:
+        """Move a cell no more; it stays in its place."""
+        self.optimizer.optimizer.learning_rates[cell] = 0.0
 
-def _vectors(
-    settings: Sequence[HeadSettings], device: torch.device, dtype: torch.dtype
-) -> Callable[[str], Tensor]:
-    return lambda name: torch.tensor(
-        [getattr(one, name) for one in settings], device=device, dtype=dtype
-    )
+
+def _vectors(settings: Sequence[loop.Settings], dtype: torch.dtype) -> Callable[[str], Tensor]:
+    return lambda name: torch.tensor([getattr(one, name) for one in settings], dtype=dtype)
 
 
 def fit_stack(
-    cells: Sequence[HeadCell],
-    features: Tensor,
+    cells: Sequence[StackCell],
+    inputs: Inputs,
     labels: Rows,
     score: Scorer,
     finished: Callable[[int, loop.Fit | loop.DivergedError], None],
@@ -226,12 +228,12 @@ def fit_stack(
 
     Args:
         cells: Of one shape.
-        features: Of all rows, float (rows, width), or several tables; see `StackTraining`.
+        inputs: All rows.
         labels: Class ids of all rows, int64 (rows,).
         score: Metrics after an epoch.
         finished: Told (number of the cell, what training it gave).
     """
-    training = StackTraining(cells, features, labels)
+    training = StackTraining(cells, inputs, labels)
     numbers = list(range(len(cells)))
     epochs: list[list[Mapping[str, float]]] = [[] for _ in cells]
     lost: set[int] = set()
@@ -249,17 +251,18 @@ def fit_stack(
             if number not in lost:
                 if not math.isfinite(loss) or not np.isfinite(probabilities[place]).all():
                     lost.add(number)
+                    training.freeze(place)
                     finished(number, _diverged(loss, epoch))
                 elif epoch + 1 == cell.settings.epochs:
                     fit = loop.Fit(cell.held_out, probabilities[place], epochs[number])
                     finished(number, fit)
             if epoch + 1 < cell.settings.epochs:
                 going.append(place)
-        if going and len(going) < len(numbers):
+        if not set(going) - {place for place, number in enumerate(numbers) if number in lost}:
+            break
+        if len(going) < len(numbers):
             training.keep(going)
             numbers = [numbers[place] for place in going]
-        elif not going:
-            break
 
 
 def _diverged(loss: float, epoch: int) -> loop.DivergedError:

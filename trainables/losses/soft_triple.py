@@ -92,12 +92,13 @@ class SoftTripleLoss(nn.Module):
         self.proxies = nn.Parameter(torch.empty(num_classes, k, embedding_dim))
         nn.init.kaiming_uniform_(self.proxies.view(num_classes * k, embedding_dim), a=5**0.5)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
         """Mean loss of a batch.
 
         Args:
             embeddings: Of any length; normalised here, (tokens, dim).
             labels: Class ids in [0, num_classes), (tokens,).
+            weights: Of each token in the mean, at least 0, (tokens,); None for 1.
 
         Returns:
             A scalar.
@@ -118,8 +119,9 @@ class SoftTripleLoss(nn.Module):
             # Not one_hot, which looks at the values and cannot be batched over cells.
             own = of_part[:, None] == torch.arange(similarity.shape[1], device=of_part.device)
             logits = self.scale * (similarity - self.margin * own)
-            total = total + functional.cross_entropy(logits, of_part, reduction="sum")
-        loss = total / len(embeddings)
+            losses = functional.cross_entropy(logits, of_part, reduction="none")
+            total = total + (losses if weights is None else losses * weights).sum()
+        loss = total / (len(embeddings) if weights is None else weights.sum().clamp(min=1))
         if self.merge_weight and proxies.shape[1] > 1:
             loss = loss + self.merge_weight * _spread(proxies)
         return loss

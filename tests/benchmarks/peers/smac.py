@@ -155,7 +155,10 @@ class Smac:
     def _config(self, point: Configuration) -> int:
         wanted = np.array([float(point[name]) for name in self._names])
         gaps = np.abs(self._problem.features - wanted) * self._scale
-        return int(np.where(self._known, gaps, 0.0).sum(axis=1).argmin())
+        # Of two that fit alike the one with fewer inert axes; one that has nothing else (a baseline
+        # beyond the axes) would fit every point.
+        distance = np.where(self._known, gaps, 1e-6).sum(axis=1)
+        return int(np.where(self._known.any(axis=1), distance, np.inf).argmin())
 
 
 def _space(problem: Problem) -> ConfigurationSpace:

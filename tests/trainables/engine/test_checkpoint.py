@@ -29,6 +29,7 @@ CONFIG: dict[str, Any] = {
     "learning_rate": 1e-2,
     "weight_decay": 0.01,
     "warmup_fraction": 0.06,
+    "schedule": "linear",
     "batch_size": 16,
     "max_length": 16,
     "epochs": 4,

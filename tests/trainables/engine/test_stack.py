@@ -14,8 +14,10 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from trainables.engine import loop, seeding
-from trainables.engine.stack import StackedAdamW, StackedModule, clip_gradients
-from trainables.engine.stack_loop import HeadCell, fit_stack, schedule_factor
+from trainables.engine.inputs import FeatureInputs
+from trainables.engine.stack import StackedModule
+from trainables.engine.stack_loop import StackCell, fit_stack, schedule_factor
+from trainables.engine.stack_optim import StackedAdamW, clip_gradients
 from trainables.projection import Config, build
 
 ROWS, WIDTH, CLASSES = 90, 7, 3
@@ -60,18 +62,18 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def head(config: Config, seed: int, held_out: range) -> HeadCell:
+def head(config: Config, seed: int, held_out: range) -> StackCell:
     with seeding.drawing_from(seed, "init"):
         module = build(config, WIDTH, CLASSES)
     kept = np.array(held_out)
-    return HeadCell(module, config, seed, np.setdiff1d(np.arange(ROWS), kept), kept)
+    return StackCell(module, config, seed, np.setdiff1d(np.arange(ROWS), kept), kept)
 
 
-def stack_fits(cells: list[HeadCell], rows: Rows) -> list[loop.Fit | loop.DivergedError]:
+def stack_fits(cells: list[StackCell], rows: Rows) -> list[loop.Fit | loop.DivergedError]:
     fits: dict[int, loop.Fit | loop.DivergedError] = {}
     fit_stack(
         cells,
-        rows.features,
+        FeatureInputs(rows.features),
         rows.labels,
         lambda labels, probabilities: [{} for _ in labels],
         fits.__setitem__,
@@ -79,7 +81,7 @@ def stack_fits(cells: list[HeadCell], rows: Rows) -> list[loop.Fit | loop.Diverg
     return [fits[i] for i in range(len(cells))]
 
 
-def alone(cell: HeadCell, rows: Rows) -> tuple[list[float], np.ndarray]:
+def alone(cell: StackCell, rows: Rows) -> tuple[list[float], np.ndarray]:
     """One cell with torch's own AdamW, clipping and transformers' schedules: the reference."""
     config, module = cell.settings, cell.module
     decayed = [p for p in module.parameters() if p.ndim > 1]
@@ -119,7 +121,7 @@ def alone(cell: HeadCell, rows: Rows) -> tuple[list[float], np.ndarray]:
 def test_each_cell_gets_what_it_gets_alone(rows):
     # Seeds, rows (81 and 75 of them: last batches of 1 and 11), rates, decays, clipping, epochs
     # and every continuous hyper-parameter of the loss differ within the stack.
-    def cells() -> list[HeadCell]:
+    def cells() -> list[StackCell]:
         return [
             head(CONFIG, 2, range(9)),
             head(replace(CONFIG, beta=0.9, gamma=0.01, epochs=2), 16, range(15)),

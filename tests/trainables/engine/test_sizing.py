@@ -1,0 +1,155 @@
+"""The size of a stack: the fastest of what fits, and half of it where memory runs out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from trainables.engine import sizing
+
+OUT_OF_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizing, "_found", {})
+    monkeypatch.setattr(sizing, "_most", [256])
+
+
+def picked(times: dict[int, float], fits: int = 256) -> sizing.Size:
+    return sizing.pick("key", times.__getitem__, lambda: fits)
+
+
+def test_the_fastest_size_wins_and_the_probe_ends_after_two_in_vain() -> None:
+    found = picked({1: 10.0, 2: 7.0, 4: 4.0, 8: 3.9, 16: 4.5})
+    assert found.cells == 4
+    assert list(found.seconds) == [1, 2, 4, 8, 16]
+
+
+def test_a_loss_at_two_may_be_made_up_for_at_four() -> None:
+    assert picked({1: 10.0, 2: 11.0, 4: 6.0, 8: 7.0, 16: 7.0}).cells == 4
+
+
+def test_no_gain_means_alone() -> None:
+    assert picked({1: 10.0, 2: 9.8, 4: 9.9}).cells == 1
+
+
+def test_what_does_not_fit_is_not_tried() -> None:
+    assert list(picked({1: 10.0, 2: 5.0}, fits=3).seconds) == [1, 2]
+    assert picked({}, fits=0).cells == 2  # found before, not probed again
+
+
+def test_memory_that_runs_out_in_the_probe_ends_it_and_is_remembered() -> None:
+    def seconds(cells: int) -> float:
+        if cells > 4:
+            raise RuntimeError(OUT_OF_MEMORY)
+        return 1.0 / cells
+
+    assert sizing.pick("a", seconds, lambda: 256).cells == 4
+    assert sizing.pick("b", lambda cells: 1.0 / cells, lambda: 256).cells == 4
+
+
+def test_another_error_is_no_matter_of_size() -> None:
+    def seconds(cells: int) -> float:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        sizing.pick("a", seconds, lambda: 256)
+
+
+def test_the_memory_of_a_cell_is_its_weights_and_what_backward_needs() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(100, 300), torch.nn.Tanh())
+    inputs = torch.randn(50, 100)
+    found = sizing.cell_bytes(module, lambda: module(inputs).sum())
+    weights = 4 * (100 * 300 + 300)
+    kept = 4 * (50 * 100 + 50 * 300)  # the linear layer's input, tanh's output
+    assert found == 4 * weights + int(1.5 * kept)
+
+
+LIMITED = """
+import resource, sys
+sys.path[:0] = {path!r}
+import json, torch
+from pathlib import Path
+from trainables.engine import runner, sizing
+from trainables.engine.contract import Cell, Task
+torch.set_num_threads(1)
+task = Task.from_json(json.loads({task!r}))
+cells = [Cell(key=str(seed), config={config!r}, seed=seed, fold=0) for seed in range(8)]
+runner.train_stack(task, cells[:1], lambda result: None)  # all that is loaded once
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + {room}, resource.RLIM_INFINITY))
+results = []
+best = runner.train_stack(task, cells, results.append, stack=8)
+print(json.dumps({{
+    "best": best, "most": sizing.most(),
+    "status": {{result.key: (result.status, result.error) for result in results}},
+}}))
+"""
+
+
+def test_a_stack_that_runs_out_of_memory_is_halved_and_every_cell_is_trained(
+    limited_task: str, limited_config: dict[str, object]
+) -> None:
+    import json
+
+    # Room for the logits and proxies of a few cells, not of eight.
+    script = LIMITED.format(
+        path=sys.path, task=limited_task, config=limited_config, room=700 * 2**20
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    document = json.loads(done.stdout.splitlines()[-1])
+    assert document["status"] == {str(seed): ["done", None] for seed in range(8)}
+    assert document["best"] < 8
+    assert document["most"] == document["best"]
+
+
+@pytest.fixture
+def limited_config() -> dict[str, object]:
+    # 2 classes x 20,000 proxies: the similarities of a batch take most of the memory.
+    return {
+        "k": 20_000,
+        "gamma": 0.1,
+        "scale": 3.3,
+        "margin": 0.3,
+        "beta": 0.5,
+        "merge_weight": 0.0,
+        "padding_tokens": False,
+        "pooling": "mean",
+        "learning_rate": 1e-3,
+        "weight_decay": 0.01,
+        "warmup_fraction": 0.0,
+        "schedule": "linear",
+        "batch_size": 40,
+        "max_length": 16,
+        "epochs": 1,
+        "clip_norm": 0.0,
+        "precision": "fp32",
+    }
+
+
+@pytest.fixture
+def limited_task(reviews, tiny_encoder) -> str:
+    import json
+
+    from trainables.engine.contract import DataRef, Split, Task
+    from trainables.engine.dataset import load_data
+    from trainables.engine.encoder import model_fingerprint
+
+    data = DataRef(name=str(reviews), text="body", label="verdict")
+    task = Task(
+        trainable="triple_entropy",
+        version=2,
+        data=data,
+        data_fingerprint=load_data(data).fingerprint,
+        model=str(tiny_encoder),
+        model_fingerprint=model_fingerprint(str(tiny_encoder)),
+        split=Split(folds=3),
+    )
+    return json.dumps(task.to_json())

@@ -1,0 +1,201 @@
+"""Fine-tuned encoders in a stack: each cell gets what the plain path gives it alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoModel,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    RobertaConfig,
+)
+
+from trainables.engine import batches, loop, seeding
+from trainables.engine.inputs import TokenInputs
+from trainables.engine.ragged import Column, Ragged
+from trainables.engine.stack_loop import StackCell, fit_stack
+from trainables.triple_entropy import Config, build
+
+SMALL = {"vocab_size": 24, "max_position_embeddings": 24, "pad_token_id": 0}
+BERT = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    **SMALL,
+}
+ENCODERS = {
+    "bert": BertConfig(**BERT),
+    "roberta": RobertaConfig(**{**BERT, "pad_token_id": 1}),
+    "electra": ElectraConfig(**BERT, embedding_size=12),
+    "distilbert": DistilBertConfig(dim=16, n_layers=2, n_heads=2, hidden_dim=24, **SMALL),
+    "minilm": BertConfig(**{**BERT, "hidden_size": 24, "num_attention_heads": 4}),
+}
+CONFIG = Config(
+    k=3,
+    gamma=0.1,
+    scale=3.3,
+    margin=0.3,
+    beta=0.6,
+    merge_weight=0.0,
+    padding_tokens=False,
+    pooling="mean",
+    learning_rate=1e-3,
+    weight_decay=0.1,
+    warmup_fraction=0.1,
+    schedule="linear",
+    batch_size=8,
+    max_length=12,
+    epochs=3,
+    clip_norm=0.0,
+    precision="fp32",
+)
+ROWS, CLASSES = 50, 3
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def tokens(padding: int = 0) -> batches.Tokens:
+    """Rows of 2 to 11 tokens; the first tells the class, more often than not."""
+    draw = np.random.default_rng(5)
+    labels = draw.integers(CLASSES, size=ROWS)
+    lengths = draw.integers(2, 12, size=ROWS)
+    rows = [draw.integers(6, 24, size=length) for length in lengths]
+    for row, label in zip(rows, labels, strict=True):
+        row[0] = 3 + label if draw.random() < 0.7 else row[0]
+    columns = {"input_ids": Column(torch.from_numpy(np.concatenate(rows)), padding)}
+    return batches.Tokens(Ragged(columns, lengths), np.arange(24), lengths, labels)
+
+
+def pretrained(kind: str, dropout: float) -> PreTrainedModel:
+    config: PretrainedConfig = copy.deepcopy(ENCODERS[kind])
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout"):
+        if hasattr(config, name):
+            setattr(config, name, dropout)
+    if hasattr(config, "attention_dropout"):
+        config.attention_dropout = dropout
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model: PreTrainedModel = AutoModel.from_config(config)
+    model.pooler = None
+    return model.to(torch.get_default_dtype())
+
+
+def cell(base: PreTrainedModel, config: Config, seed: int, held_out: range) -> StackCell:
+    with seeding.drawing_from(seed, "init"):
+        module = build(config, copy.deepcopy(base), CLASSES)
+    kept = np.array(held_out)
+    return StackCell(module, config, seed, np.setdiff1d(np.arange(ROWS), kept), kept)
+
+
+def together(cells: list[StackCell], data: batches.Tokens) -> list[Any]:
+    fits: dict[int, Any] = {}
+    fit_stack(
+        cells,
+        TokenInputs(data),
+        data.labels,
+        lambda labels, probabilities: [{} for _ in labels],
+        fits.__setitem__,
+    )
+    return [fits[number] for number in range(len(cells))]
+
+
+def alone(one: StackCell, data: batches.Tokens) -> loop.Fit:
+    rows = loop.CellData(data, one.train, one.held_out)
+    training = loop.Training(one.module, rows, one.settings, one.seed, 1)
+    return loop.fit(training, lambda *_: {})
+
+
+def several(base: PreTrainedModel) -> list[StackCell]:
+    # 41 and 40 training rows: last batches of 1 and of 8. The third ends an epoch early.
+    return [
+        cell(base, CONFIG, 2, range(9)),
+        cell(base, replace(CONFIG, gamma=0.01, beta=0.9, learning_rate=3e-3), 16, range(9)),
+        cell(base, replace(CONFIG, epochs=2, margin=1.0, scale=10.0), 2, range(20, 30)),
+        cell(base, replace(CONFIG, clip_norm=0.05, weight_decay=0.0, epochs=4), 7, range(40, 50)),
+    ]
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["cells stepped apart", "stepped together"])
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_each_cell_gets_what_it_gets_alone(
+    kind: str, apart: bool, double: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainables.engine.stack_optim.LEAST_APART", 1 if apart else 2**40)
+    base = pretrained(kind, dropout=0.0)
+    data = tokens(base.config.pad_token_id)
+    for one, fit in zip(several(base), together(several(base), data), strict=True):
+        expected = alone(one, data)
+        losses = [epoch["train_loss"] for epoch in fit.epochs]
+        np.testing.assert_allclose(
+            losses, [epoch["train_loss"] for epoch in expected.epochs], atol=1e-9
+        )
+        np.testing.assert_array_equal(fit.rows, expected.rows)
+        # Handed over as float32.
+        np.testing.assert_allclose(fit.probabilities, expected.probabilities, atol=1e-7)
+
+
+def test_in_float32_predictions_agree_to_four_digits() -> None:
+    base = pretrained("bert", dropout=0.0)
+    data = tokens()
+    for one, fit in zip(several(base), together(several(base), data), strict=True):
+        np.testing.assert_allclose(fit.probabilities, alone(one, data).probabilities, atol=1e-4)
+
+
+def test_a_diverging_cell_leaves_its_neighbours_bitwise_alone() -> None:
+    base = pretrained("bert", dropout=0.1)
+    data = tokens()
+    calm = together(several(base), data)
+    cells = several(base)
+    with torch.no_grad():
+        cells[1].module.classifier.weight[0, 0] = torch.nan
+    wild = together(cells, data)
+    assert isinstance(wild[1], loop.DivergedError)
+    for number in (0, 2, 3):
+        np.testing.assert_array_equal(wild[number].probabilities, calm[number].probabilities)
+        assert [e["train_loss"] for e in wild[number].epochs] == [
+            e["train_loss"] for e in calm[number].epochs
+        ]
+
+
+def test_with_dropout_a_stack_trains_as_cells_alone_do() -> None:
+    # Dropout keeps the training loss of later epochs up. 20 cells on each side, paired by seed.
+    base, still = pretrained("bert", dropout=0.3), pretrained("bert", dropout=0.0)
+    data = tokens()
+    config = replace(CONFIG, epochs=6, learning_rate=1e-2)
+
+    def cells(encoder: PreTrainedModel) -> list[StackCell]:
+        return [cell(encoder, config, seed, range(10)) for seed in range(20)]
+
+    def last_losses(fits: list[loop.Fit]) -> np.ndarray:
+        return np.array([fit.epochs[-1]["train_loss"] for fit in fits])
+
+    apart = last_losses([alone(one, data) for one in cells(base)])
+
+    def doubt(fits: list[loop.Fit]) -> float:
+        gaps = last_losses(fits) - apart
+        return abs(float(gaps.mean())) / float(gaps.std(ddof=1) / np.sqrt(len(gaps)))
+
+    assert doubt(together(cells(base), data)) < 4
+    # The same test notices a stack that drops nothing.
+    assert doubt(together(cells(still), data)) > 8

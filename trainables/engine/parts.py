@@ -1,0 +1,175 @@
+"""What a cell is trained from: its module, its inputs and its rows.
+
+A trainable gives `build`, and may give more, each a function of its Config:
+
+    stack_key(config)         the Config with all that may differ within a stack set to one value:
+                              equal for cells that can train as one batched model; without it they
+                              train one after another
+    representation(config)    frozen features: its cells are heads on these
+    trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from accelerate.utils.memory import should_reduce_batch_size
+from torch import nn
+
+from trainables.engine import (
+    batches,
+    binding,
+    encoder,
+    features,
+    folds,
+    loop,
+    registry,
+    representation,
+    seeding,
+    vocabulary,
+)
+from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.inputs import FeatureInputs, Inputs, TokenInputs
+from trainables.engine.stack_loop import StackCell
+from trainables.engine.textdata import TextData
+
+Rows = npt.NDArray[np.int64]
+
+
+def trains_heads(trainable: str) -> bool:
+    """Whether a trainable's cells are heads on frozen features."""
+    return registry.defines("trainables", trainable, "representation")
+
+
+def stack_key(trainable: str, config: Any) -> Hashable | None:
+    """Equal for cells that may share a stack; None for cells that train alone."""
+    if not registry.defines("trainables", trainable, "stack_key"):
+        return None
+    given = registry.load("trainables", trainable, "stack_key")(config)
+    # What the loop has a vector for, whatever the trainable.
+    key: Hashable = dataclasses.replace(
+        given, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
+    )
+    return key
+
+
+def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
+    """The tokens that a cell's encoder is fed."""
+    return batches.tokenised(data, task.model, config.max_length)
+
+
+@dataclass(frozen=True, eq=False)
+class StackData:
+    """A stack, ready to be trained.
+
+    Attributes:
+        cells: Its cells. Their rows count through the tables of features one after another, where
+            cells have tables of their own: modulo the rows of the data they are the data's.
+        inputs: All rows.
+        labels: Class ids of the same rows.
+        facts: What to report with each cell.
+    """
+
+    cells: list[StackCell]
+    inputs: Inputs
+    labels: Rows
+    facts: Mapping[str, float]
+
+
+def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> StackData:
+    """Cells that share a stack, with what they are fed.
+
+    Args:
+        task: What they share.
+        data: Its data.
+        members: Each cell with its Config; all of one `stack_key`.
+    """
+    cells = [stack_cell(task, data, cell, config) for cell, config in members]
+    config = members[0][1]
+    if not trains_heads(task.trainable):
+        return StackData(cells, TokenInputs(tokens(task, data, config)), data.labels, {})
+    wanted = registry.load("trainables", task.trainable, "representation")(config)
+    blocks = [(cell.seed, cell.fold) for cell, _ in members]
+    tables = features.tables(data, task.model, wanted, task.split, blocks)
+    offsets = [tables.offsets[block] for block in blocks]
+    placed = [
+        dataclasses.replace(cell, train=cell.train + offset, held_out=cell.held_out + offset)
+        for cell, offset in zip(cells, offsets, strict=True)
+    ]
+    labels = np.tile(data.labels, len(tables.values) // len(data))
+    return StackData(placed, FeatureInputs(tables.values), labels, tables.facts)
+
+
+def make_features(
+    task: Task, data: TextData, configs: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Make the features that configs want and that lie on disk, with all cores, before the cells.
+
+    Args:
+        task: What the cells share.
+        data: Its data.
+        configs: Complete configs.
+
+    Returns:
+        What each extraction had to report, and its seconds, by representation.
+    """
+    wanted = registry.load("trainables", task.trainable, "representation")
+    distinct = dict.fromkeys(wanted(binding.bind(task.trainable, one)) for one in configs)
+    found = {}
+    for one in distinct:
+        if not isinstance(representation.card(one.name), representation.Fitted):
+            made = features.made(data, task.model, one)
+            found[one.name] = {**made.facts, "seconds": made.seconds}
+    return found
+
+
+def module(task: Task, data: TextData, config: Any, seed: int) -> nn.Module:
+    """A cell's module, its head drawn from the seed; an encoder is a fresh copy."""
+    build = registry.load("trainables", task.trainable, "build")
+    base: Any
+    if trains_heads(task.trainable):
+        wanted = registry.load("trainables", task.trainable, "representation")(config)
+        base = features.width(data, task.model, wanted)
+    else:
+        words = tokens(task, data, config).vocabulary
+        base = vocabulary.restricted(encoder.load_encoder(task.model), words)
+    with seeding.drawing_from(seed, "init"):
+        built: nn.Module = build(config, base, len(data.label_names))
+    return built
+
+
+def rows(task: Task, data: TextData, cell: Cell) -> tuple[Rows, Rows]:
+    """Rows that a cell is trained on, and those held out, both ascending."""
+    return folds.held_out(data, task.split, cell.seed, cell.fold)
+
+
+def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell:
+    """A cell as a stack takes it."""
+    train, held_out = rows(task, data, cell)
+    return StackCell(module(task, data, config, cell.seed), config, cell.seed, train, held_out)
+
+
+def alone(
+    task: Task, data: TextData, cell: Cell, config: Any, accumulation: int = 1
+) -> loop.Training:
+    """A cell's own training: the plain path, with the fastest attention kernel."""
+    return loop.Training(
+        module(task, data, config, cell.seed),
+        loop.CellData(tokens(task, data, config), *rows(task, data, cell)),
+        config,
+        cell.seed,
+        accumulation,
+    )
+
+
+def failed(cell: Cell, error: Exception) -> CellResult:
+    """What is reported of a cell that raised; an error of memory says what helps."""
+    message = f"{type(error).__name__}: {error}"
+    if should_reduce_batch_size(error):
+        message += " (alone: lower batch_size or max_length, or give a trial more memory)"
+    return CellResult(key=cell.key, status="failed", error=message)

@@ -1,0 +1,172 @@
+"""The optimizer of a stack: AdamW with a rate, a weight decay and a step count per cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.engine.stack import StackedModule
+
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8
+# Cells of so many weights are stepped one after another by torch's fused kernel, which reads and
+# writes each weight once; smaller ones all at once, since a call would cost more than it does.
+LEAST_APART = 2**18
+
+
+class StackedAdamW(torch.optim.Optimizer):
+    """AdamW (Loshchilov and Hutter, 2019, algorithm 2) of many cells.
+
+    Cells that sit out a step are not moved by it. Vectors of a cell (biases, normalisation) are not
+    decayed.
+
+    Args:
+        module: A stack, on its device.
+        learning_rates: Peak rate of each cell, (cells,), with the host, as all vectors here: a GPU
+            is not waited for.
+        weight_decays: Decay of each cell, (cells,).
+        least_apart: Weights of a cell from which on cells are stepped one by one.
+
+    Attributes:
+        factors: What the schedule makes of each cell's rate in the next step, (cells,).
+        steps: Steps that each cell has taken, (cells,).
+        cells: Which cells the next step moves, int64; None for all.
+    """
+
+    def __init__(
+        self,
+        module: StackedModule,
+        learning_rates: Tensor,
+        weight_decays: Tensor,
+        least_apart: int | None = None,
+    ) -> None:
+        trained = [p for p in module.stacked if p.requires_grad]
+        super().__init__(trained, {})
+        self.learning_rates, self.weight_decays = learning_rates, weight_decays
+        self.factors = torch.ones_like(learning_rates)
+        self.steps = torch.zeros_like(learning_rates)
+        self.cells: Tensor | None = None
+        self._trained = trained
+        weights = sum(p.numel() for p in trained) // module.cells
+        self._apart: list[torch.optim.AdamW] | None = None
+        if weights >= (LEAST_APART if least_apart is None else least_apart):
+            self._apart = [self._of_cell(cell) for cell in range(module.cells)]
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move the cells of `cells` by their gradients."""
+        if self._apart is None:
+            self._step_together()
+        else:
+            self._step_apart(self._apart)
+        self.steps[slice(None) if self.cells is None else self.cells] += 1
+
+    def _of_cell(self, cell: int) -> torch.optim.AdamW:
+        """Torch's own optimizer on views of one cell's weights."""
+        decay = float(self.weight_decays[cell])
+        views = [p.detach()[cell] for p in self._trained]
+        groups = [
+            {"params": [v for v in views if v.ndim > 1], "weight_decay": decay},
+            {"params": [v for v in views if v.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(
+            [group for group in groups if group["params"]],
+            lr=1.0,
+            betas=_BETAS,
+            eps=_EPSILON,
+            fused=True,
+        )
+
+    def _views(self, cell: int) -> Iterator[Tensor]:
+        """One cell's part of every parameter, matrices first, as its own optimizer has them."""
+        for wanted in (True, False):
+            yield from (p for p in self._trained if (p.ndim > 2) == wanted)
+
+    def _step_apart(self, apart: list[torch.optim.AdamW]) -> None:
+        rates = (self.learning_rates * self.factors).tolist()
+        for cell in range(len(apart)) if self.cells is None else self.cells.tolist():
+            for group in apart[cell].param_groups:
+                group["lr"] = rates[cell]
+            own = [view for group in apart[cell].param_groups for view in group["params"]]
+            for view, parameter in zip(own, self._views(cell), strict=True):
+                view.grad = None if parameter.grad is None else parameter.grad[cell]
+            apart[cell].step()
+            for view in own:
+                view.grad = None
+
+    def _step_together(self) -> None:
+        cells = slice(None) if self.cells is None else self.cells
+        steps = self.steps[cells] + 1
+        rates = (self.learning_rates * self.factors)[cells]
+        shrink = 1 - rates * self.weight_decays[cells]
+        first, second = _BETAS
+        # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with the corrections taken out of the
+        # tensors: two passes over the parameters less.
+        root = (1 - second**steps).sqrt()
+        sizes = -rates * root / (1 - first**steps)
+        epsilons = _EPSILON * root
+        for parameter in self._trained:
+            if parameter.grad is None:
+                continue
+            state = self.state[parameter]
+            if not state:
+                state["first"] = torch.zeros_like(parameter)
+                state["second"] = torch.zeros_like(parameter)
+            gradient = parameter.grad[cells]
+            moment, square = state["first"][cells], state["second"][cells]
+            moment.lerp_(gradient, 1 - first)
+            square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+            step = square.sqrt().add_(_along(epsilons, parameter))
+            torch.div(moment, step, out=step)
+            step.mul_(_along(sizes, parameter))
+            moved = parameter[cells]
+            if parameter.ndim > 2:
+                moved.mul_(_along(shrink, parameter))
+            moved.add_(step)
+            if self.cells is not None:  # what was taken by number is a copy
+                state["first"][cells], state["second"][cells] = moment, square
+                parameter[cells] = moved
+
+    @torch.no_grad()
+    def keep(self, cells: Tensor) -> None:
+        """Drop the state of all cells but these, after the module has dropped them.
+
+        Args:
+            cells: Which to keep, int64 (kept,).
+        """
+        for name in ("learning_rates", "weight_decays", "factors", "steps"):
+            setattr(self, name, getattr(self, name)[cells])
+        for state in self.state.values():
+            state["first"], state["second"] = state["first"][cells], state["second"][cells]
+        if self._apart is None:
+            return
+        self._apart = [self._apart[cell] for cell in cells.tolist()]
+        for cell, optimizer in enumerate(self._apart):
+            own: Any = [view for group in optimizer.param_groups for view in group["params"]]
+            for view, parameter in zip(own, self._views(cell), strict=True):
+                view.data = parameter.detach()[cell]
+
+
+def _along(values: Tensor, parameter: Tensor) -> Tensor:
+    """A value per cell, shaped to meet a stacked parameter."""
+    return values.to(parameter).reshape(-1, *[1] * (parameter.ndim - 1))
+
+
+@torch.no_grad()
+def clip_gradients(module: StackedModule, norms: Tensor) -> None:
+    """Scale each cell's gradient down to its own largest norm, as clip_grad_norm_ does for one.
+
+    Args:
+        module: A stack after its backward pass.
+        norms: Largest norm of each cell, (cells,); 0 clips nothing.
+    """
+    gradients = [p.grad for p in module.stacked if p.grad is not None]
+    if not gradients or not bool((norms > 0).any()):
+        return
+    squares = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+    allowed = torch.where(norms > 0, norms, torch.inf).to(squares)
+    factors = (allowed / (torch.linalg.vector_norm(squares, dim=0) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(_along(factors, gradient))

@@ -1,0 +1,205 @@
+"""Cells of one trial as stacks: grouped by shape, sized by a probe, trained as one model each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Literal
+
+from accelerate.utils.memory import should_reduce_batch_size
+
+from trainables.engine import binding, cost, loop, parts, scoring, sizing, stack_loop
+from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.epoch_scores import few_scores
+from trainables.engine.textdata import TextData
+
+# A cell and its Config.
+Member = tuple[Cell, Any]
+
+# Heads are timed in a stack of so many: alone, a head would pay for what a stack shares.
+_HEADS_MEASURED = 32
+_STEPS_PROBED = 3
+
+
+def grouped(
+    task: Task, cells: Sequence[Cell], report: Callable[[CellResult], None]
+) -> list[list[Member]]:
+    """Cells by what a stack must share; those that train alone in groups of one.
+
+    Args:
+        task: What the cells share.
+        cells: Of one trial.
+        report: Told of each cell whose config its trainable refuses.
+    """
+    groups: dict[Hashable, list[Member]] = {}
+    for number, cell in enumerate(cells):
+        try:
+            config = binding.bind(task.trainable, cell.config)
+        except ValueError as error:
+            report(parts.failed(cell, error))
+            continue
+        key = parts.stack_key(task.trainable, config)
+        groups.setdefault(("alone", number) if key is None else key, []).append((cell, config))
+    return list(groups.values())
+
+
+def size(
+    task: Task, data: TextData, members: Sequence[Member], wanted: int | Literal["auto"]
+) -> int:
+    """How many of a group's cells to train as one model.
+
+    Args:
+        task: What the cells share.
+        data: Its data.
+        members: Cells that may share a stack.
+        wanted: A number, or "auto" for what a probe finds fastest.
+    """
+    _, config = members[0]
+    if parts.trains_heads(task.trainable):
+        return len(members) if wanted == "auto" else wanted
+    if len(members) == 1 or config.precision == "fp16":
+        return 1
+    if wanted != "auto":
+        return min(wanted, sizing.most())
+    return _probed(task, data, members[0]).cells
+
+
+def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
+    """What a probe finds fastest for cells like this one."""
+    cell, config = member
+    shape = parts.stack_key(task.trainable, config)
+    key = (task.trainable, task.data_fingerprint, task.model_fingerprint, shape)
+
+    def seconds(many: int) -> float:
+        training: stack_loop.StackTraining | loop.Training
+        if many == 1:
+            training = parts.alone(task, data, cell, config)
+        else:
+            training = _copies(task, data, member, many)
+        return _seconds_per_step(training, _STEPS_PROBED) / many
+
+    def fits() -> int:
+        training = parts.alone(task, data, cell, config)
+        return sizing.free_bytes() // sizing.cell_bytes(training.module, training.largest_loss)
+
+    return sizing.pick(key, seconds, fits)
+
+
+def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_loop.StackTraining:
+    """The training of a stack of copies of a cell."""
+    stack = parts.stack(task, data, [member] * many)
+    return stack_loop.StackTraining(stack.cells, stack.inputs, stack.labels)
+
+
+def _seconds_per_step(training: stack_loop.StackTraining | loop.Training, steps: int) -> float:
+    """Of a few steps, after one that pays for what later ones reuse."""
+    training.epoch(0, most_steps=1)
+    began = time.perf_counter()
+    taken = min(steps, training.steps_per_epoch)
+    training.epoch(0, most_steps=taken)
+    return (time.perf_counter() - began) / taken
+
+
+def train(
+    task: Task,
+    data: TextData,
+    members: Sequence[Member],
+    report: Callable[[CellResult], None],
+) -> list[Member]:
+    """Train cells as one batched model and report each at the end of its last epoch.
+
+    Args:
+        task: What the cells share.
+        data: Its data.
+        members: Cells that may share a stack.
+        report: Called with each result.
+
+    Returns:
+        The cells for which the memory was too small; empty in most cases.
+    """
+    told: set[str] = set()
+
+    def tell(result: CellResult) -> None:
+        told.add(result.key)
+        report(result)
+
+    try:
+        _train(task, data, members, tell)
+        return []
+    except Exception as error:  # whatever a trainable does, other stacks go on
+        left = [member for member in members if member[0].key not in told]
+        if not should_reduce_batch_size(error):
+            for cell, _ in left:
+                report(parts.failed(cell, error))
+            return []
+    return left
+
+
+def _train(
+    task: Task, data: TextData, members: Sequence[Member], report: Callable[[CellResult], None]
+) -> None:
+    began = time.perf_counter()
+    cost.forget_peak()
+    stack = parts.stack(task, data, members)
+
+    def finished(number: int, fit: loop.Fit | loop.DivergedError) -> None:
+        cell = members[number][0]
+        if isinstance(fit, loop.DivergedError):
+            report(CellResult(key=cell.key, status="diverged", error=str(fit)))
+            return
+        rows = fit.rows % len(data)  # of its own table
+        metrics = {
+            **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
+            **stack.facts,
+            # A cell's share of its stack: what it would have saved to be left out.
+            "seconds": (time.perf_counter() - began) / len(members),
+            "peak_memory_mib": cost.peak_mib(),
+        }
+        report(
+            CellResult(
+                key=cell.key,
+                status="done",
+                metrics=metrics,
+                epochs=tuple(fit.epochs),
+                rows=rows,
+                probabilities=fit.probabilities,
+            )
+        )
+
+    stack_loop.fit_stack(stack.cells, stack.inputs, stack.labels, few_scores, finished)
+
+
+def measure(
+    task: Task, data: TextData, cell: Cell, steps: int, stack: int | Literal["auto"]
+) -> cost.Timing:
+    """Time a few steps of a cell, or its share of a stack of copies, whichever would be trained.
+
+    Args:
+        task: What cells share.
+        data: Its data.
+        cell: The cell; nothing of it is kept.
+        steps: Steps to time.
+        stack: Cells a stack, as the user asked.
+    """
+    config = binding.bind(task.trainable, cell.config)
+    heads = parts.trains_heads(task.trainable)
+    stacks = parts.stack_key(task.trainable, config) is not None and config.precision != "fp16"
+    many = 1
+    if heads:
+        many = _HEADS_MEASURED
+    elif stacks and stack != 1:
+        many = _probed(task, data, (cell, config)).cells if stack == "auto" else stack
+    began = time.perf_counter()
+    training: stack_loop.StackTraining | loop.Training
+    if many == 1:
+        training = parts.alone(task, data, cell, config)
+    else:
+        training = _copies(task, data, (cell, config), many)
+    start = (time.perf_counter() - began) / many
+    per_step = _seconds_per_step(training, steps) / many
+    began = time.perf_counter()
+    training.predict()
+    scoring_s = (time.perf_counter() - began) / many
+    total = training.steps_per_epoch * config.epochs
+    seconds = start + total * per_step + config.epochs * scoring_s
+    return cost.Timing(per_step, total, seconds)
