@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from search import representations
 from search.plan import Plan
 from search.spec import InputError
 from search.state import open_ledger
@@ -87,6 +88,8 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
         raise InputError(
             f"--class {wanted.label!r} is no class; there are: {', '.join(data.label_names)}."
         )
+    if wanted.pictures:
+        representations.check(plan)
     texts, headings, notes = _texts(plan, data, wanted)
     with console.busy(f"training {plan.label(config)} on all {len(data):,} rows"):
         reader = refit.refit(plan.task, data, plan.configs[config], plan.spec.seeds[0])
@@ -100,9 +103,8 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
         found.document["text"] = _text_json(found.texts[0])
         found.read = 1
     else:
-        _read_many(found, _ticking(reader.parts(texts), len(texts), ticker), layer, data, wanted)
-        for one, heading in zip(found.texts, headings, strict=False):
-            object.__setattr__(one, "heading", heading)
+        read = _ticking(reader.parts(texts), len(texts), ticker)
+        _read_many(found, read, headings, layer, data.label_names, wanted)
     title = f"{plan.spec.name}: {plan.label(config)}"
     page = folder / "explain.html"
     page.write_text(cam_page.page(title, found.texts, found.notes), encoding="utf-8")
@@ -110,8 +112,6 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
     if found.ranked:
         found.files += _word_files(found, title, folder)
     if wanted.pictures:
-        from search import representations
-
         drawn = representations.draw(outcome, data, folder, wanted.text)
         found.table, found.document["representations"] = drawn.table, drawn.rows
         found.files += drawn.files
@@ -215,33 +215,34 @@ def _ticking(parts: Iterator[Parts], total: int, ticker: features.Ticker) -> Ite
 def _read_many(
     found: Explanation,
     parts: Iterator[Parts],
+    headings: Sequence[str],
     layer: cam.LinearLayer,
-    data: TextData,
+    names: Sequence[str],
     wanted: Wanted,
 ) -> None:
     """Words over all texts, and the first texts for the page."""
-    names = data.label_names
-    cut = 0
 
     def seen() -> Iterator[Parts]:
-        nonlocal cut
-        for one in parts:
-            if len(found.texts) < _PAGE_TEXTS:
-                found.texts.append(_marked(one, layer, names, wanted.label, ""))
-            found.read += 1
-            cut += one.cut
+        for number, one in enumerate(parts):
+            if number < _PAGE_TEXTS:
+                found.texts.append(_marked(one, layer, names, wanted.label, headings[number]))
             yield one
 
-    given = list(seen()) if wanted.least_texts is None else seen()
-    least = wanted.least_texts or max(3, round(0.005 * found.read))
-    found.ranked = cam_words.aggregate(given, layer, names, least_texts=least, most=wanted.words)
-    if cut:
-        found.notes.append(f"{cut:,} of {found.read:,} texts were cut at max_length tokens")
-    found.notes.append(f"words of fewer than {least} texts are left out of the means")
+    words = cam_words.aggregate(
+        seen(), layer, names, least_texts=wanted.least_texts, most=wanted.words
+    )
+    found.ranked, found.read = words.ranked, words.texts
+    if words.cut:
+        found.notes.append(f"{words.cut:,} of {words.texts:,} texts were cut at max_length tokens")
+    found.notes.append(f"words of fewer than {words.least_texts} texts are left out of the means")
     found.document["words"] = {
         name: [asdict(row) for row in rows] for name, rows in found.ranked.items()
     }
-    found.document |= {"texts_read": found.read, "texts_cut": cut, "least_texts": least}
+    found.document |= {
+        "texts_read": words.texts,
+        "texts_cut": words.cut,
+        "least_texts": words.least_texts,
+    }
 
 
 def _marked(

@@ -14,7 +14,6 @@ from search.spec import InputError
 from search.sweep import Outcome
 from trainables.analysis import pca, separation, token_correlation
 from trainables.engine import binding, features, folds, parts, registry, representation
-from trainables.engine.contract import Split
 from trainables.engine.representation import Fitted, Representation
 from trainables.engine.textdata import TextData
 
@@ -34,6 +33,19 @@ class Drawn:
     files: list[Path] = field(default_factory=list)
 
 
+def check(plan: Plan) -> None:
+    """Whether there is something to draw.
+
+    Raises:
+        InputError: if the sweep trained no heads on representations.
+    """
+    if not parts.trains_heads(plan.space.trainable):
+        raise InputError(
+            f"--pictures shows representations, and sweep {plan.spec.name!r} of "
+            f"{plan.space.trainable!r} has none of its own: sweep linear_eval with its model."
+        )
+
+
 def draw(outcome: Outcome, data: TextData, folder: Path, sentence: str | None) -> Drawn:
     """Measure and draw every representation that the sweep's configs have.
 
@@ -47,16 +59,12 @@ def draw(outcome: Outcome, data: TextData, folder: Path, sentence: str | None) -
         sentence: Whose tokens to correlate; None takes the paper's.
 
     Raises:
-        InputError: if the sweep trained no heads on representations.
+        InputError: as `check`.
     """
     plan = outcome.plan
-    if not parts.trains_heads(plan.space.trainable):
-        raise InputError(
-            f"--pictures shows representations, and sweep {plan.spec.name!r} of "
-            f"{plan.space.trainable!r} has none of its own: sweep linear_eval with its model."
-        )
+    check(plan)
     wanted = _wanted(plan)
-    train, test = folds.held_out(data, _first_split(plan), plan.spec.seeds[0], 0)
+    train, test = folds.held_out(data, plan.task.split, plan.spec.seeds[0], 0)
     drawn = Drawn()
     panels = []
     for one in sorted(wanted, key=_paper_order):
@@ -84,10 +92,6 @@ def draw(outcome: Outcome, data: TextData, folder: Path, sentence: str | None) -
     token_correlation.picture(words, found, f"tokens of one sentence, {plan.task.model}", tokens)
     drawn.files = [page, table, kept, tokens]
     return drawn
-
-
-def _first_split(plan: Plan) -> Split:
-    return plan.task.split
 
 
 def _wanted(plan: Plan) -> dict[Representation, list[int]]:

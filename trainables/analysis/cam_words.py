@@ -6,16 +6,21 @@ occurrences in all texts.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from trainables.analysis import cam
 from trainables.analysis.pca import COLOURS
 from trainables.engine.representation import Parts
+
+Floats = npt.NDArray[np.float64]
+
+_SHARE, _FEWEST = 0.005, 3
 
 
 @dataclass(frozen=True)
@@ -35,47 +40,66 @@ class WordMean:
     texts: int
 
 
+@dataclass(frozen=True)
+class Aggregate:
+    """The words of a whole data set.
+
+    Attributes:
+        ranked: The words of the highest mean score of each class, best first.
+        texts: Texts that were read.
+        cut: Texts that were read to the limit only.
+        least_texts: Words of fewer texts were left out: their means are luck.
+    """
+
+    ranked: dict[str, list[WordMean]]
+    texts: int
+    cut: int
+    least_texts: int
+
+
 def aggregate(
     texts: Iterable[Parts],
     layer: cam.LinearLayer,
     label_names: Sequence[str],
     *,
-    least_texts: int,
+    least_texts: int | None,
     most: int,
-) -> dict[str, list[WordMean]]:
-    """The words of the highest mean score of each class, best first.
+) -> Aggregate:
+    """The words that push towards each class.
 
     Args:
-        texts: The parts of each text.
+        texts: The parts of each text; one after another, so that they need not fit into memory.
         layer: The classifier.
         label_names: Class names by id.
-        least_texts: Words of fewer texts are left out: their means are luck.
+        least_texts: Leave out words of fewer texts; None leaves out those of under 0.5% of the
+            texts, and of under 3.
         most: Words per class.
     """
-    totals: dict[str, np.ndarray] = {}
-    counts: dict[str, int] = defaultdict(int)
-    holding: dict[str, int] = defaultdict(int)
+    totals: dict[str, Floats] = {}
+    counts: Counter[str] = Counter()
+    holding: Counter[str] = Counter()
+    read = cut = 0
     for parts in texts:
         of_class = cam.scores(parts, layer)
         by_class = [cam.words(parts, of_class[label]) for label in range(len(label_names))]
-        seen = set()
         for versions in zip(*by_class, strict=True):
             word = versions[0].text.lower()
             values = np.array([version.score for version in versions])
             totals[word] = totals[word] + values if word in totals else values
             counts[word] += 1
-            seen.add(word)
-        for word in seen:
-            holding[word] += 1
-    kept = [word for word in totals if holding[word] >= least_texts]
+        holding.update({word.text.lower() for word in by_class[0]})
+        read += 1
+        cut += parts.cut
+    least = max(_FEWEST, round(_SHARE * read)) if least_texts is None else least_texts
     ranked = {}
     for label, name in enumerate(label_names):
         rows = [
-            WordMean(word, float(totals[word][label]) / counts[word], counts[word], holding[word])
-            for word in kept
+            WordMean(word, float(total[label]) / counts[word], counts[word], holding[word])
+            for word, total in totals.items()
+            if holding[word] >= least
         ]
         ranked[name] = sorted(rows, key=lambda row: (-row.mean, row.word))[:most]
-    return ranked
+    return Aggregate(ranked, read, cut, least)
 
 
 def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: int = 20) -> None:

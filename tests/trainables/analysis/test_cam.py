@@ -93,20 +93,31 @@ def test_a_fine_tuned_encoder_is_read_as_it_classifies(
     assert not np.allclose(next(given.parts(data.texts[:1])).vectors, before, atol=1e-3)
 
 
+def _praise(parts: Parts, given: Reader) -> list[Word]:
+    scores = cam.scores(parts, given.layer.centred())[1]
+    return [word for word in cam.words(parts, scores) if word.text == "great"]
+
+
 def test_long_trained_scores_name_the_words_that_tell_the_class(
     data: TextData, reviews: Path, tiny_encoder: Path, vectors: Path
 ) -> None:
     config = linear(vectors, "tfidf-unigram", learning_rate=0.1, epochs=30)
     given = reader(data, reviews, tiny_encoder, "linear_eval", config)
-    ranked = cam_words.aggregate(
-        given.parts(data.texts), given.layer.centred(), data.label_names, least_texts=5, most=6
+    found = cam_words.aggregate(
+        given.parts(data.texts), given.layer.centred(), data.label_names, least_texts=None, most=6
     )
+    assert (found.texts, found.cut, found.least_texts) == (120, 0, 3)
+    ranked = found.ranked
     assert {row.word for row in ranked["praise"]} == {
         *("good", "great", "fine", "lovely", "superb", "warm")
     }
     assert {row.word for row in ranked["blame"]} == {
         *("bad", "awful", "poor", "dull", "cold", "weak")
     }
+    (great,) = [row for row in ranked["praise"] if row.word == "great"]
+    own = [word.score for parts in given.parts(data.texts) for word in _praise(parts, given)]
+    assert great.mean == pytest.approx(sum(own) / len(own), abs=1e-6)
+    assert great.count == great.texts == len(own) == sum(" great " in f" {t} " for t in data.texts)
     means = [row.mean for row in ranked["praise"]]
     assert means == sorted(means, reverse=True)
 
