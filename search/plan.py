@@ -280,7 +280,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds, word_vectors
+    from trainables.engine import encoder, folds, parts, word_vectors
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
@@ -306,5 +306,6 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         split=spec.split,
         files={value: word_vectors.fingerprint(value) for value in sorted(files)},
     )
+    parts.check(task, configs)
     plan = Plan(spec, space, configs, names, baseline, task, left_out)
     return plan, data, audit(data)

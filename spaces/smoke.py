@@ -34,6 +34,7 @@ SPACE = Space(
         "epochs": 1,
         "pooling": "cls",
         "padding_tokens": False,
+        "trainable_blocks": None,
         "merge_weight": 0.0,
         "clip_norm": 0.0,
         "precision": "fp32",

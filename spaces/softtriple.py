@@ -44,6 +44,7 @@ SPACE = Space(
         "epochs": 5,
         "pooling": "cls",
         "padding_tokens": False,
+        "trainable_blocks": None,
         "merge_weight": 0.0,
         "clip_norm": 0.0,
         "precision": "fp32",

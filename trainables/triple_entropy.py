@@ -46,6 +46,8 @@ class Config:
         beta: Weight of cross-entropy; 1 trains without SoftTriple.
         merge_weight: Weight of SoftTriple's proxy-merging regulariser.
         padding_tokens: Feed padding to SoftTriple, too, as the paper's own code does.
+        trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all,
+            as in the paper. The states below them are computed once.
         pooling: "cls" (first token) or "mean" (over real tokens) for the classifier.
         learning_rate: Peak rate of AdamW.
         weight_decay: Of AdamW; none on biases and normalisation.
@@ -68,6 +70,7 @@ class Config:
     beta: float
     merge_weight: float
     padding_tokens: bool
+    trainable_blocks: int | None
     pooling: str
     learning_rate: float
     weight_decay: float
@@ -87,6 +90,9 @@ class Config:
             "margin in [0, 1]": 0 <= self.margin <= 1,
             "beta in [0, 1]": 0 <= self.beta <= 1,
             "merge_weight at least 0": self.merge_weight >= 0,
+            # With all blocks frozen SoftTriple would move no logit.
+            "trainable_blocks at least 1, or none for all": self.trainable_blocks is None
+            or self.trainable_blocks >= 1,
             f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
             "learning_rate above 0": self.learning_rate > 0,
             "weight_decay at least 0": self.weight_decay >= 0,
@@ -180,6 +186,11 @@ def map_fault(config: Config) -> str | None:
         f"With pooling={config.pooling} the classifier sees one token's vector, no mean over "
         "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
     )
+
+
+def trainable_blocks(config: Config) -> int | None:
+    """How many of the encoder's blocks are trained; None for all."""
+    return config.trainable_blocks
 
 
 def stack_key(config: Config) -> Config:

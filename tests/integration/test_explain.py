@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sweep_shell import Shell
+
+from search import cli
 
 pytestmark = pytest.mark.integration
 
@@ -31,6 +35,36 @@ def linear(
     return shell, document
 
 
+@dataclass(frozen=True)
+class Explainer:
+    """`foldrace explain` in this process: libraries are imported once for all tests."""
+
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
+        self.monkeypatch.chdir(self.folder)
+        self.capsys.readouterr()
+        given = cli.main(["explain", *arguments])
+        shown = self.capsys.readouterr()
+        assert given == code, shown.err
+        return shown.out, shown.err
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.run(*arguments, "--json")[0])
+        return document
+
+
+@pytest.fixture
+def explain(
+    linear: tuple[Shell, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Explainer:
+    return Explainer(linear[0].folder, monkeypatch, capsys)
+
+
 def artifacts(shell: Shell) -> dict[str, Path]:
     (run,) = shell.runs("sweeps")
     folder = next(shell.folder.rglob(f"{run.info.run_id}/artifacts"))
@@ -52,24 +86,24 @@ def test_the_sweep_trained_every_cell_from_features_made_once(
 
 
 def test_a_text_is_explained_by_the_words_that_tell_its_class(
-    linear: tuple[Shell, dict[str, Any]],
+    linear: tuple[Shell, dict[str, Any]], explain: Explainer
 ) -> None:
     shell, _ = linear
-    found = shell.json("explain", "lin", "--text", "the film was a superb story")["text"]
+    found = explain.json("lin", "--text", "the film was a superb story")["text"]
     assert (found["class"], found["cut"]) == ("praise", False)
     best = max(found["words"], key=lambda word: word["score"])
     assert (best["word"], best["marked"]) == ("superb", True)
-    against = shell.json("explain", "lin", "--text", "an awful plot", "--class", "praise")["text"]
+    against = explain.json("lin", "--text", "an awful plot", "--class", "praise")["text"]
     assert against["probability"] < 0.5
     assert min(against["words"], key=lambda word: word["score"])["word"] == "awful"
     assert "superb" in artifacts(shell)["explain.html"].read_text() + found["words"][-2]["word"]
 
 
 def test_the_words_of_the_data_and_the_pictures_are_kept_in_mlflow(
-    linear: tuple[Shell, dict[str, Any]],
+    linear: tuple[Shell, dict[str, Any]], explain: Explainer
 ) -> None:
     shell, _ = linear
-    found = shell.json("explain", "lin", "--pictures", "--words", "6", "--out", "shown")
+    found = explain.json("lin", "--pictures", "--words", "6", "--out", "shown")
     words = {name: {row["word"] for row in rows} for name, rows in found["words"].items()}
     assert words["praise"] == {"good", "great", "fine", "lovely", "superb", "warm"}
     assert words["blame"] == {"bad", "awful", "poor", "dull", "cold", "weak"}
@@ -85,16 +119,16 @@ def test_the_words_of_the_data_and_the_pictures_are_kept_in_mlflow(
 
 
 def test_a_long_file_is_read_to_the_limit_and_said_so(
-    linear: tuple[Shell, dict[str, Any]],
+    linear: tuple[Shell, dict[str, Any]], explain: Explainer
 ) -> None:
     shell, document = linear
     ranks = {row["config"]["representation"]: row["rank"] for row in document["configs"]}
     (shell.folder / "article.txt").write_text("the film was lovely " * 500)
     rank = str(ranks["encoder-mean"])
-    found = shell.json("explain", "lin", "--data", "article.txt", "--rank", rank)["text"]
+    found = explain.json("lin", "--data", "article.txt", "--rank", rank)["text"]
     assert found["cut"]
     assert found["characters_read"] < 100
-    out, _ = shell.run("explain", "lin", "--data", "article.txt", "--rank", rank)
+    out, _ = explain.run("lin", "--data", "article.txt", "--rank", rank)
     assert "of 10,000 characters were read" in " ".join(out.split())
 
 
@@ -107,21 +141,24 @@ def test_a_long_file_is_read_to_the_limit_and_said_so(
         (["--text", "  "], "--text must not be blank"),
     ],
 )
-def test_bad_input_is_named(
-    arguments: list[str], message: str, linear: tuple[Shell, dict[str, Any]]
-) -> None:
-    _, err = linear[0].run("explain", "lin", *arguments, code=2)
+def test_bad_input_is_named(arguments: list[str], message: str, explain: Explainer) -> None:
+    _, err = explain.run("lin", *arguments, code=2)
     assert message in " ".join(err.split())
 
 
 def test_a_fine_tuned_sweep_is_explained_where_it_pools_the_mean(
-    tmp_path: Path, tiny_encoder: Path, reviews: Path
+    tmp_path: Path,
+    tiny_encoder: Path,
+    reviews: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     shell = Shell(tmp_path, tiny_encoder, reviews)
-    common = [*shell.sweep, "--set", "k=10", "--max-cells", "8"]
+    explain = Explainer(tmp_path, monkeypatch, capsys)
+    common = [*shell.sweep, "--configs", "reference", "--max-cells", "4"]
     shell.json("run", *common, "--fix", "pooling=mean", "--name", "mean")
-    found = shell.json("explain", "mean", "--text", "the film was superb")["text"]
+    found = explain.json("mean", "--text", "the film was superb")["text"]
     assert [word["word"] for word in found["words"]] == ["the", "film", "was", "superb"]
-    shell.json("run", *common, "--fix", "pooling=cls", "--name", "cls", "--max-cells", "4")
-    _, err = shell.run("explain", "cls", "--text", "the film", code=2)
+    shell.json("run", *common, "--fix", "pooling=cls", "--name", "cls")
+    _, err = explain.run("cls", "--text", "the film", code=2)
     assert "--fix pooling=mean" in " ".join(err.split())

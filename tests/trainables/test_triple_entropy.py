@@ -27,6 +27,7 @@ FIELDS: dict[str, Any] = {
     "beta": 0.7,
     "merge_weight": 0.0,
     "padding_tokens": False,
+    "trainable_blocks": None,
     "pooling": "cls",
     "learning_rate": 1e-3,
     "weight_decay": 0.01,

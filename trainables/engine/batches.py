@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,18 @@ _BATCHES_A_BUCKET = 8
 _TEXTS_AT_ONCE = 2048
 
 
+class Padding(Protocol):
+    """Gives any batch of rows, padded: see `ragged.Ragged`."""
+
+    def to(self, device: torch.device) -> Padding:
+        """The same rows, giving batches on another device."""
+        ...
+
+    def padded(self, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+        """The inputs of some rows, int64 (..., batch)."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Tokens:
     """A tokenised data set.
@@ -36,7 +49,7 @@ class Tokens:
         labels: Class ids, int64 (rows,).
     """
 
-    inputs: ragged.Ragged
+    inputs: Padding
     vocabulary: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]

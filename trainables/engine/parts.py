@@ -12,7 +12,7 @@ A trainable gives `build`, and may give more, each a function of its Config:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,13 @@ from trainables.engine import (
     features,
     folds,
     loop,
+    prefix,
     registry,
     representation,
     seeding,
     vocabulary,
 )
-from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.contract import Cell, CellResult, Scalar, Task
 from trainables.engine.inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.stack_loop import StackCell
 from trainables.engine.textdata import TextData
@@ -58,8 +59,44 @@ def stack_key(trainable: str, config: Any) -> Hashable | None:
     return key
 
 
+def trained_blocks(task: Task, config: Any) -> int | None:
+    """How many of the encoder's blocks are trained, where some are frozen.
+
+    Raises:
+        ValueError: if the encoder has fewer.
+    """
+    if not registry.defines("trainables", task.trainable, "trainable_blocks"):
+        return None
+    wanted: int | None = registry.load("trainables", task.trainable, "trainable_blocks")(config)
+    if wanted is None:
+        return None
+    has = len(prefix.blocks(encoder.load_encoder(task.model)))
+    if wanted > has:
+        raise ValueError(
+            f"trainable_blocks must be at most {has}, the blocks of model {task.model!r}, got "
+            f"{wanted}."
+        )
+    return wanted if wanted < has else None
+
+
+def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
+    """Refuse configs that the model cannot be trained by, before anything is.
+
+    Raises:
+        ValueError: naming the value and what is allowed.
+    """
+    if registry.defines("trainables", task.trainable, "trainable_blocks"):
+        bound = (binding.bind(task.trainable, config) for config in configs)
+        read = registry.load("trainables", task.trainable, "trainable_blocks")
+        for config in {read(config): config for config in bound}.values():
+            trained_blocks(task, config)
+
+
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
-    """The tokens that a cell's encoder is fed."""
+    """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks."""
+    trained = trained_blocks(task, config)
+    if trained is not None:
+        return prefix.tokens(data, task.model, config.max_length, config.precision, trained)
     return batches.tokenised(data, task.model, config.max_length)
 
 
@@ -136,8 +173,11 @@ def module(task: Task, data: TextData, config: Any, seed: int) -> nn.Module:
         wanted = registry.load("trainables", task.trainable, "representation")(config)
         base = features.width(data, task.model, wanted)
     else:
-        words = tokens(task, data, config).vocabulary
-        base = vocabulary.restricted(encoder.load_encoder(task.model), words)
+        network, trained = encoder.load_encoder(task.model), trained_blocks(task, config)
+        if trained is not None:
+            base = prefix.top(network, trained)
+        else:
+            base = vocabulary.restricted(network, tokens(task, data, config).vocabulary)
     with seeding.drawing_from(seed, "init"):
         built: nn.Module = build(config, base, len(data.label_names))
     return built

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from trainables.analysis.cam import LinearLayer
 from trainables.engine import (
+    batches,
     binding,
     encoder,
     features,
     loop,
     pooled_encoder,
+    prefix,
     registry,
     representation,
     stack_loop,
@@ -124,15 +126,8 @@ def _fine_tuned(task: Task, data: TextData, config: Any, seed: int) -> Reader:
     training = loop.Training(module, cell, config, seed, accumulation=1)
     loop.fit(training, lambda _rows, _probabilities: {})
     device = next(module.parameters()).device
-    # The texts to be read may hold words that the data do not.
-    whole: Any = module.encoder
-    vocabulary.put_back(whole, encoder.load_encoder(task.model), tokens.vocabulary)
+    hidden = _whole(task, config, module, tokens)
     module.to(device).eval()
-
-    def hidden(inputs: dict[str, Tensor]) -> Tensor:
-        given = {key: value.to(device) for key, value in inputs.items()}
-        output: Tensor = whole(**given).last_hidden_state
-        return output
 
     def parts(texts: Sequence[str]) -> Iterator[Parts]:
         tokenizer = encoder.load_tokenizer(task.model)
@@ -140,6 +135,34 @@ def _fine_tuned(task: Task, data: TextData, config: Any, seed: int) -> Reader:
 
     classifier: Any = module.classifier
     return Reader(_layer(classifier.weight, classifier.bias), parts)
+
+
+def _whole(
+    task: Task, config: Any, module: Any, tokens: batches.Tokens
+) -> Callable[[dict[str, Tensor]], Tensor]:
+    """The trained encoder from tokens on, for texts whose words the data need not hold."""
+    original = encoder.load_encoder(task.model)
+    trained = cell_parts.trained_blocks(task, config)
+    device = next(module.parameters()).device
+    upper = module.encoder
+    lower: Any = None
+    if trained is None:
+        vocabulary.put_back(upper, original, tokens.vocabulary)
+    else:
+        every = np.arange(original.config.vocab_size)
+        lower = prefix.below(original, trained, every).to(device).eval()
+
+    def hidden(inputs: dict[str, Tensor]) -> Tensor:
+        given = {key: value.to(device) for key, value in inputs.items()}
+        if lower is not None:
+            mask = given["attention_mask"]
+            states = lower(**given).last_hidden_state
+            states = states.masked_fill(~mask.bool().unsqueeze(-1), 0.0)
+            given = {"inputs_embeds": states, "attention_mask": mask}
+        output: Tensor = upper(**given).last_hidden_state
+        return output
+
+    return hidden
 
 
 def _layer(weight: Tensor, bias: Tensor) -> LinearLayer:

@@ -25,6 +25,7 @@ CONFIG: dict[str, Any] = {
     "beta": 0.9,
     "merge_weight": 0.0,
     "padding_tokens": False,
+    "trainable_blocks": None,
     "pooling": "mean",
     "learning_rate": 1e-2,
     "weight_decay": 0.01,

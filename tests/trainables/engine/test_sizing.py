@@ -121,6 +121,7 @@ def limited_config() -> dict[str, object]:
         "beta": 0.5,
         "merge_weight": 0.0,
         "padding_tokens": False,
+        "trainable_blocks": None,
         "pooling": "mean",
         "learning_rate": 1e-3,
         "weight_decay": 0.01,

@@ -49,6 +49,7 @@ CONFIG = Config(
     beta=0.6,
     merge_weight=0.0,
     padding_tokens=False,
+    trainable_blocks=None,
     pooling="mean",
     learning_rate=1e-3,
     weight_decay=0.1,
