@@ -44,9 +44,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--rank", type=int, default=1, metavar="N", help="the leaderboard's N-th config (1)"
     )
     parser.add_argument(
-        "--centred",
+        "--as-trained",
         action="store_true",
-        help="take off the weights what all classes share: only what tells them apart is left",
+        help="the weights as they are; without this, what the weights of all classes share (noise of "
+        "the first step) is taken off, which changes no probability",
     )
     parser.add_argument(
         "--words", type=int, default=50, metavar="N", help="words per class in the table (50)"
@@ -89,7 +90,7 @@ def explain(options: argparse.Namespace) -> int:
                 column=options.column,
                 label=options.label,
                 rank=options.rank,
-                centred=options.centred,
+                centred=not options.as_trained,
                 words=options.words,
                 least_texts=options.least_texts,
                 most_texts=options.most_texts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -106,7 +107,9 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
         read = _ticking(reader.parts(texts), len(texts), ticker)
         _read_many(found, read, headings, layer, data.label_names, wanted)
     title = f"{plan.spec.name}: {plan.label(config)}"
-    page = folder / "explain.html"
+    one_text = hashlib.sha256(texts[0].encode()).hexdigest()[:8] if len(texts) == 1 else ""
+    # A text's page stands beside the others', in the folder and in MLflow.
+    page = folder / ("explain.html" if not one_text else f"explain-{one_text}.html")
     page.write_text(cam_page.page(title, found.texts, found.notes), encoding="utf-8")
     found.files.append(page)
     if found.ranked:

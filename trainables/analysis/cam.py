@@ -13,9 +13,11 @@ News Detection (Lee), after Zhou et al., 2016:
 The linear layer stands on the mean over parts, so the scores of a text add up to its logit without
 the bias, times the number of parts (`Parts.divisor`).
 
-A softmax does not change when one vector is added to the weights of all classes, and what an
-untrained layer started with stays in M_c that way. `centred` takes the mean over classes off the
-weights first: the same probabilities, and scores that only hold what tells the classes apart.
+A softmax does not change when one vector is added to the weights of all classes, so M_c holds
+whatever the layer was drawn with, for all classes alike: after a short training that is most of it.
+`centred` takes the mean over classes off the weights. The probabilities are the same, equation (2)
+holds for the layer so written, and a word that speaks for one of two classes speaks against the
+other.
 """
 
 from __future__ import annotations

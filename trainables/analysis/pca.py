@@ -84,6 +84,15 @@ def _draw(panel: Panel, drawn: object, classes: int) -> None:
     colours = np.array([COLOURS[i % len(COLOURS)] for i in range(classes)])[panel.labels[order]]
     drawn.scatter(points[order, 0], points[order, 1], s=7, c=colours, alpha=0.55, linewidths=0)
     drawn.set_title(f"{panel.title}\n{panel.note}" if panel.note else panel.title, fontsize=9)
-    drawn.set_xlabel(f"PC 1 ({shares[0]:.0%})", fontsize=8)
+    # A few far points would squeeze all others into a corner: they are counted instead.
+    low, high = np.quantile(points, [0.005, 0.995], axis=0)
+    room = 0.2 * np.maximum(high - low, 1e-9)
+    low, high = low - room, high + room
+    beyond = int(((points < low) | (points > high)).any(axis=1).sum())
+    drawn.set_xlim(low[0], high[0])
+    drawn.set_ylim(low[1], high[1])
+    drawn.locator_params(nbins=5)
+    left_out = f", {beyond} points beyond" if beyond else ""
+    drawn.set_xlabel(f"PC 1 ({shares[0]:.0%}){left_out}", fontsize=8)
     drawn.set_ylabel(f"PC 2 ({shares[1]:.0%})", fontsize=8)
     drawn.tick_params(labelsize=7)
