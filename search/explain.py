@@ -46,8 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as-trained",
         action="store_true",
-        help="the weights as they are; without this, what the weights of all classes share (noise of "
-        "the first step) is taken off, which changes no probability",
+        help="the weights as they are; without this, what all classes share (noise of "
+        "the first step) is taken off the weights, which changes no probability",
     )
     parser.add_argument(
         "--words", type=int, default=50, metavar="N", help="words per class in the table (50)"
