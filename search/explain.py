@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.spec import InputError
-
 if TYPE_CHECKING:
     from search.explanation import Explanation
     from trainables.analysis.cam_page import Marked
@@ -68,6 +66,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def explain(options: argparse.Namespace) -> int:
     """Run the command."""
+    from search.spec import InputError
+
     for name in ("rank", "words", "most_texts", "least_texts"):
         value = getattr(options, name)
         if value is not None and value < 1:
