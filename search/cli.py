@@ -165,7 +165,15 @@ def _add_sweep(parser: _Parser) -> None:
         help="end a race when P(another config is better by more) is under 5%% (0.5 points)",
     )
     budget.add_argument(
-        "--stack", default="auto", metavar="auto|N", help="cells per Ray Tune trial (auto)"
+        "--stack",
+        default="auto",
+        metavar="auto|N",
+        help="cells trained as one batched model (auto: the fastest that fits)",
+    )
+    budget.add_argument(
+        "--compile",
+        action="store_true",
+        help="run models through torch.compile: a minute or more before a worker's first step",
     )
     budget.add_argument("--cpus-per-trial", type=float, default=1.0, metavar="F", help="(1)")
     budget.add_argument(

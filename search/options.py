@@ -100,6 +100,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         resources={
             "ray_address": options.ray_address,
             "stack": _stack(options.stack),
+            "compiled": options.compile,
             "cpus_per_trial": options.cpus_per_trial,
             "gpus_per_trial": options.gpus_per_trial,
         },

@@ -195,7 +195,12 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
 
 
 def alone(
-    task: Task, data: TextData, cell: Cell, config: Any, accumulation: int = 1
+    task: Task,
+    data: TextData,
+    cell: Cell,
+    config: Any,
+    accumulation: int = 1,
+    compiled: bool = False,
 ) -> loop.Training:
     """A cell's own training: the plain path, with the fastest attention kernel."""
     return loop.Training(
@@ -204,6 +209,7 @@ def alone(
         config,
         cell.seed,
         accumulation,
+        compiled,
     )
 
 

@@ -70,9 +70,12 @@ class StackTraining:
         cells: Of one shape; batch size, schedule and precision must agree, epochs may differ.
         inputs: All rows.
         labels: Class ids of all rows, int64 (rows,).
+        compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
     """
 
-    def __init__(self, cells: Sequence[StackCell], inputs: Inputs, labels: Rows) -> None:
+    def __init__(
+        self, cells: Sequence[StackCell], inputs: Inputs, labels: Rows, compiled: bool = False
+    ) -> None:
         AcceleratorState._reset_state()
         settings = [cell.settings for cell in cells]
         shared = {(one.batch_size, one.schedule, one.precision) for one in settings}
@@ -92,6 +95,8 @@ class StackTraining:
         module = StackedModule([cell.module for cell in cells])
         vector = _vectors(settings, module.stacked[0].dtype)
         optimizer = StackedAdamW(module.to(device), vector("learning_rate"), vector("weight_decay"))
+        if compiled:
+            module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
         self.clip = vector("clip_norm")
         sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
@@ -223,6 +228,7 @@ def fit_stack(
     labels: Rows,
     score: Scorer,
     finished: Callable[[int, loop.Fit | loop.DivergedError], None],
+    compiled: bool = False,
 ) -> None:
     """Train a stack and hand over each cell at the end of its last epoch.
 
@@ -232,8 +238,9 @@ def fit_stack(
         labels: Class ids of all rows, int64 (rows,).
         score: Metrics after an epoch.
         finished: Told (number of the cell, what training it gave).
+        compiled: See `StackTraining`.
     """
-    training = StackTraining(cells, inputs, labels)
+    training = StackTraining(cells, inputs, labels, compiled)
     numbers = list(range(len(cells)))
     epochs: list[list[Mapping[str, float]]] = [[] for _ in cells]
     lost: set[int] = set()

@@ -105,6 +105,7 @@ def train(
     data: TextData,
     members: Sequence[Member],
     report: Callable[[CellResult], None],
+    compiled: bool = False,
 ) -> list[Member]:
     """Train cells as one batched model and report each at the end of its last epoch.
 
@@ -113,6 +114,7 @@ def train(
         data: Its data.
         members: Cells that may share a stack.
         report: Called with each result.
+        compiled: See `stack_loop.StackTraining`.
 
     Returns:
         The cells for which the memory was too small; empty in most cases.
@@ -124,7 +126,7 @@ def train(
         report(result)
 
     try:
-        _train(task, data, members, tell)
+        _train(task, data, members, tell, compiled)
         return []
     except Exception as error:  # whatever a trainable does, other stacks go on
         left = [member for member in members if member[0].key not in told]
@@ -136,7 +138,11 @@ def train(
 
 
 def _train(
-    task: Task, data: TextData, members: Sequence[Member], report: Callable[[CellResult], None]
+    task: Task,
+    data: TextData,
+    members: Sequence[Member],
+    report: Callable[[CellResult], None],
+    compiled: bool,
 ) -> None:
     began = time.perf_counter()
     cost.forget_peak()
@@ -166,7 +172,7 @@ def _train(
             )
         )
 
-    stack_loop.fit_stack(stack.cells, stack.inputs, stack.labels, few_scores, finished)
+    stack_loop.fit_stack(stack.cells, stack.inputs, stack.labels, few_scores, finished, compiled)
 
 
 def measure(

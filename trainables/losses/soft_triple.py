@@ -25,25 +25,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
-# Tokens worked through at a time: 2,048 tokens x 12,000 proxies are 98 MB in float32.
-_TOKENS_AT_ONCE = 2048
-
-
-def class_similarity(embeddings: Tensor, proxies: Tensor, gamma: Tensor | float) -> Tensor:
-    """S' of equation (5): each embedding's soft-maximum similarity to each class.
-
-    Args:
-        embeddings: L2-normalised, (tokens, dim).
-        proxies: L2-normalised, (classes, k, dim).
-        gamma: Divides the similarities inside the softmax over proxies.
-
-    Returns:
-        Cosine similarities, (tokens, classes).
-    """
-    similarity = torch.einsum("td,ckd->tck", embeddings, proxies)
-    return (torch.softmax(similarity / gamma, dim=-1) * similarity).sum(dim=-1)
+from trainables.losses._fused_soft_triple import FusedSoftTriple
 
 
 class SoftTripleLoss(nn.Module):
@@ -93,37 +76,41 @@ class SoftTripleLoss(nn.Module):
         nn.init.kaiming_uniform_(self.proxies.view(num_classes * k, embedding_dim), a=5**0.5)
 
     def forward(self, embeddings: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Mean loss of a batch.
+        """Weighted mean loss of a batch: sum_i weights_i loss_i / sum_i weights_i.
+
+        Gradients flow to the embeddings and the proxies, and to nothing else. There is no second
+        derivative.
 
         Args:
             embeddings: Of any length; normalised here, (tokens, dim).
             labels: Class ids in [0, num_classes), (tokens,).
-            weights: Of each token in the mean, at least 0, (tokens,); None for 1.
+            weights: At least 0, or a mask, (tokens,); None weighs all the same. A token without
+                weight may hold anything, as may its label.
 
         Returns:
-            A scalar.
+            A scalar, float32 or wider; 0 where no token has weight.
+
+        Raises:
+            ValueError: when the shapes do not fit.
         """
-        embeddings = functional.normalize(embeddings, dim=-1)
-        proxies = functional.normalize(self.proxies, dim=-1)
-        total = embeddings.new_zeros(())
-        for part, of_part in zip(
-            embeddings.split(_TOKENS_AT_ONCE), labels.split(_TOKENS_AT_ONCE), strict=True
-        ):
-            if len(embeddings) > _TOKENS_AT_ONCE and torch.is_grad_enabled():
-                # Recomputed in the backward pass: only (tokens, classes) is kept.
-                similarity = checkpoint(
-                    class_similarity, part, proxies, self.gamma, use_reentrant=False
-                )
-            else:
-                similarity = class_similarity(part, proxies, self.gamma)
-            # Not one_hot, which looks at the values and cannot be batched over cells.
-            own = of_part[:, None] == torch.arange(similarity.shape[1], device=of_part.device)
-            logits = self.scale * (similarity - self.margin * own)
-            losses = functional.cross_entropy(logits, of_part, reduction="none")
-            total = total + (losses if weights is None else losses * weights).sum()
-        loss = total / (len(embeddings) if weights is None else weights.sum().clamp(min=1))
-        if self.merge_weight and proxies.shape[1] > 1:
-            loss = loss + self.merge_weight * _spread(proxies)
+        tokens, dim = embeddings.shape
+        shapes = (labels.shape, labels.shape if weights is None else weights.shape)
+        if dim != self.proxies.shape[-1] or any(shape != (tokens,) for shape in shapes):
+            raise ValueError(
+                f"embeddings must be (tokens, {self.proxies.shape[-1]}), labels and weights "
+                f"(tokens,), got {tuple(embeddings.shape)} and {[tuple(one) for one in shapes]}."
+            )
+        losses, _, _ = FusedSoftTriple.apply(  # type: ignore[no-untyped-call]
+            embeddings[None],
+            self.proxies[None],
+            labels[None],
+            None if weights is None else weights[None],
+            *(value[None] for value in (self.gamma, self.scale, self.margin)),
+            torch.is_grad_enabled(),
+        )
+        loss: Tensor = losses[0]
+        if self.merge_weight and self.proxies.shape[1] > 1:
+            loss = loss + self.merge_weight * _spread(functional.normalize(self.proxies, dim=-1))
         return loss
 
 

@@ -6,12 +6,12 @@ import math
 
 import pytest
 import torch
-from pytorch_metric_learning.losses import SoftTripleLoss as PeerLoss
+from peers.soft_triple import metric_learning
 from torch import Tensor
+from torch.func import functional_call
 from torch.nn import functional
 
-from trainables.losses import soft_triple
-from trainables.losses.soft_triple import SoftTripleLoss, class_similarity
+from trainables.losses.soft_triple import SoftTripleLoss
 
 CLASSES, K, DIM, TOKENS = 3, 4, 5, 7
 
@@ -79,46 +79,66 @@ def test_a_case_worked_by_hand() -> None:
     assert got.item() == pytest.approx(math.log(math.e + 2) - 1, rel=1e-12)
 
 
+def _gradients(loss: Tensor, *of: Tensor) -> list[Tensor]:
+    return list(torch.autograd.grad(loss, of))
+
+
 def test_it_agrees_with_pytorch_metric_learning() -> None:
     loss = _loss()
-    peer = PeerLoss(CLASSES, DIM, centers_per_class=K, la=3.3, gamma=0.1, margin=0.3).double()
-    # Theirs lie side by side in one matrix, (dim, classes * k).
-    peer.fc.data = loss.proxies.detach().reshape(CLASSES * K, DIM).t().clone()
+    peer = metric_learning(loss).double()
     embeddings, labels = _batch()
-    mine, theirs = embeddings.clone().requires_grad_(), embeddings.clone().requires_grad_()
-    first, second = loss(mine, labels), peer(theirs, labels)
-    first.backward()
-    second.backward()
+    embeddings.requires_grad_()
+    first, second = loss(embeddings, labels), peer(embeddings, labels)
     assert first.item() == pytest.approx(second.item(), rel=1e-9)
-    torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-8, atol=1e-12)
-    of_peer = peer.fc.grad.t().reshape(CLASSES, K, DIM)
-    torch.testing.assert_close(loss.proxies.grad, of_peer, rtol=1e-8, atol=1e-12)
+    mine = _gradients(first, embeddings, loss.proxies)
+    theirs = _gradients(second, embeddings, peer.fc)
+    torch.testing.assert_close(mine[0], theirs[0], rtol=1e-8, atol=1e-12)
+    of_peer = theirs[1].t().reshape(CLASSES, K, DIM)
+    torch.testing.assert_close(mine[1], of_peer, rtol=1e-8, atol=1e-12)
 
 
-def test_gradients_agree_with_finite_differences() -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_agree_with_finite_differences(weighted: bool) -> None:
     loss = _loss(merge_weight=0.2)
     embeddings, labels = _batch(4)
     embeddings.requires_grad_()
+    weights = torch.tensor([0.5, 0.0, 2.0, 1.0]).double() if weighted else None
     assert torch.autograd.gradcheck(
-        lambda x, proxies: torch.func.functional_call(loss, {"proxies": proxies}, (x, labels)),
+        lambda x, proxies: functional_call(loss, {"proxies": proxies}, (x, labels, weights)),
         (embeddings, loss.proxies.detach().requires_grad_()),
     )
 
 
-def test_working_in_chunks_changes_neither_loss_nor_gradient(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_mask_is_as_good_as_leaving_tokens_out() -> None:
     loss = _loss()
-    embeddings, labels = _batch(11)
+    embeddings, labels = _batch()
+    mask = torch.tensor([True, False, True, True, False, False, True])
+    expected = loss(embeddings[mask], labels[mask])
+    wrong = embeddings.masked_fill(~mask[:, None], torch.nan).requires_grad_()
+    masked = loss(wrong, labels.masked_fill(~mask, -100), mask)
+    assert masked.item() == pytest.approx(expected.item(), rel=1e-12)
+    of_tokens, of_proxies = _gradients(masked, wrong, loss.proxies)
+    assert not of_tokens[~mask].any()
+    torch.testing.assert_close(of_proxies, _gradients(expected, loss.proxies)[0])
+
+
+def test_only_the_ratios_of_weights_matter() -> None:
+    loss = _loss()
+    embeddings, labels = _batch()
+    weights = torch.linspace(0, 3, TOKENS).double()
+    expected = loss(embeddings, labels, weights).item()
+    assert loss(embeddings, labels, 7 * weights).item() == pytest.approx(expected, rel=1e-12)
+    assert loss(embeddings, labels, 1e-9 * weights).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("tokens", [0, TOKENS])
+def test_without_weight_there_is_no_loss_and_no_gradient(tokens: int) -> None:
+    loss = _loss()
+    embeddings, labels = _batch(tokens)
     embeddings.requires_grad_()
-    whole = loss(embeddings, labels)
-    expected = torch.autograd.grad(whole, [embeddings, loss.proxies])
-    monkeypatch.setattr(soft_triple, "_TOKENS_AT_ONCE", 3)
-    chunked = loss(embeddings, labels)
-    got = torch.autograd.grad(chunked, [embeddings, loss.proxies])
-    assert chunked.item() == pytest.approx(whole.item(), rel=1e-12)
-    for mine, other in zip(got, expected, strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-14)
+    nothing = loss(embeddings, labels, torch.zeros(tokens))
+    assert nothing.item() == 0
+    assert all(not gradient.any() for gradient in _gradients(nothing, embeddings, loss.proxies))
 
 
 def test_one_proxy_a_class_is_a_normalised_softmax_with_a_margin() -> None:
@@ -134,11 +154,14 @@ def test_one_proxy_a_class_is_a_normalised_softmax_with_a_margin() -> None:
 
 
 def test_a_small_gamma_takes_the_nearest_proxy_of_each_class() -> None:
-    loss = _loss()
-    embeddings = functional.normalize(_batch()[0], dim=1)
+    loss = _loss(gamma=1e-5, margin=0.0)
+    embeddings, labels = _batch()
     proxies = functional.normalize(loss.proxies, dim=-1)
-    nearest = torch.einsum("td,ckd->tck", embeddings, proxies).amax(dim=-1)
-    torch.testing.assert_close(class_similarity(embeddings, proxies, 1e-5), nearest)
+    nearest = torch.einsum("td,ckd->tck", functional.normalize(embeddings, dim=1), proxies).amax(
+        dim=-1
+    )
+    expected = functional.cross_entropy(3.3 * nearest, labels)
+    assert loss(embeddings, labels).item() == pytest.approx(expected.item(), rel=1e-10)
 
 
 def test_neither_length_nor_order_of_the_embeddings_matters() -> None:
@@ -165,3 +188,20 @@ def test_bfloat16_at_an_extreme_scale_stays_finite() -> None:
 def test_values_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _loss(**{"k": K, **change})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("dim", "labels", "weights"), [(DIM + 1, TOKENS, None), (DIM, 1, None), (DIM, TOKENS, 1)]
+)
+def test_shapes_that_do_not_fit_are_refused(dim: int, labels: int, weights: int | None) -> None:
+    given = torch.zeros(TOKENS, dim), torch.zeros(labels, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"must be \(tokens, 5\)"):
+        _loss()(*given, None if weights is None else torch.ones(weights))
+
+
+@pytest.mark.parametrize("label", [-1, CLASSES])
+def test_labels_out_of_range_are_refused(label: int) -> None:
+    embeddings, labels = _batch()
+    labels[2] = label
+    with pytest.raises(RuntimeError, match="Class values must be"):
+        _loss()(embeddings, labels)

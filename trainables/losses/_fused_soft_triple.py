@@ -1,0 +1,291 @@
+"""SoftTriple's loss and gradients in one pass over blocks of tokens.
+
+64 texts of 512 tokens against 6 classes of 2,000 proxies are 1.6 GB of similarities in float32, and
+autograd would keep several such copies. A token's loss depends on its own similarities alone, so
+here a block of tokens gives its loss and its gradients while its similarities are at hand.
+
+With s the cosine similarities of a token, p = softmax_k(s / gamma), S' = sum_k p s, q the softmax
+over classes, share the token's weight over the sum of weights:
+
+    d loss / d s(c, k) = share * scale * (q(c) - [c = y])
+                         * p(c, k) * (1 + (s(c, k) - S'(c)) / gamma)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Similarities in a block, (cells, tokens, proxies): 16 MB in float32, of which there are two.
+_VALUES_AT_ONCE = 2**22
+# But never fewer tokens than this: each block adds once to the gradient of all proxies.
+_FEWEST_TOKENS = 256
+# What torch.nn.functional.normalize divides by at least.
+_SHORTEST = 1e-12
+
+
+class FusedSoftTriple(torch.autograd.Function):
+    """SoftTriple of M cells: losses (cells,), and their gradients for the backward pass.
+
+    Every tensor has a leading axis of cells, which vmap makes longer.
+    """
+
+    @staticmethod
+    def forward(
+        embeddings: Tensor,
+        proxies: Tensor,
+        labels: Tensor,
+        weights: Tensor | None,
+        gamma: Tensor,
+        scale: Tensor,
+        margin: Tensor,
+        differentiate: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Weighted mean loss of each cell.
+
+        Args:
+            embeddings: Of any length, (cells, tokens, dim).
+            proxies: Of any length, (cells, classes, k, dim).
+            labels: Class ids, (cells, tokens).
+            weights: At least 0, (cells, tokens); None weighs all the same.
+            gamma: (cells,).
+            scale: (cells,).
+            margin: (cells,).
+            differentiate: Whether a backward pass may follow.
+
+        Returns:
+            Losses (cells,), and their gradients by embeddings (cells, tokens, dim) and by proxies
+            (cells, classes * k, dim), which are empty unless `differentiate`.
+        """
+        factors_in = _type_of_factors(embeddings, proxies)
+        if weights is None:
+            weights, rows = torch.ones_like(labels), None
+        else:
+            rows = _weighted_rows(weights)
+        if rows is not None:
+            whole, places = embeddings.shape, rows.unsqueeze(-1).expand(-1, -1, embeddings.shape[2])
+            embeddings = embeddings.gather(1, places)
+            labels, weights = labels.gather(1, rows), weights.gather(1, rows)
+        # Autocast would round what is summed up in float32 here.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            losses, by_embeddings, by_proxies = _one_pass(
+                embeddings,
+                proxies,
+                labels,
+                weights,
+                (gamma, scale, margin),
+                factors_in,
+                differentiate,
+            )
+        if differentiate and rows is not None:
+            by_embeddings = by_embeddings.new_zeros(whole).scatter_(1, places, by_embeddings)
+        return losses, by_embeddings, by_proxies
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep the gradients, and the inputs so that a second derivative is noticed."""
+        _, by_embeddings, by_proxies = output
+        ctx.mark_non_differentiable(by_embeddings, by_proxies)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[:2], by_embeddings, by_proxies)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:
+        """The gradients kept, times what arrives for each cell, (cells,)."""
+        if upstream[0] is None:
+            return (None,) * 8
+        *inputs, by_embeddings, by_proxies = ctx.saved_tensors
+        factors = _OnceDifferentiable.apply(  # type: ignore[no-untyped-call]
+            upstream[0], *inputs
+        )[:, None, None]
+        gradients = [
+            (factors * kept).to(given.dtype).view_as(given) if needed else None
+            for kept, given, needed in zip(
+                (by_embeddings, by_proxies), inputs, ctx.needs_input_grad[:2], strict=True
+            )
+        ]
+        return (*gradients, *[None] * 6)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *inputs: Any
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        """The batch of a vmap as so many times the cells."""
+
+        def as_cells(value: Any, dim: int | None) -> Any:
+            if not isinstance(value, Tensor):
+                return value
+            if dim is None:
+                value = value.expand(info.batch_size, *value.shape)
+            else:
+                value = value.movedim(dim, 0)
+            return value.flatten(0, 1)
+
+        outputs = FusedSoftTriple.apply(  # type: ignore[no-untyped-call]
+            *map(as_cells, inputs, in_dims)
+        )
+        return tuple(one.unflatten(0, (info.batch_size, -1)) for one in outputs), (0, 0, 0)
+
+
+class _OnceDifferentiable(torch.autograd.Function):
+    """Hands its first input on, and tells whoever differentiates that by the others to stop.
+
+    torch's once_differentiable says nothing where the upstream gradient itself needs no gradient,
+    as in a gradient penalty, and the penalty's gradient would silently be 0.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(upstream: Tensor, *_: Tensor) -> Tensor:
+        return upstream.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> None:
+        raise RuntimeError(
+            "SoftTriple has no second derivative: its gradients are computed together with the "
+            "loss. Take gradients of it once, without create_graph."
+        )
+
+
+def _type_of_factors(embeddings: Tensor, proxies: Tensor) -> torch.dtype:
+    """Type in which matrices are multiplied; sums are in float32 or wider in any case."""
+    device = embeddings.device.type
+    asked = embeddings.dtype
+    if torch.is_autocast_enabled(device):
+        asked = torch.get_autocast_dtype(device)
+    # Not float16, in which 1 / (tokens * proxies) is 0; not on a CPU, which gains nothing by it.
+    if device == "cuda" and asked == torch.bfloat16:
+        return asked
+    wider = torch.promote_types(embeddings.dtype, proxies.dtype)
+    return torch.promote_types(wider, torch.float32)
+
+
+def _weighted_rows(weights: Tensor) -> Tensor | None:
+    """Where in each cell the tokens with weight are, (cells, most of them); None if all are needed.
+
+    Cells with fewer are filled up with tokens without weight.
+    """
+    kept = weights != 0
+    most = int(kept.sum(dim=1).max())
+    if most == weights.shape[1]:
+        return None
+    return kept.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+
+
+def _one_pass(
+    embeddings: Tensor,
+    proxies: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    settings: tuple[Tensor, Tensor, Tensor],
+    factors_in: torch.dtype,
+    differentiate: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    cells, tokens, dim = embeddings.shape
+    _, classes, k, _ = proxies.shape
+    exact = torch.promote_types(factors_in, torch.float32)
+    gamma, scale, margin = (value.to(exact)[:, None, None] for value in settings)
+    proxies = proxies.flatten(1, 2)
+    factors = proxies.to(factors_in)
+    # Similarities are divided by the proxies' lengths: passes over a block, but no copy of proxies.
+    shrink_proxies = _inverse_length(proxies, exact)
+    labels = labels.masked_fill(weights == 0, 0)
+    weights = weights.to(exact)
+    total = weights.sum(dim=1, keepdim=True)
+    shares = (weights / total.masked_fill(total == 0, 1)).unsqueeze(-1)
+
+    losses = shares.new_zeros(cells)
+    by_embeddings = shares.new_empty(cells, tokens if differentiate else 0, dim)
+    by_proxies = shares.new_zeros(cells, classes * k if differentiate else 0, dim)
+    memory = None
+    for block in _blocks(cells, tokens, classes * k):
+        cell, share = block[0], shares[block]
+        size = share.numel() * classes * k
+        if memory is None:  # the first block is the largest
+            memory = shares.new_empty(2, size)
+        close, p = memory[:, :size].view(2, *share.shape[:2], classes, k)
+        flat = close.flatten(2)  # (cells, tokens, proxies)
+        # What has no weight may be anything, nan too.
+        x = embeddings[block].to(exact).masked_fill(share == 0, 0)
+        shrink = _inverse_length(x, exact)
+        x.mul_(shrink / gamma[cell])
+        _multiply(x.to(factors_in), factors[cell].transpose(1, 2), flat)
+        flat.mul_(shrink_proxies[cell].transpose(1, 2))
+        # `close` is cosine similarity / gamma up to here.
+        torch.softmax(close, dim=-1, out=p)
+        similarity = close.mul_(p).sum(dim=-1)  # S' / gamma, (cells, tokens, classes)
+        own = functional.one_hot(labels[block], classes).to(exact)
+        logits = scale[cell] * (gamma[cell] * similarity - margin[cell] * own)
+        log_q = logits - logits.logsumexp(dim=-1, keepdim=True)
+        losses[cell] -= (share * own * log_q).sum(dim=(1, 2))
+        if not differentiate:
+            continue
+        pull = share * scale[cell] * (log_q.exp() - own)
+        close.mul_(pull.unsqueeze(-1)).addcmul_(p, (pull * (1 - similarity)).unsqueeze(-1))
+        # `close` is the gradient by cosine similarity, then by the product with the whole proxy.
+        flat.mul_(shrink_proxies[cell].transpose(1, 2))
+        gradient = flat.to(factors_in)
+        _multiply(gradient, factors[cell], by_embeddings[block])
+        _remove_along(by_embeddings[block], x, gamma[cell].square()).mul_(shrink)
+        _add_product(gradient.transpose(1, 2), x.to(factors_in), by_proxies[cell])
+    del memory
+    if differentiate:
+        # In pieces, for the sake of the cache.
+        lengths = (gamma.expand(shrink_proxies.shape), shrink_proxies.square(), by_proxies, proxies)
+        pieces = [one.flatten(0, 1).split(_VALUES_AT_ONCE // (4 * dim) + 1) for one in lengths]
+        for of_gamma, squared, gradient, proxy in zip(*pieces, strict=True):
+            _remove_along(gradient.mul_(of_gamma), proxy.to(exact), squared)
+    return losses, by_embeddings, by_proxies
+
+
+def _blocks(cells: int, tokens: int, proxies: int) -> Iterator[tuple[slice, slice]]:
+    """Cells and tokens of each block: many small cells, or a part of the tokens of one."""
+    most = max(_FEWEST_TOKENS, _VALUES_AT_ONCE // proxies)
+    parts = max(1, math.ceil(tokens / most))
+    width = max(1, math.ceil(tokens / parts))
+    height = max(1, _VALUES_AT_ONCE // (width * proxies)) if parts == 1 else 1
+    for cell in range(0, cells, height):
+        for token in range(0, tokens, width):
+            yield slice(cell, cell + height), slice(token, token + width)
+
+
+def _inverse_length(vectors: Tensor, dtype: torch.dtype) -> Tensor:
+    """What makes each vector (..., dim) of length 1, (..., 1)."""
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=dtype)
+    return length.clamp_(min=_SHORTEST).reciprocal_()
+
+
+def _remove_along(gradient: Tensor, vectors: Tensor, inverse_squares: Tensor) -> Tensor:
+    """Take out of each gradient, in place, its part along its vector.
+
+    Args:
+        gradient: (..., dim).
+        vectors: (..., dim).
+        inverse_squares: 1 over the vectors' squared lengths, (..., 1).
+    """
+    along = (gradient * vectors).sum(dim=-1, keepdim=True).mul_(inverse_squares)
+    return gradient.addcmul_(vectors, along, value=-1)
+
+
+def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
+    if left.dtype == out.dtype:
+        torch.bmm(left, right, out=out)
+    else:  # CUDA alone
+        torch.bmm(left, right, out_dtype=out.dtype, out=out)
+
+
+def _add_product(left: Tensor, right: Tensor, out: Tensor) -> None:
+    if left.dtype == out.dtype:
+        out.baddbmm_(left, right)
+    else:  # CUDA alone
+        out.add_(torch.bmm(left, right, out_dtype=out.dtype))
