@@ -178,6 +178,16 @@ class TripleEntropy(nn.Module):
         return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
 
 
+def map_fault(config: Config) -> str | None:
+    """Why the classifier has no class activation map; None if it has one."""
+    if config.pooling == "mean":
+        return None
+    return (
+        f"With pooling={config.pooling} the classifier sees one token's vector, no mean over "
+        "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
+    )
+
+
 def trainable_blocks(config: Config) -> int | None:
     """How many of the encoder's blocks are trained; None for all."""
     return config.trainable_blocks

@@ -17,7 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainables.engine import checkpoint, cost, encoder, loop, parts, scoring, sizing, stacks
+from trainables.engine import (
+    checkpoint,
+    cost,
+    encoder,
+    loop,
+    parts,
+    scoring,
+    sizing,
+    stacks,
+    word_vectors,
+)
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.epoch_scores import few_scores
@@ -40,6 +50,10 @@ def _checked_data(task: Task) -> TextData:
     for what, planned, here in (
         (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
         (f"Model {task.model!r}", task.model_fingerprint, encoder.model_fingerprint(task.model)),
+        *(
+            (f"File {file!r}", was, word_vectors.fingerprint(file))
+            for file, was in sorted(task.files.items())
+        ),
     ):
         if planned != here:
             raise TaskChangedError(

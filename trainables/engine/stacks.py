@@ -75,10 +75,7 @@ def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
         if many == 1:
             training = parts.alone(task, data, cell, config)
         else:
-            copies = [parts.stack_cell(task, data, cell, config) for _ in range(many)]
-            training = stack_loop.StackTraining(
-                copies, parts.inputs(task, data, config), data.labels
-            )
+            training = _copies(task, data, member, many)
         return _seconds_per_step(training, _STEPS_PROBED) / many
 
     def fits() -> int:
@@ -86,6 +83,12 @@ def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
         return sizing.free_bytes() // sizing.cell_bytes(training.module, training.largest_loss)
 
     return sizing.pick(key, seconds, fits)
+
+
+def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_loop.StackTraining:
+    """The training of a stack of copies of a cell."""
+    stack = parts.stack(task, data, [member] * many)
+    return stack_loop.StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
 def _seconds_per_step(training: stack_loop.StackTraining | loop.Training, steps: int) -> float:
@@ -143,16 +146,17 @@ def _train(
 ) -> None:
     began = time.perf_counter()
     cost.forget_peak()
-    given = parts.inputs(task, data, members[0][1])
-    cells = [parts.stack_cell(task, data, *member) for member in members]
+    stack = parts.stack(task, data, members)
 
     def finished(number: int, fit: loop.Fit | loop.DivergedError) -> None:
         cell = members[number][0]
         if isinstance(fit, loop.DivergedError):
             report(CellResult(key=cell.key, status="diverged", error=str(fit)))
             return
+        rows = fit.rows % len(data)  # of its own table
         metrics = {
-            **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
+            **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
+            **stack.facts,
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
             "peak_memory_mib": cost.peak_mib(),
@@ -163,12 +167,12 @@ def _train(
                 status="done",
                 metrics=metrics,
                 epochs=tuple(fit.epochs),
-                rows=fit.rows,
+                rows=rows,
                 probabilities=fit.probabilities,
             )
         )
 
-    stack_loop.fit_stack(cells, given, data.labels, few_scores, finished, compiled)
+    stack_loop.fit_stack(stack.cells, stack.inputs, stack.labels, few_scores, finished, compiled)
 
 
 def measure(
@@ -196,8 +200,7 @@ def measure(
     if many == 1:
         training = parts.alone(task, data, cell, config)
     else:
-        copies = [parts.stack_cell(task, data, cell, config) for _ in range(many)]
-        training = stack_loop.StackTraining(copies, parts.inputs(task, data, config), data.labels)
+        training = _copies(task, data, (cell, config), many)
     start = (time.perf_counter() - began) / many
     per_step = _seconds_per_step(training, steps) / many
     began = time.perf_counter()
