@@ -101,7 +101,9 @@ def plain_cell(task: Task, cell: Cell, folder: Path) -> float:
         },
     )
     trainer.train()
-    last = [entry["eval_accuracy"] for entry in trainer.state.log_history if "eval_accuracy" in entry]
+    last = [
+        entry["eval_accuracy"] for entry in trainer.state.log_history if "eval_accuracy" in entry
+    ]
     assert len(last) == config["epochs"]
     return float(last[-1])
 

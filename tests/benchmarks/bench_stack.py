@@ -60,7 +60,9 @@ def per_step(task: Task, cells: list[Cell]) -> dict[int, float]:
         steps = {1: 4 * STEPS, size: STEPS if size <= 64 else 2}
         took = in_turns(
             {
-                str(n): lambda one=one, n=n: one.epoch(0, most_steps=min(steps[n], one.steps_per_epoch))
+                str(n): lambda one=one, n=n: one.epoch(
+                    0, most_steps=min(steps[n], one.steps_per_epoch)
+                )
                 for n, one in pair.items()
             },
             TURNS,
