@@ -78,12 +78,12 @@ from trainables.engine import runner, sizing
 from trainables.engine.contract import Cell, Task
 torch.set_num_threads(1)
 task = Task.from_json(json.loads({task!r}))
-cells = [Cell(key=str(seed), config={config!r}, seed=seed, fold=0) for seed in range(8)]
+cells = [Cell(key=str(seed), config={config!r}, seed=seed, fold=0) for seed in range(16)]
 runner.train_stack(task, cells[:1], lambda result: None)  # all that is loaded once
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + {room}, resource.RLIM_INFINITY))
 results = []
-best = runner.train_stack(task, cells, results.append, stack=8)
+best = runner.train_stack(task, cells, results.append, stack=16)
 print(json.dumps({{
     "best": best, "most": sizing.most(),
     "status": {{result.key: (result.status, result.error) for result in results}},
@@ -96,25 +96,25 @@ def test_a_stack_that_runs_out_of_memory_is_halved_and_every_cell_is_trained(
 ) -> None:
     import json
 
-    # Room for the logits and proxies of a few cells, not of eight.
+    # Room for the proxies of a few cells, not of sixteen.
     script = LIMITED.format(
-        path=sys.path, task=limited_task, config=limited_config, room=700 * 2**20
+        path=sys.path, task=limited_task, config=limited_config, room=300 * 2**20
     )
     done = subprocess.run(
         [sys.executable, "-c", script], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
     document = json.loads(done.stdout.splitlines()[-1])
-    assert document["status"] == {str(seed): ["done", None] for seed in range(8)}
-    assert document["best"] < 8
+    assert document["status"] == {str(seed): ["done", None] for seed in range(16)}
+    assert document["best"] < 16
     assert document["most"] == document["best"]
 
 
 @pytest.fixture
 def limited_config() -> dict[str, object]:
-    # 2 classes x 20,000 proxies: the similarities of a batch take most of the memory.
+    # 2 classes x 30,000 proxies of 32: 8 MB, and as much for each copy that training needs.
     return {
-        "k": 20_000,
+        "k": 30_000,
         "gamma": 0.1,
         "scale": 3.3,
         "margin": 0.3,
