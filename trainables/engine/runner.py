@@ -106,9 +106,10 @@ def train_stack(
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
-        size = _size(task, data, group, stack)
-        if len(group) > 1 and not parts.trains_heads(task.trainable):
-            best = max(best or 1, size)
+        found = _size(task, data, group, stack)
+        if found is not None and not parts.trains_heads(task.trainable):
+            best = max(best or 1, found)
+        size = found or 1
         waiting = [group[start : start + size] for start in range(0, len(group), size)]
         while waiting:
             part = waiting.pop(0)
@@ -129,10 +130,10 @@ def train_stack(
 
 def _size(
     task: Task, data: TextData, group: Sequence[stacks.Member], wanted: int | Literal["auto"]
-) -> int:
-    """How many of a group to train together; 1 where a probe raises, as its cells then will."""
+) -> int | None:
+    """As `stacks.size`; 1 where a probe raises, as its cells then will."""
     try:
-        return max(1, stacks.size(task, data, group, wanted))
+        return stacks.size(task, data, group, wanted)
     except Exception:
         return 1
 

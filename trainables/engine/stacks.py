@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
@@ -45,30 +46,38 @@ def grouped(
 
 def size(
     task: Task, data: TextData, members: Sequence[Member], wanted: int | Literal["auto"]
-) -> int:
-    """How many of a group's cells to train as one model.
+) -> int | None:
+    """How many of a group's cells to train as one model; None where that is not known yet.
 
     Args:
         task: What the cells share.
         data: Its data.
         members: Cells that may share a stack.
-        wanted: A number, or "auto" for what a probe finds fastest.
+        wanted: A number, or "auto" for what a probe finds fastest, once this process has trained
+            for so long that a probe is a small part of it.
     """
-    _, config = members[0]
+    cell, config = members[0]
     if parts.trains_heads(task.trainable):
         return len(members) if wanted == "auto" else wanted
-    if len(members) == 1 or config.precision == "fp16":
-        return 1
     if wanted != "auto":
-        return min(wanted, sizing.most())
+        return 1 if config.precision == "fp16" else min(wanted, sizing.most())
+    if config.precision == "fp16" or parts.stack_key(task.trainable, config) is None:
+        return 1
+    steps = math.ceil(len(parts.rows(task, data, cell)[0]) / config.batch_size)
+    if not sizing.due(_kind(task, config), steps * sum(one.epochs for _, one in members)):
+        return None
     return _probed(task, data, members[0]).cells
+
+
+def _kind(task: Task, config: Any) -> Hashable:
+    """Equal for cells of one cost."""
+    shape = parts.stack_key(task.trainable, config)
+    return (task.trainable, task.data_fingerprint, task.model_fingerprint, shape)
 
 
 def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
     """What a probe finds fastest for cells like this one."""
     cell, config = member
-    shape = parts.stack_key(task.trainable, config)
-    key = (task.trainable, task.data_fingerprint, task.model_fingerprint, shape)
 
     def seconds(many: int) -> float:
         training: stack_loop.StackTraining | loop.Training
@@ -82,7 +91,7 @@ def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
         training = parts.alone(task, data, cell, config)
         return sizing.free_bytes() // sizing.cell_bytes(training.module, training.largest_loss)
 
-    return sizing.pick(key, seconds, fits)
+    return sizing.pick(_kind(task, config), seconds, fits)
 
 
 def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_loop.StackTraining:

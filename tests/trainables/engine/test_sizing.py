@@ -17,6 +17,7 @@ OUT_OF_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to alloca
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sizing, "_found", {})
+    monkeypatch.setattr(sizing, "_steps", {})
     monkeypatch.setattr(sizing, "_most", [256])
 
 
@@ -36,6 +37,12 @@ def test_a_loss_at_two_may_be_made_up_for_at_four() -> None:
 
 def test_no_gain_means_alone() -> None:
     assert picked({1: 10.0, 2: 9.8, 4: 9.9}).cells == 1
+
+
+def test_a_probe_waits_until_it_is_a_small_part_of_the_training() -> None:
+    assert not sizing.due("key", 250)
+    assert not sizing.due("other", 250)
+    assert sizing.due("key", 50)
 
 
 def test_what_does_not_fit_is_not_tried() -> None:
