@@ -14,6 +14,8 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 # Cells of so many weights are stepped one after another by torch's fused kernel, which reads and
 # writes each weight once; smaller ones all at once, since a call would cost more than it does.
 LEAST_APART = 2**18
+# Weights that are stepped together: a pass over them finds what the pass before it left in cache.
+_VALUES_AT_ONCE = 2**16
 
 
 class StackedAdamW(torch.optim.Optimizer):
@@ -97,10 +99,10 @@ class StackedAdamW(torch.optim.Optimizer):
                 view.grad = None
 
     def _step_together(self) -> None:
-        cells = slice(None) if self.cells is None else self.cells
-        steps = self.steps[cells] + 1
-        rates = (self.learning_rates * self.factors)[cells]
-        shrink = 1 - rates * self.weight_decays[cells]
+        numbers = torch.arange(len(self.steps)) if self.cells is None else self.cells
+        steps = self.steps[numbers] + 1
+        rates = (self.learning_rates * self.factors)[numbers]
+        shrink = 1 - rates * self.weight_decays[numbers]
         first, second = _BETAS
         # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with the corrections taken out of the
         # tensors: two passes over the parameters less.
@@ -114,20 +116,41 @@ class StackedAdamW(torch.optim.Optimizer):
             if not state:
                 state["first"] = torch.zeros_like(parameter)
                 state["second"] = torch.zeros_like(parameter)
-            gradient = parameter.grad[cells]
-            moment, square = state["first"][cells], state["second"][cells]
-            moment.lerp_(gradient, 1 - first)
-            square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-            step = square.sqrt().add_(_along(epsilons, parameter))
-            torch.div(moment, step, out=step)
-            step.mul_(_along(sizes, parameter))
-            moved = parameter[cells]
-            if parameter.ndim > 2:
-                moved.mul_(_along(shrink, parameter))
-            moved.add_(step)
-            if self.cells is not None:  # what was taken by number is a copy
-                state["first"][cells], state["second"][cells] = moment, square
-                parameter[cells] = moved
+            scales = [_along(values, parameter) for values in (sizes, epsilons, shrink)]
+            for part in self._parts(parameter, len(numbers)):
+                at = part if self.cells is None else self.cells[part]
+                self._move(parameter, at, *(values[part] for values in scales))
+
+    @staticmethod
+    def _parts(parameter: Tensor, cells: int) -> list[slice]:
+        """Cells to step at once: with a host, as many as its cache holds from pass to pass."""
+        most = cells
+        if parameter.device.type == "cpu":
+            most = max(1, _VALUES_AT_ONCE * len(parameter) // max(1, parameter.numel()))
+        return [slice(start, min(start + most, cells)) for start in range(0, cells, most)]
+
+    def _move(
+        self, parameter: Tensor, at: slice | Tensor, size: Tensor, epsilon: Tensor, shrink: Tensor
+    ) -> None:
+        """One step of one parameter of some cells."""
+        first, second = _BETAS
+        state, gradient = self.state[parameter], parameter.grad
+        if gradient is None:
+            return
+        gradient = gradient[at]
+        moment, square = state["first"][at], state["second"][at]
+        moment.lerp_(gradient, 1 - first)
+        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        step = square.sqrt().add_(epsilon)
+        torch.div(moment, step, out=step)
+        step.mul_(size)
+        moved = parameter[at]
+        if parameter.ndim > 2:
+            moved.mul_(shrink)
+        moved.add_(step)
+        if not isinstance(at, slice):  # what was taken by number is a copy
+            state["first"][at], state["second"][at] = moment, square
+            parameter[at] = moved
 
     @torch.no_grad()
     def keep(self, cells: Tensor) -> None:
