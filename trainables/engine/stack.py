@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
-from trainables.engine import attention, shared
+from trainables.engine import attention, dropout, shared
 from trainables.engine.output import Output
 
 
@@ -54,6 +54,7 @@ class StackedModule(nn.Module):
         self._template = [copy.deepcopy(modules[0]).to("meta")]
         attention.use_in_stack(self._template[0])
         shared.use_in_stack(self._template[0])
+        dropout.use_in_stack(self._template[0])
 
     def train(self, mode: bool = True) -> StackedModule:
         """Switch dropout and the like of all cells."""
