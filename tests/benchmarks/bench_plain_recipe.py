@@ -86,6 +86,7 @@ def plain_cell(task: Task, cell: Cell, folder: Path) -> float:
         eval_strategy="epoch",
         save_strategy="no",
         report_to="none",
+        remove_unused_columns=False,
         disable_tqdm=True,
         logging_strategy="no",
         seed=cell.seed,
@@ -151,7 +152,11 @@ def padding_in_the_loss(patch: pytest.MonkeyPatch, task: Task) -> None:
 def unfused(patch: pytest.MonkeyPatch, task: Task) -> None:
     """AdamW without torch's fused kernel."""
     adamw = torch.optim.AdamW
-    patch.setattr(torch.optim, "AdamW", lambda *given, fused, **named: adamw(*given, **named))
+
+    def plain(*given: Any, fused: bool, **named: Any) -> torch.optim.AdamW:
+        return adamw(*given, fused=not fused, **named)
+
+    patch.setattr(torch.optim, "AdamW", plain)
 
 
 WITHOUT = {

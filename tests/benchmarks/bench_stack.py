@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,15 +59,11 @@ def per_step(task: Task, cells: list[Cell]) -> dict[int, float]:
         for one in pair.values():
             one.epoch(0, most_steps=2)
         steps = {1: 4 * STEPS, size: STEPS if size <= 64 else 2}
-        took = in_turns(
-            {
-                str(n): lambda one=one, n=n: one.epoch(
-                    0, most_steps=min(steps[n], one.steps_per_epoch)
-                )
-                for n, one in pair.items()
-            },
-            TURNS,
-        )
+        ways = {
+            str(n): partial(one.epoch, 0, most_steps=min(steps[n], one.steps_per_epoch))
+            for n, one in pair.items()
+        }
+        took = in_turns(ways, TURNS)
         for n, seconds in medians(took).items():
             done = min(steps[int(n)], pair[int(n)].steps_per_epoch)
             found.setdefault(int(n), []).append(seconds / done / int(n))

@@ -1,7 +1,8 @@
 """One record of all benchmarks: a JSON file, and a table at the end of the run.
 
-A bench asks for the fixture `record` and tells it what it measured. The file is `benchmarks.json` in
-the folder of the run, or where FOLDRACE_BENCH_JSON says; a figure replaces an older one of its name.
+A bench asks for the fixture `record` and tells it what it measured. The file is `benchmarks.json`
+in the folder of the run, or where FOLDRACE_BENCH_JSON says; a figure replaces an older one of its
+name.
 """
 
 from __future__ import annotations
