@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from search import bench
+from search import bench, explain
 
 _RUN_EXAMPLES = """\
 examples:
@@ -98,6 +98,13 @@ def _add_sweep(parser: _Parser) -> None:
     data.add_argument("--subset", type=int, metavar="N", help="a stratified subset of N rows")
     data.add_argument(
         "--drop-missing", action="store_true", help="leave out rows without text or label"
+    )
+    data.add_argument(
+        "--clean",
+        action="append",
+        default=[],
+        metavar="STEP",
+        help="a cleaning step such as reuters-prefix; repeat for more, in their order",
     )
     model = parser.add_argument_group("model and space")
     model.add_argument(
@@ -231,7 +238,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     export.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
     export.add_argument("--out", metavar="FILE", help="the file (SWEEP.parquet)")
-    for parser_of_sweep in (resume, board, export):
+    words = _command(
+        commands,
+        "explain",
+        "Show which words the best config of a sweep looks at.",
+        explain.EXAMPLES,
+    )
+    explain.add_options(words)
+    for parser_of_sweep in (resume, board, export, words):
         _add_ledger(parser_of_sweep)
         _add_json(parser_of_sweep)
 

@@ -72,6 +72,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         label=options.label,
         subset=options.subset,
         drop_missing=options.drop_missing,
+        cleaning=tuple(options.clean),
     )
     narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
     holdout = _holdout(options.holdout)

@@ -17,7 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainables.engine import checkpoint, cost, encoder, loop, parts, scoring, sizing, stacks
+from trainables.engine import (
+    checkpoint,
+    cost,
+    encoder,
+    loop,
+    parts,
+    scoring,
+    sizing,
+    stacks,
+    word_vectors,
+)
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.epoch_scores import few_scores
@@ -40,6 +50,10 @@ def _checked_data(task: Task) -> TextData:
     for what, planned, here in (
         (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
         (f"Model {task.model!r}", task.model_fingerprint, encoder.model_fingerprint(task.model)),
+        *(
+            (f"File {file!r}", was, word_vectors.fingerprint(file))
+            for file, was in sorted(task.files.items())
+        ),
     ):
         if planned != here:
             raise TaskChangedError(
@@ -92,9 +106,10 @@ def train_stack(
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
-        size = _size(task, data, group, stack)
-        if len(group) > 1 and not parts.trains_heads(task.trainable):
-            best = max(best or 1, size)
+        found = _size(task, data, group, stack)
+        if found is not None and not parts.trains_heads(task.trainable):
+            best = max(best or 1, found)
+        size = found or 1
         waiting = [group[start : start + size] for start in range(0, len(group), size)]
         while waiting:
             part = waiting.pop(0)
@@ -115,10 +130,10 @@ def train_stack(
 
 def _size(
     task: Task, data: TextData, group: Sequence[stacks.Member], wanted: int | Literal["auto"]
-) -> int:
-    """How many of a group to train together; 1 where a probe raises, as its cells then will."""
+) -> int | None:
+    """As `stacks.size`; 1 where a probe raises, as its cells then will."""
     try:
-        return max(1, stacks.size(task, data, group, wanted))
+        return stacks.size(task, data, group, wanted)
     except Exception:
         return 1
 

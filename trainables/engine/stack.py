@@ -96,6 +96,15 @@ class StackedModule(nn.Module):
         given: Output = torch.vmap(of_batch, randomness="different")(apart, inputs, labels)
         return Output(loss=given.loss.flatten(), logits=given.logits.flatten(0, 1))
 
+    def state_of(self, cell: int) -> dict[str, Tensor]:
+        """The parameters and buffers of one cell, as its own module names them."""
+        buffers = [getattr(self, f"buffer_{i}") for i in range(len(self._buffer_names))]
+        names = [*self._names, *self._buffer_names]
+        stacked = [*self.stacked, *buffers]
+        return {
+            name: tensor[cell].detach().clone() for name, tensor in zip(names, stacked, strict=True)
+        }
+
     @torch.no_grad()
     def keep(self, cells: Tensor) -> None:
         """Drop all cells but these, in place; the optimizer must be told, too.
