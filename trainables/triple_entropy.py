@@ -27,7 +27,7 @@ from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
 from trainables.losses.soft_triple import SoftTripleLoss
 
-VERSION = 2
+VERSION = 3
 
 _POOLINGS = ("cls", "mean")
 _SCHEDULES = ("linear", "cosine")

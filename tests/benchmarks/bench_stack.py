@@ -41,14 +41,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training(task: Task, cells: list[Cell]) -> loop.Training | stack_loop.StackTraining:
     """Cells ready to train, as the runner would make them."""
     data = load_data(TREC)
-    configs = [binding.bind(task.trainable, cell.config) for cell in cells]
-    if len(cells) == 1:
-        return parts.alone(task, data, cells[0], configs[0])
-    members = [
-        parts.stack_cell(task, data, cell, config)
-        for cell, config in zip(cells, configs, strict=True)
-    ]
-    return stack_loop.StackTraining(members, parts.inputs(task, data, configs[0]), data.labels)
+    members = [(cell, binding.bind(task.trainable, cell.config)) for cell in cells]
+    if len(members) == 1:
+        return parts.alone(task, data, *members[0])
+    stack = parts.stack(task, data, members)
+    return stack_loop.StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
 def per_step(task: Task, cells: list[Cell]) -> dict[int, float]:
@@ -88,7 +85,7 @@ def test_small_encoders_stacked_against_one_after_another(
 ) -> None:
     need_trec(monkeypatch)
     torch.set_num_threads(2)
-    task = task_with("triple_entropy", 2, str(small))
+    task = task_with("triple_entropy", 3, str(small))
     cells = cells_of(task, softtriple(k=10, batch_size=batch_size, epochs=1), CELLS)
     steps = per_step(task, cells)
     best = min(steps, key=steps.__getitem__)

@@ -159,7 +159,7 @@ def limited_task(reviews, tiny_encoder) -> str:
     data = DataRef(name=str(reviews), text="body", label="verdict")
     task = Task(
         trainable="triple_entropy",
-        version=2,
+        version=3,
         data=data,
         data_fingerprint=load_data(data).fingerprint,
         model=str(tiny_encoder),
