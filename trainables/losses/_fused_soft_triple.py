@@ -25,6 +25,8 @@ from torch.nn import functional
 _VALUES_AT_ONCE = 2**22
 # But never fewer tokens than this: each block adds once to the gradient of all proxies.
 _FEWEST_TOKENS = 256
+# And never more blocks of a cell: each waits a few times for threads that other processes hold up.
+_MOST_BLOCKS = 32
 # What torch.nn.functional.normalize divides by at least.
 _SHORTEST = 1e-12
 
@@ -63,11 +65,8 @@ class FusedSoftTriple(torch.autograd.Function):
             (cells, classes * k, dim), which are empty unless `differentiate`.
         """
         factors_in = _type_of_factors(embeddings, proxies)
-        if weights is None:
-            weights, rows = torch.ones_like(labels), None
-        else:
-            rows = _weighted_rows(weights)
-        if rows is not None:
+        rows = None if weights is None else _weighted_rows(weights)
+        if weights is not None and rows is not None:
             whole, places = embeddings.shape, rows.unsqueeze(-1).expand(-1, -1, embeddings.shape[2])
             embeddings = embeddings.gather(1, places)
             labels, weights = labels.gather(1, rows), weights.gather(1, rows)
@@ -103,8 +102,10 @@ class FusedSoftTriple(torch.autograd.Function):
         factors = _OnceDifferentiable.apply(  # type: ignore[no-untyped-call]
             upstream[0], *inputs
         )[:, None, None]
+        # A copy of the gradient of all proxies less, where no one else will read it.
+        times = Tensor.mul_ if _is_last_pass(factors) else Tensor.mul
         gradients = [
-            (factors * kept).to(given.dtype).view_as(given) if needed else None
+            times(kept, factors).to(given.dtype).view_as(given) if needed else None
             for kept, given, needed in zip(
                 (by_embeddings, by_proxies), inputs, ctx.needs_input_grad[:2], strict=True
             )
@@ -157,6 +158,17 @@ class _OnceDifferentiable(torch.autograd.Function):
         )
 
 
+def _is_last_pass(upstream: Tensor) -> bool:
+    """Whether this backward pass is the only one that reads what the forward pass kept."""
+    # As torch's own compiled backward passes ask.
+    again = torch._C._autograd._get_current_graph_task_keep_graph()
+    kinds = (
+        torch._C._functorch.is_functorch_wrapped_tensor,
+        torch._C._functorch.is_legacy_batchedtensor,  # of is_grads_batched
+    )
+    return not again and not any(wrapped(upstream) for wrapped in kinds)
+
+
 def _type_of_factors(embeddings: Tensor, proxies: Tensor) -> torch.dtype:
     """Type in which matrices are multiplied; sums are in float32 or wider in any case."""
     device = embeddings.device.type
@@ -186,41 +198,47 @@ def _one_pass(
     embeddings: Tensor,
     proxies: Tensor,
     labels: Tensor,
-    weights: Tensor,
+    weights: Tensor | None,
     settings: tuple[Tensor, Tensor, Tensor],
     factors_in: torch.dtype,
     differentiate: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    cells, tokens, dim = embeddings.shape
+    cells, _, dim = embeddings.shape
     _, classes, k, _ = proxies.shape
     exact = torch.promote_types(factors_in, torch.float32)
     gamma, scale, margin = (value.to(exact)[:, None, None] for value in settings)
-    proxies = proxies.flatten(1, 2)
-    factors = proxies.to(factors_in)
+    embeddings, proxies = embeddings.to(exact), proxies.flatten(1, 2)
+    if weights is None:
+        shares = torch.full_like(labels, 1 / max(1, labels.shape[1]), dtype=exact)
+    else:
+        weights, nothing = weights.to(exact), weights == 0
+        total = weights.sum(dim=1, keepdim=True)
+        shares = weights / total.masked_fill(total == 0, 1)
+        # What has no weight may be anything, nan too.
+        labels = labels.masked_fill(nothing, 0)
+        embeddings = embeddings.masked_fill(nothing.unsqueeze(-1), 0)
+    shorten_embeddings = _inverse_length(embeddings, exact)
     # Similarities are divided by the proxies' lengths: passes over a block, but no copy of proxies.
-    shrink_proxies = _inverse_length(proxies, exact)
-    labels = labels.masked_fill(weights == 0, 0)
-    weights = weights.to(exact)
-    total = weights.sum(dim=1, keepdim=True)
-    shares = (weights / total.masked_fill(total == 0, 1)).unsqueeze(-1)
+    shorten_proxies = _inverse_length(proxies, exact)
+    across = shorten_proxies.transpose(1, 2)
+    factors = proxies.to(factors_in)
 
     losses = shares.new_zeros(cells)
-    by_embeddings = shares.new_empty(cells, tokens if differentiate else 0, dim)
     by_proxies = shares.new_zeros(cells, classes * k if differentiate else 0, dim)
+    # Embeddings of length 1 / gamma; a block that is done is overwritten by its gradients.
+    by_embeddings = shares.new_empty(embeddings.shape)
+    torch.mul(embeddings, shorten_embeddings / gamma, out=by_embeddings)
     memory = None
-    for block in _blocks(cells, tokens, classes * k):
-        cell, share = block[0], shares[block]
+    for block in _blocks(cells, labels.shape[1], classes * k):
+        cell, share = block[0], shares[block].unsqueeze(-1)
         size = share.numel() * classes * k
         if memory is None:  # the first block is the largest
             memory = shares.new_empty(2, size)
         close, p = memory[:, :size].view(2, *share.shape[:2], classes, k)
         flat = close.flatten(2)  # (cells, tokens, proxies)
-        # What has no weight may be anything, nan too.
-        x = embeddings[block].to(exact).masked_fill(share == 0, 0)
-        shrink = _inverse_length(x, exact)
-        x.mul_(shrink / gamma[cell])
-        _multiply(x.to(factors_in), factors[cell].transpose(1, 2), flat)
-        flat.mul_(shrink_proxies[cell].transpose(1, 2))
+        x = by_embeddings[block].to(factors_in)
+        _multiply(x, factors[cell].transpose(1, 2), flat)
+        flat.mul_(across[cell])
         # `close` is cosine similarity / gamma up to here.
         torch.softmax(close, dim=-1, out=p)
         similarity = close.mul_(p).sum(dim=-1)  # S' / gamma, (cells, tokens, classes)
@@ -233,24 +251,22 @@ def _one_pass(
         pull = share * scale[cell] * (log_q.exp() - own)
         close.mul_(pull.unsqueeze(-1)).addcmul_(p, (pull * (1 - similarity)).unsqueeze(-1))
         # `close` is the gradient by cosine similarity, then by the product with the whole proxy.
-        flat.mul_(shrink_proxies[cell].transpose(1, 2))
-        gradient = flat.to(factors_in)
+        gradient = flat.mul_(across[cell]).to(factors_in)
+        _add_product(gradient.transpose(1, 2), x, by_proxies[cell])
         _multiply(gradient, factors[cell], by_embeddings[block])
-        _remove_along(by_embeddings[block], x, gamma[cell].square()).mul_(shrink)
-        _add_product(gradient.transpose(1, 2), x.to(factors_in), by_proxies[cell])
+    if not differentiate:
+        return losses, by_embeddings[:, :0], by_proxies
     del memory
-    if differentiate:
-        # In pieces, for the sake of the cache.
-        lengths = (gamma.expand(shrink_proxies.shape), shrink_proxies.square(), by_proxies, proxies)
-        pieces = [one.flatten(0, 1).split(_VALUES_AT_ONCE // (4 * dim) + 1) for one in lengths]
-        for of_gamma, squared, gradient, proxy in zip(*pieces, strict=True):
-            _remove_along(gradient.mul_(of_gamma), proxy.to(exact), squared)
+    _through_length(by_embeddings, embeddings, shorten_embeddings)
+    by_embeddings.mul_(shorten_embeddings)
+    by_proxies.mul_(gamma)
+    _through_length(by_proxies, proxies, shorten_proxies)
     return losses, by_embeddings, by_proxies
 
 
 def _blocks(cells: int, tokens: int, proxies: int) -> Iterator[tuple[slice, slice]]:
     """Cells and tokens of each block: many small cells, or a part of the tokens of one."""
-    most = max(_FEWEST_TOKENS, _VALUES_AT_ONCE // proxies)
+    most = max(_FEWEST_TOKENS, _VALUES_AT_ONCE // proxies, tokens // _MOST_BLOCKS)
     parts = max(1, math.ceil(tokens / most))
     width = max(1, math.ceil(tokens / parts))
     height = max(1, _VALUES_AT_ONCE // (width * proxies)) if parts == 1 else 1
@@ -265,16 +281,22 @@ def _inverse_length(vectors: Tensor, dtype: torch.dtype) -> Tensor:
     return length.clamp_(min=_SHORTEST).reciprocal_()
 
 
-def _remove_along(gradient: Tensor, vectors: Tensor, inverse_squares: Tensor) -> Tensor:
-    """Take out of each gradient, in place, its part along its vector.
+def _through_length(gradients: Tensor, vectors: Tensor, inverse_lengths: Tensor) -> None:
+    """Take out of each gradient, in place, its part along its vector: it moves no direction.
 
     Args:
-        gradient: (..., dim).
-        vectors: (..., dim).
-        inverse_squares: 1 over the vectors' squared lengths, (..., 1).
+        gradients: Contiguous, (cells, vectors, dim).
+        vectors: See gradients.
+        inverse_lengths: Of the vectors, (cells, vectors, 1).
     """
-    along = (gradient * vectors).sum(dim=-1, keepdim=True).mul_(inverse_squares)
-    return gradient.addcmul_(vectors, along, value=-1)
+    # In pieces, for the sake of memory and cache.
+    dim = vectors.shape[-1]
+    rows = max(1, _VALUES_AT_ONCE // (8 * dim))
+    pieces = gradients.view(-1, dim), vectors.reshape(-1, dim), inverse_lengths.reshape(-1, 1)
+    for gradient, vector, inverse in zip(*(one.split(rows) for one in pieces), strict=True):
+        exact = vector.to(gradient.dtype)
+        along = (gradient * exact).sum(dim=-1, keepdim=True)
+        gradient.addcmul_(exact, along.mul_(inverse.square()), value=-1)
 
 
 def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:

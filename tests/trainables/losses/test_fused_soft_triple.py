@@ -129,6 +129,22 @@ def test_cells_of_a_stack_get_the_plain_formula_each(
     assert not mine[1][2].any()
 
 
+def test_the_order_of_axes_in_memory_changes_nothing() -> None:
+    loss = _loss()
+    embeddings, labels = _batch()
+    across = embeddings.t().contiguous().requires_grad_()
+    proxies = loss.proxies.detach().transpose(0, 2).contiguous().requires_grad_()
+    # A second axis of cells, mapped from the middle.
+    twice = torch.stack([across.t(), 2 * across.t()], dim=1)
+    state = {"proxies": proxies.transpose(0, 2)}
+    losses = torch.vmap(lambda x: functional_call(loss, state, (x, labels)), in_dims=1)(twice)
+    found = _gradients(losses.mean(), across, proxies)
+    embeddings.requires_grad_()
+    expected = _gradients(plain(loss, embeddings, labels), embeddings, loss.proxies)
+    torch.testing.assert_close(found[0].t(), expected[0])
+    torch.testing.assert_close(found[1].transpose(0, 2), expected[1])
+
+
 def test_gradients_of_a_stack_agree_with_finite_differences() -> None:
     cells = Cells()
 
@@ -185,14 +201,17 @@ def test_no_similarity_of_a_token_with_a_proxy_is_kept() -> None:
     assert sum(kept) == 2 * dim * (tokens + CLASSES * k)
 
 
-def test_the_backward_pass_may_run_twice() -> None:
+def test_backward_passes_do_not_disturb_each_other() -> None:
     loss = _loss()
     embeddings, labels = _batch()
     embeddings.requires_grad_()
     total = loss(embeddings, labels)
-    first = torch.autograd.grad(3 * total, embeddings, retain_graph=True)
-    second = torch.autograd.grad(3 * total, embeddings)
-    assert torch.equal(first[0], second[0])
+    first = torch.autograd.grad(3 * total, embeddings, retain_graph=True)[0]
+    many = torch.autograd.grad(
+        total, embeddings, torch.tensor([1.0, 3.0]).double(), is_grads_batched=True
+    )[0]
+    assert torch.equal(many[1], first)
+    torch.testing.assert_close(3 * many[0], first)
 
 
 @pytest.mark.parametrize("frozen", [0, 1], ids=["embeddings", "proxies"])
