@@ -64,7 +64,8 @@ def size(
     if config.precision == "fp16" or parts.stack_key(task.trainable, config) is None:
         return 1
     steps = math.ceil(len(parts.rows(task, data, cell)[0]) / config.batch_size)
-    if not sizing.due(_kind(task, config), steps * sum(one.epochs for _, one in members)):
+    due = sizing.due(_kind(task, config), steps * sum(one.epochs for _, one in members))
+    if not due or len(members) == 1:
         return None
     return _probed(task, data, members[0]).cells
 
