@@ -58,7 +58,7 @@ def test_a_thousand_heads_stacked_against_a_loop(
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path))
     torch.set_num_threads(2)
     task = task_of("linear_eval", 1, "minilm")
-    config = {**SPACE.complete(SPACE.references["paper"]), "batch_size": batch_size, "epochs": 5}
+    config = {**SPACE.complete(SPACE.references["paper"]), "batch_size": batch_size, "epochs": 20}
     cells = cells_of(task, config, HEADS)
     features = load(
         load_data(TREC), "minilm", Representation(name="encoder-mean", max_length=128)

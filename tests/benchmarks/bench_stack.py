@@ -20,7 +20,7 @@ from trainables.engine.dataset import load_data
 
 CELLS = int(os.environ.get("FOLDRACE_BENCH_STACKED", "200"))
 SIZES = (4, 8, 16, 32, 64, 200)
-TURNS, STEPS = 3, 6
+TURNS, STEPS = 3, 12
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def per_step(task: Task, cells: list[Cell]) -> dict[int, float]:
         pair = {1: training(task, cells[:1]), size: training(task, cells[:size])}
         for one in pair.values():
             one.epoch(0, most_steps=2)
-        steps = {1: 4 * STEPS, size: STEPS if size <= 64 else 2}
+        steps = {1: 2 * STEPS, size: STEPS if size <= 64 else STEPS // 2}
         ways = {
             str(n): partial(one.epoch, 0, most_steps=min(steps[n], one.steps_per_epoch))
             for n, one in pair.items()
@@ -86,8 +86,9 @@ def test_small_encoders_stacked_against_one_after_another(
     need_trec(monkeypatch)
     torch.set_num_threads(2)
     task = task_with("triple_entropy", 3, str(small))
-    cells = cells_of(task, softtriple(k=10, batch_size=batch_size, epochs=1), CELLS)
-    steps = per_step(task, cells)
+    config = softtriple(k=10, batch_size=batch_size, epochs=1)
+    steps = per_step(task, cells_of(task, config, max(SIZES)))
+    cells = cells_of(task, config, CELLS)
     best = min(steps, key=steps.__getitem__)
     chosen: dict[str, int | None] = {}
 
