@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from throughput import TREC, cells_of, in_turns, medians, need_trec, random_encoder, softtriple
+from throughput import (
+    THREADS,
+    TREC,
+    TURNS,
+    cells_of,
+    in_turns,
+    medians,
+    need_trec,
+    random_encoder,
+    softtriple,
+)
 from throughput import task_of as task_with
 from torch.profiler import ProfilerActivity, profile
 
@@ -20,7 +30,7 @@ from trainables.engine.dataset import load_data
 
 CELLS = int(os.environ.get("FOLDRACE_BENCH_STACKED", "200"))
 SIZES = (4, 8, 16, 32, 64, 200)
-TURNS, STEPS = 3, 12
+STEPS = 12
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +94,7 @@ def test_small_encoders_stacked_against_one_after_another(
     batch_size: int, small: Path, record: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_trec(monkeypatch)
-    torch.set_num_threads(2)
+    torch.set_num_threads(THREADS)
     task = task_with("triple_entropy", 3, str(small))
     config = softtriple(k=10, batch_size=batch_size, epochs=1)
     steps = per_step(task, cells_of(task, config, max(SIZES)))
@@ -113,6 +123,7 @@ def test_small_encoders_stacked_against_one_after_another(
         auto_chose=chosen["auto"],
         ms_a_step_and_cell={size: 1e3 * value for size, value in steps.items()},
         ratio_by_size={size: steps[1] / value for size, value in steps.items()},
+        threads=THREADS,
         seconds=took,
         shares_of_time={
             "one after another": shares(task, cells[:1]),
