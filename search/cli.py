@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from search import bench
+from search import bench, explain
 
 _RUN_EXAMPLES = """\
 examples:
@@ -99,6 +99,13 @@ def _add_sweep(parser: _Parser) -> None:
     data.add_argument(
         "--drop-missing", action="store_true", help="leave out rows without text or label"
     )
+    data.add_argument(
+        "--clean",
+        action="append",
+        default=[],
+        metavar="STEP",
+        help="a cleaning step such as reuters-prefix; repeat for more, in their order",
+    )
     model = parser.add_argument_group("model and space")
     model.add_argument(
         "--model", required=True, metavar="REF", help="alias, hub id or local folder"
@@ -158,7 +165,15 @@ def _add_sweep(parser: _Parser) -> None:
         help="end a race when P(another config is better by more) is under 5%% (0.5 points)",
     )
     budget.add_argument(
-        "--stack", default="auto", metavar="auto|N", help="cells per Ray Tune trial (auto)"
+        "--stack",
+        default="auto",
+        metavar="auto|N",
+        help="cells trained as one batched model (auto: the fastest that fits)",
+    )
+    budget.add_argument(
+        "--compile",
+        action="store_true",
+        help="run models through torch.compile: a minute or more before a worker's first step",
     )
     budget.add_argument("--cpus-per-trial", type=float, default=1.0, metavar="F", help="(1)")
     budget.add_argument(
@@ -223,7 +238,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     export.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
     export.add_argument("--out", metavar="FILE", help="the file (SWEEP.parquet)")
-    for parser_of_sweep in (resume, board, export):
+    words = _command(
+        commands,
+        "explain",
+        "Show which words the best config of a sweep looks at.",
+        explain.EXAMPLES,
+    )
+    explain.add_options(words)
+    for parser_of_sweep in (resume, board, export, words):
         _add_ledger(parser_of_sweep)
         _add_json(parser_of_sweep)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from search.bench import bench_strategies
+from search.explain import explain
 from search.options import sweep_spec, tracking_uri
 from search.spec import (
     Budget,
@@ -234,6 +235,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "resume": resume,
     "leaderboard": leaderboard,
     "export": export,
+    "explain": explain,
     "bench-strategies": bench_strategies,
     "spaces": spaces,
     "data": data,

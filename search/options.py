@@ -72,6 +72,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         label=options.label,
         subset=options.subset,
         drop_missing=options.drop_missing,
+        cleaning=tuple(options.clean),
     )
     narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
     holdout = _holdout(options.holdout)
@@ -99,6 +100,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         resources={
             "ray_address": options.ray_address,
             "stack": _stack(options.stack),
+            "compiled": options.compile,
             "cpus_per_trial": options.cpus_per_trial,
             "gpus_per_trial": options.gpus_per_trial,
         },

@@ -221,6 +221,37 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> None:
         )
 
 
+def _files(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> dict[str, set[str]]:
+    """Values by field that name further files, as the trainable's `files` says."""
+    if not registry.defines("trainables", space.trainable, "files"):
+        return {}
+    of_config = registry.load("trainables", space.trainable, "files")
+    found: dict[str, set[str]] = {}
+    for config in configs:
+        for name, value in of_config(binding.bind(space.trainable, config)).items():
+            found.setdefault(name, set()).add(value)
+    return found
+
+
+def _local_files(
+    spec: SweepSpec, space: Space, configs: tuple[Mapping[str, Scalar], ...]
+) -> SweepSpec:
+    """The spec with the paths of such files made absolute: workers run in folders of their own."""
+    from trainables.engine import word_vectors
+
+    fix = dict(spec.fix)
+    for name, values in _files(space, configs).items():
+        for value in values:
+            local = word_vectors.resolve(value)
+            if local != value and fix.get(name) != value:
+                raise InputError(
+                    f"{name}={value} must be an absolute path where --fix does not give it: {local}"
+                )
+            if local != value:
+                fix[name] = local
+    return spec.model_copy(update={"fix": fix})
+
+
 def rebuild(spec: SweepSpec, task: Task) -> Plan:
     """The plan of a sweep in the ledger, without reading its data or its model again."""
     space = narrowed_space(spec)
@@ -249,10 +280,16 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds, parts
+    from trainables.engine import encoder, folds, parts, word_vectors
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
+    local = _local_files(spec, space, configs)
+    if local != spec:
+        spec = local
+        space = narrowed_space(spec)
+        configs, names, baseline, left_out = choose_configs(spec, space)
+    files = {value for values in _files(space, configs).values() for value in values}
     spec = spec.model_copy(
         update={"data": _local(spec.data), "model": encoder.resolve_model(spec.model)}
     )
@@ -267,6 +304,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         model=spec.model,
         model_fingerprint=encoder.model_fingerprint(spec.model),
         split=spec.split,
+        files={value: word_vectors.fingerprint(value) for value in sorted(files)},
     )
     parts.check(task, configs)
     plan = Plan(spec, space, configs, names, baseline, task, left_out)

@@ -46,6 +46,7 @@ class Resources(BaseModel):
 
     ray_address: str = "local"
     stack: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    compiled: bool = False
     cpus_per_trial: Annotated[float, Field(gt=0)] = 1.0
     gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
     cell_retries: Annotated[int, Field(ge=0)] = 2

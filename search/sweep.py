@@ -6,6 +6,7 @@ resumed run are the same code: read the ledger, tell the strategy, go on.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from search.state import STATE, enough_disk, open_ledger
 from search.table import Table, planned_cells, summary, tell_known
 from search.truth import FILE, Truth
 from trainables.engine.contract import Task
+
+_FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
         status = "FAILED"
         try:
             if not complete:
+                _make_features(plan, table, ledger, sweep_id)
                 complete = train_cells(plan, strategy, intake, sweep_id, watcher)
             status = "FINISHED" if complete else "KILLED"
         except KeyboardInterrupt:
@@ -109,6 +113,21 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
             standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
             ledger.finish_sweep(sweep_id, status, summary(plan, table, standings))
         return Outcome(sweep_id, plan, table, standings, complete, time.monotonic() - began)
+
+
+def _make_features(plan: Plan, table: Table, ledger: Ledger, sweep_id: str) -> None:
+    """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
+    from trainables.engine import parts
+
+    if plan.spec.resources.ray_address != "local" or not parts.trains_heads(plan.space.trainable):
+        return
+    from trainables.engine.dataset import load_data
+
+    unfinished = np.flatnonzero(~np.isfinite(table.scores).all(axis=1))
+    configs = [plan.configs[config] for config in unfinished]
+    made = parts.make_features(plan.task, load_data(plan.spec.data), configs)
+    if made and ledger.file(sweep_id, _FEATURES) is None:
+        ledger.attach(sweep_id, {_FEATURES: json.dumps(made, indent=2)})
 
 
 def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
@@ -274,6 +293,11 @@ def resume(
                 f"{was[:16]}, is {now[:16]}. Its cells cannot be mixed with new ones; put the old "
                 f"{what} back, or start a new sweep with `foldrace run`."
             )
+    if dict(before.files) != dict(plan.task.files):
+        raise InputError(
+            f"A file that the configs of sweep {record.name!r} name changed since it started "
+            f"({', '.join(sorted(before.files))}): put the old one back, or start a new sweep."
+        )
     return run(spec, plan=plan, sweep_id=record.id, watcher=watcher)
 
 

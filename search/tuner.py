@@ -125,6 +125,7 @@ def _train_trial(
     config: Mapping[str, Any],
     task: Mapping[str, Any],
     stack: int | Literal["auto"],
+    compiled: bool,
     threads: int,
     plugin: str | None,
     checkpoints: str,
@@ -142,6 +143,7 @@ def _train_trial(
             cells,
             reports.add,
             stack=stack,
+            compiled=compiled,
             threads=threads,
             checkpoints=checkpoint.on_this_node(Path(checkpoints)),
         )
@@ -253,6 +255,7 @@ def train(
         shared: dict[str, Any] = {
             "task": work.task.to_json(),
             "stack": resources.stack,
+            "compiled": resources.compiled,
             "threads": max(1, int(resources.cpus_per_trial)),
             "plugin": plugin,
             "checkpoints": str(checkpoints.resolve()),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Space
+from spaces.schema.space import Axis, Inert, Space
 
 SPACE = Space(
     name="linear_grid",
@@ -31,12 +31,19 @@ SPACE = Space(
     ),
     fixed={
         "max_length": 128,
+        "word2vec": "word2vec-google-news-300",
+        "glove": "glove-wiki-gigaword-300",
         "warmup_fraction": 0.0,
         "schedule": "cosine",
         "batch_size": 128,
         "clip_norm": 0.0,
         "precision": "fp32",
     },
+    inert=(
+        Inert(
+            when={"representation": ("encoder-mean", "encoder-first")}, axes=("word2vec", "glove")
+        ),
+    ),
     references={
         "paper": {
             "representation": "encoder-mean",

@@ -2,6 +2,9 @@
 
 Cross-entropy, AdamW, cosine decay of the learning rate.
 
+The paper's final model is this with the representation encoder-mean, figure 5(d) with its encoder
+frozen.
+
 Source: Better Reasoning Behind Classification Predictions with BERT for Fake News Detection
 (Lee), sections 4.2 "Training Settings" and 4.3 "Linear Evaluation".
 """
@@ -14,12 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine import ranges
-from trainables.engine.features import REPRESENTATIONS, Representation
+from trainables.engine import representation as representations
 from trainables.engine.output import Output
+from trainables.engine.representation import Representation, names
 
 VERSION = 1
 
 _SCHEDULES = ("linear", "cosine")
+# Representations that read word vectors: the Config's field of the same name says which.
+_OF_VECTORS = ("word2vec", "glove")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +33,10 @@ class Config:
     """Hyper-parameters of one cell.
 
     Attributes:
-        representation: Which features of a text; see `trainables/engine/features.py`.
-        max_length: Tokens a text at most.
+        representation: Which features of a text: a file of trainables/representations.
+        max_length: Tokens a text at most, where an encoder reads it.
+        word2vec: Vectors of the representation word2vec: a file, or a name of gensim's downloads.
+        glove: Vectors of the representation glove, in the same way.
         learning_rate: Peak rate of AdamW.
         weight_decay: Of AdamW; none on the bias.
         warmup_fraction: Share of the steps that warm up linearly.
@@ -44,6 +52,8 @@ class Config:
 
     representation: str
     max_length: int
+    word2vec: str
+    glove: str
     learning_rate: float
     weight_decay: float
     warmup_fraction: float
@@ -55,8 +65,7 @@ class Config:
 
     def __post_init__(self) -> None:
         rules = {
-            f"representation one of {', '.join(REPRESENTATIONS)}": self.representation
-            in REPRESENTATIONS,
+            f"representation one of {', '.join(names())}": self.representation in names(),
             "max_length at least 3": self.max_length >= 3,
             "learning_rate above 0": self.learning_rate > 0,
             "weight_decay at least 0": self.weight_decay >= 0,
@@ -98,7 +107,27 @@ class LinearEval(nn.Module):
 
 def representation(config: Config) -> Representation:
     """The features that a cell is trained on."""
-    return Representation(name=config.representation, max_length=config.max_length)
+    name = config.representation
+    if name in _OF_VECTORS:
+        return Representation(name=name, vectors=getattr(config, name))
+    needs_length = representations.card(name).uses_encoder
+    return Representation(name=name, max_length=config.max_length if needs_length else None)
+
+
+def files(config: Config) -> dict[str, str]:
+    """The fields that name a file which a cell reads, with what they say."""
+    name = config.representation
+    return {name: getattr(config, name)} if name in _OF_VECTORS else {}
+
+
+def map_fault(config: Config) -> str | None:
+    """Why the classifier has no class activation map; None if it has one."""
+    if config.representation != "encoder-first":
+        return None
+    return (
+        "The representation encoder-first is one token's vector, no mean over tokens, so it has no "
+        "class activation map: use encoder-mean."
+    )
 
 
 def stack_key(config: Config) -> Config:

@@ -19,13 +19,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine import ranges
-from trainables.engine.features import REPRESENTATIONS, Representation
 from trainables.engine.output import Output
+from trainables.engine.representation import Representation
 from trainables.losses.soft_triple import SoftTripleLoss
 
 VERSION = 1
 
 _SCHEDULES = ("linear", "cosine")
+_FROM_ENCODER = ("encoder-mean", "encoder-first", "word-embeddings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +80,8 @@ class Config:
             "margin in [0, 1]": 0 <= self.margin <= 1,
             "beta in [0, 1]": 0 <= self.beta <= 1,
             "width at least 1": self.width >= 1,
-            f"representation one of {', '.join(REPRESENTATIONS)}": self.representation
-            in REPRESENTATIONS,
+            f"representation one of {', '.join(_FROM_ENCODER)}": self.representation
+            in _FROM_ENCODER,
             "max_length at least 3": self.max_length >= 3,
             "learning_rate above 0": self.learning_rate > 0,
             "weight_decay at least 0": self.weight_decay >= 0,

@@ -27,7 +27,7 @@ from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
 from trainables.losses.soft_triple import SoftTripleLoss
 
-VERSION = 2
+VERSION = 3
 
 _POOLINGS = ("cls", "mean")
 _SCHEDULES = ("linear", "cosine")
@@ -176,6 +176,16 @@ class TripleEntropy(nn.Module):
             return tokens[:, 0]
         weights = real.unsqueeze(-1).to(tokens.dtype)
         return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def map_fault(config: Config) -> str | None:
+    """Why the classifier has no class activation map; None if it has one."""
+    if config.pooling == "mean":
+        return None
+    return (
+        f"With pooling={config.pooling} the classifier sees one token's vector, no mean over "
+        "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
+    )
 
 
 def trainable_blocks(config: Config) -> int | None:

@@ -71,10 +71,12 @@ def test_the_baseline_has_no_proxies() -> None:
 def test_a_config_out_of_range_names_each_field() -> None:
     with pytest.raises(ValueError, match=r"projection config .* k at least 1, got 0; .*schedule"):
         replace(CONFIG, k=0, schedule="steps")
-    with pytest.raises(ValueError, match=r"linear_eval config .* representation one of .*'glove'"):
+    with pytest.raises(ValueError, match=r"linear_eval config .* representation one of .*'lsa'"):
         linear_eval.Config(
-            representation="glove",
+            representation="lsa",
             max_length=8,
+            word2vec="vectors.txt",
+            glove="vectors.txt",
             learning_rate=0.1,
             weight_decay=0.0,
             warmup_fraction=0.0,

@@ -34,6 +34,8 @@ class DataRef:
         label: Column of the label; None takes the registry's, or `label`.
         subset: Draw a stratified subset of so many rows, with a seed of its own.
         drop_missing: Leave out rows whose text or label is missing, instead of refusing the file.
+        cleaning: Names of cleaning steps (files of trainables/cleaning), in order; what they make
+            of the texts is what is fingerprinted, so they are part of every cell's key.
     """
 
     name: str
@@ -42,6 +44,10 @@ class DataRef:
     label: str | None = None
     subset: int | None = None
     drop_missing: bool = False
+    cleaning: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cleaning", tuple(self.cleaning))  # JSON has lists only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +93,19 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What the cells of a sweep share. A worker refuses data or weights with other fingerprints."""
+    """What the cells of a sweep share. A worker refuses data or weights with other fingerprints.
+
+    Attributes:
+        trainable: Name of the trainable.
+        version: Its version.
+        data: Which data to read.
+        data_fingerprint: Of their contents.
+        model: Reference of the encoder.
+        model_fingerprint: Of its weights and tokenizer.
+        split: How rows are held out.
+        files: Fingerprint of the contents of each further file that a config names, by the value
+            that names it; a trainable says which values do, see `linear_eval.files`.
+    """
 
     trainable: str
     version: int
@@ -96,6 +114,7 @@ class Task:
     model: str
     model_fingerprint: str
     split: Split
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value from which `from_json` makes an equal Task."""
@@ -214,11 +233,17 @@ def family_key(task: Task) -> str:
 def cell_key(task: Task, active_config: Mapping[str, Scalar], seed: int, fold: int) -> str:
     """sha256 of all that determines a cell's result; equal keys mean equal results.
 
+    A value that names a file stands in it by the file's contents.
+
     Args:
-        task: Trainable and version, data and model fingerprints, and the split.
+        task: Trainable and version, fingerprints of data, model and files, and the split.
         active_config: The config without the hyper-parameters that are inert in it.
         seed: Fixes init, order, dropout and the folds.
         fold: Which fold is held out; 0 under a hold-out split.
     """
-    value = {"family": family_key(task), "config": active_config, "seed": seed, "fold": fold}
+    config = {
+        name: task.files.get(value, value) if isinstance(value, str) else value
+        for name, value in active_config.items()
+    }
+    value = {"family": family_key(task), "config": config, "seed": seed, "fold": fold}
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()

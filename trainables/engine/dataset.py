@@ -17,6 +17,7 @@ from pathlib import Path
 
 from trainables.engine import registry
 from trainables.engine.card import DatasetCard
+from trainables.engine.clean import cleaned
 from trainables.engine.columns import text_data
 from trainables.engine.contract import DataRef
 from trainables.engine.subset import draw_subset
@@ -86,6 +87,8 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[int, int] | None) -> TextDat
         drop_missing=ref.drop_missing,
         card=place.card,
     )
+    if ref.cleaning:
+        data = cleaned(data, ref.cleaning, ref.drop_missing)
     if place.rows is not None and len(data) != place.rows:
         data = draw_subset(data, place.rows)
     return data if ref.subset is None else draw_subset(data, ref.subset)

@@ -2,120 +2,216 @@
 
 A trainable of heads (`trainables/projection.py`, `trainables/linear_eval.py`) trains on these
 instead of on tokens: the encoder runs once, and thousands of cells share what it gave. The files
-are memory-mapped, so that the workers of a machine share them, too.
+are memory-mapped, so that the workers of a machine share them, too. A representation that is fitted
+has a table of features for each (seed, fold), fitted on that cell's training rows.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from filelock import FileLock
 from torch import Tensor
 
-from trainables.engine import batches, encoder, vocabulary
-from trainables.engine.contract import canonical_json
+from trainables.engine import encoder, folds, representation, word_vectors
+from trainables.engine.contract import Split, canonical_json
+from trainables.engine.representation import Fitted, Floats, Representation
 from trainables.engine.textdata import TextData
 from trainables.engine.wheel import cache_folder
 
-Floats = npt.NDArray[np.float32]
+__all__ = ["FeatureTables", "Representation", "fitted_counts", "load", "made", "tables"]
 
-_ROWS_AT_ONCE = 64
 # Part of every file's name: raise it when the same inputs shall give other features.
-_VERSION = 1
+_VERSION = 2
+_QUIET_S, _BETWEEN_S = 2.0, 5.0
 
 
-def _mean(tokens: Tensor, real: Tensor) -> Tensor:
-    weights = real.unsqueeze(-1).to(tokens.dtype)
-    return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+class Ticker:
+    """Says on stderr how far a long extraction is: after 2 s, then every 5 s."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._began = time.perf_counter()
+        self._next = self._began + _QUIET_S
+        self._spoke = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many texts of all are through."""
+        now = time.perf_counter()
+        if now < self._next or not done:
+            return
+        self._next, self._spoke = now + _BETWEEN_S, True
+        seconds = now - self._began
+        left = seconds / done * (total - done)
+        sys.stderr.write(
+            f"features {self._what}: {done:,} of {total:,} texts, {seconds:.0f} s, "
+            f"about {left:.0f} s left\n"
+        )
+        sys.stderr.flush()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self._began
+
+    def end(self, total: int) -> None:
+        """All are through; said only where something was said before."""
+        if self._spoke:
+            sys.stderr.write(f"features {self._what}: {total:,} texts in {self.seconds:.1f} s\n")
 
 
-def _first(tokens: Tensor, real: Tensor) -> Tensor:
-    return tokens[:, 0]
-
-
-# Name -> (hidden states (batch, length, width), real tokens (batch, length)) -> (batch, width).
-REPRESENTATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "encoder-mean": _mean,
-    "encoder-first": _first,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Representation:
-    """Which features a head is trained on.
+@dataclass(frozen=True, eq=False)
+class FeatureTables:
+    """Features of a data set, once or once for each (seed, fold).
 
     Attributes:
-        name: One of REPRESENTATIONS: mean over the real tokens of the encoder's last layer (padding
-            never), or its first token.
-        max_length: Tokens a text at most.
+        values: The tables below one another, float32 (tables * rows, width).
+        offsets: Row of `values` at which the table of a (seed, fold) begins.
+        facts: What to report with each cell.
     """
 
-    name: str
-    max_length: int
+    values: Tensor
+    offsets: Mapping[tuple[int, int], int]
+    facts: Mapping[str, float]
 
 
-@lru_cache(maxsize=8)
-def load(data: TextData, model: str, representation: Representation) -> Tensor:
-    """The features of every row, float32 (rows, width), from disk where they have been made before.
+def tables(
+    data: TextData,
+    model: str,
+    wanted: Representation,
+    split: Split,
+    blocks: Iterable[tuple[int, int]],
+) -> FeatureTables:
+    """The features that the cells of some (seed, fold) are trained on.
 
     Args:
         data: The texts.
         model: Reference of the encoder.
-        representation: What to take of it.
+        wanted: Which representation.
+        split: How rows are held out: what is fitted sees a cell's training rows only.
+        blocks: The (seed, fold) pairs.
+    """
+    distinct = list(dict.fromkeys(blocks))
+    card = representation.card(wanted.name)
+    if not isinstance(card, Fitted):
+        found = made(data, model, wanted)
+        return FeatureTables(found.values, dict.fromkeys(distinct, 0), found.facts)
+    counts = fitted_counts(data, wanted.name)
+    fitted = [card.fit(counts, folds.held_out(data, split, *block)[0])[0] for block in distinct]
+    offsets = {block: i * len(data) for i, block in enumerate(distinct)}
+    return FeatureTables(torch.from_numpy(np.concatenate(fitted)), offsets, {})
+
+
+@lru_cache(maxsize=8)
+def fitted_counts(data: TextData, name: str) -> Any:
+    """What a fitted representation needs of a data set before any fold, kept for this process."""
+    card = representation.card(name)
+    if not isinstance(card, Fitted):
+        raise TypeError(f"Representation {name!r} is not fitted: load its features.")
+    ticker = Ticker(name)
+    counts = card.counts(data, ticker)
+    ticker.end(len(data))
+    return counts
+
+
+def width(data: TextData, model: str, wanted: Representation) -> int:
+    """How many numbers a text's features are."""
+    card = representation.card(wanted.name)
+    return card.width if isinstance(card, Fitted) else load(data, model, wanted).shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """The features of a representation that is not fitted.
+
+    Attributes:
+        values: Features of every row, float32 (rows, width).
+        facts: What the extraction had to report.
+        seconds: How long it took.
+    """
+
+    values: Tensor
+    facts: Mapping[str, float]
+    seconds: float
+
+
+def load(data: TextData, model: str, wanted: Representation) -> Tensor:
+    """The features of every row, float32 (rows, width); see `made`."""
+    return made(data, model, wanted).values
+
+
+@lru_cache(maxsize=8)
+def made(data: TextData, model: str, wanted: Representation) -> Made:
+    """Features, from disk where they have been made before.
+
+    Args:
+        data: The texts.
+        model: Reference of the encoder.
+        wanted: Which representation; one that is not fitted.
 
     Raises:
-        KeyError: for a representation that does not exist; a Config refuses it long before.
+        RegistryError: for a representation that does not exist; a Config refuses it long before.
+        VectorsError: if word vectors are missing or cannot be read.
+        TypeError: for one that is fitted: see `tables`.
     """
+    path = _path(data, model, wanted)
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # One worker makes them, the others of this machine wait for it.
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                _make(path, data, model, wanted)
+    report = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    seconds = report.pop("seconds")
+    # Copy on write: torch wants memory that could be written, nobody writes it.
+    return Made(torch.from_numpy(np.load(path, mmap_mode="c")), report, seconds)
+
+
+def _path(data: TextData, model: str, wanted: Representation) -> Path:
     value = {
         "version": _VERSION,
         "data": data.fingerprint,
-        "model": encoder.model_fingerprint(model),
-        **asdict(representation),
+        **{key: part for key, part in asdict(wanted).items() if part is not None},
     }
+    if representation.card(wanted.name).uses_encoder:
+        value["model"] = encoder.model_fingerprint(model)
+    if wanted.vectors is not None:
+        value["vectors"] = word_vectors.fingerprint(wanted.vectors)
     name = hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
-    folder = cache_folder() / "features"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.npy"
-    if not path.is_file():
-        # One worker makes them, the others of this machine wait for it.
-        with FileLock(folder / f"{name}.lock"):
-            if not path.is_file():
-                _write(path, _extract(data, model, representation))
-    # Copy on write: torch wants memory that could be written, nobody writes it.
-    return torch.from_numpy(np.load(path, mmap_mode="c"))
+    return cache_folder() / "features" / f"{name}.npy"
 
 
-def _write(path: Path, features: Floats) -> None:
+def _make(path: Path, data: TextData, model: str, wanted: Representation) -> None:
+    card = representation.card(wanted.name)
+    if isinstance(card, Fitted):
+        raise TypeError(f"Representation {wanted.name!r} is fitted per fold: ask for its tables.")
+    ticker = Ticker(f"{wanted.name} of {Path(model).name}" if card.uses_encoder else wanted.name)
+    features, found = card.extract(data, model, wanted, ticker)
+    ticker.end(len(data))
+    report = json.dumps({**found, "seconds": ticker.seconds}).encode()
+    _write(path.with_suffix(".json"), report)
+    _write(path, features)  # last: where it is, the report is, too
+
+
+def _write(path: Path, content: Floats | bytes) -> None:
     """Under its name at once, so that a killed worker leaves no half of a file."""
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
-        np.save(draft, features)
+        if isinstance(content, bytes):
+            draft.write(content)
+        else:
+            np.save(draft, content)
         draft.flush()
         os.fsync(draft.fileno())
     Path(draft.name).replace(path)
-
-
-@torch.inference_mode()
-def _extract(data: TextData, model: str, representation: Representation) -> Floats:
-    pool = REPRESENTATIONS[representation.name]
-    tokens = batches.tokenised(data, model, representation.max_length)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = vocabulary.restricted(encoder.load_encoder(model), tokens.vocabulary)
-    network = network.to(device).eval()  # type: ignore[arg-type]
-    loader, _ = batches.loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
-    features = np.empty((len(data), network.config.hidden_size), np.float32)
-    for batch in loader:
-        del batch["labels"]
-        rows = batch.pop("rows").numpy()
-        inputs = {key: value.to(device) for key, value in batch.items()}
-        hidden = network(**inputs).last_hidden_state
-        features[rows] = pool(hidden, inputs["attention_mask"].bool()).float().cpu().numpy()
-    return features

@@ -19,7 +19,13 @@ _VALUES_AT_ONCE = 2**24
 
 
 class Inputs(Protocol):
-    """The rows of a data set, as a module takes them."""
+    """The rows of a data set, as a module takes them.
+
+    Attributes:
+        shared: Whether cells that meet the same batches are given them once.
+    """
+
+    shared: bool
 
     def to(self, device: torch.device) -> Inputs:
         """The same, giving batches on a device."""
@@ -52,6 +58,8 @@ class Inputs(Protocol):
 class FeatureInputs:
     """Frozen features, float (rows, width)."""
 
+    shared = True
+
     def __init__(self, features: Tensor) -> None:
         self._features = features
 
@@ -82,6 +90,8 @@ class FeatureInputs:
 
 class TokenInputs:
     """Tokens, or hidden states of tokens, padded to the longest row of a step."""
+
+    shared = False
 
     def __init__(self, tokens: batches.Tokens) -> None:
         self._tokens, self._inputs = tokens, tokens.inputs

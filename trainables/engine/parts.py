@@ -12,7 +12,8 @@ A trainable gives `build`, and may give more, each a function of its Config:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from trainables.engine import (
     loop,
     prefix,
     registry,
+    representation,
     seeding,
     vocabulary,
 )
@@ -57,7 +59,7 @@ def stack_key(trainable: str, config: Any) -> Hashable | None:
     return key
 
 
-def _trained_blocks(task: Task, config: Any) -> int | None:
+def trained_blocks(task: Task, config: Any) -> int | None:
     """How many of the encoder's blocks are trained, where some are frozen.
 
     Raises:
@@ -87,23 +89,80 @@ def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
         bound = (binding.bind(task.trainable, config) for config in configs)
         read = registry.load("trainables", task.trainable, "trainable_blocks")
         for config in {read(config): config for config in bound}.values():
-            _trained_blocks(task, config)
+            trained_blocks(task, config)
 
 
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks."""
-    trained = _trained_blocks(task, config)
+    trained = trained_blocks(task, config)
     if trained is not None:
         return prefix.tokens(data, task.model, config.max_length, config.precision, trained)
     return batches.tokenised(data, task.model, config.max_length)
 
 
-def inputs(task: Task, data: TextData, config: Any) -> Inputs:
-    """What the cells of a stack are fed."""
-    if trains_heads(task.trainable):
-        wanted = registry.load("trainables", task.trainable, "representation")(config)
-        return FeatureInputs(features.load(data, task.model, wanted))
-    return TokenInputs(tokens(task, data, config))
+@dataclass(frozen=True, eq=False)
+class StackData:
+    """A stack, ready to be trained.
+
+    Attributes:
+        cells: Its cells. Their rows count through the tables of features one after another, where
+            cells have tables of their own: modulo the rows of the data they are the data's.
+        inputs: All rows.
+        labels: Class ids of the same rows.
+        facts: What to report with each cell.
+    """
+
+    cells: list[StackCell]
+    inputs: Inputs
+    labels: Rows
+    facts: Mapping[str, float]
+
+
+def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> StackData:
+    """Cells that share a stack, with what they are fed.
+
+    Args:
+        task: What they share.
+        data: Its data.
+        members: Each cell with its Config; all of one `stack_key`.
+    """
+    cells = [stack_cell(task, data, cell, config) for cell, config in members]
+    config = members[0][1]
+    if not trains_heads(task.trainable):
+        return StackData(cells, TokenInputs(tokens(task, data, config)), data.labels, {})
+    wanted = registry.load("trainables", task.trainable, "representation")(config)
+    blocks = [(cell.seed, cell.fold) for cell, _ in members]
+    tables = features.tables(data, task.model, wanted, task.split, blocks)
+    offsets = [tables.offsets[block] for block in blocks]
+    placed = [
+        dataclasses.replace(cell, train=cell.train + offset, held_out=cell.held_out + offset)
+        for cell, offset in zip(cells, offsets, strict=True)
+    ]
+    labels = np.tile(data.labels, len(tables.values) // len(data))
+    return StackData(placed, FeatureInputs(tables.values), labels, tables.facts)
+
+
+def make_features(
+    task: Task, data: TextData, configs: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Make the features that configs want and that lie on disk, with all cores, before the cells.
+
+    Args:
+        task: What the cells share.
+        data: Its data.
+        configs: Complete configs.
+
+    Returns:
+        What each extraction had to report, and its seconds, by representation.
+    """
+    wanted = registry.load("trainables", task.trainable, "representation")
+    distinct = dict.fromkeys(wanted(binding.bind(task.trainable, one)) for one in configs)
+    found = {}
+    for one in distinct:
+        if not isinstance(representation.card(one.name), representation.Fitted):
+            made = features.made(data, task.model, one)
+            found[one.name] = {**made.facts, "seconds": made.seconds}
+    return found
 
 
 def module(task: Task, data: TextData, config: Any, seed: int) -> nn.Module:
@@ -112,9 +171,9 @@ def module(task: Task, data: TextData, config: Any, seed: int) -> nn.Module:
     base: Any
     if trains_heads(task.trainable):
         wanted = registry.load("trainables", task.trainable, "representation")(config)
-        base = features.load(data, task.model, wanted).shape[1]
+        base = features.width(data, task.model, wanted)
     else:
-        network, trained = encoder.load_encoder(task.model), _trained_blocks(task, config)
+        network, trained = encoder.load_encoder(task.model), trained_blocks(task, config)
         if trained is not None:
             base = prefix.top(network, trained)
         else:
@@ -136,7 +195,12 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
 
 
 def alone(
-    task: Task, data: TextData, cell: Cell, config: Any, accumulation: int = 1
+    task: Task,
+    data: TextData,
+    cell: Cell,
+    config: Any,
+    accumulation: int = 1,
+    compiled: bool = False,
 ) -> loop.Training:
     """A cell's own training: the plain path, with the fastest attention kernel."""
     return loop.Training(
@@ -145,6 +209,7 @@ def alone(
         config,
         cell.seed,
         accumulation,
+        compiled,
     )
 
 

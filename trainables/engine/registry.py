@@ -28,6 +28,8 @@ _KINDS = {
     "ENCODER": "trainables.encoders",
     "LOSS": "trainables.losses",
     "METRIC": "trainables.metrics",
+    "CLEANING": "trainables.cleaning",
+    "REPRESENTATION": "trainables.representations",
 }
 
 
@@ -96,8 +98,8 @@ def _module(package: str, name: str) -> ModuleType:
 def load_plugin(path: Path | str) -> tuple[str, ...]:
     """Import a user's file and add what it defines to the entries, under the file's own name.
 
-    A file may define SPACE, DATASET, ENCODER, LOSS, METRIC, or a trainable (VERSION, Config,
-    build).
+    A file may define SPACE, DATASET, ENCODER, LOSS, METRIC, CLEANING, REPRESENTATION, or a
+    trainable (VERSION, Config, build).
 
     Returns:
         The packages that gained an entry.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainables.engine import checkpoint, cost, encoder, loop, parts, scoring, sizing, stacks
+from trainables.engine import (
+    checkpoint,
+    cost,
+    encoder,
+    loop,
+    parts,
+    scoring,
+    sizing,
+    stacks,
+    word_vectors,
+)
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.epoch_scores import few_scores
@@ -39,6 +50,10 @@ def _checked_data(task: Task) -> TextData:
     for what, planned, here in (
         (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
         (f"Model {task.model!r}", task.model_fingerprint, encoder.model_fingerprint(task.model)),
+        *(
+            (f"File {file!r}", was, word_vectors.fingerprint(file))
+            for file, was in sorted(task.files.items())
+        ),
     ):
         if planned != here:
             raise TaskChangedError(
@@ -56,6 +71,7 @@ def train_stack(
     stack: int | Literal["auto"] = "auto",
     threads: int | None = None,
     accumulation: int = 1,
+    compiled: bool = False,
     checkpoints: Path | None = None,
 ) -> int | None:
     """Train the cells of a trial and report each as it finishes.
@@ -70,6 +86,7 @@ def train_stack(
         stack: How many to train as one model; 1 trains one after another, on the plain path.
         threads: CPU threads of this process; None leaves torch's choice.
         accumulation: Cut batches of cells that train alone into so many parts to save memory.
+        compiled: Run models through torch.compile.
         checkpoints: Folder below which a cell that trains alone saves its long epochs, until it is
             reported; None saves nothing.
 
@@ -89,16 +106,18 @@ def train_stack(
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
-        size = _size(task, data, group, stack)
-        if len(group) > 1 and not parts.trains_heads(task.trainable):
-            best = max(best or 1, size)
+        found = _size(task, data, group, stack)
+        if found is not None and not parts.trains_heads(task.trainable):
+            best = max(best or 1, found)
+        size = found or 1
         waiting = [group[start : start + size] for start in range(0, len(group), size)]
         while waiting:
             part = waiting.pop(0)
             if len(part) == 1 and not parts.trains_heads(task.trainable):
-                _train_alone(task, data, part[0], accumulation, checkpoints, report)
+                start = partial(parts.alone, task, data, *part[0], accumulation, compiled)
+                _train_alone(data, part[0][0], start, checkpoints, report)
                 continue
-            left = stacks.train(task, data, part, report)
+            left = stacks.train(task, data, part, report, compiled)
             gc.collect()
             if len(left) == 1 and len(part) == 1:
                 report(parts.failed(left[0][0], MemoryError("out of memory")))
@@ -111,29 +130,27 @@ def train_stack(
 
 def _size(
     task: Task, data: TextData, group: Sequence[stacks.Member], wanted: int | Literal["auto"]
-) -> int:
-    """How many of a group to train together; 1 where a probe raises, as its cells then will."""
+) -> int | None:
+    """As `stacks.size`; 1 where a probe raises, as its cells then will."""
     try:
-        return max(1, stacks.size(task, data, group, wanted))
+        return stacks.size(task, data, group, wanted)
     except Exception:
         return 1
 
 
 def _train_alone(
-    task: Task,
     data: TextData,
-    member: stacks.Member,
-    accumulation: int,
+    cell: Cell,
+    start: Callable[[], loop.Training],
     checkpoints: Path | None,
     report: Callable[[CellResult], None],
 ) -> None:
-    cell, _ = member
     folder = None if checkpoints is None else checkpoints / cell.key
     try:
         try:
-            result = _train_cell(task, data, member, accumulation, folder)
+            result = _train_cell(data, cell, start, folder)
         except checkpoint.BrokenCheckpointError:
-            result = _train_cell(task, data, member, accumulation, None)
+            result = _train_cell(data, cell, start, None)
     except loop.DivergedError as error:
         result = CellResult(key=cell.key, status="diverged", error=str(error))
     except Exception as error:  # whatever a trainable does, its neighbours go on
@@ -147,16 +164,15 @@ def _train_alone(
 
 
 def _train_cell(
-    task: Task, data: TextData, member: stacks.Member, accumulation: int, folder: Path | None
+    data: TextData, cell: Cell, start: Callable[[], loop.Training], folder: Path | None
 ) -> CellResult:
     began = time.perf_counter()
     cost.forget_peak()
-    cell, config = member
 
     def few(rows: Rows, probabilities: npt.NDArray[np.float32]) -> Mapping[str, float]:
         return few_scores([data.labels[rows]], [probabilities])[0]
 
-    fit = loop.fit(parts.alone(task, data, cell, config, accumulation), few, folder)
+    fit = loop.fit(start(), few, folder)
     metrics = {
         **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
         "seconds": time.perf_counter() - began,

@@ -45,5 +45,7 @@ def start_stream(seed: int, stream: Stream, *parts: int) -> None:
 def drawing_from(seed: int, stream: Stream, *parts: int) -> Iterator[None]:
     """Let torch's CPU generator draw from one stream inside, and go on as before outside."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(seed, stream, *parts))
+        # Not torch.manual_seed, which also seeds devices, and takes milliseconds where there is no
+        # GPU to seed: it keeps a traceback for the day when there is.
+        torch.default_generator.manual_seed(stream_seed(seed, stream, *parts))
         yield

@@ -36,7 +36,11 @@ class Size:
     seconds: dict[int, float]
 
 
+# Steps of single cells after which a probe, of about 30, is a small part of the whole.
+_STEPS_BEFORE_PROBE = 300
+
 _found: dict[Hashable, Size] = {}
+_steps: dict[Hashable, int] = {}
 _most: list[int] = [_MOST_CELLS]
 
 
@@ -48,6 +52,17 @@ def no_more_than(cells: int) -> None:
 def most() -> int:
     """The size that no stack of this process may exceed."""
     return _most[0]
+
+
+def due(key: Hashable, steps: int) -> bool:
+    """Whether it is time to probe: a short sweep would lose more by it than it gains.
+
+    Args:
+        key: Equal for cells of one cost.
+        steps: That are about to be trained, added up from call to call.
+    """
+    _steps[key] = _steps.get(key, 0) + steps
+    return key in _found or _steps[key] >= _STEPS_BEFORE_PROBE
 
 
 def pick(key: Hashable, seconds: Callable[[int], float], fits: Callable[[], int]) -> Size:

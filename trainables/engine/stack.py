@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
-from trainables.engine import attention
+from trainables.engine import attention, dropout, shared
 from trainables.engine.output import Output
 
 
@@ -53,6 +53,8 @@ class StackedModule(nn.Module):
         # In a list, so that nn.Module does not count its weights; only its code is used.
         self._template = [copy.deepcopy(modules[0]).to("meta")]
         attention.use_in_stack(self._template[0])
+        shared.use_in_stack(self._template[0])
+        dropout.use_in_stack(self._template[0])
 
     def train(self, mode: bool = True) -> StackedModule:
         """Switch dropout and the like of all cells."""
@@ -64,8 +66,9 @@ class StackedModule(nn.Module):
         """Losses and logits of some cells, each on its own batch.
 
         Args:
-            inputs: What a module takes, each tensor with a leading axis of cells.
-            labels: Class ids, (cells, batch).
+            inputs: What a module takes, each tensor with a leading axis of cells; or of batches,
+                if they are fewer: the first is that of the first so many cells, and so on.
+            labels: Class ids, (cells or batches, batch).
             cells: Which cells these are, int64 (cells,); None for all M in order.
 
         Returns:
@@ -82,10 +85,25 @@ class StackedModule(nn.Module):
             output: Output = functional_call(self._template[0], state, (given, classes))
             return output
 
-        stacked: Output = torch.vmap(one, randomness="different")(
-            {**parameters, **buffers}, inputs, labels
-        )
-        return stacked
+        state = {**parameters, **buffers}
+        every = torch.vmap(one, randomness="different")
+        batches, count = len(labels), self.cells if cells is None else len(cells)
+        if batches == count:
+            stacked: Output = every(state, inputs, labels)
+            return stacked
+        of_batch = torch.vmap(one, in_dims=(0, None, None), randomness="different")
+        apart = {name: tensor.unflatten(0, (batches, -1)) for name, tensor in state.items()}
+        given: Output = torch.vmap(of_batch, randomness="different")(apart, inputs, labels)
+        return Output(loss=given.loss.flatten(), logits=given.logits.flatten(0, 1))
+
+    def state_of(self, cell: int) -> dict[str, Tensor]:
+        """The parameters and buffers of one cell, as its own module names them."""
+        buffers = [getattr(self, f"buffer_{i}") for i in range(len(self._buffer_names))]
+        names = [*self._names, *self._buffer_names]
+        stacked = [*self.stacked, *buffers]
+        return {
+            name: tensor[cell].detach().clone() for name, tensor in zip(names, stacked, strict=True)
+        }
 
     @torch.no_grad()
     def keep(self, cells: Tensor) -> None:

@@ -19,7 +19,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from trainables.engine import loop, seeding
+from trainables.engine import loop, seeding, shared
 from trainables.engine.inputs import Inputs
 from trainables.engine.stack import StackedModule
 from trainables.engine.stack_optim import StackedAdamW, clip_gradients
@@ -70,18 +70,21 @@ class StackTraining:
         cells: Of one shape; batch size, schedule and precision must agree, epochs may differ.
         inputs: All rows.
         labels: Class ids of all rows, int64 (rows,).
+        compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
     """
 
-    def __init__(self, cells: Sequence[StackCell], inputs: Inputs, labels: Rows) -> None:
+    def __init__(
+        self, cells: Sequence[StackCell], inputs: Inputs, labels: Rows, compiled: bool = False
+    ) -> None:
         AcceleratorState._reset_state()
         settings = [cell.settings for cell in cells]
-        shared = {(one.batch_size, one.schedule, one.precision) for one in settings}
-        if len(shared) > 1:
+        agreed = {(one.batch_size, one.schedule, one.precision) for one in settings}
+        if len(agreed) > 1:
             raise ValueError(
-                f"cells of a stack must share batch size, schedule and precision, got {shared}; "
+                f"cells of a stack must share batch size, schedule and precision, got {agreed}; "
                 "group cells by the space's shape axes."
             )
-        self.batch_size, self.schedule, precision = shared.pop()
+        self.batch_size, self.schedule, precision = agreed.pop()
         if precision == "fp16" and len(cells) > 1:
             raise ValueError("a stack cannot train in fp16: its cells would share a loss scale.")
         self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision))
@@ -92,6 +95,8 @@ class StackTraining:
         module = StackedModule([cell.module for cell in cells])
         vector = _vectors(settings, module.stacked[0].dtype)
         optimizer = StackedAdamW(module.to(device), vector("learning_rate"), vector("weight_decay"))
+        if compiled:
+            module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
         self.clip = vector("clip_norm")
         sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
@@ -143,19 +148,35 @@ class StackTraining:
         return (total / batches.clamp(min=1)).double().cpu().numpy()
 
     def _batches(self, epoch: int) -> Iterator[list[tuple[Tensor | None, Rows]]]:
-        """For each step the cells that have a batch of one size, None for all, and their rows."""
-        of_cell = [
-            self.inputs.batches(cell.train, self.batch_size, cell.seed, epoch)
-            for cell in self.cells
+        """For each step the cells that have a batch of one size, None for all, and their rows.
+
+        Rows are (cells, batch), or (batches, batch) where so many cells in a row share each.
+        """
+        cells, blocks = self.cells, self._blocks()
+        of_block = [
+            self.inputs.batches(cells[b[0]].train, self.batch_size, cells[b[0]].seed, epoch)
+            for b in blocks
         ]
-        for number in range(max(map(len, of_cell))):
-            lengths = np.array([len(b[number]) if number < len(b) else 0 for b in of_cell])
+        every = list(range(len(cells)))
+        for number in range(max(map(len, of_block))):
+            # Blocks go together whose batches have one size, and that have as many cells.
+            alike: dict[tuple[int, int], list[int]] = {}
+            for place, batches in enumerate(of_block):
+                if number < len(batches):
+                    size = len(batches[number]), len(blocks[place])
+                    alike.setdefault(size, []).append(place)
             step: list[tuple[Tensor | None, Rows]] = []
-            for many in np.unique(lengths[lengths > 0])[::-1]:
-                mine = np.flatnonzero(lengths == many)
-                rows = np.stack([of_cell[i][number] for i in mine])
-                step.append((None if len(mine) == len(of_cell) else torch.as_tensor(mine), rows))
+            for size in sorted(alike, reverse=True):
+                mine = [cell for place in alike[size] for cell in blocks[place]]
+                rows = np.stack([of_block[place][number] for place in alike[size]])
+                step.append((None if mine == every else torch.as_tensor(mine), rows))
             yield step
+
+    def _blocks(self) -> list[list[int]]:
+        """Cells that are given their batches together; each alone where a batch is no burden."""
+        if not self.inputs.shared:
+            return [[number] for number in range(len(self.cells))]
+        return shared.blocks(self.cells)
 
     def _labels(self, rows: Rows) -> Tensor:
         return self.labels[torch.as_tensor(rows, device=self.labels.device)]
@@ -164,6 +185,8 @@ class StackTraining:
     def predict(self) -> list[npt.NDArray[np.float32]]:
         """Class probabilities of each cell's held-out rows, (held_out, classes) each."""
         self.module.eval()
+        if self.inputs.shared:
+            return self._predict_shared()
         parts = [self.inputs.scoring(cell.held_out, self.batch_size) for cell in self.cells]
         most = max(len(part) for of_cell in parts for part in of_cell)
         at_once = min(len(parts), self.inputs.cells_at_once(most))
@@ -175,6 +198,22 @@ class StackTraining:
                 for i, found in zip(group, logits, strict=True):
                     given[i].append(found)
         return [self._in_order(*both) for both in zip(self.cells, parts, given, strict=True)]
+
+    def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
+        """`predict`, with the held-out rows of a block given to its cells once."""
+        found: list[npt.NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(self.cells)
+        for block in self._blocks():
+            rows = self.cells[block[0]].held_out[None]
+            inputs, labels = self.inputs.at(rows), self._labels(rows)
+            at_once = self.inputs.cells_at_once(rows.size)
+            for start in range(0, len(block), at_once):
+                part = block[start : start + at_once]
+                chosen = torch.as_tensor(part, device=self.accelerator.device)
+                logits = self.module(inputs, labels, chosen).logits
+                given = torch.softmax(logits.float(), dim=-1).cpu().numpy()
+                for cell, probabilities in zip(part, given, strict=True):
+                    found[cell] = probabilities
+        return found
 
     def _score(self, rows: list[list[Rows]], group: range) -> list[npt.NDArray[np.float32]]:
         """Probabilities of one part of the held-out rows of each cell of a group."""
@@ -223,6 +262,7 @@ def fit_stack(
     labels: Rows,
     score: Scorer,
     finished: Callable[[int, loop.Fit | loop.DivergedError], None],
+    compiled: bool = False,
 ) -> None:
     """Train a stack and hand over each cell at the end of its last epoch.
 
@@ -232,9 +272,12 @@ def fit_stack(
         labels: Class ids of all rows, int64 (rows,).
         score: Metrics after an epoch.
         finished: Told (number of the cell, what training it gave).
+        compiled: See `StackTraining`.
     """
-    training = StackTraining(cells, inputs, labels)
     numbers = list(range(len(cells)))
+    if inputs.shared:  # in a row, so that a stack's weights need not be gathered
+        numbers = [number for block in shared.blocks(cells) for number in block]
+    training = StackTraining([cells[number] for number in numbers], inputs, labels, compiled)
     epochs: list[list[Mapping[str, float]]] = [[] for _ in cells]
     lost: set[int] = set()
     for epoch in range(max(cell.settings.epochs for cell in cells)):
@@ -244,7 +287,8 @@ def fit_stack(
         scores = score([labels[cell.held_out] for cell in training.cells], probabilities)
         seconds = (time.perf_counter() - began) / len(numbers)
         going = []
-        for place, (number, cell) in enumerate(zip(numbers, training.cells, strict=True)):
+        for place in np.argsort(numbers).tolist():
+            number, cell = numbers[place], training.cells[place]
             loss = float(losses[place])
             head = {"epoch": epoch + 1.0, "train_loss": loss}
             epochs[number].append({**head, **scores[place], "seconds": seconds})
@@ -260,6 +304,7 @@ def fit_stack(
                 going.append(place)
         if not set(going) - {place for place, number in enumerate(numbers) if number in lost}:
             break
+        going.sort()
         if len(going) < len(numbers):
             training.keep(going)
             numbers = [numbers[place] for place in going]

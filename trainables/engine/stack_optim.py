@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -14,6 +11,8 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 # Cells of so many weights are stepped one after another by torch's fused kernel, which reads and
 # writes each weight once; smaller ones all at once, since a call would cost more than it does.
 LEAST_APART = 2**18
+# Weights that are stepped together: a pass over them finds what the pass before it left in cache.
+_VALUES_AT_ONCE = 2**16
 
 
 class StackedAdamW(torch.optim.Optimizer):
@@ -50,57 +49,54 @@ class StackedAdamW(torch.optim.Optimizer):
         self.cells: Tensor | None = None
         self._trained = trained
         weights = sum(p.numel() for p in trained) // module.cells
-        self._apart: list[torch.optim.AdamW] | None = None
-        if weights >= (LEAST_APART if least_apart is None else least_apart):
-            self._apart = [self._of_cell(cell) for cell in range(module.cells)]
+        self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move the cells of `cells` by their gradients."""
-        if self._apart is None:
-            self._step_together()
+        if self._apart:
+            self._step_apart()
         else:
-            self._step_apart(self._apart)
+            self._step_together()
         self.steps[slice(None) if self.cells is None else self.cells] += 1
 
-    def _of_cell(self, cell: int) -> torch.optim.AdamW:
-        """Torch's own optimizer on views of one cell's weights."""
-        decay = float(self.weight_decays[cell])
-        views = [p.detach()[cell] for p in self._trained]
-        groups = [
-            {"params": [v for v in views if v.ndim > 1], "weight_decay": decay},
-            {"params": [v for v in views if v.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=1.0,
-            betas=_BETAS,
-            eps=_EPSILON,
-            fused=True,
-        )
-
-    def _views(self, cell: int) -> Iterator[Tensor]:
-        """One cell's part of every parameter, matrices first, as its own optimizer has them."""
-        for wanted in (True, False):
-            yield from (p for p in self._trained if (p.ndim > 2) == wanted)
-
-    def _step_apart(self, apart: list[torch.optim.AdamW]) -> None:
+    def _step_apart(self) -> None:
+        """Cell by cell, by the kernel of torch's own optimizer, whose class takes as long again."""
         rates = (self.learning_rates * self.factors).tolist()
-        for cell in range(len(apart)) if self.cells is None else self.cells.tolist():
-            for group in apart[cell].param_groups:
-                group["lr"] = rates[cell]
-            own = [view for group in apart[cell].param_groups for view in group["params"]]
-            for view, parameter in zip(own, self._views(cell), strict=True):
-                view.grad = None if parameter.grad is None else parameter.grad[cell]
-            apart[cell].step()
-            for view in own:
-                view.grad = None
+        decays, counts = self.weight_decays.tolist(), self.steps.tolist()
+        moved = [p for p in self._trained if p.grad is not None]
+        for parameter in moved:
+            if not self.state[parameter]:
+                self.state[parameter]["first"] = torch.zeros_like(parameter)
+                self.state[parameter]["second"] = torch.zeros_like(parameter)
+        for cell in range(len(rates)) if self.cells is None else self.cells.tolist():
+            # Matrices are decayed, vectors are not.
+            for decay, wide in ((decays[cell], True), (0.0, False)):
+                own = [p for p in moved if (p.ndim > 2) == wide]
+                if not own:
+                    continue
+                count = torch.tensor(float(counts[cell] + 1), device=own[0].device)
+                torch._fused_adamw_(
+                    [p.detach()[cell] for p in own],
+                    [p.grad[cell] for p in own if p.grad is not None],
+                    [self.state[p]["first"][cell] for p in own],
+                    [self.state[p]["second"][cell] for p in own],
+                    [],
+                    [count] * len(own),
+                    amsgrad=False,
+                    beta1=_BETAS[0],
+                    beta2=_BETAS[1],
+                    lr=rates[cell],
+                    weight_decay=decay,
+                    eps=_EPSILON,
+                    maximize=False,
+                )
 
     def _step_together(self) -> None:
-        cells = slice(None) if self.cells is None else self.cells
-        steps = self.steps[cells] + 1
-        rates = (self.learning_rates * self.factors)[cells]
-        shrink = 1 - rates * self.weight_decays[cells]
+        numbers = torch.arange(len(self.steps)) if self.cells is None else self.cells
+        steps = self.steps[numbers] + 1
+        rates = (self.learning_rates * self.factors)[numbers]
+        shrink = 1 - rates * self.weight_decays[numbers]
         first, second = _BETAS
         # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with the corrections taken out of the
         # tensors: two passes over the parameters less.
@@ -114,20 +110,41 @@ class StackedAdamW(torch.optim.Optimizer):
             if not state:
                 state["first"] = torch.zeros_like(parameter)
                 state["second"] = torch.zeros_like(parameter)
-            gradient = parameter.grad[cells]
-            moment, square = state["first"][cells], state["second"][cells]
-            moment.lerp_(gradient, 1 - first)
-            square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-            step = square.sqrt().add_(_along(epsilons, parameter))
-            torch.div(moment, step, out=step)
-            step.mul_(_along(sizes, parameter))
-            moved = parameter[cells]
-            if parameter.ndim > 2:
-                moved.mul_(_along(shrink, parameter))
-            moved.add_(step)
-            if self.cells is not None:  # what was taken by number is a copy
-                state["first"][cells], state["second"][cells] = moment, square
-                parameter[cells] = moved
+            scales = [_along(values, parameter) for values in (sizes, epsilons, shrink)]
+            for part in self._parts(parameter, len(numbers)):
+                at = part if self.cells is None else self.cells[part]
+                self._move(parameter, at, *(values[part] for values in scales))
+
+    @staticmethod
+    def _parts(parameter: Tensor, cells: int) -> list[slice]:
+        """Cells to step at once: with a host, as many as its cache holds from pass to pass."""
+        most = cells
+        if parameter.device.type == "cpu":
+            most = max(1, _VALUES_AT_ONCE * len(parameter) // max(1, parameter.numel()))
+        return [slice(start, min(start + most, cells)) for start in range(0, cells, most)]
+
+    def _move(
+        self, parameter: Tensor, at: slice | Tensor, size: Tensor, epsilon: Tensor, shrink: Tensor
+    ) -> None:
+        """One step of one parameter of some cells."""
+        first, second = _BETAS
+        state, gradient = self.state[parameter], parameter.grad
+        if gradient is None:
+            return
+        gradient = gradient[at]
+        moment, square = state["first"][at], state["second"][at]
+        moment.lerp_(gradient, 1 - first)
+        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        step = square.sqrt().add_(epsilon)
+        torch.div(moment, step, out=step)
+        step.mul_(size)
+        moved = parameter[at]
+        if parameter.ndim > 2:
+            moved.mul_(shrink)
+        moved.add_(step)
+        if not isinstance(at, slice):  # what was taken by number is a copy
+            state["first"][at], state["second"][at] = moment, square
+            parameter[at] = moved
 
     @torch.no_grad()
     def keep(self, cells: Tensor) -> None:
@@ -140,13 +157,6 @@ class StackedAdamW(torch.optim.Optimizer):
             setattr(self, name, getattr(self, name)[cells])
         for state in self.state.values():
             state["first"], state["second"] = state["first"][cells], state["second"][cells]
-        if self._apart is None:
-            return
-        self._apart = [self._apart[cell] for cell in cells.tolist()]
-        for cell, optimizer in enumerate(self._apart):
-            own: Any = [view for group in optimizer.param_groups for view in group["params"]]
-            for view, parameter in zip(own, self._views(cell), strict=True):
-                view.data = parameter.detach()[cell]
 
 
 def _along(values: Tensor, parameter: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
@@ -45,47 +46,58 @@ def grouped(
 
 def size(
     task: Task, data: TextData, members: Sequence[Member], wanted: int | Literal["auto"]
-) -> int:
-    """How many of a group's cells to train as one model.
+) -> int | None:
+    """How many of a group's cells to train as one model; None where that is not known yet.
 
     Args:
         task: What the cells share.
         data: Its data.
         members: Cells that may share a stack.
-        wanted: A number, or "auto" for what a probe finds fastest.
+        wanted: A number, or "auto" for what a probe finds fastest, once this process has trained
+            for so long that a probe is a small part of it.
     """
-    _, config = members[0]
+    cell, config = members[0]
     if parts.trains_heads(task.trainable):
         return len(members) if wanted == "auto" else wanted
-    if len(members) == 1 or config.precision == "fp16":
-        return 1
     if wanted != "auto":
-        return min(wanted, sizing.most())
+        return 1 if config.precision == "fp16" else min(wanted, sizing.most())
+    if config.precision == "fp16" or parts.stack_key(task.trainable, config) is None:
+        return 1
+    steps = math.ceil(len(parts.rows(task, data, cell)[0]) / config.batch_size)
+    if not sizing.due(_kind(task, config), steps * sum(one.epochs for _, one in members)):
+        return None
     return _probed(task, data, members[0]).cells
+
+
+def _kind(task: Task, config: Any) -> Hashable:
+    """Equal for cells of one cost."""
+    shape = parts.stack_key(task.trainable, config)
+    return (task.trainable, task.data_fingerprint, task.model_fingerprint, shape)
 
 
 def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
     """What a probe finds fastest for cells like this one."""
     cell, config = member
-    shape = parts.stack_key(task.trainable, config)
-    key = (task.trainable, task.data_fingerprint, task.model_fingerprint, shape)
 
     def seconds(many: int) -> float:
         training: stack_loop.StackTraining | loop.Training
         if many == 1:
             training = parts.alone(task, data, cell, config)
         else:
-            copies = [parts.stack_cell(task, data, cell, config) for _ in range(many)]
-            training = stack_loop.StackTraining(
-                copies, parts.inputs(task, data, config), data.labels
-            )
+            training = _copies(task, data, member, many)
         return _seconds_per_step(training, _STEPS_PROBED) / many
 
     def fits() -> int:
         training = parts.alone(task, data, cell, config)
         return sizing.free_bytes() // sizing.cell_bytes(training.module, training.largest_loss)
 
-    return sizing.pick(key, seconds, fits)
+    return sizing.pick(_kind(task, config), seconds, fits)
+
+
+def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_loop.StackTraining:
+    """The training of a stack of copies of a cell."""
+    stack = parts.stack(task, data, [member] * many)
+    return stack_loop.StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
 def _seconds_per_step(training: stack_loop.StackTraining | loop.Training, steps: int) -> float:
@@ -102,6 +114,7 @@ def train(
     data: TextData,
     members: Sequence[Member],
     report: Callable[[CellResult], None],
+    compiled: bool = False,
 ) -> list[Member]:
     """Train cells as one batched model and report each at the end of its last epoch.
 
@@ -110,6 +123,7 @@ def train(
         data: Its data.
         members: Cells that may share a stack.
         report: Called with each result.
+        compiled: See `stack_loop.StackTraining`.
 
     Returns:
         The cells for which the memory was too small; empty in most cases.
@@ -121,7 +135,7 @@ def train(
         report(result)
 
     try:
-        _train(task, data, members, tell)
+        _train(task, data, members, tell, compiled)
         return []
     except Exception as error:  # whatever a trainable does, other stacks go on
         left = [member for member in members if member[0].key not in told]
@@ -133,20 +147,25 @@ def train(
 
 
 def _train(
-    task: Task, data: TextData, members: Sequence[Member], report: Callable[[CellResult], None]
+    task: Task,
+    data: TextData,
+    members: Sequence[Member],
+    report: Callable[[CellResult], None],
+    compiled: bool,
 ) -> None:
     began = time.perf_counter()
     cost.forget_peak()
-    given = parts.inputs(task, data, members[0][1])
-    cells = [parts.stack_cell(task, data, *member) for member in members]
+    stack = parts.stack(task, data, members)
 
     def finished(number: int, fit: loop.Fit | loop.DivergedError) -> None:
         cell = members[number][0]
         if isinstance(fit, loop.DivergedError):
             report(CellResult(key=cell.key, status="diverged", error=str(fit)))
             return
+        rows = fit.rows % len(data)  # of its own table
         metrics = {
-            **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
+            **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
+            **stack.facts,
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
             "peak_memory_mib": cost.peak_mib(),
@@ -157,12 +176,12 @@ def _train(
                 status="done",
                 metrics=metrics,
                 epochs=tuple(fit.epochs),
-                rows=fit.rows,
+                rows=rows,
                 probabilities=fit.probabilities,
             )
         )
 
-    stack_loop.fit_stack(cells, given, data.labels, few_scores, finished)
+    stack_loop.fit_stack(stack.cells, stack.inputs, stack.labels, few_scores, finished, compiled)
 
 
 def measure(
@@ -190,8 +209,7 @@ def measure(
     if many == 1:
         training = parts.alone(task, data, cell, config)
     else:
-        copies = [parts.stack_cell(task, data, cell, config) for _ in range(many)]
-        training = stack_loop.StackTraining(copies, parts.inputs(task, data, config), data.labels)
+        training = _copies(task, data, (cell, config), many)
     start = (time.perf_counter() - began) / many
     per_step = _seconds_per_step(training, steps) / many
     began = time.perf_counter()

@@ -19,7 +19,7 @@ from trainables.engine.textdata import TextData
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "cache"))
-    features.load.cache_clear()
+    features.made.cache_clear()
     return tmp_path / "cache"
 
 
@@ -48,7 +48,7 @@ def test_the_encoder_runs_once_per_data_and_model(
 ) -> None:
     wanted = Representation(name="encoder-mean", max_length=16)
     first = features.load(data, str(tiny_encoder), wanted)
-    features.load.cache_clear()  # as in another process
+    features.made.cache_clear()  # as in another process
 
     def never(*_: object) -> None:
         raise AssertionError("the encoder ran again")

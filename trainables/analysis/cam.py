@@ -1,0 +1,122 @@
+"""Class activation maps on words.
+
+Equation (2), section 3.2 of Better Reasoning Behind Classification Predictions with BERT for Fake
+News Detection (Lee), after Zhou et al., 2016:
+
+    M_c(l) = sum_k  w_k^c f_k(l)
+
+    paper   here                          shape
+    l       a part: token, word or term   (parts,)
+    f_k(l)  `Parts.vectors`               (parts, width)
+    w_k^c   weight of the linear layer    (classes, width)
+
+The linear layer stands on the mean over parts, so the scores of a text add up to its logit without
+the bias, times the number of parts (`Parts.divisor`).
+
+A softmax does not change when one vector is added to the weights of all classes, so M_c holds
+whatever the layer was drawn with, for all classes alike: after a short training that is most of it.
+`centred` takes the mean over classes off the weights. The probabilities are the same, equation (2)
+holds for the layer so written, and a word that speaks for one of two classes speaks against the
+other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.engine.representation import Floats, Parts
+
+# Share of a text's words that is marked, section 4.2.
+MARKED = 0.1
+
+
+@dataclass(frozen=True)
+class LinearLayer:
+    """A classifier's last layer.
+
+    Attributes:
+        weight: float32 (classes, width).
+        bias: float32 (classes,).
+    """
+
+    weight: Floats
+    bias: Floats
+
+    def centred(self) -> LinearLayer:
+        """The layer with the same probabilities whose weights sum to 0 over classes."""
+        return LinearLayer(
+            self.weight - self.weight.mean(axis=0), self.bias - self.bias.mean(axis=0)
+        )
+
+    def logits(self, parts: Parts) -> Floats:
+        """Logits of a text, (classes,)."""
+        given: Floats = self.weight @ parts.features + self.bias
+        return given
+
+    def probabilities(self, parts: Parts) -> Floats:
+        """Class probabilities of a text, (classes,)."""
+        logits = self.logits(parts)
+        powers: Floats = np.exp(logits - logits.max())
+        shares: Floats = powers / powers.sum()
+        return shares
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a text with its score: the sum of its parts'.
+
+    Attributes:
+        text: As it stands in the text; of a term without a place, the term.
+        span: Where it stands, (begin, end) in characters; None without a place.
+        score: M_c of the word.
+    """
+
+    text: str
+    span: tuple[int, int] | None
+    score: float
+
+
+def scores(parts: Parts, layer: LinearLayer) -> npt.NDArray[np.float64]:
+    """M_c of every part for every class, float64 (classes, parts)."""
+    return layer.weight.astype(np.float64) @ parts.vectors.astype(np.float64).T
+
+
+def words(parts: Parts, of_parts: npt.NDArray[np.float64]) -> list[Word]:
+    """The words of a text in their order, their pieces joined and their scores added.
+
+    Parts of no word, [CLS] and [SEP], are left out.
+
+    Args:
+        parts: The text's parts.
+        of_parts: A score each, (parts,).
+    """
+    found: list[Word] = []
+    last = -1
+    for word, span, group, score in zip(
+        parts.words, parts.spans, parts.groups, of_parts.tolist(), strict=True
+    ):
+        if group < 0:
+            continue
+        if group == last and found:
+            before = found[-1]
+            joined = before.text + word.removeprefix("##")
+            whole = None
+            if before.span is not None and span is not None:
+                whole = (before.span[0], span[1])
+                joined = parts.text[slice(*whole)]
+            found[-1] = Word(joined, whole, before.score + score)
+        else:
+            shown = word if span is None else parts.text[slice(*span)]
+            found.append(Word(shown, span, score))
+        last = group
+    return found
+
+
+def marked(of_words: list[Word], share: float = MARKED) -> set[int]:
+    """Places of the words with the highest scores: a share of them, at least one."""
+    most = max(1, round(share * len(of_words))) if of_words else 0
+    order = sorted(range(len(of_words)), key=lambda i: (-of_words[i].score, i))
+    return set(order[:most])

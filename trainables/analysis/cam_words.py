@@ -1,0 +1,139 @@
+"""Aggregated class activation maps: which words push towards a class over a whole data set.
+
+What makes fake news fake: the words with the highest mean score for the class, over all their
+occurrences in all texts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.analysis import cam
+from trainables.analysis.pca import COLOURS
+from trainables.engine.representation import Parts
+
+Floats = npt.NDArray[np.float64]
+
+_SHARE, _FEWEST = 0.005, 3
+
+
+@dataclass(frozen=True)
+class WordMean:
+    """A word's mean score for a class.
+
+    Attributes:
+        word: In lower case.
+        mean: Of M_c over its occurrences.
+        count: Its occurrences.
+        texts: Texts that hold it.
+    """
+
+    word: str
+    mean: float
+    count: int
+    texts: int
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The words of a whole data set.
+
+    Attributes:
+        ranked: The words of the highest mean score of each class, best first.
+        texts: Texts that were read.
+        cut: Texts that were read to the limit only.
+        least_texts: Words of fewer texts were left out: their means are luck.
+    """
+
+    ranked: dict[str, list[WordMean]]
+    texts: int
+    cut: int
+    least_texts: int
+
+
+def aggregate(
+    texts: Iterable[Parts],
+    layer: cam.LinearLayer,
+    label_names: Sequence[str],
+    *,
+    least_texts: int | None,
+    most: int,
+) -> Aggregate:
+    """The words that push towards each class.
+
+    Args:
+        texts: The parts of each text; one after another, so that they need not fit into memory.
+        layer: The classifier.
+        label_names: Class names by id.
+        least_texts: Leave out words of fewer texts; None leaves out those of under 0.5% of the
+            texts, and of under 3.
+        most: Words per class.
+    """
+    totals: dict[str, Floats] = {}
+    counts: Counter[str] = Counter()
+    holding: Counter[str] = Counter()
+    read = cut = 0
+    for parts in texts:
+        of_class = cam.scores(parts, layer)
+        by_class = [cam.words(parts, of_class[label]) for label in range(len(label_names))]
+        for versions in zip(*by_class, strict=True):
+            word = versions[0].text.lower()
+            values = np.array([version.score for version in versions])
+            totals[word] = totals[word] + values if word in totals else values
+            counts[word] += 1
+        holding.update({word.text.lower() for word in by_class[0]})
+        read += 1
+        cut += parts.cut
+    least = max(_FEWEST, round(_SHARE * read)) if least_texts is None else least_texts
+    ranked = {}
+    for label, name in enumerate(label_names):
+        rows = [
+            WordMean(word, float(total[label]) / counts[word], counts[word], holding[word])
+            for word, total in totals.items()
+            if holding[word] >= least
+        ]
+        ranked[name] = sorted(rows, key=lambda row: (-row.mean, row.word))[:most]
+    return Aggregate(ranked, read, cut, least)
+
+
+def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: int = 20) -> None:
+    """Draw the first words of each class as bars, a panel a class.
+
+    Args:
+        ranked: As `aggregate` gives it.
+        title: Above the panels.
+        path: The picture's file; its ending says the format.
+        most: Bars a panel.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(ranked))
+    rows = -(-len(ranked) // columns)
+    figure = Figure(figsize=(4.2 * columns, 0.8 + 0.27 * most * rows), layout="constrained")
+    figure.suptitle(title)
+    # Figures without pyplot: no state is shared, and nothing needs to be closed.
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for number, (panel, (name, found)) in enumerate(zip(panels, ranked.items(), strict=False)):
+        shown = found[:most][::-1]
+        panel.barh(
+            range(len(shown)),
+            [row.mean for row in shown],
+            color=COLOURS[number % len(COLOURS)],
+            height=0.7,
+        )
+        # A dollar would start a formula.
+        names = [row.word.replace("$", r"\$") for row in shown]
+        panel.set_yticks(range(len(shown)), names, fontsize=8)
+        panel.set_title(name)
+        panel.set_xlabel("mean score of the word for this class", fontsize=8)
+        panel.tick_params(axis="x", labelsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+    for panel in panels[len(ranked) :]:
+        panel.set_visible(False)
+    figure.savefig(path, dpi=130)

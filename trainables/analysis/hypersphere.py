@@ -1,0 +1,71 @@
+"""Alignment and uniformity: how good a representation is, measured on the unit hypersphere.
+
+Wang and Isola, ICML 2020, as the slides "contrastive learning" quote them:
+
+    l_align   = E_{(x, x+) ~ p_pos} || f(x) - f(x+) ||^2
+    l_uniform = log E_{x, y} exp(-2 || f(x) - f(y) ||^2)
+
+Embeddings are scaled to length 1 first. Positive pairs are all pairs of different rows of one
+class; the pairs of the second formula are all pairs of different rows. Both: lower is better;
+alignment lies in [0, 4], uniformity in [-8, 0].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_ROWS_AT_ONCE = 512
+
+
+def on_sphere(embeddings: npt.NDArray[np.floating]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Rows scaled to length 1, and which rows have a direction at all: zeros are left out."""
+    wide = np.asarray(embeddings, np.float64)
+    lengths = np.linalg.norm(wide, axis=1)
+    kept = lengths > 0
+    return wide[kept] / lengths[kept, None], kept
+
+
+def alignment(embeddings: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> float:
+    """Mean squared distance of two different rows of one class.
+
+    Args:
+        embeddings: (rows, width), any scale.
+        labels: Class ids, (rows,).
+
+    Raises:
+        ValueError: if no class has two rows.
+    """
+    sphere, kept = on_sphere(embeddings)
+    total = pairs = 0.0
+    for label in np.unique(labels[kept]):
+        rows = sphere[labels[kept] == label]
+        n = len(rows)
+        # The sum over ordered pairs of |a - b|^2 = 2 - 2 a.b, without making the pairs.
+        total += 2.0 * n * n - 2.0 * float(np.square(rows.sum(axis=0)).sum())
+        pairs += n * (n - 1)
+    if not pairs:
+        raise ValueError("alignment wants a class of at least 2 rows, found none.")
+    return total / pairs
+
+
+def uniformity(embeddings: npt.NDArray[np.floating]) -> float:
+    """Logarithm of the mean Gaussian potential of two different rows.
+
+    Args:
+        embeddings: (rows, width), any scale.
+
+    Raises:
+        ValueError: with fewer than 2 rows.
+    """
+    sphere, _ = on_sphere(embeddings)
+    n = len(sphere)
+    if n < 2:
+        raise ValueError(f"uniformity wants at least 2 rows that are not zero, found {n}.")
+    total = 0.0
+    for start in range(0, n, _ROWS_AT_ONCE):
+        cosines = sphere[start : start + _ROWS_AT_ONCE] @ sphere.T
+        total += float(np.exp(-2 * (2 - 2 * cosines)).sum())
+    return float(np.log((total - n) / (n * (n - 1))))

@@ -1,0 +1,79 @@
+"""How well a representation keeps classes apart, in numbers: what stands beside its picture."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import silhouette_score
+from sklearn.preprocessing import StandardScaler
+
+from trainables.analysis import hypersphere
+from trainables.analysis.pca import plane
+
+Floats = npt.NDArray[np.floating]
+Labels = npt.NDArray[np.int64]
+
+# The silhouette compares every row with every other.
+_MOST_ROWS = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Separation:
+    """Numbers of one representation on the test part.
+
+    Attributes:
+        linear: Linear separability: test accuracy of a logistic regression on all dimensions
+            (standardised, scikit-learn's, C = 1) fitted on the training part.
+        in_plane: The same in the picture's plane, fitted and scored on the points that it shows:
+            how much of the classes a straight line through the picture parts.
+        silhouette: Mean silhouette of the classes, in [-1, 1], higher is better (Rousseeuw, 1987).
+        alignment: See `hypersphere.alignment`; lower is better.
+        uniformity: See `hypersphere.uniformity`; lower is better.
+    """
+
+    linear: float
+    in_plane: float
+    silhouette: float
+    alignment: float
+    uniformity: float
+
+
+def measure(train: Floats, train_labels: Labels, test: Floats, test_labels: Labels) -> Separation:
+    """The numbers of a representation.
+
+    Args:
+        train: Features of training rows, (train, width).
+        train_labels: Their classes, (train,).
+        test: Features of test rows, (test, width).
+        test_labels: Their classes, (test,); at least two classes, one of them with two rows.
+    """
+    scaler = StandardScaler().fit(train)
+    points, _ = plane(test)
+    silhouette = silhouette_score(
+        test,
+        test_labels,
+        sample_size=_MOST_ROWS if len(test) > _MOST_ROWS else None,
+        random_state=0,
+    )
+    return Separation(
+        linear=_accuracy(
+            scaler.transform(train), train_labels, scaler.transform(test), test_labels
+        ),
+        in_plane=_accuracy(points, test_labels, points, test_labels),
+        silhouette=float(silhouette),
+        alignment=hypersphere.alignment(test, test_labels),
+        uniformity=hypersphere.uniformity(test),
+    )
+
+
+def _accuracy(train: Floats, train_labels: Labels, test: Floats, test_labels: Labels) -> float:
+    with warnings.catch_warnings():
+        # After so many steps the last digits of the optimum change no third digit here.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = LogisticRegression(max_iter=500).fit(train, train_labels)
+    return float(fitted.score(test, test_labels))

@@ -1,0 +1,80 @@
+"""Correlation of the tokens of one sentence before and after the encoder (Lee's figure 7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.engine import representation
+from trainables.engine.representation import Fitted, Representation
+
+# The sentence of figure 7.
+SENTENCE = (
+    "president donald trump turned up the heat on friday on fellow republicans in the u.s. senate "
+    "to pass a bill dismantling the obamacare"
+)
+_MOST_TOKENS = 60  # more cannot be read
+_SIDES = {"before": "word-embeddings", "after": "encoder-mean"}
+
+
+def matrices(
+    sentence: str, model: str, max_length: int = _MOST_TOKENS
+) -> tuple[list[str], dict[str, npt.NDArray[np.float64]]]:
+    """The tokens of a sentence, and how their vectors correlate over dimensions.
+
+    Args:
+        sentence: The text; it is cut after `max_length` tokens.
+        model: Reference of the encoder.
+        max_length: Tokens, special ones counted.
+
+    Returns:
+        The tokens, without special ones, and "before" (word embeddings) and "after" (the encoder's
+        output), each (tokens, tokens) of Pearson's r.
+    """
+    tokens: list[str] = []
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    for side, name in _SIDES.items():
+        card = representation.card(name)
+        if isinstance(card, Fitted):
+            raise TypeError(f"{name} must be made by an encoder.")
+        wanted = Representation(name=name, max_length=max_length)
+        given = card.parts([sentence], model, wanted)
+        if given is None:
+            raise TypeError(f"{name} must be a mean over tokens.")
+        (parts,) = given
+        real = [i for i, group in enumerate(parts.groups) if group >= 0]
+        tokens = [parts.words[i] for i in real]
+        found[side] = np.atleast_2d(np.corrcoef(parts.vectors[real].astype(np.float64)))
+    return tokens, found
+
+
+def picture(
+    tokens: list[str], found: dict[str, npt.NDArray[np.float64]], title: str, path: Path
+) -> None:
+    """Draw both matrices side by side, the tokens on both axes.
+
+    Args:
+        tokens: As `matrices` gives them.
+        found: The same.
+        title: Above them.
+        path: The picture's file.
+    """
+    from matplotlib.figure import Figure
+
+    side = max(4.5, 0.21 * len(tokens) + 1.2)
+    figure = Figure(figsize=(2 * side + 1.0, side + 0.6), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(1, 2)
+    names = {"before": "word embeddings, before the encoder", "after": "after the encoder"}
+    shown = [token.replace("$", r"\$") for token in tokens]
+    for drawn, (key, matrix) in zip(axes, found.items(), strict=True):
+        image = drawn.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
+        off = matrix[~np.eye(len(matrix), dtype=bool)]
+        mean = float(off.mean()) if len(off) else 1.0
+        drawn.set_title(f"{names[key]} (mean r off the diagonal {mean:.2f})", fontsize=10)
+        drawn.set_xticks(range(len(shown)), shown, rotation=90, fontsize=7)
+        drawn.set_yticks(range(len(shown)), shown, fontsize=7)
+    figure.colorbar(image, ax=list(axes), shrink=0.7, label="Pearson's r")
+    figure.savefig(path, dpi=130)

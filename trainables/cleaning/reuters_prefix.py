@@ -1,0 +1,23 @@
+"""Takes the agency's mark off the head of an article: everything up to "(Reuters) -".
+
+Nearly every real article of the ISOT set begins "WASHINGTON (Reuters) - ", no fake one does: with
+it the set is trivial.
+
+Source: Better Reasoning Behind Classification Predictions with BERT for Fake News Detection (Lee),
+section 4.1 "Dataset": '"..(Reuters) -" is removed from the real news articles'.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Notes of a correction may stand before the place: the longest in the ISOT sample is 197 long.
+_PREFIX = re.compile(r"\A.{0,300}?\(Reuters\)\s*[-\u2013\u2014]\s*", re.DOTALL)
+
+
+def without_prefix(text: str) -> str:
+    """The text without its prefix, or as it is where it has none."""
+    return _PREFIX.sub("", text)
+
+
+CLEANING = without_prefix

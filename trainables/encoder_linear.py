@@ -1,0 +1,123 @@
+"""Lee's final model: an encoder, the mean over its tokens, one linear layer; top blocks trained.
+
+Figure 5(d) of Better Reasoning Behind Classification Predictions with BERT for Fake News Detection,
+with what the paper proposes to try next (section 4.2): "fine-tuning some part of the BERT's
+transformer encoder (e.g., a few top blocks)". With 0 blocks it is the linear evaluation's
+encoder-mean, trained from tokens. The pooled mean is what makes class activation maps exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from trainables.engine import ranges
+from trainables.engine.encoder import real_tokens
+from trainables.engine.output import Output
+from trainables.engine.pooled_encoder import mean_over_tokens
+
+VERSION = 1
+
+_SCHEDULES = ("linear", "cosine")
+_PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters of one cell.
+
+    Attributes:
+        trainable_blocks: How many of the encoder's blocks are trained, from the top: 0 trains the
+            linear layer alone, None everything, embeddings included.
+        learning_rate: Peak rate of AdamW.
+        weight_decay: Of AdamW; none on biases and normalisation.
+        warmup_fraction: Share of the steps that warm up linearly.
+        schedule: "linear" or "cosine" decay after the warm-up.
+        batch_size: Texts a step.
+        max_length: Tokens a text at most, special ones counted.
+        epochs: Passes over the training rows.
+        clip_norm: Largest norm of the gradient; 0 clips nothing.
+        precision: "fp32", "bf16" or "fp16" mixed precision.
+
+    Raises:
+        ValueError: naming each field out of its range.
+    """
+
+    trainable_blocks: int | None
+    learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+    schedule: str
+    batch_size: int
+    max_length: int
+    epochs: int
+    clip_norm: float
+    precision: str
+
+    def __post_init__(self) -> None:
+        rules = {
+            "trainable_blocks at least 0, or none for all": self.trainable_blocks is None
+            or self.trainable_blocks >= 0,
+            "learning_rate above 0": self.learning_rate > 0,
+            "weight_decay at least 0": self.weight_decay >= 0,
+            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
+            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
+            "batch_size at least 1": self.batch_size >= 1,
+            "max_length at least 3": self.max_length >= 3,
+            "epochs at least 1": self.epochs >= 1,
+            "clip_norm at least 0": self.clip_norm >= 0,
+            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+        }
+        ranges.check("encoder_linear", self, rules)
+
+
+class EncoderLinear(nn.Module):
+    """An encoder with a linear layer on the mean over its real tokens.
+
+    Args:
+        encoder: A Hugging Face encoder, or the top blocks of one.
+        num_classes: Classes of the data.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, num_classes: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.classifier = nn.Linear(encoder.config.hidden_size, num_classes)
+
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
+        """Loss and logits of a batch.
+
+        Args:
+            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (batch, length); in
+                a stack the mask is (batch, 1, 1, length).
+            labels: Class ids, (batch,).
+
+        Returns:
+            A scalar loss and logits (batch, classes).
+        """
+        tokens = self.encoder(**inputs).last_hidden_state  # (batch, length, width)
+        logits = self.classifier(mean_over_tokens(tokens, real_tokens(inputs)))
+        return Output(loss=functional.cross_entropy(logits, labels), logits=logits)
+
+
+def map_fault(config: Config) -> str | None:
+    """None: every config has a class activation map."""
+    return None
+
+
+def trainable_blocks(config: Config) -> int | None:
+    """How many of the encoder's blocks are trained; None for all."""
+    return config.trainable_blocks
+
+
+def stack_key(config: Config) -> Config:
+    """What cells of a stack share: all that the loop has no vector for."""
+    return config
+
+
+def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> EncoderLinear:
+    """The module of one cell, its head drawn from torch's current generator."""
+    return EncoderLinear(encoder, num_classes)

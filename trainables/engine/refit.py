@@ -1,0 +1,169 @@
+"""Trains a config once more, on all rows, to be looked into: sweeps keep scores, not models.
+
+A head on frozen features takes milliseconds. A fine-tuned encoder takes what one cell takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.analysis.cam import LinearLayer
+from trainables.engine import (
+    batches,
+    binding,
+    encoder,
+    features,
+    loop,
+    pooled_encoder,
+    prefix,
+    registry,
+    representation,
+    stack_loop,
+    vocabulary,
+)
+from trainables.engine import parts as cell_parts
+from trainables.engine.contract import Scalar, Task
+from trainables.engine.inputs import FeatureInputs
+from trainables.engine.representation import Fitted, Parts
+from trainables.engine.textdata import TextData
+
+# Both loops score held-out rows after an epoch; a few of the training rows do.
+_SCORED = 16
+
+
+class NoMapError(ValueError):
+    """A config's classifier is no linear layer on a mean; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A trained classifier that says what each part of a text adds to a logit.
+
+    Attributes:
+        layer: Its last layer.
+        parts: From texts to their parts, in order.
+    """
+
+    layer: LinearLayer
+    parts: Callable[[Sequence[str]], Iterator[Parts]]
+
+
+def map_fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
+    """Why a config has no class activation map; None if it has one."""
+    if not registry.defines("trainables", trainable, "map_fault"):
+        return (
+            f"The trainable {trainable!r} has no linear layer on a mean over tokens, so no class "
+            "activation map: it is defined for linear_eval, and for triple_entropy with "
+            "pooling=mean."
+        )
+    found = registry.load("trainables", trainable, "map_fault")
+    fault: str | None = found(binding.bind(trainable, config))
+    return fault
+
+
+def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:
+    """Train a config on all rows.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout.
+
+    Raises:
+        NoMapError: if the config has no class activation map.
+        DivergedError: if training diverges.
+    """
+    fault = map_fault(task.trainable, config)
+    if fault is not None:
+        raise NoMapError(fault)
+    bound = binding.bind(task.trainable, config)
+    if cell_parts.trains_heads(task.trainable):
+        return _head(task, data, bound, seed)
+    return _fine_tuned(task, data, bound, seed)
+
+
+def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
+    wanted = registry.load("trainables", task.trainable, "representation")(config)
+    card = representation.card(wanted.name)
+    rows = np.arange(len(data))
+    if isinstance(card, Fitted):
+        table, fitted = card.fit(features.fitted_counts(data, wanted.name), rows)
+        values = torch.from_numpy(table)
+
+        def parts(texts: Sequence[str]) -> Iterator[Parts]:
+            return card.fitted_parts(texts, fitted)
+    else:
+        values = features.load(data, task.model, wanted)
+
+        def parts(texts: Sequence[str]) -> Iterator[Parts]:
+            found = card.parts(texts, task.model, wanted)
+            if found is None:
+                raise NoMapError(f"The features {wanted.name!r} are no sum over parts.")
+            return found
+
+    module = cell_parts.module(task, data, config, seed)
+    cell = stack_loop.StackCell(module, config, seed, rows, rows[:_SCORED])
+    training = stack_loop.StackTraining([cell], FeatureInputs(values), data.labels)
+    for number in range(config.epochs):
+        if not np.isfinite(training.epoch(number)).all():
+            raise loop.DivergedError(f"the refit of {config} diverged in epoch {number + 1}")
+    state = training.stack.state_of(0)
+    return Reader(_layer(state["classifier.weight"], state["classifier.bias"]), parts)
+
+
+def _fine_tuned(task: Task, data: TextData, config: Any, seed: int) -> Reader:
+    tokens = cell_parts.tokens(task, data, config)
+    module = cell_parts.module(task, data, config, seed)
+    rows = np.arange(len(data))
+    cell = loop.CellData(tokens, rows, rows[:_SCORED])
+    training = loop.Training(module, cell, config, seed, accumulation=1)
+    loop.fit(training, lambda _rows, _probabilities: {})
+    device = next(module.parameters()).device
+    hidden = _whole(task, config, module, tokens)
+    module.to(device).eval()
+
+    def parts(texts: Sequence[str]) -> Iterator[Parts]:
+        tokenizer = encoder.load_tokenizer(task.model)
+        return pooled_encoder.token_parts(texts, tokenizer, config.max_length, hidden)
+
+    classifier: Any = module.classifier
+    return Reader(_layer(classifier.weight, classifier.bias), parts)
+
+
+def _whole(
+    task: Task, config: Any, module: Any, tokens: batches.Tokens
+) -> Callable[[dict[str, Tensor]], Tensor]:
+    """The trained encoder from tokens on, for texts whose words the data need not hold."""
+    original = encoder.load_encoder(task.model)
+    trained = cell_parts.trained_blocks(task, config)
+    device = next(module.parameters()).device
+    upper = module.encoder
+    lower: Any = None
+    if trained is None:
+        vocabulary.put_back(upper, original, tokens.vocabulary)
+    else:
+        every = np.arange(original.config.vocab_size)
+        lower = prefix.below(original, trained, every).to(device).eval()
+
+    def hidden(inputs: dict[str, Tensor]) -> Tensor:
+        given = {key: value.to(device) for key, value in inputs.items()}
+        if lower is not None:
+            mask = given["attention_mask"]
+            states = lower(**given).last_hidden_state
+            states = states.masked_fill(~mask.bool().unsqueeze(-1), 0.0)
+            given = {"inputs_embeds": states, "attention_mask": mask}
+        output: Tensor = upper(**given).last_hidden_state
+        return output
+
+    return hidden
+
+
+def _layer(weight: Tensor, bias: Tensor) -> LinearLayer:
+    return LinearLayer(weight.detach().float().cpu().numpy(), bias.detach().float().cpu().numpy())

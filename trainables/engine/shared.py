@@ -1,0 +1,88 @@
+"""Cells of a stack that meet the same batches are given them once.
+
+All configs of one (seed, fold) have the same rows in the same order. Heads on frozen features do so
+little with a batch that to copy it for each of them would cost more than to train them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Rows = npt.NDArray[np.int64]
+
+
+class Placed(Protocol):
+    """What decides which batches a cell meets."""
+
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+    @property
+    def train(self) -> Rows: ...  # noqa: D102
+    @property
+    def held_out(self) -> Rows: ...  # noqa: D102
+
+
+def blocks(cells: Sequence[Placed]) -> list[list[int]]:
+    """Numbers of the cells that agree in seed and rows, in order of their first cell."""
+    found: dict[tuple[int, bytes, bytes], list[int]] = {}
+    for number, cell in enumerate(cells):
+        key = cell.seed, cell.train.tobytes(), cell.held_out.tobytes()
+        found.setdefault(key, []).append(number)
+    return list(found.values())
+
+
+class _Linear(torch.autograd.Function):
+    """A linear layer of many cells on one input: one product with all their weights, side by side.
+
+    The rule for vmap runs where autograd records what it does, so there is no backward to write.
+    """
+
+    @staticmethod
+    def forward(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return functional.linear(inputs, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        raise RuntimeError("a layer of a stack was called outside of one; use nn.Linear there.")
+
+    @staticmethod
+    def vmap(
+        info: Any, dims: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, int]:
+        if dims[0] is not None or dims[1] is None:
+            call = torch.vmap(functional.linear, in_dims=dims)
+            given: Tensor = call(inputs, weight, bias)
+            return given, 0
+        every = weight.movedim(dims[1], 0).flatten(0, 1)
+        beside = None if bias is None else bias.movedim(dims[2], 0).flatten()
+        # This way round the gradient comes out as the weights lie, and need not be copied.
+        outputs = every @ inputs.mT
+        if beside is not None:
+            outputs = outputs + beside[:, None]
+        return outputs.unflatten(-2, (info.batch_size, -1)).movedim(-1, -3), outputs.ndim - 1
+
+
+class _SharedLinear(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:  # torch's own name for it
+        given: Tensor = _Linear.apply(  # type: ignore[no-untyped-call]
+            input, self.weight, self.bias
+        )
+        return given
+
+
+def use_in_stack(module: nn.Module) -> None:
+    """Let a module's linear layers take an input that cells share; changes it in place."""
+    for part in module.modules():
+        if type(part) is nn.Linear:
+            part.__class__ = _SharedLinear

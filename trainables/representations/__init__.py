@@ -1,0 +1,1 @@
+"""Representations of texts by name: a file each, with a REPRESENTATION."""

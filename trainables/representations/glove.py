@@ -1,0 +1,8 @@
+"""Mean of GloVe vectors over the words of a text: case (f) of Lee's table 1.
+
+The Config's `glove` says which vectors: gensim's glove-wiki-gigaword-300 (0.4 GB), or a file.
+"""
+
+from trainables.engine.averaged_words import AveragedWords
+
+REPRESENTATION = AveragedWords(about="mean of GloVe vectors over words", paper=("f", 0.89))

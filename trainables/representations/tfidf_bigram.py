@@ -1,0 +1,13 @@
+"""TF-IDF of the 300 most frequent pairs of words: case (d) of Lee's table 1.
+
+Fitted on the training rows of each cell only.
+"""
+
+from trainables.engine.tfidf import Tfidf
+
+REPRESENTATION = Tfidf(
+    about="TF-IDF of the 300 most frequent pairs of words",
+    ngram=2,
+    stop_words=False,
+    paper=("d", 0.887),
+)

@@ -1,0 +1,13 @@
+"""TF-IDF of the 300 most frequent pairs of words left by stop words: case (c) of Lee's table 1.
+
+Fitted on the training rows of each cell only.
+"""
+
+from trainables.engine.tfidf import Tfidf
+
+REPRESENTATION = Tfidf(
+    about="TF-IDF of the 300 most frequent pairs of words, English stop words removed before",
+    ngram=2,
+    stop_words=True,
+    paper=("c", 0.891),
+)

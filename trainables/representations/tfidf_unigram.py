@@ -1,0 +1,13 @@
+"""TF-IDF of the 300 most frequent words: case (b) of Lee's table 1.
+
+Fitted on the training rows of each cell only.
+"""
+
+from trainables.engine.tfidf import Tfidf
+
+REPRESENTATION = Tfidf(
+    about="TF-IDF of the 300 most frequent words",
+    ngram=1,
+    stop_words=False,
+    paper=("b", 0.901),
+)

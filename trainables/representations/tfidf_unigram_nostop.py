@@ -1,0 +1,13 @@
+"""TF-IDF of the 300 most frequent words, stop words removed: case (a) of Lee's table 1.
+
+Fitted on the training rows of each cell only.
+"""
+
+from trainables.engine.tfidf import Tfidf
+
+REPRESENTATION = Tfidf(
+    about="TF-IDF of the 300 most frequent words, English stop words removed",
+    ngram=1,
+    stop_words=True,
+    paper=("a", 0.892),
+)
