@@ -25,6 +25,7 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 
 from trainables.engine import batches, seeding
 from trainables.engine import checkpoint as checkpoints
+from trainables.engine.read_out import Evaluation
 
 SCHEDULES: dict[str, Callable[..., Any]] = {
     "linear": get_linear_schedule_with_warmup,
@@ -67,20 +68,30 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
+        facts: What a read-out has to report beside the scores.
     """
 
     rows: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float32]
     epochs: list[Mapping[str, float]] = field(default_factory=list)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class CellData:
-    """The rows of one cell: a tokenised data set, what is trained on, what is held out."""
+    """The rows of one cell: a tokenised data set, what is trained on, what is held out.
+
+    Attributes:
+        tokens: The data set.
+        train: Rows that are trained on.
+        held_out: Rows that are scored.
+        evaluation: What makes probabilities of the module's outputs; None where they are logits.
+    """
 
     tokens: batches.Tokens
     train: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int64]
+    evaluation: Evaluation | None = None
 
 
 class Training:
@@ -113,7 +124,9 @@ class Training:
         self.settings, self.seed, self._data = settings, seed, data
         part = -(-settings.batch_size // (accumulation * self.accelerator.num_processes))
         train, self._order = batches.loader(data.tokens, data.train, part, seed)
-        held_out, _ = batches.loader(data.tokens, data.held_out, 2 * part, None)
+        scored = data.held_out if data.evaluation is None else data.evaluation.rows
+        held_out, _ = batches.loader(data.tokens, scored, 2 * part, None)
+        self.facts: Mapping[str, float] = {}
         if compiled:
             module.compile(dynamic=True)
         optimizer = torch.optim.AdamW(
@@ -172,7 +185,7 @@ class Training:
         """The loss of the longest rows that could make a batch, to see what it takes."""
         tokens, rows = self._data.tokens, self._data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
-        batch = batches.Collator(tokens)(longest.tolist())
+        batch = batches.Collator(tokens, self._order)(longest.tolist())
         given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         labels = given.pop("labels")
         del given["rows"]
@@ -183,6 +196,8 @@ class Training:
     @torch.no_grad()
     def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Held-out rows, ascending, and their probabilities, (held_out, classes).
+
+        What a read-out has to report is in `facts` then.
 
         Raises:
             DivergedError: if a logit is not finite.
@@ -200,7 +215,12 @@ class Training:
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")
         order = np.argsort(numbers)
-        return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+        evaluation = self._data.evaluation
+        if evaluation is None:
+            return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+        reading = evaluation.read(scores.numpy()[order])
+        self.facts = reading.facts
+        return evaluation.held_out, reading.probabilities
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -235,8 +255,8 @@ def fit(
         began = time.perf_counter()
         loss = training.epoch(number)
         predicted = training.predict()
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **score(*predicted)}
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **score(*predicted), **training.facts}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
     rows, probabilities = predicted or training.predict()
-    return Fit(rows, probabilities, done)
+    return Fit(rows, probabilities, done, training.facts)

@@ -7,6 +7,9 @@ A trainable gives `build`, and may give more, each a function of its Config:
                               train one after another
     representation(config)    frozen features: its cells are heads on these
     trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
+    views(config)             the views of a text that a training batch holds; without it the text
+    read_out(config)          what makes probabilities of a module's outputs; without it they are
+                              logits
 """
 
 from __future__ import annotations
@@ -32,10 +35,12 @@ from trainables.engine import (
     registry,
     representation,
     seeding,
+    views,
     vocabulary,
 )
 from trainables.engine.contract import Cell, CellResult, Scalar, Task
 from trainables.engine.inputs import FeatureInputs, Inputs, TokenInputs
+from trainables.engine.read_out import Evaluation, ReadOut
 from trainables.engine.stack_loop import StackCell
 from trainables.engine.textdata import TextData
 
@@ -92,12 +97,46 @@ def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
             trained_blocks(task, config)
 
 
+def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
+    """The texts that a cell's encoder is fed: the data's own, and what views and read-outs want.
+
+    Raises:
+        DataError: if the data have no such views.
+    """
+    wanted: tuple[views.View, ...] = (views.View(),)
+    if registry.defines("trainables", task.trainable, "views"):
+        wanted = registry.load("trainables", task.trainable, "views")(config)
+    reader = _read_out(task, config)
+    mask = encoder.load_tokenizer(task.model).mask_token
+    return views.corpus(data, wanted, mask, () if reader is None else reader.texts)
+
+
+def _read_out(task: Task, config: Any) -> ReadOut | None:
+    if not registry.defines("trainables", task.trainable, "read_out"):
+        return None
+    found: ReadOut = registry.load("trainables", task.trainable, "read_out")(config)
+    return found
+
+
+def evaluation(task: Task, data: TextData, cell: Cell, config: Any) -> Evaluation | None:
+    """What makes probabilities of a cell's outputs; None where they are logits."""
+    reader = _read_out(task, config)
+    if reader is None:
+        return None
+    fed = corpus(task, data, config)
+    return Evaluation(
+        reader, *rows(task, data, cell), fed.further, fed.data.labels, len(data.label_names)
+    )
+
+
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks."""
-    trained = trained_blocks(task, config)
+    fed, trained = corpus(task, data, config), trained_blocks(task, config)
     if trained is not None:
-        return prefix.tokens(data, task.model, config.max_length, config.precision, trained)
-    return batches.tokenised(data, task.model, config.max_length)
+        given = prefix.tokens(fed.data, task.model, config.max_length, config.precision, trained)
+    else:
+        given = batches.tokenised(fed.data, task.model, config.max_length)
+    return dataclasses.replace(given, views=fed.offsets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +147,7 @@ class StackData:
         cells: Its cells. Their rows count through the tables of features one after another, where
             cells have tables of their own: modulo the rows of the data they are the data's.
         inputs: All rows.
-        labels: Class ids of the same rows.
+        labels: Class ids of the same rows; of texts that only a read-out wants, 0.
         facts: What to report with each cell.
     """
 
@@ -129,7 +168,8 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
     if not trains_heads(task.trainable):
-        return StackData(cells, TokenInputs(tokens(task, data, config)), data.labels, {})
+        given = tokens(task, data, config)
+        return StackData(cells, TokenInputs(given), given.labels, {})
     wanted = registry.load("trainables", task.trainable, "representation")(config)
     blocks = [(cell.seed, cell.fold) for cell, _ in members]
     tables = features.tables(data, task.model, wanted, task.split, blocks)
@@ -191,7 +231,9 @@ def rows(task: Task, data: TextData, cell: Cell) -> tuple[Rows, Rows]:
 def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell:
     """A cell as a stack takes it."""
     train, held_out = rows(task, data, cell)
-    return StackCell(module(task, data, config, cell.seed), config, cell.seed, train, held_out)
+    made = module(task, data, config, cell.seed)
+    read = evaluation(task, data, cell, config)
+    return StackCell(made, config, cell.seed, train, held_out, read)
 
 
 def alone(
@@ -205,7 +247,11 @@ def alone(
     """A cell's own training: the plain path, with the fastest attention kernel."""
     return loop.Training(
         module(task, data, config, cell.seed),
-        loop.CellData(tokens(task, data, config), *rows(task, data, cell)),
+        loop.CellData(
+            tokens(task, data, config),
+            *rows(task, data, cell),
+            evaluation(task, data, cell, config),
+        ),
         config,
         cell.seed,
         accumulation,

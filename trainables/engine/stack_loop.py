@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from trainables.engine import loop, seeding, shared
 from trainables.engine.inputs import Inputs
+from trainables.engine.read_out import Evaluation
 from trainables.engine.stack import StackedModule
 from trainables.engine.stack_optim import StackedAdamW, clip_gradients
 
@@ -39,6 +40,7 @@ class StackCell:
         seed: Drives its order.
         train: Rows that it is trained on.
         held_out: Rows that it is scored on.
+        evaluation: What makes probabilities of its outputs; None where they are logits.
     """
 
     module: nn.Module
@@ -46,6 +48,12 @@ class StackCell:
     seed: int
     train: Rows
     held_out: Rows
+    evaluation: Evaluation | None = None
+
+    @property
+    def scored(self) -> Rows:
+        """The rows whose outputs its scores are made of."""
+        return self.held_out if self.evaluation is None else self.evaluation.rows
 
 
 def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) -> Tensor:
@@ -90,6 +98,8 @@ class StackTraining:
         self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision))
         device = self.accelerator.device
         self.inputs = inputs.to(device)
+        # Of each cell, what its read-out had to report after the last prediction.
+        self.facts: list[Mapping[str, float]] = [{} for _ in cells]
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
         module = StackedModule([cell.module for cell in cells])
@@ -133,7 +143,8 @@ class StackTraining:
             # Cells whose batch is smaller than their neighbours' are a step of their own.
             for chosen, rows in step:
                 places = None if chosen is None else chosen.to(device)
-                output = self.module(self.inputs.at(rows), self._labels(rows), places)
+                given = self.inputs.views(rows, number)
+                output = self.module(given, self._labels(rows), places)
                 self.accelerator.backward(output.loss.sum())
                 clip_gradients(self.stack, self.clip)
                 optimizer.cells = chosen
@@ -187,7 +198,7 @@ class StackTraining:
         self.module.eval()
         if self.inputs.shared:
             return self._predict_shared()
-        parts = [self.inputs.scoring(cell.held_out, self.batch_size) for cell in self.cells]
+        parts = [self.inputs.scoring(cell.scored, self.batch_size) for cell in self.cells]
         most = max(len(part) for of_cell in parts for part in of_cell)
         at_once = min(len(parts), self.inputs.cells_at_once(most))
         given: list[list[npt.NDArray[np.float32]]] = [[] for _ in parts]
@@ -197,7 +208,9 @@ class StackTraining:
                 logits = self._score([parts[i][number : number + 1] for i in group], group)
                 for i, found in zip(group, logits, strict=True):
                     given[i].append(found)
-        return [self._in_order(*both) for both in zip(self.cells, parts, given, strict=True)]
+        read = [self._read(*both) for both in zip(self.cells, parts, given, strict=True)]
+        self.facts = [facts for _, facts in read]
+        return [probabilities for probabilities, _ in read]
 
     def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
         """`predict`, with the held-out rows of a block given to its cells once."""
@@ -216,28 +229,35 @@ class StackTraining:
         return found
 
     def _score(self, rows: list[list[Rows]], group: range) -> list[npt.NDArray[np.float32]]:
-        """Probabilities of one part of the held-out rows of each cell of a group."""
+        """Logits of one part of the scored rows of each cell of a group."""
         most = max(len(part) for of_cell in rows for part in of_cell)
         filled = np.zeros((len(rows), most), np.int64)
         for i, part in enumerate(rows):
-            own = part[0] if part else self.cells[group[i]].held_out[:1]
+            own = part[0] if part else self.cells[group[i]].scored[:1]
             filled[i] = np.resize(own, most)  # filled up with rows of its own, then cut off
         chosen = None
         if len(group) < len(self.cells):
             chosen = torch.arange(group.start, group.stop, device=self.accelerator.device)
         logits = self.module(self.inputs.at(filled), self._labels(filled), chosen).logits
-        found = torch.softmax(logits.float(), dim=-1).cpu().numpy()
+        found = logits.float().cpu().numpy()
         return [found[i, : len(part[0]) if part else 0] for i, part in enumerate(rows)]
 
     @staticmethod
-    def _in_order(
+    def _read(
         cell: StackCell, parts: list[Rows], given: list[npt.NDArray[np.float32]]
-    ) -> npt.NDArray[np.float32]:
+    ) -> tuple[npt.NDArray[np.float32], Mapping[str, float]]:
+        """A cell's probabilities, and what its read-out has to report."""
         found = np.concatenate(given)
         place = np.argsort(np.concatenate(parts), kind="stable")
-        expected = np.argsort(np.argsort(cell.held_out, kind="stable"), kind="stable")
+        expected = np.argsort(np.argsort(cell.scored, kind="stable"), kind="stable")
         ordered: npt.NDArray[np.float32] = found[place][expected]
-        return ordered
+        if cell.evaluation is None:
+            return torch.softmax(torch.from_numpy(ordered), dim=-1).numpy(), {}
+        if not np.isfinite(ordered).all():  # the cell diverged, its neighbours go on
+            classes = cell.evaluation.classes
+            return np.full((len(cell.held_out), classes), np.nan, np.float32), {}
+        reading = cell.evaluation.read(ordered)
+        return reading.probabilities, reading.facts
 
     def keep(self, cells: Sequence[int]) -> None:
         """Go on with these cells alone."""
@@ -291,14 +311,15 @@ def fit_stack(
             number, cell = numbers[place], training.cells[place]
             loss = float(losses[place])
             head = {"epoch": epoch + 1.0, "train_loss": loss}
-            epochs[number].append({**head, **scores[place], "seconds": seconds})
+            facts = training.facts[place]
+            epochs[number].append({**head, **scores[place], **facts, "seconds": seconds})
             if number not in lost:
                 if not math.isfinite(loss) or not np.isfinite(probabilities[place]).all():
                     lost.add(number)
                     training.freeze(place)
                     finished(number, _diverged(loss, epoch))
                 elif epoch + 1 == cell.settings.epochs:
-                    fit = loop.Fit(cell.held_out, probabilities[place], epochs[number])
+                    fit = loop.Fit(cell.held_out, probabilities[place], epochs[number], facts)
                     finished(number, fit)
             if epoch + 1 < cell.settings.epochs:
                 going.append(place)

@@ -167,6 +167,7 @@ def _train(
         metrics = {
             **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
             **stack.facts,
+            **fit.facts,
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
             "peak_memory_mib": cost.peak_mib(),
