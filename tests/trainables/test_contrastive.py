@@ -46,8 +46,7 @@ def config(loss: str, **change: Any) -> dict[str, Any]:
 def module(loss: str, **change: Any) -> Contrastive:
     with torch.random.fork_rng():
         torch.random.manual_seed(5)
-        made = build(Config(**config(loss, **change)), AutoModel.from_config(BERT), 3)
-    return made
+        return build(Config(**config(loss, **change)), AutoModel.from_config(BERT), 3)
 
 
 def batch() -> tuple[dict[str, Tensor], Tensor]:

@@ -133,8 +133,8 @@ def _check(
         )
     if data.texts_b is not None and further:
         raise DataError(
-            f"{data.name} holds pairs of texts; an encoder that reads pairs as one cannot be scored "
-            "on the similarity of the two texts of other pairs. Leave pairs=none."
+            f"{data.name} holds pairs of texts; an encoder that reads pairs as one cannot be "
+            "scored on the similarity of the two texts of other pairs. Leave pairs=none."
         )
     if mask_token is None and any(view.masked for view in views):
         raise DataError(
