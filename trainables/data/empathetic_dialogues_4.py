@@ -1,7 +1,7 @@
 """EmpatheticDialogues, the rows of 4 of its 32 emotions.
 
 The 4 easy classes of the paper's table by number of classes (Not All Negatives are Equal, Suresh
-and Ong, EMNLP 2021); which classes these are, its authors' code says (github.com/varsha33/LCL_loss).
+and Ong, EMNLP 2021); which these are, its authors' code says (github.com/varsha33/LCL_loss).
 """
 
 from __future__ import annotations
