@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.engine.textdata import DataError, TextData, assemble
@@ -47,12 +47,13 @@ def test_a_masked_view_is_drawn_anew_each_epoch_and_is_the_same_on_every_machine
     seconds = [found.data.texts[other] for _, other in views]
     assert len(set(seconds[:4])) > 1
     assert seconds[4] == seconds[0]
-    assert seconds[0] == "economist Paul Krugman mainl [MASK] ks on trade models"
+    assert seconds[0] == "economist Paul [MASK] man mainly works on trade models"
     short = in_epoch(np.array([1]), found.offsets, 0)[1]
     assert found.data.texts[short] == "short"
     assert found.data.labels.tolist() == data().labels.tolist() * 5
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.text(max_size=60), st.integers(1, 9), st.integers(0, 99))
 def test_masking_takes_one_span_and_leaves_the_rest(text: str, span: int, seed: int) -> None:
     given = masked(text, span, "\N{BULLET}", random.Random(seed))

@@ -136,7 +136,7 @@ def test_supervised_contrastive_is_the_peers() -> None:
     both = h.clone().requires_grad_(), h.clone().requires_grad_()
     peer = SupConLoss(temperature=TAU)(both[0], LABELS)
     own = scl()(both[1], LABELS)
-    assert float(own) == pytest.approx(float(peer), rel=1e-9)
+    assert own.item() == pytest.approx(peer.item(), rel=1e-9)
     gradients = [torch.autograd.grad(loss, x)[0] for loss, x in zip((peer, own), both, strict=True)]
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-6, atol=1e-9)
 
@@ -181,7 +181,7 @@ def test_rows_without_a_positive_give_no_nan_and_move_nothing(rows: int) -> None
     logits = _random(rows, 5, seed=3).requires_grad_()
     alone = torch.arange(rows)
     for loss in (scl()(h, alone), lcl()(h, alone, logits)):
-        assert float(loss) == 0
+        assert loss.item() == 0
         (gradient,) = torch.autograd.grad(loss, h, retain_graph=True)
         assert torch.equal(gradient, torch.zeros_like(h))
 
@@ -191,7 +191,7 @@ def test_a_pair_alone_gives_no_nan(positives: bool) -> None:
     first = _random(1, WIDTH).requires_grad_()
     loss = info_nce(positives)(first, _random(1, WIDTH, seed=2))
     loss.backward()
-    assert float(loss) == 0
+    assert loss.item() == 0
     assert first.grad is not None
     assert torch.equal(first.grad, torch.zeros_like(first))
 
