@@ -175,6 +175,7 @@ def _train_cell(
     fit = loop.fit(start(), few, folder)
     metrics = {
         **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
+        **fit.facts,
         "seconds": time.perf_counter() - began,
         "peak_memory_mib": cost.peak_mib(),
     }

@@ -178,6 +178,7 @@ def _train(
         rows = fit.rows % len(data)  # of its own table
         metrics = {
             **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
+            **fit.facts,
             **stack.facts,
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
