@@ -25,6 +25,7 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 
 from trainables.engine import batches, seeding
 from trainables.engine import checkpoint as checkpoints
+from trainables.engine.inner import NO_ROWS, Choice
 from trainables.engine.read_out import Evaluation
 
 SCHEDULES: dict[str, Callable[..., Any]] = {
@@ -68,7 +69,8 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
-        facts: What a read-out has to report beside the scores.
+        facts: What to report beside the scores: which epoch counts, where one was chosen; what a
+            read-out found.
     """
 
     rows: npt.NDArray[np.int64]
@@ -79,18 +81,16 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class CellData:
-    """The rows of one cell: a tokenised data set, what is trained on, what is held out.
+    """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
 
-    Attributes:
-        tokens: The data set.
-        train: Rows that are trained on.
-        held_out: Rows that are scored.
-        evaluation: What makes probabilities of the module's outputs; None where they are logits.
+    Row numbers ascend; most cells have none that choose. Where a read-out makes probabilities of
+    the module's outputs, the evaluation is its own for these rows.
     """
 
     tokens: batches.Tokens
     train: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
     evaluation: Evaluation | None = None
 
 
@@ -121,10 +121,12 @@ class Training:
         self.accelerator = Accelerator(
             mixed_precision=precision, gradient_accumulation_steps=accumulation
         )
-        self.settings, self.seed, self._data = settings, seed, data
+        self.settings, self.seed, self.data = settings, seed, data
         part = -(-settings.batch_size // (accumulation * self.accelerator.num_processes))
         train, self._order = batches.loader(data.tokens, data.train, part, seed)
-        scored = data.held_out if data.evaluation is None else data.evaluation.rows
+        scored = np.concatenate([data.held_out, data.valid])
+        if data.evaluation is not None:
+            scored = data.evaluation.rows
         held_out, _ = batches.loader(data.tokens, scored, 2 * part, None)
         self.facts: Mapping[str, float] = {}
         if compiled:
@@ -135,6 +137,9 @@ class Training:
         self.module, self.optimizer, self.train, self.held_out = self.accelerator.prepare(
             module, optimizer, train, held_out
         )
+        self.choice = Choice(data.tokens.labels[data.valid])
+        if len(data.valid):
+            self.accelerator.register_for_checkpointing(self.choice)
         self.steps_per_epoch = math.ceil(len(self.train) / accumulation)
         self.steps = settings.epochs * self.steps_per_epoch
         # Stepped by hand, once a step: accelerate's own would count the processes.
@@ -183,7 +188,7 @@ class Training:
 
     def largest_loss(self) -> torch.Tensor:
         """The loss of the longest rows that could make a batch, to see what it takes."""
-        tokens, rows = self._data.tokens, self._data.train
+        tokens, rows = self.data.tokens, self.data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
         batch = batches.Collator(tokens, self._order)(longest.tolist())
         given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
@@ -193,9 +198,23 @@ class Training:
         loss: torch.Tensor = self.module(given, labels).loss
         return loss
 
+    def scored(self, epoch: int) -> tuple[npt.NDArray[np.float32], dict[str, float]]:
+        """Probabilities of the held-out rows after an epoch, and what rows kept apart say of it.
+
+        Args:
+            epoch: From 1.
+
+        Raises:
+            DivergedError: as `predict`.
+        """
+        rows, given = self.predict()
+        chooses = np.isin(rows, self.data.valid)
+        held_out = given[~chooses]
+        return held_out, self.choice.see(epoch, held_out, given[chooses])
+
     @torch.no_grad()
     def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Held-out rows, ascending, and their probabilities, (held_out, classes).
+        """Rows that are scored, ascending, and their probabilities, (rows, classes).
 
         What a read-out has to report is in `facts` then.
 
@@ -215,12 +234,13 @@ class Training:
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")
         order = np.argsort(numbers)
-        evaluation = self._data.evaluation
+        evaluation = self.data.evaluation
         if evaluation is None:
             return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
         reading = evaluation.read(scores.numpy()[order])
         self.facts = reading.facts
-        return evaluation.held_out, reading.probabilities
+        ascending = np.argsort(evaluation.scored)
+        return evaluation.scored[ascending], reading.probabilities[ascending]
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -250,13 +270,14 @@ def fit(
     """
     settings = training.settings
     done = checkpoints.load(training, checkpoint)
-    predicted = None
+    held_out = np.sort(training.data.held_out)
     for number in range(len(done), settings.epochs):
         began = time.perf_counter()
         loss = training.epoch(number)
-        predicted = training.predict()
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **score(*predicted), **training.facts}
+        probabilities, chosen = training.scored(number + 1)
+        scores = {**score(held_out, probabilities), **chosen, **training.facts}
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
-    rows, probabilities = predicted or training.predict()
-    return Fit(rows, probabilities, done, training.facts)
+    facts = {**training.choice.facts, **training.facts}
+    return Fit(held_out, training.choice.probabilities, done, facts)
