@@ -31,7 +31,7 @@ _KEPT = re.compile(r"(?P<name>.+)-(?P<run_id>[0-9a-f]{32})")
 def keep(outcome: Outcome, watcher: Watcher) -> None:
     """Tune the best config of a finished sweep on all rows and keep its encoder with the sweep.
 
-    Does nothing where no config of the sweep tunes an encoder, or where all cells were there already
+    Does nothing where no config of the sweep tunes an encoder, or where all cells were there before
     and so is the encoder. A failure is told, not raised: the sweep is over and in the ledger.
 
     Args:
