@@ -82,7 +82,7 @@ def run(
         from search import nested  # which runs sweeps of its own
 
         outcome = nested.check_winner(outcome, watcher)
-    if outcome.complete and outcome.table.trained and plan.spec.outer is None:
+    if outcome.complete and plan.spec.outer is None:
         model_source.keep(outcome, watcher)
     return outcome
 

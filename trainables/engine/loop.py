@@ -69,7 +69,8 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
-        facts: What to report beside the scores: which epoch counts, what a read-out found.
+        facts: What to report beside the scores: which epoch counts, where one was chosen; what a
+            read-out found.
     """
 
     rows: npt.NDArray[np.int64]
@@ -80,17 +81,10 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class CellData:
-    """The rows of one cell: a tokenised data set, what is trained on, what is held out.
+    """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
 
-    Row numbers ascend.
-
-    Attributes:
-        tokens: The data set.
-        train: Rows that are trained on.
-        held_out: Rows that are scored.
-        valid: Rows that choose the epoch; most cells have none.
-        evaluation: What makes probabilities of the module's outputs; None where they are logits.
-            It leaves no rows to choose an epoch on.
+    Row numbers ascend; most cells have none that choose. Where a read-out makes probabilities of
+    the module's outputs, the evaluation is its own for these rows.
     """
 
     tokens: batches.Tokens
@@ -245,7 +239,8 @@ class Training:
             return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
         reading = evaluation.read(scores.numpy()[order])
         self.facts = reading.facts
-        return evaluation.held_out, reading.probabilities
+        ascending = np.argsort(evaluation.scored)
+        return evaluation.scored[ascending], reading.probabilities[ascending]
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -280,9 +275,9 @@ def fit(
         began = time.perf_counter()
         loss = training.epoch(number)
         probabilities, chosen = training.scored(number + 1)
-        scores = {**score(held_out, probabilities), **training.facts}
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores, **chosen}
+        scores = {**score(held_out, probabilities), **chosen, **training.facts}
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
-    choice = training.choice
-    return Fit(held_out, choice.probabilities, done, {**training.facts, **choice.facts})
+    facts = {**training.choice.facts, **training.facts}
+    return Fit(held_out, training.choice.probabilities, done, facts)

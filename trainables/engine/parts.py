@@ -117,16 +117,18 @@ def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar
     Raises:
         ValueError: naming what is missing, and the way out.
     """
-    hooks = ("inner_share", "metadata")
+    hooks = ("inner_share", "metadata", "views")
     if not any(registry.defines("trainables", task.trainable, hook) for hook in hooks):
         return
-    bound = (binding.bind(task.trainable, config) for config in configs)
-    told = {tuple(_asked(task, hook, config) for hook in hooks) for config in bound}
-    for share, kind in told:
+    bound = [binding.bind(task.trainable, config) for config in configs]
+    told = {tuple(_asked(task, hook, config) for hook in hooks): config for config in bound}
+    for (share, kind, seen), config in told.items():
         # Too few texts of a class are too few for every seed and fold.
         inner.apart(data, task.split, 0, 0, share or 0.0)
         if kind is not None:
             metadata_inputs.table(data, kind)
+        if seen is not None:
+            corpus(task, data, config)
 
 
 def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
@@ -135,27 +137,27 @@ def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
     Raises:
         DataError: if the data have no such views.
     """
-    wanted = _asked(task, "views", config) or (views.View(),)
+    wanted: tuple[views.View, ...] = _asked(task, "views", config) or (views.View(),)
     reader: ReadOut | None = _asked(task, "read_out", config)
     mask = encoder.load_tokenizer(task.model).mask_token
     return views.corpus(data, wanted, mask, () if reader is None else reader.texts)
 
 
-def evaluation(task: Task, data: TextData, cell: Cell, config: Any) -> Evaluation | None:
+def _evaluation(
+    task: Task, data: TextData, config: Any, train: Rows, scored: Rows
+) -> Evaluation | None:
     """What makes probabilities of a cell's outputs; None where they are logits."""
     reader: ReadOut | None = _asked(task, "read_out", config)
     if reader is None:
         return None
     fed = corpus(task, data, config)
-    return Evaluation(
-        reader, *rows(task, data, cell), fed.further, fed.data.labels, len(data.label_names)
-    )
+    return Evaluation(reader, train, scored, fed.further, fed.data.labels, len(data.label_names))
 
 
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks; and metadata."""
-    trained, kind = trained_blocks(task, config), _asked(task, "metadata", config)
-    fed = corpus(task, data, config)
+    fed, trained = corpus(task, data, config), trained_blocks(task, config)
+    kind = _asked(task, "metadata", config)
     if trained is not None:
         given = prefix.tokens(fed.data, task.model, config.max_length, config.precision, trained)
     else:
@@ -285,7 +287,7 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
     """A cell as a stack takes it."""
     train, held_out, valid = used_rows(task, data, cell, config)
     built = module(task, data, config, cell.seed, train)
-    read = evaluation(task, data, cell, config)
+    read = _evaluation(task, data, config, train, np.concatenate([held_out, valid]))
     return StackCell(built, config, cell.seed, train, held_out, valid, read)
 
 
@@ -306,7 +308,7 @@ def alone(
             train,
             held_out,
             valid,
-            evaluation(task, data, cell, config),
+            _evaluation(task, data, config, train, np.concatenate([held_out, valid])),
         ),
         config,
         cell.seed,

@@ -55,7 +55,7 @@ class StackCell:
 
     @property
     def scored(self) -> Rows:
-        """All rows whose outputs are asked for after an epoch."""
+        """All rows whose outputs are wanted after an epoch."""
         if self.evaluation is not None:
             return self.evaluation.rows
         return np.concatenate([self.held_out, self.valid])
@@ -202,7 +202,6 @@ class StackTraining:
         """Class probabilities of the rows that each cell is scored on, (scored, classes) each."""
         self.module.eval()
         if self.inputs.shared:
-            self.facts = [{} for _ in self.cells]
             return self._predict_shared()
         parts = [self.inputs.scoring(cell.scored, self.batch_size) for cell in self.cells]
         most = max(len(part) for of_cell in parts for part in of_cell)
@@ -272,9 +271,6 @@ class StackTraining:
         ordered: npt.NDArray[np.float32] = found[place][expected]
         if cell.evaluation is None:
             return torch.softmax(torch.from_numpy(ordered), dim=-1).numpy(), {}
-        if not np.isfinite(ordered).all():  # the cell diverged, its neighbours go on
-            classes = cell.evaluation.classes
-            return np.full((len(cell.held_out), classes), np.nan, np.float32), {}
         reading = cell.evaluation.read(ordered)
         return reading.probabilities, reading.facts
 
@@ -334,16 +330,17 @@ def fit_stack(
             loss = float(losses[place])
             head = {"epoch": epoch + 1.0, "train_loss": loss}
             choice, valid = choices[number], probabilities[place][sizes[place] :]
-            facts = training.facts[place]
-            chosen = {**facts, **choice.see(epoch + 1, held_out[place], valid)}
-            epochs[number].append({**head, **scores[place], **chosen, "seconds": seconds})
+            chosen = choice.see(epoch + 1, held_out[place], valid)
+            told = {**scores[place], **chosen, **training.facts[place]}
+            epochs[number].append({**head, **told, "seconds": seconds})
             if number not in lost:
                 if not math.isfinite(loss) or not np.isfinite(probabilities[place]).all():
                     lost.add(number)
                     training.freeze(place)
                     finished(number, _diverged(loss, epoch))
                 elif epoch + 1 == cell.settings.epochs:
-                    given, facts = choice.probabilities, {**facts, **choice.facts}
+                    given = choice.probabilities
+                    facts = {**choice.facts, **training.facts[place]}
                     fit = loop.Fit(cell.held_out, given, epochs[number], facts)
                     finished(number, fit)
             if epoch + 1 < cell.settings.epochs:
