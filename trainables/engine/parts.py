@@ -5,7 +5,12 @@ A trainable gives `build`, and may give more, each a function of its Config:
     stack_key(config)         the Config with all that may differ within a stack set to one value:
                               equal for cells that can train as one batched model; without it they
                               train one after another
-    representation(config)    frozen features: its cells are heads on these
+    representation(config)    frozen features: its cells are heads on these; None for a config
+                              that trains what makes the features, too
+    tokens(config, data, model), base(config, data, model)
+                              what such a cell is fed, and what its module is built on, where that
+                              is not texts' tokens and the model's encoder
+    ema_decay(config)         decay of the weights' moving average that is scored; without: none
     trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
 """
 
@@ -42,9 +47,13 @@ from trainables.engine.textdata import TextData
 Rows = npt.NDArray[np.int64]
 
 
-def trains_heads(trainable: str) -> bool:
-    """Whether a trainable's cells are heads on frozen features."""
-    return registry.defines("trainables", trainable, "representation")
+def trains_heads(trainable: str, config: Any = None) -> bool:
+    """Whether a trainable's cells, or those of one Config of it, are heads on frozen features."""
+    if not registry.defines("trainables", trainable, "representation"):
+        return False
+    if config is None:
+        return True
+    return registry.load("trainables", trainable, "representation")(config) is not None
 
 
 def stack_key(trainable: str, config: Any) -> Hashable | None:
@@ -52,6 +61,8 @@ def stack_key(trainable: str, config: Any) -> Hashable | None:
     if not registry.defines("trainables", trainable, "stack_key"):
         return None
     given = registry.load("trainables", trainable, "stack_key")(config)
+    if given is None:
+        return None
     # What the loop has a vector for, whatever the trainable.
     key: Hashable = dataclasses.replace(
         given, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
@@ -94,6 +105,11 @@ def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
 
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks."""
+    if registry.defines("trainables", task.trainable, "tokens"):
+        own: batches.Tokens = registry.load("trainables", task.trainable, "tokens")(
+            config, data, task.model
+        )
+        return own
     trained = trained_blocks(task, config)
     if trained is not None:
         return prefix.tokens(data, task.model, config.max_length, config.precision, trained)
@@ -128,7 +144,7 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
     """
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
-    if not trains_heads(task.trainable):
+    if not trains_heads(task.trainable, config):
         return StackData(cells, TokenInputs(tokens(task, data, config)), data.labels, {})
     wanted = registry.load("trainables", task.trainable, "representation")(config)
     blocks = [(cell.seed, cell.fold) for cell, _ in members]
@@ -157,6 +173,7 @@ def make_features(
     """
     wanted = registry.load("trainables", task.trainable, "representation")
     distinct = dict.fromkeys(wanted(binding.bind(task.trainable, one)) for one in configs)
+    distinct.pop(None, None)
     found = {}
     for one in distinct:
         if not isinstance(representation.card(one.name), representation.Fitted):
@@ -169,9 +186,11 @@ def module(task: Task, data: TextData, config: Any, seed: int) -> nn.Module:
     """A cell's module, its head drawn from the seed; an encoder is a fresh copy."""
     build = registry.load("trainables", task.trainable, "build")
     base: Any
-    if trains_heads(task.trainable):
+    if trains_heads(task.trainable, config):
         wanted = registry.load("trainables", task.trainable, "representation")(config)
-        base = features.width(data, task.model, wanted)
+        base = features.base(data, task.model, wanted)
+    elif registry.defines("trainables", task.trainable, "base"):
+        base = registry.load("trainables", task.trainable, "base")(config, data, task.model)
     else:
         network, trained = encoder.load_encoder(task.model), trained_blocks(task, config)
         if trained is not None:
@@ -191,7 +210,15 @@ def rows(task: Task, data: TextData, cell: Cell) -> tuple[Rows, Rows]:
 def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell:
     """A cell as a stack takes it."""
     train, held_out = rows(task, data, cell)
-    return StackCell(module(task, data, config, cell.seed), config, cell.seed, train, held_out)
+    built = module(task, data, config, cell.seed)
+    return StackCell(built, config, cell.seed, train, held_out, _ema_decay(task, config))
+
+
+def _ema_decay(task: Task, config: Any) -> float:
+    if not registry.defines("trainables", task.trainable, "ema_decay"):
+        return 0.0
+    decay: float = registry.load("trainables", task.trainable, "ema_decay")(config)
+    return decay
 
 
 def alone(
@@ -210,6 +237,7 @@ def alone(
         cell.seed,
         accumulation,
         compiled,
+        _ema_decay(task, config),
     )
 
 

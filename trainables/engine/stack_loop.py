@@ -20,6 +20,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from trainables.engine import loop, seeding, shared
+from trainables.engine.averages import Averages
 from trainables.engine.inputs import Inputs
 from trainables.engine.stack import StackedModule
 from trainables.engine.stack_optim import StackedAdamW, clip_gradients
@@ -39,6 +40,7 @@ class StackCell:
         seed: Drives its order.
         train: Rows that it is trained on.
         held_out: Rows that it is scored on.
+        ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
     """
 
     module: nn.Module
@@ -46,20 +48,24 @@ class StackCell:
     seed: int
     train: Rows
     held_out: Rows
+    ema_decay: float = 0.0
 
 
 def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) -> Tensor:
     """What a schedule makes of the peak learning rate: linear warm-up, then decay to 0.
 
     Args:
-        schedule: "linear" or "cosine" decay.
+        schedule: "linear" or "cosine" decay, or "constant" for none.
         step: Steps taken, (cells,).
         steps: Steps in all, (cells,).
         warmup: Steps of warm-up, (cells,).
     """
     rising = step / warmup.clamp(min=1)
     done = ((step - warmup) / (steps - warmup).clamp(min=1)).clamp(0, 1)
-    falling = 1 - done if schedule == "linear" else 0.5 * (1 + torch.cos(math.pi * done))
+    if schedule == "constant":
+        falling = torch.ones_like(done)
+    else:
+        falling = 1 - done if schedule == "linear" else 0.5 * (1 + torch.cos(math.pi * done))
     return torch.where(step < warmup, rising, falling)
 
 
@@ -98,6 +104,9 @@ class StackTraining:
         if compiled:
             module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
+        decays = torch.tensor([cell.ema_decay for cell in cells], dtype=module.stacked[0].dtype)
+        averaged = bool((decays > 0).any())
+        self.averages = Averages(list(self.stack.stacked), decays) if averaged else None
         self.clip = vector("clip_norm")
         sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
         self.steps_per_epoch = int(sizes.max())
@@ -142,6 +151,8 @@ class StackTraining:
                 )
                 self.optimizer.step()
                 self.optimizer.zero_grad()
+                if self.averages is not None:
+                    self.averages.update(chosen)
                 at = slice(None) if places is None else places
                 total[at] += output.loss.detach()
                 batches[at] += 1
@@ -184,6 +195,12 @@ class StackTraining:
     @torch.no_grad()
     def predict(self) -> list[npt.NDArray[np.float32]]:
         """Class probabilities of each cell's held-out rows, (held_out, classes) each."""
+        if self.averages is None:
+            return self._predict()
+        with self.averages.applied():
+            return self._predict()
+
+    def _predict(self) -> list[npt.NDArray[np.float32]]:
         self.module.eval()
         if self.inputs.shared:
             return self._predict_shared()
@@ -200,7 +217,7 @@ class StackTraining:
         return [self._in_order(*both) for both in zip(self.cells, parts, given, strict=True)]
 
     def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
-        """`predict`, with the held-out rows of a block given to its cells once."""
+        """The same, with the held-out rows of a block given to its cells once."""
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(self.cells)
         for block in self._blocks():
             rows = self.cells[block[0]].held_out[None]
@@ -244,6 +261,8 @@ class StackTraining:
         at = torch.as_tensor(list(cells))
         self.stack.keep(at.to(self.accelerator.device))
         self.optimizer.optimizer.keep(at)
+        if self.averages is not None:
+            self.averages.keep(at)
         self.clip, self.steps, self.warmup = self.clip[at], self.steps[at], self.warmup[at]
         self.cells = [self.cells[i] for i in cells]
 
