@@ -31,7 +31,7 @@ _EPSILON = 1e-3
 
 
 class _Stage(NamedTuple):
-    """Blocks of one shape: how many, kernel, stride of the first, expansion, channels in and out."""
+    """Blocks of one shape: count, kernel, first stride, expansion, channels in and out."""
 
     blocks: int
     kernel: int

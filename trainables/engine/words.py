@@ -1,6 +1,6 @@
-"""The words of a text in any script: letters, marks and numbers in a row.
+r"""The words of a text in any script: letters, marks and numbers in a row.
 
-Python's `\\w` leaves out combining marks, without which Hindi falls to pieces: the vowel signs of
+Python's `\w` leaves out combining marks, without which Hindi falls to pieces: the vowel signs of
 Devanagari are marks. An apostrophe or hyphen inside a word belongs to it.
 """
 
