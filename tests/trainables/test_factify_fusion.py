@@ -63,11 +63,12 @@ def alone(one: StackCell) -> tuple[list[float], npt.NDArray[np.float64]]:
     optimizer = torch.optim.Adam(module.parameters(), lr=config.learning_rate)
 
     def mean(average: Tensor, weight: Tensor, taken: Tensor | int) -> Tensor:
-        decay = min(one.ema_decay, (1 + int(taken)) / (10 + int(taken)))
+        steps = int(taken) - 1  # what was drawn counts as the first average
+        decay = min(one.ema_decay, (1 + steps) / (10 + steps))
         return decay * average + (1 - decay) * weight
 
     scored = AveragedModel(module, avg_fn=mean, use_buffers=False)
-    scored.n_averaged += 1  # what was drawn counts as the first average
+    scored.n_averaged += 1
     losses = []
     for epoch in range(config.epochs):
         module.train()
@@ -79,9 +80,7 @@ def alone(one: StackCell) -> tuple[list[float], npt.NDArray[np.float64]]:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            scored.n_averaged -= 1
             scored.update_parameters(module)
-            scored.n_averaged += 1
             sums.append(loss.item())
         losses.append(float(np.mean(sums)))
     final = copy.deepcopy(scored.module)
