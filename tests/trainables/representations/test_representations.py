@@ -64,7 +64,7 @@ def test_the_eight_of_table_1_are_there_with_the_papers_accuracies() -> None:
     }
 
 
-# Pairs of texts and images have a test of their own, tests/trainables/engine/test_pair_embeddings.py.
+# Pairs of texts and images have tests of their own, engine/test_pair_embeddings.py.
 NO_SUM = ("encoder-first", "image-text-pairs")
 
 
