@@ -87,7 +87,7 @@ def test_what_a_step_makes_of_english_and_hindi(step: str, text: str, expected: 
     assert clean_text(text, [step]) == expected
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(text=st.text(st.characters(codec="utf-8"), max_size=60))
 def test_no_step_breaks_a_word_of_any_script_apart(text: str) -> None:
     """Letters and marks stay in their order, and a second time changes nothing."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
@@ -80,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def give_to(self, rest: str) -> None:
         self.send_response(302)
-        self.send_header("Location", rest.replace("|", "/"))
+        self.send_header("Location", unquote(rest).replace("|", "/"))
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -116,7 +117,7 @@ URL = "http://pictures.example"
 
 def test_an_image_is_fetched(resolver: Resolver) -> None:
     assert fetch(f"{URL}/good/a.jpg?x=1 2", LIMITS, resolver) == jpeg()
-    assert fetch(f"{URL}/to/good", LIMITS, resolver) == jpeg()
+    assert fetch(f"{URL}/to/|good", LIMITS, resolver) == jpeg()
 
 
 @pytest.mark.parametrize(
@@ -127,16 +128,13 @@ def test_an_image_is_fetched(resolver: Resolver) -> None:
         ("large", "60,000 bytes, at most 50,000"),
         ("endless", "more than 50,000 bytes"),
         ("short", "sent 100 of 5,000 bytes"),
-        ("to/to|to|good", "redirects more than 2"),
+        ("to/|to||to||to||good", "redirects more than 2"),
     ],
 )
 def test_what_is_no_image_is_said(path: str, message: str, resolver: Resolver) -> None:
     few = Limits(bytes_at_most=50_000, answer_s=2.0, pause_s=0.01, redirects=2)
-    url = f"{URL}/{path}"
-    if path.startswith("to/"):
-        url = f"{URL}/to/|to|{'|to|'.join([''] * 4)}"
     with pytest.raises(UnreachableError, match=message):
-        fetch(url, few, resolver)
+        fetch(f"{URL}/{path}", few, resolver)
 
 
 def test_a_fault_that_may_pass_is_tried_again_and_another_is_not(resolver: Resolver) -> None:

@@ -149,7 +149,7 @@ def pairs(tmp_path: Path) -> Path:
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
     noise(33, 44).save(folder / "document.png")
     odd = ["", "nowhere.jpg", "../outside.png", str(tmp_path / "outside.png"), "link.png"]
-    odd += ["file:///etc/passwd", "http://127.0.0.1/a.jpg", "a\0b.png"[:1] + "/" * 5000]
+    odd += ["file:///etc/passwd", "http://127.0.0.1/a.jpg", "x" * 5000]
     return table(folder, [(name, "document.png") for name in [*MAKERS, *odd]])
 
 
@@ -163,9 +163,9 @@ def test_factifys_own_columns_need_no_flags_and_every_image_is_counted(pairs: Pa
     assert all(pair[1] is not None for pair in data.images)
     note = next(note for note in data.notes if note.startswith("images: "))
     assert f"{7 + len(data)} of {2 * len(data)} usable" in note
-    for part in ("4 no image", "1 broken", "1 tiny", "1 huge", "2 missing", "1 animated"):
+    for part in ("4 no image", "2 broken", "1 tiny", "1 huge", "2 missing", "1 animated"):
         assert part in note, note
-    assert "6 refused" in note, note
+    assert "5 refused" in note, note
     report = Path(re.search(r"listed in (.*)", note)[1])  # type: ignore[index]
     with report.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
