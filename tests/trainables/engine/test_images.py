@@ -156,6 +156,7 @@ def pairs(tmp_path: Path) -> Path:
 def test_factifys_own_columns_need_no_flags_and_every_image_is_counted(pairs: Path) -> None:
     data = load_data(DataRef(name=str(pairs)))
     assert data.texts[0] == "claim 0"
+    assert data.label_names == ("Support_Text", "Refute")  # in the order of the paper
     assert data.texts_b is not None
     assert data.images is not None
     usable = [pair[0] is not None for pair in data.images]
