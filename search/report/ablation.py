@@ -69,14 +69,16 @@ def row(
     weighted: list[float] = []
     for rows, probabilities in cells:
         own = class_f1(labels[rows], probabilities)
-        by_class.append([own.get(label, np.nan) for label in range(probabilities.shape[1])])
+        there = set(labels[rows].tolist())
+        classes = range(probabilities.shape[1])
+        by_class.append([own[label] if label in there else np.nan for label in classes])
         weighted.append(weighted_f1(labels[rows], probabilities))
     if not weighted:
         raise ValueError(f"config {name!r} of an ablation has no finished cell.")
     values = np.array(by_class)
-    there = np.isfinite(values)
-    sums = np.where(there, values, 0.0).sum(axis=0)
-    means = np.divide(sums, there.sum(axis=0), out=np.full(len(sums), np.nan), where=there.any(0))
+    scored = np.isfinite(values)
+    sums = np.where(scored, values, 0.0).sum(axis=0)
+    means = np.divide(sums, scored.sum(axis=0), out=np.full(len(sums), np.nan), where=scored.any(0))
     return AblationRow(
         name=name,
         f1=tuple(float(mean) for mean in means),

@@ -86,7 +86,7 @@ def test_the_confusion_matrix_is_scikit_learns_and_is_drawn(tmp_path: Path) -> N
 def test_the_worst_rows_are_those_sure_of_another_class() -> None:
     labels = np.array([0, 1, 1, 0])
     first = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]], np.float32)
-    second = np.array([[0.8, 0.2], [0.9, 0.1], [0.6, 0.4], [0.7, 0.3]], np.float32)
+    second = np.array([[0.8, 0.2], [0.9, 0.1], [0.7, 0.3], [0.7, 0.3]], np.float32)
     rows = np.arange(4)
     found = worst_rows.worst(labels, [(rows, first), (rows, second)], top=9)
     assert [(row, taken, wrong, times) for row, taken, _, wrong, times in found] == [

@@ -171,7 +171,6 @@ def test_a_server_that_says_nothing_is_not_waited_for() -> None:
         "gopher://pictures.example/",
         "http://user:word@pictures.example/a.jpg",
         "http://pictures.example:22/",
-        "http:///nothing",
     ],
 )
 @pytest.mark.parametrize("redirected", [False, True])
@@ -220,6 +219,8 @@ def test_what_is_a_url() -> None:
     assert is_url("javascript:alert(1)")
     assert not is_url("images/1.jpg")
     assert not is_url("C:\\images\\1.jpg")
+    with pytest.raises(RefusedError, match="names no host"):
+        split("http:///nothing")
     assert split("HTTPS://a.example/b").hostname == "a.example"
 
 
