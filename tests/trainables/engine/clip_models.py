@@ -1,11 +1,13 @@
-"""Small models of CLIP's kind with random weights, as folders on disk."""
+"""Small models of CLIP's kind with random weights, as folders on disk, and pairs for them."""
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import torch
+from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     CLIPConfig,
@@ -121,3 +123,28 @@ def multilingual(folder: Path) -> Path:
         dense = modules.Dense(20, 16, bias=False, activation_function=torch.nn.Identity())
         SentenceTransformer(modules=[word, pooling, dense], device="cpu").save(str(folder))
     return folder
+
+
+def pairs(folder: Path) -> Path:
+    """60 rows in Factify's form: claim and document have one colour or two, in words and pictures.
+
+    The claim's image of rows 4 and 31 is broken.
+    """
+    colours = {"red": (220, 20, 20), "green": (20, 220, 20), "blue": (20, 20, 220)}
+    for name, value in colours.items():
+        for size in ((50, 40), (40, 64)):
+            Image.new("RGB", size, value).save(folder / f"{name}{size[0]}.png")
+    (folder / "broken.png").write_bytes(b"nothing")
+    path = folder / "pairs.csv"
+    names = list(colours)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("Claim", "Claim_image", "Document", "Document_image", "Category"))
+        for n in range(60):
+            same = bool(n % 2)
+            one, two = names[n % 3], names[(n + (0 if same else 1)) % 3]
+            first = "broken.png" if n in (4, 31) else f"{one}50.png"
+            claim = f"claim {one} \u0926\u093f\u0932\u094d\u0932\u0940 {n % 40}"
+            label = "Support_Multimodal" if same else "Insufficient_Text"
+            writer.writerow((claim, first, f"document {two} {n // 2}", f"{two}40.png", label))
+    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import signal
 import subprocess
@@ -55,28 +54,7 @@ def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 rows: the claim's colour is the document's or not, in words and in pictures."""
-    folder = tmp_path_factory.mktemp("pairs")
-    colours = {"red": (220, 20, 20), "green": (20, 220, 20), "blue": (20, 20, 220)}
-    for name, value in colours.items():
-        for size in ((50, 40), (40, 64)):
-            Image.new("RGB", size, value).save(folder / f"{name}{size[0]}.png")
-    (folder / "broken.png").write_bytes(b"nothing")
-    path = folder / "pairs.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("Claim", "Claim_image", "Document", "Document_image", "Category"))
-        names = list(colours)
-        for n in range(60):
-            same = bool(n % 2)
-            one, two = names[n % 3], names[(n + (0 if same else 1)) % 3]
-            first = "broken.png" if n in (4, 31) else f"{one}50.png"
-            place = f"\u0926\u093f\u0932\u094d\u0932\u0940 {n % 40}"
-            writer.writerow(
-                (f"claim {one} {place}", first, f"document {two} {n // 2}", f"{two}40.png",
-                 "Support_Multimodal" if same else "Insufficient_Text")
-            )  # fmt: skip
-    return path
+    return clip_models.pairs(tmp_path_factory.mktemp("pairs"))
 
 
 @pytest.fixture
