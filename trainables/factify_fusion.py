@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine import joint, ranges
+from trainables.engine import joint, pair_embeddings, ranges
 from trainables.engine.batches import Tokens
 from trainables.engine.output import Output
 from trainables.engine.pair_layout import Layout
@@ -277,6 +277,17 @@ def files(config: Config) -> dict[str, str]:
     if config.image_encoder != _OWN_TOWER and config.modalities != "text":
         found["image_encoder"] = config.image_encoder
     return found
+
+
+def check_data(config: Config, data: TextData) -> None:
+    """Refuse data without what a config looks at.
+
+    Raises:
+        DataError: naming the columns to give.
+    """
+    pair_embeddings.seconds_of(data)
+    if config.modalities != "text":
+        pair_embeddings.images_of(data)
 
 
 def ema_decay(config: Config) -> float:

@@ -132,8 +132,8 @@ def images_of(data: TextData) -> list[ImageRef | None]:
     """
     if data.images is None:
         raise DataError(
-            f"{data.name} has no images: name their columns with --image and --image-b, or leave "
-            "them out with --set modalities=text."
+            f"{data.name} has no images: name their columns with --image and --image-b, or give "
+            "configs that look at texts only with --configs FILE."
         )
     return [one for pair in data.images for one in pair]
 

@@ -10,6 +10,7 @@ A trainable gives `build`, and may give more, each a function of its Config:
     tokens(config, data, model), base(config, data, model)
                               what such a cell is fed, and what its module is built on, where that
                               is not texts' tokens and the model's encoder
+    check_data(config, data)  refuses data that a config cannot be trained on
     ema_decay(config)         decay of the weights' moving average that is scored; without: none
     trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
 """
@@ -88,6 +89,18 @@ def trained_blocks(task: Task, config: Any) -> int | None:
             f"{wanted}."
         )
     return wanted if wanted < has else None
+
+
+def check_data(task: Task, configs: Sequence[Mapping[str, Scalar]], data: TextData) -> None:
+    """Refuse data that a config cannot be trained on, before anything is trained.
+
+    Raises:
+        ValueError: naming what the data lack.
+    """
+    if registry.defines("trainables", task.trainable, "check_data"):
+        wants = registry.load("trainables", task.trainable, "check_data")
+        for config in configs:
+            wants(binding.bind(task.trainable, config), data)
 
 
 def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
