@@ -199,7 +199,8 @@ class _Connection(http.client.HTTPConnection):
             self.default_port = 443
 
     def connect(self) -> None:
-        sock = socket.create_connection(tuple(self._address), timeout=self.timeout)
+        where = self._address.ip, self._address.port
+        sock = socket.create_connection(where, timeout=self.timeout)
         if self._secure:
             sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self._name)
         self.sock = sock
