@@ -307,6 +307,6 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         files={value: named_files.fingerprint(value) for value in sorted(files)},
     )
     parts.check(task, configs)
-    parts.check_data(task, configs, data)
+    parts.check_data(task, data, configs)
     plan = Plan(spec, space, configs, names, baseline, task, left_out)
     return plan, data, audit(data)

@@ -32,7 +32,7 @@ def cells(layout: Layout, how_many: int) -> list[StackCell]:
             module = build(config, layout, CLASSES)
         held_out = np.arange(fold, ROWS, 5)
         train = np.setdiff1d(np.arange(ROWS), held_out)
-        found.append(StackCell(module, config, seed, train, held_out, config.ema_decay))
+        found.append(StackCell(module, config, seed, train, held_out, ema_decay=config.ema_decay))
     return found
 
 

@@ -53,7 +53,7 @@ def cell(config: Config, seed: int, held_out: range) -> StackCell:
         module = build(config, LAYOUT, CLASSES)
     kept = np.array(held_out)
     rows = np.setdiff1d(np.arange(ROWS), kept)
-    return StackCell(module, config, seed, rows, kept, config.ema_decay)
+    return StackCell(module, config, seed, rows, kept, ema_decay=config.ema_decay)
 
 
 def alone(one: StackCell) -> tuple[list[float], npt.NDArray[np.float64]]:

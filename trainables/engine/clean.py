@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from trainables.engine import registry
 from trainables.engine.textdata import DataError, TextData, assemble
 
@@ -64,4 +66,5 @@ def cleaned(data: TextData, steps: Sequence[str], drop_missing: bool) -> TextDat
         images=None if data.images is None else [data.images[row] for row in kept],
         dropped=data.dropped + empty,
         notes=notes,
+        metadata=None if data.metadata is None else data.metadata.take(np.array(kept, np.int64)),
     )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from trainables.engine.card import DatasetCard
 from trainables.engine.images import ImageColumns, with_images
 from trainables.engine.labels import class_ids, is_missing, looks_numeric
+from trainables.engine.metadata import read_metadata
 from trainables.engine.tables import Table
 from trainables.engine.textdata import DataError, Rows, TextData, assemble
 
@@ -34,6 +35,7 @@ def text_data(
     drop_missing: bool = False,
     card: DatasetCard | None = None,
     images: ImageColumns | None = None,
+    metadata: Sequence[str] = (),
 ) -> TextData:
     """Check a table's columns and make labelled texts of them.
 
@@ -46,6 +48,7 @@ def text_data(
         drop_missing: Leave out rows with a missing text or label.
         card: The data set's card, for its part names, class order and labels to leave out.
         images: Columns of images; None where rows have none.
+        metadata: Numeric columns to keep.
 
     Raises:
         DataError: see `load_data`.
@@ -87,6 +90,7 @@ def text_data(
         official = None
     if text_b is None and "text_b" in table.names:
         notes.append("column 'text_b' is there and not used: --text-b text_b makes it a pair")
+    numbers, remarks = read_metadata(table, metadata, rows, {text, text_b, label})
     data = assemble(
         name=name,
         texts=_texts(table, text, rows),
@@ -95,7 +99,8 @@ def text_data(
         label_names=names,
         official=official,
         dropped=len(bad),
-        notes=notes,
+        notes=[*notes, *remarks],
+        metadata=numbers,
     )
     if images is None:
         return data

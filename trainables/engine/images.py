@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 
 from trainables.engine.fetching import fetch_all
@@ -124,6 +125,7 @@ def with_images(
         images=[pairs[row] for row in kept],
         dropped=data.dropped + len(pairs) - len(kept),
         notes=[*data.notes, *notes],
+        metadata=None if data.metadata is None else data.metadata.take(np.array(kept, np.int64)),
     )
 
 

@@ -37,6 +37,28 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
+class Metadata:
+    """Numeric columns beside the texts, as they are in the source: nothing is scaled here.
+
+    Attributes:
+        names: Of the columns, (columns,).
+        values: Float64 (rows, columns), nan where the source has no value.
+    """
+
+    names: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+
+    def take(self, rows: Rows) -> Metadata:
+        """Some rows, in their order."""
+        return Metadata(self.names, self.values[rows])
+
+    def to_bytes(self) -> bytes:
+        """All contents, equal for equal ones on every machine."""
+        plain = np.where(np.isnan(self.values), np.nan, self.values)  # one nan for all kinds of it
+        return json.dumps(self.names).encode() + plain.astype("<f8").tobytes()
+
+
+@dataclass(frozen=True, eq=False)
 class TextData:
     """Labelled texts in a fixed order. Equal contents are equal objects.
 
@@ -55,6 +77,7 @@ class TextData:
             one; None where rows have no images at all.
         dropped: How many rows were left out because their text or label was missing.
         notes: What a reader of the audit should know about how the source was read.
+        metadata: Numeric columns that were asked for; None where none were.
     """
 
     name: str
@@ -68,6 +91,7 @@ class TextData:
     dropped: int = 0
     notes: tuple[str, ...] = ()
     images: tuple[ImagePair, ...] | None = None
+    metadata: Metadata | None = None
 
     def __eq__(self, other: object) -> bool:
         """Whether the contents are the same; the name they are called by does not matter."""
@@ -97,6 +121,7 @@ class TextData:
             images=None if self.images is None else [self.images[row] for row in rows],
             dropped=self.dropped,
             notes=self.notes,
+            metadata=None if self.metadata is None else self.metadata.take(rows),
         )
 
 
@@ -111,6 +136,7 @@ def assemble(
     images: Sequence[ImagePair] | None = None,
     dropped: int = 0,
     notes: Sequence[str] = (),
+    metadata: Metadata | None = None,
 ) -> TextData:
     """A `TextData` with its groups and its fingerprint worked out from the contents.
 
@@ -124,6 +150,7 @@ def assemble(
         images: Images of each row, (rows,), or None.
         dropped: Rows left out as missing.
         notes: Remarks for the audit.
+        metadata: Numeric columns, (rows, columns), or None.
     """
     parts = None if official is None else [str(part) for part in official]
     digest = hashlib.sha256(json.dumps(list(label_names)).encode())
@@ -139,6 +166,8 @@ def assemble(
     if images is not None:
         seen = [[None if one is None else one.digest for one in pair] for pair in images]
         digest.update(json.dumps(seen).encode())
+    if metadata is not None:
+        digest.update(metadata.to_bytes())
     return TextData(
         name=name,
         texts=tuple(texts),
@@ -151,6 +180,7 @@ def assemble(
         dropped=dropped,
         notes=tuple(notes),
         images=None if images is None else tuple(images),
+        metadata=metadata,
     )
 
 
