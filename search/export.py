@@ -27,9 +27,12 @@ def recipe(spec: SweepSpec) -> str:
         ("--text", spec.data.text),
         ("--text-b", spec.data.text_b),
         ("--label", spec.data.label),
+        ("--image", spec.data.image),
+        ("--image-b", spec.data.image_b),
         ("--subset", spec.data.subset),
     ):
         words += [] if value is None else [option, str(value)]
+    words += ["--bad-images", "drop"] if spec.data.bad_images == "drop" else []
     words += ["--drop-missing"] if spec.data.drop_missing else []
     words += ["--model", Path(spec.model).name, "--strategy", spec.strategy]
     words += ["--seeds", ",".join(map(str, spec.seeds))]

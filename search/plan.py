@@ -238,12 +238,12 @@ def _local_files(
     spec: SweepSpec, space: Space, configs: tuple[Mapping[str, Scalar], ...]
 ) -> SweepSpec:
     """The spec with the paths of such files made absolute: workers run in folders of their own."""
-    from trainables.engine import word_vectors
+    from trainables.engine import named_files
 
     fix = dict(spec.fix)
     for name, values in _files(space, configs).items():
         for value in values:
-            local = word_vectors.resolve(value)
+            local = named_files.resolve(value)
             if local != value and fix.get(name) != value:
                 raise InputError(
                     f"{name}={value} must be an absolute path where --fix does not give it: {local}"
@@ -281,7 +281,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds, parts, word_vectors
+    from trainables.engine import encoder, folds, named_files, parts
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
@@ -304,8 +304,9 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         model=spec.model,
         model_fingerprint=encoder.model_fingerprint(spec.model),
         split=spec.split,
-        files={value: word_vectors.fingerprint(value) for value in sorted(files)},
+        files={value: named_files.fingerprint(value) for value in sorted(files)},
     )
     parts.check(task, configs)
+    parts.check_data(task, data, configs)
     plan = Plan(spec, space, configs, names, baseline, task, left_out)
     return plan, data, audit(data)

@@ -57,6 +57,15 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--text", metavar="COLUMN", help="column of the text")
     data.add_argument("--text-b", metavar="COLUMN", help="column of a pair's second text")
     data.add_argument("--label", metavar="COLUMN", help="column of the label")
+    data.add_argument("--image", metavar="COLUMN", help="column of the text's image: path or URL")
+    data.add_argument("--image-b", metavar="COLUMN", help="column of the second text's image")
+    data.add_argument(
+        "--bad-images",
+        choices=["missing", "drop"],
+        default="missing",
+        help="rows with an unusable image: keep them, a vector is learned for it; or leave them "
+        "out (missing)",
+    )
     data.add_argument("--subset", type=int, metavar="N", help="a stratified subset of N rows")
     data.add_argument(
         "--drop-missing", action="store_true", help="leave out rows without text or label"

@@ -21,14 +21,26 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
-from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
+from transformers import (
+    get_constant_schedule_with_warmup,
+    get_cosine_schedule_with_warmup,
+    get_linear_schedule_with_warmup,
+)
 
 from trainables.engine import batches, seeding
 from trainables.engine import checkpoint as checkpoints
+from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS, Choice
 from trainables.engine.read_out import Evaluation
 
+
+def _constant(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
+    """No decay after the warm-up, however many steps there are."""
+    return get_constant_schedule_with_warmup(optimizer, warmup)
+
+
 SCHEDULES: dict[str, Callable[..., Any]] = {
+    "constant": _constant,
     "linear": get_linear_schedule_with_warmup,
     "cosine": get_cosine_schedule_with_warmup,
 }
@@ -104,6 +116,7 @@ class Training:
         seed: Drives order and dropout.
         accumulation: Batches are cut into so many parts, one optimizer step for all of them.
         compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
+        ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
     """
 
     def __init__(
@@ -114,6 +127,7 @@ class Training:
         seed: int,
         accumulation: int,
         compiled: bool = False,
+        ema_decay: float = 0.0,
     ) -> None:
         # The state is shared by the process, and the cell before may have had another precision.
         AcceleratorState._reset_state()
@@ -137,6 +151,11 @@ class Training:
         self.module, self.optimizer, self.train, self.held_out = self.accelerator.prepare(
             module, optimizer, train, held_out
         )
+        self.averages: Averages | None = None
+        if ema_decay:
+            own = list(self.accelerator.unwrap_model(self.module).parameters())
+            self.averages = Averages(own, torch.tensor([ema_decay]), alone=True)
+            self.accelerator.register_for_checkpointing(self.averages)
         self.choice = Choice(data.tokens.labels[data.valid])
         if len(data.valid):
             self.accelerator.register_for_checkpointing(self.choice)
@@ -175,6 +194,8 @@ class Training:
                 self.optimizer.step()
                 if self.accelerator.sync_gradients:
                     self.schedule.step()
+                    if self.averages is not None:
+                        self.averages.update()
                 self.optimizer.zero_grad()
             total += loss.detach()
             if count % _STEPS_BETWEEN_LOOKS == 0 and not torch.isfinite(total):
@@ -221,6 +242,12 @@ class Training:
         Raises:
             DivergedError: if a logit is not finite.
         """
+        if self.averages is None:
+            return self._predict()
+        with self.averages.applied():
+            return self._predict()
+
+    def _predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         self.module.eval()
         rows, logits = [], []
         for batch in self.held_out:

@@ -7,7 +7,13 @@ give more, each a function of its Config:
     stack_key(config)         the Config with all that may differ within a stack set to one value:
                               equal for cells that can train as one batched model; without it they
                               train one after another
-    representation(config)    frozen features: its cells are heads on these
+    representation(config)    frozen features: its cells are heads on these; None for a config
+                              that trains what makes the features, too
+    tokens(config, data, model), base(config, data, model)
+                              what such a cell is fed, and what its module is built on, where that
+                              is not texts' tokens and the model's encoder
+    check_data(config, data)  refuses data that a config cannot be trained on
+    ema_decay(config)         decay of the weights' moving average that is scored; without: none
     trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
     inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
     metadata(config)          what is made of the data's metadata; None: they are left out
@@ -54,9 +60,13 @@ from trainables.engine.textdata import TextData
 Rows = npt.NDArray[np.int64]
 
 
-def trains_heads(trainable: str) -> bool:
-    """Whether a trainable's cells are heads on frozen features."""
-    return registry.defines("trainables", trainable, "representation")
+def trains_heads(trainable: str, config: Any = None) -> bool:
+    """Whether a trainable's cells, or those of one Config of it, are heads on frozen features."""
+    if not registry.defines("trainables", trainable, "representation"):
+        return False
+    if config is None:
+        return True
+    return registry.load("trainables", trainable, "representation")(config) is not None
 
 
 def stack_key(trainable: str, config: Any) -> Hashable | None:
@@ -64,6 +74,8 @@ def stack_key(trainable: str, config: Any) -> Hashable | None:
     if not registry.defines("trainables", trainable, "stack_key"):
         return None
     given = registry.load("trainables", trainable, "stack_key")(config)
+    if given is None:
+        return None
     # What the loop has a vector for, whatever the trainable.
     key: Hashable = dataclasses.replace(
         given, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
@@ -117,6 +129,11 @@ def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar
     Raises:
         ValueError: naming what is missing, and the way out.
     """
+    configs = list(configs)
+    if registry.defines("trainables", task.trainable, "check_data"):
+        own = registry.load("trainables", task.trainable, "check_data")
+        for config in configs:
+            own(binding.bind(task.trainable, config), data)
     hooks = ("inner_share", "metadata", "views")
     if not any(registry.defines("trainables", task.trainable, hook) for hook in hooks):
         return
@@ -156,6 +173,11 @@ def _evaluation(
 
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks; and metadata."""
+    if registry.defines("trainables", task.trainable, "tokens"):
+        own: batches.Tokens = registry.load("trainables", task.trainable, "tokens")(
+            config, data, task.model
+        )
+        return own
     fed, trained = corpus(task, data, config), trained_blocks(task, config)
     kind = _asked(task, "metadata", config)
     if trained is not None:
@@ -197,7 +219,7 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
     """
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
-    if not trains_heads(task.trainable):
+    if not trains_heads(task.trainable, config):
         given = tokens(task, data, config)
         return StackData(cells, TokenInputs(given), given.labels, {})
     wanted = registry.load("trainables", task.trainable, "representation")(config)
@@ -232,6 +254,7 @@ def make_features(
     """
     wanted = registry.load("trainables", task.trainable, "representation")
     distinct = dict.fromkeys(wanted(binding.bind(task.trainable, one)) for one in configs)
+    distinct.pop(None, None)
     found = {}
     for one in distinct:
         if not isinstance(representation.card(one.name), representation.Fitted):
@@ -254,9 +277,11 @@ def module(
     """
     build = registry.load("trainables", task.trainable, "build")
     base: Any
-    if trains_heads(task.trainable):
+    if trains_heads(task.trainable, config):
         wanted = registry.load("trainables", task.trainable, "representation")(config)
-        base = features.width(data, task.model, wanted)
+        base = features.base(data, task.model, wanted)
+    elif registry.defines("trainables", task.trainable, "base"):
+        base = registry.load("trainables", task.trainable, "base")(config, data, task.model)
     else:
         network, trained = encoder.load_encoder(task.model), trained_blocks(task, config)
         if trained is not None:
@@ -288,7 +313,8 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
     train, held_out, valid = used_rows(task, data, cell, config)
     built = module(task, data, config, cell.seed, train)
     read = _evaluation(task, data, config, train, np.concatenate([held_out, valid]))
-    return StackCell(built, config, cell.seed, train, held_out, valid, read)
+    decay = _asked(task, "ema_decay", config) or 0.0
+    return StackCell(built, config, cell.seed, train, held_out, valid, read, decay)
 
 
 def alone(
@@ -314,6 +340,7 @@ def alone(
         cell.seed,
         accumulation,
         compiled,
+        _asked(task, "ema_decay", config) or 0.0,
     )
 
 

@@ -20,6 +20,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from trainables.engine import loop, seeding, shared
+from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS, Choice
 from trainables.engine.inputs import Inputs
 from trainables.engine.read_out import Evaluation
@@ -43,6 +44,7 @@ class StackCell:
         held_out: Rows that it is scored on.
         valid: Rows that choose its epoch; most cells have none.
         evaluation: What makes probabilities of its outputs; None where they are logits.
+        ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
     """
 
     module: nn.Module
@@ -52,6 +54,7 @@ class StackCell:
     held_out: Rows
     valid: Rows = field(default_factory=lambda: NO_ROWS)
     evaluation: Evaluation | None = None
+    ema_decay: float = 0.0
 
     @property
     def scored(self) -> Rows:
@@ -65,14 +68,17 @@ def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) 
     """What a schedule makes of the peak learning rate: linear warm-up, then decay to 0.
 
     Args:
-        schedule: "linear" or "cosine" decay.
+        schedule: "linear" or "cosine" decay, or "constant" for none.
         step: Steps taken, (cells,).
         steps: Steps in all, (cells,).
         warmup: Steps of warm-up, (cells,).
     """
     rising = step / warmup.clamp(min=1)
     done = ((step - warmup) / (steps - warmup).clamp(min=1)).clamp(0, 1)
-    falling = 1 - done if schedule == "linear" else 0.5 * (1 + torch.cos(math.pi * done))
+    if schedule == "constant":
+        falling = torch.ones_like(done)
+    else:
+        falling = 1 - done if schedule == "linear" else 0.5 * (1 + torch.cos(math.pi * done))
     return torch.where(step < warmup, rising, falling)
 
 
@@ -113,6 +119,9 @@ class StackTraining:
         if compiled:
             module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
+        decays = torch.tensor([cell.ema_decay for cell in cells], dtype=module.stacked[0].dtype)
+        averaged = bool((decays > 0).any())
+        self.averages = Averages(list(self.stack.stacked), decays) if averaged else None
         self.clip = vector("clip_norm")
         sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
         self.steps_per_epoch = int(sizes.max())
@@ -158,6 +167,8 @@ class StackTraining:
                 )
                 self.optimizer.step()
                 self.optimizer.zero_grad()
+                if self.averages is not None:
+                    self.averages.update(chosen)
                 at = slice(None) if places is None else places
                 total[at] += output.loss.detach()
                 batches[at] += 1
@@ -200,6 +211,12 @@ class StackTraining:
     @torch.no_grad()
     def predict(self) -> list[npt.NDArray[np.float32]]:
         """Class probabilities of the rows that each cell is scored on, (scored, classes) each."""
+        if self.averages is None:
+            return self._predict()
+        with self.averages.applied():
+            return self._predict()
+
+    def _predict(self) -> list[npt.NDArray[np.float32]]:
         self.module.eval()
         if self.inputs.shared:
             return self._predict_shared()
@@ -218,7 +235,7 @@ class StackTraining:
         return [probabilities for probabilities, _ in read]
 
     def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
-        """`predict`, with the rows of a block given to its cells once."""
+        """The same, with the rows of a block given to its cells once."""
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(self.cells)
         for part in self._scored_together():
             mine = [cell for block in part for cell in block]
@@ -279,6 +296,8 @@ class StackTraining:
         at = torch.as_tensor(list(cells))
         self.stack.keep(at.to(self.accelerator.device))
         self.optimizer.optimizer.keep(at)
+        if self.averages is not None:
+            self.averages.keep(at)
         self.clip, self.steps, self.warmup = self.clip[at], self.steps[at], self.warmup[at]
         self.cells = [self.cells[i] for i in cells]
 
