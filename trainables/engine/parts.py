@@ -7,6 +7,8 @@ A trainable gives `build`, and may give more, each a function of its Config:
                               train one after another
     representation(config)    frozen features: its cells are heads on these
     trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
+    pooling(config)           "cls" or "mean": the classifier is linear on that vector of the
+                              encoder, so that a winner can be saved; see finished.py
 """
 
 from __future__ import annotations
