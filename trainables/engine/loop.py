@@ -25,6 +25,7 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 
 from trainables.engine import batches, seeding
 from trainables.engine import checkpoint as checkpoints
+from trainables.engine.inner import NO_ROWS, Choice
 
 SCHEDULES: dict[str, Callable[..., Any]] = {
     "linear": get_linear_schedule_with_warmup,
@@ -67,20 +68,26 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
+        facts: What to report beside the scores: which epoch counts, where one was chosen.
     """
 
     rows: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float32]
     epochs: list[Mapping[str, float]] = field(default_factory=list)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class CellData:
-    """The rows of one cell: a tokenised data set, what is trained on, what is held out."""
+    """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
+
+    Row numbers ascend; most cells have none that choose.
+    """
 
     tokens: batches.Tokens
     train: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
 
 
 class Training:
@@ -110,10 +117,11 @@ class Training:
         self.accelerator = Accelerator(
             mixed_precision=precision, gradient_accumulation_steps=accumulation
         )
-        self.settings, self.seed, self._data = settings, seed, data
+        self.settings, self.seed, self.data = settings, seed, data
         part = -(-settings.batch_size // (accumulation * self.accelerator.num_processes))
         train, self._order = batches.loader(data.tokens, data.train, part, seed)
-        held_out, _ = batches.loader(data.tokens, data.held_out, 2 * part, None)
+        scored = np.concatenate([data.held_out, data.valid])
+        held_out, _ = batches.loader(data.tokens, scored, 2 * part, None)
         if compiled:
             module.compile(dynamic=True)
         optimizer = torch.optim.AdamW(
@@ -122,6 +130,9 @@ class Training:
         self.module, self.optimizer, self.train, self.held_out = self.accelerator.prepare(
             module, optimizer, train, held_out
         )
+        self.choice = Choice(data.tokens.labels[data.valid])
+        if len(data.valid):
+            self.accelerator.register_for_checkpointing(self.choice)
         self.steps_per_epoch = math.ceil(len(self.train) / accumulation)
         self.steps = settings.epochs * self.steps_per_epoch
         # Stepped by hand, once a step: accelerate's own would count the processes.
@@ -170,7 +181,7 @@ class Training:
 
     def largest_loss(self) -> torch.Tensor:
         """The loss of the longest rows that could make a batch, to see what it takes."""
-        tokens, rows = self._data.tokens, self._data.train
+        tokens, rows = self.data.tokens, self.data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
         batch = batches.Collator(tokens)(longest.tolist())
         given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
@@ -180,9 +191,23 @@ class Training:
         loss: torch.Tensor = self.module(given, labels).loss
         return loss
 
+    def scored(self, epoch: int) -> tuple[npt.NDArray[np.float32], dict[str, float]]:
+        """Probabilities of the held-out rows after an epoch, and what rows kept apart say of it.
+
+        Args:
+            epoch: From 1.
+
+        Raises:
+            DivergedError: as `predict`.
+        """
+        rows, given = self.predict()
+        chooses = np.isin(rows, self.data.valid)
+        held_out = given[~chooses]
+        return held_out, self.choice.see(epoch, held_out, given[chooses])
+
     @torch.no_grad()
     def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Held-out rows, ascending, and their probabilities, (held_out, classes).
+        """Rows that are scored, ascending, and their probabilities, (rows, classes).
 
         Raises:
             DivergedError: if a logit is not finite.
@@ -230,13 +255,13 @@ def fit(
     """
     settings = training.settings
     done = checkpoints.load(training, checkpoint)
-    predicted = None
+    held_out = np.sort(training.data.held_out)
     for number in range(len(done), settings.epochs):
         began = time.perf_counter()
         loss = training.epoch(number)
-        predicted = training.predict()
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **score(*predicted)}
+        probabilities, chosen = training.scored(number + 1)
+        scores = score(held_out, probabilities)
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores, **chosen}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
-    rows, probabilities = predicted or training.predict()
-    return Fit(rows, probabilities, done)
+    return Fit(held_out, training.choice.probabilities, done, training.choice.facts)
