@@ -179,7 +179,7 @@ def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Fin
     if not isinstance(card, PooledEncoder):
         raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
     values = features.load(data, task.model, wanted)
-    module = cell_parts.module(task, data, config, seed)
+    module = cell_parts.module(task, data, config, seed, rows)
     cell = stack_loop.StackCell(module, config, seed, rows, rows[:_SCORED])
     training = stack_loop.StackTraining([cell], FeatureInputs(values), data.labels)
     epochs = []
@@ -209,7 +209,7 @@ def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Fin
 
 def _fine_tuned(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Finished:
     tokens = cell_parts.tokens(task, data, config)
-    module: Any = cell_parts.module(task, data, config, seed)
+    module: Any = cell_parts.module(task, data, config, seed, rows)
     training = loop.Training(
         module, loop.CellData(tokens, rows, rows[:_SCORED]), config, seed, accumulation=1
     )
