@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from search.table import Table
 
 _LEADERS, _DROPPED = 5, 3
-_HOPELESS = 0.001
+# A config is out when it has a tenth of the probability that all tried ones would share equally.
+_HOPELESS = 0.1
 # A look may take a tenth of a second on a large grid: then it comes every five seconds.
 _REST = 50.0
 _LEAST_SECONDS = 2.0
@@ -37,10 +38,16 @@ class Leader:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A config that is probably not the best, and why: its paired distance to the first."""
+    """A config that is probably not the best, and why: how far it is behind the first.
+
+    Attributes:
+        label: The config.
+        behind: Its distance to the first, by the race's model of all configs where configs were
+            stopped early, else of the means; below 0 where it is worse.
+        cells: Cells that it has.
+    """
 
     label: str
-    p_best: float
     behind: float
     cells: int
 
@@ -49,7 +56,7 @@ class Frontier:
     """The leaders and the dropped of one sweep.
 
     Attributes:
-        leaders: Best first: complete configs, then those on their way, by mean.
+        leaders: Best first, by the race's model of all configs: one lucky cell leads nowhere.
         dropped: Those with cells, not all, and next to no probability of being the best; the one
             that was nearest first.
         fallen: How many of these there are.
@@ -77,9 +84,11 @@ class Frontier:
         counts = np.isfinite(scores).sum(axis=1)
         found = chances(plan, scores, table.failed, share)
         tried = np.flatnonzero(counts)
-        means = np.array([np.nanmean(scores[config]) for config in tried])
-        full = counts[tried] == scores.shape[1]
-        order = tried[np.lexsort((-sign * means, ~full))]
+        worth = np.full(len(scores), np.nan)
+        worth[tried] = [np.nanmean(scores[config]) for config in tried]
+        if found is not None and found.means is not None:
+            worth[tried] = found.means[tried]
+        order = tried[np.argsort(-sign * worth[tried], kind="stable")]
         self.leaders = []
         for config in order[:_LEADERS].tolist():
             interval = mean_interval(scores[config], share)
@@ -103,35 +112,24 @@ class Frontier:
             return
         fallen = [
             config
-            for config in tried.tolist()
-            if counts[config] < scores.shape[1] and found.p_best[config] < _HOPELESS
+            for config in order.tolist()
+            if counts[config] < scores.shape[1] and found.p_best[config] < _HOPELESS / len(tried)
         ]
         self.fallen = len(fallen)
-        first = int(order[0])
-        for config in fallen:
-            gap = sign * (scores[config] - scores[first])
-            shared = gap[np.isfinite(gap)]
-            if len(shared):
-                self.dropped.append(
-                    Dropped(
-                        plan.label(config),
-                        float(found.p_best[config]),
-                        float(shared.mean()),
-                        len(shared),
-                    )
-                )
-        self.dropped.sort(key=lambda one: -one.behind)
-        del self.dropped[_DROPPED:]
+        first = worth[order[0]]
+        self.dropped = [
+            Dropped(plan.label(one), float(sign * (worth[one] - first)), int(counts[one]))
+            for one in fallen[:_DROPPED]
+        ]
 
     def dropped_lines(self) -> list[str]:
         """The dropped in words."""
         if not self.fallen:
             return []
-        lines = [f"dropped: {self.fallen:,} configs, each the best with probability under 0.001"]
+        lines = [f"fell back: {self.fallen:,} configs with next to no chance of being the best"]
         for one in self.dropped:
             cells = "cell" if one.cells == 1 else "cells"
             lines.append(
-                f"  {one.label}: {100 * one.behind:+.2f} points to the first over {one.cells} "
-                f"{cells}"
+                f"  {one.label}: {100 * one.behind:+.2f} points to the first, {one.cells} {cells}"
             )
         return lines

@@ -82,7 +82,7 @@ def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
 def _worst(counts: IntArray, names: Sequence[str]) -> str:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     off = np.where(np.eye(len(names), dtype=bool), 0.0, shares)
-    i, j = np.unravel_index(int(off.argmax()), off.shape)
+    i, j = divmod(int(off.argmax()), len(names))
     if not off[i, j]:
         return "Nothing was mistaken."
     return f"Most often mistaken: {names[i]} for {names[j]}, {100 * off[i, j]:.1f}% of its rows."

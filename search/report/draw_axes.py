@@ -56,7 +56,14 @@ def effect(effects: Effects, objective: str, unit: str) -> Picture:
         at = np.arange(len(axis.values))
         spread = [axis.mean - axis.low, axis.high - axis.mean]
         panel.errorbar(
-            at, 100 * axis.mean, 100 * np.array(spread), fmt="o-", color=BLUE, ms=4, capsize=3
+            at,
+            100 * axis.mean,
+            100 * np.array(spread),
+            # Names have no order that a line could follow.
+            fmt="o" if any(isinstance(value, str) for value in axis.values) else "o-",
+            color=BLUE,
+            ms=4,
+            capsize=3,
         )
         names = labels(axis.values)
         long = max(map(len, names)) * len(names) > 22

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER = (
 INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
 MAP = "cividis"
 WIDTH = 6.4  # inches
-_SETTINGS = {
+_SETTINGS: Any = {
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",

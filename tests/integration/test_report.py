@@ -37,10 +37,9 @@ class Reporter:
     ) -> None:
         self.folder, self.uri, self._capsys, self._open = folder, uri, capsys, opener
 
-    def draw(self, name: str, gain: float, **changes: Any) -> str:
-        ledger = self._open()
+    def draw(self, name: str, gain: float, *, rows: int = 600, **changes: Any) -> str:
         spec = spec_of(self.uri, name=name, **changes)
-        return draw(ledger, spec, rising(gain), rows=changes.pop("rows", 600), noise=0.002)
+        return draw(self._open(), spec, rising(gain), rows=rows, noise=0.002)
 
     def run(self, *arguments: str) -> tuple[int, str]:
         self._capsys.readouterr()
@@ -128,7 +127,7 @@ def test_the_figures_are_the_ledgers(reporter: Reporter) -> None:
 def test_check_paper_ends_as_the_rows_do(reporter: Reporter, gain: float, code: int) -> None:
     reporter.draw("one", gain=gain, data=DataRef(name="trec-1k"))
     found, shown = reporter.run("one", "--check-paper", "--json", "--out", "out")
-    document = json.loads(shown[shown.index("{") :])
+    document, _ = json.JSONDecoder().raw_decode(shown)
     (row,) = [row for row in document["paper"] if row["paper_model"] == "roberta-base"]
     assert row["paper_score"] == 0.8209
     assert (found, document["check_paper"]) == (code, code), row

@@ -136,7 +136,7 @@ def test_an_empty_parquet_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_header_with_another_delimiter_is_pointed_out(tmp_path: Path) -> None:
-    assert "separated by ';'" in read(tmp_path, "a.csv", "text;label\na;b\n").hint
+    assert "separated by '|'" in read(tmp_path, "a.csv", "text|label\na|b\n").hint
 
 
 def test_semicolons_are_read_where_the_header_has_no_comma(tmp_path: Path) -> None:
