@@ -82,6 +82,10 @@ class Lines(Watcher):
         """Warn of a hyper-parameter that does nothing, as soon as it shows."""
         self.say(f"Warning: {suspect.to_json(plan.blocks, plan.declared_in)['meaning']}")
 
+    def said(self, text: str) -> None:
+        """Hand a line on."""
+        self.say(text)
+
     def nested(self, plan: Plan, done: int) -> None:
         """Say which inner sweep of a nested cross-validation starts."""
         self.say(f"nested: outer fold {done + 1} of {plan.spec.folds}")
@@ -261,6 +265,10 @@ class JsonLines(Lines):
     def inert(self, plan: Plan, suspect: Suspect) -> None:
         """A hyper-parameter did nothing."""
         self.event("inert", suspect.to_json(plan.blocks, plan.declared_in))
+
+    def said(self, text: str) -> None:
+        """Something was said that is no event of its own."""
+        self.event("said", {"text": text})
 
     def nested(self, plan: Plan, done: int) -> None:
         """An inner sweep starts."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search import surroundings
+from search import model_source, surroundings
 from search.dispatch import Asker, Work
 from search.intake import Intake, Watcher, sweep_tags
 from search.ledger import Ledger, LoggedCell, SweepRecord
@@ -98,6 +98,8 @@ def run(
         from search import nested  # which runs sweeps of its own
 
         outcome = nested.check_winner(outcome, watcher)
+    if outcome.complete and outcome.table.trained and plan.spec.outer is None:
+        model_source.keep(outcome, watcher)
     return outcome
 
 

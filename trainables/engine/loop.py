@@ -26,6 +26,7 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 from trainables.engine import batches, seeding
 from trainables.engine import checkpoint as checkpoints
 from trainables.engine.inner import NO_ROWS, Choice
+from trainables.engine.read_out import Evaluation
 
 SCHEDULES: dict[str, Callable[..., Any]] = {
     "linear": get_linear_schedule_with_warmup,
@@ -68,7 +69,7 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
-        facts: What to report beside the scores: which epoch counts, where one was chosen.
+        facts: What to report beside the scores: which epoch counts, what a read-out found.
     """
 
     rows: npt.NDArray[np.int64]
@@ -79,15 +80,24 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class CellData:
-    """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
+    """The rows of one cell: a tokenised data set, what is trained on, what is held out.
 
-    Row numbers ascend; most cells have none that choose.
+    Row numbers ascend.
+
+    Attributes:
+        tokens: The data set.
+        train: Rows that are trained on.
+        held_out: Rows that are scored.
+        valid: Rows that choose the epoch; most cells have none.
+        evaluation: What makes probabilities of the module's outputs; None where they are logits.
+            It leaves no rows to choose an epoch on.
     """
 
     tokens: batches.Tokens
     train: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int64]
     valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    evaluation: Evaluation | None = None
 
 
 class Training:
@@ -121,7 +131,10 @@ class Training:
         part = -(-settings.batch_size // (accumulation * self.accelerator.num_processes))
         train, self._order = batches.loader(data.tokens, data.train, part, seed)
         scored = np.concatenate([data.held_out, data.valid])
+        if data.evaluation is not None:
+            scored = data.evaluation.rows
         held_out, _ = batches.loader(data.tokens, scored, 2 * part, None)
+        self.facts: Mapping[str, float] = {}
         if compiled:
             module.compile(dynamic=True)
         optimizer = torch.optim.AdamW(
@@ -183,7 +196,7 @@ class Training:
         """The loss of the longest rows that could make a batch, to see what it takes."""
         tokens, rows = self.data.tokens, self.data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
-        batch = batches.Collator(tokens)(longest.tolist())
+        batch = batches.Collator(tokens, self._order)(longest.tolist())
         given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         labels = given.pop("labels")
         del given["rows"]
@@ -209,6 +222,8 @@ class Training:
     def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Rows that are scored, ascending, and their probabilities, (rows, classes).
 
+        What a read-out has to report is in `facts` then.
+
         Raises:
             DivergedError: if a logit is not finite.
         """
@@ -225,7 +240,12 @@ class Training:
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")
         order = np.argsort(numbers)
-        return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+        evaluation = self.data.evaluation
+        if evaluation is None:
+            return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+        reading = evaluation.read(scores.numpy()[order])
+        self.facts = reading.facts
+        return evaluation.held_out, reading.probabilities
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -260,8 +280,9 @@ def fit(
         began = time.perf_counter()
         loss = training.epoch(number)
         probabilities, chosen = training.scored(number + 1)
-        scores = score(held_out, probabilities)
+        scores = {**score(held_out, probabilities), **training.facts}
         metrics = {"epoch": number + 1.0, "train_loss": loss, **scores, **chosen}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
-    return Fit(held_out, training.choice.probabilities, done, training.choice.facts)
+    choice = training.choice
+    return Fit(held_out, choice.probabilities, done, {**training.facts, **choice.facts})

@@ -13,6 +13,9 @@ give more, each a function of its Config:
                               encoder, so that a winner can be saved; see finished.py
     inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
     metadata(config)          what is made of the data's metadata; None: they are left out
+    views(config)             the views of a text that a training batch holds; without it the text
+    read_out(config)          what makes probabilities of a module's outputs; without it they are
+                              logits
 """
 
 from __future__ import annotations
@@ -41,10 +44,12 @@ from trainables.engine import (
     registry,
     representation,
     seeding,
+    views,
     vocabulary,
 )
 from trainables.engine.contract import Cell, CellResult, Scalar, Task
 from trainables.engine.inputs import FeatureInputs, Inputs, TokenInputs
+from trainables.engine.read_out import Evaluation, ReadOut
 from trainables.engine.stack_loop import StackCell
 from trainables.engine.textdata import TextData
 
@@ -126,13 +131,38 @@ def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar
             metadata_inputs.table(data, kind)
 
 
+def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
+    """The texts that a cell's encoder is fed: the data's own, and what views and read-outs want.
+
+    Raises:
+        DataError: if the data have no such views.
+    """
+    wanted = _asked(task, "views", config) or (views.View(),)
+    reader: ReadOut | None = _asked(task, "read_out", config)
+    mask = encoder.load_tokenizer(task.model).mask_token
+    return views.corpus(data, wanted, mask, () if reader is None else reader.texts)
+
+
+def evaluation(task: Task, data: TextData, cell: Cell, config: Any) -> Evaluation | None:
+    """What makes probabilities of a cell's outputs; None where they are logits."""
+    reader: ReadOut | None = _asked(task, "read_out", config)
+    if reader is None:
+        return None
+    fed = corpus(task, data, config)
+    return Evaluation(
+        reader, *rows(task, data, cell), fed.further, fed.data.labels, len(data.label_names)
+    )
+
+
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks; and metadata."""
     trained, kind = trained_blocks(task, config), _asked(task, "metadata", config)
+    fed = corpus(task, data, config)
     if trained is not None:
-        given = prefix.tokens(data, task.model, config.max_length, config.precision, trained)
+        given = prefix.tokens(fed.data, task.model, config.max_length, config.precision, trained)
     else:
-        given = batches.tokenised(data, task.model, config.max_length)
+        given = batches.tokenised(fed.data, task.model, config.max_length)
+    given = dataclasses.replace(given, views=fed.offsets)
     if kind is None:
         return given
     values = metadata_inputs.table(data, kind)
@@ -147,7 +177,7 @@ class StackData:
         cells: Its cells. Their rows count through the tables of features one after another, where
             cells have tables of their own: modulo the rows of the data they are the data's.
         inputs: All rows.
-        labels: Class ids of the same rows.
+        labels: Class ids of the same rows; of texts that only a read-out wants, 0.
         facts: What to report with each cell.
     """
 
@@ -168,7 +198,8 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
     if not trains_heads(task.trainable):
-        return StackData(cells, TokenInputs(tokens(task, data, config)), data.labels, {})
+        given = tokens(task, data, config)
+        return StackData(cells, TokenInputs(given), given.labels, {})
     wanted = registry.load("trainables", task.trainable, "representation")(config)
     blocks = [(cell.seed, cell.fold) for cell, _ in members]
     tables = features.tables(data, task.model, wanted, task.split, blocks)
@@ -256,7 +287,8 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
     """A cell as a stack takes it."""
     train, held_out, valid = used_rows(task, data, cell, config)
     built = module(task, data, config, cell.seed, train)
-    return StackCell(built, config, cell.seed, train, held_out, valid)
+    read = evaluation(task, data, cell, config)
+    return StackCell(built, config, cell.seed, train, held_out, valid, read)
 
 
 def alone(
@@ -271,7 +303,13 @@ def alone(
     train, held_out, valid = used_rows(task, data, cell, config)
     return loop.Training(
         module(task, data, config, cell.seed, train),
-        loop.CellData(tokens(task, data, config), train, held_out, valid),
+        loop.CellData(
+            tokens(task, data, config),
+            train,
+            held_out,
+            valid,
+            evaluation(task, data, cell, config),
+        ),
         config,
         cell.seed,
         accumulation,

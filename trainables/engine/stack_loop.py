@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from trainables.engine import loop, seeding, shared
 from trainables.engine.inner import NO_ROWS, Choice
 from trainables.engine.inputs import Inputs
+from trainables.engine.read_out import Evaluation
 from trainables.engine.stack import StackedModule
 from trainables.engine.stack_optim import StackedAdamW, clip_gradients
 
@@ -41,6 +42,7 @@ class StackCell:
         train: Rows that it is trained on.
         held_out: Rows that it is scored on.
         valid: Rows that choose its epoch; most cells have none.
+        evaluation: What makes probabilities of its outputs; None where they are logits.
     """
 
     module: nn.Module
@@ -49,10 +51,13 @@ class StackCell:
     train: Rows
     held_out: Rows
     valid: Rows = field(default_factory=lambda: NO_ROWS)
+    evaluation: Evaluation | None = None
 
     @property
     def scored(self) -> Rows:
-        """All rows that are scored after an epoch."""
+        """All rows whose outputs are asked for after an epoch."""
+        if self.evaluation is not None:
+            return self.evaluation.rows
         return np.concatenate([self.held_out, self.valid])
 
 
@@ -98,6 +103,8 @@ class StackTraining:
         self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision))
         device = self.accelerator.device
         self.inputs = inputs.to(device)
+        # Of each cell, what its read-out had to report after the last prediction.
+        self.facts: list[Mapping[str, float]] = [{} for _ in cells]
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
         module = StackedModule([cell.module for cell in cells])
@@ -141,7 +148,8 @@ class StackTraining:
             # Cells whose batch is smaller than their neighbours' are a step of their own.
             for chosen, rows in step:
                 places = None if chosen is None else chosen.to(device)
-                output = self.module(self.inputs.at(rows), self._labels(rows), places)
+                given = self.inputs.views(rows, number)
+                output = self.module(given, self._labels(rows), places)
                 self.accelerator.backward(output.loss.sum())
                 clip_gradients(self.stack, self.clip)
                 optimizer.cells = chosen
@@ -194,6 +202,7 @@ class StackTraining:
         """Class probabilities of the rows that each cell is scored on, (scored, classes) each."""
         self.module.eval()
         if self.inputs.shared:
+            self.facts = [{} for _ in self.cells]
             return self._predict_shared()
         parts = [self.inputs.scoring(cell.scored, self.batch_size) for cell in self.cells]
         most = max(len(part) for of_cell in parts for part in of_cell)
@@ -205,7 +214,9 @@ class StackTraining:
                 logits = self._score([parts[i][number : number + 1] for i in group], group)
                 for i, found in zip(group, logits, strict=True):
                     given[i].append(found)
-        return [self._in_order(*both) for both in zip(self.cells, parts, given, strict=True)]
+        read = [self._read(*both) for both in zip(self.cells, parts, given, strict=True)]
+        self.facts = [facts for _, facts in read]
+        return [probabilities for probabilities, _ in read]
 
     def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
         """`predict`, with the rows of a block given to its cells once."""
@@ -237,7 +248,7 @@ class StackTraining:
                 yield blocks[start : start + most]
 
     def _score(self, rows: list[list[Rows]], group: range) -> list[npt.NDArray[np.float32]]:
-        """Probabilities of one part of the scored rows of each cell of a group."""
+        """Logits of one part of the scored rows of each cell of a group."""
         most = max(len(part) for of_cell in rows for part in of_cell)
         filled = np.zeros((len(rows), most), np.int64)
         for i, part in enumerate(rows):
@@ -247,18 +258,25 @@ class StackTraining:
         if len(group) < len(self.cells):
             chosen = torch.arange(group.start, group.stop, device=self.accelerator.device)
         logits = self.module(self.inputs.at(filled), self._labels(filled), chosen).logits
-        found = torch.softmax(logits.float(), dim=-1).cpu().numpy()
+        found = logits.float().cpu().numpy()
         return [found[i, : len(part[0]) if part else 0] for i, part in enumerate(rows)]
 
     @staticmethod
-    def _in_order(
+    def _read(
         cell: StackCell, parts: list[Rows], given: list[npt.NDArray[np.float32]]
-    ) -> npt.NDArray[np.float32]:
+    ) -> tuple[npt.NDArray[np.float32], Mapping[str, float]]:
+        """A cell's probabilities, and what its read-out has to report."""
         found = np.concatenate(given)
         place = np.argsort(np.concatenate(parts), kind="stable")
         expected = np.argsort(np.argsort(cell.scored, kind="stable"), kind="stable")
         ordered: npt.NDArray[np.float32] = found[place][expected]
-        return ordered
+        if cell.evaluation is None:
+            return torch.softmax(torch.from_numpy(ordered), dim=-1).numpy(), {}
+        if not np.isfinite(ordered).all():  # the cell diverged, its neighbours go on
+            classes = cell.evaluation.classes
+            return np.full((len(cell.held_out), classes), np.nan, np.float32), {}
+        reading = cell.evaluation.read(ordered)
+        return reading.probabilities, reading.facts
 
     def keep(self, cells: Sequence[int]) -> None:
         """Go on with these cells alone."""
@@ -316,7 +334,8 @@ def fit_stack(
             loss = float(losses[place])
             head = {"epoch": epoch + 1.0, "train_loss": loss}
             choice, valid = choices[number], probabilities[place][sizes[place] :]
-            chosen = choice.see(epoch + 1, held_out[place], valid)
+            facts = training.facts[place]
+            chosen = {**facts, **choice.see(epoch + 1, held_out[place], valid)}
             epochs[number].append({**head, **scores[place], **chosen, "seconds": seconds})
             if number not in lost:
                 if not math.isfinite(loss) or not np.isfinite(probabilities[place]).all():
@@ -324,8 +343,8 @@ def fit_stack(
                     training.freeze(place)
                     finished(number, _diverged(loss, epoch))
                 elif epoch + 1 == cell.settings.epochs:
-                    given = choice.probabilities
-                    fit = loop.Fit(cell.held_out, given, epochs[number], choice.facts)
+                    given, facts = choice.probabilities, {**facts, **choice.facts}
+                    fit = loop.Fit(cell.held_out, given, epochs[number], facts)
                     finished(number, fit)
             if epoch + 1 < cell.settings.epochs:
                 going.append(place)

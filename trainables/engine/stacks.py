@@ -180,6 +180,7 @@ def _train(
             **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
             **fit.facts,
             **stack.facts,
+            **fit.facts,
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
             "peak_memory_mib": cost.peak_mib(),
