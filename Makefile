@@ -29,7 +29,7 @@ $(VENV)/.test: $(VENV)/.run
 	@touch $@
 
 sweep: $(VENV)/.run
-	$(BIN)/foldrace run $(SWEEP) $(SWEEP_FLAGS)
+	$(BIN)/foldrace run $(SWEEP) --report report $(SWEEP_FLAGS)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q --durations=10

@@ -127,9 +127,10 @@ def _write(
     name = plan.names.get(winner, plan.label(winner))
     labels = np.concatenate([truth.labels[rows] for rows, _ in cells[winner]])
     taken = np.concatenate([given.argmax(axis=1) for _, given in cells[winner]])
-    counts = confusion.matrix(labels, taken.astype(np.int64), len(truth.label_names))
+    counts = confusion.count(labels, taken.astype(np.int64), len(truth.label_names))
     title = f"{name}: {len(labels):,} held-out predictions of {len(cells[winner])} cells"
-    confusion.draw(counts, truth.label_names, title, folder / "confusion.png")
+    picture = confusion.draw({title: counts}, truth.label_names)
+    (folder / "confusion.png").write_bytes(picture.png)
     shown.files.append(folder / "confusion.png")
     try:
         data = load_data(plan.spec.data)

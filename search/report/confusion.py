@@ -1,24 +1,25 @@
-"""A confusion matrix as a picture, and as numbers."""
+"""Which classes a config takes for which: counts over its held-out predictions, drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-Rows = npt.NDArray[np.int64]
+from search.report.style import MAP, WIDTH, Picture, canvas, finish, wrapped
 
-_MOST_NUMBERED = 12  # of more classes the numbers would not be read
+IntArray = npt.NDArray[np.int64]
+
+_WRITTEN = 12  # with more classes a cell has no room for its number
 
 
-def matrix(labels: Rows, predicted: Rows, classes: int) -> Rows:
-    """How often each class was taken for each: int64 (true classes, predicted classes).
+def count(labels: IntArray, predicted: IntArray, classes: int) -> IntArray:
+    """How many rows of true class i were taken for class j, int64 (classes, classes).
 
     Args:
-        labels: True class ids, (predictions,).
-        predicted: Predicted class ids, (predictions,).
+        labels: True class ids, (rows,).
+        predicted: Predicted class ids, (rows,).
         classes: How many classes there are.
 
     Raises:
@@ -29,53 +30,67 @@ def matrix(labels: Rows, predicted: Rows, classes: int) -> Rows:
     both = np.concatenate([labels, predicted])
     if len(both) and not 0 <= both.min() <= both.max() < classes:
         raise ValueError(f"class ids must be in [0, {classes}), got {both.min()} to {both.max()}.")
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    return counts
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def draw(counts: Rows, label_names: Sequence[str], title: str, path: Path) -> None:
-    """Draw shares of each true class, darker for more, with the counts below them.
+def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
+    """One panel a config: shares of each true class, by row.
 
     Args:
-        counts: Of `matrix`.
-        label_names: Class names by id.
-        title: Above the picture.
-        path: Where to; its suffix names the format.
-
-    Raises:
-        ValueError: if there is not one name a class.
+        counts: As `count` gives them, by the config's short name.
+        names: Class names by id.
     """
-    classes = len(label_names)
-    if counts.shape != (classes, classes):
-        raise ValueError(f"{classes} classes want a matrix of {classes}x{classes}: {counts.shape}.")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    classes = len(names)
+    side = float(np.clip(0.42 * classes + 1.3, 2.6, WIDTH))
+    stacked = side > WIDTH / 2
+    shape = (len(counts), 1) if stacked else (1, len(counts))
+    width = WIDTH if len(counts) > 1 or stacked else 0.62 * WIDTH
+    figure, panels = canvas(side * shape[0] + 0.2, *shape, width=width)
+    image = None
+    for panel, (title, found) in zip(panels, counts.items(), strict=True):
+        shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
+        edges = np.arange(classes + 1) - 0.5
+        image = panel.pcolormesh(edges, edges, shares, vmin=0, vmax=1, cmap=MAP)
+        panel.invert_yaxis()
+        panel.set_aspect("equal")
+        panel.set_title(wrapped(title, 34 if not stacked else 70))
+        panel.set_xlabel("predicted")
+        panel.set_ylabel("true")
+        ticks = range(classes)
+        size = 9 if classes <= _WRITTEN else 6
+        short = [
+            name if len(name) <= 16 else f"{name[:15]}\N{HORIZONTAL ELLIPSIS}" for name in names
+        ]
+        panel.set_xticks(ticks, short, rotation=90 if classes > 3 else 0, fontsize=size)
+        panel.set_yticks(ticks, short, fontsize=size)
+        if classes <= _WRITTEN:
+            for i, row in enumerate(shares):
+                for j, share in enumerate(row):
+                    panel.text(
+                        j,
+                        i,
+                        f"{100 * share:.0f}",
+                        ha="center",
+                        va="center",
+                        fontsize=8.5,
+                        color="white" if share < 0.55 else "black",
+                    )
+    if image is not None:
+        figure.colorbar(image, ax=panels, shrink=0.8, label="share of the true class")
+    worst = _worst(next(iter(counts.values())), names)
+    return finish(
+        figure,
+        "confusion",
+        "What is taken for what",
+        "Held-out predictions of all cells, each by a model that never saw the row; a row adds up "
+        f"to 100%. {worst}",
+    )
 
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    side = min(2.4 + 0.75 * classes, 14.0)
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained", dpi=160)
-    FigureCanvasAgg(figure)
-    panel = figure.subplots()
-    shown = panel.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    if classes <= _MOST_NUMBERED:
-        for i in range(classes):
-            for j in range(classes):
-                panel.text(
-                    j,
-                    i,
-                    f"{100 * shares[i, j]:.1f}%\n{counts[i, j]:,}",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if shares[i, j] > 0.55 else "black",
-                )
-    small = 9 if classes <= _MOST_NUMBERED else 6
-    panel.set_xticks(range(classes), label_names, rotation=30, ha="right", fontsize=small)
-    panel.set_yticks(range(classes), label_names, fontsize=small)
-    panel.set_xlabel("predicted", fontsize=9)
-    panel.set_ylabel("true", fontsize=9)
-    panel.set_title(title, fontsize=10, loc="left")
-    figure.colorbar(shown, ax=panel, shrink=0.8, label="share of the true class")
-    figure.savefig(path)
+
+def _worst(counts: IntArray, names: Sequence[str]) -> str:
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    off = np.where(np.eye(len(names), dtype=bool), 0.0, shares)
+    i, j = divmod(int(off.argmax()), len(names))
+    if not off[i, j]:
+        return "Nothing was mistaken."
+    return f"Most often mistaken: {names[i]} for {names[j]}, {100 * off[i, j]:.1f}% of its rows."

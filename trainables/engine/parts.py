@@ -15,6 +15,8 @@ give more, each a function of its Config:
     check_data(config, data)  refuses data that a config cannot be trained on
     ema_decay(config)         decay of the weights' moving average that is scored; without: none
     trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
+    pooling(config)           "cls" or "mean": the classifier is linear on that vector of the
+                              encoder, so that a winner can be saved; see finished.py
     inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
     metadata(config)          what is made of the data's metadata; None: they are left out
     views(config)             the views of a text that a training batch holds; without it the text
