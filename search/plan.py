@@ -281,7 +281,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds, named_files, parts
+    from trainables.engine import encoder, folds, hooks, named_files, parts
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
@@ -306,7 +306,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         split=spec.split,
         files={value: named_files.fingerprint(value) for value in sorted(files)},
     )
-    parts.check(task, configs)
+    hooks.check(task, configs)
     parts.check_data(task, data, configs)
     plan = Plan(spec, space, configs, names, baseline, task, left_out)
     return plan, data, audit(data)

@@ -139,9 +139,9 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
 
 def _make_features(plan: Plan, table: Table, ledger: Ledger, sweep_id: str) -> None:
     """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
-    from trainables.engine import parts
+    from trainables.engine import hooks, parts
 
-    if plan.spec.resources.ray_address != "local" or not parts.trains_heads(plan.space.trainable):
+    if plan.spec.resources.ray_address != "local" or not hooks.trains_heads(plan.space.trainable):
         return
     from trainables.engine.dataset import load_data
 

@@ -26,11 +26,12 @@ from trainables.engine import (
     binding,
     encoder,
     features,
+    hooks,
     loop,
     prefix,
     registry,
     representation,
-    stack_loop,
+    stack_training,
     vocabulary,
 )
 from trainables.engine import parts as cell_parts
@@ -127,7 +128,7 @@ def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
         config: Every field of its Config.
     """
     bound = binding.bind(trainable, config)
-    if cell_parts.trains_heads(trainable):
+    if hooks.trains_heads(trainable):
         name = registry.load("trainables", trainable, "representation")(bound).name
         if isinstance(representation.card(name), PooledEncoder):
             return None
@@ -168,7 +169,7 @@ def train(
         raise NotServedError(found)
     bound = binding.bind(task.trainable, config)
     rows = np.arange(len(data)) if rows is None else rows
-    if cell_parts.trains_heads(task.trainable):
+    if hooks.trains_heads(task.trainable):
         return _head(task, data, bound, seed, rows)
     return _fine_tuned(task, data, bound, seed, rows)
 
@@ -180,8 +181,8 @@ def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Fin
         raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
     values = features.load(data, task.model, wanted)
     module = cell_parts.module(task, data, config, seed, rows)
-    cell = stack_loop.StackCell(module, config, seed, rows, rows[:_SCORED])
-    training = stack_loop.StackTraining([cell], FeatureInputs(values), data.labels)
+    cell = stack_training.StackCell(module, config, seed, rows, rows[:_SCORED])
+    training = stack_training.StackTraining([cell], FeatureInputs(values), data.labels)
     epochs = []
     for number in range(config.epochs):
         losses = training.epoch(number)
@@ -214,7 +215,7 @@ def _fine_tuned(task: Task, data: TextData, config: Any, seed: int, rows: Rows) 
         module, loop.CellData(tokens, rows, rows[:_SCORED]), config, seed, accumulation=1
     )
     fitted = loop.fit(training, lambda _rows, _probabilities: {})
-    trained = cell_parts.trained_blocks(task, config)
+    trained = hooks.trained_blocks(task, config)
     original = encoder.load_encoder(task.model)
     if trained is None:
         whole: PreTrainedModel = module.encoder

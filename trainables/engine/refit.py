@@ -18,11 +18,12 @@ from trainables.engine import (
     binding,
     features,
     finished,
+    hooks,
     loop,
     pooled_encoder,
     registry,
     representation,
-    stack_loop,
+    stack_training,
 )
 from trainables.engine import parts as cell_parts
 from trainables.engine.contract import Scalar, Task
@@ -80,7 +81,7 @@ def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -
     fault = map_fault(task.trainable, config)
     if fault is not None:
         raise NoMapError(fault)
-    if cell_parts.trains_heads(task.trainable):
+    if hooks.trains_heads(task.trainable):
         return _head(task, data, binding.bind(task.trainable, config), seed)
     return _fine_tuned(task, data, config, seed)
 
@@ -105,8 +106,8 @@ def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
             return found
 
     module = cell_parts.module(task, data, config, seed)
-    cell = stack_loop.StackCell(module, config, seed, rows, rows[:_SCORED])
-    training = stack_loop.StackTraining([cell], FeatureInputs(values), data.labels)
+    cell = stack_training.StackCell(module, config, seed, rows, rows[:_SCORED])
+    training = stack_training.StackTraining([cell], FeatureInputs(values), data.labels)
     for number in range(config.epochs):
         if not np.isfinite(training.epoch(number)).all():
             raise loop.DivergedError(f"the refit of {config} diverged in epoch {number + 1}")

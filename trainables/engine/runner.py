@@ -21,6 +21,7 @@ from trainables.engine import (
     checkpoint,
     cost,
     encoder,
+    hooks,
     loop,
     named_files,
     parts,
@@ -99,14 +100,14 @@ def train_stack(
     if threads is not None:
         torch.set_num_threads(threads)
     data = _checked_data(task)
-    if not parts.trains_heads(task.trainable):
+    if not hooks.trains_heads(task.trainable):
         encoder.load_encoder(task.model)
     # What is loaded by now stays: a collection after each cell need not look at it again.
     gc.collect()
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
-        heads = parts.trains_heads(task.trainable, group[0][1])
+        heads = hooks.trains_heads(task.trainable, group[0][1])
         found = _size(task, data, group, stack)
         if found is not None and not heads:
             best = max(best or 1, found)

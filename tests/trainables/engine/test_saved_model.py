@@ -20,7 +20,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from trainables.engine import encoder, folds, parts, runner, saved_model
+from trainables.engine import encoder, folds, hooks, runner, saved_model
 from trainables.engine.contract import Cell, DataRef, Split, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.finished import Finished, NotServedError, train
@@ -208,7 +208,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
     with torch.inference_mode():
         again = model(**given).logits.softmax(-1).numpy()
     np.testing.assert_allclose(again, result.probabilities, atol=5e-5)
-    assert parts.trains_heads(trainable) == (name in ("head", "projection"))
+    assert hooks.trains_heads(trainable) == (name in ("head", "projection"))
 
 
 def test_a_config_without_an_encoder_is_refused_with_a_reason(
