@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from search import stats
 from search.plan import Plan
-from search.report.confusion import count
+from search.report.draw_confusion import count
 from search.standings import ROPE, Standing, Standings, held_out_share
 from search.state import open_ledger
 from search.sweep import find, read

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.report import confusion, draw_axes, draw_race, draw_scores, paper
+from search.report import draw_axes, draw_confusion, draw_race, draw_scores, paper
 from search.report.effects import Effects, axis_effects
 from search.report.evidence import Evidence
 from search.report.story import Story, tell
@@ -93,7 +93,7 @@ def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:
             evidence.plan.names.get(config) or "winner": counts
             for config, counts in evidence.confusions.items()
         }
-        found.append(confusion.draw(names, evidence.classes))
+        found.append(draw_confusion.draw(names, evidence.classes))
     found.append(draw_scores.learning(evidence))
     return [picture for picture in found if picture is not None]
 
