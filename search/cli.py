@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from search import bench, explain
+from search import bench, class_report, ensembles, explain
 
 _RUN_EXAMPLES = """\
 examples:
@@ -104,7 +104,13 @@ def _add_sweep(parser: _Parser) -> None:
         action="append",
         default=[],
         metavar="STEP",
-        help="a cleaning step such as reuters-prefix; repeat for more, in their order",
+        help="a cleaning step such as reuters-prefix; repeat for more, in their order (the "
+        "space's own; none for no step)",
+    )
+    data.add_argument(
+        "--metadata",
+        metavar="COLUMN,COLUMN",
+        help="numeric columns that `tweets` may join to the text; blank cells are missing values",
     )
     model = parser.add_argument_group("model and space")
     model.add_argument(
@@ -245,7 +251,18 @@ def build_parser() -> argparse.ArgumentParser:
         explain.EXAMPLES,
     )
     explain.add_options(words)
-    for parser_of_sweep in (resume, board, export, words):
+    together = _command(
+        commands,
+        "ensemble",
+        "Select an ensemble of finished cells; score it on rows that no choice saw.",
+        ensembles.EXAMPLES,
+    )
+    ensembles.add_options(together)
+    by_class = _command(
+        commands, "classes", "Show how well a config tells each class.", class_report.EXAMPLES
+    )
+    class_report.add_options(by_class)
+    for parser_of_sweep in (resume, board, export, words, together, by_class):
         _add_ledger(parser_of_sweep)
         _add_json(parser_of_sweep)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from search.bench import bench_strategies
+from search.class_report import classes
+from search.ensembles import ensemble
 from search.explain import explain
 from search.options import sweep_spec, tracking_uri
 from search.spec import (
@@ -236,6 +238,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "leaderboard": leaderboard,
     "export": export,
     "explain": explain,
+    "ensemble": ensemble,
+    "classes": classes,
     "bench-strategies": bench_strategies,
     "spaces": spaces,
     "data": data,

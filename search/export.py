@@ -31,6 +31,9 @@ def recipe(spec: SweepSpec) -> str:
     ):
         words += [] if value is None else [option, str(value)]
     words += ["--drop-missing"] if spec.data.drop_missing else []
+    for step in spec.data.cleaning:
+        words += ["--clean", step]
+    words += ["--metadata", ",".join(spec.data.metadata)] if spec.data.metadata else []
     words += ["--model", Path(spec.model).name, "--strategy", spec.strategy]
     words += ["--seeds", ",".join(map(str, spec.seeds))]
     if spec.folds is not None:

@@ -22,6 +22,8 @@ COMMANDS = (
     "plan",
     "resume",
     "leaderboard",
+    "ensemble",
+    "classes",
     "bench-strategies",
     "spaces",
     "data",
