@@ -210,18 +210,31 @@ class StackTraining:
     def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
         """`predict`, with the rows of a block given to its cells once."""
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(self.cells)
-        for block in self._blocks():
-            rows = self.cells[block[0]].scored[None]
-            inputs, labels = self.inputs.at(rows), self._labels(rows)
-            at_once = self.inputs.cells_at_once(rows.size)
-            for start in range(0, len(block), at_once):
-                part = block[start : start + at_once]
-                chosen = torch.as_tensor(part, device=self.accelerator.device)
-                logits = self.module(inputs, labels, chosen).logits
-                given = torch.softmax(logits.float(), dim=-1).cpu().numpy()
-                for cell, probabilities in zip(part, given, strict=True):
-                    found[cell] = probabilities
+        for part in self._scored_together():
+            mine = [cell for block in part for cell in block]
+            rows = np.stack([self.cells[block[0]].scored for block in part])
+            whole = len(mine) == len(self.cells)
+            chosen = None if whole else torch.as_tensor(mine, device=self.accelerator.device)
+            logits = self.module(self.inputs.at(rows), self._labels(rows), chosen).logits
+            # Over the classes as a stack's logits lie: the rows innermost.
+            given = torch.softmax(logits.mT.float(), dim=-2).mT.cpu().numpy()
+            for cell, probabilities in zip(mine, given, strict=True):
+                found[cell] = probabilities
         return found
+
+    def _scored_together(self) -> Iterator[list[list[int]]]:
+        """Blocks, or parts of a block, that have as many rows to score and as many cells."""
+        alike: dict[tuple[int, int], list[list[int]]] = {}
+        for block in self._blocks():
+            rows = len(self.cells[block[0]].scored)
+            most = self.inputs.cells_at_once(rows)
+            for start in range(0, len(block), most):
+                part = block[start : start + most]
+                alike.setdefault((rows, len(part)), []).append(part)
+        for (rows, cells), blocks in alike.items():
+            most = max(1, self.inputs.cells_at_once(rows) // cells)
+            for start in range(0, len(blocks), most):
+                yield blocks[start : start + most]
 
     def _score(self, rows: list[list[Rows]], group: range) -> list[npt.NDArray[np.float32]]:
         """Probabilities of one part of the scored rows of each cell of a group."""

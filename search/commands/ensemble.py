@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any
+
+from search.commands._options import add_json, add_ledger, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PLACE = 54
+SUMMARY = "Select an ensemble of finished cells; score it on rows that no choice saw."
 EXAMPLES = """\
 examples:
   foldrace ensemble latest
@@ -20,7 +23,7 @@ Several sweeps, of several encoders or spaces, must be of the same data, seeds a
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the command, but for the ledger's."""
+    """The options of the command."""
     parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help="name, run id, or `latest`")
     parser.add_argument(
         "--rounds", type=int, default=25, metavar="N", help="members to take at most (25)"
@@ -32,9 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="choose among the N that are best alone, a config with a seed each (50)",
     )
+    add_ledger(parser)
+    add_json(parser)
 
 
-def ensemble(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from search.spec import InputError
 
@@ -53,7 +58,7 @@ def ensemble(options: argparse.Namespace) -> int:
             most=options.members,
         )
     if options.json:
-        sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+        print_json(document)
     else:
         _show(document)
     return 0
@@ -62,7 +67,7 @@ def ensemble(options: argparse.Namespace) -> int:
 def _show(document: Mapping[str, Any]) -> None:
     from rich.table import Table
 
-    from search.class_report import show_classes
+    from search.class_table import show_classes
     from search.leaderboard import points, screen_of
 
     screen = screen_of(sys.stdout)
