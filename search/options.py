@@ -81,6 +81,9 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         drop_missing=options.drop_missing,
         cleaning=tuple(options.clean),
         metadata=_columns(options.metadata),
+        image=options.image,
+        image_b=options.image_b,
+        bad_images=options.bad_images,
     )
     narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
     holdout = _holdout(options.holdout)

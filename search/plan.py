@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search import model_source
 from search.config_file import read_configs
 from search.race import Problem
 from search.spec import InputError, SweepSpec
@@ -251,12 +252,12 @@ def _local_files(
     spec: SweepSpec, space: Space, configs: tuple[Mapping[str, Scalar], ...]
 ) -> SweepSpec:
     """The spec with the paths of such files made absolute: workers run in folders of their own."""
-    from trainables.engine import word_vectors
+    from trainables.engine import named_files
 
     fix = dict(spec.fix)
     for name, values in _files(space, configs).items():
         for value in values:
-            local = word_vectors.resolve(value)
+            local = named_files.resolve(value)
             if local != value and fix.get(name) != value:
                 raise InputError(
                     f"{name}={value} must be an absolute path where --fix does not give it: {local}"
@@ -294,7 +295,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds, parts, word_vectors
+    from trainables.engine import encoder, folds, named_files, parts
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
@@ -307,9 +308,8 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         space = narrowed_space(spec)
         configs, names, baseline, left_out = choose_configs(spec, space)
     files = {value for values in _files(space, configs).values() for value in values}
-    spec = spec.model_copy(
-        update={"data": _local(spec.data), "model": encoder.resolve_model(spec.model)}
-    )
+    model = model_source.resolve(spec.model, spec.tracking_uri, spec.experiment)
+    spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
     data = load_data(spec.data)
     for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
         folds.held_out(data, split, seed, 0)
@@ -321,7 +321,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         model=spec.model,
         model_fingerprint=encoder.model_fingerprint(spec.model),
         split=spec.split,
-        files={value: word_vectors.fingerprint(value) for value in sorted(files)},
+        files={value: named_files.fingerprint(value) for value in sorted(files)},
     )
     parts.check(task, configs)
     parts.check_data(task, data, configs)

@@ -99,8 +99,9 @@ def _wanted(plan: Plan) -> dict[Representation, list[int]]:
     of_config = registry.load("trainables", plan.space.trainable, "representation")
     found: dict[Representation, list[int]] = {}
     for index, config in enumerate(plan.configs):
-        bound = binding.bind(plan.space.trainable, config)
-        found.setdefault(of_config(bound), []).append(index)
+        one = of_config(binding.bind(plan.space.trainable, config))
+        if one is not None:  # a config that trains what makes its features has none of its own
+            found.setdefault(one, []).append(index)
     return found
 
 

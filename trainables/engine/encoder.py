@@ -76,11 +76,15 @@ def resolve_model(reference: str) -> str:
     return reference
 
 
+def is_alias(reference: str) -> bool:
+    """Whether a reference is one of the names in `trainables/encoders`."""
+    return reference.replace("-", "_") in registry.names(_PACKAGE)
+
+
 def _alias(reference: str) -> EncoderCard | None:
-    wanted = reference.replace("-", "_")
-    if wanted not in registry.names(_PACKAGE):
+    if not is_alias(reference):
         return None
-    card: EncoderCard = registry.load(_PACKAGE, wanted, "ENCODER")
+    card: EncoderCard = registry.load(_PACKAGE, reference, "ENCODER")
     return card
 
 
@@ -155,10 +159,13 @@ def model_fingerprint(reference: str) -> str:
         "added_tokens.json",
         "*.model",
         "spiece*",
+        # What is done to images before, and sentence-transformers' layers behind.
+        "preprocessor_config.json",
+        "*_Dense/*",
     )
     files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
-    if any(file.suffix == ".safetensors" for file in files):
-        files = [file for file in files if file.suffix != ".bin"]
+    safe = {file.parent for file in files if file.suffix == ".safetensors"}
+    files = [file for file in files if file.suffix != ".bin" or file.parent not in safe]
     for file in files:
         digest.update(f"{file.name}:{file.stat().st_size}:".encode())
         with file.open("rb") as opened:

@@ -21,13 +21,26 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
-from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
+from transformers import (
+    get_constant_schedule_with_warmup,
+    get_cosine_schedule_with_warmup,
+    get_linear_schedule_with_warmup,
+)
 
 from trainables.engine import batches, seeding
 from trainables.engine import checkpoint as checkpoints
+from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS, Choice
+from trainables.engine.read_out import Evaluation
+
+
+def _constant(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
+    """No decay after the warm-up, however many steps there are."""
+    return get_constant_schedule_with_warmup(optimizer, warmup)
+
 
 SCHEDULES: dict[str, Callable[..., Any]] = {
+    "constant": _constant,
     "linear": get_linear_schedule_with_warmup,
     "cosine": get_cosine_schedule_with_warmup,
 }
@@ -68,7 +81,8 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
-        facts: What to report beside the scores: which epoch counts, where one was chosen.
+        facts: What to report beside the scores: which epoch counts, where one was chosen; what a
+            read-out found.
     """
 
     rows: npt.NDArray[np.int64]
@@ -81,13 +95,15 @@ class Fit:
 class CellData:
     """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
 
-    Row numbers ascend; most cells have none that choose.
+    Row numbers ascend; most cells have none that choose. Where a read-out makes probabilities of
+    the module's outputs, the evaluation is its own for these rows.
     """
 
     tokens: batches.Tokens
     train: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int64]
     valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    evaluation: Evaluation | None = None
 
 
 class Training:
@@ -100,6 +116,7 @@ class Training:
         seed: Drives order and dropout.
         accumulation: Batches are cut into so many parts, one optimizer step for all of them.
         compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
+        ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
     """
 
     def __init__(
@@ -110,6 +127,7 @@ class Training:
         seed: int,
         accumulation: int,
         compiled: bool = False,
+        ema_decay: float = 0.0,
     ) -> None:
         # The state is shared by the process, and the cell before may have had another precision.
         AcceleratorState._reset_state()
@@ -121,7 +139,10 @@ class Training:
         part = -(-settings.batch_size // (accumulation * self.accelerator.num_processes))
         train, self._order = batches.loader(data.tokens, data.train, part, seed)
         scored = np.concatenate([data.held_out, data.valid])
+        if data.evaluation is not None:
+            scored = data.evaluation.rows
         held_out, _ = batches.loader(data.tokens, scored, 2 * part, None)
+        self.facts: Mapping[str, float] = {}
         if compiled:
             module.compile(dynamic=True)
         optimizer = torch.optim.AdamW(
@@ -130,6 +151,11 @@ class Training:
         self.module, self.optimizer, self.train, self.held_out = self.accelerator.prepare(
             module, optimizer, train, held_out
         )
+        self.averages: Averages | None = None
+        if ema_decay:
+            own = list(self.accelerator.unwrap_model(self.module).parameters())
+            self.averages = Averages(own, torch.tensor([ema_decay]), alone=True)
+            self.accelerator.register_for_checkpointing(self.averages)
         self.choice = Choice(data.tokens.labels[data.valid])
         if len(data.valid):
             self.accelerator.register_for_checkpointing(self.choice)
@@ -168,6 +194,8 @@ class Training:
                 self.optimizer.step()
                 if self.accelerator.sync_gradients:
                     self.schedule.step()
+                    if self.averages is not None:
+                        self.averages.update()
                 self.optimizer.zero_grad()
             total += loss.detach()
             if count % _STEPS_BETWEEN_LOOKS == 0 and not torch.isfinite(total):
@@ -183,7 +211,7 @@ class Training:
         """The loss of the longest rows that could make a batch, to see what it takes."""
         tokens, rows = self.data.tokens, self.data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
-        batch = batches.Collator(tokens)(longest.tolist())
+        batch = batches.Collator(tokens, self._order)(longest.tolist())
         given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         labels = given.pop("labels")
         del given["rows"]
@@ -209,9 +237,17 @@ class Training:
     def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Rows that are scored, ascending, and their probabilities, (rows, classes).
 
+        What a read-out has to report is in `facts` then.
+
         Raises:
             DivergedError: if a logit is not finite.
         """
+        if self.averages is None:
+            return self._predict()
+        with self.averages.applied():
+            return self._predict()
+
+    def _predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         self.module.eval()
         rows, logits = [], []
         for batch in self.held_out:
@@ -225,7 +261,13 @@ class Training:
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")
         order = np.argsort(numbers)
-        return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+        evaluation = self.data.evaluation
+        if evaluation is None:
+            return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+        reading = evaluation.read(scores.numpy()[order])
+        self.facts = reading.facts
+        ascending = np.argsort(evaluation.scored)
+        return evaluation.scored[ascending], reading.probabilities[ascending]
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -260,8 +302,9 @@ def fit(
         began = time.perf_counter()
         loss = training.epoch(number)
         probabilities, chosen = training.scored(number + 1)
-        scores = score(held_out, probabilities)
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores, **chosen}
+        scores = {**score(held_out, probabilities), **chosen, **training.facts}
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
-    return Fit(held_out, training.choice.probabilities, done, training.choice.facts)
+    facts = {**training.choice.facts, **training.facts}
+    return Fit(held_out, training.choice.probabilities, done, facts)

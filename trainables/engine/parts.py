@@ -7,10 +7,21 @@ give more, each a function of its Config:
     stack_key(config)         the Config with all that may differ within a stack set to one value:
                               equal for cells that can train as one batched model; without it they
                               train one after another
-    representation(config)    frozen features: its cells are heads on these
+    representation(config)    frozen features: its cells are heads on these; None for a config
+                              that trains what makes the features, too
+    tokens(config, data, model), base(config, data, model)
+                              what such a cell is fed, and what its module is built on, where that
+                              is not texts' tokens and the model's encoder
+    check_data(config, data)  refuses data that a config cannot be trained on
+    ema_decay(config)         decay of the weights' moving average that is scored; without: none
     trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
+    pooling(config)           "cls" or "mean": the classifier is linear on that vector of the
+                              encoder, so that a winner can be saved; see finished.py
     inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
     metadata(config)          what is made of the data's metadata; None: they are left out
+    views(config)             the views of a text that a training batch holds; without it the text
+    read_out(config)          what makes probabilities of a module's outputs; without it they are
+                              logits
 """
 
 from __future__ import annotations
@@ -39,19 +50,25 @@ from trainables.engine import (
     registry,
     representation,
     seeding,
+    views,
     vocabulary,
 )
 from trainables.engine.contract import Cell, CellResult, Scalar, Task
 from trainables.engine.inputs import FeatureInputs, Inputs, TokenInputs
+from trainables.engine.read_out import Evaluation, ReadOut
 from trainables.engine.stack_loop import StackCell
 from trainables.engine.textdata import TextData
 
 Rows = npt.NDArray[np.int64]
 
 
-def trains_heads(trainable: str) -> bool:
-    """Whether a trainable's cells are heads on frozen features."""
-    return registry.defines("trainables", trainable, "representation")
+def trains_heads(trainable: str, config: Any = None) -> bool:
+    """Whether a trainable's cells, or those of one Config of it, are heads on frozen features."""
+    if not registry.defines("trainables", trainable, "representation"):
+        return False
+    if config is None:
+        return True
+    return registry.load("trainables", trainable, "representation")(config) is not None
 
 
 def stack_key(trainable: str, config: Any) -> Hashable | None:
@@ -59,6 +76,8 @@ def stack_key(trainable: str, config: Any) -> Hashable | None:
     if not registry.defines("trainables", trainable, "stack_key"):
         return None
     given = registry.load("trainables", trainable, "stack_key")(config)
+    if given is None:
+        return None
     # What the loop has a vector for, whatever the trainable.
     key: Hashable = dataclasses.replace(
         given, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
@@ -112,25 +131,62 @@ def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar
     Raises:
         ValueError: naming what is missing, and the way out.
     """
-    hooks = ("inner_share", "metadata")
+    configs = list(configs)
+    if registry.defines("trainables", task.trainable, "check_data"):
+        own = registry.load("trainables", task.trainable, "check_data")
+        for config in configs:
+            own(binding.bind(task.trainable, config), data)
+    hooks = ("inner_share", "metadata", "views")
     if not any(registry.defines("trainables", task.trainable, hook) for hook in hooks):
         return
-    bound = (binding.bind(task.trainable, config) for config in configs)
-    told = {tuple(_asked(task, hook, config) for hook in hooks) for config in bound}
-    for share, kind in told:
+    bound = [binding.bind(task.trainable, config) for config in configs]
+    told = {tuple(_asked(task, hook, config) for hook in hooks): config for config in bound}
+    for (share, kind, seen), config in told.items():
         # Too few texts of a class are too few for every seed and fold.
         inner.apart(data, task.split, 0, 0, share or 0.0)
         if kind is not None:
             metadata_inputs.table(data, kind)
+        if seen is not None:
+            corpus(task, data, config)
+
+
+def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
+    """The texts that a cell's encoder is fed: the data's own, and what views and read-outs want.
+
+    Raises:
+        DataError: if the data have no such views.
+    """
+    wanted: tuple[views.View, ...] = _asked(task, "views", config) or (views.View(),)
+    reader: ReadOut | None = _asked(task, "read_out", config)
+    mask = encoder.load_tokenizer(task.model).mask_token
+    return views.corpus(data, wanted, mask, () if reader is None else reader.texts)
+
+
+def _evaluation(
+    task: Task, data: TextData, config: Any, train: Rows, scored: Rows
+) -> Evaluation | None:
+    """What makes probabilities of a cell's outputs; None where they are logits."""
+    reader: ReadOut | None = _asked(task, "read_out", config)
+    if reader is None:
+        return None
+    fed = corpus(task, data, config)
+    return Evaluation(reader, train, scored, fed.further, fed.data.labels, len(data.label_names))
 
 
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks; and metadata."""
-    trained, kind = trained_blocks(task, config), _asked(task, "metadata", config)
+    if registry.defines("trainables", task.trainable, "tokens"):
+        own: batches.Tokens = registry.load("trainables", task.trainable, "tokens")(
+            config, data, task.model
+        )
+        return own
+    fed, trained = corpus(task, data, config), trained_blocks(task, config)
+    kind = _asked(task, "metadata", config)
     if trained is not None:
-        given = prefix.tokens(data, task.model, config.max_length, config.precision, trained)
+        given = prefix.tokens(fed.data, task.model, config.max_length, config.precision, trained)
     else:
-        given = batches.tokenised(data, task.model, config.max_length)
+        given = batches.tokenised(fed.data, task.model, config.max_length)
+    given = dataclasses.replace(given, views=fed.offsets)
     if kind is None:
         return given
     values = metadata_inputs.table(data, kind)
@@ -145,7 +201,7 @@ class StackData:
         cells: Its cells. Their rows count through the tables of features one after another, where
             cells have tables of their own: modulo the rows of the data they are the data's.
         inputs: All rows.
-        labels: Class ids of the same rows.
+        labels: Class ids of the same rows; of texts that only a read-out wants, 0.
         facts: What to report with each cell.
     """
 
@@ -165,8 +221,9 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
     """
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
-    if not trains_heads(task.trainable):
-        return StackData(cells, TokenInputs(tokens(task, data, config)), data.labels, {})
+    if not trains_heads(task.trainable, config):
+        given = tokens(task, data, config)
+        return StackData(cells, TokenInputs(given), given.labels, {})
     wanted = registry.load("trainables", task.trainable, "representation")(config)
     blocks = [(cell.seed, cell.fold) for cell, _ in members]
     tables = features.tables(data, task.model, wanted, task.split, blocks)
@@ -199,6 +256,7 @@ def make_features(
     """
     wanted = registry.load("trainables", task.trainable, "representation")
     distinct = dict.fromkeys(wanted(binding.bind(task.trainable, one)) for one in configs)
+    distinct.pop(None, None)
     found = {}
     for one in distinct:
         if not isinstance(representation.card(one.name), representation.Fitted):
@@ -221,9 +279,11 @@ def module(
     """
     build = registry.load("trainables", task.trainable, "build")
     base: Any
-    if trains_heads(task.trainable):
+    if trains_heads(task.trainable, config):
         wanted = registry.load("trainables", task.trainable, "representation")(config)
-        base = features.width(data, task.model, wanted)
+        base = features.base(data, task.model, wanted)
+    elif registry.defines("trainables", task.trainable, "base"):
+        base = registry.load("trainables", task.trainable, "base")(config, data, task.model)
     else:
         network, trained = encoder.load_encoder(task.model), trained_blocks(task, config)
         if trained is not None:
@@ -254,7 +314,9 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
     """A cell as a stack takes it."""
     train, held_out, valid = used_rows(task, data, cell, config)
     built = module(task, data, config, cell.seed, train)
-    return StackCell(built, config, cell.seed, train, held_out, valid)
+    read = _evaluation(task, data, config, train, np.concatenate([held_out, valid]))
+    decay = _asked(task, "ema_decay", config) or 0.0
+    return StackCell(built, config, cell.seed, train, held_out, valid, read, decay)
 
 
 def alone(
@@ -269,11 +331,18 @@ def alone(
     train, held_out, valid = used_rows(task, data, cell, config)
     return loop.Training(
         module(task, data, config, cell.seed, train),
-        loop.CellData(tokens(task, data, config), train, held_out, valid),
+        loop.CellData(
+            tokens(task, data, config),
+            train,
+            held_out,
+            valid,
+            _evaluation(task, data, config, train, np.concatenate([held_out, valid])),
+        ),
         config,
         cell.seed,
         accumulation,
         compiled,
+        _asked(task, "ema_decay", config) or 0.0,
     )
 
 

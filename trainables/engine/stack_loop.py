@@ -20,8 +20,10 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from trainables.engine import loop, seeding, shared
+from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS, Choice
 from trainables.engine.inputs import Inputs
+from trainables.engine.read_out import Evaluation
 from trainables.engine.stack import StackedModule
 from trainables.engine.stack_optim import StackedAdamW, clip_gradients
 
@@ -41,6 +43,8 @@ class StackCell:
         train: Rows that it is trained on.
         held_out: Rows that it is scored on.
         valid: Rows that choose its epoch; most cells have none.
+        evaluation: What makes probabilities of its outputs; None where they are logits.
+        ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
     """
 
     module: nn.Module
@@ -49,10 +53,14 @@ class StackCell:
     train: Rows
     held_out: Rows
     valid: Rows = field(default_factory=lambda: NO_ROWS)
+    evaluation: Evaluation | None = None
+    ema_decay: float = 0.0
 
     @property
     def scored(self) -> Rows:
-        """All rows that are scored after an epoch."""
+        """All rows whose outputs are wanted after an epoch."""
+        if self.evaluation is not None:
+            return self.evaluation.rows
         return np.concatenate([self.held_out, self.valid])
 
 
@@ -60,14 +68,17 @@ def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) 
     """What a schedule makes of the peak learning rate: linear warm-up, then decay to 0.
 
     Args:
-        schedule: "linear" or "cosine" decay.
+        schedule: "linear" or "cosine" decay, or "constant" for none.
         step: Steps taken, (cells,).
         steps: Steps in all, (cells,).
         warmup: Steps of warm-up, (cells,).
     """
     rising = step / warmup.clamp(min=1)
     done = ((step - warmup) / (steps - warmup).clamp(min=1)).clamp(0, 1)
-    falling = 1 - done if schedule == "linear" else 0.5 * (1 + torch.cos(math.pi * done))
+    if schedule == "constant":
+        falling = torch.ones_like(done)
+    else:
+        falling = 1 - done if schedule == "linear" else 0.5 * (1 + torch.cos(math.pi * done))
     return torch.where(step < warmup, rising, falling)
 
 
@@ -98,6 +109,8 @@ class StackTraining:
         self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision))
         device = self.accelerator.device
         self.inputs = inputs.to(device)
+        # Of each cell, what its read-out had to report after the last prediction.
+        self.facts: list[Mapping[str, float]] = [{} for _ in cells]
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
         module = StackedModule([cell.module for cell in cells])
@@ -106,6 +119,9 @@ class StackTraining:
         if compiled:
             module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
+        decays = torch.tensor([cell.ema_decay for cell in cells], dtype=module.stacked[0].dtype)
+        averaged = bool((decays > 0).any())
+        self.averages = Averages(list(self.stack.stacked), decays) if averaged else None
         self.clip = vector("clip_norm")
         sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
         self.steps_per_epoch = int(sizes.max())
@@ -141,7 +157,8 @@ class StackTraining:
             # Cells whose batch is smaller than their neighbours' are a step of their own.
             for chosen, rows in step:
                 places = None if chosen is None else chosen.to(device)
-                output = self.module(self.inputs.at(rows), self._labels(rows), places)
+                given = self.inputs.views(rows, number)
+                output = self.module(given, self._labels(rows), places)
                 self.accelerator.backward(output.loss.sum())
                 clip_gradients(self.stack, self.clip)
                 optimizer.cells = chosen
@@ -150,6 +167,8 @@ class StackTraining:
                 )
                 self.optimizer.step()
                 self.optimizer.zero_grad()
+                if self.averages is not None:
+                    self.averages.update(chosen)
                 at = slice(None) if places is None else places
                 total[at] += output.loss.detach()
                 batches[at] += 1
@@ -192,6 +211,12 @@ class StackTraining:
     @torch.no_grad()
     def predict(self) -> list[npt.NDArray[np.float32]]:
         """Class probabilities of the rows that each cell is scored on, (scored, classes) each."""
+        if self.averages is None:
+            return self._predict()
+        with self.averages.applied():
+            return self._predict()
+
+    def _predict(self) -> list[npt.NDArray[np.float32]]:
         self.module.eval()
         if self.inputs.shared:
             return self._predict_shared()
@@ -205,10 +230,12 @@ class StackTraining:
                 logits = self._score([parts[i][number : number + 1] for i in group], group)
                 for i, found in zip(group, logits, strict=True):
                     given[i].append(found)
-        return [self._in_order(*both) for both in zip(self.cells, parts, given, strict=True)]
+        read = [self._read(*both) for both in zip(self.cells, parts, given, strict=True)]
+        self.facts = [facts for _, facts in read]
+        return [probabilities for probabilities, _ in read]
 
     def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
-        """`predict`, with the rows of a block given to its cells once."""
+        """The same, with the rows of a block given to its cells once."""
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(self.cells)
         for part in self._scored_together():
             mine = [cell for block in part for cell in block]
@@ -237,7 +264,7 @@ class StackTraining:
                 yield blocks[start : start + most]
 
     def _score(self, rows: list[list[Rows]], group: range) -> list[npt.NDArray[np.float32]]:
-        """Probabilities of one part of the scored rows of each cell of a group."""
+        """Logits of one part of the scored rows of each cell of a group."""
         most = max(len(part) for of_cell in rows for part in of_cell)
         filled = np.zeros((len(rows), most), np.int64)
         for i, part in enumerate(rows):
@@ -247,24 +274,30 @@ class StackTraining:
         if len(group) < len(self.cells):
             chosen = torch.arange(group.start, group.stop, device=self.accelerator.device)
         logits = self.module(self.inputs.at(filled), self._labels(filled), chosen).logits
-        found = torch.softmax(logits.float(), dim=-1).cpu().numpy()
+        found = logits.float().cpu().numpy()
         return [found[i, : len(part[0]) if part else 0] for i, part in enumerate(rows)]
 
     @staticmethod
-    def _in_order(
+    def _read(
         cell: StackCell, parts: list[Rows], given: list[npt.NDArray[np.float32]]
-    ) -> npt.NDArray[np.float32]:
+    ) -> tuple[npt.NDArray[np.float32], Mapping[str, float]]:
+        """A cell's probabilities, and what its read-out has to report."""
         found = np.concatenate(given)
         place = np.argsort(np.concatenate(parts), kind="stable")
         expected = np.argsort(np.argsort(cell.scored, kind="stable"), kind="stable")
         ordered: npt.NDArray[np.float32] = found[place][expected]
-        return ordered
+        if cell.evaluation is None:
+            return torch.softmax(torch.from_numpy(ordered), dim=-1).numpy(), {}
+        reading = cell.evaluation.read(ordered)
+        return reading.probabilities, reading.facts
 
     def keep(self, cells: Sequence[int]) -> None:
         """Go on with these cells alone."""
         at = torch.as_tensor(list(cells))
         self.stack.keep(at.to(self.accelerator.device))
         self.optimizer.optimizer.keep(at)
+        if self.averages is not None:
+            self.averages.keep(at)
         self.clip, self.steps, self.warmup = self.clip[at], self.steps[at], self.warmup[at]
         self.cells = [self.cells[i] for i in cells]
 
@@ -317,7 +350,8 @@ def fit_stack(
             head = {"epoch": epoch + 1.0, "train_loss": loss}
             choice, valid = choices[number], probabilities[place][sizes[place] :]
             chosen = choice.see(epoch + 1, held_out[place], valid)
-            epochs[number].append({**head, **scores[place], **chosen, "seconds": seconds})
+            told = {**scores[place], **chosen, **training.facts[place]}
+            epochs[number].append({**head, **told, "seconds": seconds})
             if number not in lost:
                 if not math.isfinite(loss) or not np.isfinite(probabilities[place]).all():
                     lost.add(number)
@@ -325,7 +359,8 @@ def fit_stack(
                     finished(number, _diverged(loss, epoch))
                 elif epoch + 1 == cell.settings.epochs:
                     given = choice.probabilities
-                    fit = loop.Fit(cell.held_out, given, epochs[number], choice.facts)
+                    facts = {**choice.facts, **training.facts[place]}
+                    fit = loop.Fit(cell.held_out, given, epochs[number], facts)
                     finished(number, fit)
             if epoch + 1 < cell.settings.epochs:
                 going.append(place)

@@ -57,7 +57,7 @@ def size(
             for so long that a probe is a small part of it.
     """
     _, config = members[0]
-    if parts.trains_heads(task.trainable):
+    if parts.trains_heads(task.trainable, config):
         return len(members) if wanted == "auto" else wanted
     if wanted != "auto":
         return 1 if config.precision == "fp16" else min(wanted, sizing.most())
@@ -180,6 +180,7 @@ def _train(
             **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
             **fit.facts,
             **stack.facts,
+            **fit.facts,
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
             "peak_memory_mib": cost.peak_mib(),
@@ -217,7 +218,7 @@ def measure(
         cells: How many like this one there are to train, or None for many.
     """
     config = binding.bind(task.trainable, cell.config)
-    heads = parts.trains_heads(task.trainable)
+    heads = parts.trains_heads(task.trainable, config)
     stacks = parts.stack_key(task.trainable, config) is not None and config.precision != "fp16"
     many = 1
     if heads:
