@@ -36,6 +36,7 @@ def recipe(spec: SweepSpec) -> str:
     words += ["--drop-missing"] if spec.data.drop_missing else []
     for step in spec.data.cleaning:
         words += ["--clean", step]
+    words += ["--metadata", ",".join(spec.data.metadata)] if spec.data.metadata else []
     words += ["--model", Path(spec.model).name, "--strategy", spec.strategy]
     words += ["--seeds", ",".join(map(str, spec.seeds))]
     if spec.folds is not None:

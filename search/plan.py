@@ -155,7 +155,21 @@ def narrowed_space(spec: SweepSpec) -> Space:
     if not isinstance(space, Space):
         raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
     space = space.narrow(spec.set_axes) if spec.set_axes else space
-    return space.fix(spec.fix) if spec.fix else space
+    space = space.fix(spec.fix) if spec.fix else space
+    return _with_metadata(spec, space)
+
+
+def _with_metadata(spec: SweepSpec, space: Space) -> Space:
+    """The space without the values of its axis `metadata` for which the data have no columns."""
+    if spec.data.metadata and "metadata" not in space.kinds:
+        raise InputError(
+            f"Space {space.name!r} joins no metadata to its texts, got --metadata "
+            f"{','.join(spec.data.metadata)}. Leave it out, or use the space 'tweets'."
+        )
+    axis = next((axis for axis in space.axes if axis.name == "metadata"), None)
+    if spec.data.metadata or axis is None or "metadata" in spec.set_axes:
+        return space  # what --set and --fix ask for is refused once the data are read
+    return space.narrow({"metadata": ("none",)})
 
 
 def choose_configs(
@@ -285,6 +299,9 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
+    if space.cleaning and not spec.data.cleaning:
+        data_ref = replace(spec.data, cleaning=space.cleaning)
+        spec = spec.model_copy(update={"data": data_ref})
     local = _local_files(spec, space, configs)
     if local != spec:
         spec = local

@@ -80,7 +80,13 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="STEP",
-        help="a cleaning step such as reuters-prefix; repeat for more, in their order",
+        help="a cleaning step such as reuters-prefix; repeat for more, in their order (the "
+        "space's own; none for no step)",
+    )
+    data.add_argument(
+        "--metadata",
+        metavar="COLUMN,COLUMN",
+        help="numeric columns that `tweets` may join to the text; blank cells are missing values",
     )
     model = parser.add_argument_group("model and space")
     model.add_argument(

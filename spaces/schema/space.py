@@ -50,6 +50,7 @@ class Space:
         baseline: The reference that gains are measured against.
         ablation: References that are the rows of the paper's ablation, in its order.
         shape: Parameters that decide the shapes of tensors and the number of steps.
+        cleaning: Cleaning steps of the texts, in order, where a sweep names none of its own.
 
     Raises:
         SpaceError: with all faults of the declaration in one message.
@@ -67,6 +68,7 @@ class Space:
     baseline: str | None = None
     ablation: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
+    cleaning: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         references = {name: FrozenMapping(config) for name, config in self.references.items()}
@@ -77,6 +79,7 @@ class Space:
             ("references", FrozenMapping(references)),
             ("ablation", tuple(self.ablation)),
             ("shape", tuple(self.shape)),
+            ("cleaning", tuple(self.cleaning)),
         ):
             object.__setattr__(self, name, value)
         found = faults.find(self)
@@ -277,6 +280,7 @@ class Space:
             "references": {name: dict(config) for name, config in self.references.items()},
             "ablation": list(self.ablation),
             "shape": list(self.shape),
+            "cleaning": list(self.cleaning),
         }
 
     @classmethod
