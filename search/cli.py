@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from search import bench, explain
+from search import bench, cluster_options, explain
 
 _RUN_EXAMPLES = """\
 examples:
@@ -175,9 +175,33 @@ def _add_sweep(parser: _Parser) -> None:
         action="store_true",
         help="run models through torch.compile: a minute or more before a worker's first step",
     )
+    budget.add_argument(
+        "--max-cell-minutes",
+        type=float,
+        metavar="M",
+        help="end a cell that takes longer; a stack of N cells may take N times that",
+    )
+    budget.add_argument(
+        "--workers-per-trial",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that train each cell together, a GPU each (1)",
+    )
+    budget.add_argument(
+        "--fsdp",
+        action="store_true",
+        help="share the model out to the workers (FSDP) instead of copying it (DDP)",
+    )
     budget.add_argument("--cpus-per-trial", type=float, default=1.0, metavar="F", help="(1)")
     budget.add_argument(
         "--gpus-per-trial", type=float, metavar="F", help="(1 where there are GPUs, else 0)"
+    )
+    budget.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="trials at once (what fits at the start; a cluster that grows on demand wants N)",
     )
     budget.add_argument(
         "--ray-address", default="local", metavar="auto|local|ray://...", help="(local)"
@@ -255,6 +279,24 @@ def build_parser() -> argparse.ArgumentParser:
             "bench-strategies",
             "Replay strategies on finished exhaustive sweeps: regret against cells.",
             bench.EXAMPLES,
+        )
+    )
+
+    cluster_options.add_submit(
+        _command(
+            commands,
+            "submit",
+            "Run a sweep on a Ray cluster, as a job.",
+            cluster_options.SUBMIT_EXAMPLES,
+        )
+    )
+
+    cluster_options.add_schedule(
+        _command(
+            commands,
+            "schedule",
+            "Start sweeps when they are due.",
+            cluster_options.SCHEDULE_EXAMPLES,
         )
     )
 

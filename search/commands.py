@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from search.bench import bench_strategies
+from search.cluster import submit
 from search.explain import explain
 from search.options import sweep_spec, tracking_uri
+from search.schedule import schedule
 from search.spec import (
     Budget,
     InputError,
@@ -237,6 +239,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "export": export,
     "explain": explain,
     "bench-strategies": bench_strategies,
+    "submit": submit,
+    "schedule": schedule,
     "spaces": spaces,
     "data": data,
     "models": models,
