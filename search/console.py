@@ -125,6 +125,10 @@ class Live(Watcher):
         """Say which inner sweep of a nested cross-validation starts."""
         self._screen.print(f"nested: outer fold {done + 1} of {plan.spec.folds}")
 
+    def said(self, text: str) -> None:
+        """Print the line."""
+        self._screen.print(text, markup=False)
+
     def closed(self) -> None:
         """Leave the terminal as it was."""
         if self._progress is not None:

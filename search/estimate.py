@@ -106,9 +106,12 @@ def estimate(
     example = example or {shapes[0]: 0}
     measured = {
         shape: measure(
-            plan.task, plan.cell((example[shape], 0)), stack=resources.stack
+            plan.task,
+            plan.cell((example[shape], 0)),
+            stack=resources.stack,
+            cells=many * len(plan.blocks) // slots,
         ).seconds_per_cell
-        for shape, _ in Counter(shapes).most_common(_MEASURED_SHAPES)
+        for shape, many in Counter(shapes).most_common(_MEASURED_SHAPES)
         if shape in example
     }
     dearest = max(measured.values())

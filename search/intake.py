@@ -39,6 +39,9 @@ class Watcher:
     def nested(self, plan: Plan, done: int) -> None:
         """So many outer folds of a nested cross-validation are through; the next one starts."""
 
+    def said(self, text: str) -> None:
+        """Something worth a line happened after the cells."""
+
     def closed(self) -> None:
         """The run is over, whichever way."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search import model_source
 from search.config_file import read_configs
 from search.race import Problem
 from search.spec import InputError, SweepSpec
@@ -290,9 +291,8 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         space = narrowed_space(spec)
         configs, names, baseline, left_out = choose_configs(spec, space)
     files = {value for values in _files(space, configs).values() for value in values}
-    spec = spec.model_copy(
-        update={"data": _local(spec.data), "model": encoder.resolve_model(spec.model)}
-    )
+    model = model_source.resolve(spec.model, spec.tracking_uri, spec.experiment)
+    spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
     data = load_data(spec.data)
     for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
         folds.held_out(data, split, seed, 0)

@@ -34,12 +34,14 @@ class Pooled:
         groups: Rows with the same text share a number, int64 (rows,).
         label_names: Class names by id.
         probabilities: Float32 (configs, seeds, rows, classes).
+        folds: Which fold of a seed held a row out, int64 (seeds, rows).
     """
 
     labels: IntArray
     groups: IntArray
     label_names: tuple[str, ...]
     probabilities: npt.NDArray[np.float32]
+    folds: IntArray
 
 
 def gather(ledger: Journal, sweep_id: str, plan: Plan, configs: IntArray) -> Pooled:
@@ -69,10 +71,13 @@ def gather(ledger: Journal, sweep_id: str, plan: Plan, configs: IntArray) -> Poo
     if int(np.prod(shape, dtype=np.int64)) > MOST_PROBABILITIES:
         raise NoPredictionsError(f"more than {MOST_PROBABILITIES:,} probabilities would be read")
     pooled = np.full(shape, np.nan, np.float32)
+    folds = np.full(shape[1:3], -1, np.int64)
     pairs = [(i, block) for i in range(len(configs)) for block in range(len(plan.blocks))]
     keys = [plan.cell((int(configs[i]), block)).key for i, block in pairs]
     for (i, block), (rows, given) in zip(pairs, ledger.predictions_of(keys), strict=True):
-        pooled[i, seeds[plan.blocks[block][0]], rows] = given
+        seed, fold = plan.blocks[block]
+        pooled[i, seeds[seed], rows] = given
+        folds[seeds[seed], rows] = fold
     there = np.isfinite(pooled).all(axis=3).reshape(-1, len(truth.labels))
     covered = np.asarray(there.any(axis=0))  # the rows of an outer fold are in no split
     if not there[:, covered].all():
@@ -82,4 +87,5 @@ def gather(ledger: Journal, sweep_id: str, plan: Plan, configs: IntArray) -> Poo
         truth.groups[covered],
         truth.label_names,
         pooled[:, :, covered],
+        folds[:, covered],
     )

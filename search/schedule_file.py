@@ -49,7 +49,9 @@ class Entry(BaseModel):
     submit: str | None = None
     install: bool = True
     folder: str = FOLDER
-    registered_model: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")] | None = None
+    registered_model: (
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")] | None
+    ) = None
 
     @field_validator("timezone")
     @classmethod

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from search import model_source
 from search.dispatch import Asker, Work
 from search.intake import Intake, Watcher, sweep_tags
 from search.ledger import Ledger, SweepRecord
@@ -83,6 +84,8 @@ def run(
         from search import nested  # which runs sweeps of its own
 
         outcome = nested.check_winner(outcome, watcher)
+    if outcome.complete and outcome.table.trained and plan.spec.outer is None:
+        model_source.keep(outcome, watcher)
     return outcome
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from trainables.engine import ranges
 from trainables.engine import representation as representations
 from trainables.engine.output import Output
 from trainables.engine.representation import Representation, names
+from trainables.losses.cross_entropy import cross_entropy
 
 VERSION = 1
 
@@ -102,7 +102,7 @@ class LinearEval(nn.Module):
             A scalar loss and logits (batch, classes).
         """
         logits = self.classifier(inputs)
-        return Output(loss=functional.cross_entropy(logits, labels), logits=logits)
+        return Output(loss=cross_entropy(logits, labels), logits=logits)
 
 
 def representation(config: Config) -> Representation:

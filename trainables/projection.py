@@ -21,6 +21,7 @@ from torch.nn import functional
 from trainables.engine import ranges
 from trainables.engine.output import Output
 from trainables.engine.representation import Representation
+from trainables.losses.cross_entropy import cross_entropy
 from trainables.losses.soft_triple import SoftTripleLoss
 
 VERSION = 1
@@ -136,7 +137,7 @@ class Projection(nn.Module):
         """
         hidden = functional.gelu(self.projection(inputs))
         logits = self.classifier(hidden)
-        loss = self.beta * functional.cross_entropy(logits, labels)
+        loss = self.beta * cross_entropy(logits, labels)
         # Scoring wants no SoftTriple: it moves no logit.
         if self.soft_triple is not None and self.training:
             loss = loss + (1 - self.beta) * self.soft_triple(hidden, labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -66,7 +67,7 @@ def training(compiled: bool) -> StackTraining:
 
 
 @pytest.mark.filterwarnings("default")  # torch compiles with its own deprecated parts
-def test_a_compiled_stack() -> None:
+def test_a_compiled_stack(record: Callable[..., None]) -> None:
     torch.set_num_threads(2)
     plain, compiled = training(compiled=False), training(compiled=True)
     began = time.perf_counter()
@@ -80,7 +81,12 @@ def test_a_compiled_stack() -> None:
             stack.epoch(1 + number)
             times[name].append(time.perf_counter() - began)
     plain_s, compiled_s = (float(np.median(times[name])) for name in ("plain", "compiled"))
-    print(
-        f"\nan epoch of {CELLS} small encoders: {plain_s:.2f} s, compiled {compiled_s:.2f} s, "
-        f"{plain_s / compiled_s:.2f} times as fast, after {wait:.0f} s of compiling"
+    record(
+        "--compile",
+        f"an epoch of {CELLS} small encoders in a stack, plain over compiled, after {wait:.0f} s "
+        "of compiling",
+        plain_s / compiled_s,
+        plain_s=plain_s,
+        compiled_s=compiled_s,
+        compiling_s=wait,
     )

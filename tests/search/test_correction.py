@@ -29,7 +29,9 @@ def a_sweep(seed: int = 0) -> tuple[np.ndarray, Pooled]:
     right = guesses == labels
     scores = np.stack([right[:, s, fold == f].mean(1) for s in range(SEEDS) for f in range(4)], 1)
     given = np.eye(3, dtype=np.float32)[guesses]
-    return scores, Pooled(labels, np.arange(ROWS) // 2, ("a", "b", "c"), given)
+    return scores, Pooled(
+        labels, np.arange(ROWS) // 2, ("a", "b", "c"), given, np.tile(fold, (SEEDS, 1))
+    )
 
 
 def test_with_equal_folds_it_is_bbc_cv_s_own_number() -> None:
@@ -53,7 +55,11 @@ def test_only_complete_configs_are_pooled() -> None:
     def pool(configs: np.ndarray) -> Pooled:
         asked.append(configs.tolist())
         return Pooled(
-            pooled.labels, pooled.groups, pooled.label_names, pooled.probabilities[configs]
+            pooled.labels,
+            pooled.groups,
+            pooled.label_names,
+            pooled.probabilities[configs],
+            pooled.folds,
         )
 
     correct(a_plan(), scores, 4, 1 / 4, pool=pool)
@@ -138,7 +144,7 @@ def test_the_best_of_equal_configs_is_corrected_to_what_they_are_worth() -> None
         given = np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)]
         fold = np.arange(200) % 5
         scores = np.stack([right[:, s, fold == f].mean(1) for s in (0, 1) for f in range(5)], 1)
-        pooled = Pooled(labels, np.arange(200), ("a", "b"), given)
+        pooled = Pooled(labels, np.arange(200), ("a", "b"), given, np.tile(fold, (2, 1)))
         winner = int(scores.mean(axis=1).argmax())
         found = correct(a_plan(), scores, winner, 1 / 5, pool=lambda configs, p=pooled: p)
         assert found is not None

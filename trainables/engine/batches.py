@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainables.engine import encoder, ragged, seeding
 from trainables.engine.textdata import TextData
+from trainables.engine.views import Offsets, in_epoch
 
 # Rows are sorted by length within so many batches: enough to save padding, few enough to stay
 # random.
@@ -47,12 +48,14 @@ class Tokens:
             to padding's are among them, so that padding keeps its number.
         lengths: Tokens of each row, int64 (rows,).
         labels: Class ids, int64 (rows,).
+        views: Where the views of a row lie that is trained on: see `views.Corpus`.
     """
 
     inputs: Padding
     vocabulary: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
+    views: Offsets = ((0,),)
 
 
 @lru_cache(maxsize=4)
@@ -184,16 +187,23 @@ class OwnPart(Sampler[list[int]]):
 
 
 class Collator:
-    """Rows to a batch: inputs padded to the longest row, labels, and the rows' numbers."""
+    """Rows to a batch: inputs padded to the longest row, labels, and the rows' numbers.
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._inputs = tokens.inputs
+    Args:
+        tokens: The data set.
+        order: Whose epoch decides which views of the rows are given; None gives the rows alone.
+    """
+
+    def __init__(self, tokens: Tokens, order: LengthBuckets | None) -> None:
+        self._inputs, self._views, self._order = tokens.inputs, tokens.views, order
         self._labels = torch.as_tensor(tokens.labels)
 
     def __call__(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        """The batch of some rows: each input (batch, longest), labels and rows (batch,)."""
-        numbers = np.asarray(rows, np.int64)
-        batch = self._inputs.padded(numbers)
+        """The batch of some rows: each input (views x batch, longest), labels and rows (batch,)."""
+        numbers = shown = np.asarray(rows, np.int64)
+        if self._order is not None:
+            shown = in_epoch(numbers, self._views, self._order.epoch)
+        batch = self._inputs.padded(shown)
         return {**batch, "labels": self._labels[numbers], "rows": torch.from_numpy(numbers)}
 
 
@@ -215,4 +225,5 @@ def loader(
     """
     buckets = LengthBuckets(tokens.lengths[rows], batch_size, seed)
     mine = buckets if part[1] == 1 else OwnPart(buckets, *part)
-    return DataLoader(Rows(rows), batch_sampler=mine, collate_fn=Collator(tokens)), buckets
+    collator = Collator(tokens, None if seed is None else buckets)
+    return DataLoader(Rows(rows), batch_sampler=mine, collate_fn=collator), buckets

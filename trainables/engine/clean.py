@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from trainables.engine import registry
 from trainables.engine.textdata import DataError, TextData, assemble
 
@@ -63,4 +65,5 @@ def cleaned(data: TextData, steps: Sequence[str], drop_missing: bool) -> TextDat
         official=None if data.official is None else data.official[kept],
         dropped=data.dropped + empty,
         notes=notes,
+        metadata=None if data.metadata is None else data.metadata.take(np.array(kept, np.int64)),
     )

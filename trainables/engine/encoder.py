@@ -76,11 +76,15 @@ def resolve_model(reference: str) -> str:
     return reference
 
 
+def is_alias(reference: str) -> bool:
+    """Whether a reference is one of the names in `trainables/encoders`."""
+    return reference.replace("-", "_") in registry.names(_PACKAGE)
+
+
 def _alias(reference: str) -> EncoderCard | None:
-    wanted = reference.replace("-", "_")
-    if wanted not in registry.names(_PACKAGE):
+    if not is_alias(reference):
         return None
-    card: EncoderCard = registry.load(_PACKAGE, wanted, "ENCODER")
+    card: EncoderCard = registry.load(_PACKAGE, reference, "ENCODER")
     return card
 
 
@@ -184,6 +188,24 @@ def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+Pooler = tuple["Tensor", "Tensor"]
+"""Weight (width, width) and bias (width,) of an encoder's own pooler: tanh(W first token + b)."""
+
+_poolers: dict[str, Pooler] = {}
+
+
+def pretrained_pooler(reference: str) -> Pooler | None:
+    """The pooler that came with an encoder's weights; None where they have none.
+
+    `load_encoder` leaves it out. Where a checkpoint lacks one, transformers would draw one.
+
+    Raises:
+        ModelError: if the weights cannot be loaded.
+    """
+    load_encoder(reference)
+    return _poolers.get(reference)
+
+
 @lru_cache(maxsize=2)
 def load_encoder(reference: str) -> PreTrainedModel:
     """The pretrained encoder, kept for the life of the process: copy it, never train it.
@@ -201,14 +223,23 @@ def load_encoder(reference: str) -> PreTrainedModel:
     verbosity = hf_logging.get_verbosity()
     hf_logging.set_verbosity_error()  # a head that is left out is what we want
     try:
-        model: PreTrainedModel = AutoModel.from_pretrained(
-            locate(reference), local_files_only=True, dtype=torch.float32, weights_only=True
+        model: PreTrainedModel
+        model, loaded = AutoModel.from_pretrained(
+            locate(reference),
+            local_files_only=True,
+            dtype=torch.float32,
+            weights_only=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"Model {reference!r} cannot be loaded: {error}") from error
     finally:
         hf_logging.set_verbosity(verbosity)
     if getattr(model, "pooler", None) is not None:
+        dense = getattr(model.pooler, "dense", None)
+        drawn = any(name.startswith("pooler.") for name in loaded["missing_keys"])
+        if isinstance(dense, torch.nn.Linear) and not drawn:
+            _poolers[reference] = (dense.weight.detach().clone(), dense.bias.detach().clone())
         # Its output is not used here; its weights would be saved, synchronised and decayed for
         # nothing.
         model.pooler = None  # type: ignore[assignment]

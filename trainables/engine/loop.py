@@ -26,6 +26,8 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 
 from trainables.engine import batches, seeding, shares
 from trainables.engine import checkpoint as checkpoints
+from trainables.engine.inner import NO_ROWS, Choice
+from trainables.engine.read_out import Evaluation
 
 SCHEDULES: dict[str, Callable[..., Any]] = {
     "linear": get_linear_schedule_with_warmup,
@@ -68,20 +70,35 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
+        facts: What to report beside the scores: which epoch counts, what a read-out found.
     """
 
     rows: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float32]
     epochs: list[Mapping[str, float]] = field(default_factory=list)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class CellData:
-    """The rows of one cell: a tokenised data set, what is trained on, what is held out."""
+    """The rows of one cell: a tokenised data set, what is trained on, what is held out.
+
+    Row numbers ascend.
+
+    Attributes:
+        tokens: The data set.
+        train: Rows that are trained on.
+        held_out: Rows that are scored.
+        valid: Rows that choose the epoch; most cells have none.
+        evaluation: What makes probabilities of the module's outputs; None where they are logits.
+            It leaves no rows to choose an epoch on.
+    """
 
     tokens: batches.Tokens
     train: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    evaluation: Evaluation | None = None
 
 
 class Training:
@@ -118,10 +135,14 @@ class Training:
         self._alone = place[1] == 1
         if not self._alone and accumulation > 1:
             raise ValueError(f"{place[1]} processes share batches: accumulation must be 1.")
-        self.settings, self.seed, self._data = settings, seed, data
+        self.settings, self.seed, self.data = settings, seed, data
         part = -(-settings.batch_size // accumulation)
         self.train, self._order = batches.loader(data.tokens, data.train, part, seed, place)
-        self.held_out, _ = batches.loader(data.tokens, data.held_out, 2 * part, None, place)
+        scored = np.concatenate([data.held_out, data.valid])
+        if data.evaluation is not None:
+            scored = data.evaluation.rows
+        self.held_out, _ = batches.loader(data.tokens, scored, 2 * part, None, place)
+        self.facts: Mapping[str, float] = {}
         if compiled:
             module.compile(dynamic=True)
         optimizer = torch.optim.AdamW(
@@ -131,6 +152,9 @@ class Training:
         if self._alone:
             # Processes deal batches out themselves: accelerate repeats rows of uneven ones.
             self.train, self.held_out = self.accelerator.prepare(self.train, self.held_out)
+        self.choice = Choice(data.tokens.labels[data.valid])
+        if len(data.valid):
+            self.accelerator.register_for_checkpointing(self.choice)
         self.steps_per_epoch = math.ceil(len(self.train) / accumulation)
         self.steps = settings.epochs * self.steps_per_epoch
         # Stepped by hand, once a step: accelerate's own would count the processes.
@@ -190,17 +214,33 @@ class Training:
 
     def largest_loss(self) -> torch.Tensor:
         """The loss of the longest rows that could make a batch, to see what it takes."""
-        tokens, rows = self._data.tokens, self._data.train
+        tokens, rows = self.data.tokens, self.data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
-        batch = batches.Collator(tokens)(longest.tolist())
+        batch = batches.Collator(tokens, self._order)(longest.tolist())
         given, labels, _ = self._placed(batch)
         self.module.train()
         loss: torch.Tensor = self.module(given, labels).loss
         return loss
 
+    def scored(self, epoch: int) -> tuple[npt.NDArray[np.float32], dict[str, float]]:
+        """Probabilities of the held-out rows after an epoch, and what rows kept apart say of it.
+
+        Args:
+            epoch: From 1.
+
+        Raises:
+            DivergedError: as `predict`.
+        """
+        rows, given = self.predict()
+        chooses = np.isin(rows, self.data.valid)
+        held_out = given[~chooses]
+        return held_out, self.choice.see(epoch, held_out, given[chooses])
+
     @torch.no_grad()
     def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Held-out rows, ascending, and their probabilities, (held_out, classes).
+        """Rows that are scored, ascending, and their probabilities, (rows, classes).
+
+        What a read-out has to report is in `facts` then.
 
         Raises:
             DivergedError: if a logit is not finite.
@@ -218,9 +258,15 @@ class Training:
         numbers, scores = torch.cat(rows).numpy(), torch.cat(logits)
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")
-        # A batch too small to be shared was scored by all.
-        numbers, order = np.unique(numbers, return_index=True)
-        return numbers, torch.softmax(scores, dim=-1).numpy()[order]
+        order = np.argsort(numbers)
+        if not self._alone:  # a batch too small to be shared was scored by all
+            _, order = np.unique(numbers, return_index=True)
+        evaluation = self.data.evaluation
+        if evaluation is None:
+            return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+        reading = evaluation.read(scores.numpy()[order])
+        self.facts = reading.facts
+        return evaluation.held_out, reading.probabilities
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -250,13 +296,14 @@ def fit(
     """
     settings = training.settings
     done = checkpoints.load(training, checkpoint)
-    predicted = None
+    held_out = np.sort(training.data.held_out)
     for number in range(len(done), settings.epochs):
         began = time.perf_counter()
         loss = training.epoch(number)
-        predicted = training.predict()
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **score(*predicted)}
+        probabilities, chosen = training.scored(number + 1)
+        scores = {**score(held_out, probabilities), **training.facts}
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores, **chosen}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
-    rows, probabilities = predicted or training.predict()
-    return Fit(rows, probabilities, done)
+    choice = training.choice
+    return Fit(held_out, choice.probabilities, done, {**training.facts, **choice.facts})

@@ -187,6 +187,7 @@ def _train_cell(
     fit = loop.fit(start(), few, folder)
     metrics = {
         **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
+        **fit.facts,
         "seconds": time.perf_counter() - began,
         "peak_memory_mib": cost.peak_mib(),
     }
@@ -201,7 +202,11 @@ def _train_cell(
 
 
 def measure(
-    task: Task, cell: Cell, steps: int = 4, stack: int | Literal["auto"] = "auto"
+    task: Task,
+    cell: Cell,
+    steps: int = 4,
+    stack: int | Literal["auto"] = "auto",
+    cells: int | None = None,
 ) -> cost.Timing:
     """Time a few steps of a cell, the first one apart: it pays for what later ones reuse.
 
@@ -210,8 +215,10 @@ def measure(
         cell: The cell; nothing of it is kept.
         steps: Steps to time.
         stack: How many cells train as one model.
+        cells: How many like it there are to train; a worker sizes no stacks for a few. None if that
+            is not known: many.
 
     Raises:
         ValueError: as `train_stack`.
     """
-    return stacks.measure(task, _checked_data(task), cell, steps, stack)
+    return stacks.measure(task, _checked_data(task), cell, steps, stack, cells)

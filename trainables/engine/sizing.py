@@ -62,7 +62,17 @@ def due(key: Hashable, steps: int) -> bool:
         steps: That are about to be trained, added up from call to call.
     """
     _steps[key] = _steps.get(key, 0) + steps
-    return key in _found or _steps[key] >= _STEPS_BEFORE_PROBE
+    return worth(key, _steps[key])
+
+
+def worth(key: Hashable, steps: int) -> bool:
+    """Whether so much training earns a probe, or one is there already.
+
+    Args:
+        key: Equal for cells of one cost.
+        steps: Of all cells, trained alone.
+    """
+    return key in _found or steps >= _STEPS_BEFORE_PROBE
 
 
 def pick(key: Hashable, seconds: Callable[[int], float], fits: Callable[[], int]) -> Size:

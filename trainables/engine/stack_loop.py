@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,9 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from trainables.engine import loop, seeding, shared
+from trainables.engine.inner import NO_ROWS, Choice
 from trainables.engine.inputs import Inputs
+from trainables.engine.read_out import Evaluation
 from trainables.engine.stack import StackedModule
 from trainables.engine.stack_optim import StackedAdamW, clip_gradients
 
@@ -39,6 +41,8 @@ class StackCell:
         seed: Drives its order.
         train: Rows that it is trained on.
         held_out: Rows that it is scored on.
+        valid: Rows that choose its epoch; most cells have none.
+        evaluation: What makes probabilities of its outputs; None where they are logits.
     """
 
     module: nn.Module
@@ -46,6 +50,15 @@ class StackCell:
     seed: int
     train: Rows
     held_out: Rows
+    valid: Rows = field(default_factory=lambda: NO_ROWS)
+    evaluation: Evaluation | None = None
+
+    @property
+    def scored(self) -> Rows:
+        """All rows whose outputs are asked for after an epoch."""
+        if self.evaluation is not None:
+            return self.evaluation.rows
+        return np.concatenate([self.held_out, self.valid])
 
 
 def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) -> Tensor:
@@ -90,6 +103,8 @@ class StackTraining:
         self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision))
         device = self.accelerator.device
         self.inputs = inputs.to(device)
+        # Of each cell, what its read-out had to report after the last prediction.
+        self.facts: list[Mapping[str, float]] = [{} for _ in cells]
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
         module = StackedModule([cell.module for cell in cells])
@@ -133,7 +148,8 @@ class StackTraining:
             # Cells whose batch is smaller than their neighbours' are a step of their own.
             for chosen, rows in step:
                 places = None if chosen is None else chosen.to(device)
-                output = self.module(self.inputs.at(rows), self._labels(rows), places)
+                given = self.inputs.views(rows, number)
+                output = self.module(given, self._labels(rows), places)
                 self.accelerator.backward(output.loss.sum())
                 clip_gradients(self.stack, self.clip)
                 optimizer.cells = chosen
@@ -183,11 +199,12 @@ class StackTraining:
 
     @torch.no_grad()
     def predict(self) -> list[npt.NDArray[np.float32]]:
-        """Class probabilities of each cell's held-out rows, (held_out, classes) each."""
+        """Class probabilities of the rows that each cell is scored on, (scored, classes) each."""
         self.module.eval()
         if self.inputs.shared:
+            self.facts = [{} for _ in self.cells]
             return self._predict_shared()
-        parts = [self.inputs.scoring(cell.held_out, self.batch_size) for cell in self.cells]
+        parts = [self.inputs.scoring(cell.scored, self.batch_size) for cell in self.cells]
         most = max(len(part) for of_cell in parts for part in of_cell)
         at_once = min(len(parts), self.inputs.cells_at_once(most))
         given: list[list[npt.NDArray[np.float32]]] = [[] for _ in parts]
@@ -197,47 +214,69 @@ class StackTraining:
                 logits = self._score([parts[i][number : number + 1] for i in group], group)
                 for i, found in zip(group, logits, strict=True):
                     given[i].append(found)
-        return [self._in_order(*both) for both in zip(self.cells, parts, given, strict=True)]
+        read = [self._read(*both) for both in zip(self.cells, parts, given, strict=True)]
+        self.facts = [facts for _, facts in read]
+        return [probabilities for probabilities, _ in read]
 
     def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
-        """`predict`, with the held-out rows of a block given to its cells once."""
+        """`predict`, with the rows of a block given to its cells once."""
         found: list[npt.NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(self.cells)
-        for block in self._blocks():
-            rows = self.cells[block[0]].held_out[None]
-            inputs, labels = self.inputs.at(rows), self._labels(rows)
-            at_once = self.inputs.cells_at_once(rows.size)
-            for start in range(0, len(block), at_once):
-                part = block[start : start + at_once]
-                chosen = torch.as_tensor(part, device=self.accelerator.device)
-                logits = self.module(inputs, labels, chosen).logits
-                given = torch.softmax(logits.float(), dim=-1).cpu().numpy()
-                for cell, probabilities in zip(part, given, strict=True):
-                    found[cell] = probabilities
+        for part in self._scored_together():
+            mine = [cell for block in part for cell in block]
+            rows = np.stack([self.cells[block[0]].scored for block in part])
+            whole = len(mine) == len(self.cells)
+            chosen = None if whole else torch.as_tensor(mine, device=self.accelerator.device)
+            logits = self.module(self.inputs.at(rows), self._labels(rows), chosen).logits
+            # Over the classes as a stack's logits lie: the rows innermost.
+            given = torch.softmax(logits.mT.float(), dim=-2).mT.cpu().numpy()
+            for cell, probabilities in zip(mine, given, strict=True):
+                found[cell] = probabilities
         return found
 
+    def _scored_together(self) -> Iterator[list[list[int]]]:
+        """Blocks, or parts of a block, that have as many rows to score and as many cells."""
+        alike: dict[tuple[int, int], list[list[int]]] = {}
+        for block in self._blocks():
+            rows = len(self.cells[block[0]].scored)
+            most = self.inputs.cells_at_once(rows)
+            for start in range(0, len(block), most):
+                part = block[start : start + most]
+                alike.setdefault((rows, len(part)), []).append(part)
+        for (rows, cells), blocks in alike.items():
+            most = max(1, self.inputs.cells_at_once(rows) // cells)
+            for start in range(0, len(blocks), most):
+                yield blocks[start : start + most]
+
     def _score(self, rows: list[list[Rows]], group: range) -> list[npt.NDArray[np.float32]]:
-        """Probabilities of one part of the held-out rows of each cell of a group."""
+        """Logits of one part of the scored rows of each cell of a group."""
         most = max(len(part) for of_cell in rows for part in of_cell)
         filled = np.zeros((len(rows), most), np.int64)
         for i, part in enumerate(rows):
-            own = part[0] if part else self.cells[group[i]].held_out[:1]
+            own = part[0] if part else self.cells[group[i]].scored[:1]
             filled[i] = np.resize(own, most)  # filled up with rows of its own, then cut off
         chosen = None
         if len(group) < len(self.cells):
             chosen = torch.arange(group.start, group.stop, device=self.accelerator.device)
         logits = self.module(self.inputs.at(filled), self._labels(filled), chosen).logits
-        found = torch.softmax(logits.float(), dim=-1).cpu().numpy()
+        found = logits.float().cpu().numpy()
         return [found[i, : len(part[0]) if part else 0] for i, part in enumerate(rows)]
 
     @staticmethod
-    def _in_order(
+    def _read(
         cell: StackCell, parts: list[Rows], given: list[npt.NDArray[np.float32]]
-    ) -> npt.NDArray[np.float32]:
+    ) -> tuple[npt.NDArray[np.float32], Mapping[str, float]]:
+        """A cell's probabilities, and what its read-out has to report."""
         found = np.concatenate(given)
         place = np.argsort(np.concatenate(parts), kind="stable")
-        expected = np.argsort(np.argsort(cell.held_out, kind="stable"), kind="stable")
+        expected = np.argsort(np.argsort(cell.scored, kind="stable"), kind="stable")
         ordered: npt.NDArray[np.float32] = found[place][expected]
-        return ordered
+        if cell.evaluation is None:
+            return torch.softmax(torch.from_numpy(ordered), dim=-1).numpy(), {}
+        if not np.isfinite(ordered).all():  # the cell diverged, its neighbours go on
+            classes = cell.evaluation.classes
+            return np.full((len(cell.held_out), classes), np.nan, np.float32), {}
+        reading = cell.evaluation.read(ordered)
+        return reading.probabilities, reading.facts
 
     def keep(self, cells: Sequence[int]) -> None:
         """Go on with these cells alone."""
@@ -279,26 +318,33 @@ def fit_stack(
         numbers = [number for block in shared.blocks(cells) for number in block]
     training = StackTraining([cells[number] for number in numbers], inputs, labels, compiled)
     epochs: list[list[Mapping[str, float]]] = [[] for _ in cells]
+    choices = [Choice(labels[cell.valid]) for cell in cells]
     lost: set[int] = set()
     for epoch in range(max(cell.settings.epochs for cell in cells)):
         began = time.perf_counter()
         losses = training.epoch(epoch)
         probabilities = training.predict()
-        scores = score([labels[cell.held_out] for cell in training.cells], probabilities)
+        sizes = [len(cell.held_out) for cell in training.cells]
+        held_out = [given[:size] for given, size in zip(probabilities, sizes, strict=True)]
+        scores = score([labels[cell.held_out] for cell in training.cells], held_out)
         seconds = (time.perf_counter() - began) / len(numbers)
         going = []
         for place in np.argsort(numbers).tolist():
             number, cell = numbers[place], training.cells[place]
             loss = float(losses[place])
             head = {"epoch": epoch + 1.0, "train_loss": loss}
-            epochs[number].append({**head, **scores[place], "seconds": seconds})
+            choice, valid = choices[number], probabilities[place][sizes[place] :]
+            facts = training.facts[place]
+            chosen = {**facts, **choice.see(epoch + 1, held_out[place], valid)}
+            epochs[number].append({**head, **scores[place], **chosen, "seconds": seconds})
             if number not in lost:
                 if not math.isfinite(loss) or not np.isfinite(probabilities[place]).all():
                     lost.add(number)
                     training.freeze(place)
                     finished(number, _diverged(loss, epoch))
                 elif epoch + 1 == cell.settings.epochs:
-                    fit = loop.Fit(cell.held_out, probabilities[place], epochs[number])
+                    given, facts = choice.probabilities, {**facts, **choice.facts}
+                    fit = loop.Fit(cell.held_out, given, epochs[number], facts)
                     finished(number, fit)
             if epoch + 1 < cell.settings.epochs:
                 going.append(place)

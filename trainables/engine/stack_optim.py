@@ -12,7 +12,7 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 # writes each weight once; smaller ones all at once, since a call would cost more than it does.
 LEAST_APART = 2**18
 # Weights that are stepped together: a pass over them finds what the pass before it left in cache.
-_VALUES_AT_ONCE = 2**16
+_VALUES_AT_ONCE = 2**18
 
 
 class StackedAdamW(torch.optim.Optimizer):
@@ -48,6 +48,7 @@ class StackedAdamW(torch.optim.Optimizer):
         self.steps = torch.zeros_like(learning_rates)
         self.cells: Tensor | None = None
         self._trained = trained
+        self._kept: Tensor | None = None
         weights = sum(p.numel() for p in trained) // module.cells
         self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
 
@@ -93,58 +94,83 @@ class StackedAdamW(torch.optim.Optimizer):
                 )
 
     def _step_together(self) -> None:
+        """Many cells at once: the fused kernel, which has one rate, steps from 0 at a rate of 1.
+
+        What it gives is then a step for each weight, which is added at its cell's rate.
+        """
         numbers = torch.arange(len(self.steps)) if self.cells is None else self.cells
-        steps = self.steps[numbers] + 1
         rates = (self.learning_rates * self.factors)[numbers]
         shrink = 1 - rates * self.weight_decays[numbers]
-        first, second = _BETAS
-        # m / (1 - b1^t) over sqrt(v / (1 - b2^t)) + eps, with the corrections taken out of the
-        # tensors: two passes over the parameters less.
-        root = (1 - second**steps).sqrt()
-        sizes = -rates * root / (1 - first**steps)
-        epsilons = _EPSILON * root
+        counts = self.steps[numbers] + 1
         for parameter in self._trained:
             if parameter.grad is None:
                 continue
-            state = self.state[parameter]
-            if not state:
-                state["first"] = torch.zeros_like(parameter)
-                state["second"] = torch.zeros_like(parameter)
-            scales = [_along(values, parameter) for values in (sizes, epsilons, shrink)]
-            for part in self._parts(parameter, len(numbers)):
+            if not self.state[parameter]:
+                self.state[parameter]["first"] = torch.zeros_like(parameter)
+                self.state[parameter]["second"] = torch.zeros_like(parameter)
+            along = [_along(values, parameter) for values in (rates, shrink)]
+            for part in self._parts(parameter, counts):
                 at = part if self.cells is None else self.cells[part]
-                self._move(parameter, at, *(values[part] for values in scales))
+                count = counts[part.start].to(parameter.device)
+                self._move(parameter, at, count, *(values[part] for values in along))
 
     @staticmethod
-    def _parts(parameter: Tensor, cells: int) -> list[slice]:
-        """Cells to step at once: with a host, as many as its cache holds from pass to pass."""
+    def _parts(parameter: Tensor, counts: Tensor) -> list[slice]:
+        """Cells to step at once: as far as they agree in steps taken.
+
+        And with a host no more than its cache holds from pass to pass.
+        """
+        cells = len(counts)
         most = cells
         if parameter.device.type == "cpu":
             most = max(1, _VALUES_AT_ONCE * len(parameter) // max(1, parameter.numel()))
-        return [slice(start, min(start + most, cells)) for start in range(0, cells, most)]
+        ends = (torch.nonzero(counts[1:] != counts[:-1]).flatten() + 1).tolist()
+        runs = zip([0, *ends], [*ends, cells], strict=True)
+        return [
+            slice(start, min(start + most, end))
+            for first, end in runs
+            for start in range(first, end, most)
+        ]
 
     def _move(
-        self, parameter: Tensor, at: slice | Tensor, size: Tensor, epsilon: Tensor, shrink: Tensor
+        self, parameter: Tensor, at: slice | Tensor, count: Tensor, rate: Tensor, shrink: Tensor
     ) -> None:
         """One step of one parameter of some cells."""
-        first, second = _BETAS
         state, gradient = self.state[parameter], parameter.grad
         if gradient is None:
             return
         gradient = gradient[at]
         moment, square = state["first"][at], state["second"][at]
-        moment.lerp_(gradient, 1 - first)
-        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        step = square.sqrt().add_(epsilon)
-        torch.div(moment, step, out=step)
-        step.mul_(size)
+        step = self._zeros(gradient)
+        torch._fused_adamw_(
+            [step],
+            [gradient],
+            [moment],
+            [square],
+            [],
+            [count],
+            amsgrad=False,
+            beta1=_BETAS[0],
+            beta2=_BETAS[1],
+            lr=1.0,
+            weight_decay=0.0,
+            eps=_EPSILON,
+            maximize=False,
+        )
         moved = parameter[at]
+        # Matrices are decayed, vectors are not.
         if parameter.ndim > 2:
             moved.mul_(shrink)
-        moved.add_(step)
+        moved.addcmul_(step, rate)
         if not isinstance(at, slice):  # what was taken by number is a copy
             state["first"][at], state["second"][at] = moment, square
             parameter[at] = moved
+
+    def _zeros(self, like: Tensor) -> Tensor:
+        """Zeros in memory that is kept from step to step: fresh pages cost more than the zeros."""
+        if self._kept is None or self._kept.numel() < like.numel():
+            self._kept = torch.empty(like.numel(), dtype=like.dtype, device=like.device)
+        return self._kept[: like.numel()].zero_().view(like.shape)
 
     @torch.no_grad()
     def keep(self, cells: Tensor) -> None:

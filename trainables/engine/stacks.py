@@ -56,18 +56,30 @@ def size(
         wanted: A number, or "auto" for what a probe finds fastest, once this process has trained
             for so long that a probe is a small part of it.
     """
-    cell, config = members[0]
+    _, config = members[0]
     if parts.trains_heads(task.trainable):
         return len(members) if wanted == "auto" else wanted
     if wanted != "auto":
         return 1 if config.precision == "fp16" else min(wanted, sizing.most())
     if config.precision == "fp16" or parts.stack_key(task.trainable, config) is None:
         return 1
-    steps = math.ceil(len(parts.rows(task, data, cell)[0]) / config.batch_size)
+    steps = _steps_per_epoch(task, data, members[0])
     due = sizing.due(_kind(task, config), steps * sum(one.epochs for _, one in members))
     if not due or len(members) == 1:
         return None
     return _probed(task, data, members[0]).cells
+
+
+def _worth_a_probe(task: Task, data: TextData, member: Member, cells: int | None) -> bool:
+    """Whether a worker that trains so many cells like this one comes to size stacks for them."""
+    steps = _steps_per_epoch(task, data, member) * member[1].epochs
+    return cells is None or sizing.worth(_kind(task, member[1]), steps * cells)
+
+
+def _steps_per_epoch(task: Task, data: TextData, member: Member) -> int:
+    cell, config = member
+    size: int = config.batch_size
+    return math.ceil(len(parts.rows(task, data, cell)[0]) / size)
 
 
 def _kind(task: Task, config: Any) -> Hashable:
@@ -166,7 +178,9 @@ def _train(
         rows = fit.rows % len(data)  # of its own table
         metrics = {
             **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
+            **fit.facts,
             **stack.facts,
+            **fit.facts,
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
             "peak_memory_mib": cost.peak_mib(),
@@ -186,7 +200,12 @@ def _train(
 
 
 def measure(
-    task: Task, data: TextData, cell: Cell, steps: int, stack: int | Literal["auto"]
+    task: Task,
+    data: TextData,
+    cell: Cell,
+    steps: int,
+    stack: int | Literal["auto"],
+    cells: int | None = None,
 ) -> cost.Timing:
     """Time a few steps of a cell, or its share of a stack of copies, whichever would be trained.
 
@@ -196,6 +215,7 @@ def measure(
         cell: The cell; nothing of it is kept.
         steps: Steps to time.
         stack: Cells a stack, as the user asked.
+        cells: How many like this one there are to train, or None for many.
     """
     config = binding.bind(task.trainable, cell.config)
     heads = parts.trains_heads(task.trainable)
@@ -203,8 +223,10 @@ def measure(
     many = 1
     if heads:
         many = _HEADS_MEASURED
-    elif stacks and stack != 1:
-        many = _probed(task, data, (cell, config)).cells if stack == "auto" else stack
+    elif stacks and stack != "auto":
+        many = stack
+    elif stacks and _worth_a_probe(task, data, (cell, config), cells):
+        many = _probed(task, data, (cell, config)).cells
     began = time.perf_counter()
     training: stack_loop.StackTraining | loop.Training
     if many == 1:

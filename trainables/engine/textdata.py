@@ -21,6 +21,28 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
+class Metadata:
+    """Numeric columns beside the texts, as they are in the source: nothing is scaled here.
+
+    Attributes:
+        names: Of the columns, (columns,).
+        values: Float64 (rows, columns), nan where the source has no value.
+    """
+
+    names: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+
+    def take(self, rows: Rows) -> Metadata:
+        """Some rows, in their order."""
+        return Metadata(self.names, self.values[rows])
+
+    def to_bytes(self) -> bytes:
+        """All contents, equal for equal ones on every machine."""
+        plain = np.where(np.isnan(self.values), np.nan, self.values)  # one nan for all kinds of it
+        return json.dumps(self.names).encode() + plain.astype("<f8").tobytes()
+
+
+@dataclass(frozen=True, eq=False)
 class TextData:
     """Labelled texts in a fixed order. Equal contents are equal objects.
 
@@ -37,6 +59,7 @@ class TextData:
         fingerprint: sha256 of all contents in order; a changed, added or moved row changes it.
         dropped: How many rows were left out because their text or label was missing.
         notes: What a reader of the audit should know about how the source was read.
+        metadata: Numeric columns that were asked for; None where none were.
     """
 
     name: str
@@ -49,6 +72,7 @@ class TextData:
     fingerprint: str
     dropped: int = 0
     notes: tuple[str, ...] = ()
+    metadata: Metadata | None = None
 
     def __eq__(self, other: object) -> bool:
         """Whether the contents are the same; the name they are called by does not matter."""
@@ -77,6 +101,7 @@ class TextData:
             official=None if self.official is None else self.official[rows],
             dropped=self.dropped,
             notes=self.notes,
+            metadata=None if self.metadata is None else self.metadata.take(rows),
         )
 
 
@@ -90,6 +115,7 @@ def assemble(
     official: npt.NDArray[np.str_] | None,
     dropped: int = 0,
     notes: Sequence[str] = (),
+    metadata: Metadata | None = None,
 ) -> TextData:
     """A `TextData` with its groups and its fingerprint worked out from the contents.
 
@@ -102,6 +128,7 @@ def assemble(
         official: Part of each row, str (rows,), or None.
         dropped: Rows left out as missing.
         notes: Remarks for the audit.
+        metadata: Numeric columns, (rows, columns), or None.
     """
     parts = None if official is None else [str(part) for part in official]
     digest = hashlib.sha256(json.dumps(list(label_names)).encode())
@@ -114,6 +141,8 @@ def assemble(
         )
         # JSON keeps the fields apart: ("a", "bc") and ("ab", "c") must not hash alike.
         digest.update(json.dumps(record).encode())
+    if metadata is not None:
+        digest.update(metadata.to_bytes())
     return TextData(
         name=name,
         texts=tuple(texts),
@@ -125,6 +154,7 @@ def assemble(
         fingerprint=digest.hexdigest(),
         dropped=dropped,
         notes=tuple(notes),
+        metadata=metadata,
     )
 
 

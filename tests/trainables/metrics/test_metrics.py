@@ -11,6 +11,7 @@ import sklearn.metrics
 
 from trainables.engine import registry
 from trainables.metrics.accuracy import accuracy
+from trainables.metrics.class_accuracy import class_accuracy
 from trainables.metrics.f1 import class_f1
 from trainables.metrics.loss import cross_entropy
 from trainables.metrics.macro_f1 import macro_f1
@@ -42,6 +43,10 @@ def test_metrics_equal_scikit_learn(seed: int, classes: int, missing: bool) -> N
     assert list(class_f1(labels, probabilities).values()) == pytest.approx(f1(None))
     assert macro_f1(labels, probabilities) == pytest.approx(f1("macro"))
     assert weighted_f1(labels, probabilities) == pytest.approx(f1("weighted"))
+    present = sorted(set(labels.tolist()))
+    assert class_accuracy(labels, probabilities) == pytest.approx(
+        sklearn.metrics.recall_score(labels, predicted, labels=present, average="macro")
+    )
     assert matthews(labels, probabilities) == pytest.approx(
         sklearn.metrics.matthews_corrcoef(labels, predicted)
     )
@@ -56,6 +61,7 @@ def test_metrics_equal_scikit_learn(seed: int, classes: int, missing: bool) -> N
         (accuracy, 1.0, 0.0),
         (macro_f1, 1.0, 0.0),
         (weighted_f1, 1.0, 0.0),
+        (class_accuracy, 1.0, 0.0),
         (matthews, 1.0, -1.0),
         (cross_entropy, 0.0, -math.log(np.finfo(np.float32).eps)),
     ],
@@ -75,5 +81,6 @@ def test_one_predicted_class_has_no_correlation() -> None:
 
 def test_the_files_are_the_metrics() -> None:
     assert registry.names("trainables.metrics") == (
-        "accuracy", "f1", "loss", "macro_f1", "matthews", "weighted_f1",
+        "accuracy", "class_accuracy", "entropy", "f1", "loss", "macro_f1", "matthews",
+        "weighted_f1",
     )  # fmt: skip

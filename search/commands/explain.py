@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
 if TYPE_CHECKING:
     from search.explanation import Explanation
     from trainables.analysis.cam_page import Marked
 
+PLACE = 70
+SUMMARY = "Show which words the best config of a sweep looks at."
 EXAMPLES = """\
 examples:
   foldrace explain latest --text "Drinking bleach cures it, doctors say"
@@ -25,8 +28,8 @@ _SHOWN_WORDS = 15
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the command, but for the ledger's."""
-    parser.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
+    """The options of the command."""
+    add_sweep(parser)
     given = parser.add_mutually_exclusive_group()
     given.add_argument("--text", metavar="TEXT", help="one text")
     given.add_argument(
@@ -62,9 +65,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="draw the representations of the sweep, with their numbers",
     )
     parser.add_argument("--out", metavar="DIR", help="folder for the files (explain-SWEEP)")
+    add_ledger(parser)
+    add_json(parser)
 
 
-def explain(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from search.spec import InputError
 
@@ -102,7 +107,7 @@ def explain(options: argparse.Namespace) -> int:
         raise error if isinstance(error, InputError) else InputError(str(error)) from error
     explanation.keep(uri, options.experiment, record.id, found.files)
     if options.json:
-        sys.stdout.write(json.dumps(found.document, indent=2, allow_nan=False) + "\n")
+        print_json(found.document)
     else:
         _show(found)
     return 0

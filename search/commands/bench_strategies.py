@@ -6,13 +6,16 @@ Nothing heavy is imported here: the command line reads the options from this fil
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from search.commands._options import print_json
+
+PLACE = 90
+SUMMARY = "Replay strategies on finished exhaustive sweeps: regret against cells."
 EXAMPLES = """\
 examples:
   foldrace bench-strategies trec.parquet
@@ -69,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def bench_strategies(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """`foldrace bench-strategies`."""
     strategies, shares = _checked(options)
     from search import console, replay
@@ -103,7 +106,7 @@ def bench_strategies(options: argparse.Namespace) -> int:
         console.say(f"drawn: {options.figure}")
     if options.json:
         answer = documents[0] if len(documents) == 1 else documents
-        sys.stdout.write(json.dumps(answer, indent=2, allow_nan=False) + "\n")
+        print_json(answer)
     return 0
 
 

@@ -1,0 +1,184 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def add_sweep(parser: argparse.ArgumentParser) -> None:
+    """Which sweep of the ledger."""
+    parser.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
+
+
+def add_ledger(parser: argparse.ArgumentParser) -> None:
+    """Which ledger, and which experiment of it."""
+    ledger = parser.add_argument_group("ledger")
+    ledger.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow tracking URI (default: $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)",
+    )
+    ledger.add_argument(
+        "--experiment", default="foldrace", metavar="NAME", help="MLflow experiment (foldrace)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def add_nested(parser: argparse._ActionsContainer) -> None:
+    """`--nested`."""
+    what = "check the winner by nested cross-validation: a sweep more for each fold, same budget"
+    parser.add_argument("--nested", action="store_true", help=what)
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """The options that `run` and `plan` share: together they are a SweepSpec."""
+    parser.add_argument(
+        "space", metavar="SPACE", help="what to search; `foldrace spaces` lists them"
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data",
+        required=True,
+        metavar="REF",
+        help="registry name, name-1k, a local .csv .tsv .jsonl .parquet, or a hub id",
+    )
+    data.add_argument("--text", metavar="COLUMN", help="column of the text")
+    data.add_argument("--text-b", metavar="COLUMN", help="column of a pair's second text")
+    data.add_argument("--label", metavar="COLUMN", help="column of the label")
+    data.add_argument("--subset", type=int, metavar="N", help="a stratified subset of N rows")
+    data.add_argument(
+        "--drop-missing", action="store_true", help="leave out rows without text or label"
+    )
+    data.add_argument(
+        "--clean",
+        action="append",
+        default=[],
+        metavar="STEP",
+        help="a cleaning step such as reuters-prefix; repeat for more, in their order",
+    )
+    model = parser.add_argument_group("model and space")
+    model.add_argument(
+        "--model", required=True, metavar="REF", help="alias, hub id or local folder"
+    )
+    model.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="AXIS=V,V",
+        dest="set_axes",
+        help="search only these values of an axis; repeat for more axes",
+    )
+    model.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="give a fixed value (or an axis) this value",
+    )
+    model.add_argument(
+        "--configs",
+        default="all",
+        metavar="all|reference|ablation|FILE",
+        help="which configs compete: grid and references (all), the named ones, or a file's",
+    )
+    model.add_argument("--plugin", metavar="FILE", help="a Python file with entries of your own")
+    protocol = parser.add_argument_group("protocol and strategy")
+    protocol.add_argument(
+        "--seeds", default="2,16,128,2048", metavar="N,N", help="seeds (2,16,128,2048)"
+    )
+    split = protocol.add_mutually_exclusive_group()
+    split.add_argument("--folds", type=int, metavar="N", help="folds of the cross-validation (5)")
+    split.add_argument(
+        "--holdout",
+        nargs="?",
+        const="0.2",
+        metavar="SHARE|official",
+        help="hold out a share (0.2) or the official test part instead of folds",
+    )
+    protocol.add_argument(
+        "--strategy",
+        default="race",
+        choices=["race", "grid", "random", "tpe", "halving", "wilcoxon"],
+        help="who decides which cells come next (race)",
+    )
+    protocol.add_argument(
+        "--strategy-seed", type=int, default=0, metavar="N", help="seed of the strategy (0)"
+    )
+    add_nested(protocol)
+    budget = parser.add_argument_group("budget and resources")
+    budget.add_argument("--max-cells", type=int, metavar="N", help="cells in all, ledger included")
+    budget.add_argument("--max-hours", type=float, metavar="H", help="wall-clock hours")
+    budget.add_argument(
+        "--stop-margin",
+        type=float,
+        metavar="POINTS",
+        help="end a race when P(another config is better by more) is under 5%% (0.5 points)",
+    )
+    budget.add_argument(
+        "--stack",
+        default="auto",
+        metavar="auto|N",
+        help="cells trained as one batched model (auto: the fastest that fits)",
+    )
+    budget.add_argument(
+        "--compile",
+        action="store_true",
+        help="run models through torch.compile: a minute or more before a worker's first step",
+    )
+    budget.add_argument(
+        "--max-cell-minutes",
+        type=float,
+        metavar="M",
+        help="end a cell that takes longer; a stack of N cells may take N times that",
+    )
+    budget.add_argument(
+        "--workers-per-trial",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that train each cell together, a GPU each (1)",
+    )
+    budget.add_argument(
+        "--fsdp",
+        action="store_true",
+        help="share the model out to the workers (FSDP) instead of copying it (DDP)",
+    )
+    budget.add_argument("--cpus-per-trial", type=float, default=1.0, metavar="F", help="(1)")
+    budget.add_argument(
+        "--gpus-per-trial", type=float, metavar="F", help="(1 where there are GPUs, else 0)"
+    )
+    budget.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="trials at once (what fits at the start; a cluster that grows on demand wants N)",
+    )
+    budget.add_argument(
+        "--ray-address", default="local", metavar="auto|local|ray://...", help="(local)"
+    )
+    add_ledger(parser)
+    parser.add_argument("--name", metavar="NAME", help="name of the sweep (space-data-model)")
+    add_json(parser)
+
+
+def show_listing(rows: list[dict[str, Any]], options: argparse.Namespace) -> int:
+    """Rows as a table, or as JSON; returns the exit code."""
+    if options.json:
+        print_json(rows)
+        return 0
+    from search import console
+
+    console.show_table(rows)
+    return 0

@@ -1,0 +1,31 @@
+"""`foldrace data`."""
+
+from __future__ import annotations
+
+import argparse
+
+from search.commands._options import add_json, show_listing
+
+PLACE = 120
+SUMMARY = "List the data sets by name, with their hub ids."
+EXAMPLES = """\
+examples:
+  foldrace data
+  foldrace data --json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`foldrace data`."""
+    from trainables.engine import registry
+
+    rows = []
+    for name in registry.names("trainables.data"):
+        card = registry.load("trainables.data", name, "DATASET")
+        rows.append({"name": card.name, "hub id": card.hub_id or "-", "about": card.about})
+    return show_listing(rows, options)

@@ -1,0 +1,41 @@
+"""`foldrace export`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from search.commands._options import add_json, add_ledger, add_sweep, print_json
+
+PLACE = 80
+SUMMARY = "Write a sweep's cells to a Parquet table."
+EXAMPLES = """\
+examples:
+  foldrace export latest
+  foldrace export my-sweep --out table.parquet
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_sweep(parser)
+    parser.add_argument("--out", metavar="FILE", help="the file (SWEEP.parquet)")
+    add_ledger(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`foldrace export`."""
+    from search import console, sweep
+    from search.export import recipe, write_table
+    from search.options import tracking_uri
+
+    _, outcome = sweep.load(tracking_uri(options), options.experiment, options.sweep)
+    planned, table = outcome.plan, outcome.table
+    path = Path(options.out or f"{planned.spec.name}.parquet")
+    rows = write_table(planned, table, path)
+    if options.json:
+        print_json({"path": str(path), "cells": rows, "recipe": recipe(planned.spec)})
+    else:
+        console.say(f"{rows:,} cells in {path}, made by: {recipe(planned.spec)}")
+    return 0

@@ -1,0 +1,48 @@
+"""`foldrace leaderboard`."""
+
+from __future__ import annotations
+
+import argparse
+
+from search.commands._options import add_json, add_ledger, add_sweep, print_json
+
+PLACE = 40
+SUMMARY = "Show the configs of a sweep, best first."
+EXAMPLES = """\
+examples:
+  foldrace leaderboard latest
+  foldrace leaderboard my-sweep --json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_sweep(parser)
+    parser.add_argument("--top", type=int, default=20, metavar="N", help="rows on the screen (20)")
+    parser.add_argument(
+        "--rope", type=float, default=0.5, metavar="POINTS", help="practically equal within (0.5)"
+    )
+    add_ledger(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`foldrace leaderboard`."""
+    from search.options import tracking_uri
+    from search.spec import InputError
+
+    if not 0 <= options.rope < 100:
+        raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")
+    from search import sweep
+    from search.leaderboard import show_leaderboard
+    from search.table import summary
+
+    _, found = sweep.load(
+        tracking_uri(options), options.experiment, options.sweep, options.rope / 100
+    )
+    document = summary(found.plan, found.table, found.standings, found.nested)
+    if options.json:
+        print_json(document)
+    else:
+        show_leaderboard(document, top=options.top)
+    return 0

@@ -1,0 +1,49 @@
+"""`foldrace plan`."""
+
+from __future__ import annotations
+
+import argparse
+
+from search.commands._options import add_search, print_json
+
+PLACE = 10
+SUMMARY = "Say what a run would train and cost; train nothing."
+EXAMPLES = """\
+examples:
+  foldrace plan softtriple --data trec-1k --model roberta-base --price-per-hour 2.5
+  foldrace plan softtriple --data tweets.csv --label author --model minilm --json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_search(parser)
+    parser.add_argument(
+        "--price-per-hour", type=float, metavar="USD", help="price of one slot's hour"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """`foldrace plan`."""
+    from search.options import sweep_spec
+    from search.spec import InputError
+
+    spec = sweep_spec(options)
+    if options.price_per_hour is not None and options.price_per_hour < 0:
+        raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
+    from search import console, estimate, nested, sweep
+    from search.plan import prepare
+
+    with console.busy("reading the data and the model"):
+        planned, data, audit = prepare(spec)
+        known = sweep.known_pairs(planned)
+        inner = nested.inner_plans(planned) if spec.nested else []
+        inside = [len(sweep.known_pairs(one)) for one in inner]
+    with console.busy("training a few steps to estimate the time"):
+        cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)
+    document = estimate.document(planned, data, audit, cost)
+    if options.json:
+        print_json(document)
+    else:
+        console.show_plan(planned, data, audit, cost)
+    return 0

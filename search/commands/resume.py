@@ -1,0 +1,59 @@
+"""`foldrace resume`."""
+
+from __future__ import annotations
+
+import argparse
+
+from search.commands._finish import finish
+from search.commands._options import add_json, add_ledger, add_nested, add_sweep
+
+PLACE = 30
+SUMMARY = "Go on with a sweep that was interrupted."
+EXAMPLES = """\
+examples:
+  foldrace resume latest
+  foldrace resume my-sweep --max-hours 2
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_sweep(parser)
+    parser.add_argument("--max-hours", type=float, metavar="H", help="a new limit on the hours")
+    parser.add_argument("--max-cells", type=int, metavar="N", help="a new limit on the cells")
+    add_nested(parser)
+    parser.add_argument(
+        "--ray-address", metavar="auto|local|ray://...", help="run it there instead"
+    )
+    add_ledger(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`foldrace resume`."""
+    from search import console, sweep
+    from search.options import tracking_uri
+    from search.spec import Budget, Resources, SweepSpec, make_spec
+
+    def change(spec: SweepSpec) -> SweepSpec:
+        budget = Budget(
+            max_cells=options.max_cells or spec.budget.max_cells,
+            max_hours=options.max_hours or spec.budget.max_hours,
+            stop_margin=spec.budget.stop_margin,
+        )
+        address = options.ray_address or spec.resources.ray_address
+        resources = Resources(**{**spec.resources.model_dump(), "ray_address": address})
+        nested = options.nested or spec.nested
+        fields = {**dict(spec), "budget": budget, "resources": resources, "nested": nested}
+        return make_spec(**fields)
+
+    def go() -> sweep.Outcome:
+        return sweep.resume(
+            tracking_uri(options),
+            options.experiment,
+            options.sweep,
+            change=change,
+            watcher=console.Live(),
+        )
+
+    return finish(go, options)

@@ -1,0 +1,37 @@
+"""`foldrace run`."""
+
+from __future__ import annotations
+
+import argparse
+
+from search.commands._finish import finish
+from search.commands._options import add_search
+
+PLACE = 20
+SUMMARY = "Search a space and name the best config."
+EXAMPLES = """\
+examples:
+  foldrace run softtriple --data trec-1k --model roberta-base
+  foldrace run softtriple --data tweets.csv --text body --label author --model minilm \\
+      --set k=10,100 --fix learning_rate=1e-4 --strategy random --max-cells 400
+  foldrace run softtriple --data trec --model ./my-encoder --configs reference --json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_search(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`foldrace run`."""
+    from search import console, sweep
+    from search.options import sweep_spec
+    from search.plan import prepare
+
+    spec = sweep_spec(options)
+    watcher = console.Live()
+    with console.busy("reading the data and the model"):
+        plan, data, audit = prepare(spec)
+    console.show_sweep(plan, data, audit)
+    return finish(lambda: sweep.run(plan.spec, plan=plan, watcher=watcher), options)

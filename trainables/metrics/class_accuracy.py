@@ -1,0 +1,28 @@
+"""Accuracy per class: the plain mean of the accuracies of all classes, so that rare ones count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def class_accuracy(
+    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]
+) -> float:
+    """Mean over the classes of the share of a class's rows that are predicted right.
+
+    Classes without a true row are left out. Also called balanced accuracy, or macro recall.
+
+    Args:
+        labels: True class ids, (rows,).
+        probabilities: Class probabilities, (rows, classes).
+    """
+    classes = probabilities.shape[1]
+    rows = np.bincount(labels, minlength=classes)
+    right = np.bincount(labels[probabilities.argmax(axis=1) == labels], minlength=classes)
+    return float(np.mean(right[rows > 0] / rows[rows > 0]))
+
+
+METRIC = class_accuracy
