@@ -1,4 +1,4 @@
-"""Whether a winner takes a registered model's alias over: only beyond the paired test's doubt."""
+"""Whether a scheduled sweep's winner becomes champion: only beyond the paired test's doubt."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided about the alias, and from what.
+    """What was decided about the champion, and from what.
 
     Attributes:
-        moves: Whether the alias is to point to the winner.
+        moves: Whether the winner is champion from now on.
         reason: For people.
         gain: Mean paired difference, winner less champion; None where nothing could be compared.
         p_value: Of the corrected paired test.
@@ -37,7 +37,7 @@ def decide(
     share: float,
     mode: str = "max",
 ) -> Decision:
-    """Compare the winner of a sweep with the config that the alias points to, on the same data.
+    """Compare the winner of a sweep with the champion before it, on the same data.
 
     Args:
         winner: Its scores by block, nan where missing, (blocks,).

@@ -11,7 +11,6 @@
     submit = "http://HEAD:8265"                # optional: as a job there, else on this machine
     install = false                            # optional: the nodes have the environment
     folder = "~/foldrace-sweeps"               # optional: of the sweep on the head node
-    registered_model = "tweet-author"          # optional: the model whose alias may move
 
 Cron expressions are read by cronsim: it does only this, is typed and without dependencies, is kept
 by the author of Healthchecks.io, and follows Debian's cron where clocks change (a firing in the
@@ -49,9 +48,6 @@ class Entry(BaseModel):
     submit: str | None = None
     install: bool = True
     folder: str = FOLDER
-    registered_model: (
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")] | None
-    ) = None
 
     @field_validator("timezone")
     @classmethod
