@@ -17,7 +17,7 @@ from search.predictions import Predictions, read_files, unpack
 from search.recorder import Recorder
 from search.records import LoggedCell, SweepRecord
 from search.spool import Spool
-from search.store import NewRun, Store
+from search.store import NewRun, RunNews, Store
 from search.tracking_uri import LedgerError, unreachable
 from trainables.engine.contract import Cell, CellResult, Scalar
 
@@ -341,6 +341,15 @@ class Journal:
         """
         with self._asking():
             self._store.attach(sweep_id, payloads.decoded(payloads.encoded(files)))
+
+    def tag_sweep(self, sweep_id: str, tags: Mapping[str, str]) -> None:
+        """Give a sweep's run more tags.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
 
     def sweeps(self) -> list[SweepRecord]:
         """All sweeps, newest first.

@@ -11,13 +11,13 @@ from typing import Any
 import mlflow
 import pandas as pd
 import torch
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 _AT_ONCE = 32
 
 
-class TextClassifier(PythonModel):  # type: ignore[misc]
+class TextClassifier(PythonModel):
     """Rows with `text` (and `text_b` for pairs) to `label`, `probability` and one `p_` a class."""
 
     def load_context(self, context: PythonModelContext) -> None:

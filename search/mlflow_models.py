@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
-from mlflow.types.schema import ColSpec, Schema
+from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
 from search import mlflow_store  # noqa: F401  (sets MLflow's environment before its first use)
 from search.tracking_uri import LedgerError, redact, sqlite_file
@@ -71,8 +71,8 @@ def _at(uri: str) -> Iterator[MlflowClient]:
     except MlflowException as error:
         raise LedgerError(f"{redact(uri)} refused the model: {redact(str(error))}") from error
     finally:
-        mlflow.set_tracking_uri(before[names[0]])
-        mlflow.set_registry_uri(before[names[1]])
+        mlflow.set_tracking_uri(before[names[0]])  # type: ignore[arg-type]
+        mlflow.set_registry_uri(before[names[1]])  # type: ignore[arg-type]
         for name in names:
             if before[name] is None:
                 os.environ.pop(name, None)
@@ -113,7 +113,10 @@ def register(
     """
     name = model_name(name)
     inputs = Schema([ColSpec("string", column) for column in example])
-    outputs = [ColSpec("string", "label"), ColSpec("double", "probability")]
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec("string", "label"),
+        ColSpec("double", "probability"),
+    ]
     outputs += [ColSpec("double", f"p_{one}") for one in classes]
     with _at(uri) as client:
         logged = Model.log(

@@ -14,7 +14,12 @@ _DEFAULT_URI = "sqlite:///mlflow.db"
 
 def tracking_uri(options: argparse.Namespace) -> str:
     """The ledger: what was typed, else MLflow's own variable, else a file beside us."""
-    return str(options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _DEFAULT_URI)
+    return str(options.tracking_uri or default_tracking_uri())
+
+
+def default_tracking_uri() -> str:
+    """The ledger where none was named."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or _DEFAULT_URI
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -110,6 +115,10 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         },
         resources={
             "ray_address": options.ray_address,
+            "trials": options.trials,
+            "workers_per_trial": options.workers_per_trial,
+            "fsdp": options.fsdp,
+            "max_cell_minutes": options.max_cell_minutes,
             "stack": _stack(options.stack),
             "compiled": options.compile,
             "cpus_per_trial": options.cpus_per_trial,

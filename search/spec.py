@@ -40,16 +40,39 @@ class Budget(BaseModel):
 
 
 class Resources(BaseModel):
-    """What one Ray Tune trial may use, and where Ray runs. Never part of a cell's key."""
+    """What one Ray Tune trial may use, and where Ray runs. Never part of a cell's key.
+
+    With several workers a trial, CPUs and GPUs are those of each worker.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ray_address: str = "local"
+    trials: Annotated[int, Field(ge=1)] | None = None  # at once; None for what fits when it starts
     stack: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     compiled: bool = False
     cpus_per_trial: Annotated[float, Field(gt=0)] = 1.0
     gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
+    workers_per_trial: Annotated[int, Field(ge=1)] = 1
+    fsdp: bool = False
+    max_cell_minutes: Annotated[float, Field(gt=0)] | None = None
     cell_retries: Annotated[int, Field(ge=0)] = 2
+
+    @model_validator(mode="after")
+    def _workers_fit(self) -> Resources:
+        if self.fsdp and self.workers_per_trial == 1:
+            raise ValueError("fsdp shares a model out to workers: give workers_per_trial, got 1")
+        if self.workers_per_trial > 1:
+            if self.gpus_per_trial is not None and self.gpus_per_trial % 1:
+                raise ValueError(
+                    "two workers of a group cannot share a GPU: gpus_per_trial, which is each "
+                    f"worker's, must be a whole number, got {self.gpus_per_trial}"
+                )
+            if self.stack not in ("auto", 1):
+                raise ValueError(
+                    f"workers_per_trial trains cell after cell: stack must be 1, got {self.stack}"
+                )
+        return self
 
 
 class SweepSpec(BaseModel):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,7 @@ def run(
     plan: Plan | None = None,
     sweep_id: str | None = None,
     watcher: Watcher | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run a sweep to its end, or to its budget's.
 
@@ -84,6 +85,7 @@ def run(
         plan: Its plan, if it has been prepared already.
         sweep_id: MLflow run id of the sweep to go on with; None starts a new one.
         watcher: Told what happens.
+        tags: More tags of a new sweep's run.
 
     Raises:
         InputError: for bad input, before anything is trained.
@@ -93,7 +95,7 @@ def run(
     watcher = watcher or Watcher()
     if plan is None:
         plan = prepare(spec)[0]
-    outcome = _run(plan, sweep_id, watcher)
+    outcome = _run(plan, sweep_id, watcher, tags or {})
     if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
         from search import nested  # which runs sweeps of its own
 
@@ -103,15 +105,15 @@ def run(
     return outcome
 
 
-def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
+def _run(plan: Plan, sweep_id: str | None, watcher: Watcher, tags: Mapping[str, str]) -> Outcome:
     began, spec = time.monotonic(), plan.spec
     with enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
         table = Table.empty(plan)
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
         if sweep_id is None:
-            tags = {**sweep_tags(plan), **surroundings.tags()}
-            sweep_id = ledger.start_sweep(spec.name, _saved(plan), tags)
+            every = {**sweep_tags(plan), **surroundings.tags(), **tags}
+            sweep_id = ledger.start_sweep(spec.name, _saved(plan), every)
             ledger.attach(sweep_id, surroundings.files())
             _name_data(plan, ledger, sweep_id)
         else:

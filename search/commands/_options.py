@@ -158,6 +158,24 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         help="run models through torch.compile: a minute or more before a worker's first step",
     )
     budget.add_argument(
+        "--max-cell-minutes",
+        type=float,
+        metavar="M",
+        help="end a cell that takes longer; a stack of N cells may take N times that",
+    )
+    budget.add_argument(
+        "--workers-per-trial",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that train each cell together, a GPU each (1)",
+    )
+    budget.add_argument(
+        "--fsdp",
+        action="store_true",
+        help="share the model out to the workers (FSDP) instead of copying it (DDP)",
+    )
+    budget.add_argument(
         "--cpus-per-trial", type=float, default=1.0, metavar="F", help="CPUs of one trial (1)"
     )
     budget.add_argument(
@@ -165,6 +183,12 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="F",
         help="GPUs of one trial (1 where there are any, else 0)",
+    )
+    budget.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="trials at once (what fits at the start; a cluster that grows on demand wants N)",
     )
     budget.add_argument(
         "--ray-address",

@@ -138,7 +138,7 @@ def learning(evidence: Evidence) -> Picture | None:
     panels[1].set_title("training loss")
     for panel in panels:
         panel.set_xlabel("epoch")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
         panel.grid(axis="y")
         panel.set_axisbelow(True)
     panels[0].legend(fontsize=8, loc="best")

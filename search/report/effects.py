@@ -185,8 +185,8 @@ class _Found:
         return PairEffect(
             names=(first.name, second.name),
             values=(
-                tuple(first.values[i] for i in keep[0].ravel()),
-                tuple(second.values[i] for i in keep[1].ravel()),
+                tuple(first.values[i] for i in keep[0].ravel().tolist()),
+                tuple(second.values[i] for i in keep[1].ravel().tolist()),
             ),
             mean=grid[keep],
             cells=cells[keep].astype(np.int64),

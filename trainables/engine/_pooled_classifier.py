@@ -58,7 +58,7 @@ class PooledForSequenceClassification(PreTrainedModel):
         self.dense = nn.ModuleList(
             nn.Linear(width, following) for width, following in itertools.pairwise(sizes)
         )
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self,

@@ -227,7 +227,7 @@ def _fine_tuned(task: Task, data: TextData, config: Any, seed: int, rows: Rows) 
             block.load_state_dict(learnt.state_dict())
     device = next(module.classifier.parameters()).device
     return Finished(
-        encoder=whole.to(device),  # type: ignore[arg-type]
+        encoder=whole.to(device),
         head=module.classifier,
         layer="output",
         pooling=registry.load("trainables", task.trainable, "pooling")(config),

@@ -26,6 +26,7 @@ from trainables.engine import (
     named_files,
     parts,
     scoring,
+    shares,
     sizing,
     stacks,
 )
@@ -62,6 +63,15 @@ def _checked_data(task: Task) -> TextData:
                 f"{here[:16]} here. Put the old one back, or start a new sweep."
             )
     return data
+
+
+def check(task: Task) -> None:
+    """Read data and weights as `train_stack` would; train nothing.
+
+    Raises:
+        ValueError: if they are not the planned ones, or cannot be read.
+    """
+    _checked_data(task)
 
 
 def train_stack(
@@ -156,6 +166,8 @@ def _train_alone(
     except loop.DivergedError as error:
         result = CellResult(key=cell.key, status="diverged", error=str(error))
     except Exception as error:  # whatever a trainable does, its neighbours go on
+        if shares.processes() > 1:
+            raise  # the others wait for this process, and would for ever
         result = parts.failed(cell, error)
     # A cell's module, optimizer and accelerator refer to one another: without a collection they
     # would lie in memory beside the next cell's.

@@ -79,7 +79,7 @@ def _head_of(found: Finished) -> str | None:
 def _stock(found: Finished) -> PreTrainedModel:
     config = _named(found, copy.deepcopy(found.encoder.config))
     model: Any = AutoModelForSequenceClassification.from_config(config)
-    body = getattr(model, model.base_model_prefix)
+    body: Any = getattr(model, model.base_model_prefix)
     # Poolers stay as they were drawn, but for BERT's, which is the dense layer of its head.
     body.load_state_dict(found.encoder.state_dict(), strict=False)
     heads = {
@@ -90,7 +90,7 @@ def _stock(found: Finished) -> PreTrainedModel:
     }
     dense, out = heads[config.model_type]()
     classes = len(found.label_names)
-    weight = found.head.weight.detach().cpu()
+    weight: Tensor = found.head.weight.detach().cpu()
     for layer in (dense, out):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
