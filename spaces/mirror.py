@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Inert, Space
+from spaces.schema.space import Axis, Inert, Scalar, Space
 
-_MIRROR = {
+_MIRROR: dict[str, Scalar] = {
     "learning_rate": 2e-5,
     "augmentation": "both",
     "positives": True,

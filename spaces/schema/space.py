@@ -52,6 +52,7 @@ class Space:
         shape: Parameters that decide the shapes of tensors and the number of steps.
         yielding: Axes whose value in a reference is a starting value: `fix` takes its place, unless
             it is one that switches others off.
+        cleaning: Cleaning steps of the texts, in order, where a sweep names none of its own.
 
     Raises:
         SpaceError: with all faults of the declaration in one message.
@@ -70,6 +71,7 @@ class Space:
     ablation: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
     yielding: tuple[str, ...] = ()
+    cleaning: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         references = {name: FrozenMapping(config) for name, config in self.references.items()}
@@ -81,6 +83,7 @@ class Space:
             ("ablation", tuple(self.ablation)),
             ("shape", tuple(self.shape)),
             ("yielding", tuple(self.yielding)),
+            ("cleaning", tuple(self.cleaning)),
         ):
             object.__setattr__(self, name, value)
         found = faults.find(self)
@@ -296,6 +299,7 @@ class Space:
             "ablation": list(self.ablation),
             "shape": list(self.shape),
             "yielding": list(self.yielding),
+            "cleaning": list(self.cleaning),
         }
 
     @classmethod

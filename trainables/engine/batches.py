@@ -162,6 +162,30 @@ class LengthBuckets(Sampler[list[int]]):
         return iter([batches[number] for number in np.argsort(keys)])
 
 
+class OwnPart(Sampler[list[int]]):
+    """This process's rows of each batch, every n-th of them; all of a batch too small to share.
+
+    All processes get equally many batches, and together each row once, but for those last few:
+    there each has the same batch, whose mean over the processes is its own.
+
+    Args:
+        batches: Of all processes together.
+        process: Which process this is, from 0.
+        processes: How many there are.
+    """
+
+    def __init__(self, batches: LengthBuckets, process: int, processes: int) -> None:
+        self._batches, self._process, self._processes = batches, process, processes
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._batches:
+            shared = len(batch) >= self._processes
+            yield batch[self._process :: self._processes] if shared else batch
+
+
 class Collator:
     """Rows to a batch: inputs padded to the longest row, labels, and the rows' numbers.
 
@@ -184,7 +208,11 @@ class Collator:
 
 
 def loader(
-    tokens: Tokens, rows: npt.NDArray[np.int64], batch_size: int, seed: int | None
+    tokens: Tokens,
+    rows: npt.NDArray[np.int64],
+    batch_size: int,
+    seed: int | None,
+    part: tuple[int, int] = (0, 1),
 ) -> tuple[DataLoader[int], LengthBuckets]:
     """A loader over some rows of a data set, and the sampler whose `epoch` decides its order.
 
@@ -193,7 +221,9 @@ def loader(
         rows: Which rows, int64 (chosen,).
         batch_size: Rows a batch.
         seed: The cell's seed to shuffle by; None for scoring, in order of length.
+        part: Which of how many processes this one is, for its part of each batch.
     """
     buckets = LengthBuckets(tokens.lengths[rows], batch_size, seed)
+    mine = buckets if part[1] == 1 else OwnPart(buckets, *part)
     collator = Collator(tokens, None if seed is None else buckets)
-    return DataLoader(Rows(rows), batch_sampler=buckets, collate_fn=collator), buckets
+    return DataLoader(Rows(rows), batch_sampler=mine, collate_fn=collator), buckets
