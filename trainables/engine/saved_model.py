@@ -90,7 +90,8 @@ def _stock(found: Finished) -> PreTrainedModel:
     }
     dense, out = heads[config.model_type]()
     classes = len(found.label_names)
-    weight: Tensor = found.head.weight.detach().cpu()
+    head: Any = found.head
+    weight = head.weight.detach().cpu()
     for layer in (dense, out):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
@@ -100,7 +101,7 @@ def _stock(found: Finished) -> PreTrainedModel:
     else:
         dense.weight[: 2 * classes] = torch.cat([weight, -weight])
         out.weight[:, : 2 * classes] = torch.cat([torch.eye(classes), -torch.eye(classes)], dim=1)
-    out.bias.copy_(found.head.bias.detach().cpu())
+    out.bias.copy_(head.bias.detach().cpu())
     given: PreTrainedModel = model.eval()
     return given
 
