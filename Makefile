@@ -30,10 +30,10 @@ $(VENV)/.test: $(VENV)/.run
 	@touch $@
 
 sweep: $(VENV)/.run
-	$(BIN)/foldrace run $(SWEEP) $(SWEEP_FLAGS)
+	$(BIN)/foldrace run $(SWEEP) --report report $(SWEEP_FLAGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q --durations=10
+	$(BIN)/python -m pytest -q --durations=15 --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

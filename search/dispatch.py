@@ -97,6 +97,10 @@ class Dispatcher:
         """Whether no cell is being trained."""
         return not any(self._running.values())
 
+    def running(self) -> dict[str, list[Pair]]:
+        """The pairs that each stack under way still has to report."""
+        return {stack: list(pairs.values()) for stack, pairs in list(self._running.items())}
+
     def stack_size(self) -> int:
         """How many cells the next stack may hold."""
         if self.stack != "auto":

@@ -12,7 +12,7 @@ from search.tracking_uri import LedgerError, redact, sqlite_file
 from mlflow import MlflowClient  # isort: skip
 from mlflow.exceptions import MlflowException  # isort: skip
 
-__all__ = ["get_folder", "mlflow_store", "put_folder"]
+__all__ = ["get_folder", "has_folder", "mlflow_store", "put_folder"]
 
 
 def _client(tracking_uri: str) -> MlflowClient:
@@ -28,6 +28,18 @@ def put_folder(tracking_uri: str, run_id: str, folder: Path, name: str) -> None:
     """
     try:
         _client(tracking_uri).log_artifacts(run_id, str(folder), name)
+    except (MlflowException, OSError) as error:
+        raise LedgerError(f"{redact(tracking_uri)}: {redact(str(error))}") from error
+
+
+def has_folder(tracking_uri: str, run_id: str, name: str) -> bool:
+    """Whether a run has a folder of this name.
+
+    Raises:
+        LedgerError: if MLflow cannot be reached.
+    """
+    try:
+        return bool(_client(tracking_uri).list_artifacts(run_id, name))
     except (MlflowException, OSError) as error:
         raise LedgerError(f"{redact(tracking_uri)}: {redact(str(error))}") from error
 
@@ -50,7 +62,7 @@ def get_folder(tracking_uri: str, run_id: str, name: str, place: Path) -> bool:
     client = _client(tracking_uri)
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if not client.list_artifacts(run_id, name):
+        if not has_folder(tracking_uri, run_id, name):
             return False
         with tempfile.TemporaryDirectory(dir=place.parent) as draft:
             fetched = Path(client.download_artifacts(run_id, name, draft))

@@ -31,8 +31,8 @@ _KEPT = re.compile(r"(?P<name>.+)-(?P<run_id>[0-9a-f]{32})")
 def keep(outcome: Outcome, watcher: Watcher) -> None:
     """Tune the best config of a finished sweep on all rows and keep its encoder with the sweep.
 
-    Does nothing where no config of the sweep tunes an encoder. A failure is told, not raised: the
-    sweep itself is over and in the ledger.
+    Does nothing where no config of the sweep tunes an encoder, or where all cells were there before
+    and so is the encoder. A failure is told, not raised: the sweep is over and in the ledger.
 
     Args:
         outcome: The sweep.
@@ -45,7 +45,7 @@ def keep(outcome: Outcome, watcher: Watcher) -> None:
 
     ranked = (row.config for row in outcome.standings.rows)
     best = next((c for c in ranked if tuned.tunes(plan.space.trainable, plan.configs[c])), None)
-    if best is None:
+    if best is None or (not outcome.table.trained and _is_kept(outcome)):
         return
     watcher.said(f"tuning {plan.label(best)} on all rows, to keep its encoder ...")
     try:
@@ -54,6 +54,15 @@ def keep(outcome: Outcome, watcher: Watcher) -> None:
         watcher.said(f"Warning: sweep {plan.spec.name!r} keeps no encoder: {error}")
         return
     watcher.said(f"The encoder is kept with the sweep: --model {plan.spec.name}")
+
+
+def _is_kept(outcome: Outcome) -> bool:
+    """Whether this sweep, or an earlier one of its name, keeps an encoder."""
+    from search.mlflow_folders import has_folder
+
+    spec = outcome.plan.spec
+    records = _sweeps(spec.name, spec.tracking_uri, spec.experiment)
+    return any(has_folder(spec.tracking_uri, record.id, FOLDER) for record in records)
 
 
 def _keep(outcome: Outcome, config: int) -> None:

@@ -44,6 +44,13 @@ def _integers(text: str, option: str) -> tuple[int, ...]:
         raise InputError(f"{option} wants whole numbers with commas, got {text!r}.") from error
 
 
+def _columns(text: str | None) -> tuple[str, ...]:
+    names = () if text is None else tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise InputError(f"--metadata wants column names with commas, got {text!r}.")
+    return names
+
+
 def _holdout(text: str | None) -> float | str | None:
     if text is None or text == "official":
         return text
@@ -78,6 +85,10 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         subset=options.subset,
         drop_missing=options.drop_missing,
         cleaning=tuple(options.clean),
+        metadata=_columns(options.metadata),
+        image=options.image,
+        image_b=options.image_b,
+        bad_images=options.bad_images,
     )
     narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
     holdout = _holdout(options.holdout)

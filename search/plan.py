@@ -155,7 +155,21 @@ def narrowed_space(spec: SweepSpec) -> Space:
     if not isinstance(space, Space):
         raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
     space = space.narrow(spec.set_axes) if spec.set_axes else space
-    return space.fix(spec.fix) if spec.fix else space
+    space = space.fix(spec.fix) if spec.fix else space
+    return _with_metadata(spec, space)
+
+
+def _with_metadata(spec: SweepSpec, space: Space) -> Space:
+    """The space without the values of its axis `metadata` for which the data have no columns."""
+    if spec.data.metadata and "metadata" not in space.kinds:
+        raise InputError(
+            f"Space {space.name!r} joins no metadata to its texts, got --metadata "
+            f"{','.join(spec.data.metadata)}. Leave it out, or use the space 'tweets'."
+        )
+    axis = next((axis for axis in space.axes if axis.name == "metadata"), None)
+    if spec.data.metadata or axis is None or "metadata" in spec.set_axes:
+        return space  # what --set and --fix ask for is refused once the data are read
+    return space.narrow({"metadata": ("none",)})
 
 
 def choose_configs(
@@ -238,12 +252,12 @@ def _local_files(
     spec: SweepSpec, space: Space, configs: tuple[Mapping[str, Scalar], ...]
 ) -> SweepSpec:
     """The spec with the paths of such files made absolute: workers run in folders of their own."""
-    from trainables.engine import word_vectors
+    from trainables.engine import named_files
 
     fix = dict(spec.fix)
     for name, values in _files(space, configs).items():
         for value in values:
-            local = word_vectors.resolve(value)
+            local = named_files.resolve(value)
             if local != value and fix.get(name) != value:
                 raise InputError(
                     f"{name}={value} must be an absolute path where --fix does not give it: {local}"
@@ -281,10 +295,13 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds, parts, word_vectors
+    from trainables.engine import encoder, folds, hooks, named_files, parts
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
+    if space.cleaning and not spec.data.cleaning:
+        data_ref = replace(spec.data, cleaning=space.cleaning)
+        spec = spec.model_copy(update={"data": data_ref})
     local = _local_files(spec, space, configs)
     if local != spec:
         spec = local
@@ -304,8 +321,9 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         model=spec.model,
         model_fingerprint=encoder.model_fingerprint(spec.model),
         split=spec.split,
-        files={value: word_vectors.fingerprint(value) for value in sorted(files)},
+        files={value: named_files.fingerprint(value) for value in sorted(files)},
     )
-    parts.check(task, configs)
+    hooks.check(task, configs)
+    parts.check_data(task, data, configs)
     plan = Plan(spec, space, configs, names, baseline, task, left_out)
     return plan, data, audit(data)

@@ -66,11 +66,11 @@ def schedule(options: argparse.Namespace) -> int:
         return 0
     if options.fire is not None:
         name, _, moment = options.fire.partition("@")
-        entry = next((one for one in plan.sweep if one.name == name), None)
-        if entry is None:
+        named = next((one for one in plan.sweep if one.name == name), None)
+        if named is None:
             known = ", ".join(one.name for one in plan.sweep)
             raise InputError(f"--fire names no sweep of {file}: {name!r}. Known: {known}.")
-        return _say([tick_entry(plan, entry, _now(), options.tracking_uri, fire=_time(moment))])
+        return _say([tick_entry(plan, named, _now(), options.tracking_uri, fire=_time(moment))])
     if options.once:
         return _say(tick(plan, _now(), options.tracking_uri))
     while True:
@@ -199,7 +199,7 @@ def _run(
     now: datetime,
 ) -> Told:
     from search import sweep
-    from search.console import Live
+    from search.live import watcher
     from search.succession import Succession
 
     last = past[0] if past else None
@@ -208,7 +208,7 @@ def _run(
         # Nobody holds the entry's lock, so whoever ran it is gone.
         spec = _spec(plan, entry, cut.name, tracking_uri)
         succession = Succession(entry, spec, past[1:])
-        outcome = sweep.resume(spec.tracking_uri, spec.experiment, cut.id, watcher=Live())
+        outcome = sweep.resume(spec.tracking_uri, spec.experiment, cut.id, watcher=watcher())
         return Told(entry.name, "resumed", f"{cut.name}; {succession.settle(outcome)}")
     if firing is None or (last is not None and _time(last.tags["firing"]) >= firing):
         return Told(entry.name, "waits", f"next at {entry.next_firing(now).isoformat()}")
@@ -218,7 +218,7 @@ def _run(
         tags |= {"predecessor": last.id, "predecessor_name": last.name}
     succession = Succession(entry, spec, past)
     succession.score_champion()
-    outcome = sweep.run(spec, tags=tags, watcher=Live())
+    outcome = sweep.run(spec, tags=tags, watcher=watcher())
     table = outcome.table
     detail = f"{spec.name}: {table.trained} cells trained, {table.reused} from the ledger"
     return Told(entry.name, "fired", f"{detail}; {succession.settle(outcome)}")

@@ -80,9 +80,10 @@ class SweepSpec(BaseModel):
 
     Attributes:
         space: Name of a space, as `foldrace spaces` lists them.
-        data: What to read; see `trainables.engine.contract.DataRef`.
-        model: Encoder alias, hub id or local folder.
-        name: The sweep's name in MLflow; a second sweep of that name is another run.
+        data: What to read: a name or a file, or a `trainables.engine.contract.DataRef`.
+        model: Encoder alias, hub id, local folder, or a sweep that keeps an encoder.
+        name: The sweep's name in MLflow, SPACE-DATA-MODEL without one; a second sweep of that name
+            is another run.
         experiment: Prefix of the three MLflow experiments.
         tracking_uri: Where the ledger lives.
         set_axes: Axes narrowed to some of their values.
@@ -116,6 +117,20 @@ class SweepSpec(BaseModel):
     budget: Budget = Budget()
     resources: Resources = Resources()
     plugin: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_short(cls, given: Any) -> Any:
+        """Data by their name alone, and a name made of what is searched, on what, with what."""
+        if not isinstance(given, dict):
+            return given
+        fields = dict(given)
+        if isinstance(fields.get("data"), str):
+            fields["data"] = DataRef(name=fields["data"])
+        parts = [fields.get(name) for name in ("space", "data", "model")]
+        if fields.get("name") is None and isinstance(parts[1], DataRef) and all(parts):
+            fields["name"] = default_name(str(parts[0]), parts[1], str(parts[2]))
+        return fields
 
     @field_validator("name", "experiment")
     @classmethod

@@ -10,14 +10,15 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search import model_source
+from search import model_source, surroundings
 from search.dispatch import Asker, Work
 from search.intake import Intake, Watcher, sweep_tags
-from search.ledger import Ledger, SweepRecord
+from search.ledger import Ledger, LoggedCell, SweepRecord
 from search.plan import Plan, prepare, rebuild
 from search.pooled import gather
 from search.race import Strategy, make_strategy
@@ -27,6 +28,9 @@ from search.state import STATE, enough_disk, open_ledger
 from search.table import Table, planned_cells, summary, tell_known
 from search.truth import FILE, Truth
 from trainables.engine.contract import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions
 
@@ -52,6 +56,18 @@ class Outcome:
     complete: bool
     seconds: float
     nested: dict[str, Any] | None = None
+
+    def frame(self) -> pd.DataFrame:
+        """The configs as a pandas frame, best first; see `search.frames.configs`."""
+        from search import frames
+
+        return frames.configs(self)
+
+    def cells(self) -> pd.DataFrame:
+        """The cells as a pandas frame; see `search.frames.cells`."""
+        from search import frames
+
+        return frames.cells(self)
 
 
 def run(
@@ -84,7 +100,7 @@ def run(
         from search import nested  # which runs sweeps of its own
 
         outcome = nested.check_winner(outcome, watcher)
-    if outcome.complete and outcome.table.trained and plan.spec.outer is None:
+    if outcome.complete and plan.spec.outer is None:
         model_source.keep(outcome, watcher)
     return outcome
 
@@ -96,7 +112,10 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher, tags: Mapping[str, 
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
         if sweep_id is None:
-            sweep_id = ledger.start_sweep(spec.name, _saved(plan), {**sweep_tags(plan), **tags})
+            every = {**sweep_tags(plan), **surroundings.tags(), **tags}
+            sweep_id = ledger.start_sweep(spec.name, _saved(plan), every)
+            ledger.attach(sweep_id, surroundings.files())
+            _name_data(plan, ledger, sweep_id)
         else:
             ledger.resume_sweep(sweep_id)
         _keep_labels(plan, ledger, sweep_id)
@@ -122,9 +141,9 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher, tags: Mapping[str, 
 
 def _make_features(plan: Plan, table: Table, ledger: Ledger, sweep_id: str) -> None:
     """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
-    from trainables.engine import parts
+    from trainables.engine import hooks, parts
 
-    if plan.spec.resources.ray_address != "local" or not parts.trains_heads(plan.space.trainable):
+    if plan.spec.resources.ray_address != "local" or not hooks.trains_heads(plan.space.trainable):
         return
     from trainables.engine.dataset import load_data
 
@@ -143,6 +162,26 @@ def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
         data = load_data(plan.spec.data)
         truth = Truth(data.labels, data.groups, data.label_names)
         ledger.attach(sweep_id, {FILE: truth.to_bytes()})
+
+
+def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
+    """Log the data as an MLflow data set: the UI shows it beside the sweep."""
+    from trainables.engine.dataset import load_data
+
+    data = load_data(plan.spec.data)
+    counts = np.bincount(data.labels, minlength=len(data.label_names)).tolist()
+    ledger.name_data(
+        sweep_id,
+        name=Path(plan.spec.data.name).name,
+        fingerprint=data.fingerprint,
+        source=plan.spec.data.name,
+        columns=["text"] if data.texts_b is None else ["text", "text_b"],
+        profile={
+            "rows": len(data),
+            "classes": dict(zip(data.label_names, counts, strict=True)),
+            **{k: v for k, v in vars(plan.spec.data).items() if v not in (None, False, ())},
+        },
+    )
 
 
 def judged(
@@ -240,16 +279,30 @@ def load(
     """
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
-        spec = SweepSpec.model_validate(record.spec_json["spec"])
-        plan = rebuild(spec, Task.from_json(record.spec_json["task"]))
-        table = Table.empty(plan)
-        strategy = _strategy(plan)
-        tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
-        from search import nested as nested_scores  # which runs sweeps of its own
+        return record, read(ledger, record, rope)[0]
 
-        nested = nested_scores.read(ledger, record.id)
-        standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
-        return record, Outcome(record.id, plan, table, standings, strategy.done, 0.0, nested)
+
+def read(
+    ledger: Ledger, record: SweepRecord, rope: float = ROPE
+) -> tuple[Outcome, dict[str, LoggedCell]]:
+    """What the ledger has of a sweep, and the cells of its family by key.
+
+    Args:
+        ledger: Where it is.
+        record: The sweep.
+        rope: Differences up to this size, either way, count as practically equal.
+    """
+    from search import nested as nested_scores  # which runs sweeps of its own
+
+    spec = SweepSpec.model_validate(record.spec_json["spec"])
+    plan = rebuild(spec, Task.from_json(record.spec_json["task"]))
+    table = Table.empty(plan)
+    strategy = _strategy(plan)
+    known = ledger.known_cells(plan.family)
+    tell_known(plan, known, table, strategy.tell)
+    nested = nested_scores.read(ledger, record.id)
+    standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
+    return Outcome(record.id, plan, table, standings, strategy.done, 0.0, nested), known
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from search.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
-from search.dispatch import Asker, Dispatcher, Work
+from search.dispatch import Asker, Dispatcher, Pair, Work
 from search.plugged import read_text
 from search.report_buffer import read_report
 from search.spec import Resources, SweepError
@@ -192,7 +192,7 @@ def train(
     checkpoints: Path,
     max_seconds: float | None = None,
     plugin: str | None = None,
-    on_start: Callable[[int], None] | None = None,
+    on_start: Callable[[int, Callable[[], dict[str, list[Pair]]]], None] | None = None,
 ) -> bool:
     """Train what the strategy asks for until it is done or the time is over.
 
@@ -204,7 +204,7 @@ def train(
         checkpoints: Folder for the epochs of unfinished cells; stays until the strategy is done.
         max_seconds: No trial starts that is not expected to end within so many seconds from now.
         plugin: A user's Python file that workers must import first.
-        on_start: Told how many trials run at once, when Ray is up.
+        on_start: Told how many trials run at once, when Ray is up, and whom to ask which.
 
     Returns:
         True if the strategy is done, False if the time ended first.
@@ -219,8 +219,6 @@ def train(
         if gpus is None:
             gpus = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
         slots = _slots(resources, gpus)
-        if on_start is not None:
-            on_start(slots)
         dispatcher = Dispatcher(
             strategy,
             work,
@@ -232,6 +230,8 @@ def train(
             if resources.workers_per_trial == 1
             else worker_group.SECONDS_PER_STACK,
         )
+        if on_start is not None:
+            on_start(slots, dispatcher.running)
         results = _Results(dispatcher, resources.max_cell_minutes)
         shared: dict[str, Any] = {
             "task": work.task.to_json(),

@@ -57,9 +57,11 @@ def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: flo
             run_config=RunConfig(
                 name="group",
                 storage_path=storage,
-                callbacks=[TuneReportCallback()],
+                callbacks=[TuneReportCallback()],  # type: ignore[list-item]
                 # The dispatcher knows which cells are left; a new group here would not.
-                failure_config=FailureConfig(max_failures=0, max_preemption_failures=0),
+                failure_config=FailureConfig(  # type: ignore[call-arg]
+                    max_failures=0, max_preemption_failures=0
+                ),
             ),
         )
         trainer.fit()

@@ -189,7 +189,7 @@ class Contrastive(_Classifier):
 
 def views(config: Config) -> tuple[View, ...]:
     """The views of a text in a training step."""
-    second = {
+    second: dict[str, tuple[View, ...]] = {
         "one": (),
         "dropout": (View(),),
         "masked": (View(masked=_MASKED),),

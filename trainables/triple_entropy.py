@@ -189,6 +189,11 @@ def map_fault(config: Config) -> str | None:
     )
 
 
+def pooling(config: Config) -> str:
+    """Which vector the linear classifier sees: "cls" or "mean"."""
+    return config.pooling
+
+
 def trainable_blocks(config: Config) -> int | None:
     """How many of the encoder's blocks are trained; None for all."""
     return config.trainable_blocks

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.commands._options import print_json
@@ -28,10 +30,21 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
         )
         return 130
     document = summary(outcome.plan, outcome.table, outcome.standings, outcome.nested)
+    shown = None
+    if outcome.plan.spec.configs == "ablation":
+        from search import ablation
+
+        shown = ablation.show(outcome, Path(f"ablation-{outcome.plan.spec.name}"))
+        document["ablation"] = shown.to_json()
     if options.json:
         print_json(document)
     else:
         show_leaderboard(document)
+        if shown is not None and shown.rows:
+            sys.stdout.write(f"{shown.table}\n")  # as wide as it is: it can be pasted
+            for note in shown.notes:
+                console.say(note)
+            console.say(f"written, and kept in MLflow: {', '.join(map(str, shown.files))}")
         console.show_end(outcome)
     if not document["cells_done"]:
         raise SweepError(
@@ -40,4 +53,11 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
                 iter(outcome.table.failures.values()), "The time limit ended before the first one."
             )
         )
+    if options.report is not None:
+        from search.report.keep import report_of
+
+        spec = outcome.plan.spec
+        folder = Path(options.report)
+        written = report_of(spec.tracking_uri, spec.experiment, [outcome.sweep_id], folder)
+        console.say(f"The report, to be opened in a browser: {written.page}")
     return 0

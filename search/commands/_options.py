@@ -42,6 +42,11 @@ def add_nested(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--nested", action="store_true", help=what)
 
 
+def add_report(parser: argparse._ActionsContainer) -> None:
+    """`--report`."""
+    parser.add_argument("--report", metavar="DIR", help="write the report into this folder, too")
+
+
 def add_search(parser: argparse.ArgumentParser) -> None:
     """The options that `run` and `plan` share: together they are a SweepSpec."""
     parser.add_argument(
@@ -57,6 +62,15 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--text", metavar="COLUMN", help="column of the text")
     data.add_argument("--text-b", metavar="COLUMN", help="column of a pair's second text")
     data.add_argument("--label", metavar="COLUMN", help="column of the label")
+    data.add_argument("--image", metavar="COLUMN", help="column of the text's image: path or URL")
+    data.add_argument("--image-b", metavar="COLUMN", help="column of the second text's image")
+    data.add_argument(
+        "--bad-images",
+        choices=["missing", "drop"],
+        default="missing",
+        help="rows with an unusable image: keep them, a vector is learned for it; or leave them "
+        "out (missing)",
+    )
     data.add_argument("--subset", type=int, metavar="N", help="a stratified subset of N rows")
     data.add_argument(
         "--drop-missing", action="store_true", help="leave out rows without text or label"
@@ -66,11 +80,20 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="STEP",
-        help="a cleaning step such as reuters-prefix; repeat for more, in their order",
+        help="a cleaning step such as reuters-prefix; repeat for more, in their order (the "
+        "space's own; none for no step)",
+    )
+    data.add_argument(
+        "--metadata",
+        metavar="COLUMN,COLUMN",
+        help="numeric columns that `tweets` may join to the text; blank cells are missing values",
     )
     model = parser.add_argument_group("model and space")
     model.add_argument(
-        "--model", required=True, metavar="REF", help="alias, hub id or local folder"
+        "--model",
+        required=True,
+        metavar="REF",
+        help="alias, hub id, local folder, or a finished sweep that tuned one",
     )
     model.add_argument(
         "--set",
@@ -155,9 +178,14 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="share the model out to the workers (FSDP) instead of copying it (DDP)",
     )
-    budget.add_argument("--cpus-per-trial", type=float, default=1.0, metavar="F", help="(1)")
     budget.add_argument(
-        "--gpus-per-trial", type=float, metavar="F", help="(1 where there are GPUs, else 0)"
+        "--cpus-per-trial", type=float, default=1.0, metavar="F", help="CPUs of one trial (1)"
+    )
+    budget.add_argument(
+        "--gpus-per-trial",
+        type=float,
+        metavar="F",
+        help="GPUs of one trial (1 where there are any, else 0)",
     )
     budget.add_argument(
         "--trials",
@@ -166,7 +194,10 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         help="trials at once (what fits at the start; a cluster that grows on demand wants N)",
     )
     budget.add_argument(
-        "--ray-address", default="local", metavar="auto|local|ray://...", help="(local)"
+        "--ray-address",
+        default="local",
+        metavar="auto|local|ray://...",
+        help="where Ray runs: here (local), in the cluster of this machine (auto), or elsewhere",
     )
     add_ledger(parser)
     parser.add_argument("--name", metavar="NAME", help="name of the sweep (space-data-model)")

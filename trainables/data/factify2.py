@@ -1,6 +1,9 @@
-"""Factify 2: does a document support, refute or leave open a claim? Pairs of texts.
+"""Factify 2: does a document support, refute or leave open a claim? Pairs of texts and of images.
 
-The shared task gives the data out on request. Its images are no part of these columns.
+The shared task gives the data out on request, as train.csv and val.csv: put them into
+FOLDRACE_DATA/factify2. The labels of its test part are not public; its validation part is the
+official part that `--holdout official` scores on. A file of that form can also be given by its
+path: `--data train.csv` knows its columns. OCR columns are not read, as in the paper (section 3.2).
 """
 
 from __future__ import annotations
@@ -23,6 +26,11 @@ DATASET = DatasetCard(
     ),
     licence="on request from the organisers",
     hub_id=None,
-    text_b="text_b",
+    text="Claim",
+    text_b="Document",
+    label="Category",
+    image="Claim_image",
+    image_b="Document_image",
+    files=(("train", "factify2/train.csv"), ("test", "factify2/val.csv")),
     obtain="Ask the organisers of the De-Factify workshop for it.",
 )

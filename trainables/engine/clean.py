@@ -63,6 +63,7 @@ def cleaned(data: TextData, steps: Sequence[str], drop_missing: bool) -> TextDat
         labels=data.labels[kept],
         label_names=data.label_names,
         official=None if data.official is None else data.official[kept],
+        images=None if data.images is None else [data.images[row] for row in kept],
         dropped=data.dropped + empty,
         notes=notes,
         metadata=None if data.metadata is None else data.metadata.take(np.array(kept, np.int64)),

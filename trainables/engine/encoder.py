@@ -159,10 +159,13 @@ def model_fingerprint(reference: str) -> str:
         "added_tokens.json",
         "*.model",
         "spiece*",
+        # What is done to images before, and sentence-transformers' layers behind.
+        "preprocessor_config.json",
+        "*_Dense/*",
     )
     files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
-    if any(file.suffix == ".safetensors" for file in files):
-        files = [file for file in files if file.suffix != ".bin"]
+    safe = {file.parent for file in files if file.suffix == ".safetensors"}
+    files = [file for file in files if file.suffix != ".bin" or file.parent not in safe]
     for file in files:
         digest.update(f"{file.name}:{file.stat().st_size}:".encode())
         with file.open("rb") as opened:

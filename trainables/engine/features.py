@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import tempfile
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -27,49 +25,15 @@ from torch import Tensor
 
 from trainables.engine import encoder, folds, representation, word_vectors
 from trainables.engine.contract import Split, canonical_json
-from trainables.engine.representation import Fitted, Floats, Representation
+from trainables.engine.progress import Ticker
+from trainables.engine.representation import Fitted, Floats, Laid, Representation
 from trainables.engine.textdata import TextData
 from trainables.engine.wheel import cache_folder
 
-__all__ = ["FeatureTables", "Representation", "fitted_counts", "load", "made", "tables"]
+__all__ = ["FeatureTables", "Representation", "Ticker", "fitted_counts", "load", "made", "tables"]
 
 # Part of every file's name: raise it when the same inputs shall give other features.
 _VERSION = 2
-_QUIET_S, _BETWEEN_S = 2.0, 5.0
-
-
-class Ticker:
-    """Says on stderr how far a long extraction is: after 2 s, then every 5 s."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._began = time.perf_counter()
-        self._next = self._began + _QUIET_S
-        self._spoke = False
-
-    def __call__(self, done: int, total: int) -> None:
-        """So many texts of all are through."""
-        now = time.perf_counter()
-        if now < self._next or not done:
-            return
-        self._next, self._spoke = now + _BETWEEN_S, True
-        seconds = now - self._began
-        left = seconds / done * (total - done)
-        sys.stderr.write(
-            f"features {self._what}: {done:,} of {total:,} texts, {seconds:.0f} s, "
-            f"about {left:.0f} s left\n"
-        )
-        sys.stderr.flush()
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.perf_counter() - self._began
-
-    def end(self, total: int) -> None:
-        """All are through; said only where something was said before."""
-        if self._spoke:
-            sys.stderr.write(f"features {self._what}: {total:,} texts in {self.seconds:.1f} s\n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +84,7 @@ def fitted_counts(data: TextData, name: str) -> Any:
     card = representation.card(name)
     if not isinstance(card, Fitted):
         raise TypeError(f"Representation {name!r} is not fitted: load its features.")
-    ticker = Ticker(name)
+    ticker = Ticker(f"features {name}")
     counts = card.counts(data, ticker)
     ticker.end(len(data))
     return counts
@@ -130,6 +94,14 @@ def width(data: TextData, model: str, wanted: Representation) -> int:
     """How many numbers a text's features are."""
     card = representation.card(wanted.name)
     return card.width if isinstance(card, Fitted) else load(data, model, wanted).shape[1]
+
+
+def base(data: TextData, model: str, wanted: Representation) -> Any:
+    """What a head is built on: the features' layout where they have one, else their width."""
+    card = representation.card(wanted.name)
+    if isinstance(card, Laid):
+        return card.layout(made(data, model, wanted).facts)
+    return width(data, model, wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +157,10 @@ def _path(data: TextData, model: str, wanted: Representation) -> Path:
         "data": data.fingerprint,
         **{key: part for key, part in asdict(wanted).items() if part is not None},
     }
+    # Of contents, not of names: two folders may hold one model.
+    for name in ("text_encoder", "image_encoder"):
+        if value.get(name) not in (None, representation.TASKS_MODEL):
+            value[name] = encoder.model_fingerprint(str(value[name]))
     if representation.card(wanted.name).uses_encoder:
         value["model"] = encoder.model_fingerprint(model)
     if wanted.vectors is not None:
@@ -197,7 +173,8 @@ def _make(path: Path, data: TextData, model: str, wanted: Representation) -> Non
     card = representation.card(wanted.name)
     if isinstance(card, Fitted):
         raise TypeError(f"Representation {wanted.name!r} is fitted per fold: ask for its tables.")
-    ticker = Ticker(f"{wanted.name} of {Path(model).name}" if card.uses_encoder else wanted.name)
+    of = f" of {Path(model).name}" if card.uses_encoder else ""
+    ticker = Ticker(f"features {wanted.name}{of}")
     features, found = card.extract(data, model, wanted, ticker)
     ticker.end(len(data))
     report = json.dumps({**found, "seconds": ticker.seconds}).encode()

@@ -22,14 +22,26 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
-from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
+from transformers import (
+    get_constant_schedule_with_warmup,
+    get_cosine_schedule_with_warmup,
+    get_linear_schedule_with_warmup,
+)
 
 from trainables.engine import batches, seeding, shares
 from trainables.engine import checkpoint as checkpoints
+from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS, Choice
 from trainables.engine.read_out import Evaluation
 
+
+def _constant(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
+    """No decay after the warm-up, however many steps there are."""
+    return get_constant_schedule_with_warmup(optimizer, warmup)
+
+
 SCHEDULES: dict[str, Callable[..., Any]] = {
+    "constant": _constant,
     "linear": get_linear_schedule_with_warmup,
     "cosine": get_cosine_schedule_with_warmup,
 }
@@ -70,7 +82,8 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
-        facts: What to report beside the scores: which epoch counts, what a read-out found.
+        facts: What to report beside the scores: which epoch counts, where one was chosen; what a
+            read-out found.
     """
 
     rows: npt.NDArray[np.int64]
@@ -81,17 +94,10 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class CellData:
-    """The rows of one cell: a tokenised data set, what is trained on, what is held out.
+    """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
 
-    Row numbers ascend.
-
-    Attributes:
-        tokens: The data set.
-        train: Rows that are trained on.
-        held_out: Rows that are scored.
-        valid: Rows that choose the epoch; most cells have none.
-        evaluation: What makes probabilities of the module's outputs; None where they are logits.
-            It leaves no rows to choose an epoch on.
+    Row numbers ascend; most cells have none that choose. Where a read-out makes probabilities of
+    the module's outputs, the evaluation is its own for these rows.
     """
 
     tokens: batches.Tokens
@@ -111,6 +117,7 @@ class Training:
         seed: Drives order and dropout.
         accumulation: Batches are cut into so many parts, one optimizer step for all of them.
         compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
+        ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
     """
 
     def __init__(
@@ -121,6 +128,7 @@ class Training:
         seed: int,
         accumulation: int,
         compiled: bool = False,
+        ema_decay: float = 0.0,
     ) -> None:
         # The state is shared by the process, and the cell before may have had another precision.
         AcceleratorState._reset_state()
@@ -152,6 +160,11 @@ class Training:
         if self._alone:
             # Processes deal batches out themselves: accelerate repeats rows of uneven ones.
             self.train, self.held_out = self.accelerator.prepare(self.train, self.held_out)
+        self.averages: Averages | None = None
+        if ema_decay:
+            own = list(self.accelerator.unwrap_model(self.module).parameters())
+            self.averages = Averages(own, torch.tensor([ema_decay]), alone=True)
+            self.accelerator.register_for_checkpointing(self.averages)
         self.choice = Choice(data.tokens.labels[data.valid])
         if len(data.valid):
             self.accelerator.register_for_checkpointing(self.choice)
@@ -189,6 +202,8 @@ class Training:
                 self.optimizer.step()
                 if self.accelerator.sync_gradients:
                     self.schedule.step()
+                    if self.averages is not None:
+                        self.averages.update()
                 self.optimizer.zero_grad()
             total += loss.detach()
             # The processes leave together or not at all: gradients are all of theirs.
@@ -245,6 +260,12 @@ class Training:
         Raises:
             DivergedError: if a logit is not finite.
         """
+        if self.averages is None:
+            return self._predict()
+        with self.averages.applied():
+            return self._predict()
+
+    def _predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         self.module.eval()
         rows, logits = [], []
         for given in self.held_out:
@@ -255,18 +276,20 @@ class Training:
         if not self._alone:
             found = gather_object([(torch.cat(rows), torch.cat(logits))])
             rows, logits = [part[0] for part in found], [part[1] for part in found]
-        numbers, scores = torch.cat(rows).numpy(), torch.cat(logits)
+        ids: npt.NDArray[np.int64] = torch.cat(rows).numpy()
+        scores = torch.cat(logits)
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")
-        order = np.argsort(numbers)
+        order = np.argsort(ids)
         if not self._alone:  # a batch too small to be shared was scored by all
-            _, order = np.unique(numbers, return_index=True)
+            _, order = np.unique(ids, return_index=True)
         evaluation = self.data.evaluation
         if evaluation is None:
-            return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+            return ids[order], torch.softmax(scores, dim=-1).numpy()[order]
         reading = evaluation.read(scores.numpy()[order])
         self.facts = reading.facts
-        return evaluation.held_out, reading.probabilities
+        ascending = np.argsort(evaluation.scored)
+        return evaluation.scored[ascending], reading.probabilities[ascending]
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -301,9 +324,9 @@ def fit(
         began = time.perf_counter()
         loss = training.epoch(number)
         probabilities, chosen = training.scored(number + 1)
-        scores = {**score(held_out, probabilities), **training.facts}
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores, **chosen}
+        scores = {**score(held_out, probabilities), **chosen, **training.facts}
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
-    choice = training.choice
-    return Fit(held_out, choice.probabilities, done, {**training.facts, **choice.facts})
+    facts = {**training.choice.facts, **training.facts}
+    return Fit(held_out, training.choice.probabilities, done, facts)

@@ -1,25 +1,14 @@
 """What a cell is trained from: its module, its inputs and its rows.
 
 A trainable gives `build(config, base, classes)`. Its base is the encoder (or its top blocks), the
-features' width for heads, and a `material.Material` where it says LEARNS_FROM_ROWS = True. It may
-give more, each a function of its Config:
-
-    stack_key(config)         the Config with all that may differ within a stack set to one value:
-                              equal for cells that can train as one batched model; without it they
-                              train one after another
-    representation(config)    frozen features: its cells are heads on these
-    trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
-    inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
-    metadata(config)          what is made of the data's metadata; None: they are left out
-    views(config)             the views of a text that a training batch holds; without it the text
-    read_out(config)          what makes probabilities of a module's outputs; without it they are
-                              logits
+features' width for heads, and a `material.Material` where it says LEARNS_FROM_ROWS = True. What
+else it may give is in `hooks.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +23,7 @@ from trainables.engine import (
     encoder,
     features,
     folds,
+    hooks,
     inner,
     loop,
     material,
@@ -48,67 +38,10 @@ from trainables.engine import (
 from trainables.engine.contract import Cell, CellResult, Scalar, Task
 from trainables.engine.inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.read_out import Evaluation, ReadOut
-from trainables.engine.stack_loop import StackCell
+from trainables.engine.stack_training import StackCell
 from trainables.engine.textdata import TextData
 
 Rows = npt.NDArray[np.int64]
-
-
-def trains_heads(trainable: str) -> bool:
-    """Whether a trainable's cells are heads on frozen features."""
-    return registry.defines("trainables", trainable, "representation")
-
-
-def stack_key(trainable: str, config: Any) -> Hashable | None:
-    """Equal for cells that may share a stack; None for cells that train alone."""
-    if not registry.defines("trainables", trainable, "stack_key"):
-        return None
-    given = registry.load("trainables", trainable, "stack_key")(config)
-    # What the loop has a vector for, whatever the trainable.
-    key: Hashable = dataclasses.replace(
-        given, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
-    )
-    return key
-
-
-def trained_blocks(task: Task, config: Any) -> int | None:
-    """How many of the encoder's blocks are trained, where some are frozen.
-
-    Raises:
-        ValueError: if the encoder has fewer.
-    """
-    if not registry.defines("trainables", task.trainable, "trainable_blocks"):
-        return None
-    wanted: int | None = registry.load("trainables", task.trainable, "trainable_blocks")(config)
-    if wanted is None:
-        return None
-    has = len(prefix.blocks(encoder.load_encoder(task.model)))
-    if wanted > has:
-        raise ValueError(
-            f"trainable_blocks must be at most {has}, the blocks of model {task.model!r}, got "
-            f"{wanted}."
-        )
-    return wanted if wanted < has else None
-
-
-def _asked(task: Task, hook: str, config: Any) -> Any:
-    """What a trainable's hook says of a config; None where it has no such hook."""
-    if not registry.defines("trainables", task.trainable, hook):
-        return None
-    return registry.load("trainables", task.trainable, hook)(config)
-
-
-def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
-    """Refuse configs that the model cannot be trained by, before anything is.
-
-    Raises:
-        ValueError: naming the value and what is allowed.
-    """
-    if registry.defines("trainables", task.trainable, "trainable_blocks"):
-        bound = (binding.bind(task.trainable, config) for config in configs)
-        read = registry.load("trainables", task.trainable, "trainable_blocks")
-        for config in {read(config): config for config in bound}.values():
-            trained_blocks(task, config)
 
 
 def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar]]) -> None:
@@ -117,16 +50,23 @@ def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar
     Raises:
         ValueError: naming what is missing, and the way out.
     """
-    hooks = ("inner_share", "metadata")
-    if not any(registry.defines("trainables", task.trainable, hook) for hook in hooks):
+    configs = list(configs)
+    if registry.defines("trainables", task.trainable, "check_data"):
+        own = registry.load("trainables", task.trainable, "check_data")
+        for config in configs:
+            own(binding.bind(task.trainable, config), data)
+    names = ("inner_share", "metadata", "views")
+    if not any(registry.defines("trainables", task.trainable, name) for name in names):
         return
-    bound = (binding.bind(task.trainable, config) for config in configs)
-    told = {tuple(_asked(task, hook, config) for hook in hooks) for config in bound}
-    for share, kind in told:
+    bound = [binding.bind(task.trainable, config) for config in configs]
+    told = {tuple(hooks.asked(task, name, config) for name in names): config for config in bound}
+    for (share, kind, seen), config in told.items():
         # Too few texts of a class are too few for every seed and fold.
         inner.apart(data, task.split, 0, 0, share or 0.0)
         if kind is not None:
             metadata_inputs.table(data, kind)
+        if seen is not None:
+            corpus(task, data, config)
 
 
 def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
@@ -135,27 +75,32 @@ def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
     Raises:
         DataError: if the data have no such views.
     """
-    wanted = _asked(task, "views", config) or (views.View(),)
-    reader: ReadOut | None = _asked(task, "read_out", config)
+    wanted: tuple[views.View, ...] = hooks.asked(task, "views", config) or (views.View(),)
+    reader: ReadOut | None = hooks.asked(task, "read_out", config)
     mask = encoder.load_tokenizer(task.model).mask_token
     return views.corpus(data, wanted, mask, () if reader is None else reader.texts)
 
 
-def evaluation(task: Task, data: TextData, cell: Cell, config: Any) -> Evaluation | None:
+def _evaluation(
+    task: Task, data: TextData, config: Any, train: Rows, scored: Rows
+) -> Evaluation | None:
     """What makes probabilities of a cell's outputs; None where they are logits."""
-    reader: ReadOut | None = _asked(task, "read_out", config)
+    reader: ReadOut | None = hooks.asked(task, "read_out", config)
     if reader is None:
         return None
     fed = corpus(task, data, config)
-    return Evaluation(
-        reader, *rows(task, data, cell), fed.further, fed.data.labels, len(data.label_names)
-    )
+    return Evaluation(reader, train, scored, fed.further, fed.data.labels, len(data.label_names))
 
 
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks; and metadata."""
-    trained, kind = trained_blocks(task, config), _asked(task, "metadata", config)
-    fed = corpus(task, data, config)
+    if registry.defines("trainables", task.trainable, "tokens"):
+        own: batches.Tokens = registry.load("trainables", task.trainable, "tokens")(
+            config, data, task.model
+        )
+        return own
+    fed, trained = corpus(task, data, config), hooks.trained_blocks(task, config)
+    kind = hooks.asked(task, "metadata", config)
     if trained is not None:
         given = prefix.tokens(fed.data, task.model, config.max_length, config.precision, trained)
     else:
@@ -195,7 +140,7 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
     """
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
-    if not trains_heads(task.trainable):
+    if not hooks.trains_heads(task.trainable, config):
         given = tokens(task, data, config)
         return StackData(cells, TokenInputs(given), given.labels, {})
     wanted = registry.load("trainables", task.trainable, "representation")(config)
@@ -230,6 +175,7 @@ def make_features(
     """
     wanted = registry.load("trainables", task.trainable, "representation")
     distinct = dict.fromkeys(wanted(binding.bind(task.trainable, one)) for one in configs)
+    distinct.pop(None, None)
     found = {}
     for one in distinct:
         if not isinstance(representation.card(one.name), representation.Fitted):
@@ -252,18 +198,20 @@ def module(
     """
     build = registry.load("trainables", task.trainable, "build")
     base: Any
-    if trains_heads(task.trainable):
+    if hooks.trains_heads(task.trainable, config):
         wanted = registry.load("trainables", task.trainable, "representation")(config)
-        base = features.width(data, task.model, wanted)
+        base = features.base(data, task.model, wanted)
+    elif registry.defines("trainables", task.trainable, "base"):
+        base = registry.load("trainables", task.trainable, "base")(config, data, task.model)
     else:
-        network, trained = encoder.load_encoder(task.model), trained_blocks(task, config)
+        network, trained = encoder.load_encoder(task.model), hooks.trained_blocks(task, config)
         if trained is not None:
             base = prefix.top(network, trained)
         else:
             base = vocabulary.restricted(network, tokens(task, data, config).vocabulary)
         if registry.defines("trainables", task.trainable, "LEARNS_FROM_ROWS"):
             chosen = np.arange(len(data)) if trained_on is None else trained_on
-            kind = _asked(task, "metadata", config)
+            kind = hooks.asked(task, "metadata", config)
             base = material.gather(data, task.model, base, kind, chosen)
     with seeding.drawing_from(seed, "init"):
         built: nn.Module = build(config, base, len(data.label_names))
@@ -277,7 +225,7 @@ def rows(task: Task, data: TextData, cell: Cell) -> tuple[Rows, Rows]:
 
 def used_rows(task: Task, data: TextData, cell: Cell, config: Any) -> tuple[Rows, Rows, Rows]:
     """Rows that a cell is trained on, held out, and that choose its epoch, all ascending."""
-    share = _asked(task, "inner_share", config) or 0.0
+    share = hooks.asked(task, "inner_share", config) or 0.0
     return inner.apart(data, task.split, cell.seed, cell.fold, share)
 
 
@@ -285,8 +233,9 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
     """A cell as a stack takes it."""
     train, held_out, valid = used_rows(task, data, cell, config)
     built = module(task, data, config, cell.seed, train)
-    read = evaluation(task, data, cell, config)
-    return StackCell(built, config, cell.seed, train, held_out, valid, read)
+    read = _evaluation(task, data, config, train, np.concatenate([held_out, valid]))
+    decay = hooks.asked(task, "ema_decay", config) or 0.0
+    return StackCell(built, config, cell.seed, train, held_out, valid, read, decay)
 
 
 def alone(
@@ -306,12 +255,13 @@ def alone(
             train,
             held_out,
             valid,
-            evaluation(task, data, cell, config),
+            _evaluation(task, data, config, train, np.concatenate([held_out, valid])),
         ),
         config,
         cell.seed,
         accumulation,
         compiled,
+        hooks.asked(task, "ema_decay", config) or 0.0,
     )
 
 

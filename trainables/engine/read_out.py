@@ -76,8 +76,8 @@ class Evaluation:
 
     Attributes:
         read_out: What reads.
-        train: The training rows, ascending.
-        held_out: The held-out rows, ascending.
+        train: The training rows.
+        scored: The rows that are scored, in the order of the probabilities.
         further: Rows of its further texts.
         labels: Classes of all rows of the corpus.
         classes: Classes of the data.
@@ -85,7 +85,7 @@ class Evaluation:
 
     read_out: ReadOut
     train: Rows
-    held_out: Rows
+    scored: Rows
     further: Rows
     labels: Rows
     classes: int
@@ -93,10 +93,13 @@ class Evaluation:
     @property
     def rows(self) -> Rows:
         """All rows whose features are wanted, ascending."""
-        return np.union1d(np.concatenate([self.train, self.held_out]), self.further)
+        return np.union1d(np.concatenate([self.train, self.scored]), self.further)
 
     def read(self, features: Floats) -> Reading:
-        """What the features of `rows`, (rows, width), tell."""
+        """What the features of `rows`, (rows, width), tell; nan where one is not finite."""
+        if not np.isfinite(features).all():  # a cell diverged; its neighbours in a stack go on
+            lost = np.full((len(self.scored), self.classes), np.nan, np.float32)
+            return Reading(lost, {})
         at = self.rows
 
         def of(rows: Rows) -> Floats:
@@ -106,8 +109,8 @@ class Evaluation:
         outputs = Outputs(
             train=of(self.train),
             train_labels=self.labels[self.train],
-            held_out=of(self.held_out),
-            held_out_labels=self.labels[self.held_out],
+            held_out=of(self.scored),
+            held_out_labels=self.labels[self.scored],
             further=of(self.further),
         )
         return self.read_out.read(outputs, self.classes)

@@ -22,6 +22,8 @@ Progress = Callable[[int, int], None]
 """Told (texts done, texts in all)."""
 
 PACKAGE = "trainables.representations"
+# Says of an encoder: the task's own model.
+TASKS_MODEL = "model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,18 @@ class Representation:
         max_length: Tokens a text at most; None where the representation does not cut texts.
         vectors: Word vectors to read: a file, or a name that gensim downloads; None where the
             representation reads none.
+        text_encoder: What reads texts where that need not be the task's model: "model" for it, or
+            an alias, hub id or folder; None where a representation does not choose.
+        image_encoder: What looks at images, in the same way.
+        latin_only: Letters of other scripts are taken out before; None where that is no question.
     """
 
     name: str
     max_length: int | None = None
     vectors: str | None = None
+    text_encoder: str | None = None
+    image_encoder: str | None = None
+    latin_only: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +110,15 @@ class Fixed(Card, Protocol):
         self, texts: Sequence[str], model: str, wanted: Representation
     ) -> Iterator[Parts] | None:
         """The parts of each text; None if the features are no sum over parts."""
+        ...
+
+
+@runtime_checkable
+class Laid(Card, Protocol):
+    """A representation whose rows have parts that a head must tell apart."""
+
+    def layout(self, facts: Mapping[str, float]) -> Any:
+        """Where they lie, from what the extraction reported: what a head is built on."""
         ...
 
 

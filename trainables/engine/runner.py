@@ -21,13 +21,14 @@ from trainables.engine import (
     checkpoint,
     cost,
     encoder,
+    hooks,
     loop,
+    named_files,
     parts,
     scoring,
     shares,
     sizing,
     stacks,
-    word_vectors,
 )
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
@@ -52,7 +53,7 @@ def _checked_data(task: Task) -> TextData:
         (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
         (f"Model {task.model!r}", task.model_fingerprint, encoder.model_fingerprint(task.model)),
         *(
-            (f"File {file!r}", was, word_vectors.fingerprint(file))
+            (f"File {file!r}", was, named_files.fingerprint(file))
             for file, was in sorted(task.files.items())
         ),
     ):
@@ -109,21 +110,22 @@ def train_stack(
     if threads is not None:
         torch.set_num_threads(threads)
     data = _checked_data(task)
-    if not parts.trains_heads(task.trainable):
+    if not hooks.trains_heads(task.trainable):
         encoder.load_encoder(task.model)
     # What is loaded by now stays: a collection after each cell need not look at it again.
     gc.collect()
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
+        heads = hooks.trains_heads(task.trainable, group[0][1])
         found = _size(task, data, group, stack)
-        if found is not None and not parts.trains_heads(task.trainable):
+        if found is not None and not heads:
             best = max(best or 1, found)
         size = found or 1
         waiting = [group[start : start + size] for start in range(0, len(group), size)]
         while waiting:
             part = waiting.pop(0)
-            if len(part) == 1 and not parts.trains_heads(task.trainable):
+            if len(part) == 1 and not heads:
                 start = partial(parts.alone, task, data, *part[0], accumulation, compiled)
                 _train_alone(data, part[0][0], start, checkpoints, report)
                 continue

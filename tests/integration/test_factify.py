@@ -1,0 +1,52 @@
+"""The ablation of Factify's fusion network from the command line to the paper's table."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+from sweep_shell import Shell
+
+from spaces.factify import SPACE
+from tests.trainables.engine import clip_models
+
+pytestmark = pytest.mark.integration
+
+
+def test_an_ablation_ends_with_the_papers_table_a_matrix_and_the_worst_rows(
+    tmp_path: Path, tiny_encoder: Path
+) -> None:
+    pairs = clip_models.pairs(tmp_path)
+    clip = clip_models.clip(tmp_path / "models" / "clip")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # sentence-transformers' own, on saving
+        text = clip_models.multilingual(tmp_path / "more" / "multilingual")
+    shell = Shell(tmp_path, tiny_encoder, pairs)
+    document = shell.json(
+        *("run", "factify", "--data", str(pairs), "--model", str(clip), "--configs", "ablation"),
+        *("--fix", f"text_encoder={text}", "--seeds", "2", "--folds", "2", "--strategy", "grid"),
+        *("--clean", "punctuation", "--name", "fac"),
+    )
+    assert (document["cells_done"], document["objective"]) == (10, "weighted_f1")
+    rows = {row["name"]: row for row in document["ablation"]["rows"]}
+    assert tuple(rows) == SPACE.ablation
+    means = {row["name"]: row["mean"] for row in document["configs"]}
+    for name, row in rows.items():
+        assert row["weighted_f1"] == pytest.approx(means[name], abs=1e-6)
+        assert row["paper"] is None  # two of the paper's five classes
+    files = {Path(path).name: tmp_path / path for path in document["ablation"]["files"]}
+    assert set(files) == {
+        "ablation.md", "ablation.json", "confusion.png", "worst.html", "words.png", "words.md"
+    }  # fmt: skip
+    assert all(path.stat().st_size > 100 for path in files.values())
+    assert json.loads(files["ablation.json"].read_text())[0]["name"] == "text-only"
+    assert "\u0926\u093f\u0932\u094d\u0932\u0940 | 60" in files["words.md"].read_text("utf-8")
+    out, _ = shell.run(
+        *("run", "factify", "--data", str(pairs), "--model", str(clip), "--configs", "ablation"),
+        *("--fix", f"text_encoder={text}", "--seeds", "2", "--folds", "2", "--strategy", "grid"),
+        *("--clean", "punctuation", "--name", "fac"),
+    )
+    assert "| Model " in out
+    assert "10 from the ledger" in out

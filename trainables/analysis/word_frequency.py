@@ -1,0 +1,91 @@
+"""The most frequent words of each part of a data set: table 1 of Team Noir at Factify 2.
+
+Claims only, as there ("the word frequency distribution of the 'claim' text data"), lower-case,
+words of any script; clean the data (`--clean urls --clean stop-words --clean punctuation`) for
+words that mean something.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from trainables.engine.folds import part_counts
+from trainables.engine.textdata import TextData
+from trainables.engine.words import words
+
+Ranked = list[tuple[str, int]]
+
+_WHOLE = "all rows"
+_FONTS = ["DejaVu Sans", "Noto Sans Devanagari", "Lohit Devanagari", "Mangal", "Nirmala UI"]
+_TOP = 11  # as many as the paper shows
+
+
+def frequent_words(data: TextData, top: int = _TOP) -> dict[str, Ranked]:
+    """The most frequent words by part, each with its count; equal counts in order of the word.
+
+    Args:
+        data: The data; without official parts all rows are one.
+        top: Words a part.
+    """
+    parts = part_counts(data) or {_WHOLE: len(data)}
+    counts: dict[str, Counter[str]] = {part: Counter() for part in parts}
+    for row, text in enumerate(data.texts):
+        part = _WHOLE if data.official is None else str(data.official[row])
+        counts[part].update(match.group().casefold() for match in words(text))
+    return {
+        part: sorted(count.items(), key=lambda item: (-item[1], item[0]))[:top]
+        for part, count in counts.items()
+    }
+
+
+def as_markdown(found: Mapping[str, Ranked]) -> str:
+    """The table, a pair of columns a part."""
+    lines = [
+        "| " + " | ".join(f"{part} | times" for part in found) + " |",
+        "| " + " | ".join("--- | --:" for _ in found) + " |",
+    ]
+    for place in range(max(map(len, found.values()), default=0)):
+        cells = [
+            f"{ranked[place][0]} | {ranked[place][1]:,}" if place < len(ranked) else " | "
+            for ranked in found.values()
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(found: Mapping[str, Ranked], path: Path) -> None:
+    """A chart of bars, a panel a part.
+
+    Args:
+        found: Of `frequent_words`.
+        path: Where to; its suffix names the format.
+    """
+    from matplotlib import font_manager
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    known = set(font_manager.get_font_names())
+    fonts = [name for name in _FONTS if name in known]
+    most = max((len(ranked) for ranked in found.values()), default=1)
+    figure = Figure(
+        figsize=(3.6 * len(found), 0.8 + 0.26 * max(most, 1)), layout="constrained", dpi=160
+    )
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(found), squeeze=False)[0]
+    for panel, (part, ranked) in zip(panels, found.items(), strict=True):
+        names: Sequence[str] = [word for word, _ in ranked]
+        bars = panel.barh(range(len(ranked)), [count for _, count in ranked], color="#0072B2")
+        panel.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
+        panel.set_yticks(range(len(ranked)), names, fontsize=8, family=fonts)
+        panel.invert_yaxis()
+        panel.set_title(part, fontsize=9, loc="left")
+        panel.margins(x=0.18)
+        panel.tick_params(axis="x", labelsize=7)
+        panel.spines[["top", "right"]].set_visible(False)
+    with warnings.catch_warnings():
+        # Where no font has a script's letters the table still has them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(path)

@@ -1,0 +1,13 @@
+"""CLIP ViT-B/32 (Radford et al., 2021): an image tower and a text tower of one space."""
+
+from __future__ import annotations
+
+from trainables.engine.encoder import EncoderCard
+
+ENCODER = EncoderCard(
+    name="clip-vit-b-32",
+    hub_id="openai/clip-vit-base-patch32",
+    parameters=151_277_313,
+    licence="MIT (the repository of CLIP)",
+    about="CLIP ViT-B/32: images and English texts, 512 wide",
+)

@@ -1,0 +1,91 @@
+"""Exponential moving averages of weights, for evaluation: a decay and a step count per cell.
+
+    average <- d * average + (1 - d) * weight      d = min(decay, (1 + n) / (10 + n))
+
+after the n-th step of the cell, from n = 0. The second term, TensorFlow's, keeps the first steps
+from being averaged with weights that were drawn at random. A decay of 0 averages nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Averages:
+    """The averaged weights of the cells of a stack, or of one module.
+
+    Buffers (a batch normalisation's running statistics) are averages already and stay as they are.
+
+    Args:
+        parameters: Trained weights, each (cells, ...); without that axis if `alone`.
+        decays: Decay of each cell, (cells,), with the host.
+        alone: The weights are those of one module.
+    """
+
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], decays: Tensor, alone: bool = False
+    ) -> None:
+        self._weights = [p for p in parameters if p.requires_grad]
+        self._alone = alone
+        self._decays = decays
+        self._steps = torch.zeros_like(decays)
+        self._averages = [self._stacked(p).clone() for p in self._weights]
+
+    def _stacked(self, parameter: nn.Parameter) -> Tensor:
+        return parameter.data[None] if self._alone else parameter.data
+
+    @torch.no_grad()
+    def update(self, cells: Tensor | None = None) -> None:
+        """Take in the weights after a step.
+
+        Args:
+            cells: Which cells made the step, int64; None for all.
+        """
+        at = slice(None) if cells is None else cells
+        steps = self._steps[at]
+        rates = 1 - torch.minimum(self._decays[at], (1 + steps) / (10 + steps))
+        self._steps[at] += 1
+        for parameter, average in zip(self._weights, self._averages, strict=True):
+            rate = rates.to(average).reshape(-1, *[1] * (average.ndim - 1))
+            if cells is None:
+                average.lerp_(self._stacked(parameter), rate)
+            else:
+                average[at] = average[at].lerp(self._stacked(parameter)[at], rate)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let the averages be the weights inside; outside, the weights are what they were."""
+        own = [self._stacked(parameter).clone() for parameter in self._weights]
+        self._put(self._averages)
+        try:
+            yield
+        finally:
+            self._put(own)
+
+    @torch.no_grad()
+    def _put(self, values: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self._weights, values, strict=True):
+            self._stacked(parameter).copy_(value)
+
+    def keep(self, cells: Tensor) -> None:
+        """Drop all cells but these, after the module has dropped them.
+
+        Args:
+            cells: Which to keep, int64 (kept,).
+        """
+        self._decays, self._steps = self._decays[cells], self._steps[cells]
+        self._averages = [average[cells.to(average.device)] for average in self._averages]
+
+    def state_dict(self) -> dict[str, list[Tensor] | Tensor]:
+        """What a checkpoint keeps."""
+        return {"steps": self._steps, "averages": self._averages}
+
+    def load_state_dict(self, state: dict[str, list[Tensor] | Tensor]) -> None:
+        """The inverse of `state_dict`."""
+        for own, saved in zip(self._averages, state["averages"], strict=True):
+            own.copy_(saved)
+        self._steps.copy_(torch.as_tensor(state["steps"]))

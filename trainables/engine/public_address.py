@@ -1,0 +1,96 @@
+"""Where a URL found in data may lead: http and https, and no address of this or a private network.
+
+A table is written by strangers. An image's URL could name a service of this machine, of its
+network, or a cloud's own (169.254.169.254); and a name that resolves to a public address when it
+is checked could resolve to a private one a moment later. So a host is resolved once, every address
+is looked at, and the connection is made to the address that was looked at.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+SCHEMES = ("http", "https")
+PORTS = (80, 443, 8000, 8080, 8443)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class RefusedError(ValueError):
+    """A URL that is not fetched; the message says why."""
+
+
+class Address(NamedTuple):
+    """Where to connect to: an address in numbers, and a port."""
+
+    ip: str
+    port: int
+
+
+Resolver = Callable[[str, int], Address]
+"""From a host and a port to the address to connect to; raises RefusedError."""
+
+
+def is_url(reference: str) -> bool:
+    """Whether a reference has a scheme, allowed or not; `C:` of a path is none."""
+    head, colon, _ = reference.partition(":")
+    return bool(colon) and len(head) > 1 and head.isascii() and head.replace("+", "").isalnum()
+
+
+def split(url: str) -> SplitResult:
+    """A URL's parts.
+
+    Raises:
+        RefusedError: for another scheme, a name and password, or no host.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError as error:
+        raise RefusedError(f"it is no URL ({error})") from error
+    if parts.scheme.lower() not in SCHEMES:
+        raise RefusedError(f"its scheme is {parts.scheme!r}, allowed are {', '.join(SCHEMES)}")
+    if parts.username is not None or parts.password is not None:
+        raise RefusedError("it holds a user's name or password")
+    if not parts.hostname:
+        raise RefusedError("it names no host")
+    if port is not None and port not in PORTS:
+        raise RefusedError(f"its port is {port}, allowed are {', '.join(map(str, PORTS))}")
+    return parts
+
+
+def public_address(host: str, port: int) -> Address:
+    """An address of a host on the public internet.
+
+    Raises:
+        RefusedError: if any address of the host is not public.
+        OSError: if the host has none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not is_public(address):
+            raise RefusedError(f"its host {host!r} is {address}, which is no public address")
+    return Address(addresses[0], port)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, whatever it is wrapped in."""
+    try:
+        found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        inside = found.ipv4_mapped or found.sixtofour
+        if found in _NAT64:
+            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        if found.teredo is not None:
+            return False
+        if inside is not None:
+            return is_public(str(inside))
+    return found.is_global and not (
+        found.is_multicast or found.is_reserved or found.is_unspecified or found.is_loopback
+    )

@@ -1,0 +1,334 @@
+"""The fusion network of Team Noir at Factify 2: pairs of texts and of images to five classes.
+
+    e(x)   = ReLU(BN(Dropout(W2 ReLU(BN(Dropout(W1 x))))))     W1, W2 halve the width
+    a(m)   = self-attention over the tokens e(claim), e(document) of a modality m, side by side
+    logits = MLP(a(text), a(image))                            three linear layers, two ReLUs
+
+An extraction module e and an attention a for each modality, shared by claim and document. The loss
+is `trainables/losses/label_smoothing.py`; the weights' moving average is what is scored. See the
+page factify_fusion.md beside this file.
+
+Frozen, cells are heads on features that CLIP's towers gave once, and train as stacks. Not frozen,
+the towers are trained with the network, a cell at a time.
+
+Source: Team Noir at Factify 2: Multimodal Fake News Detection with Pre-trained CLIP and Fusion
+Network (Zhang et al., De-Factify 2023), sections 4 and 5.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.engine import joint, pair_embeddings, ranges
+from trainables.engine.batches import Tokens
+from trainables.engine.output import Output
+from trainables.engine.pair_layout import Layout
+from trainables.engine.representation import Representation
+from trainables.engine.textdata import TextData
+from trainables.losses.label_smoothing import smoothed_cross_entropy
+
+VERSION = 1
+
+MODALITIES = ("text", "image", "both")
+_SCHEDULES = ("constant", "linear", "cosine")
+_OWN_TOWER = "model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters of one cell.
+
+    Attributes:
+        modalities: "text", "image" or "both".
+        multilingual: Read texts with `text_encoder`; else with the model's own text tower, after
+            letters of other scripts than the Latin are taken out.
+        attention: Pass claim and document through self-attention.
+        heads: Of the attention.
+        attention_dim: Width of its queries, keys and values, all heads together.
+        dropout: Share dropped in the extraction modules and of the attention's weights.
+        smoothing: The paper's epsilon, see `trainables/losses/label_smoothing.py`.
+        ema_decay: Of the weights' moving average, which is scored; 0 scores the weights.
+        frozen: Train on features made once; else train the towers with the network.
+        text_encoder: The multilingual text encoder: alias, hub id or folder.
+        image_encoder: "model" for the model's own image tower, else alias, hub id or folder.
+        max_length: Tokens a text at most.
+        learning_rate: Rate of Adam.
+        weight_decay: Of AdamW; at 0, as in the paper, that is Adam.
+        warmup_fraction: Share of the steps that warm up linearly.
+        schedule: "constant", "linear" or "cosine" after the warm-up.
+        batch_size: Rows a step.
+        epochs: Passes over the training rows.
+        clip_norm: Largest norm of the gradient; 0 clips nothing.
+        precision: "fp32" or "bf16".
+
+    Raises:
+        ValueError: naming each field out of its range.
+    """
+
+    modalities: str
+    multilingual: bool
+    attention: bool
+    heads: int
+    attention_dim: int
+    dropout: float
+    smoothing: float
+    ema_decay: float
+    frozen: bool
+    text_encoder: str
+    image_encoder: str
+    max_length: int
+    learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+    schedule: str
+    batch_size: int
+    epochs: int
+    clip_norm: float
+    precision: str
+
+    def __post_init__(self) -> None:
+        fits = self.heads >= 1 and self.attention_dim >= 1 and self.attention_dim % self.heads == 0
+        rules = {
+            f"modalities one of {', '.join(MODALITIES)}": self.modalities in MODALITIES,
+            "heads at least 1, and a divisor of attention_dim": fits,
+            "attention_dim at least 1": self.attention_dim >= 1,
+            "dropout in [0, 1)": 0 <= self.dropout < 1,
+            "smoothing in [0, 1)": 0 <= self.smoothing < 1,
+            "ema_decay in [0, 1)": 0 <= self.ema_decay < 1,
+            "max_length at least 3": self.max_length >= 3,
+            "learning_rate above 0": self.learning_rate > 0,
+            "weight_decay at least 0": self.weight_decay >= 0,
+            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
+            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
+            "batch_size at least 1": self.batch_size >= 1,
+            "epochs at least 1": self.epochs >= 1,
+            "clip_norm at least 0": self.clip_norm >= 0,
+            "precision one of fp32, bf16": self.precision in ("fp32", "bf16"),
+        }
+        ranges.check("factify_fusion", self, rules)
+
+
+class Extraction(nn.Module):
+    """Two blocks, each a linear layer to half the width, dropout, batch normalisation and ReLU.
+
+    Args:
+        width: Of what is given.
+        dropout: Share dropped.
+        missing: Whether an input may be missing: a vector is learned to stand for it.
+    """
+
+    def __init__(self, width: int, dropout: float, missing: bool) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, width // 2)
+        self.first_norm = nn.BatchNorm1d(width // 2)
+        self.second = nn.Linear(width // 2, width // 4)
+        self.second_norm = nn.BatchNorm1d(width // 4)
+        self.dropout = nn.Dropout(dropout)
+        self.missing = nn.Parameter(torch.randn(width) / width**0.5) if missing else None
+
+    def forward(self, pair: Tensor, absent: Tensor | None) -> Tensor:
+        """A pair's tokens.
+
+        Args:
+            pair: Features of claim and document, (batch, 2, width).
+            absent: Which of them are missing, bool (batch, 2); None where none can be.
+
+        Returns:
+            (batch, 2, width // 4).
+        """
+        # Claim and document share the module and its batch statistics.
+        given = pair.flatten(0, 1)
+        hidden = self.first(given)
+        if self.missing is not None and absent is not None:
+            # The same as to put the vector into the input, which the cells of a stack share.
+            hidden = torch.where(absent.flatten()[:, None], self.first(self.missing), hidden)
+        hidden = functional.relu(self.first_norm(self.dropout(hidden)))
+        hidden = functional.relu(self.second_norm(self.dropout(self.second(hidden))))
+        pairs: Tensor = hidden.unflatten(0, (-1, 2))
+        return pairs
+
+
+class PairAttention(nn.Module):
+    """Multi-head self-attention over the two tokens of a pair (Vaswani et al., section 3.2.2).
+
+    Args:
+        width: Of a token.
+        dim: Of queries, keys and values, all heads together.
+        heads: Number of heads.
+        dropout: Share of the attention's weights that is dropped.
+    """
+
+    def __init__(self, width: int, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key = nn.Linear(width, dim), nn.Linear(width, dim)
+        self.value, self.output = nn.Linear(width, dim), nn.Linear(dim, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens that have looked at one another, (batch, 2, width) both ways."""
+        query, key, value = (
+            part(tokens).unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+            for part in (self.query, self.key, self.value)
+        )
+        weights = torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, dim=-1)
+        attended = self.dropout(weights) @ value
+        given: Tensor = self.output(attended.transpose(-3, -2).flatten(-2))
+        return given
+
+
+class FusionNet(nn.Module):
+    """The fusion network.
+
+    Args:
+        config: The cell's hyper-parameters.
+        layout: Where a row's features lie.
+        num_classes: Classes of the data.
+    """
+
+    smoothing: Tensor
+
+    def __init__(self, config: Config, layout: Layout, num_classes: int) -> None:
+        super().__init__()
+        self.layout = layout
+        self.register_buffer("smoothing", torch.tensor(float(config.smoothing)), persistent=False)
+        self.extraction, self.attention = nn.ModuleDict(), nn.ModuleDict()
+        fused = 0
+        for name, width in layout.widths():
+            if width < 4:
+                raise ValueError(f"features of a {name} must be at least 4 wide, got {width}.")
+            self.extraction[name] = Extraction(width, config.dropout, name == "image")
+            if config.attention:
+                self.attention[name] = PairAttention(
+                    width // 4, config.attention_dim, config.heads, config.dropout
+                )
+            fused += 2 * (width // 4)
+        self.mlp = nn.Sequential(
+            nn.Linear(fused, max(fused // 2, 1)),
+            nn.ReLU(),
+            nn.Linear(max(fused // 2, 1), max(fused // 4, 1)),
+            nn.ReLU(),
+            nn.Linear(max(fused // 4, 1), num_classes),
+        )
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Output:
+        """Loss and logits of a batch.
+
+        Args:
+            inputs: Features as the layout has them, (batch, layout.total).
+            labels: Class ids, (batch,).
+
+        Returns:
+            A scalar loss and logits (batch, classes).
+        """
+        parts = []
+        for name, _ in self.layout.widths():
+            tokens = self.extraction[name](*self.layout.pair(inputs, name))
+            parts.append((self.attention[name](tokens) if self.attention else tokens).flatten(-2))
+        logits = self.mlp(torch.cat(parts, dim=-1))
+        return Output(loss=smoothed_cross_entropy(logits, labels, self.smoothing), logits=logits)
+
+
+class JointNet(nn.Module):
+    """The towers and the fusion network, trained together.
+
+    Args:
+        towers: From a batch to features.
+        net: The network on them.
+    """
+
+    def __init__(self, towers: joint.Towers, net: FusionNet) -> None:
+        super().__init__()
+        self.towers, self.net = towers, net
+
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
+        """Loss and logits of a batch of tokens and pixels; see `joint.Towers`."""
+        given: Output = self.net(self.towers(inputs), labels)
+        return given
+
+
+def representation(config: Config) -> Representation | None:
+    """The features that a cell is trained on; None where the towers are trained, too."""
+    if not config.frozen:
+        return None
+    text, image = config.modalities != "image", config.modalities != "text"
+    return Representation(
+        name="image-text-pairs",
+        max_length=config.max_length if text else None,
+        text_encoder=_text_encoder(config) if text else None,
+        image_encoder=config.image_encoder if image else None,
+        latin_only=True if text and not config.multilingual else None,
+    )
+
+
+def _text_encoder(config: Config) -> str:
+    return config.text_encoder if config.multilingual else _OWN_TOWER
+
+
+def files(config: Config) -> dict[str, str]:
+    """The fields that name a further model which a cell reads, with what they say."""
+    found = {}
+    if config.multilingual and config.modalities != "image":
+        found["text_encoder"] = config.text_encoder
+    if config.image_encoder != _OWN_TOWER and config.modalities != "text":
+        found["image_encoder"] = config.image_encoder
+    return found
+
+
+def check_data(config: Config, data: TextData) -> None:
+    """Refuse data without what a config looks at.
+
+    Raises:
+        DataError: naming the columns to give.
+    """
+    pair_embeddings.seconds_of(data)
+    if config.modalities != "text":
+        pair_embeddings.images_of(data)
+
+
+def ema_decay(config: Config) -> float:
+    """Decay of the moving average that is scored."""
+    return config.ema_decay
+
+
+def tokens(config: Config, data: TextData, model: str) -> Tokens:
+    """What towers that are trained are fed."""
+    return joint.tokens(data, _sources(config, model), config.max_length, not config.multilingual)
+
+
+def base(config: Config, data: TextData, model: str) -> joint.Towers:
+    """The towers of a cell that trains them: fresh copies."""
+    return joint.towers_of(_sources(config, model))
+
+
+def _sources(config: Config, model: str) -> joint.Sources:
+    text = _text_encoder(config) if config.modalities != "image" else None
+    image = config.image_encoder if config.modalities != "text" else None
+    return joint.Sources(
+        text=model if text == _OWN_TOWER else text, image=model if image == _OWN_TOWER else image
+    )
+
+
+def stack_key(config: Config) -> Config | None:
+    """What cells of a stack share: all that is a shape, or that the loop has no vector for."""
+    if not config.frozen:
+        return None
+    return replace(config, smoothing=0.0, ema_decay=0.0)
+
+
+def build(config: Config, given: Any, num_classes: int) -> nn.Module:
+    """The module of one cell, drawn from torch's current generator.
+
+    Args:
+        config: Its hyper-parameters.
+        given: The features' layout; the towers of a cell that trains them.
+        num_classes: Classes of the data.
+    """
+    if isinstance(given, joint.Towers):
+        return JointNet(given, FusionNet(config, given.layout, num_classes))
+    return FusionNet(config, given, num_classes)

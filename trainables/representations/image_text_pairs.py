@@ -1,0 +1,8 @@
+"""Embeddings of two texts and two images side by side, as CLIP's towers give them.
+
+Section 4 of Team Noir at Factify 2 (Zhang et al., De-Factify 2023).
+"""
+
+from trainables.engine.pair_embeddings import PairEmbeddings
+
+REPRESENTATION = PairEmbeddings(about="texts and images of a pair, side by side")
