@@ -81,7 +81,7 @@ class SweepSpec(BaseModel):
     Attributes:
         space: Name of a space, as `foldrace spaces` lists them.
         data: What to read: a name or a file, or a `trainables.engine.contract.DataRef`.
-        model: Encoder alias, hub id or local folder.
+        model: Encoder alias, hub id, local folder, or a sweep that keeps an encoder.
         name: The sweep's name in MLflow, SPACE-DATA-MODEL without one; a second sweep of that name
             is another run.
         experiment: Prefix of the three MLflow experiments.

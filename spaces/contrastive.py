@@ -62,4 +62,6 @@ SPACE = Space(
     baseline="cross-entropy",
     ablation=("cross-entropy", "scl", "lcl"),
     shape=("loss", "batch_size", "epochs", "max_length"),
+    # With --fix epochs=2 cross-entropy is trained for 2 epochs, too.
+    yielding=("ce_weight", "temperature", "learning_rate", "batch_size", "epochs"),
 )

@@ -105,4 +105,5 @@ SPACE = Space(
         "batch_size",
         "max_length",
     ),
+    yielding=("learning_rate", "temperature"),
 )

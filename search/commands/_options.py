@@ -90,7 +90,10 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     )
     model = parser.add_argument_group("model and space")
     model.add_argument(
-        "--model", required=True, metavar="REF", help="alias, hub id or local folder"
+        "--model",
+        required=True,
+        metavar="REF",
+        help="alias, hub id, local folder, or a finished sweep that tuned one",
     )
     model.add_argument(
         "--set",

@@ -27,7 +27,7 @@ def test_a_finished_mirror_sweep_is_a_model(
     monkeypatch.chdir(tmp_path)
     shell = Shell(tmp_path, tiny_encoder, reviews)
     config = {
-        "learning_rate": 1e-3,
+        "learning_rate": 5e-5,
         "augmentation": "both",
         "positives": True,
         "temperature": 0.04,
@@ -42,7 +42,7 @@ def test_a_finished_mirror_sweep_is_a_model(
     )
     assert "The encoder is kept with the sweep: --model tuned" in said
     cells = shell.runs("cells")
-    assert {run.data.params["learning_rate"] for run in cells} == {"0.0", "0.001"}
+    assert {run.data.params["learning_rate"] for run in cells} == {"0.0", "5e-05"}
     assert all(run.data.metrics["uniformity"] < 0 for run in cells)
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
