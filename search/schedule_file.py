@@ -11,6 +11,7 @@
     submit = "http://HEAD:8265"                # optional: as a job there, else on this machine
     install = false                            # optional: the nodes have the environment
     folder = "~/foldrace-sweeps"               # optional: of the sweep on the head node
+    registered_model = "tweet-author"          # optional: whose alias `champion` may move
 
 Cron expressions are read by cronsim: it does only this, is typed and without dependencies, is kept
 by the author of Healthchecks.io, and follows Debian's cron where clocks change (a firing in the
@@ -48,6 +49,7 @@ class Entry(BaseModel):
     submit: str | None = None
     install: bool = True
     folder: str = FOLDER
+    registered_model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
 
     @field_validator("timezone")
     @classmethod

@@ -98,7 +98,25 @@ class Succession:
             tags["champion"] = canonical_json(config)
         with open_ledger(self._spec.tracking_uri, self._spec.experiment) as ledger:
             ledger.tag_sweep(outcome.sweep_id, tags)
-        return f"champion {tags['promotion']}: {decision.reason}"
+        said = f"champion {tags['promotion']}: {decision.reason}"
+        if decision.moves and self._entry.registered_model is not None:
+            said += f"; {self._crown(outcome.sweep_id, self._entry.registered_model)}"
+        return said
+
+    def _crown(self, sweep_id: str, name: str) -> str:
+        """Train the winner on all data, register it, and move the alias to it.
+
+        Raises:
+            InputError: as `champion.promote`; the decision stands in the sweep's tags already.
+            SweepError: as `champion.promote`.
+        """
+        from search import champion
+
+        folder = STATE / "champions" / self._spec.name
+        found = champion.promote(
+            self._spec.tracking_uri, self._spec.experiment, sweep_id, name=name, folder=folder
+        )
+        return f"alias champion of {name} is version {found.registered.version}"
 
     def _compared(self, plan: Plan, winner: npt.NDArray[np.float64]) -> promotion.Decision:
         if self._champion is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 
 from search.commands._finish import finish
 from search.commands._options import add_report, add_search
@@ -32,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
 
     spec = sweep_spec(options)
     watcher = live.watcher(options.json)
-    with console.busy("reading the data and the model"):
+    # For a program stderr holds events alone.
+    with nullcontext() if options.json else console.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)
     if not options.json:
         console.show_sweep(plan, data, audit)

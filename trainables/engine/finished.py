@@ -128,7 +128,7 @@ def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
         config: Every field of its Config.
     """
     bound = binding.bind(trainable, config)
-    if hooks.trains_heads(trainable):
+    if hooks.trains_heads(trainable, bound):
         name = registry.load("trainables", trainable, "representation")(bound).name
         if isinstance(representation.card(name), PooledEncoder):
             return None
@@ -169,7 +169,7 @@ def train(
         raise NotServedError(found)
     bound = binding.bind(task.trainable, config)
     rows = np.arange(len(data)) if rows is None else rows
-    if hooks.trains_heads(task.trainable):
+    if hooks.trains_heads(task.trainable, bound):
         return _head(task, data, bound, seed, rows)
     return _fine_tuned(task, data, bound, seed, rows)
 

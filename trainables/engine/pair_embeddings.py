@@ -34,7 +34,9 @@ from trainables.engine.textdata import DataError, ImageRef, TextData
 
 Places = npt.NDArray[np.int64]
 
-_TEXTS_AT_ONCE, _IMAGES_AT_ONCE = 64, 32
+_TEXTS_AT_ONCE = 64
+# On a host more images at once would only give layers that no cache holds and malloc gives back.
+_IMAGES_AT_ONCE = {"cpu": 4, "cuda": 128}
 _DECODERS = 4
 
 
@@ -227,7 +229,7 @@ def _of_images(
         "items": sorted(distinct),
     }
     ticker = Ticker(f"{kind} for {Path(reference).name}", "images")
-    stored, rate = filled(key, items, make, _IMAGES_AT_ONCE, ticker)
+    stored, rate = filled(key, items, make, _IMAGES_AT_ONCE[_device()], ticker)
     ticker.end(len(items))
     place = {one.digest: i for i, one in enumerate(items)}
     places = np.array([-1 if one is None else place[one.digest] for one in given], np.int64)

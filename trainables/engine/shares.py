@@ -14,7 +14,7 @@ from torch import distributed as dist
 
 def processes() -> int:
     """How many processes train this model together."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return int(dist.get_world_size()) if dist.is_available() and dist.is_initialized() else 1
 
 
 def _of_all(counts: Tensor) -> Tensor:
