@@ -79,11 +79,17 @@ def _look(path: Path, digest: str) -> Look:
     try:
         with _opened(path) as image:
             width, height = image.size
-            known = {"width": width, "height": height}
             if min(width, height) < LEAST_SIDE:
-                return Look(fault="tiny", detail=f"{width} x {height} pixels", **known)
+                return Look(
+                    fault="tiny", detail=f"{width} x {height} pixels", width=width, height=height
+                )
             if width * height > MOST_PIXELS:
-                return Look(fault="huge", detail=f"{width:,} x {height:,} pixels", **known)
+                return Look(
+                    fault="huge",
+                    detail=f"{width:,} x {height:,} pixels",
+                    width=width,
+                    height=height,
+                )
             traits = _traits(image)
             image.load()
     except UnidentifiedImageError:
@@ -92,7 +98,7 @@ def _look(path: Path, digest: str) -> Look:
         return Look(fault="huge", detail=str(error))
     except Exception as error:  # decoders raise a dozen types on damaged files
         return Look(fault="broken", detail=f"{type(error).__name__}: {error}"[:200])
-    return Look(traits=traits, digest=digest, **known)
+    return Look(traits=traits, digest=digest, width=width, height=height)
 
 
 def _opened(path: Path) -> Image.Image:
