@@ -11,11 +11,12 @@ SWEEP := softtriple --data election-tweets --subset 240 --model minilm --name sa
 	--seeds 2,16 --set k=10 --set gamma=0.1 --set lambda=3.3 --set delta=0.3 --set beta=0.5,0.7,0.9 \
 	--fix learning_rate=5e-4 --fix epochs=2 --fix batch_size=32 --fix max_length=64 --fix pooling=mean
 
-.PHONY: help sweep test lint types bench clean
+.PHONY: help sweep test lint types bench faults clean
 help:
 	@echo "make sweep   a small real sweep: leaderboard, MLflow, report"
 	@echo "make test    lint-free, typed and tested: the whole test suite"
 	@echo "make bench   speed, as ratios measured in one run"
+	@echo "make faults  workers, drivers, servers and disks that fail, the long way"
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else f"foldrace needs Python 3.11 or newer, found {v[0]}.{v[1]}: make PYTHON=/path/to/python3.11")'
@@ -29,10 +30,10 @@ $(VENV)/.test: $(VENV)/.run
 	@touch $@
 
 sweep: $(VENV)/.run
-	$(BIN)/foldrace run $(SWEEP) $(SWEEP_FLAGS)
+	$(BIN)/foldrace run $(SWEEP) --report report $(SWEEP_FLAGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q --durations=10
+	$(BIN)/python -m pytest -q --durations=15 --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -42,6 +43,9 @@ types: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest -q -s tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout 3000
+
+faults: $(VENV)/.test
+	FOLDRACE_FAULTS=1 $(BIN)/python -m pytest -q -s --durations=0 tests/integration/test_faults.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

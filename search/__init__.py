@@ -1,8 +1,12 @@
 """WHO decides, WHERE it runs, WHAT is written down.
 
-    from search import make_spec, run
+    from search import SweepSpec, run
 
-Both are looked up when they are used, so that `foldrace --help` imports nothing heavy.
+    spec = SweepSpec(space="softtriple", data="trec-1k", model="minilm")
+    outcome = run(spec)
+    print(outcome.frame())
+
+Names are looked up when they are used, so that `foldrace --help` imports nothing heavy.
 """
 
 from __future__ import annotations

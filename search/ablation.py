@@ -14,7 +14,7 @@ import numpy.typing as npt
 from search.ledger import Ledger
 from search.plan import Plan
 from search.predictions import Predictions
-from search.report import ablation, confusion, worst_rows
+from search.report import ablation, draw_confusion, worst_rows
 from search.state import open_ledger
 from search.sweep import Outcome
 from search.truth import FILE, Truth
@@ -59,8 +59,8 @@ def show(outcome: Outcome, folder: Path) -> Shown:
         folder: Where files go; made if need be.
     """
     plan, shown = outcome.plan, Shown()
-    complete = np.isfinite(outcome.table.scores).any(axis=1)
-    chosen = [index for index in _in_order(plan) if complete[index]]
+    complete = set(np.flatnonzero(np.isfinite(outcome.table.scores).any(axis=1)).tolist())
+    chosen = [index for index in _in_order(plan) if index in complete]
     if not chosen:
         return shown
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,9 +127,10 @@ def _write(
     name = plan.names.get(winner, plan.label(winner))
     labels = np.concatenate([truth.labels[rows] for rows, _ in cells[winner]])
     taken = np.concatenate([given.argmax(axis=1) for _, given in cells[winner]])
-    counts = confusion.matrix(labels, taken.astype(np.int64), len(truth.label_names))
+    counts = draw_confusion.count(labels, taken.astype(np.int64), len(truth.label_names))
     title = f"{name}: {len(labels):,} held-out predictions of {len(cells[winner])} cells"
-    confusion.draw(counts, truth.label_names, title, folder / "confusion.png")
+    picture = draw_confusion.draw({title: counts}, truth.label_names)
+    (folder / "confusion.png").write_bytes(picture.png)
     shown.files.append(folder / "confusion.png")
     try:
         data = load_data(plan.spec.data)

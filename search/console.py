@@ -1,6 +1,6 @@
 """What a person sees: stderr for what is going on, stdout for the answer.
 
-Progress is drawn when stderr is a terminal, and is a line now and then when it is a file or a pipe.
+What a run shows while it goes is in search/live.py.
 """
 
 from __future__ import annotations
@@ -8,27 +8,21 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from search.inert import Suspect
 from search.leaderboard import screen_of
-from search.sweep import Outcome, Table, Watcher
+from search.sweep import Outcome
 
 if TYPE_CHECKING:
     from search.estimate import Estimate
     from search.plan import Plan
     from trainables.engine.audit import Audit
-    from trainables.engine.contract import CellResult
     from trainables.engine.dataset import TextData
-
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 def say(text: str) -> None:
@@ -57,79 +51,6 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 86400:.1f} days"
-
-
-class Live(Watcher):
-    """Draws the cells done of planned, the speed, the time left and the leader."""
-
-    def __init__(self) -> None:
-        self._screen = screen_of(sys.stderr)
-        self._progress: Progress | None = None
-        self._bar: Any = None
-        self._planned = 0
-        self._began = 0.0
-        self._last = 0.0
-
-    def reused(self, plan: Plan, table: Table, planned: int) -> None:
-        """Say how much is left to train."""
-        self._planned = planned
-        if table.reused:
-            told = f"{table.reused:,} of the sweep's cells are in the ledger already"
-            if table.reused > planned:
-                told += f", more than the {planned:,} of --max-cells"
-            self._screen.print(told)
-        if table.reused < planned:
-            self._screen.print("starting Ray ...")
-
-    def started(self, slots: int) -> None:
-        """Start the bar."""
-        self._began = time.monotonic()
-        self._screen.print(f"training, {slots} stack{'s' if slots > 1 else ''} at a time")
-        if self._screen.is_terminal:
-            columns = ("[progress.description]{task.description}",)
-            self._progress = Progress(
-                *(TextColumn(text) for text in columns),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[note]}"),
-                console=self._screen,
-            )
-            self._progress.start()
-            self._bar = self._progress.add_task("cells", total=self._planned, note="")
-
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
-        """Move the bar; say what failed."""
-        done = table.reused + table.trained
-        per_second = table.trained / max(time.monotonic() - self._began, 1e-9)
-        left = duration((self._planned - done) / per_second)
-        note = f"{60 * per_second:.1f} cells/min, at most {left} left"
-        if result.status != "done":
-            self._screen.print(
-                f"{result.status}: {plan.label(pair[0])}, block {plan.blocks[pair[1]]}: "
-                f"{result.error}",
-                markup=False,
-            )
-        if self._progress is not None:
-            self._progress.update(self._bar, completed=done, note=note)
-        elif time.monotonic() - self._last > _SECONDS_BETWEEN_LINES or done == self._planned:
-            self._last = time.monotonic()
-            self._screen.print(f"{done} of {self._planned} cells, {note}")
-
-    def inert(self, plan: Plan, suspect: Suspect) -> None:
-        """Warn of a hyper-parameter that does nothing, as soon as it shows."""
-        meaning = suspect.to_json(plan.blocks, plan.declared_in)["meaning"]
-        self._screen.print(f"Warning: {meaning}", markup=False)
-
-    def nested(self, plan: Plan, done: int) -> None:
-        """Say which inner sweep of a nested cross-validation starts."""
-        self._screen.print(f"nested: outer fold {done + 1} of {plan.spec.folds}")
-
-    def closed(self) -> None:
-        """Leave the terminal as it was."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
 
 
 def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:

@@ -17,7 +17,7 @@ from trainables.engine.contract import Cell, CellResult, Task
 Pair = tuple[int, int]  # (index of the config, index of the block)
 
 # A trial costs some 20-100 ms around its training; so much training makes that a small share.
-_SECONDS_PER_STACK = 5.0
+SECONDS_PER_STACK = 5.0
 _MOST_CELLS_PER_STACK = 512
 # Of the cells that the time left should allow: seconds a cell are an estimate, and a race that runs
 # out of time before its final has nothing complete to name.
@@ -70,10 +70,11 @@ class Dispatcher:
     Attributes:
         strategy: Asked for pairs when none are waiting.
         work: The cells of the sweep.
-        stack: Cells per stack, or "auto" for about five seconds of training.
+        stack: Cells per stack, or "auto" for about `seconds_per_stack` of training.
         slots: How many stacks run at once.
         retries: How often a cell whose stack was lost is trained again.
         deadline: Value of time.monotonic() at which nothing more may run; None for no limit.
+        seconds_per_stack: What makes the start of a trial a small part of it.
     """
 
     strategy: Asker
@@ -82,6 +83,7 @@ class Dispatcher:
     slots: int = 1
     retries: int = 2
     deadline: float | None = None
+    seconds_per_stack: float = SECONDS_PER_STACK
     out_of_time: bool = False
     _queue: deque[Pair] = field(default_factory=deque)
     _running: dict[str, dict[str, Pair]] = field(default_factory=dict)  # stack -> cell key -> pair
@@ -95,6 +97,10 @@ class Dispatcher:
         """Whether no cell is being trained."""
         return not any(self._running.values())
 
+    def running(self) -> dict[str, list[Pair]]:
+        """The pairs that each stack under way still has to report."""
+        return {stack: list(pairs.values()) for stack, pairs in list(self._running.items())}
+
     def stack_size(self) -> int:
         """How many cells the next stack may hold."""
         if self.stack != "auto":
@@ -104,7 +110,7 @@ class Dispatcher:
         # A worker finds out what is gained by training several as one model once it has several.
         together = 2 if self._together is None else self._together
         typical = sorted(self._seconds)[len(self._seconds) // 2]
-        size = round(_SECONDS_PER_STACK / max(typical, 1e-3))
+        size = round(self.seconds_per_stack / max(typical, 1e-3))
         blind = max(_CELLS_WITHOUT_NEWS, int(self._received * _SHARE_WITHOUT_NEWS) // self.slots)
         return max(together, min(_MOST_CELLS_PER_STACK, blind, size))
 

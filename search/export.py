@@ -34,6 +34,9 @@ def recipe(spec: SweepSpec) -> str:
         words += [] if value is None else [option, str(value)]
     words += ["--bad-images", "drop"] if spec.data.bad_images == "drop" else []
     words += ["--drop-missing"] if spec.data.drop_missing else []
+    for step in spec.data.cleaning:
+        words += ["--clean", step]
+    words += ["--metadata", ",".join(spec.data.metadata)] if spec.data.metadata else []
     words += ["--model", Path(spec.model).name, "--strategy", spec.strategy]
     words += ["--seeds", ",".join(map(str, spec.seeds))]
     if spec.folds is not None:
@@ -45,6 +48,17 @@ def recipe(spec: SweepSpec) -> str:
     for name, fixed in spec.fix.items():
         words += ["--fix", f"{name}={fixed}"]
     words += [] if spec.configs == "all" else ["--configs", Path(spec.configs).name]
+    margin = spec.budget.stop_margin
+    limits: tuple[tuple[str, float | str | None], ...] = (
+        ("--strategy-seed", spec.strategy_seed or None),
+        ("--max-cells", spec.budget.max_cells),
+        ("--max-hours", spec.budget.max_hours),
+        ("--stop-margin", None if margin is None else round(100 * margin, 6)),
+        ("--plugin", None if spec.plugin is None else Path(spec.plugin).name),
+    )
+    for option, limit in limits:
+        words += [] if limit is None else [option, str(limit)]
+    words += ["--nested"] if spec.nested else []
     return shlex.join(words)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +27,10 @@ class Watcher:
     def reused(self, plan: Plan, table: Table, planned: int) -> None:
         """The ledger has been read."""
 
-    def started(self, slots: int) -> None:
-        """Ray is up and trains so many stacks at once."""
+    def started(
+        self, slots: int, running: Callable[[], Mapping[str, Sequence[tuple[int, int]]]]
+    ) -> None:
+        """Ray is up and trains so many stacks at once; `running` gives the pairs of each."""
 
     def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
         """A cell has come in."""
@@ -38,6 +40,9 @@ class Watcher:
 
     def nested(self, plan: Plan, done: int) -> None:
         """So many outer folds of a nested cross-validation are through; the next one starts."""
+
+    def said(self, text: str) -> None:
+        """Something worth a line happened after the cells."""
 
     def closed(self) -> None:
         """The run is over, whichever way."""

@@ -17,7 +17,7 @@ from search.predictions import Predictions, read_files, unpack
 from search.recorder import Recorder
 from search.records import LoggedCell, SweepRecord
 from search.spool import Spool
-from search.store import NewRun, Store
+from search.store import NewRun, RunNews, Store
 from search.tracking_uri import LedgerError, unreachable
 from trainables.engine.contract import Cell, CellResult, Scalar
 
@@ -215,6 +215,17 @@ class Journal:
             raise LedgerError(f"Cell {ref!r} in {self._where} has no predictions.")
         return unpack(data)
 
+    def curves(
+        self, run_ids: Sequence[str], names: Sequence[str]
+    ) -> list[dict[str, list[tuple[int, float]]]]:
+        """Of each cell, given by run id, the (epoch, value) points of these metrics.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            return self._store.history(run_ids, names)
+
     def file(self, sweep_id: str, name: str) -> bytes | None:
         """A file that `attach` kept with a sweep; None if there is none of that name.
 
@@ -271,6 +282,32 @@ class Journal:
             self._recorder.start_sweep(sweep_id)
         return sweep_id
 
+    def name_data(
+        self,
+        sweep_id: str,
+        *,
+        name: str,
+        fingerprint: str,
+        source: str,
+        columns: Sequence[str],
+        profile: Mapping[str, Any],
+    ) -> None:
+        """Log what a sweep reads as an MLflow data set.
+
+        Args:
+            sweep_id: Of the sweep.
+            name: Of the data.
+            fingerprint: Of their contents.
+            source: Where they come from: a path, a registry name, a hub id.
+            columns: Of the texts; the label's is added.
+            profile: A JSON value: rows, classes.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached, or refuses.
+        """
+        with self._asking():
+            self._store.name_data(sweep_id, name, fingerprint, source, columns, profile)
+
     def resume_sweep(self, sweep_id: str) -> None:
         """A sweep that ended, or was killed, goes on.
 
@@ -304,6 +341,15 @@ class Journal:
         """
         with self._asking():
             self._store.attach(sweep_id, payloads.decoded(payloads.encoded(files)))
+
+    def tag_sweep(self, sweep_id: str, tags: Mapping[str, str]) -> None:
+        """Give a sweep's run more tags.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
 
     def sweeps(self) -> list[SweepRecord]:
         """All sweeps, newest first.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from search.delivery import RefusedError
@@ -36,7 +36,7 @@ from mlflow.entities import Experiment, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from search import mlflow_pages
+from search import mlflow_dataset, mlflow_pages
 from search.mlflow_database import make_database
 from search.mlflow_rows import Rows, local_folder, open_rows
 
@@ -141,9 +141,13 @@ class MlflowStore:
     def _create(self, name: str) -> None:
         # Beside the database, not in whatever folder the sweep is started from.
         location = None if self._artifacts is None else (self._artifacts / name).as_uri()
-        # Without this tag a new experiment opens as one of language model traces in the UI.
-        kind = {"mlflow.experimentKind": "custom_model_development"}
-        self.client.create_experiment(name, artifact_location=location, tags=kind)
+        kind = next(kind for kind, known in self._names.items() if known == name)
+        # Without the first tag a new experiment opens as one of language model traces in the UI.
+        tags = {
+            "mlflow.experimentKind": "custom_model_development",
+            "mlflow.note.content": mlflow_dataset.NOTES[kind],
+        }
+        self.client.create_experiment(name, artifact_location=location, tags=tags)
 
     def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
         """All runs, or those whose tag has this value, newest first."""
@@ -272,6 +276,20 @@ class MlflowStore:
                     # The client would ask the server for this URI again.
                     get_artifact_repository(artifact_uri, self._uri).log_artifact(str(path))
 
+    def name_data(
+        self,
+        run_id: str,
+        name: str,
+        fingerprint: str,
+        source: str,
+        columns: Sequence[str],
+        profile: Mapping[str, Any],
+    ) -> None:
+        """Log a data set as the input of a run."""
+        named = mlflow_dataset.of(name, fingerprint, source, columns, profile)
+        with _plain_errors():
+            self.client.log_inputs(run_id, [named])
+
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
         """The end of runs."""
         with _plain_errors():
@@ -303,6 +321,20 @@ class MlflowStore:
             return None
         path = Path(unquote(place.removeprefix("file://")))
         return path if path.is_dir() else None
+
+    def history(
+        self, run_ids: Sequence[str], names: Sequence[str]
+    ) -> list[dict[str, list[tuple[int, float]]]]:
+        """Of each run the (step, value) points of these metrics, by step."""
+
+        def points(of: tuple[str, str]) -> list[tuple[int, float]]:
+            with _plain_errors():
+                found = self.client.get_metric_history(*of)
+            return sorted((point.step, point.value) for point in found)
+
+        asked = [(run_id, name) for run_id in run_ids for name in names]
+        answers = iter(self._each(points, asked))
+        return [{name: next(answers) for name in names} for _ in run_ids]
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
         """A file of a run; None if it has no such file."""

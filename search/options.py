@@ -14,7 +14,12 @@ _DEFAULT_URI = "sqlite:///mlflow.db"
 
 def tracking_uri(options: argparse.Namespace) -> str:
     """The ledger: what was typed, else MLflow's own variable, else a file beside us."""
-    return str(options.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or _DEFAULT_URI)
+    return str(options.tracking_uri or default_tracking_uri())
+
+
+def default_tracking_uri() -> str:
+    """The ledger where none was named."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or _DEFAULT_URI
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -37,6 +42,13 @@ def _integers(text: str, option: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise InputError(f"{option} wants whole numbers with commas, got {text!r}.") from error
+
+
+def _columns(text: str | None) -> tuple[str, ...]:
+    names = () if text is None else tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise InputError(f"--metadata wants column names with commas, got {text!r}.")
+    return names
 
 
 def _holdout(text: str | None) -> float | str | None:
@@ -73,6 +85,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         subset=options.subset,
         drop_missing=options.drop_missing,
         cleaning=tuple(options.clean),
+        metadata=_columns(options.metadata),
         image=options.image,
         image_b=options.image_b,
         bad_images=options.bad_images,
@@ -102,6 +115,10 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         },
         resources={
             "ray_address": options.ray_address,
+            "trials": options.trials,
+            "workers_per_trial": options.workers_per_trial,
+            "fsdp": options.fsdp,
+            "max_cell_minutes": options.max_cell_minutes,
             "stack": _stack(options.stack),
             "compiled": options.compile,
             "cpus_per_trial": options.cpus_per_trial,

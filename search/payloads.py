@@ -50,7 +50,7 @@ def waiting_cell(payload: Payload) -> LoggedCell:
     metrics = payload["result"]["metrics"]
     names = metric_names(metrics)
     fitted = {names[name]: float(value) for name, value in metrics.items()}
-    return LoggedCell.of(payload["tags"], payload["params"], fitted, None)
+    return LoggedCell.of(payload["tags"], payload["params"], fitted, None, int(payload["ended_ms"]))
 
 
 def cell_start_ms(payload: Payload) -> int:

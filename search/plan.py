@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search import model_source
 from search.config_file import read_configs
 from search.race import Problem
 from search.spec import InputError, SweepSpec
@@ -154,7 +155,21 @@ def narrowed_space(spec: SweepSpec) -> Space:
     if not isinstance(space, Space):
         raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
     space = space.narrow(spec.set_axes) if spec.set_axes else space
-    return space.fix(spec.fix) if spec.fix else space
+    space = space.fix(spec.fix) if spec.fix else space
+    return _with_metadata(spec, space)
+
+
+def _with_metadata(spec: SweepSpec, space: Space) -> Space:
+    """The space without the values of its axis `metadata` for which the data have no columns."""
+    if spec.data.metadata and "metadata" not in space.kinds:
+        raise InputError(
+            f"Space {space.name!r} joins no metadata to its texts, got --metadata "
+            f"{','.join(spec.data.metadata)}. Leave it out, or use the space 'tweets'."
+        )
+    axis = next((axis for axis in space.axes if axis.name == "metadata"), None)
+    if spec.data.metadata or axis is None or "metadata" in spec.set_axes:
+        return space  # what --set and --fix ask for is refused once the data are read
+    return space.narrow({"metadata": ("none",)})
 
 
 def choose_configs(
@@ -280,19 +295,21 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine import encoder, folds, named_files, parts
+    from trainables.engine import encoder, folds, hooks, named_files, parts
     from trainables.engine.audit import audit
     from trainables.engine.dataset import load_data
 
+    if space.cleaning and not spec.data.cleaning:
+        data_ref = replace(spec.data, cleaning=space.cleaning)
+        spec = spec.model_copy(update={"data": data_ref})
     local = _local_files(spec, space, configs)
     if local != spec:
         spec = local
         space = narrowed_space(spec)
         configs, names, baseline, left_out = choose_configs(spec, space)
     files = {value for values in _files(space, configs).values() for value in values}
-    spec = spec.model_copy(
-        update={"data": _local(spec.data), "model": encoder.resolve_model(spec.model)}
-    )
+    model = model_source.resolve(spec.model, spec.tracking_uri, spec.experiment)
+    spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
     data = load_data(spec.data)
     for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
         folds.held_out(data, split, seed, 0)
@@ -306,7 +323,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         split=spec.split,
         files={value: named_files.fingerprint(value) for value in sorted(files)},
     )
-    parts.check(task, configs)
+    hooks.check(task, configs)
     parts.check_data(task, data, configs)
     plan = Plan(spec, space, configs, names, baseline, task, left_out)
     return plan, data, audit(data)

@@ -87,7 +87,9 @@ class Recorder:
                 key = run.tags.get("cell_key", "")
                 if run.status in _ENDED:
                     try:
-                        cell = LoggedCell.of(run.tags, run.params, run.metrics, run.run_id)
+                        cell = LoggedCell.of(
+                            run.tags, run.params, run.metrics, run.run_id, run.ended_ms
+                        )
                     except (KeyError, ValueError):
                         continue  # not written by foldrace, or edited: nothing to count on
                     # Newest first: the oldest finished run of a key is the one that stays.

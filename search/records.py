@@ -53,6 +53,7 @@ class LoggedCell:
         error: The message of a failed or diverged cell.
         run_id: In `NAME/cells`; None while it waits in the spool.
         digest: Of its metrics and predictions, see search/inert.py; None if it has none.
+        ended_ms: When its training ended, milliseconds since 1970.
     """
 
     key: str
@@ -66,6 +67,7 @@ class LoggedCell:
     error: str | None
     run_id: str | None
     digest: str | None = None
+    ended_ms: int = 0
 
     @property
     def settled(self) -> bool:
@@ -79,6 +81,7 @@ class LoggedCell:
         params: Mapping[str, str],
         metrics: Mapping[str, float],
         run_id: str | None,
+        ended_ms: int,
     ) -> LoggedCell:
         """A cell out of what its run holds.
 
@@ -98,6 +101,7 @@ class LoggedCell:
             error=tags.get("error"),
             run_id=run_id,
             digest=tags.get("digest"),
+            ended_ms=ended_ms,
         )
 
 

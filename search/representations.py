@@ -13,7 +13,7 @@ from search.plan import Plan
 from search.spec import InputError
 from search.sweep import Outcome
 from trainables.analysis import pca, separation, token_correlation
-from trainables.engine import binding, features, folds, parts, registry, representation
+from trainables.engine import binding, features, folds, hooks, registry, representation
 from trainables.engine.representation import Fitted, Representation
 from trainables.engine.textdata import TextData
 
@@ -39,7 +39,7 @@ def check(plan: Plan) -> None:
     Raises:
         InputError: if the sweep trained no heads on representations.
     """
-    if not parts.trains_heads(plan.space.trainable):
+    if not hooks.trains_heads(plan.space.trainable):
         raise InputError(
             f"--pictures shows representations, and sweep {plan.spec.name!r} of "
             f"{plan.space.trainable!r} has none of its own: sweep linear_eval with its model."

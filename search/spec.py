@@ -40,16 +40,39 @@ class Budget(BaseModel):
 
 
 class Resources(BaseModel):
-    """What one Ray Tune trial may use, and where Ray runs. Never part of a cell's key."""
+    """What one Ray Tune trial may use, and where Ray runs. Never part of a cell's key.
+
+    With several workers a trial, CPUs and GPUs are those of each worker.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ray_address: str = "local"
+    trials: Annotated[int, Field(ge=1)] | None = None  # at once; None for what fits when it starts
     stack: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     compiled: bool = False
     cpus_per_trial: Annotated[float, Field(gt=0)] = 1.0
     gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
+    workers_per_trial: Annotated[int, Field(ge=1)] = 1
+    fsdp: bool = False
+    max_cell_minutes: Annotated[float, Field(gt=0)] | None = None
     cell_retries: Annotated[int, Field(ge=0)] = 2
+
+    @model_validator(mode="after")
+    def _workers_fit(self) -> Resources:
+        if self.fsdp and self.workers_per_trial == 1:
+            raise ValueError("fsdp shares a model out to workers: give workers_per_trial, got 1")
+        if self.workers_per_trial > 1:
+            if self.gpus_per_trial is not None and self.gpus_per_trial % 1:
+                raise ValueError(
+                    "two workers of a group cannot share a GPU: gpus_per_trial, which is each "
+                    f"worker's, must be a whole number, got {self.gpus_per_trial}"
+                )
+            if self.stack not in ("auto", 1):
+                raise ValueError(
+                    f"workers_per_trial trains cell after cell: stack must be 1, got {self.stack}"
+                )
+        return self
 
 
 class SweepSpec(BaseModel):
@@ -57,9 +80,10 @@ class SweepSpec(BaseModel):
 
     Attributes:
         space: Name of a space, as `foldrace spaces` lists them.
-        data: What to read; see `trainables.engine.contract.DataRef`.
-        model: Encoder alias, hub id or local folder.
-        name: The sweep's name in MLflow; a second sweep of that name is another run.
+        data: What to read: a name or a file, or a `trainables.engine.contract.DataRef`.
+        model: Encoder alias, hub id, local folder, or a sweep that keeps an encoder.
+        name: The sweep's name in MLflow, SPACE-DATA-MODEL without one; a second sweep of that name
+            is another run.
         experiment: Prefix of the three MLflow experiments.
         tracking_uri: Where the ledger lives.
         set_axes: Axes narrowed to some of their values.
@@ -93,6 +117,20 @@ class SweepSpec(BaseModel):
     budget: Budget = Budget()
     resources: Resources = Resources()
     plugin: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_short(cls, given: Any) -> Any:
+        """Data by their name alone, and a name made of what is searched, on what, with what."""
+        if not isinstance(given, dict):
+            return given
+        fields = dict(given)
+        if isinstance(fields.get("data"), str):
+            fields["data"] = DataRef(name=fields["data"])
+        parts = [fields.get(name) for name in ("space", "data", "model")]
+        if fields.get("name") is None and isinstance(parts[1], DataRef) and all(parts):
+            fields["name"] = default_name(str(parts[0]), parts[1], str(parts[2]))
+        return fields
 
     @field_validator("name", "experiment")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from search.records import LoggedRun
 
@@ -71,8 +71,26 @@ class Store(Protocol):
         """A file of a run; None if it has no such file."""
         ...
 
+    def history(
+        self, run_ids: Sequence[str], names: Sequence[str]
+    ) -> list[dict[str, list[tuple[int, float]]]]:
+        """Of each run the (step, value) points of these metrics, by step."""
+        ...
+
     def folder(self, kind: Kind) -> Path | None:
         """Where on this machine the runs' files lie; None if on a server or in a bucket."""
+        ...
+
+    def name_data(
+        self,
+        run_id: str,
+        name: str,
+        fingerprint: str,
+        source: str,
+        columns: Sequence[str],
+        profile: Mapping[str, Any],
+    ) -> None:
+        """Log a data set as the input of a run."""
         ...
 
     def reopen(self, run_id: str) -> None:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search import model_source, surroundings
 from search.dispatch import Asker, Work
 from search.intake import Intake, Watcher, sweep_tags
-from search.ledger import Ledger, SweepRecord
+from search.ledger import Ledger, LoggedCell, SweepRecord
 from search.plan import Plan, prepare, rebuild
 from search.pooled import gather
 from search.race import Strategy, make_strategy
@@ -26,6 +28,9 @@ from search.state import STATE, enough_disk, open_ledger
 from search.table import Table, planned_cells, summary, tell_known
 from search.truth import FILE, Truth
 from trainables.engine.contract import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions
 
@@ -52,6 +57,18 @@ class Outcome:
     seconds: float
     nested: dict[str, Any] | None = None
 
+    def frame(self) -> pd.DataFrame:
+        """The configs as a pandas frame, best first; see `search.frames.configs`."""
+        from search import frames
+
+        return frames.configs(self)
+
+    def cells(self) -> pd.DataFrame:
+        """The cells as a pandas frame; see `search.frames.cells`."""
+        from search import frames
+
+        return frames.cells(self)
+
 
 def run(
     spec: SweepSpec,
@@ -59,6 +76,7 @@ def run(
     plan: Plan | None = None,
     sweep_id: str | None = None,
     watcher: Watcher | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run a sweep to its end, or to its budget's.
 
@@ -67,6 +85,7 @@ def run(
         plan: Its plan, if it has been prepared already.
         sweep_id: MLflow run id of the sweep to go on with; None starts a new one.
         watcher: Told what happens.
+        tags: More tags of a new sweep's run.
 
     Raises:
         InputError: for bad input, before anything is trained.
@@ -76,22 +95,27 @@ def run(
     watcher = watcher or Watcher()
     if plan is None:
         plan = prepare(spec)[0]
-    outcome = _run(plan, sweep_id, watcher)
+    outcome = _run(plan, sweep_id, watcher, tags or {})
     if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
         from search import nested  # which runs sweeps of its own
 
         outcome = nested.check_winner(outcome, watcher)
+    if outcome.complete and plan.spec.outer is None:
+        model_source.keep(outcome, watcher)
     return outcome
 
 
-def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
+def _run(plan: Plan, sweep_id: str | None, watcher: Watcher, tags: Mapping[str, str]) -> Outcome:
     began, spec = time.monotonic(), plan.spec
     with enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
         table = Table.empty(plan)
         strategy = _strategy(plan)
         tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
         if sweep_id is None:
-            sweep_id = ledger.start_sweep(spec.name, _saved(plan), sweep_tags(plan))
+            every = {**sweep_tags(plan), **surroundings.tags(), **tags}
+            sweep_id = ledger.start_sweep(spec.name, _saved(plan), every)
+            ledger.attach(sweep_id, surroundings.files())
+            _name_data(plan, ledger, sweep_id)
         else:
             ledger.resume_sweep(sweep_id)
         _keep_labels(plan, ledger, sweep_id)
@@ -117,9 +141,9 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher) -> Outcome:
 
 def _make_features(plan: Plan, table: Table, ledger: Ledger, sweep_id: str) -> None:
     """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
-    from trainables.engine import parts
+    from trainables.engine import hooks, parts
 
-    if plan.spec.resources.ray_address != "local" or not parts.trains_heads(plan.space.trainable):
+    if plan.spec.resources.ray_address != "local" or not hooks.trains_heads(plan.space.trainable):
         return
     from trainables.engine.dataset import load_data
 
@@ -138,6 +162,26 @@ def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
         data = load_data(plan.spec.data)
         truth = Truth(data.labels, data.groups, data.label_names)
         ledger.attach(sweep_id, {FILE: truth.to_bytes()})
+
+
+def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
+    """Log the data as an MLflow data set: the UI shows it beside the sweep."""
+    from trainables.engine.dataset import load_data
+
+    data = load_data(plan.spec.data)
+    counts = np.bincount(data.labels, minlength=len(data.label_names)).tolist()
+    ledger.name_data(
+        sweep_id,
+        name=Path(plan.spec.data.name).name,
+        fingerprint=data.fingerprint,
+        source=plan.spec.data.name,
+        columns=["text"] if data.texts_b is None else ["text", "text_b"],
+        profile={
+            "rows": len(data),
+            "classes": dict(zip(data.label_names, counts, strict=True)),
+            **{k: v for k, v in vars(plan.spec.data).items() if v not in (None, False, ())},
+        },
+    )
 
 
 def judged(
@@ -235,16 +279,30 @@ def load(
     """
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
-        spec = SweepSpec.model_validate(record.spec_json["spec"])
-        plan = rebuild(spec, Task.from_json(record.spec_json["task"]))
-        table = Table.empty(plan)
-        strategy = _strategy(plan)
-        tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell)
-        from search import nested as nested_scores  # which runs sweeps of its own
+        return record, read(ledger, record, rope)[0]
 
-        nested = nested_scores.read(ledger, record.id)
-        standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
-        return record, Outcome(record.id, plan, table, standings, strategy.done, 0.0, nested)
+
+def read(
+    ledger: Ledger, record: SweepRecord, rope: float = ROPE
+) -> tuple[Outcome, dict[str, LoggedCell]]:
+    """What the ledger has of a sweep, and the cells of its family by key.
+
+    Args:
+        ledger: Where it is.
+        record: The sweep.
+        rope: Differences up to this size, either way, count as practically equal.
+    """
+    from search import nested as nested_scores  # which runs sweeps of its own
+
+    spec = SweepSpec.model_validate(record.spec_json["spec"])
+    plan = rebuild(spec, Task.from_json(record.spec_json["task"]))
+    table = Table.empty(plan)
+    strategy = _strategy(plan)
+    known = ledger.known_cells(plan.family)
+    tell_known(plan, known, table, strategy.tell)
+    nested = nested_scores.read(ledger, record.id)
+    standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
+    return Outcome(record.id, plan, table, standings, strategy.done, 0.0, nested), known
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:

@@ -14,14 +14,15 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from search.dispatch import Asker, Dispatcher, Work
-from search.report_buffer import ReportBuffer, read_report
+from search.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
+from search.dispatch import Asker, Dispatcher, Pair, Work
+from search.plugged import read_text
+from search.report_buffer import read_report
 from search.spec import Resources, SweepError
-from trainables.engine.contract import Cell, Task
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
 # no usage report to the outside, and no change of folder under the workers' feet.
@@ -36,6 +37,10 @@ import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
+
+from search import worker_group
+from search.nodes import check_nodes
+from search.trial import train as train_trial
 
 
 class _StackSearcher(Searcher):
@@ -76,8 +81,9 @@ class _StackSearcher(Searcher):
 class _Results(tune.Callback):
     """Takes cells' results in the driver, as soon as their worker reports them."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, minutes: float | None) -> None:
         self._dispatcher = dispatcher
+        self._limit = "" if minutes is None else f" (or it ran out of its {minutes:g} minutes)"
         self.refused: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -97,7 +103,7 @@ class _Results(tune.Callback):
             self._dispatcher.received(trial.trial_id, *read_report(cells))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._dispatcher.ended(trial.trial_id, _last_line(trial))
+        self._dispatcher.ended(trial.trial_id, _last_line(trial) + self._limit)
 
 
 def _last_line(trial: Any) -> str:
@@ -119,40 +125,6 @@ class _StartAtOnce(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any, **info: Any) -> None:
         return None
-
-
-def _train_trial(
-    config: Mapping[str, Any],
-    task: Mapping[str, Any],
-    stack: int | Literal["auto"],
-    compiled: bool,
-    threads: int,
-    plugin: str | None,
-    checkpoints: str,
-) -> None:
-    """The function trainable: trains its stack and reports its cells as it has them."""
-    from trainables.engine import checkpoint, registry, runner
-
-    if plugin is not None:
-        registry.load_plugin(plugin)
-    cells = [Cell(**cell) for cell in json.loads(config["cells"])]
-    reports = ReportBuffer(lambda cells: tune.report({"cells": cells}))
-    try:
-        best = runner.train_stack(
-            Task.from_json(task),
-            cells,
-            reports.add,
-            stack=stack,
-            compiled=compiled,
-            threads=threads,
-            checkpoints=checkpoint.on_this_node(Path(checkpoints)),
-        )
-        reports.send()
-        if best is not None:
-            tune.report({"together": best})
-    except ValueError as error:
-        # Data or weights changed, or vanished, on this node: every other trial would fail too.
-        tune.report({"refused": f"{type(error).__name__}: {error}"})
 
 
 @contextlib.contextmanager
@@ -193,14 +165,20 @@ def _worker_environment() -> dict[str, str]:
 def _slots(resources: Resources, gpus: float) -> int:
     """How many trials fit into the cluster at once."""
     have = ray.cluster_resources()
-    by_cpu = have.get("CPU", 0.0) / resources.cpus_per_trial
-    by_gpu = have.get("GPU", 0.0) / gpus if gpus else by_cpu
+    workers = resources.workers_per_trial
+    by_cpu = have.get("CPU", 0.0) / (workers * resources.cpus_per_trial)
+    by_gpu = have.get("GPU", 0.0) / (workers * gpus) if gpus else by_cpu
     slots = int(min(by_cpu, by_gpu))
+    if resources.trials is not None and resources.ray_address != "local":
+        return resources.trials
+    slots = min(slots, resources.trials or slots)
     if slots < 1:
         raise SweepError(
-            f"No trial fits: one needs {resources.cpus_per_trial:g} CPUs and {gpus:g} GPUs, the "
-            f"cluster has {have.get('CPU', 0.0):g} CPUs and {have.get('GPU', 0.0):g} GPUs. Lower "
-            "--cpus-per-trial or --gpus-per-trial, or add nodes."
+            f"No trial fits: one needs {workers * resources.cpus_per_trial:g} CPUs and "
+            f"{workers * gpus:g} GPUs, the cluster has {have.get('CPU', 0.0):g} CPUs and "
+            f"{have.get('GPU', 0.0):g} GPUs. Lower "
+            "--cpus-per-trial or --gpus-per-trial, add nodes, or say with --trials N how many "
+            "trials a cluster that grows on demand is to make room for."
         )
     return slots
 
@@ -214,7 +192,7 @@ def train(
     checkpoints: Path,
     max_seconds: float | None = None,
     plugin: str | None = None,
-    on_start: Callable[[int], None] | None = None,
+    on_start: Callable[[int, Callable[[], dict[str, list[Pair]]]], None] | None = None,
 ) -> bool:
     """Train what the strategy asks for until it is done or the time is over.
 
@@ -226,7 +204,7 @@ def train(
         checkpoints: Folder for the epochs of unfinished cells; stays until the strategy is done.
         max_seconds: No trial starts that is not expected to end within so many seconds from now.
         plugin: A user's Python file that workers must import first.
-        on_start: Told how many trials run at once, when Ray is up.
+        on_start: Told how many trials run at once, when Ray is up, and whom to ask which.
 
     Returns:
         True if the strategy is done, False if the time ended first.
@@ -241,8 +219,6 @@ def train(
         if gpus is None:
             gpus = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
         slots = _slots(resources, gpus)
-        if on_start is not None:
-            on_start(slots)
         dispatcher = Dispatcher(
             strategy,
             work,
@@ -250,20 +226,28 @@ def train(
             slots=slots,
             retries=resources.cell_retries,
             deadline=None if max_seconds is None else began + max_seconds,
+            seconds_per_stack=SECONDS_ALONE
+            if resources.workers_per_trial == 1
+            else worker_group.SECONDS_PER_STACK,
         )
-        results = _Results(dispatcher)
+        if on_start is not None:
+            on_start(slots, dispatcher.running)
+        results = _Results(dispatcher, resources.max_cell_minutes)
         shared: dict[str, Any] = {
             "task": work.task.to_json(),
-            "stack": resources.stack,
-            "compiled": resources.compiled,
-            "threads": max(1, int(resources.cpus_per_trial)),
-            "plugin": plugin,
+            "plugin": read_text(plugin),
             "checkpoints": str(checkpoints.resolve()),
+            "resources": resources.model_dump(),
+            "gpus": gpus,
         }
+        if resources.ray_address != "local":
+            check_nodes(shared["task"], shared["plugin"], resources.cpus_per_trial)
         checkpoints.mkdir(parents=True, exist_ok=True)
         per_trial = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
+        if resources.workers_per_trial > 1:
+            per_trial = {"CPU": 0.0}  # its workers ask for themselves
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(_train_trial, **shared), per_trial),
+            tune.with_resources(tune.with_parameters(train_trial, **shared), per_trial),
             tune_config=tune.TuneConfig(
                 search_alg=_StackSearcher(dispatcher, results),
                 scheduler=_StartAtOnce(),  # type: ignore[no-untyped-call]

@@ -108,6 +108,11 @@ def map_fault(config: Config) -> str | None:
     return None
 
 
+def pooling(config: Config) -> str:
+    """Which vector the linear classifier sees."""
+    return "mean"
+
+
 def trainable_blocks(config: Config) -> int | None:
     """How many of the encoder's blocks are trained; None for all."""
     return config.trainable_blocks

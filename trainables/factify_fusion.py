@@ -149,7 +149,8 @@ class Extraction(nn.Module):
             hidden = torch.where(absent.flatten()[:, None], self.first(self.missing), hidden)
         hidden = functional.relu(self.first_norm(self.dropout(hidden)))
         hidden = functional.relu(self.second_norm(self.dropout(self.second(hidden))))
-        return hidden.unflatten(0, (-1, 2))
+        pairs: Tensor = hidden.unflatten(0, (-1, 2))
+        return pairs
 
 
 class PairAttention(nn.Module):

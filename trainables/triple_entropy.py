@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from trainables.engine import ranges
+from trainables.engine import ranges, shares
 from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
 from trainables.losses.soft_triple import SoftTripleLoss
@@ -164,6 +164,7 @@ class TripleEntropy(nn.Module):
             of_token = labels[:, None].expand_as(fed)
             if inputs["attention_mask"].ndim == 2:
                 distances = self.soft_triple(tokens[fed], of_token[fed])
+                distances = shares.counted_by(distances, fed.sum(), len(labels))
             else:  # how many tokens are real is no shape that cells of a stack share
                 distances = self.soft_triple(
                     tokens.flatten(0, 1), of_token.flatten(), fed.flatten()
@@ -186,6 +187,11 @@ def map_fault(config: Config) -> str | None:
         f"With pooling={config.pooling} the classifier sees one token's vector, no mean over "
         "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
     )
+
+
+def pooling(config: Config) -> str:
+    """Which vector the linear classifier sees: "cls" or "mean"."""
+    return config.pooling
 
 
 def trainable_blocks(config: Config) -> int | None:

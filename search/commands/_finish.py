@@ -53,4 +53,11 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
                 iter(outcome.table.failures.values()), "The time limit ended before the first one."
             )
         )
+    if options.report is not None:
+        from search.report.keep import report_of
+
+        spec = outcome.plan.spec
+        folder = Path(options.report)
+        written = report_of(spec.tracking_uri, spec.experiment, [outcome.sweep_id], folder)
+        console.say(f"The report, to be opened in a browser: {written.page}")
     return 0

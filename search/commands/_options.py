@@ -42,6 +42,11 @@ def add_nested(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--nested", action="store_true", help=what)
 
 
+def add_report(parser: argparse._ActionsContainer) -> None:
+    """`--report`."""
+    parser.add_argument("--report", metavar="DIR", help="write the report into this folder, too")
+
+
 def add_search(parser: argparse.ArgumentParser) -> None:
     """The options that `run` and `plan` share: together they are a SweepSpec."""
     parser.add_argument(
@@ -75,11 +80,20 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="STEP",
-        help="a cleaning step such as reuters-prefix; repeat for more, in their order",
+        help="a cleaning step such as reuters-prefix; repeat for more, in their order (the "
+        "space's own; none for no step)",
+    )
+    data.add_argument(
+        "--metadata",
+        metavar="COLUMN,COLUMN",
+        help="numeric columns that `tweets` may join to the text; blank cells are missing values",
     )
     model = parser.add_argument_group("model and space")
     model.add_argument(
-        "--model", required=True, metavar="REF", help="alias, hub id or local folder"
+        "--model",
+        required=True,
+        metavar="REF",
+        help="alias, hub id, local folder, or a finished sweep that tuned one",
     )
     model.add_argument(
         "--set",
@@ -146,12 +160,44 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run models through torch.compile: a minute or more before a worker's first step",
     )
-    budget.add_argument("--cpus-per-trial", type=float, default=1.0, metavar="F", help="(1)")
     budget.add_argument(
-        "--gpus-per-trial", type=float, metavar="F", help="(1 where there are GPUs, else 0)"
+        "--max-cell-minutes",
+        type=float,
+        metavar="M",
+        help="end a cell that takes longer; a stack of N cells may take N times that",
     )
     budget.add_argument(
-        "--ray-address", default="local", metavar="auto|local|ray://...", help="(local)"
+        "--workers-per-trial",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that train each cell together, a GPU each (1)",
+    )
+    budget.add_argument(
+        "--fsdp",
+        action="store_true",
+        help="share the model out to the workers (FSDP) instead of copying it (DDP)",
+    )
+    budget.add_argument(
+        "--cpus-per-trial", type=float, default=1.0, metavar="F", help="CPUs of one trial (1)"
+    )
+    budget.add_argument(
+        "--gpus-per-trial",
+        type=float,
+        metavar="F",
+        help="GPUs of one trial (1 where there are any, else 0)",
+    )
+    budget.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="trials at once (what fits at the start; a cluster that grows on demand wants N)",
+    )
+    budget.add_argument(
+        "--ray-address",
+        default="local",
+        metavar="auto|local|ray://...",
+        help="where Ray runs: here (local), in the cluster of this machine (auto), or elsewhere",
     )
     add_ledger(parser)
     parser.add_argument("--name", metavar="NAME", help="name of the sweep (space-data-model)")

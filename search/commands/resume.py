@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 
 from search.commands._finish import finish
-from search.commands._options import add_json, add_ledger, add_nested, add_sweep
+from search.commands._options import (
+    add_json,
+    add_ledger,
+    add_nested,
+    add_report,
+    add_sweep,
+)
 
 PLACE = 30
 SUMMARY = "Go on with a sweep that was interrupted."
@@ -22,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-hours", type=float, metavar="H", help="a new limit on the hours")
     parser.add_argument("--max-cells", type=int, metavar="N", help="a new limit on the cells")
     add_nested(parser)
+    add_report(parser)
     parser.add_argument(
         "--ray-address", metavar="auto|local|ray://...", help="run it there instead"
     )
@@ -31,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace resume`."""
-    from search import console, sweep
+    from search import live, sweep
     from search.options import tracking_uri
     from search.spec import Budget, Resources, SweepSpec, make_spec
 
@@ -53,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             options.experiment,
             options.sweep,
             change=change,
-            watcher=console.Live(),
+            watcher=live.watcher(options.json),
         )
 
     return finish(go, options)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 
 from search.commands._finish import finish
-from search.commands._options import add_search
+from search.commands._options import add_report, add_search
 
 PLACE = 20
 SUMMARY = "Search a space and name the best config."
@@ -21,17 +22,20 @@ examples:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_search(parser)
+    add_report(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
-    from search import console, sweep
+    from search import console, live, sweep
     from search.options import sweep_spec
     from search.plan import prepare
 
     spec = sweep_spec(options)
-    watcher = console.Live()
-    with console.busy("reading the data and the model"):
+    watcher = live.watcher(options.json)
+    # For a program stderr holds events alone.
+    with nullcontext() if options.json else console.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)
-    console.show_sweep(plan, data, audit)
+    if not options.json:
+        console.show_sweep(plan, data, audit)
     return finish(lambda: sweep.run(plan.spec, plan=plan, watcher=watcher), options)

@@ -19,8 +19,10 @@ examples:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--port", type=int, default=5000, help="(5000)")
-    parser.add_argument("--host", default="127.0.0.1", help="(127.0.0.1: this machine only)")
+    parser.add_argument("--port", type=int, default=5000, help="port to listen on (5000)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)"
+    )
     add_ledger(parser)
 
 

@@ -51,6 +51,9 @@ def _values(space: Space) -> Iterator[str]:
     for name in space.shape:
         if name not in known:
             yield f"shape must name axes or fixed values, got {name!r}."
+    for name in space.yielding:
+        if name not in known:
+            yield f"yielding must name axes or fixed values, got {name!r}."
 
 
 def _rules(space: Space) -> Iterator[str]:

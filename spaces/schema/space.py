@@ -50,6 +50,9 @@ class Space:
         baseline: The reference that gains are measured against.
         ablation: References that are the rows of the paper's ablation, in its order.
         shape: Parameters that decide the shapes of tensors and the number of steps.
+        yielding: Axes whose value in a reference is a starting value: `fix` takes its place, unless
+            it is one that switches others off.
+        cleaning: Cleaning steps of the texts, in order, where a sweep names none of its own.
 
     Raises:
         SpaceError: with all faults of the declaration in one message.
@@ -67,6 +70,8 @@ class Space:
     baseline: str | None = None
     ablation: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
+    yielding: tuple[str, ...] = ()
+    cleaning: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         references = {name: FrozenMapping(config) for name, config in self.references.items()}
@@ -77,6 +82,8 @@ class Space:
             ("references", FrozenMapping(references)),
             ("ablation", tuple(self.ablation)),
             ("shape", tuple(self.shape)),
+            ("yielding", tuple(self.yielding)),
+            ("cleaning", tuple(self.cleaning)),
         ):
             object.__setattr__(self, name, value)
         found = faults.find(self)
@@ -265,7 +272,21 @@ class Space:
         """
         chosen = naming.fixed(self, values)
         axes = tuple(axis for axis in self.axes if axis.name not in chosen)
-        return replace(self, axes=axes, fixed={**self.fixed, **chosen})
+        references = {
+            reference: {
+                name: value
+                for name, value in config.items()
+                if name not in chosen or not self._yields(name, value)
+            }
+            for reference, config in self.references.items()
+        }
+        fixed = {**self.fixed, **chosen}
+        return replace(self, axes=axes, fixed=fixed, references=references)
+
+    def _yields(self, name: str, value: Scalar) -> bool:
+        """Whether a reference's value gives way to one that is fixed."""
+        switches = any(name in rule.when and value in rule.when[name] for rule in self.inert)
+        return name in self.yielding and not switches
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value from which `from_json` makes an equal space."""
@@ -277,6 +298,8 @@ class Space:
             "references": {name: dict(config) for name, config in self.references.items()},
             "ablation": list(self.ablation),
             "shape": list(self.shape),
+            "yielding": list(self.yielding),
+            "cleaning": list(self.cleaning),
         }
 
     @classmethod

@@ -14,7 +14,7 @@ from transformers import BertConfig, BertModel
 from trainables.engine import batches, seeding
 from trainables.engine.inputs import TokenInputs
 from trainables.engine.ragged import Column, Ragged
-from trainables.engine.stack_loop import StackCell, StackTraining
+from trainables.engine.stack_training import StackCell, StackTraining
 from trainables.triple_entropy import Config, build
 
 ROWS, CLASSES, WORDS, CELLS = 480, 6, 2_000, 8

@@ -15,7 +15,7 @@ from spaces.factify import SPACE
 from trainables.engine import binding, efficientnet_lite, seeding, towers
 from trainables.engine.inputs import FeatureInputs
 from trainables.engine.pair_layout import Layout
-from trainables.engine.stack_loop import StackCell, StackTraining
+from trainables.engine.stack_training import StackCell, StackTraining
 from trainables.factify_fusion import Config, build
 
 ROWS, CLASSES, CELLS, STEPS = 1500, 5, 20, 6

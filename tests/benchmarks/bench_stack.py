@@ -24,7 +24,7 @@ from throughput import (
 from throughput import task_of as task_with
 from torch.profiler import ProfilerActivity, profile
 
-from trainables.engine import binding, loop, parts, runner, stack_loop
+from trainables.engine import binding, loop, parts, runner, stack_training
 from trainables.engine.contract import Cell, Task
 from trainables.engine.dataset import load_data
 
@@ -48,14 +48,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def training(task: Task, cells: list[Cell]) -> loop.Training | stack_loop.StackTraining:
+def training(task: Task, cells: list[Cell]) -> loop.Training | stack_training.StackTraining:
     """Cells ready to train, as the runner would make them."""
     data = load_data(TREC)
     members = [(cell, binding.bind(task.trainable, cell.config)) for cell in cells]
     if len(members) == 1:
         return parts.alone(task, data, *members[0])
     stack = parts.stack(task, data, members)
-    return stack_loop.StackTraining(stack.cells, stack.inputs, stack.labels)
+    return stack_training.StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
 def per_step(task: Task, cells: list[Cell]) -> dict[int, float]:

@@ -34,7 +34,7 @@ class Clock(Watcher):
         self.cells: list[tuple[float, float]] = []
         self.up = 0.0
 
-    def started(self, slots: int) -> None:
+    def started(self, slots: int, running: object) -> None:
         assert slots == SLOTS
         self.up = time.perf_counter()
 

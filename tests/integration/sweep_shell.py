@@ -34,6 +34,7 @@ class Shell:
     def __init__(self, folder: Path, encoder: Path, reviews: Path, uri: str | None = None) -> None:
         self.folder = folder
         self.uri = uri
+        self.more: Mapping[str, str] = {}  # variables of the environment
         self.sweep = [
             *("smoke", "--data", str(reviews), "--text", "body", "--label", "verdict"),
             *("--model", str(encoder), "--seeds", "2,16", "--folds", "2", "--strategy", "grid"),
@@ -41,7 +42,7 @@ class Shell:
         ]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        settings = {"PYTHONFAULTHANDLER": "1"}
+        settings = {"PYTHONFAULTHANDLER": "1", **self.more}
         if self.uri is not None:
             settings["MLFLOW_TRACKING_URI"] = self.uri
         return subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -15,19 +16,10 @@ import pytest
 from pyarrow import parquet
 
 from search import cli
+from search.commands import listing
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = (
-    "run",
-    "plan",
-    "resume",
-    "leaderboard",
-    "bench-strategies",
-    "spaces",
-    "data",
-    "models",
-    "ui",
-)
+COMMANDS = tuple(listing())
 
 
 @pytest.fixture
@@ -178,6 +170,19 @@ def test_an_unknown_sweep_names_the_ledger(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["leaderboard", "latest"]) == 2
     assert "No sweep in sqlite:///mlflow.db (experiment 'foldrace') yet" in capsys.readouterr().err
+
+
+def test_every_file_of_the_folder_is_a_command() -> None:
+    files = {path.stem for path in (ROOT / "search/commands").glob("[!_]*.py")}
+    assert {name.replace("-", "_") for name in COMMANDS} == files
+    assert {"run", "resume", "report", "predict"} <= files
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_a_command_is_explained(command: str) -> None:
+    parser = argparse.ArgumentParser()
+    listing()[command].add_options(parser)
+    assert [action.dest for action in parser._actions if not action.help] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

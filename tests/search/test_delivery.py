@@ -178,10 +178,10 @@ def test_what_is_left_at_the_end_is_on_disk_states_too(tmp_path: Path, shelf: Sh
 def test_the_end_waits_for_as_long_as_results_arrive(tmp_path: Path, shelf: Shelf) -> None:
     shelf.seconds = 0.05
     courier = Delivery(Spool(tmp_path), shelf.take)
-    for value in range(20):
+    for value in range(40):
         courier.send({"value": value})
-    assert courier.close(0.3) == 0
-    assert shelf.taken == list(range(20))
+    assert courier.close(1.2) == 0
+    assert shelf.taken == list(range(40))
 
 
 def test_waiting_results_can_be_read_before_they_arrive(courier: Delivery, shelf: Shelf) -> None:

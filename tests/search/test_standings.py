@@ -11,7 +11,7 @@ import baycomp
 import numpy as np
 import pytest
 
-from search import console, leaderboard
+from search import console, leaderboard, live
 from search.plan import Plan, rebuild
 from search.spec import make_spec
 from search.standings import judge
@@ -130,13 +130,13 @@ def test_the_screen_shows_points_and_says_what_each_figure_is(
 def test_progress_without_a_terminal_is_lines(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    live = console.Live()
-    table = Table(np.full((4, 4), math.nan), np.full((4, 4), math.nan), trained=16)
-    live.reused(plan, table, 16)
-    live.started(2)
+    shown = live.watcher()
+    table = Table(np.full((4, 4), math.nan), np.full((4, 4), math.nan), reused=15)
+    shown.reused(plan, table, 16)
+    shown.started(2, dict)
     result: Any = CellResult(key="k", status="diverged", error="the loss became nan")
-    live.cell(plan, table, (3, 0), result)
-    live.closed()
+    shown.cell(plan, table, (3, 0), result)
+    shown.closed()
     assert "16 of 16 cells" in stream.getvalue()
     assert "diverged: k=10" in stream.getvalue()
     assert "the loss became nan" in stream.getvalue()

@@ -15,10 +15,11 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from spaces.factify import PAPER_ABLATION, PAPER_CLASSES, SPACE
-from trainables.engine import binding, loop, parts, seeding
+from trainables.engine import binding, hooks, loop, seeding
 from trainables.engine.inputs import FeatureInputs
 from trainables.engine.pair_layout import Layout
-from trainables.engine.stack_loop import StackCell, fit_stack
+from trainables.engine.stack_loop import fit_stack
+from trainables.engine.stack_training import StackCell
 from trainables.factify_fusion import Config, FusionNet, PairAttention, build, stack_key
 
 ROWS, CLASSES = 90, 5
@@ -196,13 +197,13 @@ def test_the_missing_vector_is_learned() -> None:
 
 
 def test_what_may_differ_within_a_stack() -> None:
-    key = parts.stack_key("factify_fusion", CONFIG)
+    key = hooks.stack_key("factify_fusion", CONFIG)
     for free in ({"smoothing": 0.3}, {"ema_decay": 0.0}, {"learning_rate": 1e-3}, {"epochs": 9}):
-        assert parts.stack_key("factify_fusion", replace(CONFIG, **free)) == key
+        assert hooks.stack_key("factify_fusion", replace(CONFIG, **free)) == key
     for shape in ({"heads": 8}, {"dropout": 0.5}, {"modalities": "text"}, {"attention": False}):
-        assert parts.stack_key("factify_fusion", replace(CONFIG, **shape)) != key
+        assert hooks.stack_key("factify_fusion", replace(CONFIG, **shape)) != key
     assert stack_key(replace(CONFIG, frozen=False)) is None
-    assert parts.stack_key("factify_fusion", replace(CONFIG, frozen=False)) is None
+    assert hooks.stack_key("factify_fusion", replace(CONFIG, frozen=False)) is None
 
 
 def test_the_space_is_section_5_1_and_table_2() -> None:

@@ -132,6 +132,7 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
         panel.set_yticks(range(len(shown)), names, fontsize=8)
         panel.set_title(name)
         panel.set_xlabel("mean score of the word for this class", fontsize=8)
+        panel.locator_params(axis="x", nbins=5)  # more would touch one another
         panel.tick_params(axis="x", labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[len(ranked) :]:

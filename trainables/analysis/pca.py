@@ -94,5 +94,6 @@ def _draw(panel: Panel, drawn: object, classes: int) -> None:
     drawn.locator_params(nbins=5)
     left_out = f", {beyond} points beyond" if beyond else ""
     drawn.set_xlabel(f"PC 1 ({shares[0]:.0%}){left_out}", fontsize=8)
+    drawn.locator_params(axis="x", nbins=5)  # more would touch one another
     drawn.set_ylabel(f"PC 2 ({shares[1]:.0%})", fontsize=8)
     drawn.tick_params(labelsize=7)

@@ -86,6 +86,13 @@ class Audit:
             "notes": list(self.notes),
         }
 
+    def alike(self) -> list[list[str]]:
+        """Classes whose names differ in capitals and signs only: one class, mistyped."""
+        groups: dict[str, list[str]] = {}
+        for name in self.classes:
+            groups.setdefault(re.sub(r"[\W_]+", "", name.casefold()) or name, []).append(name)
+        return [names for names in groups.values() if len(names) > 1]
+
     def lines(self) -> list[str]:
         """The findings as sentences, what is out of order after what is plain."""
         by_size = sorted(self.classes.items(), key=lambda item: -item[1])
@@ -96,6 +103,12 @@ class Audit:
             f"{self.rows:,} rows; classes: {shown}{more}",
             f"words in a row: median {median:,}, 95% up to {most:,}, longest {longest:,}",
         ]
+        for names in self.alike():
+            shown = " and ".join(repr(name) for name in names)
+            lines.append(
+                f"the classes {shown} are told apart although they are written alike: if they are "
+                "one class, write them as one"
+            )
         if self.parts:
             parts = ", ".join(f"{part} {count:,}" for part, count in self.parts.items())
             lines.append(f"official parts: {parts}; folds and held-out shares pool them")

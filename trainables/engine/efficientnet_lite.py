@@ -81,7 +81,7 @@ class _Block(nn.Module):
         self._expands, self._skips = expand != 1, stride == 1 and given == out
 
     def forward(self, given: Tensor) -> Tensor:
-        hidden = given
+        hidden: Tensor = given
         if self._expands:
             hidden = functional.relu6(self._bn0(self._expand_conv(hidden)))
         hidden = functional.relu6(self._bn1(self._depthwise_conv(hidden)))

@@ -76,11 +76,15 @@ def resolve_model(reference: str) -> str:
     return reference
 
 
+def is_alias(reference: str) -> bool:
+    """Whether a reference is one of the names in `trainables/encoders`."""
+    return reference.replace("-", "_") in registry.names(_PACKAGE)
+
+
 def _alias(reference: str) -> EncoderCard | None:
-    wanted = reference.replace("-", "_")
-    if wanted not in registry.names(_PACKAGE):
+    if not is_alias(reference):
         return None
-    card: EncoderCard = registry.load(_PACKAGE, wanted, "ENCODER")
+    card: EncoderCard = registry.load(_PACKAGE, reference, "ENCODER")
     return card
 
 

@@ -80,16 +80,11 @@ def _look(path: Path, digest: str) -> Look:
         with _opened(path) as image:
             width, height = image.size
             if min(width, height) < LEAST_SIDE:
-                return Look(
-                    fault="tiny", detail=f"{width} x {height} pixels", width=width, height=height
-                )
+                detail = f"{width} x {height} pixels"
+                return Look(fault="tiny", detail=detail, width=width, height=height)
             if width * height > MOST_PIXELS:
-                return Look(
-                    fault="huge",
-                    detail=f"{width:,} x {height:,} pixels",
-                    width=width,
-                    height=height,
-                )
+                detail = f"{width:,} x {height:,} pixels"
+                return Look(fault="huge", detail=detail, width=width, height=height)
             traits = _traits(image)
             image.load()
     except UnidentifiedImageError:

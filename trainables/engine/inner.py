@@ -6,7 +6,7 @@ and the predictions of the epoch that is best there are the cell's. Copies of a 
 
 The score is the accuracy per class, as in Fake News Classification with BERT (Malakhov, Patruno,
 Bocconi, MediaEval 2020), section 4: "We chose the epoch for our final model based on accuracy per
-class". There it was chosen on the rows that the paper then reports.
+class", of a validation set that is not described.
 """
 
 from __future__ import annotations

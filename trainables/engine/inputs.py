@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.engine import batches, seeding
+from trainables.engine.views import in_epoch
 
 Rows = npt.NDArray[np.int64]
 
@@ -54,6 +55,10 @@ class Inputs(Protocol):
         """What the module takes for some rows of each cell, int64 (cells, batch)."""
         ...
 
+    def views(self, rows: Rows, epoch: int) -> Any:
+        """The same for rows to train on: all their views in an epoch."""
+        ...
+
 
 class FeatureInputs:
     """Frozen features, float (rows, width)."""
@@ -86,6 +91,10 @@ class FeatureInputs:
     def at(self, rows: Rows) -> Tensor:
         """Features, (cells, batch, width)."""
         return self._features[torch.as_tensor(rows, device=self._features.device)]
+
+    def views(self, rows: Rows, epoch: int) -> Tensor:
+        """As `at`: frozen features have one view."""
+        return self.at(rows)
 
 
 class TokenInputs:
@@ -125,3 +134,7 @@ class TokenInputs:
         given = self._inputs.padded(rows)
         mask = given["attention_mask"].bool()
         return {**given, "attention_mask": mask[:, :, None, None]}
+
+    def views(self, rows: Rows, epoch: int) -> dict[str, Tensor]:
+        """The same with the views of the rows: each input (cells, views x batch, length, ...)."""
+        return self.at(in_epoch(rows, self._tokens.views, epoch))

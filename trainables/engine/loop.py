@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
 from transformers import (
     get_constant_schedule_with_warmup,
@@ -27,10 +28,11 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
-from trainables.engine import batches, seeding
+from trainables.engine import batches, seeding, shares
 from trainables.engine import checkpoint as checkpoints
 from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS, Choice
+from trainables.engine.read_out import Evaluation
 
 
 def _constant(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
@@ -80,7 +82,8 @@ class Fit:
         rows: Held-out rows, int64 (held_out,), ascending.
         probabilities: Their class probabilities, float32 (held_out, classes).
         epochs: Metrics after each epoch, in order.
-        facts: What to report beside the scores: which epoch counts, where one was chosen.
+        facts: What to report beside the scores: which epoch counts, where one was chosen; what a
+            read-out found.
     """
 
     rows: npt.NDArray[np.int64]
@@ -93,13 +96,15 @@ class Fit:
 class CellData:
     """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
 
-    Row numbers ascend; most cells have none that choose.
+    Row numbers ascend; most cells have none that choose. Where a read-out makes probabilities of
+    the module's outputs, the evaluation is its own for these rows.
     """
 
     tokens: batches.Tokens
     train: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int64]
     valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    evaluation: Evaluation | None = None
 
 
 class Training:
@@ -129,21 +134,32 @@ class Training:
         AcceleratorState._reset_state()
         precision = {"fp32": "no"}.get(settings.precision, settings.precision)
         self.accelerator = Accelerator(
-            mixed_precision=precision, gradient_accumulation_steps=accumulation
+            mixed_precision=precision,
+            gradient_accumulation_steps=accumulation,
+            # An encoder's own pooler gives nothing that a loss is made of.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
+        place = (self.accelerator.process_index, self.accelerator.num_processes)
+        self._alone = place[1] == 1
+        if not self._alone and accumulation > 1:
+            raise ValueError(f"{place[1]} processes share batches: accumulation must be 1.")
         self.settings, self.seed, self.data = settings, seed, data
-        part = -(-settings.batch_size // (accumulation * self.accelerator.num_processes))
-        train, self._order = batches.loader(data.tokens, data.train, part, seed)
+        part = -(-settings.batch_size // accumulation)
+        self.train, self._order = batches.loader(data.tokens, data.train, part, seed, place)
         scored = np.concatenate([data.held_out, data.valid])
-        held_out, _ = batches.loader(data.tokens, scored, 2 * part, None)
+        if data.evaluation is not None:
+            scored = data.evaluation.rows
+        self.held_out, _ = batches.loader(data.tokens, scored, 2 * part, None, place)
+        self.facts: Mapping[str, float] = {}
         if compiled:
             module.compile(dynamic=True)
         optimizer = torch.optim.AdamW(
             _groups(module, settings.weight_decay), lr=settings.learning_rate, fused=True
         )
-        self.module, self.optimizer, self.train, self.held_out = self.accelerator.prepare(
-            module, optimizer, train, held_out
-        )
+        self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
+        if self._alone:
+            # Processes deal batches out themselves: accelerate repeats rows of uneven ones.
+            self.train, self.held_out = self.accelerator.prepare(self.train, self.held_out)
         self.averages: Averages | None = None
         if ema_decay:
             own = list(self.accelerator.unwrap_model(self.module).parameters())
@@ -174,11 +190,10 @@ class Training:
         self.module.train()
         total = torch.zeros((), device=self.accelerator.device)
         count = 0
-        for count, batch in enumerate(self.train, start=1):
-            labels = batch.pop("labels")
-            batch.pop("rows")
+        for count, given in enumerate(self.train, start=1):
+            batch, labels, _ = self._placed(given)
             with self.accelerator.accumulate(self.module):
-                loss = self.module(batch, labels).loss
+                loss = shares.weighted(self.module(batch, labels).loss, len(labels))
                 self.accelerator.backward(loss)
                 if self.accelerator.sync_gradients and self.settings.clip_norm:
                     self.accelerator.clip_grad_norm_(
@@ -191,7 +206,8 @@ class Training:
                         self.averages.update()
                 self.optimizer.zero_grad()
             total += loss.detach()
-            if count % _STEPS_BETWEEN_LOOKS == 0 and not torch.isfinite(total):
+            # The processes leave together or not at all: gradients are all of theirs.
+            if count % _STEPS_BETWEEN_LOOKS == 0 and not self._finite(total):
                 break
             if count == most_steps:
                 break
@@ -200,14 +216,23 @@ class Training:
             raise DivergedError(f"the training loss became {mean} in epoch {number + 1}")
         return mean
 
+    def _placed(
+        self, batch: dict[str, torch.Tensor]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Inputs, labels and row numbers of a batch, on the device."""
+        given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        labels, rows = given.pop("labels"), given.pop("rows")
+        return given, labels, rows
+
+    def _finite(self, total: torch.Tensor) -> bool:
+        return bool(torch.isfinite(self.accelerator.reduce(total, "sum")))
+
     def largest_loss(self) -> torch.Tensor:
         """The loss of the longest rows that could make a batch, to see what it takes."""
         tokens, rows = self.data.tokens, self.data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
-        batch = batches.Collator(tokens)(longest.tolist())
-        given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
-        labels = given.pop("labels")
-        del given["rows"]
+        batch = batches.Collator(tokens, self._order)(longest.tolist())
+        given, labels, _ = self._placed(batch)
         self.module.train()
         loss: torch.Tensor = self.module(given, labels).loss
         return loss
@@ -230,6 +255,8 @@ class Training:
     def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Rows that are scored, ascending, and their probabilities, (rows, classes).
 
+        What a read-out has to report is in `facts` then.
+
         Raises:
             DivergedError: if a logit is not finite.
         """
@@ -241,18 +268,28 @@ class Training:
     def _predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         self.module.eval()
         rows, logits = [], []
-        for batch in self.held_out:
-            labels, numbers = batch.pop("labels"), batch.pop("rows")
+        for given in self.held_out:
+            batch, labels, numbers = self._placed(given)
             output = self.module(batch, labels)
-            # Without the rows that pad the last batch when several processes share it.
-            numbers, given = self.accelerator.gather_for_metrics((numbers, output.logits))
             rows.append(numbers.cpu())
-            logits.append(given.float().cpu())
-        numbers, scores = torch.cat(rows).numpy(), torch.cat(logits)
+            logits.append(output.logits.float().cpu())
+        if not self._alone:
+            found = gather_object([(torch.cat(rows), torch.cat(logits))])
+            rows, logits = [part[0] for part in found], [part[1] for part in found]
+        ids: npt.NDArray[np.int64] = torch.cat(rows).numpy()
+        scores = torch.cat(logits)
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")
-        order = np.argsort(numbers)
-        return numbers[order], torch.softmax(scores, dim=-1).numpy()[order]
+        order = np.argsort(ids)
+        if not self._alone:  # a batch too small to be shared was scored by all
+            _, order = np.unique(ids, return_index=True)
+        evaluation = self.data.evaluation
+        if evaluation is None:
+            return ids[order], torch.softmax(scores, dim=-1).numpy()[order]
+        reading = evaluation.read(scores.numpy()[order])
+        self.facts = reading.facts
+        ascending = np.argsort(evaluation.scored)
+        return evaluation.scored[ascending], reading.probabilities[ascending]
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -287,8 +324,9 @@ def fit(
         began = time.perf_counter()
         loss = training.epoch(number)
         probabilities, chosen = training.scored(number + 1)
-        scores = score(held_out, probabilities)
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores, **chosen}
+        scores = {**score(held_out, probabilities), **chosen, **training.facts}
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores}
         done.append({**metrics, "seconds": time.perf_counter() - began})
         checkpoints.save(training, checkpoint, done)
-    return Fit(held_out, training.choice.probabilities, done, training.choice.facts)
+    facts = {**training.choice.facts, **training.facts}
+    return Fit(held_out, training.choice.probabilities, done, facts)

@@ -1,28 +1,14 @@
 """What a cell is trained from: its module, its inputs and its rows.
 
 A trainable gives `build(config, base, classes)`. Its base is the encoder (or its top blocks), the
-features' width for heads, and a `material.Material` where it says LEARNS_FROM_ROWS = True. It may
-give more, each a function of its Config:
-
-    stack_key(config)         the Config with all that may differ within a stack set to one value:
-                              equal for cells that can train as one batched model; without it they
-                              train one after another
-    representation(config)    frozen features: its cells are heads on these; None for a config
-                              that trains what makes the features, too
-    tokens(config, data, model), base(config, data, model)
-                              what such a cell is fed, and what its module is built on, where that
-                              is not texts' tokens and the model's encoder
-    check_data(config, data)  refuses data that a config cannot be trained on
-    ema_decay(config)         decay of the weights' moving average that is scored; without: none
-    trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
-    inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
-    metadata(config)          what is made of the data's metadata; None: they are left out
+features' width for heads, and a `material.Material` where it says LEARNS_FROM_ROWS = True. What
+else it may give is in `hooks.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +23,7 @@ from trainables.engine import (
     encoder,
     features,
     folds,
+    hooks,
     inner,
     loop,
     material,
@@ -45,77 +32,16 @@ from trainables.engine import (
     registry,
     representation,
     seeding,
+    views,
     vocabulary,
 )
 from trainables.engine.contract import Cell, CellResult, Scalar, Task
 from trainables.engine.inputs import FeatureInputs, Inputs, TokenInputs
-from trainables.engine.stack_loop import StackCell
+from trainables.engine.read_out import Evaluation, ReadOut
+from trainables.engine.stack_training import StackCell
 from trainables.engine.textdata import TextData
 
 Rows = npt.NDArray[np.int64]
-
-
-def trains_heads(trainable: str, config: Any = None) -> bool:
-    """Whether a trainable's cells, or those of one Config of it, are heads on frozen features."""
-    if not registry.defines("trainables", trainable, "representation"):
-        return False
-    if config is None:
-        return True
-    return registry.load("trainables", trainable, "representation")(config) is not None
-
-
-def stack_key(trainable: str, config: Any) -> Hashable | None:
-    """Equal for cells that may share a stack; None for cells that train alone."""
-    if not registry.defines("trainables", trainable, "stack_key"):
-        return None
-    given = registry.load("trainables", trainable, "stack_key")(config)
-    if given is None:
-        return None
-    # What the loop has a vector for, whatever the trainable.
-    key: Hashable = dataclasses.replace(
-        given, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
-    )
-    return key
-
-
-def trained_blocks(task: Task, config: Any) -> int | None:
-    """How many of the encoder's blocks are trained, where some are frozen.
-
-    Raises:
-        ValueError: if the encoder has fewer.
-    """
-    if not registry.defines("trainables", task.trainable, "trainable_blocks"):
-        return None
-    wanted: int | None = registry.load("trainables", task.trainable, "trainable_blocks")(config)
-    if wanted is None:
-        return None
-    has = len(prefix.blocks(encoder.load_encoder(task.model)))
-    if wanted > has:
-        raise ValueError(
-            f"trainable_blocks must be at most {has}, the blocks of model {task.model!r}, got "
-            f"{wanted}."
-        )
-    return wanted if wanted < has else None
-
-
-def _asked(task: Task, hook: str, config: Any) -> Any:
-    """What a trainable's hook says of a config; None where it has no such hook."""
-    if not registry.defines("trainables", task.trainable, hook):
-        return None
-    return registry.load("trainables", task.trainable, hook)(config)
-
-
-def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
-    """Refuse configs that the model cannot be trained by, before anything is.
-
-    Raises:
-        ValueError: naming the value and what is allowed.
-    """
-    if registry.defines("trainables", task.trainable, "trainable_blocks"):
-        bound = (binding.bind(task.trainable, config) for config in configs)
-        read = registry.load("trainables", task.trainable, "trainable_blocks")
-        for config in {read(config): config for config in bound}.values():
-            trained_blocks(task, config)
 
 
 def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar]]) -> None:
@@ -129,16 +55,41 @@ def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar
         own = registry.load("trainables", task.trainable, "check_data")
         for config in configs:
             own(binding.bind(task.trainable, config), data)
-    hooks = ("inner_share", "metadata")
-    if not any(registry.defines("trainables", task.trainable, hook) for hook in hooks):
+    names = ("inner_share", "metadata", "views")
+    if not any(registry.defines("trainables", task.trainable, name) for name in names):
         return
-    bound = (binding.bind(task.trainable, config) for config in configs)
-    told = {tuple(_asked(task, hook, config) for hook in hooks) for config in bound}
-    for share, kind in told:
+    bound = [binding.bind(task.trainable, config) for config in configs]
+    told = {tuple(hooks.asked(task, name, config) for name in names): config for config in bound}
+    for (share, kind, seen), config in told.items():
         # Too few texts of a class are too few for every seed and fold.
         inner.apart(data, task.split, 0, 0, share or 0.0)
         if kind is not None:
             metadata_inputs.table(data, kind)
+        if seen is not None:
+            corpus(task, data, config)
+
+
+def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
+    """The texts that a cell's encoder is fed: the data's own, and what views and read-outs want.
+
+    Raises:
+        DataError: if the data have no such views.
+    """
+    wanted: tuple[views.View, ...] = hooks.asked(task, "views", config) or (views.View(),)
+    reader: ReadOut | None = hooks.asked(task, "read_out", config)
+    mask = encoder.load_tokenizer(task.model).mask_token
+    return views.corpus(data, wanted, mask, () if reader is None else reader.texts)
+
+
+def _evaluation(
+    task: Task, data: TextData, config: Any, train: Rows, scored: Rows
+) -> Evaluation | None:
+    """What makes probabilities of a cell's outputs; None where they are logits."""
+    reader: ReadOut | None = hooks.asked(task, "read_out", config)
+    if reader is None:
+        return None
+    fed = corpus(task, data, config)
+    return Evaluation(reader, train, scored, fed.further, fed.data.labels, len(data.label_names))
 
 
 def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
@@ -148,11 +99,13 @@ def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
             config, data, task.model
         )
         return own
-    trained, kind = trained_blocks(task, config), _asked(task, "metadata", config)
+    fed, trained = corpus(task, data, config), hooks.trained_blocks(task, config)
+    kind = hooks.asked(task, "metadata", config)
     if trained is not None:
-        given = prefix.tokens(data, task.model, config.max_length, config.precision, trained)
+        given = prefix.tokens(fed.data, task.model, config.max_length, config.precision, trained)
     else:
-        given = batches.tokenised(data, task.model, config.max_length)
+        given = batches.tokenised(fed.data, task.model, config.max_length)
+    given = dataclasses.replace(given, views=fed.offsets)
     if kind is None:
         return given
     values = metadata_inputs.table(data, kind)
@@ -167,7 +120,7 @@ class StackData:
         cells: Its cells. Their rows count through the tables of features one after another, where
             cells have tables of their own: modulo the rows of the data they are the data's.
         inputs: All rows.
-        labels: Class ids of the same rows.
+        labels: Class ids of the same rows; of texts that only a read-out wants, 0.
         facts: What to report with each cell.
     """
 
@@ -187,8 +140,9 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
     """
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
-    if not trains_heads(task.trainable, config):
-        return StackData(cells, TokenInputs(tokens(task, data, config)), data.labels, {})
+    if not hooks.trains_heads(task.trainable, config):
+        given = tokens(task, data, config)
+        return StackData(cells, TokenInputs(given), given.labels, {})
     wanted = registry.load("trainables", task.trainable, "representation")(config)
     blocks = [(cell.seed, cell.fold) for cell, _ in members]
     tables = features.tables(data, task.model, wanted, task.split, blocks)
@@ -244,20 +198,20 @@ def module(
     """
     build = registry.load("trainables", task.trainable, "build")
     base: Any
-    if trains_heads(task.trainable, config):
+    if hooks.trains_heads(task.trainable, config):
         wanted = registry.load("trainables", task.trainable, "representation")(config)
         base = features.base(data, task.model, wanted)
     elif registry.defines("trainables", task.trainable, "base"):
         base = registry.load("trainables", task.trainable, "base")(config, data, task.model)
     else:
-        network, trained = encoder.load_encoder(task.model), trained_blocks(task, config)
+        network, trained = encoder.load_encoder(task.model), hooks.trained_blocks(task, config)
         if trained is not None:
             base = prefix.top(network, trained)
         else:
             base = vocabulary.restricted(network, tokens(task, data, config).vocabulary)
         if registry.defines("trainables", task.trainable, "LEARNS_FROM_ROWS"):
             chosen = np.arange(len(data)) if trained_on is None else trained_on
-            kind = _asked(task, "metadata", config)
+            kind = hooks.asked(task, "metadata", config)
             base = material.gather(data, task.model, base, kind, chosen)
     with seeding.drawing_from(seed, "init"):
         built: nn.Module = build(config, base, len(data.label_names))
@@ -271,7 +225,7 @@ def rows(task: Task, data: TextData, cell: Cell) -> tuple[Rows, Rows]:
 
 def used_rows(task: Task, data: TextData, cell: Cell, config: Any) -> tuple[Rows, Rows, Rows]:
     """Rows that a cell is trained on, held out, and that choose its epoch, all ascending."""
-    share = _asked(task, "inner_share", config) or 0.0
+    share = hooks.asked(task, "inner_share", config) or 0.0
     return inner.apart(data, task.split, cell.seed, cell.fold, share)
 
 
@@ -279,8 +233,9 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
     """A cell as a stack takes it."""
     train, held_out, valid = used_rows(task, data, cell, config)
     built = module(task, data, config, cell.seed, train)
-    decay = _asked(task, "ema_decay", config) or 0.0
-    return StackCell(built, config, cell.seed, train, held_out, valid, decay)
+    read = _evaluation(task, data, config, train, np.concatenate([held_out, valid]))
+    decay = hooks.asked(task, "ema_decay", config) or 0.0
+    return StackCell(built, config, cell.seed, train, held_out, valid, read, decay)
 
 
 def alone(
@@ -295,12 +250,18 @@ def alone(
     train, held_out, valid = used_rows(task, data, cell, config)
     return loop.Training(
         module(task, data, config, cell.seed, train),
-        loop.CellData(tokens(task, data, config), train, held_out, valid),
+        loop.CellData(
+            tokens(task, data, config),
+            train,
+            held_out,
+            valid,
+            _evaluation(task, data, config, train, np.concatenate([held_out, valid])),
+        ),
         config,
         cell.seed,
         accumulation,
         compiled,
-        _asked(task, "ema_decay", config) or 0.0,
+        hooks.asked(task, "ema_decay", config) or 0.0,
     )
 
 

@@ -15,17 +15,15 @@ from torch import Tensor
 
 from trainables.analysis.cam import LinearLayer
 from trainables.engine import (
-    batches,
     binding,
-    encoder,
     features,
+    finished,
+    hooks,
     loop,
     pooled_encoder,
-    prefix,
     registry,
     representation,
-    stack_loop,
-    vocabulary,
+    stack_training,
 )
 from trainables.engine import parts as cell_parts
 from trainables.engine.contract import Scalar, Task
@@ -83,10 +81,9 @@ def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -
     fault = map_fault(task.trainable, config)
     if fault is not None:
         raise NoMapError(fault)
-    bound = binding.bind(task.trainable, config)
-    if cell_parts.trains_heads(task.trainable):
-        return _head(task, data, bound, seed)
-    return _fine_tuned(task, data, bound, seed)
+    if hooks.trains_heads(task.trainable):
+        return _head(task, data, binding.bind(task.trainable, config), seed)
+    return _fine_tuned(task, data, config, seed)
 
 
 def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
@@ -109,8 +106,8 @@ def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
             return found
 
     module = cell_parts.module(task, data, config, seed)
-    cell = stack_loop.StackCell(module, config, seed, rows, rows[:_SCORED])
-    training = stack_loop.StackTraining([cell], FeatureInputs(values), data.labels)
+    cell = stack_training.StackCell(module, config, seed, rows, rows[:_SCORED])
+    training = stack_training.StackTraining([cell], FeatureInputs(values), data.labels)
     for number in range(config.epochs):
         if not np.isfinite(training.epoch(number)).all():
             raise loop.DivergedError(f"the refit of {config} diverged in epoch {number + 1}")
@@ -118,51 +115,21 @@ def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
     return Reader(_layer(state["classifier.weight"], state["classifier.bias"]), parts)
 
 
-def _fine_tuned(task: Task, data: TextData, config: Any, seed: int) -> Reader:
-    tokens = cell_parts.tokens(task, data, config)
-    module = cell_parts.module(task, data, config, seed)
-    rows = np.arange(len(data))
-    cell = loop.CellData(tokens, rows, rows[:_SCORED])
-    training = loop.Training(module, cell, config, seed, accumulation=1)
-    loop.fit(training, lambda _rows, _probabilities: {})
-    device = next(module.parameters()).device
-    hidden = _whole(task, config, module, tokens)
-    module.to(device).eval()
-
-    def parts(texts: Sequence[str]) -> Iterator[Parts]:
-        tokenizer = encoder.load_tokenizer(task.model)
-        return pooled_encoder.token_parts(texts, tokenizer, config.max_length, hidden)
-
-    classifier: Any = module.classifier
-    return Reader(_layer(classifier.weight, classifier.bias), parts)
-
-
-def _whole(
-    task: Task, config: Any, module: Any, tokens: batches.Tokens
-) -> Callable[[dict[str, Tensor]], Tensor]:
-    """The trained encoder from tokens on, for texts whose words the data need not hold."""
-    original = encoder.load_encoder(task.model)
-    trained = cell_parts.trained_blocks(task, config)
-    device = next(module.parameters()).device
-    upper = module.encoder
-    lower: Any = None
-    if trained is None:
-        vocabulary.put_back(upper, original, tokens.vocabulary)
-    else:
-        every = np.arange(original.config.vocab_size)
-        lower = prefix.below(original, trained, every).to(device).eval()
+def _fine_tuned(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:
+    found = finished.train(task, data, config, seed)
+    network: Any = found.encoder.eval()
+    device = next(network.parameters()).device
 
     def hidden(inputs: dict[str, Tensor]) -> Tensor:
-        given = {key: value.to(device) for key, value in inputs.items()}
-        if lower is not None:
-            mask = given["attention_mask"]
-            states = lower(**given).last_hidden_state
-            states = states.masked_fill(~mask.bool().unsqueeze(-1), 0.0)
-            given = {"inputs_embeds": states, "attention_mask": mask}
-        output: Tensor = upper(**given).last_hidden_state
+        given = {name: value.to(device) for name, value in inputs.items()}
+        output: Tensor = network(**given).last_hidden_state
         return output
 
-    return hidden
+    def parts(texts: Sequence[str]) -> Iterator[Parts]:
+        return pooled_encoder.token_parts(texts, found.tokenizer, found.max_length, hidden)
+
+    classifier: Any = found.head
+    return Reader(_layer(classifier.weight, classifier.bias), parts)
 
 
 def _layer(weight: Tensor, bias: Tensor) -> LinearLayer:

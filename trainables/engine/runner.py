@@ -21,10 +21,12 @@ from trainables.engine import (
     checkpoint,
     cost,
     encoder,
+    hooks,
     loop,
     named_files,
     parts,
     scoring,
+    shares,
     sizing,
     stacks,
 )
@@ -63,6 +65,15 @@ def _checked_data(task: Task) -> TextData:
     return data
 
 
+def check(task: Task) -> None:
+    """Read data and weights as `train_stack` would; train nothing.
+
+    Raises:
+        ValueError: if they are not the planned ones, or cannot be read.
+    """
+    _checked_data(task)
+
+
 def train_stack(
     task: Task,
     cells: Sequence[Cell],
@@ -99,14 +110,14 @@ def train_stack(
     if threads is not None:
         torch.set_num_threads(threads)
     data = _checked_data(task)
-    if not parts.trains_heads(task.trainable):
+    if not hooks.trains_heads(task.trainable):
         encoder.load_encoder(task.model)
     # What is loaded by now stays: a collection after each cell need not look at it again.
     gc.collect()
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
-        heads = parts.trains_heads(task.trainable, group[0][1])
+        heads = hooks.trains_heads(task.trainable, group[0][1])
         found = _size(task, data, group, stack)
         if found is not None and not heads:
             best = max(best or 1, found)
@@ -155,6 +166,8 @@ def _train_alone(
     except loop.DivergedError as error:
         result = CellResult(key=cell.key, status="diverged", error=str(error))
     except Exception as error:  # whatever a trainable does, its neighbours go on
+        if shares.processes() > 1:
+            raise  # the others wait for this process, and would for ever
         result = parts.failed(cell, error)
     # A cell's module, optimizer and accelerator refer to one another: without a collection they
     # would lie in memory beside the next cell's.

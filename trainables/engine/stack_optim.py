@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,24 @@ _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 LEAST_APART = 2**18
 # Weights that are stepped together: a pass over them finds what the pass before it left in cache.
 _VALUES_AT_ONCE = 2**18
+
+
+def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) -> Tensor:
+    """What a schedule makes of the peak learning rate: linear warm-up, then decay to 0.
+
+    Args:
+        schedule: "linear" or "cosine" decay, or "constant" for none.
+        step: Steps taken, (cells,).
+        steps: Steps in all, (cells,).
+        warmup: Steps of warm-up, (cells,).
+    """
+    rising = step / warmup.clamp(min=1)
+    done = ((step - warmup) / (steps - warmup).clamp(min=1)).clamp(0, 1)
+    if schedule == "constant":
+        falling = torch.ones_like(done)
+    else:
+        falling = 1 - done if schedule == "linear" else 0.5 * (1 + torch.cos(math.pi * done))
+    return torch.where(step < warmup, rising, falling)
 
 
 class StackedAdamW(torch.optim.Optimizer):

@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 from accelerate.utils.memory import should_reduce_batch_size
 
-from trainables.engine import binding, cost, loop, parts, scoring, sizing, stack_loop
+from trainables.engine import (
+    binding,
+    cost,
+    hooks,
+    loop,
+    parts,
+    scoring,
+    sizing,
+    stack_loop,
+    stack_training,
+)
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.epoch_scores import few_scores
 from trainables.engine.textdata import TextData
@@ -39,7 +49,7 @@ def grouped(
         except ValueError as error:
             report(parts.failed(cell, error))
             continue
-        key = parts.stack_key(task.trainable, config)
+        key = hooks.stack_key(task.trainable, config)
         groups.setdefault(("alone", number) if key is None else key, []).append((cell, config))
     return list(groups.values())
 
@@ -57,11 +67,11 @@ def size(
             for so long that a probe is a small part of it.
     """
     _, config = members[0]
-    if parts.trains_heads(task.trainable, config):
+    if hooks.trains_heads(task.trainable, config):
         return len(members) if wanted == "auto" else wanted
     if wanted != "auto":
         return 1 if config.precision == "fp16" else min(wanted, sizing.most())
-    if config.precision == "fp16" or parts.stack_key(task.trainable, config) is None:
+    if config.precision == "fp16" or hooks.stack_key(task.trainable, config) is None:
         return 1
     steps = _steps_per_epoch(task, data, members[0])
     due = sizing.due(_kind(task, config), steps * sum(one.epochs for _, one in members))
@@ -84,7 +94,7 @@ def _steps_per_epoch(task: Task, data: TextData, member: Member) -> int:
 
 def _kind(task: Task, config: Any) -> Hashable:
     """Equal for cells of one cost."""
-    shape = parts.stack_key(task.trainable, config)
+    shape = hooks.stack_key(task.trainable, config)
     return (task.trainable, task.data_fingerprint, task.model_fingerprint, shape)
 
 
@@ -93,7 +103,7 @@ def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
     cell, config = member
 
     def seconds(many: int) -> float:
-        training: stack_loop.StackTraining | loop.Training
+        training: stack_training.StackTraining | loop.Training
         if many == 1:
             training = parts.alone(task, data, cell, config)
         else:
@@ -107,13 +117,13 @@ def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
     return sizing.pick(_kind(task, config), seconds, fits)
 
 
-def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_loop.StackTraining:
+def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_training.StackTraining:
     """The training of a stack of copies of a cell."""
     stack = parts.stack(task, data, [member] * many)
-    return stack_loop.StackTraining(stack.cells, stack.inputs, stack.labels)
+    return stack_training.StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
-def _seconds_per_step(training: stack_loop.StackTraining | loop.Training, steps: int) -> float:
+def _seconds_per_step(training: stack_training.StackTraining | loop.Training, steps: int) -> float:
     """Of a few steps, after one that pays for what later ones reuse."""
     training.epoch(0, most_steps=1)
     began = time.perf_counter()
@@ -136,7 +146,7 @@ def train(
         data: Its data.
         members: Cells that may share a stack.
         report: Called with each result.
-        compiled: See `stack_loop.StackTraining`.
+        compiled: See `stack_training.StackTraining`.
 
     Returns:
         The cells for which the memory was too small; empty in most cases.
@@ -180,6 +190,7 @@ def _train(
             **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
             **fit.facts,
             **stack.facts,
+            **fit.facts,
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
             "peak_memory_mib": cost.peak_mib(),
@@ -217,8 +228,8 @@ def measure(
         cells: How many like this one there are to train, or None for many.
     """
     config = binding.bind(task.trainable, cell.config)
-    heads = parts.trains_heads(task.trainable, config)
-    stacks = parts.stack_key(task.trainable, config) is not None and config.precision != "fp16"
+    heads = hooks.trains_heads(task.trainable, config)
+    stacks = hooks.stack_key(task.trainable, config) is not None and config.precision != "fp16"
     many = 1
     if heads:
         many = _HEADS_MEASURED
@@ -227,7 +238,7 @@ def measure(
     elif stacks and _worth_a_probe(task, data, (cell, config), cells):
         many = _probed(task, data, (cell, config)).cells
     began = time.perf_counter()
-    training: stack_loop.StackTraining | loop.Training
+    training: stack_training.StackTraining | loop.Training
     if many == 1:
         training = parts.alone(task, data, cell, config)
     else:

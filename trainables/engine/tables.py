@@ -7,6 +7,7 @@ as they stand in the file, or with the number of their line.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from trainables.engine.textdata import DataError
+
+_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon"}
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,13 @@ def _decoded(path: Path) -> str:
 
 
 def _csv(path: Path, wanted: Collection[str]) -> Table:
+    """Comma-separated values; semicolons, as spreadsheets of many countries write them, too."""
     text = _decoded(path)
-    return _from_lines(path, ",", _quoted(path, text, ","), wanted)
+    header = text.lstrip().split("\n", 1)[0]
+    if "," in header or ";" not in header:
+        return _from_lines(path, ",", _quoted(path, text, ","), wanted)
+    table = _from_lines(path, ";", _quoted(path, text, ";"), wanted)
+    return dataclasses.replace(table, notes=("read as separated by semicolons", *table.notes))
 
 
 def _tsv(path: Path, wanted: Collection[str]) -> Table:
@@ -182,7 +190,7 @@ def _from_lines(
         raise DataError(
             f"{path}: the header has {len(names)} columns, but {len(ragged):,} of {len(body):,} "
             f"rows have another number of fields ({shown}). Put fields that hold a "
-            f"{'tab' if delimiter == chr(9) else 'comma'} in double quotes."
+            f"{_NAMES[delimiter]} in double quotes."
         )
     keep = [place for place, name in enumerate(names) if name in wanted]
     twice = sorted({names[place] for place in keep if names.count(names[place]) > 1})

@@ -82,6 +82,19 @@ def test_fixing_an_axis_ends_its_search() -> None:
     assert fixed.complete(fixed.point(0))["k"] == 50
 
 
+def test_starting_values_of_references_give_way_to_what_is_fixed() -> None:
+    space = replace(SPACE, yielding=("scale", "pooling", "beta"))
+    fixed = space.fix({"scale": 2.0, "pooling": "max", "beta": 0.7})
+    # beta = 1 switches others off: it is what makes the reference, and stays.
+    assert dict(fixed.references["plain"]) == {"beta": 1.0}
+    assert dict(fixed.references["off-grid"]) == {"k": 10}
+    complete = fixed.complete(fixed.references["off-grid"])
+    assert (complete["scale"], complete["pooling"], complete["beta"]) == (2.0, "max", 0.7)
+    assert Space.from_json(json.loads(json.dumps(fixed.to_json()))) == fixed
+    with pytest.raises(SpaceError, match="yielding must name axes or fixed values, got 'rates'"):
+        replace(SPACE, yielding=("rates",))
+
+
 def test_references_keep_their_own_values_when_axes_are_fixed() -> None:
     fixed = SPACE.fix({"beta": 0.5, "k": 100})
     assert fixed.complete(fixed.references["plain"])["beta"] == 1.0

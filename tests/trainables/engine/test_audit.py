@@ -98,3 +98,16 @@ def test_ten_thousand_rows_take_less_than_three_seconds() -> None:
     audit(data)
     # Measured 0.3 s; the limit is that of the plan command.
     assert time.perf_counter() - start < 3
+
+
+def test_classes_that_are_written_alike_are_named() -> None:
+    data = assemble(
+        name="d",
+        texts=[f"text {number}" for number in range(6)],
+        texts_b=None,
+        labels=np.array([0, 1, 2, 0, 1, 2]),
+        label_names=["Negative", "negative ", "positive"],
+        official=None,
+    )
+    (line,) = [line for line in audit(data).lines() if "written alike" in line]
+    assert "'Negative' and 'negative '" in line

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from spaces.linear_grid import SPACE as LINEAR
 from spaces.projection import SPACE as PROJECTION
-from trainables.engine import features, folds, parts, runner, scoring
+from trainables.engine import features, folds, hooks, runner, scoring
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.encoder import model_fingerprint
@@ -126,5 +126,5 @@ def test_linear_evaluation_comes_to_logistic_regression(task: Task) -> None:
 
 
 def test_which_trainables_train_heads() -> None:
-    assert parts.trains_heads("projection")
-    assert not parts.trains_heads("triple_entropy")
+    assert hooks.trains_heads("projection")
+    assert not hooks.trains_heads("triple_entropy")

@@ -22,7 +22,7 @@ from transformers import (
     RobertaModel,
 )
 
-from trainables.engine import batches, encoder, parts, prefix, runner
+from trainables.engine import batches, encoder, hooks, prefix, runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.encoder import model_fingerprint
@@ -170,7 +170,7 @@ def test_cells_on_kept_states_share_a_stack(task: Task, precision: str) -> None:
 
 def test_more_blocks_than_there_are_are_refused_before_training(task: Task) -> None:
     with pytest.raises(ValueError, match=r"trainable_blocks must be at most 2, .*got 5"):
-        parts.check(task, [cell().config, cell(trainable_blocks=5).config])
+        hooks.check(task, [cell().config, cell(trainable_blocks=5).config])
     with pytest.raises(ValueError, match="trainable_blocks at least 1"):
-        parts.check(task, [cell(trainable_blocks=0).config])
-    parts.check(replace(task, trainable="projection"), [])
+        hooks.check(task, [cell(trainable_blocks=0).config])
+    hooks.check(replace(task, trainable="projection"), [])

@@ -11,7 +11,7 @@ from trainables.engine.scoring import class_keys, score
 def test_the_names_are_these() -> None:
     found = score(np.array([0, 1, 1]), np.eye(2)[[0, 1, 0]], ["no", "yes"])
     assert sorted(found) == [
-        "accuracy", "class_accuracy", "f1_no", "f1_yes", "loss", "macro_f1", "matthews",
+        "accuracy", "class_accuracy", "entropy", "f1_no", "f1_yes", "loss", "macro_f1", "matthews",
         "weighted_f1",
     ]  # fmt: skip
     assert found["accuracy"] == pytest.approx(2 / 3)

@@ -16,8 +16,9 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 from trainables.engine import loop, seeding
 from trainables.engine.inputs import FeatureInputs
 from trainables.engine.stack import StackedModule
-from trainables.engine.stack_loop import StackCell, fit_stack, schedule_factor
-from trainables.engine.stack_optim import StackedAdamW, clip_gradients
+from trainables.engine.stack_loop import fit_stack
+from trainables.engine.stack_optim import StackedAdamW, clip_gradients, schedule_factor
+from trainables.engine.stack_training import StackCell
 from trainables.projection import Config, build
 
 ROWS, WIDTH, CLASSES = 90, 7, 3

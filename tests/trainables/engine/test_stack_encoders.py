@@ -23,7 +23,8 @@ from transformers import (
 from trainables.engine import batches, loop, seeding
 from trainables.engine.inputs import TokenInputs
 from trainables.engine.ragged import Column, Ragged
-from trainables.engine.stack_loop import StackCell, fit_stack
+from trainables.engine.stack_loop import fit_stack
+from trainables.engine.stack_training import StackCell
 from trainables.triple_entropy import Config, build
 
 SMALL = {"vocab_size": 24, "max_position_embeddings": 24, "pad_token_id": 0}

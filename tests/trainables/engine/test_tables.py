@@ -136,4 +136,12 @@ def test_an_empty_parquet_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_header_with_another_delimiter_is_pointed_out(tmp_path: Path) -> None:
-    assert "separated by ';'" in read(tmp_path, "a.csv", "text;label\na;b\n").hint
+    assert "separated by '|'" in read(tmp_path, "a.csv", "text|label\na|b\n").hint
+
+
+def test_semicolons_are_read_where_the_header_has_no_comma(tmp_path: Path) -> None:
+    path = tmp_path / "excel.csv"
+    path.write_text('text;label\n"a; b, c";x\nplain, with a comma;y\n')
+    table = read_table(path, ["text", "label"])
+    assert table.columns == {"text": ["a; b, c", "plain, with a comma"], "label": ["x", "y"]}
+    assert table.notes == ("read as separated by semicolons",)

@@ -81,5 +81,6 @@ def test_one_predicted_class_has_no_correlation() -> None:
 
 def test_the_files_are_the_metrics() -> None:
     assert registry.names("trainables.metrics") == (
-        "accuracy", "class_accuracy", "f1", "loss", "macro_f1", "matthews", "weighted_f1",
+        "accuracy", "class_accuracy", "entropy", "f1", "loss", "macro_f1", "matthews",
+        "weighted_f1",
     )  # fmt: skip

@@ -1,0 +1,260 @@
+"""A sweep's winner as a model to be used: trained on all data, saved, registered, asked.
+
+A sweep keeps scores and predictions, no models: twenty cells of a winner are twenty models, each of
+a part of the data. `promote` trains the config once more on all rows, with the first seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search import model_card
+from search.explanation import checked_data
+from search.mlflow_models import Registered, crown, load, register, versions
+from search.plan import Plan
+from search.spec import InputError, SweepError
+from search.sweep import Outcome
+from search.sweep import load as load_sweep
+from search.tracking_uri import LedgerError
+from trainables.engine import finished, saved_model
+from trainables.engine.clean import clean_text
+from trainables.engine.loop import DivergedError
+from trainables.engine.tables import Table, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CARD = "README.md"
+_EXAMPLES = 2  # rows of the input example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """A promoted model.
+
+    Attributes:
+        registered: Its version in MLflow's registry.
+        folder: Its Hugging Face folder.
+        stock: Whether transformers' own class holds it; else it is loaded with trust_remote_code.
+        config: The config's label.
+    """
+
+    registered: Registered
+    folder: Path
+    stock: bool
+    config: str
+
+
+def promote(
+    tracking_uri: str,
+    experiment: str,
+    sweep: str,
+    *,
+    rank: int = 1,
+    folder: Path | None = None,
+    name: str | None = None,
+    move_alias: bool = True,
+) -> Champion:
+    """Train a config of a sweep on all its data, save it, register it, and make it the champion.
+
+    Args:
+        tracking_uri: Where the ledger is.
+        experiment: Its name.
+        sweep: Name, MLflow run id, or `latest`.
+        rank: Which config of the leaderboard; 1 is the winner.
+        folder: Of the Hugging Face model; champion-SWEEP without one.
+        name: Of the registered model; the sweep's without one. Further sweeps of one name give
+            further versions of one model.
+        move_alias: Give the new version the alias `champion`.
+
+    Raises:
+        InputError: if there is no such sweep or config, its data or model changed, or the config
+            has no network from texts to classes.
+        SweepError: if training diverges.
+    """
+    record, outcome = load_sweep(tracking_uri, experiment, sweep)
+    plan, config = outcome.plan, _chosen(outcome, rank)
+    data = checked_data(plan)
+    folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
+    try:
+        found = finished.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
+    except DivergedError as error:
+        raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
+    saved_model.save(found, folder)
+    stock = saved_model.is_stock(found)
+    card = model_card.write(outcome, config, data, record.id, stock=stock)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    columns = {"text": data.texts[:_EXAMPLES]}
+    if data.texts_b is not None:
+        columns["text_b"] = data.texts_b[:_EXAMPLES]
+    try:
+        registered = register(
+            tracking_uri,
+            record.id,
+            folder,
+            name or plan.spec.name,
+            classes=data.label_names,
+            example={column: list(texts) for column, texts in columns.items()},
+            tags={
+                **_tags(plan, config, record.id),
+                "classes": json.dumps(data.label_names),
+                "columns": ",".join(columns),
+            },
+            about=card,
+        )
+        registered = crown(tracking_uri, registered) if move_alias else registered
+    except LedgerError as error:
+        raise InputError(str(error)) from error
+    return Champion(registered=registered, folder=folder, stock=stock, config=plan.label(config))
+
+
+def _chosen(outcome: Outcome, rank: int) -> int:
+    plan, rows = outcome.plan, outcome.standings.rows
+    if not rows:
+        raise InputError(f"Sweep {plan.spec.name!r} has no finished cell yet: nothing to train.")
+    if not 1 <= rank <= len(rows):
+        raise InputError(f"--rank must be from 1 to {len(rows)}, got {rank}.")
+    config = rows[rank - 1].config
+    fault = finished.fault(plan.space.trainable, plan.configs[config])
+    if fault is None:
+        return config
+    others = (
+        place
+        for place, row in enumerate(rows, start=1)
+        if finished.fault(plan.space.trainable, plan.configs[row.config]) is None
+    )
+    other = next(others, None)
+    hint = "" if other is None else f" The best config that can be: --rank {other}."
+    raise InputError(f"{plan.label(config)}: {fault}{hint}")
+
+
+def _tags(plan: Plan, config: int, sweep_id: str) -> dict[str, str]:
+    return {
+        "sweep": sweep_id,
+        "config": plan.label(config),
+        "space": plan.spec.space,
+        "data_fingerprint": plan.task.data_fingerprint,
+        "model_fingerprint": plan.task.model_fingerprint,
+        "params": json.dumps(dict(plan.configs[config])),
+    }
+
+
+def of_sweep(tracking_uri: str, sweep_id: str, name: str) -> Registered | None:
+    """The newest registered model that a sweep gave; None if it was not promoted yet.
+
+    Args:
+        tracking_uri: Where the registry is.
+        sweep_id: MLflow run id of the sweep.
+        name: Of the registered model.
+    """
+    try:
+        found = versions(tracking_uri, name)
+    except LedgerError as error:
+        raise InputError(str(error)) from error
+    return next((one for one in found if one.tags.get("sweep") == sweep_id), None)
+
+
+def crowned(tracking_uri: str, name: str) -> Registered | None:
+    """The version of a registered model that has the alias `champion`; None without one.
+
+    Args:
+        tracking_uri: Where the registry is.
+        name: Of the registered model.
+    """
+    try:
+        found = versions(tracking_uri, name)
+    except LedgerError as error:
+        raise InputError(str(error)) from error
+    return next((one for one in found if one.champion), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a model made of a file.
+
+    Attributes:
+        table: The file, all columns.
+        found: label, probability and p_CLASS by row; empty texts have none.
+        blank: Rows without a text, which get no label.
+        scores: Metrics where the file has the label column; None where it has not.
+    """
+
+    table: Table
+    found: list[dict[str, Any] | None]
+    blank: int
+    scores: Mapping[str, float] | None
+
+
+def predict(
+    tracking_uri: str,
+    registered: Registered,
+    plan: Plan,
+    path: Path,
+    *,
+    column: str | None = None,
+    column_b: str | None = None,
+    label: str | None = None,
+) -> Predicted:
+    """Classify a file's rows.
+
+    Args:
+        tracking_uri: Where the registry is.
+        registered: The model.
+        plan: Of its sweep.
+        path: A .csv, .tsv, .jsonl or .parquet file.
+        column: Of the text; the sweep's without one.
+        column_b: Of the second text, for pairs.
+        label: Of the true label, where the file has one.
+
+    Raises:
+        InputError: if the file cannot be read, or has no such column.
+    """
+    ref = plan.task.data
+    wanted = {"text": column or ref.text or "text"}
+    if "text_b" in registered.tags["columns"].split(","):
+        wanted["text_b"] = column_b or ref.text_b or "text_b"
+    names = read_table(path, []).names
+    table = read_table(path, names)
+    for name in wanted.values():
+        if name not in table.columns:
+            raise InputError(
+                f"{path} has no column {name!r}; its columns: {', '.join(names)}. Choose one with "
+                "--column."
+            )
+    texts = {
+        kind: [clean_text("" if v is None else str(v), ref.cleaning) for v in table.columns[name]]
+        for kind, name in wanted.items()
+    }
+    rows = [r for r in range(table.rows) if all(texts[kind][r].strip() for kind in texts)]
+    model = load(tracking_uri, registered)
+    given = model({kind: [values[r] for r in rows] for kind, values in texts.items()})
+    found: list[dict[str, Any] | None] = [None] * table.rows
+    for row, record in zip(rows, given.to_dict("records"), strict=True):
+        found[row] = {str(name): value for name, value in record.items()}
+    named = label or ref.label or "label"
+    scores = None
+    classes: list[str] = json.loads(registered.tags["classes"])
+    if named in table.columns:
+        scores = _scores([table.columns[named][r] for r in rows], given, classes)
+    return Predicted(table, found, table.rows - len(rows), scores)
+
+
+def _scores(
+    truth: Sequence[Any], given: pd.DataFrame, classes: Sequence[str]
+) -> Mapping[str, float] | None:
+    """Metrics of the rows whose label is one of the classes; None where no row's is."""
+    import numpy as np
+
+    from trainables.engine.scoring import score
+
+    numbers = {name: number for number, name in enumerate(classes)}
+    kept = [row for row, value in enumerate(truth) if str(value).strip() in numbers]
+    if not kept:
+        return None
+    labels = np.array([numbers[str(truth[row]).strip()] for row in kept], np.int64)
+    probabilities = given[[f"p_{name}" for name in classes]].to_numpy()[kept]
+    return {**score(labels, probabilities, classes), "rows": float(len(kept))}

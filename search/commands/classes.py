@@ -1,0 +1,50 @@
+"""`foldrace classes`: how well a sweep's configs tell each class. Nothing heavy at the top."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from search.commands._options import add_json, add_ledger, add_sweep, print_json
+
+PLACE = 56
+SUMMARY = "Show how well a config tells each class."
+EXAMPLES = """\
+examples:
+  foldrace classes latest
+  foldrace classes my-sweep --rank 2
+  foldrace classes my-sweep --json
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_sweep(parser)
+    parser.add_argument(
+        "--rank", type=int, default=1, metavar="N", help="the leaderboard's N-th config (1)"
+    )
+    add_ledger(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    from search.spec import InputError
+
+    if options.rank < 1:
+        raise InputError(f"--rank must be at least 1, got {options.rank}.")
+    from search import library
+    from search.class_table import show_classes
+    from search.leaderboard import screen_of
+    from search.options import tracking_uri
+
+    uri = tracking_uri(options)
+    document = library.classes_document(uri, options.experiment, options.sweep, options.rank)
+    if options.json:
+        print_json(document)
+        return 0
+    screen = screen_of(sys.stdout)
+    for one in document["configs"]:
+        config = " ".join(f"{name}={value}" for name, value in one["config"].items())
+        show_classes(screen, one["classes"], f"{document['sweep']}, {one['what']}: {config}")
+    return 0

@@ -1,0 +1,139 @@
+"""`foldrace predict`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.commands._options import add_json, add_ledger, add_sweep, print_json
+
+if TYPE_CHECKING:
+    from search.champion import Predicted
+    from search.mlflow_models import Registered
+
+PLACE = 65
+SUMMARY = "Classify the rows of a file with a sweep's winner."
+EXAMPLES = """\
+examples:
+  foldrace predict latest --data new.csv
+  foldrace predict my-sweep --data new.csv --column body --out labelled.csv
+  foldrace predict my-sweep --data test.parquet --json
+A sweep that was not promoted yet is promoted first: its winner is trained on all its rows.
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add_sweep(parser)
+    parser.add_argument(
+        "--data", required=True, metavar="FILE", help="a .csv .tsv .jsonl or .parquet file"
+    )
+    parser.add_argument("--column", metavar="NAME", help="text column of FILE (the sweep's)")
+    parser.add_argument("--column-b", metavar="NAME", help="column of a pair's second text")
+    parser.add_argument(
+        "--label", metavar="NAME", help="column of true labels: scores are shown (the sweep's)"
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", help="the registered model, where it is not called as the sweep"
+    )
+    parser.add_argument("--out", metavar="FILE", help="the CSV to write (predictions-SWEEP.csv)")
+    add_ledger(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`foldrace predict`."""
+    from search import champion, console, sweep
+    from search.options import tracking_uri
+    from search.spec import InputError
+
+    path, uri = Path(options.data), tracking_uri(options)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    record, outcome = sweep.load(uri, options.experiment, options.sweep)
+    plan = outcome.plan
+    registered = champion.of_sweep(uri, record.id, options.model or plan.spec.name)
+    if registered is None:
+        with console.busy("no model of this sweep yet: training its winner on all rows"):
+            registered = champion.promote(
+                uri, options.experiment, record.id, name=options.model
+            ).registered
+    try:
+        with console.busy(f"reading {path.name}"):
+            found = champion.predict(
+                uri,
+                registered,
+                plan,
+                path,
+                column=options.column,
+                column_b=options.column_b,
+                label=options.label,
+            )
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+    out = Path(options.out or f"predictions-{plan.spec.name}.csv")
+    _write(found, out)
+    if options.json:
+        print_json(_document(found, registered, out))
+    else:
+        _say(found, registered, out)
+    return 0
+
+
+def _added(found: Predicted) -> list[str]:
+    """Names of the columns that are added; one that the file has already gets a suffix."""
+    names = next((list(row) for row in found.found if row is not None), ["label", "probability"])
+    return [f"predicted_{name}" if name in found.table.names else name for name in names]
+
+
+def _write(found: Predicted, out: Path) -> None:
+    import csv
+
+    table, added = found.table, _added(found)
+    with out.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow([*table.names, *added])
+        for number in range(table.rows):
+            given = found.found[number]
+            values: list[Any] = [table.columns[name][number] for name in table.names]
+            values += [""] * len(added) if given is None else [_shown(v) for v in given.values()]
+            rows.writerow(values)
+
+
+def _shown(value: Any) -> Any:
+    return f"{value:.6f}" if isinstance(value, float) else value
+
+
+def _counts(found: Predicted) -> dict[str, int]:
+    from collections import Counter
+
+    return dict(Counter(str(row["label"]) for row in found.found if row is not None).most_common())
+
+
+def _document(found: Predicted, registered: Registered, out: Path) -> dict[str, Any]:
+    return {
+        "model": registered.name,
+        "version": registered.version,
+        "file": str(out),
+        "rows": found.table.rows,
+        "blank": found.blank,
+        "labels": _counts(found),
+        "scores": None if found.scores is None else dict(found.scores),
+    }
+
+
+def _say(found: Predicted, registered: Registered, out: Path) -> None:
+    from search import console
+    from search.leaderboard import points
+
+    told = ", ".join(f"{name} {count:,}" for name, count in _counts(found).items())
+    console.say(f"{registered.name}, version {registered.version}: {told}")
+    if found.blank:
+        console.say(f"{found.blank:,} rows without a text got no label")
+    if found.scores is not None:
+        console.say(
+            f"accuracy {points(found.scores['accuracy'])} points on {found.scores['rows']:,.0f} "
+            "labelled rows; rows that the sweep was trained on do not count as a test"
+        )
+    console.say(f"written: {out}")

@@ -1,0 +1,61 @@
+"""`foldrace serve`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from search.commands._options import add_ledger
+
+PLACE = 67
+SUMMARY = "Answer requests with a registered model: MLflow's own server."
+EXAMPLES = """\
+examples:
+  foldrace serve my-sweep
+  foldrace serve my-sweep --port 5002
+then:
+  curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' \\
+      -d '{"dataframe_split": {"columns": ["text"], "data": [["a text"]]}}'
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="the registered model; its champion: called as the sweep"
+    )
+    parser.add_argument("--port", type=int, default=5001, help="port to listen on (5001)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)"
+    )
+    add_ledger(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """`foldrace serve`."""
+    from search import console
+    from search.champion import crowned
+    from search.options import tracking_uri
+    from search.spec import InputError
+
+    uri = tracking_uri(options)
+    found = crowned(uri, options.model)
+    if found is None:
+        raise InputError(
+            f"No registered model {options.model!r} has the alias champion. Make one with: "
+            f"foldrace promote {options.model}"
+        )
+    console.say(
+        f"{found.name}, version {found.version}, on http://{options.host}:{options.port}"
+        "/invocations - Ctrl-C ends it"
+    )
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
+    command += ["--model-uri", found.uri, "--host", options.host, "--port", str(options.port)]
+    # MLflow starts uvicorn by its name: that of this environment, activated or not.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": uri}
+    server = [*command, "--workers", "1"]
+    return subprocess.run(server, env=environment, check=False).returncode

@@ -1,0 +1,66 @@
+"""The code of a registered model: MLflow keeps this file with the weights and runs it to load them.
+
+Model from code, so that nothing is pickled. Needs mlflow, pandas, torch and transformers; nothing
+of foldrace.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+import torch
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+_AT_ONCE = 32
+
+
+class TextClassifier(PythonModel):
+    """Rows with `text` (and `text_b` for pairs) to `label`, `probability` and one `p_` a class."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load weights and tokenizer."""
+        folder = context.artifacts["model"]
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Own code, where the folder has some, is the modeling.py that foldrace wrote beside it.
+        self._model: Any = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=True
+        ).eval()
+        self._names = [name for _, name in sorted(self._model.config.id2label.items())]
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Classify texts."""
+        texts = [str(text) for text in model_input["text"]]
+        pairs = "text_b" in model_input.columns
+        second = [str(text) for text in model_input["text_b"]] if pairs else None
+        found = []
+        for start in range(0, len(texts), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            given = self._tokenizer(
+                texts[part],
+                None if second is None else second[part],
+                truncation=True,
+                padding=True,
+                return_tensors="pt",
+            )
+            found.append(torch.softmax(self._model(**given).logits.float(), dim=-1))
+        probabilities = torch.cat(found) if found else torch.zeros(0, len(self._names))
+        best = probabilities.argmax(dim=-1).tolist()
+        columns: dict[str, Any] = {
+            "label": [self._names[number] for number in best],
+            "probability": probabilities.double().max(dim=-1).values.tolist() if found else [],
+        }
+        for number, name in enumerate(self._names):
+            columns[f"p_{name}"] = probabilities[:, number].double().tolist()
+        return pd.DataFrame(columns)
+
+
+mlflow.models.set_model(TextClassifier())

@@ -1,0 +1,194 @@
+"""What each axis of a space does to the score, with its uncertainty.
+
+All configs of the space are looked at through the race's own model of them (search/strategies/
+surrogate.py), fitted to every cell that was trained: a joint posterior of all expected scores. An
+axis's effect is the mean score of all configs with one of its values; its importance the share of
+the variance between configs that these means make up, as in functional ANOVA (Hutter, Hoos and
+Leyton-Brown, An Efficient Approach for Assessing Hyperparameter Importance, ICML 2014). Each is
+worked out for every draw of the posterior, which gives the intervals.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from search.strategies.board import TOLD, Board
+from search.strategies.surrogate import believe, build_features
+
+if TYPE_CHECKING:
+    from search.plan import Plan
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_DRAWS = 200
+_MOST_VALUES = 4_000_000  # configs times draws: 32 MB
+
+
+@dataclass(frozen=True, eq=False)
+class AxisEffect:
+    """One axis.
+
+    Attributes:
+        name: The axis.
+        values: Its values, in order.
+        mean: Posterior mean score of all configs with each value, (values,).
+        low: Lower end of its 95% interval, as a difference to the average config.
+        high: Upper end.
+        cells: Cells trained with each value, (values,).
+        importance: Share of the variance between configs, mean over the posterior.
+        importance_low: Lower end of its 95% interval.
+        importance_high: Upper end.
+    """
+
+    name: str
+    values: tuple[object, ...]
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    cells: IntArray
+    importance: float
+    importance_low: float
+    importance_high: float
+
+
+@dataclass(frozen=True, eq=False)
+class PairEffect:
+    """Two axes together.
+
+    Attributes:
+        names: The axes.
+        values: Their values.
+        mean: Posterior mean score, (values of the first, of the second); nan where no config is.
+        cells: Cells trained, same shape.
+        importance: Share of the variance between configs that is neither axis's alone.
+    """
+
+    names: tuple[str, str]
+    values: tuple[tuple[object, ...], tuple[object, ...]]
+    mean: FloatArray
+    cells: IntArray
+    importance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Axes, the most important first, and their pairs, likewise."""
+
+    axes: tuple[AxisEffect, ...]
+    pairs: tuple[PairEffect, ...]
+
+
+def axis_effects(plan: Plan, scores: FloatArray, seed: int = 0) -> Effects:
+    """The effects of all axes that have at least two values.
+
+    Args:
+        plan: The sweep.
+        scores: Objective by config and block, nan where missing, (configs, blocks).
+        seed: Of the draws.
+    """
+    board = Board(plan.problem)
+    for config, block in np.argwhere(np.isfinite(scores)).tolist():
+        board.set(config, block, TOLD, float(scores[config, block]))
+    if not board.count(TOLD):
+        return Effects((), ())
+    belief = believe(build_features(plan.problem), board)
+    draws = int(np.clip(_MOST_VALUES // len(scores), 40, _DRAWS))
+    drawn = belief.draw(draws, np.random.default_rng(seed))
+    cells = np.isfinite(scores).sum(axis=1)
+    found = _Found(plan, drawn, cells)
+    axes = {column: found.axis(column) for column in found.columns}
+    alone = {column: found.parts[column] for column in axes}
+    pairs = [found.pair(one, two, alone) for one, two in itertools.combinations(axes, 2)]
+    return Effects(
+        tuple(sorted(axes.values(), key=lambda axis: -axis.importance)),
+        tuple(sorted(pairs, key=lambda pair: -pair.importance)),
+    )
+
+
+class _Found:
+    """The draws, grouped by the values of axes."""
+
+    def __init__(self, plan: Plan, drawn: FloatArray, cells: IntArray) -> None:
+        self._plan, self._drawn, self._cells = plan, drawn, cells
+        features = plan.problem.features
+        # Configs of the grid: a reference whose axes have no effect has no place on them.
+        self._grid = np.isfinite(features).any(axis=1)
+        self._features = features
+        self._variance = drawn[self._grid].var(axis=0)
+        self._variance[self._variance == 0] = np.inf
+        self.columns = [
+            column
+            for column in range(features.shape[1])
+            if len(np.unique(features[np.isfinite(features[:, column]), column])) > 1
+        ]
+        self.parts: dict[int, FloatArray] = {}
+
+    def _means(self, groups: IntArray, rows: IntArray, count: int) -> tuple[FloatArray, IntArray]:
+        """Mean of each group in each draw, (groups, draws), and configs in each group."""
+        sums = np.zeros((count, self._drawn.shape[1]))
+        np.add.at(sums, groups, self._drawn[rows])
+        sizes = np.bincount(groups, minlength=count)
+        with np.errstate(invalid="ignore"):
+            return sums / sizes[:, None], sizes
+
+    def _share(self, means: FloatArray, sizes: IntArray) -> FloatArray:
+        """Variance between groups over the variance between configs, by draw."""
+        there = sizes > 0
+        weights = sizes[there] / sizes[there].sum()
+        centre = weights @ means[there]
+        spread: FloatArray = weights @ (means[there] - centre) ** 2 / self._variance
+        return spread
+
+    def axis(self, column: int) -> AxisEffect:
+        axis = self._plan.space.axes[column]
+        rows = np.flatnonzero(np.isfinite(self._features[:, column]))
+        groups = self._features[rows, column].astype(np.int64)
+        means, sizes = self._means(groups, rows, len(axis.values))
+        share = self.parts[column] = self._share(means, sizes)
+        kept = np.flatnonzero(sizes)
+        # How good all configs are on average is not known either, but no effect of this axis.
+        centre = (sizes[kept] / sizes.sum()) @ means[kept]
+        means = means - centre + centre.mean()
+        low, high = np.quantile(means[kept], (0.025, 0.975), axis=1)
+        reach = np.quantile(share, (0.025, 0.975))
+        cells = np.bincount(groups, self._cells[rows], len(axis.values))[kept]
+        return AxisEffect(
+            name=axis.name,
+            values=tuple(axis.values[i] for i in kept),
+            mean=means[kept].mean(axis=1),
+            low=low,
+            high=high,
+            cells=cells.astype(np.int64),
+            importance=float(share.mean()),
+            importance_low=float(reach[0]),
+            importance_high=float(reach[1]),
+        )
+
+    def pair(self, one: int, two: int, alone: Mapping[int, FloatArray]) -> PairEffect:
+        first, second = (self._plan.space.axes[column] for column in (one, two))
+        both = np.isfinite(self._features[:, one]) & np.isfinite(self._features[:, two])
+        rows = np.flatnonzero(both)
+        width, shape = len(second.values), (len(first.values), len(second.values))
+        groups = (self._features[rows, one] * width + self._features[rows, two]).astype(np.int64)
+        means, sizes = self._means(groups, rows, shape[0] * shape[1])
+        share = self._share(means, sizes) - alone[one] - alone[two]
+        grid = np.where(sizes > 0, means.mean(axis=1), np.nan).reshape(shape)
+        cells = np.bincount(groups, self._cells[rows], shape[0] * shape[1]).reshape(shape)
+        keep = np.ix_(np.isfinite(grid).any(axis=1), np.isfinite(grid).any(axis=0))
+        return PairEffect(
+            names=(first.name, second.name),
+            values=(
+                tuple(first.values[i] for i in keep[0].ravel().tolist()),
+                tuple(second.values[i] for i in keep[1].ravel().tolist()),
+            ),
+            mean=grid[keep],
+            cells=cells[keep].astype(np.int64),
+            importance=float(np.maximum(share, 0).mean()),
+        )

@@ -1,0 +1,256 @@
+"""All that a report says of a sweep, read from the ledger: neither data nor model is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search import stats
+from search.plan import Plan
+from search.report.draw_confusion import count
+from search.standings import ROPE, Standing, Standings, held_out_share
+from search.state import open_ledger
+from search.sweep import find, read
+from search.table import Table, summary
+from search.tracking_uri import LedgerError
+from search.truth import FILE, Truth
+
+if TYPE_CHECKING:
+    from search.ledger import Ledger, LoggedCell, SweepRecord
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """How the cells of a config learnt.
+
+    Attributes:
+        config: Index in the plan.
+        values: By metric, float (cells, epochs); nan where a cell has no such epoch.
+    """
+
+    config: int
+    values: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A sweep with what is known of it.
+
+    Attributes:
+        record: Its run in the ledger.
+        plan: What was to be trained.
+        table: The scores.
+        standings: The configs, best first.
+        document: What `leaderboard --json` gives.
+        arrivals: Pairs (config, block) in the order in which their training ended, (cells, 2).
+        rows: Rows of the data; None where the sweep kept no labels.
+        classes: Class names by id; empty where the sweep kept no labels.
+        confusions: Of the winner and the baseline, where complete: how many held-out predictions of
+            true class i said class j, over all cells, int64 (classes, classes), by config.
+        confusion_note: Why there are none.
+        curves: Learning curves of the winner and the baseline.
+    """
+
+    record: SweepRecord
+    plan: Plan
+    table: Table
+    standings: Standings
+    document: Mapping[str, Any]
+    arrivals: IntArray
+    rows: int | None
+    classes: tuple[str, ...]
+    confusions: Mapping[int, IntArray]
+    confusion_note: str
+    curves: tuple[Curve, ...]
+
+    @property
+    def share(self) -> float:
+        """Share of the rows that a block holds out."""
+        return held_out_share(self.plan)
+
+    @property
+    def sign(self) -> float:
+        """+1 where a high score is good, -1 where a low one is."""
+        return self.plan.problem.sign
+
+    def standing(self, config: int | None) -> Standing | None:
+        """A config's place; None for one without a cell."""
+        return next((row for row in self.standings.rows if row.config == config), None)
+
+    @property
+    def rival(self) -> int | None:
+        """The config that is held against the baseline.
+
+        The winner; where the baseline won, the best complete config beside it. None without one.
+        """
+        baseline = self.plan.baseline
+        if self.standings.winner != baseline:
+            return self.standings.winner
+        others = (r.config for r in self.standings.rows if r.status in ("winner", "complete"))
+        return next((config for config in others if config != baseline), None)
+
+    @property
+    def against(self) -> int | None:
+        """What the rival is held against: the baseline, without one the runner-up."""
+        if self.plan.baseline is not None:
+            return self.plan.baseline
+        complete = (r.config for r in self.standings.rows if r.status in ("winner", "complete"))
+        return next((config for config in complete if config != self.rival), None)
+
+    def gains(self, config: int, over: int) -> FloatArray:
+        """Paired differences in the good direction by block, (blocks,); nan where one lacks it."""
+        scores = self.table.scores
+        return np.asarray(self.sign * (scores[config] - scores[over]))
+
+    @property
+    def luck(self) -> float:
+        """What the correction takes off the winner's mean, in the good direction; 0 without one."""
+        correction, winner = self.standings.correction, self.standing(self.standings.winner)
+        if correction is None or winner is None:
+            return 0.0
+        return float(self.sign * (winner.mean - correction.score))
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all cells, whichever sweep paid for them."""
+        return float(np.nansum(self.table.seconds))
+
+    @property
+    def exhaustive_cells(self) -> int:
+        """Cells of all configs on all blocks."""
+        return int(self.table.scores.size)
+
+    @property
+    def exhaustive_seconds(self) -> float | None:
+        """What all cells would take: each config as long as the measured ones of its shape."""
+        seconds, shapes = self.table.seconds, self.plan.problem.shapes
+        measured = np.isfinite(seconds)
+        if not measured.any():
+            return None
+        mean = float(seconds[measured].mean())
+        total = 0.0
+        for shape in np.unique(shapes):
+            mine = shapes == shape
+            own = seconds[mine][measured[mine]]
+            total += mine.sum() * seconds.shape[1] * (float(own.mean()) if len(own) else mean)
+        return total
+
+
+def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROPE) -> Evidence:
+    """Read a sweep's evidence.
+
+    Args:
+        tracking_uri: Where the ledger is.
+        experiment: Its name.
+        sweep: Name, MLflow run id, or `latest`.
+        rope: Differences up to this size, either way, count as practically equal.
+
+    Raises:
+        InputError: if there is no such sweep, or the ledger cannot be reached.
+    """
+    with open_ledger(tracking_uri, experiment) as ledger:
+        record = find(ledger, sweep)
+        outcome, known = read(ledger, record, rope)
+        plan, table, standings = outcome.plan, outcome.table, outcome.standings
+        kept = ledger.file(record.id, FILE)
+        truth = None if kept is None else Truth.from_bytes(kept)
+        confusions, note = _confusions(ledger, plan, standings, truth)
+        return Evidence(
+            record=record,
+            plan=plan,
+            table=table,
+            standings=standings,
+            document=summary(plan, table, standings, outcome.nested),
+            arrivals=_arrivals(plan, known),
+            rows=None if truth is None else len(truth.labels),
+            classes=() if truth is None else truth.label_names,
+            confusions=confusions,
+            confusion_note=note,
+            curves=_curves(ledger, plan, standings, known),
+        )
+
+
+def _arrivals(plan: Plan, known: Mapping[str, LoggedCell]) -> IntArray:
+    mine = [(cell.ended_ms, plan.keys[key]) for key, cell in known.items() if key in plan.keys]
+    return np.array([pair for _, pair in sorted(mine)], np.int64).reshape(-1, 2)
+
+
+def _chosen(plan: Plan, standings: Standings) -> list[int]:
+    """The winner and the baseline, each once, where all their cells are there."""
+    complete = {row.config for row in standings.rows if row.status in ("winner", "complete")}
+    wanted = (standings.winner, plan.baseline)
+    return list(dict.fromkeys(one for one in wanted if one is not None and one in complete))
+
+
+def _confusions(
+    ledger: Ledger, plan: Plan, standings: Standings, truth: Truth | None
+) -> tuple[dict[int, IntArray], str]:
+    if truth is None:
+        return {}, "the sweep kept no labels"
+    found = {}
+    for config in _chosen(plan, standings):
+        keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
+        total = np.zeros((len(truth.label_names),) * 2, np.int64)
+        try:
+            for rows, probabilities in ledger.predictions_of(keys):
+                total += count(truth.labels[rows], probabilities.argmax(axis=1), len(total))
+        except LedgerError as error:
+            return {}, str(error)
+        found[config] = total
+    return found, "" if found else "no config has all its cells yet"
+
+
+def _curves(
+    ledger: Ledger, plan: Plan, standings: Standings, known: Mapping[str, LoggedCell]
+) -> tuple[Curve, ...]:
+    names = list(dict.fromkeys((plan.space.objective, "train_loss", "loss")))
+    found = []
+    for config in _chosen(plan, standings):
+        keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
+        run_ids = [known[key].run_id for key in keys if key in known]
+        points = ledger.curves([one for one in run_ids if one is not None], names)
+        found.append(Curve(config, {name: _grid([p[name] for p in points]) for name in names}))
+    return tuple(found)
+
+
+def _grid(curves: Sequence[Sequence[tuple[int, float]]]) -> FloatArray:
+    """Points (epoch from 1, value) as (cells, epochs)."""
+    last = max((step for curve in curves for step, _ in curve), default=0)
+    grid = np.full((len(curves), last), np.nan)
+    for row, curve in enumerate(curves):
+        for step, value in curve:
+            if step >= 1:
+                grid[row, step - 1] = value
+    return grid
+
+
+def interval(gains: FloatArray, share: float) -> stats.Interval | None:
+    """Corrected 95% interval of a mean paired gain; None for fewer than three cells.
+
+    Args:
+        gains: By block, nan where missing, (blocks,).
+        share: Share of the rows that a block holds out.
+    """
+    mine = gains[np.isfinite(gains)]
+    return stats.corrected_interval(mine, share) if len(mine) >= stats.FEWEST_FOR_INTERVAL else None
+
+
+def data_label(plan: Plan) -> str:
+    """The data as a reader knows them: a name without its folder, and the size of the subset."""
+    data = plan.spec.data
+    path = Path(data.name)
+    name = path.stem if path.suffix else path.name
+    return name if data.subset is None else f"{name}, {data.subset:,} rows drawn"
+
+
+def model_label(plan: Plan) -> str:
+    """The model without its folder."""
+    return Path(plan.spec.model).name

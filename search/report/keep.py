@@ -1,0 +1,50 @@
+"""A report from the ledger to a folder, and back into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from search import console
+from search.report.evidence import collect
+from search.report.write import Report, write
+from search.standings import ROPE
+from search.state import open_ledger
+
+
+def report_of(
+    tracking_uri: str,
+    experiment: str,
+    sweeps: Sequence[str],
+    folder: Path | None = None,
+    *,
+    rope: float = ROPE,
+) -> Report:
+    """Write the report of sweeps, and keep it with each of them in MLflow.
+
+    Args:
+        tracking_uri: Where the ledger is.
+        experiment: Its name.
+        sweeps: Names, MLflow run ids, or `latest`.
+        folder: Where the files go; report-SWEEP without one.
+        rope: Differences up to this size, either way, count as practically equal.
+
+    Raises:
+        InputError: if there is no such sweep, or the ledger cannot be reached.
+    """
+    with console.busy("reading the ledger"):
+        found = [
+            collect(tracking_uri, experiment, sweep, rope=rope) for sweep in dict.fromkeys(sweeps)
+        ]
+    name = found[0].plan.spec.name if len(found) == 1 else "sweeps"
+    folder = Path(f"report-{name}") if folder is None else folder
+    with console.busy("drawing the figures"):
+        report = write(found, folder)
+    files = {
+        path.relative_to(folder).as_posix().replace("/", "-"): path.read_bytes()
+        for path in report.files
+    }
+    with open_ledger(tracking_uri, experiment) as ledger:
+        for evidence in found:
+            ledger.attach(evidence.record.id, files)
+    return report

@@ -1,0 +1,262 @@
+"""A paper's table beside ours, a verdict a row, by rules that are stated before anyone looks.
+
+Tables of gains (a method over its baseline). Ours is the paired gain, the luck of having been
+picked taken off, with its corrected 95% interval:
+
+    agrees       the interval lies on the side of zero on which the paper's gain lies
+    differs      it does not, and the paper's gain lies outside it
+    cannot tell  it holds zero and the paper's gain: too few rows, cells, or too small an effect
+
+Tables of scores. Ours is the best complete config of the row's kind, with its 95% interval:
+
+    agrees       the interval holds the paper's score and reaches no further than 2 points from ours
+    differs      the paper's score lies outside the interval
+    cannot tell  the interval holds it, and is too wide to say more
+
+A gain is judged whatever the model: it is a claim about a loss. A score is judged on the paper's
+model only, where the paper names one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from search.plan import Plan
+from search.report.evidence import Evidence, interval, model_label
+from search.standings import Standing
+
+Says = Literal["agrees", "differs", "cannot tell"]
+
+NARROW = 0.02
+"""An interval that reaches no further than this from its middle can confirm a score."""
+
+REPRODUCED, NOT_REPRODUCED, UNDECIDED = 0, 3, 4
+"""Exit codes of --check-paper."""
+
+_TABLES = Path(__file__).with_name("paper_tables.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One row of a paper's table with ours beside it. Scores are fractions.
+
+    Attributes:
+        sweep: Name of our sweep.
+        table: The paper's table.
+        source: Where it stands.
+        row: What the row is.
+        data: The paper's data set.
+        rows: Rows of our data.
+        paper_model: The paper's encoder; None where it names none.
+        our_model: Ours.
+        paper_baseline: The paper's baseline; None in a table of scores.
+        paper_score: What the paper reached.
+        our_baseline: Ours; None where there is none.
+        our_score: Mean of our config.
+        our_gain: Ours over our baseline, luck taken off; None in a table of scores.
+        low: Lower end of the 95% interval, of the gain or of the score.
+        high: Upper end.
+        says: The verdict.
+        because: The rule's reason, in figures.
+    """
+
+    sweep: str
+    table: str
+    source: str
+    row: str
+    data: str
+    rows: int | None
+    paper_model: str | None
+    our_model: str
+    paper_baseline: float | None
+    paper_score: float
+    our_baseline: float | None
+    our_score: float | None
+    our_gain: float | None
+    low: float | None
+    high: float | None
+    says: Says
+    because: str
+
+    @property
+    def paper_gain(self) -> float | None:
+        """The paper's gain; None in a table of scores."""
+        return None if self.paper_baseline is None else self.paper_score - self.paper_baseline
+
+
+def tables() -> list[dict[str, Any]]:
+    """The papers' tables, as they lie beside this file."""
+    found: list[dict[str, Any]] = json.loads(_TABLES.read_text(encoding="utf-8"))
+    return found
+
+
+def data_key(plan: Plan) -> str:
+    """Our data in the papers' words: trec-1k for a subset of 1,000 rows of TREC."""
+    data = plan.spec.data
+    path = Path(data.name)
+    name = (path.stem if path.suffix else path.name).lower().replace("_", "-")
+    if data.subset is None:
+        return name
+    size = f"{data.subset // 1000}k" if data.subset % 1000 == 0 else str(data.subset)
+    return name if name.endswith(f"-{size}") else f"{name}-{size}"
+
+
+def compare(evidence: Evidence) -> list[Verdict]:
+    """Our sweep beside the rows of the papers' tables on its data: of its model, else of any."""
+    plan, key = evidence.plan, data_key(evidence.plan)
+    found = []
+    for table in tables():
+        if plan.spec.space not in table["spaces"] or plan.space.objective != table["objective"]:
+            continue
+        rows = [row for row in table["rows"] if row["data"] == key]
+        # Where the paper has our model, its rows of other models are none of ours.
+        own = [row for row in rows if row["model"] == model_label(plan)]
+        judge = _gain if table["kind"] == "gain" else _score
+        found += [judge(evidence, table, row) for row in own or rows]
+    return found
+
+
+def known_rows(plan: Plan) -> list[str]:
+    """The data sets that the papers' tables have for this space, for who has another."""
+    rows = [r["data"] for t in tables() if plan.spec.space in t["spaces"] for r in t["rows"]]
+    return list(dict.fromkeys(rows))
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    """0 where every row agrees, 3 where one differs, else 4; 4 too where there is no row."""
+    says = {verdict.says for verdict in verdicts}
+    if "differs" in says:
+        return NOT_REPRODUCED
+    return REPRODUCED if says == {"agrees"} else UNDECIDED
+
+
+def judge_gain(paper: float, ours: float, low: float, high: float) -> tuple[Says, str]:
+    """The verdict on a gain; all in fractions.
+
+    Args:
+        paper: The paper's gain.
+        ours: Ours.
+        low: Lower end of our 95% interval.
+        high: Upper end.
+    """
+    reach = f"ours is {_points(ours)} ({_points(low)} to {_points(high)})"
+    if (low > 0 and paper > 0) or (high < 0 and paper < 0):
+        inside = low <= paper <= high
+        size = "" if inside else f", but not by the paper's {_points(paper)}"
+        return "agrees", f"{reach}: on the paper's side of zero{size}"
+    if not low <= paper <= high:
+        return "differs", f"{reach}: the paper's {_points(paper)} lies outside"
+    return "cannot tell", f"{reach}: that holds zero and the paper's {_points(paper)}"
+
+
+def judge_score(paper: float, ours: float, low: float, high: float) -> tuple[Says, str]:
+    """The verdict on a score; as `judge_gain`."""
+    reach = f"ours is {100 * ours:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+    if not low <= paper <= high:
+        return "differs", f"{reach}: the paper's {100 * paper:.2f} lies outside"
+    if max(ours - low, high - ours) <= NARROW:
+        return "agrees", f"{reach}: that holds the paper's {100 * paper:.2f}"
+    return "cannot tell", f"{reach}: too wide to say more than that it holds {100 * paper:.2f}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f}"
+
+
+def _matching(evidence: Evidence, row: Mapping[str, Any]) -> Standing | None:
+    """Our best complete config of a row's kind; None without one."""
+    plan = evidence.plan
+    where, reference = row.get("where") or {}, row.get("reference")
+    for standing in evidence.standings.rows:
+        if standing.status not in ("winner", "complete"):
+            continue
+        active = plan.space.active(plan.configs[standing.config])
+        if reference is not None and plan.names.get(standing.config) != reference:
+            continue
+        if all(active.get(name) == value for name, value in where.items()):
+            return standing
+    return None
+
+
+def _gain(evidence: Evidence, table: Mapping[str, Any], row: Mapping[str, Any]) -> Verdict:
+    plan = evidence.plan
+    special = "where" in row or "reference" in row
+    ours = _matching(evidence, row) if special else evidence.standing(evidence.rival)
+    baseline = evidence.standing(plan.baseline)
+    says: Says = "cannot tell"
+    if ours is None or baseline is None or baseline.status not in ("winner", "complete"):
+        because = "the sweep has no complete config to hold against a complete baseline"
+        return _verdict(evidence, table, row, says=says, because=because)
+    gains = evidence.gains(ours.config, baseline.config)
+    found = interval(gains, evidence.share)
+    luck = evidence.luck if ours.config == evidence.standings.winner else 0.0
+    mean = float(gains.mean()) - luck
+    if found is None:
+        because = f"{len(gains)} cells are too few for an interval"
+        return _verdict(evidence, table, row, ours, baseline, gain=mean, says=says, because=because)
+    low, high = found.low - luck, found.high - luck
+    says, because = judge_gain(row["score"] - row["baseline"], mean, low, high)
+    return _verdict(
+        evidence,
+        table,
+        row,
+        ours,
+        baseline,
+        gain=mean,
+        reach=(low, high),
+        says=says,
+        because=because,
+    )
+
+
+def _score(evidence: Evidence, table: Mapping[str, Any], row: Mapping[str, Any]) -> Verdict:
+    ours = _matching(evidence, row)
+    says: Says = "cannot tell"
+    if ours is None or ours.ci_low is None or ours.ci_high is None:
+        because = "the sweep has no complete config of this kind with an interval"
+        return _verdict(evidence, table, row, ours, says=says, because=because)
+    reach = (ours.ci_low, ours.ci_high)
+    model = row["model"]
+    if model is not None and model != model_label(evidence.plan):
+        because = f"the paper's score is {model}'s, ours is {model_label(evidence.plan)}'s"
+    else:
+        says, because = judge_score(row["score"], ours.mean, *reach)
+    return _verdict(evidence, table, row, ours, reach=reach, says=says, because=because)
+
+
+def _verdict(
+    evidence: Evidence,
+    table: Mapping[str, Any],
+    row: Mapping[str, Any],
+    ours: Standing | None = None,
+    baseline: Standing | None = None,
+    *,
+    gain: float | None = None,
+    reach: tuple[float, float] | None = None,
+    says: Says,
+    because: str,
+) -> Verdict:
+    plan = evidence.plan
+    return Verdict(
+        sweep=plan.spec.name,
+        table=table["title"],
+        source=table["source"],
+        row=row.get("label") or plan.space.name,
+        data=row["data"],
+        rows=evidence.rows,
+        paper_model=row["model"],
+        our_model=model_label(plan),
+        paper_baseline=row.get("baseline"),
+        paper_score=row["score"],
+        our_baseline=None if baseline is None else baseline.mean,
+        our_score=None if ours is None else ours.mean,
+        our_gain=gain,
+        low=None if reach is None else reach[0],
+        high=None if reach is None else reach[1],
+        says=says,
+        because=because,
+    )

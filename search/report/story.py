@@ -1,0 +1,271 @@
+"""A sweep in words: the question, the answer, how sure, at what cost, and how to do it again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.console import duration
+from search.export import recipe
+from search.leaderboard import explanation
+from search.report.effects import Effects
+from search.report.evidence import Evidence, data_label, interval, model_label
+from search.report.paper import Verdict, data_key, known_rows
+from search.report.style import Picture, number, points
+from search.standings import Standing
+
+_TOP = 20
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure of the answer, with what it means."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the page says of one sweep; see the templates.
+
+    Attributes:
+        name: Of the sweep.
+        question: What was asked.
+        answer: What came out, in a sentence or two.
+        facts: The answer's figures.
+        rows: The leaderboard, best first, as texts.
+        left: Configs that the leaderboard leaves out.
+        notes: What the figures mean, and warnings.
+        axes: Rows of the table of axes, as texts.
+        verdicts: The paper's tables beside ours.
+        no_verdict: Why there is none.
+        told: How the sweep was made, by name.
+        commands: How to make it again, and look at it.
+        pictures: The figures, by name.
+    """
+
+    name: str
+    question: str
+    answer: str
+    facts: tuple[Fact, ...]
+    rows: tuple[Mapping[str, str], ...]
+    left: int
+    notes: tuple[str, ...]
+    axes: tuple[Mapping[str, str], ...]
+    verdicts: tuple[Verdict, ...]
+    no_verdict: str
+    told: Mapping[str, str]
+    commands: tuple[str, ...]
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+
+
+def tell(
+    evidence: Evidence,
+    effects: Effects,
+    verdicts: Sequence[Verdict],
+    pictures: Sequence[Picture],
+) -> Story:
+    """Put a sweep into words."""
+    plan = evidence.plan
+    configs = "config" if len(plan.configs) == 1 else "configs"
+    return Story(
+        name=plan.spec.name,
+        question=(
+            f"Which of {len(plan.configs):,} {configs} of {plan.spec.space} is best on "
+            f"{data_label(plan)} with {model_label(plan)}, by {plan.space.objective} over "
+            f"{len(plan.blocks)} cells?"
+        ),
+        answer=_answer(evidence),
+        facts=tuple(_facts(evidence)),
+        rows=tuple(_board(evidence)),
+        left=max(0, len(evidence.standings.rows) - _TOP),
+        notes=tuple(explanation(evidence.document)),
+        axes=tuple(_axes(effects)),
+        verdicts=tuple(verdicts),
+        no_verdict="" if verdicts else _no_verdict(evidence),
+        told=_told(evidence),
+        commands=(
+            f"{recipe(plan.spec)} --name {plan.spec.name}",
+            f"foldrace report {plan.spec.name}",
+        ),
+        pictures={picture.name: picture for picture in pictures},
+    )
+
+
+def _answer(evidence: Evidence) -> str:
+    plan, winner = evidence.plan, evidence.standing(evidence.standings.winner)
+    if winner is None:
+        done = int((evidence.table.scores == evidence.table.scores).sum())
+        return f"Nothing can be named yet: {done:,} cells are there, and no config has all of its."
+    label = plan.label(winner.config)
+    if winner.config == plan.baseline:
+        rival = evidence.standing(evidence.rival)
+        beaten = (
+            ""
+            if rival is None
+            else f"; the best other config that was tried in full, {plan.label(rival.config)}, "
+            f"gains {_reach(evidence, rival)} points"
+        )
+        return f"Nothing beats the baseline {label}: {points(winner.mean)} points{beaten}."
+    if plan.baseline is None or winner.delta is None:
+        return f"{label}: {points(winner.mean)} points."
+    versus = winner.versus_baseline
+    sure = "" if versus is None else f" It is better with {_sure(versus.better, evidence)}."
+    return (
+        f"{label}: {points(winner.mean)} points, {_reach(evidence, winner)} over "
+        f"{plan.names[plan.baseline]}.{sure}"
+    )
+
+
+def _sure(probability: float, evidence: Evidence) -> str:
+    rope = points(evidence.standings.rope)
+    return f"probability {probability:.2f} by more than {rope} points"
+
+
+def _reach(evidence: Evidence, standing: Standing) -> str:
+    """A gain over the baseline with its interval, in points."""
+    if evidence.plan.baseline is None:
+        return "-"
+    gains = evidence.gains(standing.config, evidence.plan.baseline)
+    found = interval(gains, evidence.share)
+    if found is None:
+        return points(float(gains.mean()), True)
+    return (
+        f"{points(found.mean, True)} ({points(found.low, True)} to {points(found.high, True)}, 95%)"
+    )
+
+
+def _facts(evidence: Evidence) -> list[Fact]:
+    facts: list[Fact] = []
+    standings, plan = evidence.standings, evidence.plan
+    winner, correction = evidence.standing(standings.winner), standings.correction
+    if winner is not None:
+        facts.append(Fact("Winner", plan.label(winner.config)))
+        own = (
+            ""
+            if winner.ci_low is None or winner.ci_high is None
+            else f"95% interval {points(winner.ci_low)} to {points(winner.ci_high)}"
+        )
+        facts.append(Fact(f"Its {plan.space.objective}", points(winner.mean), own))
+        if correction is not None:
+            by = "BBC-CV" if correction.by == "bbc-cv" else "a bootstrap over blocks"
+            facts.append(
+                Fact(
+                    "Corrected for having been picked",
+                    points(correction.score),
+                    f"as the best of {standings.compared:,} complete configs, by {by}",
+                )
+            )
+        if plan.baseline is not None and winner.config != plan.baseline:
+            name = plan.names[plan.baseline]
+            facts.append(Fact(f"Gain over {name}", _reach(evidence, winner), "paired, by cell"))
+        if winner.p_best is not None:
+            facts.append(
+                Fact("Probability of being the best", f"{winner.p_best:.2f}", "of all configs")
+            )
+        tied = len(standings.indistinguishable)
+        facts.append(
+            Fact(
+                "Cannot be told from it",
+                f"{tied:,} of {max(standings.compared - 1, 0):,}",
+                "complete configs, paired test at 5%",
+            )
+        )
+    used, whole = len(evidence.arrivals), evidence.exhaustive_cells
+    facts.append(
+        Fact(
+            "Cells used",
+            f"{used:,} of {whole:,}",
+            f"{100 * used / whole:.1f}% of an exhaustive search",
+        )
+    )
+    exhaustive = evidence.exhaustive_seconds
+    if exhaustive is not None:
+        facts.append(
+            Fact(
+                "Training time",
+                duration(evidence.seconds),
+                f"an exhaustive search would take about {duration(exhaustive)}, from the cells "
+                "measured",
+            )
+        )
+    if evidence.document["cells_failed"]:
+        facts.append(
+            Fact("Failed or diverged", f"{evidence.document['cells_failed']:,}", "cells, missing")
+        )
+    return facts
+
+
+def _board(evidence: Evidence) -> list[dict[str, str]]:
+    plan = evidence.plan
+
+    def reach(low: float | None, high: float | None, sign: bool = False) -> str:
+        if low is None or high is None:
+            return "-"
+        return f"{points(low, sign)} to {points(high, sign)}"
+
+    return [
+        {
+            "rank": str(rank),
+            "config": plan.label(row.config),
+            "mean": points(row.mean),
+            "interval": reach(row.ci_low, row.ci_high),
+            "cells": str(row.cells),
+            "p_best": "-" if row.p_best is None else f"{row.p_best:.2f}",
+            "gain": "-" if row.delta is None else points(row.delta, True),
+            "gain_interval": reach(row.delta_low, row.delta_high, True),
+            "status": row.status,
+        }
+        for rank, row in enumerate(evidence.standings.rows[:_TOP], start=1)
+    ]
+
+
+def _axes(effects: Effects) -> list[dict[str, str]]:
+    return [
+        {
+            "axis": axis.name,
+            "share": f"{100 * axis.importance:.0f}%",
+            "interval": f"{100 * axis.importance_low:.0f} to {100 * axis.importance_high:.0f}%",
+            "values": ", ".join(
+                f"{number(value)}: {points(float(mean))}"
+                for value, mean in zip(axis.values, axis.mean, strict=True)
+            ),
+        }
+        for axis in effects.axes
+    ]
+
+
+def _no_verdict(evidence: Evidence) -> str:
+    plan = evidence.plan
+    known = known_rows(plan)
+    if not known:
+        return f"No table of a paper is kept for the space {plan.spec.space}."
+    return (
+        f"The paper's tables have no row for {data_key(plan)}; they have {', '.join(known)}. "
+        "A row is found by the data's name and the size of the subset."
+    )
+
+
+def _told(evidence: Evidence) -> dict[str, str]:
+    plan, spec = evidence.plan, evidence.plan.spec
+    split = f"{spec.folds} folds" if spec.folds else f"hold-out {spec.holdout}"
+    started = dt.datetime.fromtimestamp(evidence.record.started, dt.UTC)
+    told: dict[str, Any] = {
+        "space": f"{spec.space}: {plan.space.source}",
+        "data": f"{data_label(plan)}, {evidence.rows:,} rows, {len(evidence.classes)} classes"
+        if evidence.rows
+        else data_label(plan),
+        "model": model_label(plan),
+        "protocol": f"seeds {', '.join(map(str, spec.seeds))} x {split}",
+        "strategy": spec.strategy,
+        "fixed": ", ".join(f"{name}={number(v)}" for name, v in plan.space.fixed.items()),
+        "data fingerprint": plan.task.data_fingerprint[:16],
+        "model fingerprint": plan.task.model_fingerprint[:16],
+        "started": f"{started:%Y-%m-%d %H:%M} UTC",
+        "MLflow run": evidence.record.id,
+    }
+    return {name: str(value) for name, value in told.items()}

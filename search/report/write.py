@@ -1,0 +1,155 @@
+"""A report's files: one page that holds everything, the same in Markdown, the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from search.report import draw_axes, draw_confusion, draw_race, draw_scores, paper
+from search.report.effects import Effects, axis_effects
+from search.report.evidence import Evidence
+from search.report.story import Story, tell
+from search.report.style import Picture, look
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).with_name("templates")
+HTML, MARKDOWN = "report.html", "report.md"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        stories: The sweeps.
+        verdicts: Of all of them.
+        files: Everything that was written.
+        page: The HTML page, which needs none of the other files.
+    """
+
+    stories: tuple[Story, ...]
+    verdicts: tuple[paper.Verdict, ...]
+    files: tuple[Path, ...]
+    page: Path
+
+
+def write(evidences: Sequence[Evidence], folder: Path) -> Report:
+    """Write the report of one or several sweeps.
+
+    Args:
+        evidences: The sweeps.
+        folder: Made if need be; files of the same names are replaced.
+    """
+    stories, verdicts = [], []
+    for evidence in evidences:
+        found = paper.compare(evidence)
+        effects = axis_effects(evidence.plan, evidence.table.scores)
+        with look():
+            pictures = _pictures(evidence, effects)
+        stories.append(tell(evidence, effects, found, pictures))
+        verdicts += found
+    with look():
+        size = _size(verdicts) if len(evidences) > 1 else None
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    page = folder / HTML
+    environment = _environment()
+    for name, template in ((HTML, "report.html.j2"), (MARKDOWN, "report.md.j2")):
+        text = environment.get_template(template).render(
+            stories=stories,
+            verdicts=verdicts,
+            size=size,
+            folders=_folders(stories),
+            rules=_rules(),
+        )
+        (folder / name).write_text(text, encoding="utf-8")
+        files.append(folder / name)
+    for story in stories:
+        files += _save(story.pictures.values(), folder / _folders(stories)[story.name])
+    if size is not None:
+        files += _save([size], folder)
+    return Report(tuple(stories), tuple(verdicts), tuple(files), page)
+
+
+def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:
+    found: list[Picture | None] = []
+    objective = evidence.plan.space.objective
+    if evidence.standings.rows:
+        found.append(draw_scores.leaders(evidence))
+        found.append(draw_scores.gains(evidence))
+    if effects.axes:
+        found.append(draw_axes.importance(effects))
+        found.append(draw_axes.effect(effects, objective, "points"))
+        found.append(draw_axes.maps(effects, objective, "points"))
+    found.append(draw_race.race(evidence))
+    if evidence.confusions:
+        names = {
+            evidence.plan.names.get(config) or "winner": counts
+            for config, counts in evidence.confusions.items()
+        }
+        found.append(draw_confusion.draw(names, evidence.classes))
+    found.append(draw_scores.learning(evidence))
+    return [picture for picture in found if picture is not None]
+
+
+def _size(verdicts: Sequence[paper.Verdict]) -> Picture | None:
+    """The figure of gains against size that a paper has; None where no table asks for it."""
+    for table in paper.tables():
+        mine = [one for one in verdicts if one.table == table["title"]]
+        if table["figure"] is not None and mine:
+            return draw_race.by_size(mine, table["figure"])
+    return None
+
+
+def _folders(stories: Sequence[Story]) -> dict[str, str]:
+    """Where each sweep's figures go: beside the page, or in folders where there are several."""
+    if len(stories) == 1:
+        return {stories[0].name: "."}
+    names = [story.name for story in stories]
+    return {name: name if names.count(name) == 1 else f"{name}-{i}" for i, name in enumerate(names)}
+
+
+def _save(pictures: Iterable[Picture], folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for picture in pictures:
+        svg, png = folder / f"{picture.name}.svg", folder / f"{picture.name}.png"
+        svg.write_text(picture.svg, encoding="utf-8")
+        png.write_bytes(picture.png)
+        files += [svg, png]
+    return files
+
+
+def _rules() -> list[str]:
+    """The rules of the verdicts, as the module that holds them states them."""
+    parts = (paper.__doc__ or "").split("\n\n")
+    return [part for part in parts[1:] if part.strip()]
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["points"] = lambda value, sign=False: (
+        "-" if value is None else _points(float(value), bool(sign))
+    )
+    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
+    return environment
+
+
+def _points(value: float, sign: bool) -> str:
+    from search.report.style import points
+
+    return points(value, sign) if np.isfinite(value) else "-"

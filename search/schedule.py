@@ -1,0 +1,272 @@
+"""`foldrace schedule`: start the sweeps of a file that are due, once each; a tick or a loop.
+
+A tick is idempotent. What fired is read from MLflow, where each firing is a sweep whose tags name
+the entry, the firing and its predecessor; a lock of the entry, which ends with the process that
+holds it, keeps two ticks from starting the same sweep. So a firing that was missed is caught up
+once, one that was killed goes on, and one that is still running is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from search import packing
+from search.options import default_tracking_uri, sweep_spec
+from search.schedule_emit import emit
+from search.spec import InputError, SweepError, SweepSpec
+from search.state import STATE
+
+if TYPE_CHECKING:
+    from search.ledger import SweepRecord
+    from search.schedule_file import Entry, Schedule
+
+# An entry that never fired waits for its next firing; the one just before counts as that, since
+# ticks come some minutes apart.
+_FIRST = timedelta(minutes=15)
+_LONGEST_SLEEP_S = 60.0
+_RUNNING = {"PENDING", "RUNNING"}
+
+State = Literal["waits", "fired", "resumed", "submitted", "runs", "failed"]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a tick did about one entry; `code` is the exit code that a failure asks for."""
+
+    name: str
+    state: State
+    detail: str
+    code: int = 0
+
+
+def schedule(options: argparse.Namespace) -> int:
+    """`foldrace schedule`."""
+    from search.schedule_file import read_schedule
+
+    file = Path(options.file).resolve()
+    plan = read_schedule(file)
+    for entry in plan.sweep:
+        _spec(plan, entry, "check", options.tracking_uri)  # all of the file, before any of it runs
+    if options.emit is not None:
+        program = shutil.which("foldrace") or f"{sys.executable} -m search.cli"
+        text = emit(
+            options.emit, file=file, folder=Path.cwd(), program=program, image=options.image
+        )
+        sys.stdout.write(text)
+        return 0
+    if options.fire is not None:
+        name, _, moment = options.fire.partition("@")
+        named = next((one for one in plan.sweep if one.name == name), None)
+        if named is None:
+            known = ", ".join(one.name for one in plan.sweep)
+            raise InputError(f"--fire names no sweep of {file}: {name!r}. Known: {known}.")
+        return _say([tick_entry(plan, named, _now(), options.tracking_uri, fire=_time(moment))])
+    if options.once:
+        return _say(tick(plan, _now(), options.tracking_uri))
+    while True:
+        _say([told for told in tick(plan, _now(), options.tracking_uri) if told.state != "waits"])
+        coming = min(entry.next_firing(_now()) for entry in plan.sweep)
+        time.sleep(min(_LONGEST_SLEEP_S, max(1.0, (coming - _now()).total_seconds())))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"A firing is a time like 2026-11-21T02:00+00:00, got {text!r}."
+        ) from error
+    if moment.tzinfo is None:
+        raise InputError(f"A firing's time must have a zone, such as +00:00, got {text!r}.")
+    return moment.astimezone(UTC)
+
+
+def _say(found: list[Told]) -> int:
+    for told in found:
+        sys.stderr.write(f"{told.name}: {told.state}: {told.detail}\n")
+    return max((told.code for told in found), default=0)
+
+
+def tick(plan: Schedule, now: datetime, tracking_uri: str | None = None) -> list[Told]:
+    """Start what is due and wait for what runs here; a sweep that fails stops no other.
+
+    Args:
+        plan: The schedule.
+        now: The time.
+        tracking_uri: Of the ledger, in place of the file's.
+    """
+    return [tick_entry(plan, entry, now, tracking_uri) for entry in plan.sweep]
+
+
+def tick_entry(
+    plan: Schedule,
+    entry: Entry,
+    now: datetime,
+    tracking_uri: str | None = None,
+    fire: datetime | None = None,
+) -> Told:
+    """The same for one entry; `fire` is a firing that a tick elsewhere found due."""
+    try:
+        with _alone(entry) as alone:
+            if not alone:
+                return Told(entry.name, "runs", "another tick has it")
+            spec = _spec(plan, entry, "check", tracking_uri)
+            past = _firings(spec, entry)
+            last = past[0] if past else None
+            if entry.submit is not None and fire is None:
+                return _submit(plan, entry, spec, _due(entry, last, now))
+            return _run(plan, entry, tracking_uri, past, fire or _due(entry, last, now), now)
+    except (InputError, SweepError) as error:
+        return Told(entry.name, "failed", str(error), 2 if isinstance(error, InputError) else 1)
+
+
+@contextlib.contextmanager
+def _alone(entry: Entry) -> Iterator[bool]:
+    """Whether no other process on this folder is at the entry; the lock dies with its process."""
+    from filelock import FileLock, Timeout
+
+    folder = STATE / "schedule"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{entry.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _spec(plan: Schedule, entry: Entry, name: str, tracking_uri: str | None) -> SweepSpec:
+    """The sweep of an entry.
+
+    Raises:
+        InputError: if its `run` is none that `foldrace run` takes.
+    """
+    from search.cli import build_parser
+
+    uri = tracking_uri or plan.tracking_uri or default_tracking_uri()
+    words = [*entry.words, "--name", name, "--experiment", plan.experiment, "--tracking-uri", uri]
+    if entry.submit is not None:
+        words += ["--ray-address", "auto"]  # it runs as a job, on the head node
+    try:
+        return sweep_spec(build_parser().parse_args(words))
+    except SystemExit as error:
+        raise InputError(
+            f"sweep {entry.name!r}: `foldrace {shlex.join(entry.words)}` does not parse."
+        ) from error
+
+
+def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
+    """The sweeps of an entry, newest firing first."""
+    from search.state import open_ledger
+
+    with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+        own = [one for one in ledger.sweeps() if one.tags.get("schedule") == entry.name]
+    return sorted(own, key=lambda one: one.tags["firing"], reverse=True)
+
+
+def _due(entry: Entry, last: SweepRecord | None, now: datetime) -> datetime | None:
+    """The firing to start: the newest one, if it is later than all that fired."""
+    firing = entry.last_firing(now)
+    if last is None:
+        return firing if now - firing <= _FIRST else None
+    return firing if firing > _time(last.tags["firing"]) else None
+
+
+def _run(
+    plan: Schedule,
+    entry: Entry,
+    tracking_uri: str | None,
+    past: list[SweepRecord],
+    firing: datetime | None,
+    now: datetime,
+) -> Told:
+    from search import sweep
+    from search.live import watcher
+    from search.succession import Succession
+
+    last = past[0] if past else None
+    cut = last if last is not None and last.status == "RUNNING" else None
+    if cut is not None and (firing is None or _time(cut.tags["firing"]) == firing):
+        # Nobody holds the entry's lock, so whoever ran it is gone.
+        spec = _spec(plan, entry, cut.name, tracking_uri)
+        succession = Succession(entry, spec, past[1:])
+        outcome = sweep.resume(spec.tracking_uri, spec.experiment, cut.id, watcher=watcher())
+        return Told(entry.name, "resumed", f"{cut.name}; {succession.settle(outcome)}")
+    if firing is None or (last is not None and _time(last.tags["firing"]) >= firing):
+        return Told(entry.name, "waits", f"next at {entry.next_firing(now).isoformat()}")
+    spec = _spec(plan, entry, f"{entry.name}-{firing:%Y%m%d-%H%M}", tracking_uri)
+    tags = {"schedule": entry.name, "firing": firing.isoformat()}
+    if last is not None:
+        tags |= {"predecessor": last.id, "predecessor_name": last.name}
+    succession = Succession(entry, spec, past)
+    succession.score_champion()
+    outcome = sweep.run(spec, tags=tags, watcher=watcher())
+    table = outcome.table
+    detail = f"{spec.name}: {table.trained} cells trained, {table.reused} from the ledger"
+    return Told(entry.name, "fired", f"{detail}; {succession.settle(outcome)}")
+
+
+def _submit(
+    plan: Schedule,
+    entry: Entry,
+    spec: SweepSpec,
+    firing: datetime | None,
+) -> Told:
+    """Hand a firing to a cluster, whose head runs it as a tick of this entry alone."""
+    from search import cluster
+
+    if entry.submit is None:
+        raise InputError(f"sweep {entry.name!r} names no cluster to submit it to.")
+    if not spec.tracking_uri.startswith(("http://", "https://")):
+        raise InputError(
+            f"sweep {entry.name!r} is submitted, so its ledger must be a server that both this "
+            f"machine and the cluster reach, got {spec.tracking_uri!r}."
+        )
+    prefix = f"foldrace-schedule-{entry.name}-"
+    jobs = cluster.jobs(entry.submit, prefix)
+    if running := [job for job, status in jobs.items() if status in _RUNNING]:
+        return Told(entry.name, "runs", f"job {running[0]}")
+    if firing is None:
+        when = entry.next_firing(_now()).isoformat()
+        return Told(entry.name, "waits", f"next at {when}")
+    # Ray takes an id once: of two ticks at once, on whatever machines, one starts it.
+    job = f"{prefix}{firing:%Y%m%d-%H%M}"
+    if job in jobs:
+        return Told(entry.name, "failed", f"job {job} ended as {jobs[job]} without a sweep", 1)
+    attached = cluster.command(entry.words)[1]
+    if attached:
+        raise InputError(
+            f"sweep {entry.name!r} names files of this machine ({', '.join(attached)}): a "
+            "scheduled job reads --plugin and --configs on the head node, so put them there."
+        )
+    file = f"{packing.ATTACHED}/{plan.source.name}"
+    fire = ["--fire", f"{entry.name}@{firing.isoformat()}", "--tracking-uri", spec.tracking_uri]
+    cluster.send(
+        cluster.client_of(entry.submit),
+        cluster.Job(
+            id=job,
+            words=["schedule", file, *fire],
+            attached={plan.source.name: plan.source},
+            folder=entry.folder,
+            install=entry.install,
+        ),
+    )
+    return Told(entry.name, "submitted", f"job {job}")

@@ -1,0 +1,65 @@
+"""What a sweep ran in: versions, machine, and the state of the code; kept with the sweep."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+REQUIREMENTS, PATCH = "requirements.txt", "uncommitted.patch"
+_HOME = Path(__file__).resolve().parents[1]
+_LARGEST_PATCH = 1_000_000  # bytes; more is no change to read
+
+
+def tags() -> dict[str, str]:
+    """Versions and machine as tags; the commit, where the code lies in a git checkout."""
+    found = {
+        "foldrace": _version("foldrace"),
+        "python": platform.python_version(),
+        "torch": _version("torch"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        # MLflow's own name for it: the UI shows it as the run's source version.
+        found["mlflow.source.git.commit"] = commit
+        found["git_branch"] = _git("rev-parse", "--abbrev-ref", "HEAD")
+        found["git_uncommitted"] = str(bool(_git("status", "--porcelain", "-uno")))
+    return {name: value for name, value in found.items() if value}
+
+
+def files() -> dict[str, str]:
+    """All packages with their versions, and what is changed but not committed, as files."""
+    packages = sorted(
+        {f"{one.metadata['Name']}=={one.version}" for one in metadata.distributions()},
+        key=str.lower,
+    )
+    found = {REQUIREMENTS: "\n".join(packages) + "\n"}
+    patch = _git("diff", "HEAD")
+    if patch and len(patch) <= _LARGEST_PATCH:
+        found[PATCH] = patch + "\n"
+    return found
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the folder that holds the code; nothing if it is in none of git's."""
+    if not (_HOME / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=_HOME, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,128 @@
+"""Tweets through the command line, Ray and MLflow; then their ensemble and their classes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search import cli
+from search.ledger import Ledger
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+
+
+def _foldrace(folder: Path, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "search.cli", *arguments, "--json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "FOLDRACE_CACHE": str(folder / "cache")},
+    )
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def _with_likes(reviews: Path, folder: Path) -> Path:
+    path = folder / "tweets.csv"
+    rows = list(csv.reader(reviews.read_text(encoding="utf-8").splitlines()))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow([*rows[0], "likes"])
+        for number, row in enumerate(rows[1:]):
+            out.writerow([f"@ann, @bob {row[0]} #film", row[1], number % 7 if number % 5 else ""])
+    return path
+
+
+@pytest.mark.timeout(900)  # a start of Ray, on a machine that others share
+def test_a_sweep_its_ensemble_and_its_classes(
+    tmp_path: Path,
+    tiny_encoder: Path,
+    reviews: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = _with_likes(reviews, tmp_path)
+    read = ["--data", str(data), "--text", "body", "--label", "verdict"]
+    small = [
+        *("--model", str(tiny_encoder), "--seeds", "2,16", "--folds", "2", "--strategy", "grid"),
+        *("--fix", "learning_rate=0.003", "--fix", "head_layers=1", "--fix", "epochs=2"),
+        *("--fix", "max_length=16", "--fix", "inner_share=0.2", "--set", "metadata=none,log"),
+        *("--fix", "class_weights=none"),
+    ]
+    found = _foldrace(
+        tmp_path, "run", "tweets", *read, "--metadata", "likes", *small, "--name", "mine"
+    )
+    assert (found["objective"], found["cells_done"], found["cells_failed"]) == ("matthews", 8, 0)
+    assert {row["config"]["metadata"] for row in found["configs"]} == {"none", "log"}
+
+    with Ledger(f"sqlite:///{tmp_path}/mlflow.db", "foldrace", tmp_path / "spool") as ledger:
+        record = ledger.find_sweep("mine")
+        assert record.spec_json["spec"]["data"]["metadata"] == ["likes"]
+        assert record.spec_json["spec"]["data"]["cleaning"] == ["hash-signs", "mentions"]
+        cells = ledger.known_cells(record.tags["family"])
+        assert len(cells) == 8
+        for cell in cells.values():
+            assert cell.metrics["chosen_epoch"] in (1, 2)
+            assert 0 <= cell.metrics["inner_class_accuracy"] <= 1
+
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["ensemble", "mine", "--rounds", "5", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["gain"] is None for row in document["nested"]] == [True, False, False]
+    assert document["blocks"] == 4
+    assert sum(member["weight"] for member in document["members"]) == pytest.approx(1)
+    assert document["flattered"] >= max(member["score"] for member in document["members"])
+    assert [row["rows"] for row in document["classes"]] == [60, 60]
+
+    assert cli.main(["ensemble", "mine", "mine"]) == 0, "a cell that is named twice counts once"
+    shown = capsys.readouterr().out
+    assert "greedy ensemble" in shown
+    assert "the ensemble by class" in shown
+
+    assert cli.main(["classes", "mine", "--rank", "2", "--json"]) == 0
+    classes = json.loads(capsys.readouterr().out)["configs"]
+    assert classes[0]["what"] == "rank 2"
+    assert [row["class"] for row in classes[0]["classes"]] == ["blame", "praise"]
+
+    assert cli.main(["classes", "mine", "--rank", "9"]) == 2
+    assert "there is no 9" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["smoke", "--metadata", "likes"], "joins no metadata to its texts"),
+        (["tweets", "--set", "metadata=log"], "name them with --metadata"),
+        (["tweets", "--fix", "metadata=log"], "name them with --metadata"),
+        (["tweets", "--metadata", "like"], "Did you mean 'likes'?"),
+        (["tweets", "--metadata", "likes,,"], "wants column names with commas"),
+        (["tweets", "--clean", "mention"], "Did you mean 'mentions'?"),
+    ],
+)
+def test_what_cannot_be_joined_is_named_before_training(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    reviews: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = _with_likes(reviews, tmp_path)
+    read = ["--data", str(data), "--text", "body", "--label", "verdict"]
+    assert cli.main(["run", *options, *read, "--model", str(tiny_encoder)]) == 2
+    assert message in capsys.readouterr().err

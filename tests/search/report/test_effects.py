@@ -1,0 +1,100 @@
+"""What an axis is said to do is what it does, on tables whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from search.plan import Plan, rebuild
+from search.report.effects import Effects, axis_effects
+from search.spec import make_spec
+from trainables.engine.contract import DataRef, Split, Task
+
+BETAS = (0.1, 0.3, 0.5, 0.7, 0.9)
+SCALES = (1.0, 3.3, 10.0)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """2 x 3 x 5 configs of the SoftTriple grid, and its baseline, over 10 blocks."""
+    data = DataRef(name="d")
+    axes = {"k": (10, 100), "scale": SCALES, "gamma": (0.1,), "margin": (0.3,), "beta": BETAS}
+    spec = make_spec(
+        space="softtriple", data=data, model="m", name="n", set_axes=axes, seeds=(2, 16), folds=5
+    )
+    task = Task(
+        trainable="triple_entropy",
+        version=1,
+        data=data,
+        data_fingerprint="d",
+        model="m",
+        model_fingerprint="w",
+        split=Split(folds=5),
+    )
+    return rebuild(spec, task)
+
+
+def scores_of(plan: Plan, noise: float = 0.002) -> npt.NDArray[np.float64]:
+    """beta rises by 0.01 a step, scale by 0.005; k does nothing."""
+    rng = np.random.default_rng(0)
+    means = []
+    for config in plan.configs:
+        on_grid = config["beta"] in BETAS
+        steps = BETAS.index(config["beta"]) if on_grid else 0  # type: ignore[arg-type]
+        sharp = SCALES.index(config["scale"]) if on_grid else 0  # type: ignore[arg-type]
+        means.append(0.8 + 0.01 * steps + 0.005 * sharp)
+    table = np.array(means)[:, None] + rng.normal(0, noise, (len(means), len(plan.blocks)))
+    return table + rng.normal(0, 0.02, len(plan.blocks))  # easy and hard blocks
+
+
+@pytest.fixture(scope="module")
+def effects(plan: Plan) -> Effects:
+    return axis_effects(plan, scores_of(plan))
+
+
+def test_the_axis_that_does_most_stands_first_and_the_idle_one_last(effects: Effects) -> None:
+    assert [axis.name for axis in effects.axes] == ["beta", "scale", "k"]
+
+
+def test_importance_is_the_share_of_the_variance(effects: Effects) -> None:
+    by_name = {axis.name: axis for axis in effects.axes}
+    beta, scale = np.var(0.01 * np.arange(5)), np.var(0.005 * np.arange(3))
+    for name, truth in (("beta", beta), ("scale", scale), ("k", 0.0)):
+        found = by_name[name]
+        assert found.importance == pytest.approx(truth / (beta + scale), abs=0.03)
+        # A share cannot be below 0, so that an idle axis's interval starts a hair above it.
+        assert found.importance_low - 0.01 <= truth / (beta + scale) <= found.importance_high
+
+
+def test_an_effect_is_the_mean_score_of_a_value(effects: Effects) -> None:
+    beta = effects.axes[0]
+    assert beta.values == BETAS
+    assert np.diff(beta.mean) == pytest.approx(np.full(4, 0.01), abs=0.002)
+    assert (beta.low < beta.mean).all()
+    assert (beta.mean < beta.high).all()
+    assert beta.cells.tolist() == [60] * 5
+
+
+def test_fewer_cells_leave_more_doubt(plan: Plan, effects: Effects) -> None:
+    scores = scores_of(plan)
+    scores[:, 2:] = np.nan
+    scores[5::2] = np.nan
+    doubtful = {axis.name: axis for axis in axis_effects(plan, scores).axes}
+    for sure in effects.axes:
+        unsure = doubtful[sure.name]
+        assert (unsure.high - unsure.low).mean() > 1.5 * (sure.high - sure.low).mean()
+
+
+def test_a_map_of_two_axes_has_a_mean_for_every_pair_of_values(effects: Effects) -> None:
+    pair = next(one for one in effects.pairs if set(one.names) == {"scale", "beta"})
+    assert pair.names == ("scale", "beta")
+    assert pair.mean.shape == (3, 5)
+    assert (pair.cells == 20).all()
+    assert pair.importance < 0.02, "the axes add up: nothing is left for the two together"
+
+
+def test_nothing_is_said_before_the_first_cell(plan: Plan) -> None:
+    empty = np.full((len(plan.configs), len(plan.blocks)), np.nan)
+    found = axis_effects(plan, empty)
+    assert (found.axes, found.pairs) == ((), ())

@@ -1,0 +1,122 @@
+"""Who leads and who fell back, in a table whose truth is plain; and the lines for programs."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search import live
+from search.frontier import Frontier
+from search.plan import Plan, rebuild
+from search.spec import make_spec
+from search.table import Table
+from trainables.engine.contract import CellResult, DataRef, Split, Task
+
+
+@pytest.fixture
+def plan() -> Plan:
+    data = DataRef(name="d")
+    axes = {"k": (10,), "scale": (3.3,), "gamma": (0.1,), "margin": (0.3,)}
+    spec = make_spec(
+        space="softtriple", data=data, model="m", name="n", set_axes=axes, seeds=(2, 16), folds=5
+    )
+    task = Task(
+        trainable="triple_entropy",
+        version=1,
+        data=data,
+        data_fingerprint="d",
+        model="m",
+        model_fingerprint="w",
+        split=Split(folds=5),
+    )
+    return rebuild(spec, task)
+
+
+def table_of(plan: Plan) -> Table:
+    """Config 1 leads by far; config 2 was stopped after three cells, well behind."""
+    table = Table.empty(plan)
+    noise = np.random.default_rng(0).normal(0, 0.002, table.scores.shape)
+    table.scores[:2] = np.array([0.80, 0.90])[:, None] + noise[:2]
+    table.scores[2, :3] = 0.60 + noise[2, :3]
+    table.scores[3:, :3] = 0.70 + noise[3:, :3]
+    return table
+
+
+def test_the_best_complete_config_stands_first(plan: Plan) -> None:
+    frontier = Frontier(plan)
+    frontier.look(table_of(plan))
+    first, second = frontier.leaders[:2]
+    assert (first.label, second.label) == (plan.label(1), plan.label(0))
+    assert first.p_best is not None
+    assert first.p_best > 0.95
+    assert first.gain == pytest.approx(0.1, abs=0.005)
+    assert second.gain is None, "the baseline gains nothing over itself"
+
+
+def test_a_dropped_config_is_named_with_its_distance(plan: Plan) -> None:
+    frontier = Frontier(plan)
+    frontier.look(table_of(plan))
+    lines = frontier.dropped_lines()
+    assert frontier.fallen == len(plan.configs) - 2
+    nearest = frontier.dropped[0]
+    assert nearest.behind == pytest.approx(-0.2, abs=0.03)
+    assert nearest.cells == 3
+    assert (
+        lines[1] == f"  {nearest.label}: {100 * nearest.behind:+.2f} points to the first, 3 cells"
+    )
+
+
+def test_a_second_look_waits(plan: Plan) -> None:
+    frontier = Frontier(plan)
+    frontier.look(table_of(plan))
+    before = list(frontier.leaders)
+    frontier.look(Table.empty(plan))
+    assert frontier.leaders == before
+
+
+def test_a_program_reads_one_object_a_line(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    shown = live.watcher(machine=True)
+    table = Table.empty(plan)
+    shown.reused(plan, table, 60)
+    shown.started(2, dict)
+    table.scores[1, 0] = 0.9
+    done = CellResult(key="k", status="done", metrics={"accuracy": 0.9, "seconds": 1.0})
+    shown.cell(plan, table, (1, 0), done)
+    lost = CellResult(key="l", status="failed", error="out of memory")
+    shown.cell(plan, table, (2, 0), lost)
+    shown.closed()
+    events: list[dict[str, Any]] = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [one["event"] for one in events] == ["sweep", "started", "cell", "cell", "closed"]
+    assert (events[2]["score"], events[2]["done"], events[2]["planned"]) == (0.9, 1, 60)
+    assert (events[3]["score"], events[3]["error"]) == (None, "out of memory")
+    assert events[2]["config"] == plan.axes_of(1)
+
+
+def test_a_terminal_shows_the_state(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    shown = live.watcher()
+    assert isinstance(shown, live.Picture)
+    table = table_of(plan)
+    shown.reused(plan, table, 60)
+    shown.started(2, lambda: {"a": [(3, 4), (4, 4)]})
+    result = CellResult(key="l", status="diverged", error="the loss became nan")
+    shown.cell(plan, table, (2, 0), result)
+    shown.closed()
+    text = stream.getvalue()
+    for piece in ("leaders", "P(best)", "of 60 cells", "and 1 more", "fell back", "became nan"):
+        assert piece in text, piece
+    assert not math.isnan(table.scores[0, 0])

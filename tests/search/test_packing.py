@@ -1,0 +1,121 @@
+"""What is sent to a cluster: code and pins; no data, no repository, no caches, no secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search import cluster, packing
+from search.cluster_options import FOLDER
+from search.spec import InputError
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A checkout with everything beside the code that a real one gathers."""
+    root = tmp_path / "tree"
+    for name in (
+        "pyproject.toml",
+        "constraints.txt",
+        "search/cli.py",
+        "search/report/page.html",
+        "spaces/mine.py",
+        "trainables/triple_entropy.py",
+        "trainables/data/huge.parquet",
+        "trainables/__pycache__/x.py",
+        "trainables/.git/config.py",
+        "trainables/.env",
+        "search/mlflow.db",
+        "mlflow.db",
+        "secrets.json",
+        "tests/test_x.py",
+        "data/tweets.csv",
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (root / "trainables" / "link.py").symlink_to("/etc/passwd")
+    return root
+
+
+def test_only_code_and_pins_are_packed(tree: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "configs.csv"
+    mine.write_text("k\n1\n")
+    target = tmp_path / "package"
+    packing.pack(target, {"configs.csv": mine}, folder=tree)
+    packed = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
+    assert packed == {
+        "pyproject.toml",
+        "constraints.txt",
+        "search/cli.py",
+        "search/report/page.html",
+        "spaces/mine.py",
+        "trainables/triple_entropy.py",
+        "attached/configs.csv",
+    }
+
+
+def test_this_very_code_packs_small_and_whole() -> None:
+    files = packing.code_files(packing.root())
+    assert {Path("search/cli.py"), Path("trainables/engine/loop.py")} <= set(files)
+    assert sum((packing.root() / path).stat().st_size for path in files) < 3 * 2**20
+
+
+def test_a_package_that_is_too_large_names_its_largest_files(tree: Path, tmp_path: Path) -> None:
+    (tree / "spaces" / "table.json").write_bytes(b" " * 2**20)
+    with pytest.raises(InputError, match=r"at most 0\.5 .*Largest: spaces/table\.json"):
+        packing.pack(tmp_path / "package", {}, folder=tree, most_mib=0.5)
+
+
+def test_without_pins_nothing_is_sent(tree: Path, tmp_path: Path) -> None:
+    (tree / "constraints.txt").unlink()
+    with pytest.raises(InputError, match=r"There is no constraints\.txt"):
+        packing.pack(tmp_path / "package", {}, folder=tree)
+
+
+RUN = ("run", "smoke", "--data", "/shared/x.csv", "--model", "minilm")
+
+
+def test_a_command_goes_to_the_cluster_with_its_files_and_its_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ledger:5000")
+    file = tmp_path / "my configs.csv"
+    file.write_text("k\n1\n")
+    words, attached = cluster.command([*RUN, "--configs", str(file)])
+    assert words == [
+        *(*RUN, "--configs", "attached/my configs.csv"),
+        *("--ray-address", "auto", "--tracking-uri", "http://ledger:5000"),
+    ]
+    assert attached == {"my configs.csv": file}
+    line = cluster.entrypoint(words, FOLDER)
+    assert '"$HOME"/foldrace-sweeps' in line
+    assert "--configs \"$code\"/'attached/my configs.csv'" in line
+    assert line.endswith("--tracking-uri http://ledger:5000")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*RUN, "--tracking-uri", "http://me:pw@ledger:5000"], "no password"),
+        (["run", "smoke", "--data", "mine.csv", "--model", "minilm"], "data do not travel"),
+    ],
+    ids=["a password", "data of this machine"],
+)
+def test_what_cannot_work_there_is_refused_here(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("text,label\na,b\n")
+    with pytest.raises(InputError, match=message):
+        cluster.command(words)
+
+
+def test_the_environment_is_that_of_the_pins(tmp_path: Path) -> None:
+    made = cluster.runtime_environment(str(tmp_path), packing.root(), install=True)
+    first, *packages = made["pip"]["packages"]
+    assert first == "--constraint ${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}/constraints.txt"
+    assert any(package.startswith("torch==") for package in packages)
+    assert "pip" not in cluster.runtime_environment(str(tmp_path), packing.root(), install=False)
+    assert set(made["env_vars"]) == {"RAY_JOB_STOP_WAIT_TIME_S"}, "no variable of ours travels"

@@ -1,0 +1,183 @@
+"""Two processes that train a cell together, over gloo: the numbers of one that has all of it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainables.engine import checkpoint, runner, shares
+from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.dataset import load_data
+from trainables.engine.encoder import model_fingerprint
+
+CONFIG: dict[str, Any] = {
+    "k": 2,
+    "gamma": 0.1,
+    "scale": 3.3,
+    "margin": 0.3,
+    "beta": 0.5,
+    "merge_weight": 0.1,
+    "padding_tokens": False,
+    "trainable_blocks": None,
+    "pooling": "mean",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.01,
+    "warmup_fraction": 0.06,
+    "schedule": "linear",
+    "batch_size": 17,
+    "max_length": 16,
+    "epochs": 3,
+    "clip_norm": 1.0,
+    "precision": "fp32",
+}
+# 80 rows are trained on and 40 held out. Batches of 17 leave a last one of 12 (and 6 to score);
+# batches of 79 leave one of a single row, which two processes cannot share.
+CELLS = [
+    Cell(key="uneven", config=CONFIG, seed=2, fold=0),
+    Cell(key="single", config={**CONFIG, "batch_size": 79, "beta": 1.0}, seed=2, fold=1),
+]
+DIVERGES = Cell(key="diverges", config={**CONFIG, "learning_rate": 1e30}, seed=2, fold=0)
+
+
+@pytest.fixture(scope="module")
+def task(reviews: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Task:
+    """Without dropout, whose draws depend on who is in which process."""
+    folder = tmp_path_factory.mktemp("sober") / "encoder"
+    shutil.copytree(tiny_encoder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    data = DataRef(name=str(reviews), text="body", label="verdict")
+    return Task(
+        trainable="triple_entropy",
+        version=3,
+        data=data,
+        data_fingerprint=load_data(data).fingerprint,
+        model=str(folder),
+        model_fingerprint=model_fingerprint(str(folder)),
+        split=Split(folds=3),
+    )
+
+
+def _process(
+    task: Task, cells: Sequence[Cell], rank: int, port: int, out: Path, dies_at: int | None
+) -> None:
+    """One of the two; ends without pytest's own end."""
+    code = 1
+    try:
+        os.environ.update(
+            MASTER_ADDR="127.0.0.1",
+            MASTER_PORT=str(port),
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE="2",
+            ACCELERATE_USE_CPU="true",
+        )
+        torch.distributed.init_process_group("gloo")
+        checkpoint.LEAST_EPOCH_S = 0.0
+        steps, weighted = [0], shares.weighted
+
+        def counted(mean: torch.Tensor, items: int) -> torch.Tensor:
+            steps[0] += 1
+            if steps[0] == dies_at and rank == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return weighted(mean, items)
+
+        shares.weighted = counted
+        found: list[CellResult] = []
+        runner.train_stack(
+            task, cells, found.append, stack=1, threads=1, checkpoints=out / "checkpoints"
+        )
+        text = json.dumps([result.to_json() for result in found])
+        (out / f"{rank}.json").write_text(text)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def together(
+    task: Task, cells: Sequence[Cell], out: Path, dies_at: int | None = None
+) -> list[list[CellResult]]:
+    """What each of two processes reports; of those that end as they should."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    out.mkdir(exist_ok=True)
+    fork = multiprocessing.get_context("fork")  # torch and the data are there already
+    started = [
+        fork.Process(target=_process, args=(task, cells, rank, port, out, dies_at))
+        for rank in (0, 1)
+    ]
+    for one in started:
+        one.start()
+    for one in started:
+        one.join(120)
+        one.kill()
+    files = [out / f"{rank}.json" for rank in (0, 1)]
+    return [
+        [CellResult.from_json(one) for one in json.loads(file.read_text())]
+        for file in files
+        if file.is_file()
+    ]
+
+
+def alone(task: Task, cells: Sequence[Cell]) -> list[CellResult]:
+    torch.set_num_threads(1)
+    found: list[CellResult] = []
+    runner.train_stack(task, cells, found.append, stack=1)
+    return found
+
+
+def the_same(found: CellResult, expected: CellResult) -> None:
+    assert found.key == expected.key
+    assert found.status == "done", found.error
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    # Sums in another order, over three epochs of steps that build on one another.
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=2e-5)
+    for one, other in zip(found.epochs, expected.epochs, strict=True):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-5)
+    for name in ("accuracy", "macro_f1", "loss"):
+        assert found.metrics[name] == pytest.approx(expected.metrics[name], abs=1e-5)
+
+
+def test_two_processes_give_the_numbers_of_one_and_leave_a_diverged_cell_together(
+    task: Task, tmp_path: Path
+) -> None:
+    first, second = together(task, [DIVERGES, *CELLS], tmp_path / "out")
+    assert [one.status for one in first] == ["diverged", "done", "done"]
+    for found, expected in zip(first[1:], alone(task, CELLS), strict=True):
+        the_same(found, expected)
+    assert [one.metrics["accuracy"] for one in second[1:]] == [
+        one.metrics["accuracy"] for one in first[1:]
+    ]
+
+
+def test_a_process_killed_in_mid_epoch_costs_what_came_after_the_last_checkpoint(
+    task: Task, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert together(task, CELLS[:1], out, dies_at=8) == [], "5 steps an epoch: in the second"
+    manifest = json.loads((out / "checkpoints" / "uneven" / "manifest.json").read_text())
+    assert len(manifest["epochs"]) == 1
+    first, _ = together(task, CELLS[:1], out)
+    the_same(first[0], alone(task, CELLS[:1])[0])
+    assert first[0].epochs[0] == manifest["epochs"][0], "the first epoch was not trained again"
+    assert not (out / "checkpoints" / "uneven").exists()
+
+
+def test_weights_of_uneven_shares_make_the_mean_of_all(tmp_path: Path) -> None:
+    """Alone nothing is weighted; what two processes do is seen above."""
+    mean = torch.tensor(3.0)
+    assert shares.weighted(mean, 5) is mean
+    assert shares.counted_by(mean, torch.tensor(7), 5) is mean

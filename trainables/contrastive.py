@@ -1,0 +1,228 @@
+"""Contrastive fine-tuning: cross-entropy beside a supervised contrastive loss of the batch.
+
+Label-Aware Contrastive Loss (Suresh and Ong, EMNLP 2021), and what it is compared with there:
+
+    loss = lambda * cross-entropy(linear(pooled)) + (1 - lambda) * {SCL, LCL}(pooled)
+
+Both terms see two views of every text. For LCL a second encoder of the same kind, the weighting
+network, is trained beside the first, with lambda * its own cross-entropy, as in the authors' code.
+With loss=none, cross-entropy alone is left.
+
+Differs from the authors' code: a linear layer on dropout classifies, without a hidden layer before
+it; views are by dropout or by a masked span unless the user gives texts of his own (theirs are
+WordNet synonyms); and gradients of the two encoders are clipped together.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from trainables.engine import ranges
+from trainables.engine.encoder import hidden_dropout, real_tokens
+from trainables.engine.output import Output
+from trainables.engine.pooled_encoder import mean_over_tokens
+from trainables.engine.views import View
+from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
+from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
+
+VERSION = 1
+
+_LOSSES = ("none", "scl", "lcl")
+_VIEWS = ("one", "dropout", "masked", "second-text")
+_MASKED = 5  # characters, as in Mirror-BERT
+_POOLINGS = ("cls", "mean")
+_SCHEDULES = ("linear", "cosine")
+_PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters of one cell; the paper's symbols in brackets.
+
+    Attributes:
+        loss: "none" trains with cross-entropy alone, "scl" adds the supervised contrastive loss,
+            "lcl" the label-aware one.
+        ce_weight: Weight of cross-entropy beside the other loss [lambda].
+        temperature: Divides the cosines of the contrastive loss [tau].
+        views: What a text is seen as in a step: "one", itself; "dropout", itself twice, which
+            differ by dropout; "masked", itself and itself with a span masked; "second-text", itself
+            and another wording of it, the column of --text-b.
+        trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all,
+            as in the paper. The states below them are computed once.
+        pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
+        learning_rate: Peak rate of AdamW.
+        weight_decay: Of AdamW; none on biases and normalisation.
+        warmup_fraction: Share of the steps that warm up linearly.
+        schedule: "linear" or "cosine" decay after the warm-up.
+        batch_size: Texts a step, each with all its views.
+        max_length: Tokens a text at most, special ones counted.
+        epochs: Passes over the training rows.
+        clip_norm: Largest norm of the gradient; 0 clips nothing.
+        precision: "fp32", "bf16" or "fp16" mixed precision.
+
+    Raises:
+        ValueError: naming each field out of its range.
+    """
+
+    loss: str
+    ce_weight: float
+    temperature: float
+    views: str
+    trainable_blocks: int | None
+    pooling: str
+    learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+    schedule: str
+    batch_size: int
+    max_length: int
+    epochs: int
+    clip_norm: float
+    precision: str
+
+    def __post_init__(self) -> None:
+        rules = {
+            f"loss one of {', '.join(_LOSSES)}": self.loss in _LOSSES,
+            # At 0 nothing would train the classifier.
+            "ce_weight in (0, 1]": 0 < self.ce_weight <= 1,
+            "temperature above 0": self.temperature > 0,
+            f"views one of {', '.join(_VIEWS)}": self.views in _VIEWS,
+            # With all blocks frozen no contrastive loss would move anything.
+            "trainable_blocks at least 1, or none for all": self.trainable_blocks is None
+            or self.trainable_blocks >= 1,
+            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
+            "learning_rate above 0": self.learning_rate > 0,
+            "weight_decay at least 0": self.weight_decay >= 0,
+            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
+            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
+            "batch_size at least 1": self.batch_size >= 1,
+            "max_length at least 3": self.max_length >= 3,
+            "epochs at least 1": self.epochs >= 1,
+            "clip_norm at least 0": self.clip_norm >= 0,
+            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+        }
+        ranges.check("contrastive", self, rules)
+
+
+class _Classifier(nn.Module):
+    """An encoder with a linear classifier on one pooled vector a text.
+
+    Args:
+        pooling: "cls" or "mean".
+        encoder: A Hugging Face encoder, or the top blocks of one.
+        num_classes: Classes of the data.
+    """
+
+    def __init__(self, pooling: str, encoder: PreTrainedModel, num_classes: int) -> None:
+        super().__init__()
+        self.encoder, self.pooling = encoder, pooling
+        self.dropout = nn.Dropout(hidden_dropout(encoder))
+        self.classifier = nn.Linear(encoder.config.hidden_size, num_classes)
+        nn.init.normal_(self.classifier.weight, std=encoder.config.initializer_range)
+        nn.init.zeros_(self.classifier.bias)
+
+    def classify(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Pooled vectors (rows, width) and logits (rows, classes)."""
+        tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
+        if self.pooling == "cls":
+            pooled = tokens[:, 0]
+        else:
+            pooled = mean_over_tokens(tokens, real_tokens(inputs))
+        return pooled, self.classifier(self.dropout(pooled))
+
+
+class Contrastive(_Classifier):
+    """A classifier trained with cross-entropy and a contrastive loss.
+
+    Args:
+        config: The cell's hyper-parameters.
+        encoder: A Hugging Face encoder, unmodified; the weighting network is a copy of it.
+        num_classes: Classes of the data.
+    """
+
+    ce_weight: Tensor
+
+    def __init__(self, config: Config, encoder: PreTrainedModel, num_classes: int) -> None:
+        super().__init__(config.pooling, encoder, num_classes)
+        self.scl = SupervisedContrastiveLoss(config.temperature) if config.loss == "scl" else None
+        self.lcl = LabelAwareContrastiveLoss(config.temperature) if config.loss == "lcl" else None
+        # Drawn last: all losses start from the same classifier.
+        self.weighting = (
+            _Classifier(config.pooling, copy.deepcopy(encoder), num_classes)
+            if config.loss == "lcl"
+            else None
+        )
+        # A buffer, not a number: in a stack of cells each cell has its own.
+        weight = 1.0 if config.loss == "none" else float(config.ce_weight)
+        self.register_buffer("ce_weight", torch.tensor(weight), persistent=False)
+
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
+        """Loss and logits of a batch.
+
+        Args:
+            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (rows, length); in
+                a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
+                then all second ones.
+            labels: Class ids, (batch,).
+
+        Returns:
+            A scalar loss and logits (rows, classes).
+        """
+        pooled, logits = self.classify(inputs)
+        labels = labels.repeat(len(logits) // len(labels))
+        loss = self.ce_weight * functional.cross_entropy(logits, labels)
+        # Scoring wants neither: they move no logit.
+        if self.training and self.scl is not None:
+            loss = loss + (1 - self.ce_weight) * self.scl(pooled, labels)
+        if self.training and self.lcl is not None and self.weighting is not None:
+            _, confused = self.weighting.classify(inputs)
+            loss = loss + (1 - self.ce_weight) * self.lcl(pooled, labels, confused)
+            loss = loss + self.ce_weight * functional.cross_entropy(confused, labels)
+        return Output(loss=loss, logits=logits)
+
+
+def views(config: Config) -> tuple[View, ...]:
+    """The views of a text in a training step."""
+    second: dict[str, tuple[View, ...]] = {
+        "one": (),
+        "dropout": (View(),),
+        "masked": (View(masked=_MASKED),),
+        "second-text": (View("second"),),
+    }
+    return (View(), *second[config.views])
+
+
+def map_fault(config: Config) -> str | None:
+    """Why the classifier has no class activation map; None if it has one."""
+    if config.pooling == "mean":
+        return None
+    return (
+        f"With pooling={config.pooling} the classifier sees one token's vector, no mean over "
+        "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
+    )
+
+
+def pooling(config: Config) -> str:
+    """Which vector the linear classifier sees: "cls" or "mean"."""
+    return config.pooling
+
+
+def trainable_blocks(config: Config) -> int | None:
+    """How many of the encoder's blocks are trained; None for all."""
+    return config.trainable_blocks
+
+
+def stack_key(config: Config) -> Config:
+    """What cells of a stack share: the loss decides which networks there are."""
+    return replace(config, ce_weight=1.0, temperature=1.0)
+
+
+def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> Contrastive:
+    """The module of one cell, its heads drawn from torch's current generator."""
+    return Contrastive(config, encoder, num_classes)

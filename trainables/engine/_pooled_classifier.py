@@ -1,0 +1,87 @@
+"""A classifier on one pooled vector of an encoder; this file travels with the weights.
+
+    AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
+
+Needs torch and transformers only.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class PooledConfig(PretrainedConfig):
+    """What the model is made of.
+
+    Attributes:
+        encoder: The encoder's own config.
+        pooling: "cls" or "mean", over real tokens.
+        layer: "output" or "embeddings": which vectors of the tokens.
+        widths: Of the layers, with GELU, between the vector and the classes.
+    """
+
+    model_type = "foldrace-pooled"
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        pooling: str = "mean",
+        layer: str = "output",
+        widths: list[int] | None = None,
+        **rest: Any,
+    ) -> None:
+        super().__init__(**rest)
+        self.encoder = encoder or {}
+        self.pooling, self.layer, self.widths = pooling, layer, widths or []
+
+
+class PooledForSequenceClassification(PreTrainedModel):
+    """Texts to classes: encoder, pooled vector, linear layers."""
+
+    config_class = PooledConfig
+
+    def __init__(self, config: PooledConfig) -> None:
+        super().__init__(config)
+        inner = AutoConfig.for_model(**config.encoder)
+        self.encoder = AutoModel.from_config(inner)
+        if getattr(self.encoder, "pooler", None) is not None:
+            self.encoder.pooler = None
+        sizes = [inner.hidden_size, *config.widths, config.num_labels]
+        if config.layer == "embeddings":
+            sizes[0] = self.encoder.get_input_embeddings().embedding_dim
+        self.dense = nn.ModuleList(
+            nn.Linear(width, following) for width, following in itertools.pairwise(sizes)
+        )
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> SequenceClassifierOutput:
+        """Logits (batch, classes), and the loss where labels are given."""
+        if self.config.layer == "embeddings":
+            hidden = self.encoder.get_input_embeddings()(input_ids)
+        else:
+            given = {"input_ids": input_ids, "attention_mask": attention_mask}
+            if token_type_ids is not None:
+                given["token_type_ids"] = token_type_ids
+            hidden = self.encoder(**given).last_hidden_state
+        if self.config.pooling == "cls":
+            vector = hidden[:, 0]
+        else:
+            weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
+            vector = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+        for layer in self.dense[:-1]:
+            vector = functional.gelu(layer(vector))
+        logits = self.dense[-1](vector)
+        loss = None if labels is None else functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -1,0 +1,84 @@
+"""An encoder that a config has tuned, whole again, as a Hugging Face folder.
+
+A trainable whose sweeps leave an encoder behind says so by the hook `tunes_encoder(config)`; its
+module has an `encoder`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from trainables.engine import binding, encoder, hooks, loop, prefix, registry, vocabulary
+from trainables.engine import parts as cell_parts
+from trainables.engine.contract import Scalar, Task
+from trainables.engine.textdata import TextData
+
+# The loop wants rows to score, which nobody asks for here.
+_SCORED = 16
+
+
+def tunes(trainable: str, config: Mapping[str, Scalar]) -> bool:
+    """Whether a config leaves an encoder behind that is not the one it started from."""
+    if not registry.defines("trainables", trainable, "tunes_encoder"):
+        return False
+    bound = binding.bind(trainable, config)
+    found: bool = registry.load("trainables", trainable, "tunes_encoder")(bound)
+    return found
+
+
+def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> PreTrainedModel:
+    """Tune the task's encoder by a config on all rows.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout.
+
+    Returns:
+        The encoder with all its blocks and words, on the host.
+
+    Raises:
+        DivergedError: if training diverges.
+    """
+    bound = binding.bind(task.trainable, config)
+    tokens = cell_parts.tokens(task, data, bound)
+    module: Any = cell_parts.module(task, data, bound, seed)
+    rows = np.arange(len(data))
+    cell = loop.CellData(tokens, rows, rows[:_SCORED])
+    training = loop.Training(module, cell, bound, seed, accumulation=1)
+    for number in range(bound.epochs):
+        if not math.isfinite(training.epoch(number)):
+            raise loop.DivergedError(f"tuning diverged in epoch {number + 1}")
+    module.to("cpu").eval()
+    original = encoder.load_encoder(task.model)
+    trained = hooks.trained_blocks(task, bound)
+    if trained is None:
+        vocabulary.put_back(module.encoder, original, tokens.vocabulary)
+        tuned: PreTrainedModel = module.encoder
+        return tuned
+    whole = copy.deepcopy(original)
+    top = list(prefix.blocks(whole))[-trained:]
+    for block, learnt in zip(top, prefix.blocks(module.encoder), strict=True):
+        block.load_state_dict(learnt.state_dict())
+    return whole
+
+
+def save(tuned: PreTrainedModel, model: str, folder: Path) -> None:
+    """Write an encoder and its tokenizer, so that `--model FOLDER` reads them.
+
+    Args:
+        tuned: The encoder.
+        model: Reference of what it was tuned from, whose tokenizer it has.
+        folder: Made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tuned.save_pretrained(folder)
+    encoder.load_tokenizer(model).save_pretrained(folder)

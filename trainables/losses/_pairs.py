@@ -1,0 +1,56 @@
+"""What contrastive losses share: cosines of all pairs of a batch, and sums that leave some out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def cosines(embeddings: Tensor) -> Tensor:
+    """Cosine similarity of every pair of rows.
+
+    In float32 at least, whatever mixed precision is on: divided by a temperature of 0.04, the third
+    digit of a cosine is the first one of a logit.
+
+    Args:
+        embeddings: Of any length, (rows, width).
+
+    Returns:
+        (rows, rows).
+    """
+    with torch.autocast(embeddings.device.type, enabled=False):
+        wide = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+        unit = functional.normalize(wide, dim=-1)
+        return unit @ unit.mT
+
+
+def log_sum(logits: Tensor, among: Tensor) -> Tensor:
+    """Log sum exp over some of the columns of each row.
+
+    Args:
+        logits: (rows, columns).
+        among: Which columns count, bool (rows, columns).
+
+    Returns:
+        (rows,); a large negative number, not -inf, where no column counts: its gradient is finite,
+        so that what the caller leaves out stays out.
+    """
+    lowest = torch.finfo(logits.dtype).min / 4
+    return logits.masked_fill(~among, lowest).logsumexp(dim=-1)
+
+
+def mean_over_positives(values: Tensor, positives: Tensor) -> Tensor:
+    """Mean over rows of the mean over each row's positives; rows without one are left out.
+
+    Args:
+        values: (rows, rows).
+        positives: Which pairs count, bool (rows, rows).
+
+    Returns:
+        A scalar; 0 where no row has a positive.
+    """
+    counts = positives.sum(dim=-1)
+    of_row = torch.where(positives, values, 0.0).sum(dim=-1) / counts.clamp(min=1)
+    # Its rows without a positive are 0 already; they must not count as rows.
+    return of_row.sum() / (counts > 0).sum().clamp(min=1)

@@ -1,0 +1,77 @@
+"""InfoNCE over the pairs of a batch, as Mirror-BERT tunes an encoder without labels.
+
+Pulls the two views of a text together, and pushes them away from the views of all other texts.
+
+The slides of Mirror-BERT (Liu et al., EMNLP 2021), "Learning objective: InfoNCE":
+
+    loss_i = -log( exp(s(x_i, x'_i)) / sum_{x_j in N_i} exp(s(x_i, x_j)) )
+    s(a, b) = cos(f(a), f(b)) / tau
+
+    paper   here                                        range   unit
+    f(x)    first, second: embeddings of the two views          none
+    N_i     all 2 x batch embeddings but x_i itself             none
+    tau     temperature                                 > 0     none (divides cosine similarity)
+
+Each of the 2 x batch embeddings is x_i once. The slides call the denominator a "sum of similarity
+of negative pairs"; the authors' code (pytorch-metric-learning's NTXentLoss) has the positive in it,
+as InfoNCE has, and so has this. Differs from the slides: the mean, not the sum.
+
+Their ablation "learning from negatives alone" leaves out what pulls (`positives=False`):
+
+    loss_i = log sum_{x_j in N_i, not x'_i} exp(s(x_i, x_j))
+
+Source: Fast, Effective, and Self-Supervised: Transforming Masked Language Models into Universal
+Lexical and Sentence Encoders, slides. Reference values:
+tests/trainables/losses/test_contrastive.py.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trainables.losses import _pairs
+
+
+class InfoNCELoss(nn.Module):
+    """Mean InfoNCE loss of a batch of pairs.
+
+    Args:
+        temperature: tau of the slides.
+        positives: False leaves the positive pairs out: the ablation.
+
+    Raises:
+        ValueError: if the temperature is not above 0.
+    """
+
+    temperature: Tensor
+
+    def __init__(self, temperature: float, positives: bool = True) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f"temperature must be above 0, got {temperature}.")
+        # A buffer, not a number: in a stack of cells each cell has its own.
+        self.register_buffer("temperature", torch.tensor(float(temperature)), persistent=False)
+        self.positives = positives
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Mean loss over both views of every text.
+
+        Args:
+            first: Embeddings of any length; normalised here, (batch, width).
+            second: Of the other view of the same texts, (batch, width).
+
+        Returns:
+            A scalar, float32 or wider; 0 for a batch of one text, which has no negative.
+        """
+        batch = len(first)
+        logits = _pairs.cosines(torch.cat([first, second])) / self.temperature
+        if batch == 1:
+            return logits.sum() * 0
+        own = torch.eye(batch, dtype=torch.bool, device=first.device)
+        same = own.repeat(2, 2)  # both views of one text
+        itself = torch.eye(2 * batch, dtype=torch.bool, device=first.device)
+        if not self.positives:
+            return _pairs.log_sum(logits, ~same).mean()
+        log_share = logits - _pairs.log_sum(logits, ~itself)[:, None]
+        return -_pairs.mean_over_positives(log_share, same & ~itself)

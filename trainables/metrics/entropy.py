@@ -1,0 +1,25 @@
+"""Entropy of the prediction: how sure a model is, whether it is right or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def entropy(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]) -> float:
+    """Mean over rows of -sum_k s_k log2 s_k, in bits; 0 for a sure model, log2(classes) at most.
+
+    The confidence comparison of Not All Negatives are Equal (Suresh and Ong, EMNLP 2021), slides.
+
+    Args:
+        labels: True class ids, (rows,); not looked at.
+        probabilities: Class probabilities, (rows, classes).
+    """
+    shares = probabilities.astype(np.float64)
+    logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    return float(-np.mean(np.sum(shares * logs, axis=1)))
+
+
+METRIC = entropy

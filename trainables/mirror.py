@@ -1,0 +1,195 @@
+"""Mirror-BERT: tuning an encoder on texts without labels, then reading it out.
+
+Fast, Effective, and Self-Supervised: Transforming Masked Language Models into Universal Lexical and
+Sentence Encoders (Liu et al., EMNLP 2021). Two views of every text, which differ by a random span
+that is masked in one of them (technique 1) and by dropout (technique 2), are pulled together and
+away from the views of the other texts of the batch: InfoNCE.
+
+A cell tunes on its training rows, whose labels it never sees. Its score is a linear evaluation: a
+logistic regression on the tuned features of the training rows, asked about the held-out ones.
+
+Differs from the paper: AdamW's rate decays (the authors' code keeps it), and masked spans are drawn
+four times at most for a text, the epochs taking turns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from trainables.analysis.linear_evaluation import LinearEvaluation, read_pairs
+from trainables.engine import ranges
+from trainables.engine.encoder import real_tokens
+from trainables.engine.output import Output
+from trainables.engine.pooled_encoder import mean_over_tokens
+from trainables.engine.views import View
+from trainables.losses.info_nce import InfoNCELoss
+
+VERSION = 1
+
+_AUGMENTATIONS = ("both", "masking", "dropout")
+_POOLINGS = ("cls", "mean")
+_SCHEDULES = ("linear", "cosine")
+_PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters of one cell.
+
+    Attributes:
+        augmentation: What the two views of a text differ by: "masking" of a span, "dropout", or
+            "both".
+        masked: Characters of the masked span.
+        positives: False leaves out what pulls the views of a text together.
+        random_strings: Tune on strings of random letters in words of the texts' lengths.
+        temperature: Divides the cosines of InfoNCE [tau].
+        pairs: A table of scored pairs (columns text, text_b, score) whose scores are correlated
+            with the cosines of the tuned features; None for none.
+        trainable_blocks: How many of the encoder's blocks are tuned, from the top; None for all, as
+            in the paper.
+        pooling: "cls" (first token) or "mean" (over real tokens): the features.
+        learning_rate: Peak rate of AdamW; 0 leaves the encoder as it is: what tuning is compared
+            with.
+        weight_decay: Of AdamW; none on biases and normalisation.
+        warmup_fraction: Share of the steps that warm up linearly.
+        schedule: "linear" or "cosine" decay after the warm-up.
+        batch_size: Texts a step, each with two views.
+        max_length: Tokens a text at most, special ones counted.
+        epochs: Passes over the training rows.
+        clip_norm: Largest norm of the gradient; 0 clips nothing.
+        precision: "fp32", "bf16" or "fp16" mixed precision.
+
+    Raises:
+        ValueError: naming each field out of its range.
+    """
+
+    augmentation: str
+    masked: int
+    positives: bool
+    random_strings: bool
+    temperature: float
+    pairs: str | None
+    trainable_blocks: int | None
+    pooling: str
+    learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+    schedule: str
+    batch_size: int
+    max_length: int
+    epochs: int
+    clip_norm: float
+    precision: str
+
+    def __post_init__(self) -> None:
+        rules = {
+            f"augmentation one of {', '.join(_AUGMENTATIONS)}": self.augmentation in _AUGMENTATIONS,
+            "masked at least 1": self.masked >= 1,
+            "temperature above 0": self.temperature > 0,
+            "pairs a file, or none": self.pairs is None or isinstance(self.pairs, str),
+            "trainable_blocks at least 1, or none for all": self.trainable_blocks is None
+            or self.trainable_blocks >= 1,
+            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
+            "learning_rate at least 0": self.learning_rate >= 0,
+            "weight_decay at least 0": self.weight_decay >= 0,
+            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
+            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
+            # A text alone has nothing to be pushed away from.
+            "batch_size at least 2": self.batch_size >= 2,
+            "max_length at least 3": self.max_length >= 3,
+            "epochs at least 1": self.epochs >= 1,
+            "clip_norm at least 0": self.clip_norm >= 0,
+            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+        }
+        ranges.check("mirror", self, rules)
+
+
+class Mirror(nn.Module):
+    """An encoder tuned by InfoNCE.
+
+    Args:
+        config: The cell's hyper-parameters.
+        encoder: A Hugging Face encoder, or the top blocks of one.
+    """
+
+    def __init__(self, config: Config, encoder: PreTrainedModel) -> None:
+        super().__init__()
+        self.encoder, self.pooling = encoder, config.pooling
+        self.drops = config.augmentation != "masking"
+        self.info_nce = InfoNCELoss(config.temperature, config.positives)
+
+    def train(self, mode: bool = True) -> Mirror:
+        """Switch training on or off; the encoder drops nothing where dropout is no augmentation."""
+        super().train(mode)
+        self.encoder.train(mode and self.drops)
+        return self
+
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
+        """Loss of a batch in training, features in evaluation.
+
+        Args:
+            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (rows, length); in
+                a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
+                then all second ones.
+            labels: Not looked at, (batch,).
+
+        Returns:
+            A scalar loss, 0 in evaluation, and features (rows, width).
+        """
+        tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
+        if self.pooling == "cls":
+            pooled = tokens[:, 0]
+        else:
+            pooled = mean_over_tokens(tokens, real_tokens(inputs))
+        if not self.training:
+            return Output(loss=pooled.sum() * 0, logits=pooled)
+        first, second = pooled.chunk(2)
+        return Output(loss=self.info_nce(first, second), logits=pooled)
+
+
+def views(config: Config) -> tuple[View, ...]:
+    """The two views of a text."""
+    span = 0 if config.augmentation == "dropout" else config.masked
+    if config.random_strings:
+        return View("letters"), View("letters", span)
+    return View(), View(masked=span)
+
+
+def read_out(config: Config) -> LinearEvaluation:
+    """What makes scores of the features."""
+    return LinearEvaluation(None if config.pairs is None else read_pairs(config.pairs))
+
+
+def files(config: Config) -> dict[str, str]:
+    """The fields that name a file which a cell reads, with what they say.
+
+    Raises:
+        DataError: if it is no table of scored pairs.
+    """
+    if config.pairs is None:
+        return {}
+    read_pairs(config.pairs)
+    return {"pairs": config.pairs}
+
+
+def trainable_blocks(config: Config) -> int | None:
+    """How many of the encoder's blocks are tuned; None for all."""
+    return config.trainable_blocks
+
+
+def tunes_encoder(config: Config) -> bool:
+    """Whether a sweep's winner leaves an encoder that is worth keeping."""
+    return config.learning_rate > 0
+
+
+def stack_key(config: Config) -> Config:
+    """What cells of a stack share: the views, and all that the loop has no vector for."""
+    return replace(config, temperature=1.0)
+
+
+def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> Mirror:
+    """The module of one cell; nothing of it is drawn."""
+    return Mirror(config, encoder)

@@ -1,0 +1,267 @@
+"""Tweets: an encoder with a head on its pooled output, the epoch chosen by accuracy per class.
+
+Fake News Classification with BERT (Malakhov, Patruno, Bocconi, MediaEval 2020), section 3.2: "a
+simple linear layer on the output of the BERT base", Adam "without weight decay for bias and
+normalization layers". Section 5's outlook is here as hyper-parameters: several layers in the head,
+metadata beside the text, other encoders; class weights are ours.
+
+    pooled = tanh(W first token + b), the encoder's own pooler
+    logits = head([dropout(pooled), scaled metadata])
+    loss   = sum_i w[y_i] (-log softmax(logits_i)[y_i]) / sum_i w[y_i]
+
+Differs from the paper: the epoch is chosen on rows kept apart within the training part, never on
+those that are scored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.engine import metadata_inputs, ranges
+from trainables.engine.encoder import hidden_dropout, real_tokens
+from trainables.engine.output import Output
+from trainables.engine.pooled_encoder import mean_over_tokens
+
+if TYPE_CHECKING:
+    from trainables.engine.material import Material
+
+VERSION = 1
+# Class weights and the scale of metadata are taken from the rows that a cell is trained on.
+LEARNS_FROM_ROWS = True
+
+_POOLINGS = ("pooler", "cls", "mean")
+_WEIGHTS = ("none", "balanced")
+_METADATA = ("none", "log", "standard")
+_SCHEDULES = ("linear", "cosine")
+_PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters of one cell.
+
+    Attributes:
+        head_layers: Linear layers of the head; those before the last are as wide as the encoder,
+            with ReLU and dropout behind.
+        class_weights: "none", or "balanced": rows / (classes x rows of the class), over the rows
+            trained on.
+        metadata: "none"; "standard": the data's columns less their mean over their spread, of the
+            rows trained on; "log": the same of sign(x) ln(1 + |x|), for counts. A missing value is
+            the mean, with a 1 in a column that says so.
+        inner_share: Share of a cell's training rows that is kept apart to choose the epoch on, by
+            accuracy per class; 0 takes the last epoch.
+        pooling: "pooler" (the encoder's own, drawn where it was not pretrained), "cls" (first
+            token) or "mean" (over real tokens).
+        head_rate: How many times faster than the encoder the head learns: at an encoder's rate a
+            new weight hardly moves, and metadata are hardly heard.
+        trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all.
+        learning_rate: Peak rate of AdamW.
+        weight_decay: Of AdamW; none on biases and normalisation.
+        warmup_fraction: Share of the steps that warm up linearly.
+        schedule: "linear" or "cosine" decay after the warm-up.
+        batch_size: Texts a step.
+        max_length: Tokens a text at most, special ones counted.
+        epochs: Passes over the training rows.
+        clip_norm: Largest norm of the gradient; 0 clips nothing.
+        precision: "fp32", "bf16" or "fp16" mixed precision.
+
+    Raises:
+        ValueError: naming each field out of its range.
+    """
+
+    head_layers: int
+    class_weights: str
+    metadata: str
+    inner_share: float
+    pooling: str
+    head_rate: float
+    trainable_blocks: int | None
+    learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+    schedule: str
+    batch_size: int
+    max_length: int
+    epochs: int
+    clip_norm: float
+    precision: str
+
+    def __post_init__(self) -> None:
+        rules = {
+            "head_layers at least 1": self.head_layers >= 1,
+            f"class_weights one of {', '.join(_WEIGHTS)}": self.class_weights in _WEIGHTS,
+            f"metadata one of {', '.join(_METADATA)}": self.metadata in _METADATA,
+            "inner_share in [0, 1)": 0 <= self.inner_share < 1,
+            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
+            "head_rate above 0": self.head_rate > 0,
+            "trainable_blocks at least 0, or none for all": self.trainable_blocks is None
+            or self.trainable_blocks >= 0,
+            "learning_rate above 0": self.learning_rate > 0,
+            "weight_decay at least 0": self.weight_decay >= 0,
+            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
+            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
+            "batch_size at least 1": self.batch_size >= 1,
+            "max_length at least 3": self.max_length >= 3,
+            "epochs at least 1": self.epochs >= 1,
+            "clip_norm at least 0": self.clip_norm >= 0,
+            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+        }
+        ranges.check("tweets", self, rules)
+
+
+class Tweets(nn.Module):
+    """An encoder, its pooled output, metadata beside it, and a head of linear layers.
+
+    Args:
+        config: The cell's hyper-parameters.
+        material: The encoder, and the rows that the cell is trained on.
+        num_classes: Classes of the data.
+    """
+
+    class_weights: Tensor
+    head_rate: Tensor
+
+    def __init__(self, config: Config, material: Material, num_classes: int) -> None:
+        super().__init__()
+        encoder = material.network
+        width = encoder.config.hidden_size
+        spread = encoder.config.initializer_range
+        self.encoder, self.pooling = encoder, config.pooling
+        self.dropout = nn.Dropout(hidden_dropout(encoder))
+        self.pooler = _pooler(material, width, spread) if config.pooling == "pooler" else None
+        # Buffers, not numbers: in a stack of cells each cell has its own.
+        weights = class_weights(material.labels, num_classes, config.class_weights)
+        self.register_buffer("class_weights", weights, persistent=False)
+        rate = torch.tensor(float(config.head_rate))
+        self.register_buffer("head_rate", rate, persistent=False)
+        self.scaling = None if material.metadata is None else Scaling(material.metadata)
+        columns = 0 if material.metadata is None else material.metadata.shape[1]
+        inputs = [width + columns, *[width] * (config.head_layers - 1)]
+        outputs = [*[width] * (config.head_layers - 1), num_classes]
+        layers = [nn.Linear(*sizes) for sizes in zip(inputs, outputs, strict=True)]
+        self.head = nn.ModuleList(layers)
+        for layer in layers:
+            # What the rate multiplies again: the head starts as it would at any rate.
+            nn.init.normal_(layer.weight, std=spread / config.head_rate)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
+        """Loss and logits of a batch.
+
+        Args:
+            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (batch, length); in
+                a stack the mask is (batch, 1, 1, length). With `metadata`, (batch, numbers), where
+                the config joins them.
+            labels: Class ids, (batch,).
+
+        Returns:
+            A scalar loss and logits (batch, classes).
+        """
+        words = {name: part for name, part in inputs.items() if name != metadata_inputs.NAME}
+        tokens = self.encoder(**words).last_hidden_state  # (batch, length, width)
+        given = self.dropout(self._pooled(tokens, words))
+        if self.scaling is not None:
+            scaled = self.scaling(inputs[metadata_inputs.NAME])
+            given = torch.cat([given, scaled.to(given.dtype)], dim=-1)
+        last = len(self.head) - 1
+        for number, layer in enumerate(self.head):
+            # Adam's step is as long for any gradient, so what a weight is multiplied by is its
+            # rate.
+            given = layer(given) * self.head_rate
+            if number < last:
+                given = self.dropout(functional.relu(given))
+        of_row = functional.cross_entropy(given.float(), labels, reduction="none")
+        weight = self.class_weights.gather(0, labels)
+        return Output(loss=(of_row * weight).sum() / weight.sum(), logits=given)
+
+    def _pooled(self, tokens: Tensor, words: dict[str, Tensor]) -> Tensor:
+        if self.pooling == "mean":
+            return mean_over_tokens(tokens, real_tokens(words))
+        if self.pooler is None:
+            return tokens[:, 0]
+        return torch.tanh(self.pooler(tokens[:, 0]))
+
+
+class Scaling(nn.Module):
+    """Metadata less their mean over their spread, both of the rows that a cell is trained on.
+
+    Args:
+        rows: Of these rows, as `metadata_inputs.table` has them, (rows, 2 x columns).
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    def __init__(self, rows: Tensor) -> None:
+        super().__init__()
+        values, missing = rows.double().chunk(2, dim=1)
+        known = 1 - missing
+        count = known.sum(dim=0).clamp(min=1)
+        mean = (values * known).sum(dim=0) / count
+        spread = (((values - mean) * known).square().sum(dim=0) / count).sqrt()
+        # A column that is the same in all these rows says nothing: what others hold is not heard.
+        factor = torch.where(spread > 0, 1 / spread, torch.zeros_like(spread))
+        self.register_buffer("mean", mean.float(), persistent=False)
+        self.register_buffer("factor", factor.float(), persistent=False)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The same numbers, (batch, 2 x columns): scaled, 0 where missing; and where missing."""
+        values, missing = rows.chunk(2, dim=-1)
+        return torch.cat([(values - self.mean) * self.factor * (1 - missing), missing], dim=-1)
+
+
+def class_weights(labels: npt.NDArray[np.int64], num_classes: int, kind: str) -> Tensor:
+    """The weight of each class in the loss, float32 (classes,); their mean over the rows is 1.
+
+    Args:
+        labels: Class ids of the rows trained on, (rows,).
+        num_classes: Classes of the data.
+        kind: "none" or "balanced".
+    """
+    if kind == "none":
+        return torch.ones(num_classes)
+    rows = np.bincount(labels, minlength=num_classes)
+    return torch.from_numpy(len(labels) / (num_classes * np.maximum(rows, 1))).float()
+
+
+def _pooler(material: Material, width: int, spread: float) -> nn.Linear:
+    pooler = nn.Linear(width, width)
+    nn.init.normal_(pooler.weight, std=spread)
+    nn.init.zeros_(pooler.bias)
+    if material.pooler is not None:
+        with torch.no_grad():
+            pooler.weight.copy_(material.pooler[0])
+            pooler.bias.copy_(material.pooler[1])
+    return pooler
+
+
+def inner_share(config: Config) -> float:
+    """The share of a cell's training rows that chooses the epoch."""
+    return config.inner_share
+
+
+def metadata(config: Config) -> str | None:
+    """What is made of the data's metadata; None leaves them out."""
+    return None if config.metadata == "none" else config.metadata
+
+
+def trainable_blocks(config: Config) -> int | None:
+    """How many of the encoder's blocks are trained; None for all."""
+    return config.trainable_blocks
+
+
+def stack_key(config: Config) -> Config:
+    """What cells of a stack share: weights, rates and rows are each cell's own."""
+    return replace(config, class_weights="none", head_rate=1.0, inner_share=0.0)
+
+
+def build(config: Config, material: Material, num_classes: int) -> Tweets:
+    """The module of one cell, its head drawn from torch's current generator."""
+    return Tweets(config, material, num_classes)
