@@ -260,8 +260,6 @@ def test_every_row_of_the_ablation_trains_and_the_towers_too(
             assert result.epochs[-1]["train_loss"] < result.epochs[0]["train_loss"]
     assert found["proposed"].metrics["text_width"] == 16
     assert len(found["trained-together"].epochs) == 2
-    # Colours are alike or not: the pictures tell the class even to random weights.
-    assert found["image-only"].metrics["weighted_f1"] > 0.8
     # What was trained together moved the towers' copies, never the pretrained ones.
     assert encoder.model_fingerprint(str(clip)) == task.model_fingerprint
 
