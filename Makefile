@@ -45,7 +45,8 @@ bench: $(VENV)/.test
 	$(BIN)/python -m pytest -q -s tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout 3000
 
 faults: $(VENV)/.test
-	FOLDRACE_FAULTS=1 $(BIN)/python -m pytest -q -s --durations=0 tests/integration/test_faults.py
+	FOLDRACE_FAULTS=1 $(BIN)/python -m pytest -q -s --durations=0 tests/integration/test_faults.py \
+		tests/integration/test_ray_up.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -245,7 +245,8 @@ def train(
         checkpoints.mkdir(parents=True, exist_ok=True)
         per_trial = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
         if resources.workers_per_trial > 1:
-            per_trial = {"CPU": 0.0}  # its workers ask for themselves
+            # Its workers ask for themselves, and a trial must ask for something: a byte.
+            per_trial = {"memory": 1.0}
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(train_trial, **shared), per_trial),
             tune_config=tune.TuneConfig(

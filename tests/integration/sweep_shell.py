@@ -57,7 +57,7 @@ class Shell:
     def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
         process = self.start(*arguments)
         out, err = process.communicate(timeout=280)
-        assert process.returncode == code, err
+        assert process.returncode == code, out + err
         return out, err
 
     def json(self, *arguments: str) -> dict[str, Any]:

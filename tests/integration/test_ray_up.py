@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,7 +14,13 @@ import yaml
 from loopback_machines import ADDRESSES, Machines
 from sweep_shell import Shell
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(500),
+    pytest.mark.skipif(
+        not os.environ.get("FOLDRACE_FAULTS"), reason="minutes, and sshd: `make faults` runs it"
+    ),
+]
 
 FILE = Path(__file__).with_name("local-cluster.yaml")
 

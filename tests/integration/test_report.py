@@ -123,7 +123,7 @@ def test_the_figures_are_the_ledgers(reporter: Reporter) -> None:
     assert evidence.curves[0].values["train_loss"][0].tolist() == [1.0, 0.5, pytest.approx(1 / 3)]
 
 
-@pytest.mark.parametrize(("gain", "code"), [(0.15, 0), (0.0, 3)])
+@pytest.mark.parametrize(("gain", "code"), [(0.15, 0), (-0.1, 3)])
 def test_check_paper_ends_as_the_rows_do(reporter: Reporter, gain: float, code: int) -> None:
     reporter.draw("one", gain=gain, data=DataRef(name="trec-1k"))
     found, shown = reporter.run("one", "--check-paper", "--json", "--out", "out")

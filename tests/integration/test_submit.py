@@ -108,21 +108,25 @@ def test_a_node_with_other_data_is_named_before_anything_is_trained(
         pytest.skip("no process here may mount: the nodes cannot be given different files")
     words = [*place.shell.sweep, "--name", "torn"]
     words[words.index("--data") + 1] = str(place.elsewhere)
+    # The file is the same text at another path here: with seeds of its own its cells are new.
+    words[words.index("--seeds") + 1] = "7,8"
     out, _ = place.submit("--", "run", *words, code=2)
     assert len(re.findall(r"node 127\.0\.0\.\d/\w+: TaskChangedError", out)) == 1
     assert re.search(r"fingerprint was \w{16}, is \w{16} here", out)
     assert place.shell.table() == first[1]
 
 
-def test_nothing_of_the_cluster_listens_beyond_the_loopback(place: Place) -> None:
+def test_what_takes_jobs_listens_on_the_loopback_alone(place: Place) -> None:
+    # Ray's own ports between nodes are another matter: README, "Who may do what".
+    port = int(place.cluster.url.rsplit(":", 1)[1])
     found = {
         connection.laddr.ip
         for node in place.cluster.nodes
         for process in node.processes()
         for connection in process.net_connections("tcp")
-        if connection.status == "LISTEN"
+        if connection.status == "LISTEN" and connection.laddr.port == port
     }
-    assert found, "nothing listens at all: this guard looks in the wrong place"
+    assert found, "nothing listens there: this guard looks in the wrong place"
     assert all(ip.startswith("127.") or ip == "::1" for ip in found), found
 
 
