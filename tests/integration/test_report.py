@@ -123,14 +123,16 @@ def test_the_figures_are_the_ledgers(reporter: Reporter) -> None:
     assert evidence.curves[0].values["train_loss"][0].tolist() == [1.0, 0.5, pytest.approx(1 / 3)]
 
 
-@pytest.mark.parametrize(("gain", "code"), [(0.15, 0), (-0.1, 3)])
-def test_check_paper_ends_as_the_rows_do(reporter: Reporter, gain: float, code: int) -> None:
+@pytest.mark.parametrize(("gain", "codes"), [(0.15, {0}), (-0.1, {3, 4})])
+def test_check_paper_ends_as_the_rows_do(reporter: Reporter, gain: float, codes: set[int]) -> None:
     reporter.draw("one", gain=gain, data=DataRef(name="trec-1k"))
     found, shown = reporter.run("one", "--check-paper", "--json", "--out", "out")
     document, _ = json.JSONDecoder().raw_decode(shown)
     (row,) = [row for row in document["paper"] if row["paper_model"] == "roberta-base"]
     assert row["paper_score"] == 0.8209
-    assert (found, document["check_paper"]) == (code, code), row
+    # Six cells and 120 rows may be too few to deny the paper: that is 4. The rules: test_paper.py.
+    assert found == document["check_paper"], row
+    assert found in codes, row
 
 
 def test_check_paper_is_undecided_where_the_paper_has_no_row(reporter: Reporter) -> None:
