@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spaces.tweets import SPACE
-from trainables.engine import encoder, inner, parts, runner
+from trainables.engine import encoder, hooks, inner, parts, runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.material import Material
@@ -104,7 +104,7 @@ def test_cells_of_other_weights_rates_and_shares_are_one_stack_and_as_alone(
         Cell(key=str(i), config=config(head_layers=2, **change), seed=2, fold=i)
         for i, change in enumerate(changes)
     ]
-    assert len({parts.stack_key("tweets", Config(**cell.config)) for cell in cells}) == 1
+    assert len({hooks.stack_key("tweets", Config(**cell.config)) for cell in cells}) == 1
     together = train(task, *cells, stack=3)
     for one in cells:
         alone = train(task, one)[one.key]
