@@ -85,12 +85,7 @@ class Config:
             in _FROM_ENCODER,
             "max_length at least 3": self.max_length >= 3,
             "learning_rate above 0": self.learning_rate > 0,
-            "weight_decay at least 0": self.weight_decay >= 0,
-            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
-            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
-            "batch_size at least 1": self.batch_size >= 1,
-            "epochs at least 1": self.epochs >= 1,
-            "clip_norm at least 0": self.clip_norm >= 0,
+            **ranges.training(self, _SCHEDULES),
             "precision one of fp32, bf16": self.precision in ("fp32", "bf16"),
         }
         ranges.check("projection", self, rules)

@@ -104,13 +104,8 @@ class Config:
             "trainable_blocks at least 0, or none for all": self.trainable_blocks is None
             or self.trainable_blocks >= 0,
             "learning_rate above 0": self.learning_rate > 0,
-            "weight_decay at least 0": self.weight_decay >= 0,
-            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
-            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
-            "batch_size at least 1": self.batch_size >= 1,
+            **ranges.training(self, _SCHEDULES),
             "max_length at least 3": self.max_length >= 3,
-            "epochs at least 1": self.epochs >= 1,
-            "clip_norm at least 0": self.clip_norm >= 0,
             f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
         }
         ranges.check("tweets", self, rules)

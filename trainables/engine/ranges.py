@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainables.engine.loop import Settings
 
 
 def check(trainable: str, config: object, rules: Mapping[str, bool]) -> None:
@@ -24,3 +28,20 @@ def check(trainable: str, config: object, rules: Mapping[str, bool]) -> None:
     if broken:
         article = "An" if trainable[0] in "aeiou" else "A"
         raise ValueError(f"{article} {trainable} config must have {'; '.join(broken)}.")
+
+
+def training(config: Settings, schedules: Sequence[str]) -> dict[str, bool]:
+    """The rules of what every trainable is trained by, for `check`.
+
+    Args:
+        config: A config with the loop's settings.
+        schedules: Names that its schedule may have.
+    """
+    return {
+        "weight_decay at least 0": config.weight_decay >= 0,
+        "warmup_fraction in [0, 1)": 0 <= config.warmup_fraction < 1,
+        f"schedule one of {', '.join(schedules)}": config.schedule in schedules,
+        "batch_size at least 1": config.batch_size >= 1,
+        "epochs at least 1": config.epochs >= 1,
+        "clip_norm at least 0": config.clip_norm >= 0,
+    }
