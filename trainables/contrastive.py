@@ -26,7 +26,7 @@ from transformers import PreTrainedModel
 from trainables.engine import ranges
 from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
-from trainables.engine.pooled_encoder import mean_over_tokens
+from trainables.engine.pooled_encoder import mean_over_tokens, pooling_map_fault
 from trainables.engine.views import View
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
@@ -195,12 +195,7 @@ def views(config: Config) -> tuple[View, ...]:
 
 def map_fault(config: Config) -> str | None:
     """Why the classifier has no class activation map; None if it has one."""
-    if config.pooling == "mean":
-        return None
-    return (
-        f"With pooling={config.pooling} the classifier sees one token's vector, no mean over "
-        "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
-    )
+    return pooling_map_fault(config.pooling)
 
 
 def pooling(config: Config) -> str:

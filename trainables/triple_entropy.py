@@ -25,6 +25,7 @@ from transformers import PreTrainedModel
 from trainables.engine import ranges, shares
 from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
+from trainables.engine.pooled_encoder import mean_over_tokens, pooling_map_fault
 from trainables.losses.soft_triple import SoftTripleLoss
 
 VERSION = 3
@@ -170,18 +171,12 @@ class TripleEntropy(nn.Module):
     def _pooled(self, tokens: Tensor, real: Tensor) -> Tensor:
         if self.pooling == "cls":
             return tokens[:, 0]
-        weights = real.unsqueeze(-1).to(tokens.dtype)
-        return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+        return mean_over_tokens(tokens, real)
 
 
 def map_fault(config: Config) -> str | None:
     """Why the classifier has no class activation map; None if it has one."""
-    if config.pooling == "mean":
-        return None
-    return (
-        f"With pooling={config.pooling} the classifier sees one token's vector, no mean over "
-        "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
-    )
+    return pooling_map_fault(config.pooling)
 
 
 def pooling(config: Config) -> str:

@@ -33,6 +33,16 @@ def mean_over_tokens(tokens: Tensor, real: Tensor) -> Tensor:
     return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
 
 
+def pooling_map_fault(pooling: str) -> str | None:
+    """Why a linear classifier on such a vector has no class activation map; None if it has one."""
+    if pooling == "mean":
+        return None
+    return (
+        f"With pooling={pooling} the classifier sees one token's vector, no mean over "
+        "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class PooledEncoder:
     """A representation that an encoder makes; see `trainables.engine.representation.Fixed`.
