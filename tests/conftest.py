@@ -21,6 +21,14 @@ _WORDS = {
 _FILLER = ["the", "film", "was", "a", "story", "and", "its", "end", "scene", "actor", "plot"]
 
 
+@pytest.fixture(autouse=True)
+def _own_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that a test loads is gone with it."""
+    from trainables.engine import registry
+
+    monkeypatch.setattr(registry, "_plugged", {})
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of 2 layers, 32 wide, with random weights and a whitespace vocabulary."""

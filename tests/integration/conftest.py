@@ -14,9 +14,21 @@ import pytest
 # Where the tests of this folder find what they share.
 sys.path.insert(0, str(Path(__file__).parent))
 
+import sweep_shell
 from ledger_cells import Opener
 
 from search.ledger import Ledger
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """Commands that a failing test left running end with it."""
+    yield
+    for process in sweep_shell.started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    sweep_shell.started.clear()
 
 
 @pytest.fixture(scope="session")

@@ -47,15 +47,6 @@ class Node:
         except psutil.NoSuchProcess:
             return []
 
-    def trials(self) -> list[psutil.Process]:
-        """The workers of this node that train."""
-        found = []
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                if any("ImplicitFunc" in part for part in process.cmdline()):
-                    found.append(process)
-        return found
-
     def kill(self) -> None:
         """As a machine that loses its power."""
         for process in self.processes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,12 +14,28 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 # Of a cell: its metrics, the metrics after each epoch, and its predictions, as bytes.
 Found = tuple[Mapping[str, float], Mapping[str, list[tuple[int, float]]], bytes]
 _TIMES = ("seconds", "peak_memory_mib")
+
+started: list[subprocess.Popen[str]] = []
+"""All commands of the running test: its end is the end of those that it left running."""
+
+
+def workers_of(pid: int, role: str = "ImplicitFunc") -> list[psutil.Process]:
+    """Ray's workers below a process: trials, or members of a trial's group ("TrainWorker")."""
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children(recursive=True):
+            # One may end between the look and the question.
+            with contextlib.suppress(psutil.Error):
+                if role in " ".join(child.cmdline()):
+                    found.append(child)
+    return found
 
 
 class Shell:
@@ -45,7 +62,7 @@ class Shell:
         settings = {"PYTHONFAULTHANDLER": "1", **self.more}
         if self.uri is not None:
             settings["MLFLOW_TRACKING_URI"] = self.uri
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "search.cli", *arguments],
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -53,6 +70,8 @@ class Shell:
             text=True,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **settings},
         )
+        started.append(process)
+        return process
 
     def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
         process = self.start(*arguments)

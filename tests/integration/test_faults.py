@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 import pytest
 from ledger_server import Server
-from sweep_shell import Shell
+from sweep_shell import Shell, workers_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -43,22 +43,6 @@ def sweep(shell: Shell, *more: str) -> list[str]:
     at = shell.sweep.index("--seeds")
     given = [*shell.sweep[1:at], *blocks, "--strategy", "grid", "--plugin", PLUGIN]
     return ["troubled", *given, *more]
-
-
-def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The trials of a driver that train."""
-    found = []
-    try:
-        children = psutil.Process(process.pid).children(recursive=True)
-    except psutil.Error:
-        return []
-    for child in children:
-        try:
-            if any("ImplicitFunc" in part for part in child.cmdline()):
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
 
 
 def once_each(shell: Shell, document: dict[str, Any]) -> None:
@@ -122,8 +106,9 @@ def test_a_data_file_that_changes_in_mid_sweep_is_refused_with_both_fingerprints
     shell.wait_for("cells", process)
     data.write_text(reviews.read_text().replace("good", "nice"))
     # Processes that have read the data go on with what they have read; new ones look again.
-    for worker in workers(process):
-        worker.kill()
+    for worker in workers_of(process.pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.kill()
     _, err = process.communicate(timeout=200)
     assert process.returncode == 1, err
     assert re.search(r"changed since the sweep was planned: fingerprint was \w{16}, is \w{16}", err)
@@ -181,9 +166,10 @@ def test_twenty_workers_killed_at_random_cost_no_cell(
     deadline = time.monotonic() + 1200
     while killed < 20 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(moments.uniform(0.5, 6))
-        if found := workers(process):
-            found[moments.integers(len(found))].kill()
-            killed += 1
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if found := workers_of(process.pid):
+                found[moments.integers(len(found))].kill()
+                killed += 1
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert killed >= 20, "the sweep was over before: more cells, or longer ones"

@@ -16,7 +16,7 @@ from search import leaderboard, nested, sweep
 from search.plan import Plan, prepare
 from search.spec import InputError, SweepSpec, make_spec
 from search.table import summary
-from trainables.engine import folds, registry, runner
+from trainables.engine import folds, runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.dataset import load_data
 
@@ -35,7 +35,6 @@ def spec(
     monkeypatch: pytest.MonkeyPatch,
 ) -> SweepSpec:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "_plugged", {})
     return make_spec(
         space="bag",
         data=DataRef(name=str(reviews), text="body", label="verdict"),

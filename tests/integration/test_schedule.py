@@ -16,7 +16,7 @@ from search import cli, schedule, sweep
 from search.ledger import Ledger
 from search.plan import Plan
 from search.schedule_file import Schedule, read_schedule
-from trainables.engine import registry, runner
+from trainables.engine import runner
 from trainables.engine.contract import Cell
 
 pytestmark = pytest.mark.integration
@@ -29,7 +29,6 @@ DAY, SOON = timedelta(days=1), timedelta(minutes=3)
 @pytest.fixture(autouse=True)
 def _aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "_plugged", {})
 
 
 @pytest.fixture

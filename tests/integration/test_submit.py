@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ray_nodes import LoopbackCluster, Node
-from sweep_shell import Found, Shell
+from sweep_shell import Found, Shell, workers_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -143,7 +143,8 @@ def test_cells_are_spread_and_a_node_that_dies_costs_none(
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[1]
-        if all(node.trials() for node in place.cluster.nodes[1:]) and shell.runs("cells"):
+        busy = all(workers_of(node.process.pid) for node in place.cluster.nodes[1:])
+        if busy and shell.runs("cells"):
             break
         time.sleep(0.05)
     place.second.kill()

@@ -5,6 +5,7 @@ At random moments: a failure prints the seed that brings them again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import numpy as np
 import psutil
 import pytest
 from ledger_server import Server
-from sweep_shell import Found, Shell
+from sweep_shell import Found, Shell, workers_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -108,31 +109,24 @@ def test_a_killed_worker_costs_no_cell_and_doubles_none(
 ) -> None:
     process = shell.start("run", *shell.sweep, "--json")
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (workers := workers_of(process)):
+    while not workers_of(process.pid):
         assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "no worker came up"
         time.sleep(0.1)
     time.sleep(moments.uniform(0, 0.5) * undisturbed.seconds)
-    workers = workers_of(process) or workers
-    workers[moments.integers(len(workers))].kill()
+    while process.poll() is None:
+        # A worker may end by itself between the look and the kill: then it is another's turn.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if workers := workers_of(process.pid):
+                workers[moments.integers(len(workers))].kill()
+                break
+        time.sleep(0.05)
     out, err = process.communicate(timeout=280)
     assert process.returncode == 0, err
     document = json.loads(out)
     assert document["cells_failed"] == 0
     assert document["cells_done"] == document["cells_planned"]
     assert shell.table() == undisturbed.table
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    if process.poll() is not None:
-        return []
-    found = []
-    for child in psutil.Process(process.pid).children(recursive=True):
-        try:
-            if any("ImplicitFunc" in part for part in child.cmdline()):
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_a_sweep_goes_on_without_mlflow_and_delivers_later(

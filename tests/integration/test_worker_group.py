@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
-from sweep_shell import Shell
+from sweep_shell import Shell, workers_of
 
 from search import sweep
 from trainables.engine import runner
@@ -25,18 +24,6 @@ pytestmark = [
     ),
 ]
 CELLS = 6
-
-
-def members(pid: int) -> list[psutil.Process]:
-    """The workers of a driver's groups."""
-    found = []
-    for child in psutil.Process(pid).children(recursive=True):
-        try:
-            if "TrainWorker" in " ".join(child.cmdline()):
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
 
 
 def test_a_group_that_loses_a_worker_gives_each_cell_once_and_as_one_process_does(
@@ -54,7 +41,7 @@ def test_a_group_that_loses_a_worker_gives_each_cell_once_and_as_one_process_doe
     )
     shell.wait_for("cells", process)
     deadline = time.monotonic() + 60
-    while not (found := members(process.pid)):
+    while not (found := workers_of(process.pid, "TrainWorker")):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "no group has two workers"
         time.sleep(0.1)

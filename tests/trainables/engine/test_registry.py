@@ -43,10 +43,7 @@ def test_an_entry_that_lacks_its_object_is_named() -> None:
         registry.load("trainables", "triple_entropy", "SPACE")
 
 
-def test_a_users_file_is_an_entry_beside_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(registry, "_plugged", {})
+def test_a_users_file_is_an_entry_beside_the_others(tmp_path: Path) -> None:
     path = tmp_path / "half.py"
     path.write_text("from spaces.smoke import SPACE as base\nSPACE = base.fix({'k': 2})\n")
     assert registry.load_plugin(path) == ("spaces",)
