@@ -14,15 +14,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from search.outcome import Outcome
     from search.spec import SweepSpec, make_spec
-    from search.sweep import Outcome, resume, run
+    from search.sweep import resume, run
 
 __all__ = ["Outcome", "SweepSpec", "make_spec", "resume", "run"]
 
 _HOME = {
     "SweepSpec": "search.spec",
     "make_spec": "search.spec",
-    "Outcome": "search.sweep",
+    "Outcome": "search.outcome",
     "resume": "search.sweep",
     "run": "search.sweep",
 }

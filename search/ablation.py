@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from search.ledger import Ledger
+from search.outcome import Outcome
 from search.plan import Plan
 from search.predictions import Predictions
 from search.report import ablation, draw_confusion, worst_rows
 from search.state import open_ledger
-from search.sweep import Outcome
 from search.truth import FILE, Truth
 from trainables.analysis import word_frequency
 from trainables.engine import registry

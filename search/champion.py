@@ -17,7 +17,6 @@ from search.explanation import checked_data
 from search.mlflow_models import Registered, crown, load, register, versions
 from search.plan import Plan
 from search.spec import InputError, SweepError
-from search.sweep import Outcome
 from search.sweep import load as load_sweep
 from search.tracking_uri import LedgerError
 from trainables.engine import finished, saved_model
@@ -77,7 +76,7 @@ def promote(
         SweepError: if training diverges.
     """
     record, outcome = load_sweep(tracking_uri, experiment, sweep)
-    plan, config = outcome.plan, _chosen(outcome, rank)
+    plan, config = outcome.plan, outcome.config_at(rank, finished.fault)
     data = checked_data(plan)
     folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
     try:
@@ -110,26 +109,6 @@ def promote(
     except LedgerError as error:
         raise InputError(str(error)) from error
     return Champion(registered=registered, folder=folder, stock=stock, config=plan.label(config))
-
-
-def _chosen(outcome: Outcome, rank: int) -> int:
-    plan, rows = outcome.plan, outcome.standings.rows
-    if not rows:
-        raise InputError(f"Sweep {plan.spec.name!r} has no finished cell yet: nothing to train.")
-    if not 1 <= rank <= len(rows):
-        raise InputError(f"--rank must be from 1 to {len(rows)}, got {rank}.")
-    config = rows[rank - 1].config
-    fault = finished.fault(plan.space.trainable, plan.configs[config])
-    if fault is None:
-        return config
-    others = (
-        place
-        for place, row in enumerate(rows, start=1)
-        if finished.fault(plan.space.trainable, plan.configs[row.config]) is None
-    )
-    other = next(others, None)
-    hint = "" if other is None else f" The best config that can be: --rank {other}."
-    raise InputError(f"{plan.label(config)}: {fault}{hint}")
 
 
 def _tags(plan: Plan, config: int, sweep_id: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table as RichTable
 
 from search.leaderboard import screen_of
-from search.sweep import Outcome
+from search.outcome import Outcome
 
 if TYPE_CHECKING:
     from search.estimate import Estimate

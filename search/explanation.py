@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from search import representations
+from search.outcome import Outcome
 from search.plan import Plan
 from search.spec import InputError
 from search.state import open_ledger
-from search.sweep import Outcome
 from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam_page import Marked
 from trainables.analysis.cam_words import WordMean
@@ -83,7 +83,7 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
     from search import console
 
     plan = outcome.plan
-    config = _chosen(outcome, wanted.rank)
+    config = outcome.config_at(wanted.rank, refit.map_fault)
     data = checked_data(plan)
     if wanted.label is not None and wanted.label not in data.label_names:
         raise InputError(
@@ -119,27 +119,6 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
         found.table, found.document["representations"] = drawn.table, drawn.rows
         found.files += drawn.files
     return found
-
-
-def _chosen(outcome: Outcome, rank: int) -> int:
-    """The config at a rank, which must have a map over words."""
-    plan, rows = outcome.plan, outcome.standings.rows
-    if not rows:
-        raise InputError(f"Sweep {plan.spec.name!r} has no finished cell yet: nothing to explain.")
-    if rank > len(rows):
-        raise InputError(f"--rank must be at most {len(rows)}, got {rank}.")
-    config = rows[rank - 1].config
-    fault = refit.map_fault(plan.space.trainable, plan.configs[config])
-    if fault is None:
-        return config
-    others = (
-        place
-        for place, row in enumerate(rows, start=1)
-        if refit.map_fault(plan.space.trainable, plan.configs[row.config]) is None
-    )
-    other = next(others, None)
-    hint = "" if other is None else f" The best config that has one: --rank {other}."
-    raise InputError(f"{plan.label(config)}: {fault}{hint}")
 
 
 def checked_data(plan: Plan) -> TextData:

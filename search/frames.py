@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from search.sweep import Outcome
+    from search.outcome import Outcome
 
 
 def configs(outcome: Outcome) -> pd.DataFrame:

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from search import ensemble, stats
 from search.class_scores import class_scores
+from search.outcome import Outcome
 from search.plan import Plan
 from search.pooled import MOST_CELLS, MOST_PROBABILITIES, Pooled, gather
 from search.spec import InputError
 from search.standings import ROPE, held_out_share
 from search.state import open_ledger
-from search.sweep import Outcome, load
+from search.sweep import load
 from trainables.engine.scoring import metric_of
 
 FILE = "ensemble.json"  # of each sweep that an ensemble was made of
@@ -74,16 +75,14 @@ def classes_document(tracking_uri: str, experiment: str, sweep: str, rank: int) 
             has not all its cells.
     """
     outcome = load(tracking_uri, experiment, sweep)[1]
-    plan, rows = outcome.plan, outcome.standings.rows
-    if rank > len(rows):
-        raise InputError(f"Sweep {plan.spec.name!r} has {len(rows)} configs, there is no {rank}.")
-    wanted = {rows[rank - 1].config: f"rank {rank}"}
+    plan, config = outcome.plan, outcome.config_at(rank)
+    wanted = {config: f"rank {rank}"}
     if plan.baseline is not None:
         wanted.setdefault(plan.baseline, f"baseline {plan.names[plan.baseline]}")
     read = _read(tracking_uri, experiment, [outcome], only=list(wanted))
     pooled = read.pooled
     there = [config for _, config in read.configs]
-    if rows[rank - 1].config not in there:
+    if config not in there:
         raise InputError(
             f"The config of rank {rank} of {plan.spec.name!r} has not all its cells: choose "
             "another with --rank, or go on with `foldrace resume`."

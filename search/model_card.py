@@ -11,7 +11,7 @@ from search.leaderboard import points
 from search.report.evidence import data_label, model_label
 
 if TYPE_CHECKING:
-    from search.sweep import Outcome
+    from search.outcome import Outcome
     from trainables.engine.textdata import TextData
 
 

@@ -20,7 +20,7 @@ from trainables.engine import registry
 if TYPE_CHECKING:
     from search.intake import Watcher
     from search.ledger import SweepRecord
-    from search.sweep import Outcome
+    from search.outcome import Outcome
 
 FOLDER = "encoder"
 """Of a sweep's artifacts."""

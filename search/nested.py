@@ -23,6 +23,7 @@ import numpy as np
 from search import stats, sweep
 from search.intake import Intake, Watcher
 from search.ledger import Ledger
+from search.outcome import Outcome
 from search.plan import Plan
 from search.spec import SweepSpec
 from search.standings import held_out_share
@@ -108,7 +109,7 @@ def inner_plans(plan: Plan) -> list[Plan]:
     return [inner_plan(plan, fold) for fold in range(plan.spec.folds)]
 
 
-def check_winner(outcome: sweep.Outcome, watcher: Watcher) -> sweep.Outcome:
+def check_winner(outcome: Outcome, watcher: Watcher) -> Outcome:
     """Run or finish a sweep's nested cross-validation.
 
     Args:
@@ -124,7 +125,7 @@ def check_winner(outcome: sweep.Outcome, watcher: Watcher) -> sweep.Outcome:
         KeyboardInterrupt: if interrupted; `resume --nested` goes on from the ledger.
     """
     plan = outcome.plan
-    picks: list[tuple[Plan, sweep.Outcome, int]] = []
+    picks: list[tuple[Plan, Outcome, int]] = []
     for fold, inner in enumerate(inner_plans(plan)):
         watcher.nested(plan, fold)
         with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
@@ -189,11 +190,11 @@ class _Listed:
 
 
 def _scored(
-    outcome: sweep.Outcome,
-    picks: list[tuple[Plan, sweep.Outcome, int]],
+    outcome: Outcome,
+    picks: list[tuple[Plan, Outcome, int]],
     pairs: list[tuple[int, int]],
     watcher: Watcher,
-) -> sweep.Outcome:
+) -> Outcome:
     """Train the outer cells that the sweep has not, and put the score on record."""
     plan, table = outcome.plan, outcome.table
     missing = [
@@ -228,8 +229,8 @@ def _scored(
 
 def _nested(
     plan: Plan,
-    outcome: sweep.Outcome,
-    picks: list[tuple[Plan, sweep.Outcome, int]],
+    outcome: Outcome,
+    picks: list[tuple[Plan, Outcome, int]],
     pairs: list[tuple[int, int]],
 ) -> Nested:
     scores = np.array([outcome.table.scores[pair] for pair in pairs])

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from search.outcome import Outcome
 from search.plan import Plan
 from search.spec import InputError
-from search.sweep import Outcome
 from trainables.analysis import pca, separation, token_correlation
 from trainables.engine import binding, features, folds, hooks, registry, representation
 from trainables.engine.representation import Fitted, Representation

@@ -105,7 +105,7 @@ class Schedule(BaseModel):
 
     tracking_uri: str | None = None
     experiment: str = "foldrace"
-    sweep: Annotated[tuple[Entry, ...], Field(min_length=1)]
+    sweep: tuple[Entry, ...]
     source: Path
 
     @field_validator("tracking_uri")
@@ -119,6 +119,8 @@ class Schedule(BaseModel):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Schedule:
+        if not self.sweep:
+            raise ValueError("must hold at least one [[sweep]], got none")
         names = [entry.name for entry in self.sweep]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"each sweep must have a name of its own, got twice: {twice}")

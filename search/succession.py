@@ -18,9 +18,9 @@ from trainables.engine.contract import Scalar, canonical_json
 
 if TYPE_CHECKING:
     from search.ledger import SweepRecord
+    from search.outcome import Outcome
     from search.plan import Plan
     from search.schedule_file import Entry
-    from search.sweep import Outcome
 
 Config = Mapping[str, Scalar]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from search import model_source, surroundings
 from search.dispatch import Asker, Work
 from search.intake import Intake, Watcher, sweep_tags
 from search.ledger import Ledger, LoggedCell, SweepRecord
+from search.outcome import Outcome
 from search.plan import Plan, prepare, rebuild
 from search.pooled import gather
 from search.race import Strategy, make_strategy
@@ -30,44 +30,9 @@ from search.truth import FILE, Truth
 from trainables.engine.contract import Task
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 _FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        sweep_id: MLflow run id of the sweep.
-        plan: What was to be trained.
-        table: The scores.
-        standings: The configs, best first.
-        complete: False when the time ended before the strategy was done.
-        seconds: Wall time of this run.
-        nested: The nested score, see search/nested.py; None without one.
-    """
-
-    sweep_id: str
-    plan: Plan
-    table: Table
-    standings: Standings
-    complete: bool
-    seconds: float
-    nested: dict[str, Any] | None = None
-
-    def frame(self) -> pd.DataFrame:
-        """The configs as a pandas frame, best first; see `search.frames.configs`."""
-        from search import frames
-
-        return frames.configs(self)
-
-    def cells(self) -> pd.DataFrame:
-        """The cells as a pandas frame; see `search.frames.cells`."""
-        from search import frames
-
-        return frames.cells(self)
 
 
 def run(

@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from trainables.engine import ranges
 from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens, pooling_map_fault
+from trainables.engine.settings import FineTuning
 from trainables.engine.views import View
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
@@ -37,12 +38,10 @@ _LOSSES = ("none", "scl", "lcl")
 _VIEWS = ("one", "dropout", "masked", "second-text")
 _MASKED = 5  # characters, as in Mirror-BERT
 _POOLINGS = ("cls", "mean")
-_SCHEDULES = ("linear", "cosine")
-_PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(FineTuning):
     """Hyper-parameters of one cell; the paper's symbols in brackets.
 
     Attributes:
@@ -53,56 +52,33 @@ class Config:
         views: What a text is seen as in a step: "one", itself; "dropout", itself twice, which
             differ by dropout; "masked", itself and itself with a span masked; "second-text", itself
             and another wording of it, the column of --text-b.
-        trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all,
-            as in the paper. The states below them are computed once.
         pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
-        learning_rate: Peak rate of AdamW.
-        weight_decay: Of AdamW; none on biases and normalisation.
-        warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "linear" or "cosine" decay after the warm-up.
-        batch_size: Texts a step, each with all its views.
-        max_length: Tokens a text at most, special ones counted.
-        epochs: Passes over the training rows.
-        clip_norm: Largest norm of the gradient; 0 clips nothing.
-        precision: "fp32", "bf16" or "fp16" mixed precision.
 
     Raises:
         ValueError: naming each field out of its range.
     """
 
+    LEAST_BLOCKS: ClassVar[int] = (
+        1  # With all blocks frozen no contrastive loss would move anything.
+    )
+
     loss: str
     ce_weight: float
     temperature: float
     views: str
-    trainable_blocks: int | None
     pooling: str
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    max_length: int
-    epochs: int
-    clip_norm: float
-    precision: str
 
-    def __post_init__(self) -> None:
-        rules = {
+    def rules(self) -> dict[str, bool]:
+        """Those of its own fields and the shared ones."""
+        return {
             f"loss one of {', '.join(_LOSSES)}": self.loss in _LOSSES,
             # At 0 nothing would train the classifier.
             "ce_weight in (0, 1]": 0 < self.ce_weight <= 1,
             "temperature above 0": self.temperature > 0,
             f"views one of {', '.join(_VIEWS)}": self.views in _VIEWS,
-            # With all blocks frozen no contrastive loss would move anything.
-            "trainable_blocks at least 1, or none for all": self.trainable_blocks is None
-            or self.trainable_blocks >= 1,
             f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
-            "learning_rate above 0": self.learning_rate > 0,
-            **ranges.training(self, _SCHEDULES),
-            "max_length at least 3": self.max_length >= 3,
-            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+            **super().rules(),
         }
-        ranges.check("contrastive", self, rules)
 
 
 class _Classifier(nn.Module):
@@ -201,11 +177,6 @@ def map_fault(config: Config) -> str | None:
 def pooling(config: Config) -> str:
     """Which vector the linear classifier sees: "cls" or "mean"."""
     return config.pooling
-
-
-def trainable_blocks(config: Config) -> int | None:
-    """How many of the encoder's blocks are trained; None for all."""
-    return config.trainable_blocks
 
 
 def stack_key(config: Config) -> Config:

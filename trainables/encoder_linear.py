@@ -14,59 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from trainables.engine import ranges
 from trainables.engine.encoder import real_tokens
 from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens
+from trainables.engine.settings import FineTuning
 
 VERSION = 1
 
-_SCHEDULES = ("linear", "cosine")
-_PRECISIONS = ("fp32", "bf16", "fp16")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """Hyper-parameters of one cell.
-
-    Attributes:
-        trainable_blocks: How many of the encoder's blocks are trained, from the top: 0 trains the
-            linear layer alone, None everything, embeddings included.
-        learning_rate: Peak rate of AdamW.
-        weight_decay: Of AdamW; none on biases and normalisation.
-        warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "linear" or "cosine" decay after the warm-up.
-        batch_size: Texts a step.
-        max_length: Tokens a text at most, special ones counted.
-        epochs: Passes over the training rows.
-        clip_norm: Largest norm of the gradient; 0 clips nothing.
-        precision: "fp32", "bf16" or "fp16" mixed precision.
-
-    Raises:
-        ValueError: naming each field out of its range.
-    """
-
-    trainable_blocks: int | None
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    max_length: int
-    epochs: int
-    clip_norm: float
-    precision: str
-
-    def __post_init__(self) -> None:
-        rules = {
-            "trainable_blocks at least 0, or none for all": self.trainable_blocks is None
-            or self.trainable_blocks >= 0,
-            "learning_rate above 0": self.learning_rate > 0,
-            **ranges.training(self, _SCHEDULES),
-            "max_length at least 3": self.max_length >= 3,
-            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
-        }
-        ranges.check("encoder_linear", self, rules)
+class Config(FineTuning):
+    """Hyper-parameters of one cell: with 0 blocks the linear layer alone is trained."""
 
 
 class EncoderLinear(nn.Module):
@@ -106,11 +64,6 @@ def map_fault(config: Config) -> str | None:
 def pooling(config: Config) -> str:
     """Which vector the linear classifier sees."""
     return "mean"
-
-
-def trainable_blocks(config: Config) -> int | None:
-    """How many of the encoder's blocks are trained; None for all."""
-    return config.trainable_blocks
 
 
 def stack_key(config: Config) -> Config:

@@ -18,29 +18,29 @@ Network (Zhang et al., De-Factify 2023), sections 4 and 5.1.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine import joint, pair_embeddings, ranges
+from trainables.engine import joint, pair_embeddings
 from trainables.engine.batches import Tokens
 from trainables.engine.output import Output
 from trainables.engine.pair_layout import Layout
 from trainables.engine.representation import Representation
+from trainables.engine.settings import Settings
 from trainables.engine.textdata import TextData
 from trainables.losses.label_smoothing import smoothed_cross_entropy
 
 VERSION = 1
 
 MODALITIES = ("text", "image", "both")
-_SCHEDULES = ("constant", "linear", "cosine")
 _OWN_TOWER = "model"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Hyper-parameters of one cell.
 
     Attributes:
@@ -56,19 +56,14 @@ class Config:
         frozen: Train on features made once; else train the towers with the network.
         text_encoder: The multilingual text encoder: alias, hub id or folder.
         image_encoder: "model" for the model's own image tower, else alias, hub id or folder.
-        max_length: Tokens a text at most.
-        learning_rate: Rate of Adam.
-        weight_decay: Of AdamW; at 0, as in the paper, that is Adam.
-        warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "constant", "linear" or "cosine" after the warm-up.
-        batch_size: Rows a step.
-        epochs: Passes over the training rows.
-        clip_norm: Largest norm of the gradient; 0 clips nothing.
-        precision: "fp32" or "bf16".
+        schedule: "constant" is the paper's; its Adam is AdamW at weight_decay 0.
 
     Raises:
         ValueError: naming each field out of its range.
     """
+
+    SCHEDULES: ClassVar[tuple[str, ...]] = ("constant", "linear", "cosine")
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
 
     modalities: str
     multilingual: bool
@@ -81,31 +76,19 @@ class Config:
     frozen: bool
     text_encoder: str
     image_encoder: str
-    max_length: int
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    epochs: int
-    clip_norm: float
-    precision: str
 
-    def __post_init__(self) -> None:
+    def rules(self) -> dict[str, bool]:
+        """Those of its own fields and the shared ones."""
         fits = self.heads >= 1 and self.attention_dim >= 1 and self.attention_dim % self.heads == 0
-        rules = {
+        return {
             f"modalities one of {', '.join(MODALITIES)}": self.modalities in MODALITIES,
             "heads at least 1, and a divisor of attention_dim": fits,
             "attention_dim at least 1": self.attention_dim >= 1,
             "dropout in [0, 1)": 0 <= self.dropout < 1,
             "smoothing in [0, 1)": 0 <= self.smoothing < 1,
             "ema_decay in [0, 1)": 0 <= self.ema_decay < 1,
-            "max_length at least 3": self.max_length >= 3,
-            "learning_rate above 0": self.learning_rate > 0,
-            **ranges.training(self, _SCHEDULES),
-            "precision one of fp32, bf16": self.precision in ("fp32", "bf16"),
+            **super().rules(),
         }
-        ranges.check("factify_fusion", self, rules)
 
 
 class Extraction(nn.Module):

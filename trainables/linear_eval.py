@@ -12,66 +12,47 @@ Source: Better Reasoning Behind Classification Predictions with BERT for Fake Ne
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from trainables.engine import ranges
 from trainables.engine import representation as representations
 from trainables.engine.output import Output
 from trainables.engine.representation import Representation, names
+from trainables.engine.settings import Settings
 from trainables.losses.cross_entropy import cross_entropy
 
 VERSION = 1
 
-_SCHEDULES = ("linear", "cosine")
 # Representations that read word vectors: the Config's field of the same name says which.
 _OF_VECTORS = ("word2vec", "glove")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Hyper-parameters of one cell.
 
     Attributes:
         representation: Which features of a text: a file of trainables/representations.
-        max_length: Tokens a text at most, where an encoder reads it.
         word2vec: Vectors of the representation word2vec: a file, or a name of gensim's downloads.
         glove: Vectors of the representation glove, in the same way.
-        learning_rate: Peak rate of AdamW.
-        weight_decay: Of AdamW; none on the bias.
-        warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "linear" or "cosine" decay after the warm-up.
-        batch_size: Texts a step.
-        epochs: Passes over the training rows.
-        clip_norm: Largest norm of the gradient; 0 clips nothing.
-        precision: "fp32" or "bf16".
 
     Raises:
         ValueError: naming each field out of its range.
     """
 
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
+
     representation: str
-    max_length: int
     word2vec: str
     glove: str
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    epochs: int
-    clip_norm: float
-    precision: str
 
-    def __post_init__(self) -> None:
-        rules = {
+    def rules(self) -> dict[str, bool]:
+        """Those of its own fields and the shared ones."""
+        return {
             f"representation one of {', '.join(names())}": self.representation in names(),
-            "max_length at least 3": self.max_length >= 3,
-            "learning_rate above 0": self.learning_rate > 0,
-            **ranges.training(self, _SCHEDULES),
-            "precision one of fp32, bf16": self.precision in ("fp32", "bf16"),
+            **super().rules(),
         }
-        ranges.check("linear_eval", self, rules)
 
 
 class LinearEval(nn.Module):

@@ -15,15 +15,16 @@ four times at most for a text, the epochs taking turns.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from trainables.analysis.linear_evaluation import LinearEvaluation, read_pairs
-from trainables.engine import ranges
 from trainables.engine.encoder import real_tokens
 from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens
+from trainables.engine.settings import FineTuning
 from trainables.engine.views import View
 from trainables.losses.info_nce import InfoNCELoss
 
@@ -31,12 +32,10 @@ VERSION = 1
 
 _AUGMENTATIONS = ("both", "masking", "dropout")
 _POOLINGS = ("cls", "mean")
-_SCHEDULES = ("linear", "cosine")
-_PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(FineTuning):
     """Hyper-parameters of one cell.
 
     Attributes:
@@ -48,23 +47,14 @@ class Config:
         temperature: Divides the cosines of InfoNCE [tau].
         pairs: A table of scored pairs (columns text, text_b, score) whose scores are correlated
             with the cosines of the tuned features; None for none.
-        trainable_blocks: How many of the encoder's blocks are tuned, from the top; None for all, as
-            in the paper.
         pooling: "cls" (first token) or "mean" (over real tokens): the features.
-        learning_rate: Peak rate of AdamW; 0 leaves the encoder as it is: what tuning is compared
-            with.
-        weight_decay: Of AdamW; none on biases and normalisation.
-        warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "linear" or "cosine" decay after the warm-up.
-        batch_size: Texts a step, each with two views.
-        max_length: Tokens a text at most, special ones counted.
-        epochs: Passes over the training rows.
-        clip_norm: Largest norm of the gradient; 0 clips nothing.
-        precision: "fp32", "bf16" or "fp16" mixed precision.
+        learning_rate: Peak rate of AdamW; 0 leaves the encoder as it is.
 
     Raises:
         ValueError: naming each field out of its range.
     """
+
+    LEAST_BLOCKS: ClassVar[int] = 1  # With all blocks frozen nothing would be tuned.
 
     augmentation: str
     masked: int
@@ -72,39 +62,23 @@ class Config:
     random_strings: bool
     temperature: float
     pairs: str | None
-    trainable_blocks: int | None
     pooling: str
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    max_length: int
-    epochs: int
-    clip_norm: float
-    precision: str
 
-    def __post_init__(self) -> None:
-        rules = {
+    def rules(self) -> dict[str, bool]:
+        """Those of its own fields and the shared ones, but that the rate may be 0."""
+        shared = super().rules()
+        del shared["learning_rate above 0"]
+        return {
             f"augmentation one of {', '.join(_AUGMENTATIONS)}": self.augmentation in _AUGMENTATIONS,
             "masked at least 1": self.masked >= 1,
             "temperature above 0": self.temperature > 0,
             "pairs a file, or none": self.pairs is None or isinstance(self.pairs, str),
-            "trainable_blocks at least 1, or none for all": self.trainable_blocks is None
-            or self.trainable_blocks >= 1,
             f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
-            "learning_rate at least 0": self.learning_rate >= 0,
-            "weight_decay at least 0": self.weight_decay >= 0,
-            "warmup_fraction in [0, 1)": 0 <= self.warmup_fraction < 1,
-            f"schedule one of {', '.join(_SCHEDULES)}": self.schedule in _SCHEDULES,
             # A text alone has nothing to be pushed away from.
             "batch_size at least 2": self.batch_size >= 2,
-            "max_length at least 3": self.max_length >= 3,
-            "epochs at least 1": self.epochs >= 1,
-            "clip_norm at least 0": self.clip_norm >= 0,
-            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+            "learning_rate at least 0": self.learning_rate >= 0,
+            **shared,
         }
-        ranges.check("mirror", self, rules)
 
 
 class Mirror(nn.Module):
@@ -173,11 +147,6 @@ def files(config: Config) -> dict[str, str]:
         return {}
     read_pairs(config.pairs)
     return {"pairs": config.pairs}
-
-
-def trainable_blocks(config: Config) -> int | None:
-    """How many of the encoder's blocks are tuned; None for all."""
-    return config.trainable_blocks
 
 
 def tunes_encoder(config: Config) -> bool:

@@ -13,25 +13,25 @@ grid's shape, and for the tables that strategies are judged on.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine import ranges
 from trainables.engine.output import Output
 from trainables.engine.representation import Representation
+from trainables.engine.settings import Settings
 from trainables.losses.cross_entropy import cross_entropy
 from trainables.losses.soft_triple import SoftTripleLoss
 
 VERSION = 1
 
-_SCHEDULES = ("linear", "cosine")
 _FROM_ENCODER = ("encoder-mean", "encoder-first", "word-embeddings")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Hyper-parameters of one cell; the paper's symbols in brackets.
 
     Attributes:
@@ -42,19 +42,12 @@ class Config:
         beta: Weight of cross-entropy; 1 trains without SoftTriple.
         width: Of the projection.
         representation: Which features of a text; see `trainables/engine/features.py`.
-        max_length: Tokens a text at most.
-        learning_rate: Peak rate of AdamW.
-        weight_decay: Of AdamW; none on biases.
-        warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "linear" or "cosine" decay after the warm-up.
-        batch_size: Texts a step.
-        epochs: Passes over the training rows.
-        clip_norm: Largest norm of the gradient; 0 clips nothing.
-        precision: "fp32" or "bf16".
 
     Raises:
         ValueError: naming each field out of its range.
     """
+
+    PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
 
     k: int
     gamma: float
@@ -63,18 +56,10 @@ class Config:
     beta: float
     width: int
     representation: str
-    max_length: int
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    epochs: int
-    clip_norm: float
-    precision: str
 
-    def __post_init__(self) -> None:
-        rules = {
+    def rules(self) -> dict[str, bool]:
+        """Those of its own fields and the shared ones."""
+        return {
             "k at least 1": self.k >= 1,
             "gamma above 0": self.gamma > 0,
             "scale above 0": self.scale > 0,
@@ -83,12 +68,8 @@ class Config:
             "width at least 1": self.width >= 1,
             f"representation one of {', '.join(_FROM_ENCODER)}": self.representation
             in _FROM_ENCODER,
-            "max_length at least 3": self.max_length >= 3,
-            "learning_rate above 0": self.learning_rate > 0,
-            **ranges.training(self, _SCHEDULES),
-            "precision one of fp32, bf16": self.precision in ("fp32", "bf16"),
+            **super().rules(),
         }
-        ranges.check("projection", self, rules)
 
 
 class Projection(nn.Module):

@@ -16,27 +16,27 @@ own code's way.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from trainables.engine import ranges, shares
+from trainables.engine import shares
 from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens, pooling_map_fault
+from trainables.engine.settings import FineTuning
 from trainables.losses.soft_triple import SoftTripleLoss
 
 VERSION = 3
 
 _POOLINGS = ("cls", "mean")
-_SCHEDULES = ("linear", "cosine")
-_PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(FineTuning):
     """Hyper-parameters of one cell; the paper's symbols in brackets.
 
     Attributes:
@@ -47,22 +47,13 @@ class Config:
         beta: Weight of cross-entropy; 1 trains without SoftTriple.
         merge_weight: Weight of SoftTriple's proxy-merging regulariser.
         padding_tokens: Feed padding to SoftTriple, too, as the paper's own code does.
-        trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all,
-            as in the paper. The states below them are computed once.
         pooling: "cls" (first token) or "mean" (over real tokens) for the classifier.
-        learning_rate: Peak rate of AdamW.
-        weight_decay: Of AdamW; none on biases and normalisation.
-        warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "linear" or "cosine" decay after the warm-up.
-        batch_size: Texts a step.
-        max_length: Tokens a text at most, special ones counted.
-        epochs: Passes over the training rows.
-        clip_norm: Largest norm of the gradient; 0 clips nothing.
-        precision: "fp32", "bf16" or "fp16" mixed precision.
 
     Raises:
         ValueError: naming each field out of its range.
     """
+
+    LEAST_BLOCKS: ClassVar[int] = 1  # With all blocks frozen SoftTriple would move no logit.
 
     k: int
     gamma: float
@@ -71,36 +62,20 @@ class Config:
     beta: float
     merge_weight: float
     padding_tokens: bool
-    trainable_blocks: int | None
     pooling: str
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    max_length: int
-    epochs: int
-    clip_norm: float
-    precision: str
 
-    def __post_init__(self) -> None:
-        rules = {
+    def rules(self) -> dict[str, bool]:
+        """Those of its own fields and the shared ones."""
+        return {
             "k at least 1": self.k >= 1,
             "gamma above 0": self.gamma > 0,
             "scale above 0": self.scale > 0,
             "margin in [0, 1]": 0 <= self.margin <= 1,
             "beta in [0, 1]": 0 <= self.beta <= 1,
             "merge_weight at least 0": self.merge_weight >= 0,
-            # With all blocks frozen SoftTriple would move no logit.
-            "trainable_blocks at least 1, or none for all": self.trainable_blocks is None
-            or self.trainable_blocks >= 1,
             f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
-            "learning_rate above 0": self.learning_rate > 0,
-            **ranges.training(self, _SCHEDULES),
-            "max_length at least 3": self.max_length >= 3,
-            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+            **super().rules(),
         }
-        ranges.check("triple_entropy", self, rules)
 
 
 class TripleEntropy(nn.Module):
@@ -182,11 +157,6 @@ def map_fault(config: Config) -> str | None:
 def pooling(config: Config) -> str:
     """Which vector the linear classifier sees: "cls" or "mean"."""
     return config.pooling
-
-
-def trainable_blocks(config: Config) -> int | None:
-    """How many of the encoder's blocks are trained; None for all."""
-    return config.trainable_blocks
 
 
 def stack_key(config: Config) -> Config:

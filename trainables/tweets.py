@@ -24,10 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine import metadata_inputs, ranges
+from trainables.engine import metadata_inputs
 from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens
+from trainables.engine.settings import FineTuning
 
 if TYPE_CHECKING:
     from trainables.engine.material import Material
@@ -39,12 +40,10 @@ LEARNS_FROM_ROWS = True
 _POOLINGS = ("pooler", "cls", "mean")
 _WEIGHTS = ("none", "balanced")
 _METADATA = ("none", "log", "standard")
-_SCHEDULES = ("linear", "cosine")
-_PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(FineTuning):
     """Hyper-parameters of one cell.
 
     Attributes:
@@ -61,16 +60,6 @@ class Config:
             token) or "mean" (over real tokens).
         head_rate: How many times faster than the encoder the head learns: at an encoder's rate a
             new weight hardly moves, and metadata are hardly heard.
-        trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all.
-        learning_rate: Peak rate of AdamW.
-        weight_decay: Of AdamW; none on biases and normalisation.
-        warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "linear" or "cosine" decay after the warm-up.
-        batch_size: Texts a step.
-        max_length: Tokens a text at most, special ones counted.
-        epochs: Passes over the training rows.
-        clip_norm: Largest norm of the gradient; 0 clips nothing.
-        precision: "fp32", "bf16" or "fp16" mixed precision.
 
     Raises:
         ValueError: naming each field out of its range.
@@ -82,33 +71,18 @@ class Config:
     inner_share: float
     pooling: str
     head_rate: float
-    trainable_blocks: int | None
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    max_length: int
-    epochs: int
-    clip_norm: float
-    precision: str
 
-    def __post_init__(self) -> None:
-        rules = {
+    def rules(self) -> dict[str, bool]:
+        """Those of its own fields and the shared ones."""
+        return {
             "head_layers at least 1": self.head_layers >= 1,
             f"class_weights one of {', '.join(_WEIGHTS)}": self.class_weights in _WEIGHTS,
             f"metadata one of {', '.join(_METADATA)}": self.metadata in _METADATA,
             "inner_share in [0, 1)": 0 <= self.inner_share < 1,
             f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
             "head_rate above 0": self.head_rate > 0,
-            "trainable_blocks at least 0, or none for all": self.trainable_blocks is None
-            or self.trainable_blocks >= 0,
-            "learning_rate above 0": self.learning_rate > 0,
-            **ranges.training(self, _SCHEDULES),
-            "max_length at least 3": self.max_length >= 3,
-            f"precision one of {', '.join(_PRECISIONS)}": self.precision in _PRECISIONS,
+            **super().rules(),
         }
-        ranges.check("tweets", self, rules)
 
 
 class Tweets(nn.Module):
@@ -245,11 +219,6 @@ def inner_share(config: Config) -> float:
 def metadata(config: Config) -> str | None:
     """What is made of the data's metadata; None leaves them out."""
     return None if config.metadata == "none" else config.metadata
-
-
-def trainable_blocks(config: Config) -> int | None:
-    """How many of the encoder's blocks are trained; None for all."""
-    return config.trainable_blocks
 
 
 def stack_key(config: Config) -> Config:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from search.commands._options import print_json
 
 if TYPE_CHECKING:
-    from search.sweep import Outcome
+    from search.outcome import Outcome
 
 
 def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:

@@ -29,10 +29,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from search.spec import InputError
-
-    if options.rank < 1:
-        raise InputError(f"--rank must be at least 1, got {options.rank}.")
     from search import library
     from search.class_table import show_classes
     from search.leaderboard import screen_of

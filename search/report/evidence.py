@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+# Metrics of a cell that say nothing of what it has learnt.
+_COSTS = {"seconds", "peak_memory_mib"}
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
@@ -57,6 +60,8 @@ class Evidence:
             true class i said class j, over all cells, int64 (classes, classes), by config.
         confusion_note: Why there are none.
         curves: Learning curves of the winner and the baseline.
+        metrics: By complete config the mean over its cells of every metric that all of them have,
+            as MLflow has them: fractions, bits.
     """
 
     record: SweepRecord
@@ -70,6 +75,7 @@ class Evidence:
     confusions: Mapping[int, IntArray]
     confusion_note: str
     curves: tuple[Curve, ...]
+    metrics: Mapping[int, Mapping[str, float]]
 
     @property
     def share(self) -> float:
@@ -175,6 +181,7 @@ def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROP
             confusions=confusions,
             confusion_note=note,
             curves=_curves(ledger, plan, standings, known),
+            metrics=_metrics(plan, standings, known),
         )
 
 
@@ -219,6 +226,22 @@ def _curves(
         points = ledger.curves([one for one in run_ids if one is not None], names)
         found.append(Curve(config, {name: _grid([p[name] for p in points]) for name in names}))
     return tuple(found)
+
+
+def _metrics(
+    plan: Plan, standings: Standings, known: Mapping[str, LoggedCell]
+) -> dict[int, dict[str, float]]:
+    found = {}
+    for row in standings.rows:
+        if row.status not in ("winner", "complete"):
+            continue
+        keys = [plan.cell((row.config, block)).key for block in range(len(plan.blocks))]
+        cells = [known[key].metrics for key in keys if key in known]
+        shared = set.intersection(*(set(cell) for cell in cells)) - _COSTS if cells else set()
+        found[row.config] = {
+            name: float(np.mean([cell[name] for cell in cells])) for name in sorted(shared)
+        }
+    return found
 
 
 def _grid(curves: Sequence[Sequence[tuple[int, float]]]) -> FloatArray:

@@ -13,6 +13,9 @@ Tables of scores. Ours is the best complete config of the row's kind, with its 9
     differs      the paper's score lies outside the interval
     cannot tell  the interval holds it, and is too wide to say more
 
+Rows are found by the data's name and the size of its subset; the size does not matter where the
+paper's own data have one size only, as those of the contrastive losses.
+
 A gain is judged whatever the model: it is a claim about a loss. A score is judged on the paper's
 model only, where the paper names one.
 """
@@ -20,6 +23,7 @@ model only, where the paper names one.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +98,15 @@ def tables() -> list[dict[str, Any]]:
     return found
 
 
+def data_name(plan: Plan) -> str:
+    """Our data in the papers' words, whatever the size of the subset."""
+    path = Path(plan.spec.data.name)
+    name = (path.stem if path.suffix else path.name).lower().replace("_", "-")
+    return re.sub(r"-\d+k$", "", name)
+
+
 def data_key(plan: Plan) -> str:
-    """Our data in the papers' words: trec-1k for a subset of 1,000 rows of TREC."""
+    """Our data with the size of a subset: trec-1k for 1,000 rows of TREC."""
     data = plan.spec.data
     path = Path(data.name)
     name = (path.stem if path.suffix else path.name).lower().replace("_", "-")
@@ -112,7 +123,8 @@ def compare(evidence: Evidence) -> list[Verdict]:
     for table in tables():
         if plan.spec.space not in table["spaces"] or plan.space.objective != table["objective"]:
             continue
-        rows = [row for row in table["rows"] if row["data"] == key]
+        names = {key, data_name(plan)} if table.get("any_size") else {key}
+        rows = [row for row in table["rows"] if row["data"] in names]
         # Where the paper has our model, its rows of other models are none of ours.
         own = [row for row in rows if row["model"] == model_label(plan)]
         judge = _gain if table["kind"] == "gain" else _score

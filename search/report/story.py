@@ -40,6 +40,7 @@ class Story:
         rows: The leaderboard, best first, as texts.
         left: Configs that the leaderboard leaves out.
         notes: What the figures mean, and warnings.
+        metrics: Rows of the table of all metrics, as texts; the first holds the names.
         axes: Rows of the table of axes, as texts.
         verdicts: The paper's tables beside ours.
         no_verdict: Why there is none.
@@ -55,6 +56,7 @@ class Story:
     rows: tuple[Mapping[str, str], ...]
     left: int
     notes: tuple[str, ...]
+    metrics: tuple[tuple[str, ...], ...]
     axes: tuple[Mapping[str, str], ...]
     verdicts: tuple[Verdict, ...]
     no_verdict: str
@@ -84,6 +86,7 @@ def tell(
         rows=tuple(_board(evidence)),
         left=max(0, len(evidence.standings.rows) - _TOP),
         notes=tuple(explanation(evidence.document)),
+        metrics=tuple(_metrics(evidence)),
         axes=tuple(_axes(effects)),
         verdicts=tuple(verdicts),
         no_verdict="" if verdicts else _no_verdict(evidence),
@@ -222,6 +225,21 @@ def _board(evidence: Evidence) -> list[dict[str, str]]:
         }
         for rank, row in enumerate(evidence.standings.rows[:_TOP], start=1)
     ]
+
+
+def _metrics(evidence: Evidence) -> list[tuple[str, ...]]:
+    """Every metric of the complete leaders; nothing where the objective is the only one."""
+    plan = evidence.plan
+    shown = [row for row in evidence.standings.rows if evidence.metrics.get(row.config)][:_TOP]
+    names = sorted({name for row in shown for name in evidence.metrics[row.config]})
+    if len(names) < 2:
+        return []
+    rows = [("config", *(name.replace("_", " ") for name in names))]
+    for row in shown:
+        found = evidence.metrics[row.config]
+        values = (f"{found[name]:.4f}" if name in found else "-" for name in names)
+        rows.append((plan.label(row.config), *values))
+    return rows
 
 
 def _axes(effects: Effects) -> list[dict[str, str]]:

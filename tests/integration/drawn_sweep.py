@@ -15,6 +15,7 @@ from search.spec import SweepSpec, make_spec
 from search.sweep import judged
 from search.table import Table, summary
 from search.truth import FILE, Truth
+from trainables.engine import registry
 from trainables.engine.contract import CellResult, DataRef, Split, Task
 
 Score = Callable[[Mapping[str, Any]], float]
@@ -39,7 +40,7 @@ def spec_of(uri: str, **changes: Any) -> SweepSpec:
 
 def plan_of(spec: SweepSpec) -> Plan:
     task = Task(
-        trainable="triple_entropy",
+        trainable=registry.load("spaces", spec.space, "SPACE").trainable,
         version=3,
         data=spec.data,
         data_fingerprint="d" * 64,
@@ -101,7 +102,11 @@ def draw(
                     CellResult(
                         key=plan.cell((config, block)).key,
                         status="done",
-                        metrics={"accuracy": value, "seconds": 2.0 + rng.random()},
+                        metrics={
+                            "accuracy": value,
+                            "entropy": float(-(given * np.log2(given)).sum(axis=1).mean()),
+                            "seconds": 2.0 + rng.random(),
+                        },
                         epochs=epochs,
                         rows=held_out.astype(np.int64),
                         probabilities=given,

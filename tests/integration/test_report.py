@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from drawn_sweep import draw, spec_of
 from ledger_cells import Opener
 
 from search import cli
+from search.ledger import Ledger
 from search.report.evidence import collect
 from trainables.engine.contract import DataRef
 
@@ -40,6 +42,9 @@ class Reporter:
     def draw(self, name: str, gain: float, *, rows: int = 600, **changes: Any) -> str:
         spec = spec_of(self.uri, name=name, **changes)
         return draw(self._open(), spec, rising(gain), rows=rows, noise=0.002)
+
+    def ledger(self) -> Ledger:
+        return self._open()
 
     def run(self, *arguments: str) -> tuple[int, str]:
         self._capsys.readouterr()
@@ -133,6 +138,37 @@ def test_check_paper_ends_as_the_rows_do(reporter: Reporter, gain: float, codes:
     # Six cells and 120 rows may be too few to deny the paper: that is 4. The rules: test_paper.py.
     assert found == document["check_paper"], row
     assert found in codes, row
+
+
+def test_the_contrastive_losses_stand_beside_their_paper_whatever_the_size(
+    reporter: Reporter,
+) -> None:
+    scores = {"none": 0.6, "scl": 0.55, "lcl": 0.75}
+    axes = {"ce_weight": (0.5,), "temperature": (0.3,), "learning_rate": (2e-5,)}
+    data = DataRef(name="empathetic-dialogues-hard-a", subset=900)
+    spec = spec_of(
+        reporter.uri,
+        space="contrastive",
+        name="hard",
+        model="minilm",
+        data=data,
+        set_axes={**axes, "batch_size": (10,), "epochs": (5,)},
+    )
+    draw(reporter.ledger(), spec, lambda config: scores[config["loss"]], rows=900, noise=0.002)
+    code, shown = reporter.run("hard", "--check-paper", "--json", "--out", "out")
+    document, _ = json.JSONDecoder().raw_decode(shown)
+    assert code == document["check_paper"]
+    said = {row["row"]: (row["paper_gain"], row["says"]) for row in document["paper"]}
+    assert said["LCL"] == (pytest.approx(0.014), "agrees")
+    assert said["SCL"][0] == pytest.approx(-0.007)
+    page = (reporter.folder / "out/report.html").read_text()
+    found = re.search(r"<h2>All metrics</h2>.*?</table>", page, re.S)
+    assert found is not None
+    head, *rows = re.findall(r"<tr>(.*?)</tr>", found[0], re.S)
+    names = re.findall(r">([a-z ]+)</th>", head)
+    assert names == ["config", "accuracy", "entropy", "loss", "train loss"]
+    entropy = -(0.8 * np.log2(0.8) + 0.2 * np.log2(0.1))
+    assert [re.findall(r">([0-9.]+)</td>", row)[1] for row in rows] == [f"{entropy:.4f}"] * 3
 
 
 def test_check_paper_is_undecided_where_the_paper_has_no_row(reporter: Reporter) -> None:

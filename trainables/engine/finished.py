@@ -28,11 +28,10 @@ from trainables.engine import (
     features,
     hooks,
     loop,
-    prefix,
     registry,
     representation,
     stack_training,
-    vocabulary,
+    tuned,
 )
 from trainables.engine import parts as cell_parts
 from trainables.engine.contract import Scalar, Task
@@ -180,18 +179,7 @@ def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Fin
     if not isinstance(card, PooledEncoder):
         raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
     values = features.load(data, task.model, wanted)
-    module = cell_parts.module(task, data, config, seed, rows)
-    cell = stack_training.StackCell(module, config, seed, rows, rows[:_SCORED])
-    training = stack_training.StackTraining([cell], FeatureInputs(values), data.labels)
-    epochs = []
-    for number in range(config.epochs):
-        losses = training.epoch(number)
-        if not np.isfinite(losses).all():
-            raise loop.DivergedError(f"training {config} diverged in epoch {number + 1}")
-        epochs.append({"epoch": number + 1.0, "train_loss": float(losses[0])})
-    head: Any = module
-    state = training.stack.state_of(0)  # with the vectors of a stack, which are no weights
-    head.load_state_dict({name: state[name] for name in head.state_dict()})
+    head, epochs = train_head(task, data, config, seed, values, rows)
     layers: list[nn.Module] = [head.classifier]
     if hasattr(head, "projection"):
         layers = [head.projection, nn.GELU(), *layers]
@@ -208,6 +196,39 @@ def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Fin
     )
 
 
+def train_head(
+    task: Task, data: TextData, config: Any, seed: int, values: Tensor, rows: Rows
+) -> tuple[Any, list[dict[str, float]]]:
+    """Train a config's head on frozen features.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: The trainable's Config.
+        seed: Drives init and order.
+        values: The features, (rows of the data, width).
+        rows: Which rows to train on, ascending.
+
+    Returns:
+        The head, which has a linear `classifier`, and its metrics after each epoch.
+
+    Raises:
+        DivergedError: if training diverges.
+    """
+    head = cell_parts.module(task, data, config, seed, rows)
+    cell = stack_training.StackCell(head, config, seed, rows, rows[:_SCORED])
+    training = stack_training.StackTraining([cell], FeatureInputs(values), data.labels)
+    epochs = []
+    for number in range(config.epochs):
+        losses = training.epoch(number)
+        if not np.isfinite(losses).all():
+            raise loop.DivergedError(f"training {config} diverged in epoch {number + 1}")
+        epochs.append({"epoch": number + 1.0, "train_loss": float(losses[0])})
+    state = training.stack.state_of(0)  # with the vectors of a stack, which are no weights
+    head.load_state_dict({name: state[name] for name in head.state_dict()})
+    return head, epochs
+
+
 def _fine_tuned(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Finished:
     tokens = cell_parts.tokens(task, data, config)
     module: Any = cell_parts.module(task, data, config, seed, rows)
@@ -215,19 +236,9 @@ def _fine_tuned(task: Task, data: TextData, config: Any, seed: int, rows: Rows) 
         module, loop.CellData(tokens, rows, rows[:_SCORED]), config, seed, accumulation=1
     )
     fitted = loop.fit(training, lambda _rows, _probabilities: {})
-    trained = hooks.trained_blocks(task, config)
-    original = encoder.load_encoder(task.model)
-    if trained is None:
-        whole: PreTrainedModel = module.encoder
-        vocabulary.put_back(whole, original, tokens.vocabulary)
-    else:
-        whole = copy.deepcopy(original)
-        top = list(prefix.blocks(whole))[-trained:] if trained else []
-        for block, learnt in zip(top, prefix.blocks(module.encoder), strict=True):
-            block.load_state_dict(learnt.state_dict())
     device = next(module.classifier.parameters()).device
     return Finished(
-        encoder=whole.to(device),
+        encoder=tuned.whole(task, config, module.encoder, tokens).to(device),
         head=module.classifier,
         layer="output",
         pooling=registry.load("trainables", task.trainable, "pooling")(config),

@@ -1,23 +1,26 @@
-"""What a trainable says of its configs, beside `build`: its hooks, each a function of a Config.
+"""What a trainable says of its configs, beside `build`: its hooks.
 
-stack_key(config)         the Config with all that may differ within a stack set to one value:
-equal for cells that can train as one batched model; without it they
-train one after another
-representation(config)    frozen features: its cells are heads on these; None for a config
-that trains what makes the features, too
-tokens(config, data, model), base(config, data, model)
-what such a cell is fed, and what its module is built on, where that
-is not texts' tokens and the model's encoder
-check_data(config, data)  refuses data that a config cannot be trained on
-ema_decay(config)         decay of the weights' moving average that is scored; without: none
-trainable_blocks(config)  how many of the encoder's blocks are trained, from the top; None: all
-pooling(config)           "cls" or "mean": the classifier is linear on that vector of the
-encoder, so that a winner can be saved; see finished.py
-inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
-metadata(config)          what is made of the data's metadata; None: they are left out
-views(config)             the views of a text that a training batch holds; without it the text
-read_out(config)          what makes probabilities of a module's outputs; without it they are
-logits
+Each is a function of the trainable's file, and may be left out:
+
+    stack_key(config)         the Config with all that may differ within a stack set to one value:
+                              equal for cells that can train as one batched model; without it they
+                              train one after another
+    representation(config)    frozen features: its cells are heads on these; None for a config
+                              that trains what makes the features, too
+    tokens(config, data, model), base(config, data, model)
+                              what such a cell is fed, and what its module is built on, where that
+                              is not texts' tokens and the model's encoder
+    check_data(config, data)  refuses data that a config cannot be trained on
+    ema_decay(config)         decay of the weights' moving average that is scored; without: none
+    pooling(config)           "cls" or "mean": the classifier is linear on that vector of the
+                              encoder, so that a winner can be saved; see finished.py
+    map_fault(config)         why its classifier has no class activation map; None if it has one
+    tunes_encoder(config)     whether a sweep leaves a tuned encoder behind; see tuned.py
+    inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
+    metadata(config)          what is made of the data's metadata; None: they are left out
+    views(config)             the views of a text that a training batch holds; without it the text
+    read_out(config)          what makes probabilities of a module's outputs; without it they are
+                              logits
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from typing import Any
 
 from trainables.engine import binding, encoder, prefix, registry
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.settings import FineTuning
 
 
 def trains_heads(trainable: str, config: Any = None) -> bool:
@@ -59,9 +63,7 @@ def trained_blocks(task: Task, config: Any) -> int | None:
     Raises:
         ValueError: if the encoder has fewer.
     """
-    if not registry.defines("trainables", task.trainable, "trainable_blocks"):
-        return None
-    wanted: int | None = registry.load("trainables", task.trainable, "trainable_blocks")(config)
+    wanted = config.trainable_blocks if isinstance(config, FineTuning) else None
     if wanted is None:
         return None
     has = len(prefix.blocks(encoder.load_encoder(task.model)))
@@ -86,8 +88,7 @@ def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
     Raises:
         ValueError: naming the value and what is allowed.
     """
-    if registry.defines("trainables", task.trainable, "trainable_blocks"):
+    if issubclass(registry.load("trainables", task.trainable, "Config"), FineTuning):
         bound = (binding.bind(task.trainable, config) for config in configs)
-        read = registry.load("trainables", task.trainable, "trainable_blocks")
-        for config in {read(config): config for config in bound}.values():
+        for config in {config.trainable_blocks: config for config in bound}.values():
             trained_blocks(task, config)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ from trainables.engine import checkpoint as checkpoints
 from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS, Choice
 from trainables.engine.read_out import Evaluation
+from trainables.engine.settings import Settings
 
 
 def _constant(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
@@ -47,27 +48,6 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
 }
 # How many steps may pass before a loss that is not finite is noticed: looking makes a GPU wait.
 _STEPS_BETWEEN_LOOKS = 16
-
-
-class Settings(Protocol):
-    """What the loop reads of a trainable's Config."""
-
-    @property
-    def learning_rate(self) -> float: ...  # noqa: D102
-    @property
-    def weight_decay(self) -> float: ...  # noqa: D102
-    @property
-    def warmup_fraction(self) -> float: ...  # noqa: D102
-    @property
-    def schedule(self) -> str: ...  # noqa: D102
-    @property
-    def batch_size(self) -> int: ...  # noqa: D102
-    @property
-    def epochs(self) -> int: ...  # noqa: D102
-    @property
-    def clip_norm(self) -> float: ...  # noqa: D102
-    @property
-    def precision(self) -> str: ...  # noqa: D102
 
 
 class DivergedError(ArithmeticError):

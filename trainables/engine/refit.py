@@ -19,20 +19,13 @@ from trainables.engine import (
     features,
     finished,
     hooks,
-    loop,
     pooled_encoder,
     registry,
     representation,
-    stack_training,
 )
-from trainables.engine import parts as cell_parts
 from trainables.engine.contract import Scalar, Task
-from trainables.engine.inputs import FeatureInputs
 from trainables.engine.representation import Fitted, Parts
 from trainables.engine.textdata import TextData
-
-# Both loops score held-out rows after an epoch; a few of the training rows do.
-_SCORED = 16
 
 
 class NoMapError(ValueError):
@@ -105,14 +98,8 @@ def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
                 raise NoMapError(f"The features {wanted.name!r} are no sum over parts.")
             return found
 
-    module = cell_parts.module(task, data, config, seed)
-    cell = stack_training.StackCell(module, config, seed, rows, rows[:_SCORED])
-    training = stack_training.StackTraining([cell], FeatureInputs(values), data.labels)
-    for number in range(config.epochs):
-        if not np.isfinite(training.epoch(number)).all():
-            raise loop.DivergedError(f"the refit of {config} diverged in epoch {number + 1}")
-    state = training.stack.state_of(0)
-    return Reader(_layer(state["classifier.weight"], state["classifier.bias"]), parts)
+    head, _ = finished.train_head(task, data, config, seed, values, rows)
+    return Reader(_layer(head.classifier.weight, head.classifier.bias), parts)
 
 
 def _fine_tuned(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:

@@ -18,11 +18,12 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from trainables.engine import loop, seeding, shared
+from trainables.engine import seeding, shared
 from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS
 from trainables.engine.inputs import Inputs
 from trainables.engine.read_out import Evaluation
+from trainables.engine.settings import Settings
 from trainables.engine.stack import StackedModule
 from trainables.engine.stack_optim import StackedAdamW, clip_gradients, schedule_factor
 
@@ -47,7 +48,7 @@ class StackCell:
     """
 
     module: nn.Module
-    settings: loop.Settings
+    settings: Settings
     seed: int
     train: Rows
     held_out: Rows
@@ -287,5 +288,5 @@ class StackTraining:
         self.optimizer.optimizer.learning_rates[cell] = 0.0
 
 
-def _vectors(settings: Sequence[loop.Settings], dtype: torch.dtype) -> Callable[[str], Tensor]:
+def _vectors(settings: Sequence[Settings], dtype: torch.dtype) -> Callable[[str], Tensor]:
     return lambda name: torch.tensor([getattr(one, name) for one in settings], dtype=dtype)

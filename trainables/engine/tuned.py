@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel
 
-from trainables.engine import binding, encoder, hooks, loop, prefix, registry, vocabulary
+from trainables.engine import batches, binding, encoder, hooks, loop, prefix, registry, vocabulary
 from trainables.engine import parts as cell_parts
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.textdata import TextData
@@ -57,18 +57,30 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
     for number in range(bound.epochs):
         if not math.isfinite(training.epoch(number)):
             raise loop.DivergedError(f"tuning diverged in epoch {number + 1}")
-    module.to("cpu").eval()
+    return whole(task, bound, module.to("cpu").eval().encoder, tokens)
+
+
+def whole(
+    task: Task, config: Any, trained: PreTrainedModel, tokens: batches.Tokens
+) -> PreTrainedModel:
+    """An encoder with all its blocks and words, from what a cell has trained of it.
+
+    Args:
+        task: What the sweep's cells share.
+        config: The cell's Config.
+        trained: The encoder of its module: the top blocks, or one with the words of the data alone.
+        tokens: What it was trained on.
+    """
     original = encoder.load_encoder(task.model)
-    trained = hooks.trained_blocks(task, bound)
-    if trained is None:
-        vocabulary.put_back(module.encoder, original, tokens.vocabulary)
-        tuned: PreTrainedModel = module.encoder
-        return tuned
-    whole = copy.deepcopy(original)
-    top = list(prefix.blocks(whole))[-trained:]
-    for block, learnt in zip(top, prefix.blocks(module.encoder), strict=True):
+    count = hooks.trained_blocks(task, config)
+    if count is None:
+        vocabulary.put_back(trained, original, tokens.vocabulary)
+        return trained
+    full = copy.deepcopy(original)
+    top = list(prefix.blocks(full))[-count:] if count else []
+    for block, learnt in zip(top, prefix.blocks(trained), strict=True):
         block.load_state_dict(learnt.state_dict())
-    return whole
+    return full
 
 
 def save(tuned: PreTrainedModel, model: str, folder: Path) -> None:

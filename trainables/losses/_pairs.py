@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+
+class PairLoss(nn.Module):
+    """A loss of the cosines of a batch's pairs, divided by a temperature.
+
+    Args:
+        temperature: tau of the papers.
+
+    Raises:
+        ValueError: if the temperature is not above 0.
+    """
+
+    temperature: Tensor
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f"temperature must be above 0, got {temperature}.")
+        # A buffer, not a number: in a stack of cells each cell has its own.
+        self.register_buffer("temperature", torch.tensor(float(temperature)), persistent=False)
 
 
 def cosines(embeddings: Tensor) -> Tensor:

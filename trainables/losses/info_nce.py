@@ -28,12 +28,12 @@ tests/trainables/losses/test_contrastive.py.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.losses import _pairs
 
 
-class InfoNCELoss(nn.Module):
+class InfoNCELoss(_pairs.PairLoss):
     """Mean InfoNCE loss of a batch of pairs.
 
     Args:
@@ -44,14 +44,8 @@ class InfoNCELoss(nn.Module):
         ValueError: if the temperature is not above 0.
     """
 
-    temperature: Tensor
-
     def __init__(self, temperature: float, positives: bool = True) -> None:
-        super().__init__()
-        if temperature <= 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}.")
-        # A buffer, not a number: in a stack of cells each cell has its own.
-        self.register_buffer("temperature", torch.tensor(float(temperature)), persistent=False)
+        super().__init__(temperature)
         self.positives = positives
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:

@@ -28,13 +28,13 @@ tests/trainables/losses/test_contrastive.py.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from trainables.losses import _pairs
 
 
-class LabelAwareContrastiveLoss(nn.Module):
+class LabelAwareContrastiveLoss(_pairs.PairLoss):
     """Mean label-aware contrastive loss of a batch.
 
     Args:
@@ -43,15 +43,6 @@ class LabelAwareContrastiveLoss(nn.Module):
     Raises:
         ValueError: if the temperature is not above 0.
     """
-
-    temperature: Tensor
-
-    def __init__(self, temperature: float) -> None:
-        super().__init__()
-        if temperature <= 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}.")
-        # A buffer, not a number: in a stack of cells each cell has its own.
-        self.register_buffer("temperature", torch.tensor(float(temperature)), persistent=False)
 
     def forward(self, embeddings: Tensor, labels: Tensor, class_logits: Tensor) -> Tensor:
         """Mean loss over the rows that have a positive.

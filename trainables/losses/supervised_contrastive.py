@@ -22,12 +22,12 @@ Loss". Reference values: tests/trainables/losses/test_contrastive.py.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.losses import _pairs
 
 
-class SupervisedContrastiveLoss(nn.Module):
+class SupervisedContrastiveLoss(_pairs.PairLoss):
     """Mean supervised contrastive loss of a batch.
 
     Args:
@@ -36,15 +36,6 @@ class SupervisedContrastiveLoss(nn.Module):
     Raises:
         ValueError: if the temperature is not above 0.
     """
-
-    temperature: Tensor
-
-    def __init__(self, temperature: float) -> None:
-        super().__init__()
-        if temperature <= 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}.")
-        # A buffer, not a number: in a stack of cells each cell has its own.
-        self.register_buffer("temperature", torch.tensor(float(temperature)), persistent=False)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss over the rows that have a positive.

@@ -127,7 +127,8 @@ def test_the_figures_are_the_papers() -> None:
     source = ROOT.parent / "shared" / "papers" / "tables.json"
     if not source.is_file():
         pytest.skip("the papers' tables are not beside this checkout")
-    theirs = json.loads(source.read_text())["tripleentropy"]
+    papers = json.loads(source.read_text())
+    theirs, label_aware = papers["tripleentropy"], papers["label_aware_contrastive"]
     for name, row in ROWS:
         if name == "tripleentropy":
             given = theirs[row["model"]][row["data"]]
@@ -135,3 +136,24 @@ def test_the_figures_are_the_papers() -> None:
                 pytest.approx(given["ce"] / 100),
                 pytest.approx(given["softtriple"] / 100),
             )
+    classes = label_aware["empathetic_dialogues_by_classes"]
+    # In the order in which the paper's authors list the four sets.
+    hard = dict(zip("dcba", label_aware["empathetic_dialogues_hard_sets"].values(), strict=True))
+    wanted = {
+        "label_aware_contrastive": label_aware["tasks"]
+        | {"sst2-sent": label_aware["tasks"]["sst2"]},
+        "label_aware_classes": {
+            "empathetic-dialogues" + ("" if count == "32" else f"-{count}"): given
+            for count, given in classes.items()
+        },
+        "label_aware_hard": {f"empathetic-dialogues-hard-{x}": row for x, row in hard.items()},
+    }
+    for name, of_data in wanted.items():
+        mine = {(row["data"], row["label"]): row for table, row in ROWS if table == name}
+        assert len(mine) == 2 * len(of_data)
+        for data, given in of_data.items():
+            for loss in ("scl", "lcl"):
+                row = mine[data, loss.upper()]
+                assert row["baseline"] == pytest.approx(given["ce"] / 100)
+                assert row["score"] == pytest.approx(given[loss] / 100)
+                assert row["where"] == {"loss": loss}
