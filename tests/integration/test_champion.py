@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import io
 import json
 import os
 import socket
@@ -21,31 +19,10 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
-from sweep_shell import Shell
+from sweep_shell import ONE_TRIAL, Shell
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from search import cli
-
 pytestmark = pytest.mark.integration
-
-
-class Foldrace:
-    """`foldrace` in this process, in a sweep's folder."""
-
-    def __init__(self, folder: Path, capsys: Any, monkeypatch: Any) -> None:
-        self.folder, self._capsys = folder, capsys
-        monkeypatch.chdir(folder)
-
-    def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        self._capsys.readouterr()
-        found = cli.main(list(arguments))
-        shown = self._capsys.readouterr()
-        assert found == code, shown.err
-        return shown.out, shown.err
-
-    def json(self, *arguments: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.run(*arguments, "--json")[0])
-        return document
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +31,15 @@ def swept(
 ) -> tuple[Shell, dict[str, Any]]:
     """A finished sweep, and its winner promoted."""
     shell = Shell(tmp_path_factory.mktemp("champion"), tiny_encoder, reviews)
-    shell.json("run", *shell.sweep, "--set", "k=2", "--set", "beta=0.9", "--name", "mine")
-    out = io.StringIO()
-    with contextlib.chdir(shell.folder), contextlib.redirect_stdout(out):
-        assert cli.main(["promote", "mine", "--json"]) == 0
-    return shell, json.loads(out.getvalue())
+    shell.json(
+        "run", *shell.sweep, "--set", "k=2", "--set", "beta=0.9", "--name", "mine", *ONE_TRIAL
+    )
+    return shell, shell.json("promote", "mine")
 
 
 @pytest.fixture
-def foldrace(
-    swept: tuple[Shell, dict[str, Any]],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Foldrace:
-    return Foldrace(swept[0].folder, capsys, monkeypatch)
+def foldrace(swept: tuple[Shell, dict[str, Any]]) -> Shell:
+    return swept[0]
 
 
 TEXTS = ["the film was superb and warm", "an awful plot", "the end"]
@@ -98,7 +70,7 @@ def test_the_champion_is_registered_with_its_card(
 
 
 def test_predict_labels_a_csv_as_the_folder_does(
-    swept: tuple[Shell, dict[str, Any]], foldrace: Foldrace
+    swept: tuple[Shell, dict[str, Any]], foldrace: Shell
 ) -> None:
     path = foldrace.folder / "new.csv"
     with path.open("w", newline="") as file:
@@ -121,13 +93,13 @@ def test_predict_labels_a_csv_as_the_folder_does(
     assert document["scores"]["accuracy"] == pytest.approx(right / 3)
 
 
-def test_a_column_that_is_not_there_is_named(foldrace: Foldrace) -> None:
+def test_a_column_that_is_not_there_is_named(foldrace: Shell) -> None:
     (foldrace.folder / "other.csv").write_text("words\na b\n")
     _, err = foldrace.run("predict", "mine", "--data", "other.csv", code=2)
     assert "has no column 'body'; its columns: words" in " ".join(err.split())
 
 
-def test_promoting_again_makes_the_next_version_the_champion(foldrace: Foldrace) -> None:
+def test_promoting_again_makes_the_next_version_the_champion(foldrace: Shell) -> None:
     document = foldrace.json("promote", "mine", "--rank", "2", "--as", "other", "--out", "second")
     again = foldrace.json("promote", "mine", "--as", "other", "--out", "second")
     assert (document["version"], again["version"]) == (1, 2)

@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from sweep_shell import ONE_TRIAL, Shell
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
 PLUGIN = Path(__file__).with_name("bag.py")
-
-
-def _foldrace(folder: Path, *arguments: str) -> tuple[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "search.cli", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, " ".join(done.stderr.split())
 
 
 @pytest.mark.timeout(900)  # two starts of Ray, on a machine that others share
 def test_a_parameter_that_does_nothing_is_named_while_the_sweep_runs(
     tmp_path: Path, tiny_encoder: Path, reviews: Path
 ) -> None:
+    shell = Shell(tmp_path, tiny_encoder, reviews)
     options = [
         *("bag", "--plugin", str(PLUGIN), "--data", str(reviews), "--text", "body"),
         *("--label", "verdict", "--model", str(tiny_encoder), "--seeds", "2", "--folds", "3"),
-        *("--strategy", "grid", "--json"),
+        *("--strategy", "grid", "--json", *ONE_TRIAL),
     ]
     # The ledger has the one colour's cells before the other's are trained: both are compared.
-    first, quiet = _foldrace(tmp_path, "run", *options, "--set", "colour=red", "--name", "red")
+    first, quiet = shell.run("run", *options, "--set", "colour=red", "--name", "red")
     assert json.loads(first)["inert_suspects"] == []
-    assert "Warning" not in quiet
-    out, err = _foldrace(tmp_path, "run", *options, "--name", "both")
-    document = json.loads(out)
+    assert "byte-identical" not in quiet
+    out, err = shell.run("run", *options, "--name", "both")
+    document, err = json.loads(out), " ".join(err.split())
     (suspect,) = document["inert_suspects"]
     assert suspect["parameter"] == "colour"
     assert sorted(suspect["values"]) == ["blue", "red"]
@@ -53,7 +37,7 @@ def test_a_parameter_that_does_nothing_is_named_while_the_sweep_runs(
     assert err.count("byte-identical") == 1, "once per parameter"
     assert "colour never reached the training, or is inert there" in err
     assert str(PLUGIN) in err
-    board = json.loads(_foldrace(tmp_path, "leaderboard", "both", "--json")[0])
+    board = shell.json("leaderboard", "both")
     assert board["inert_suspects"] == document["inert_suspects"]
     assert board["winner"] == document["winner"]
     assert board["winner"]["corrected_by"] == "bbc-cv"

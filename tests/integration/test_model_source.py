@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sweep_shell import Shell
+from sweep_shell import ONE_TRIAL, Shell
 
 from search import model_source
 from search.ledger import Ledger
@@ -38,7 +38,7 @@ def test_a_finished_mirror_sweep_is_a_model(
     _, said = shell.run(
         *("run", "mirror", *data, "--model", str(tiny_encoder), "--name", "tuned"),
         *("--configs", "configs.json", "--seeds", "2", "--folds", "2", "--strategy", "grid"),
-        *("--fix", "batch_size=16", "--fix", "max_length=16"),
+        *("--fix", "batch_size=16", "--fix", "max_length=16", *ONE_TRIAL),
     )
     assert "The encoder is kept with the sweep: --model tuned" in said
     cells = shell.runs("cells")

@@ -101,6 +101,21 @@ def test_without_the_token_nothing_is_taken(place: Place) -> None:
     assert "RAY_AUTH_TOKEN" in err
 
 
+def test_a_job_is_left_looked_at_and_stopped(place: Place) -> None:
+    words = [*place.shell.sweep, "--name", "left"]
+    words[words.index("--seeds") + 1] = "3,4"  # its cells are not in the ledger
+    out, _ = place.submit("--no-wait", "--", "run", *words)
+    job = re.search(r"foldrace-[\w-]+", out)
+    assert job is not None, out
+    left = json.loads(place.submit("--json", "status", job[0])[0])
+    assert left["job"] == job[0]
+    assert left["status"] in ("PENDING", "RUNNING")
+    place.submit("stop", job[0])
+    assert json.loads(place.submit("--json", "status", job[0])[0])["status"] == "STOPPED"
+    _, err = place.submit("logs", "foldrace-nobody", code=1)
+    assert "foldrace-nobody" in err
+
+
 def test_a_node_with_other_data_is_named_before_anything_is_trained(
     place: Place, first: tuple[str, dict[str, Found]]
 ) -> None:
@@ -135,11 +150,14 @@ def test_cells_are_spread_and_a_node_that_dies_costs_none(
 ) -> None:
     """The last test of the file: the cluster has one node fewer afterwards."""
     shell = Shell(tmp_path, Path(place.shell.sweep[8]), Path(place.shell.sweep[2]))
+    at = ("submit", "--address", place.cluster.url, "--no-install", "--folder", str(tmp_path))
     shell.more = place.cluster.token
-    process = shell.start(
-        *("submit", "--address", place.cluster.url, "--no-install", "--folder", str(tmp_path)),
-        *("--", "run", *shell.sweep, "--stack", "1", "--name", "torn"),
+    out, _ = shell.run(
+        *(*at, "--no-wait", "--", "run", *shell.sweep, "--stack", "1", "--name", "torn")
     )
+    job = re.search(r"foldrace-[\w-]+", out)
+    assert job is not None, out
+    process = shell.start(*at, "logs", job[0])
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[1]
@@ -151,6 +169,7 @@ def test_cells_are_spread_and_a_node_that_dies_costs_none(
     cells = len(shell.runs("cells"))
     out, err = process.communicate(timeout=280)
     assert process.returncode == 0, out + err
+    assert "winner" in out
     document = shell.json("leaderboard", "torn")
     assert 0 < cells < document["cells_planned"], "the node died in the middle"
     assert document["cells_failed"] == 0

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from sweep_shell import ONE_TRIAL, Shell
 
-from search import cli
 from search.ledger import Ledger
 
 pytestmark = pytest.mark.integration
-
-ROOT = Path(__file__).parents[2]
-
-
-def _foldrace(folder: Path, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "search.cli", *arguments, "--json"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "FOLDRACE_CACHE": str(folder / "cache")},
-    )
-    assert done.returncode == 0, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
 
 
 def _with_likes(reviews: Path, folder: Path) -> Path:
@@ -48,12 +26,10 @@ def _with_likes(reviews: Path, folder: Path) -> Path:
 
 @pytest.mark.timeout(900)  # a start of Ray, on a machine that others share
 def test_a_sweep_its_ensemble_and_its_classes(
-    tmp_path: Path,
-    tiny_encoder: Path,
-    reviews: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, tiny_encoder: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "cache"))
+    shell = Shell(tmp_path, tiny_encoder, reviews)
     data = _with_likes(reviews, tmp_path)
     read = ["--data", str(data), "--text", "body", "--label", "verdict"]
     small = [
@@ -62,8 +38,8 @@ def test_a_sweep_its_ensemble_and_its_classes(
         *("--fix", "max_length=16", "--fix", "inner_share=0.2", "--set", "metadata=none,log"),
         *("--fix", "class_weights=none"),
     ]
-    found = _foldrace(
-        tmp_path, "run", "tweets", *read, "--metadata", "likes", *small, "--name", "mine"
+    found = shell.json(
+        *("run", "tweets", *read, "--metadata", "likes", *small, "--name", "mine"), *ONE_TRIAL
     )
     assert (found["objective"], found["cells_done"], found["cells_failed"]) == ("matthews", 8, 0)
     assert {row["config"]["metadata"] for row in found["configs"]} == {"none", "log"}
@@ -78,27 +54,24 @@ def test_a_sweep_its_ensemble_and_its_classes(
             assert cell.metrics["chosen_epoch"] in (1, 2)
             assert 0 <= cell.metrics["inner_class_accuracy"] <= 1
 
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["ensemble", "mine", "--rounds", "5", "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
+    document = shell.json("ensemble", "mine", "--rounds", "5")
     assert [row["gain"] is None for row in document["nested"]] == [True, False, False]
     assert document["blocks"] == 4
     assert sum(member["weight"] for member in document["members"]) == pytest.approx(1)
     assert document["flattered"] >= max(member["score"] for member in document["members"])
     assert [row["rows"] for row in document["classes"]] == [60, 60]
 
-    assert cli.main(["ensemble", "mine", "mine"]) == 0, "a cell that is named twice counts once"
-    shown = capsys.readouterr().out
+    # A cell that is named twice counts once.
+    shown, _ = shell.run("ensemble", "mine", "mine")
     assert "greedy ensemble" in shown
     assert "the ensemble by class" in shown
 
-    assert cli.main(["classes", "mine", "--rank", "2", "--json"]) == 0
-    classes = json.loads(capsys.readouterr().out)["configs"]
+    classes = shell.json("classes", "mine", "--rank", "2")["configs"]
     assert classes[0]["what"] == "rank 2"
     assert [row["class"] for row in classes[0]["classes"]] == ["blame", "praise"]
 
-    assert cli.main(["classes", "mine", "--rank", "9"]) == 2
-    assert "there is no 9" in capsys.readouterr().err
+    _, err = shell.run("classes", "mine", "--rank", "9", code=2)
+    assert "--rank must be from 1 to 2, got 9" in err
 
 
 @pytest.mark.parametrize(
@@ -113,16 +86,10 @@ def test_a_sweep_its_ensemble_and_its_classes(
     ],
 )
 def test_what_cannot_be_joined_is_named_before_training(
-    options: list[str],
-    message: str,
-    tmp_path: Path,
-    tiny_encoder: Path,
-    reviews: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    options: list[str], message: str, tmp_path: Path, tiny_encoder: Path, reviews: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     data = _with_likes(reviews, tmp_path)
     read = ["--data", str(data), "--text", "body", "--label", "verdict"]
-    assert cli.main(["run", *options, *read, "--model", str(tiny_encoder)]) == 2
-    assert message in capsys.readouterr().err
+    shell = Shell(tmp_path, tiny_encoder, reviews)
+    _, err = shell.run("run", *options, *read, "--model", str(tiny_encoder), code=2)
+    assert message in err
