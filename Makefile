@@ -33,7 +33,7 @@ sweep: $(VENV)/.run
 	$(BIN)/foldrace run $(SWEEP) --report report $(SWEEP_FLAGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q --durations=15 --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q --durations=15 --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import random
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,13 @@ _WORDS = {
     "blame": ["bad", "awful", "poor", "dull", "cold", "weak"],
 }
 _FILLER = ["the", "film", "was", "a", "story", "and", "its", "end", "scene", "actor", "plot"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test writes into the user's cache: all share one that ends with them."""
+    if "FOLDRACE_CACHE" not in os.environ:
+        os.environ["FOLDRACE_CACHE"] = tempfile.mkdtemp(prefix="foldrace-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop("FOLDRACE_CACHE"), True))
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 import pytest
+import ray
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -26,13 +29,22 @@ from search import cli
 Found = tuple[Mapping[str, float], Mapping[str, list[tuple[int, float]]], bytes]
 # What it sets for Ray must not reach the other tests.
 _OWN_PROCESS = ("submit",)
+_TRAINS = ("run", "resume")
 _ROOT = str(Path(__file__).parents[2])
-# One trial at a time, where a test is not about several: each is a process that imports torch.
-ONE_TRIAL = ("--cpus-per-trial", str(os.cpu_count()))
 _TIMES = ("seconds", "peak_memory_mib")
 
 started: list[subprocess.Popen[str]] = []
 """All commands of the running test: its end is the end of those that it left running."""
+
+
+@functools.cache
+def _one_slot() -> None:
+    """A Ray that all sweeps of this process share: more trials would only share its cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", _ROOT)  # what its workers import from
+        ray.init(
+            num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
 
 
 def workers_of(pid: int, role: str = "ImplicitFunc") -> list[psutil.Process]:
@@ -85,7 +97,8 @@ class Shell:
     def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
         """What a command wrote to stdout and stderr.
 
-        In this process, which has imported what takes ten seconds; `start` gives one its own.
+        In this process, which has imported what takes ten seconds, and on one Ray for all that it
+        runs, with one trial at a time; `start` gives a command a process and a Ray of its own.
         """
         if arguments[0] in _OWN_PROCESS or self.more:
             process = self.start(*arguments)
@@ -104,7 +117,8 @@ class Shell:
             contextlib.redirect_stderr(err),
         ):
             patch.chdir(self.folder)
-            patch.setenv("PYTHONPATH", _ROOT)  # what Ray's workers import from
+            if arguments[0] in _TRAINS:
+                _one_slot()
             if self.uri is not None:
                 patch.setenv("MLFLOW_TRACKING_URI", self.uri)
             found = cli.main(list(arguments))

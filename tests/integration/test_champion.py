@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
-from sweep_shell import ONE_TRIAL, Shell
+from sweep_shell import Shell
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 pytestmark = pytest.mark.integration
@@ -31,9 +31,7 @@ def swept(
 ) -> tuple[Shell, dict[str, Any]]:
     """A finished sweep, and its winner promoted."""
     shell = Shell(tmp_path_factory.mktemp("champion"), tiny_encoder, reviews)
-    shell.json(
-        "run", *shell.sweep, "--set", "k=2", "--set", "beta=0.9", "--name", "mine", *ONE_TRIAL
-    )
+    shell.json("run", *shell.sweep, "--set", "k=2", "--set", "beta=0.9", "--name", "mine")
     return shell, shell.json("promote", "mine")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_shell import ONE_TRIAL, Shell
+from sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ def linear(
         *("--model", str(tiny_encoder), "--seeds", "2,16", "--holdout", "0.2"),
         *("--strategy", "grid", "--set", f"representation={names}", "--fix", "epochs=40"),
         *("--set", "weight_decay=0.001", "--fix", "learning_rate=0.1", "--fix", "max_length=16"),
-        *("--fix", "glove=vectors.txt", "--name", "lin", *ONE_TRIAL),
+        *("--fix", "glove=vectors.txt", "--name", "lin"),
     )
     return shell, document
 
@@ -118,7 +118,7 @@ def test_a_fine_tuned_sweep_is_explained_where_it_pools_the_mean(
     tmp_path: Path, tiny_encoder: Path, reviews: Path
 ) -> None:
     shell = Shell(tmp_path, tiny_encoder, reviews)
-    small = ["--configs", "reference", "--max-cells", "4", *ONE_TRIAL]
+    small = ["--configs", "reference", "--max-cells", "4"]
     shell.json("run", *shell.sweep, *small, "--fix", "pooling=mean", "--name", "mean")
     found = shell.json("explain", "mean", "--text", "the film was superb")["text"]
     assert [word["word"] for word in found["words"]] == ["the", "film", "was", "superb"]

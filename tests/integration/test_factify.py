@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from sweep_shell import ONE_TRIAL, Shell
+from sweep_shell import Shell
 
 from spaces.factify import SPACE
 from tests.trainables.engine import clip_models
@@ -27,7 +27,7 @@ def test_an_ablation_ends_with_the_papers_table_a_matrix_and_the_worst_rows(
     document = shell.json(
         *("run", "factify", "--data", str(pairs), "--model", str(clip), "--configs", "ablation"),
         *("--fix", f"text_encoder={text}", "--seeds", "2", "--folds", "2", "--strategy", "grid"),
-        *("--clean", "punctuation", "--name", "fac", *ONE_TRIAL),
+        *("--clean", "punctuation", "--name", "fac"),
     )
     assert (document["cells_done"], document["objective"]) == (10, "weighted_f1")
     rows = {row["name"]: row for row in document["ablation"]["rows"]}
@@ -46,7 +46,7 @@ def test_an_ablation_ends_with_the_papers_table_a_matrix_and_the_worst_rows(
     out, _ = shell.run(
         *("run", "factify", "--data", str(pairs), "--model", str(clip), "--configs", "ablation"),
         *("--fix", f"text_encoder={text}", "--seeds", "2", "--folds", "2", "--strategy", "grid"),
-        *("--clean", "punctuation", "--name", "fac", *ONE_TRIAL),
+        *("--clean", "punctuation", "--name", "fac"),
     )
     assert "| Model " in out
     assert "10 from the ledger" in out

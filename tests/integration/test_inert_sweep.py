@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sweep_shell import ONE_TRIAL, Shell
+from sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 
@@ -21,7 +21,7 @@ def test_a_parameter_that_does_nothing_is_named_while_the_sweep_runs(
     options = [
         *("bag", "--plugin", str(PLUGIN), "--data", str(reviews), "--text", "body"),
         *("--label", "verdict", "--model", str(tiny_encoder), "--seeds", "2", "--folds", "3"),
-        *("--strategy", "grid", "--json", *ONE_TRIAL),
+        *("--strategy", "grid", "--json"),
     ]
     # The ledger has the one colour's cells before the other's are trained: both are compared.
     first, quiet = shell.run("run", *options, "--set", "colour=red", "--name", "red")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sweep_shell import ONE_TRIAL, Shell
+from sweep_shell import Shell
 
 from search import model_source
 from search.ledger import Ledger
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.integration
 def test_a_finished_mirror_sweep_is_a_model(
     tmp_path: Path, tiny_encoder: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     shell = Shell(tmp_path, tiny_encoder, reviews)
     config = {
@@ -38,7 +37,7 @@ def test_a_finished_mirror_sweep_is_a_model(
     _, said = shell.run(
         *("run", "mirror", *data, "--model", str(tiny_encoder), "--name", "tuned"),
         *("--configs", "configs.json", "--seeds", "2", "--folds", "2", "--strategy", "grid"),
-        *("--fix", "batch_size=16", "--fix", "max_length=16", *ONE_TRIAL),
+        *("--fix", "batch_size=16", "--fix", "max_length=16"),
     )
     assert "The encoder is kept with the sweep: --model tuned" in said
     cells = shell.runs("cells")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sweep_shell import ONE_TRIAL, Shell
+from sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 
@@ -19,7 +19,7 @@ def test_resume_refuses_data_that_changed(shell: Shell, tmp_path: Path, reviews:
     copy = tmp_path / "mine.csv"
     copy.write_text(reviews.read_text())
     arguments = [str(copy) if part == str(reviews) else part for part in shell.sweep]
-    shell.json("run", *arguments, "--name", "mine", "--max-cells", "2", *ONE_TRIAL)
+    shell.json("run", *arguments, "--name", "mine", "--max-cells", "2")
     copy.write_text(reviews.read_text().replace("good", "nice"))
     _, err = shell.run("resume", "mine", code=2)
     assert "data of sweep 'mine' changed" in err

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from sweep_shell import ONE_TRIAL, Shell
+from sweep_shell import Shell
 
 from search.ledger import Ledger
 
@@ -28,7 +28,6 @@ def _with_likes(reviews: Path, folder: Path) -> Path:
 def test_a_sweep_its_ensemble_and_its_classes(
     tmp_path: Path, tiny_encoder: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "cache"))
     shell = Shell(tmp_path, tiny_encoder, reviews)
     data = _with_likes(reviews, tmp_path)
     read = ["--data", str(data), "--text", "body", "--label", "verdict"]
@@ -38,9 +37,7 @@ def test_a_sweep_its_ensemble_and_its_classes(
         *("--fix", "max_length=16", "--fix", "inner_share=0.2", "--set", "metadata=none,log"),
         *("--fix", "class_weights=none"),
     ]
-    found = shell.json(
-        *("run", "tweets", *read, "--metadata", "likes", *small, "--name", "mine"), *ONE_TRIAL
-    )
+    found = shell.json(*("run", "tweets", *read, "--metadata", "likes", *small, "--name", "mine"))
     assert (found["objective"], found["cells_done"], found["cells_failed"]) == ("matthews", 8, 0)
     assert {row["config"]["metadata"] for row in found["configs"]} == {"none", "log"}
 
