@@ -6,6 +6,7 @@ import csv
 import os
 import random
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -24,7 +25,9 @@ _FILLER = ["the", "film", "was", "a", "story", "and", "its", "end", "scene", "ac
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """No test writes into the user's cache: all share one that ends with them."""
+    """No test writes into the user's cache, and what tests start can be interrupted."""
+    # What a shell puts into the background ignores Ctrl-C, and so would all below it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "FOLDRACE_CACHE" not in os.environ:
         os.environ["FOLDRACE_CACHE"] = tempfile.mkdtemp(prefix="foldrace-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop("FOLDRACE_CACHE"), True))

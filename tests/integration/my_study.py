@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from spaces.schema.space import Axis, Space
 from trainables.engine.card import DatasetCard
 from trainables.engine.output import Output
+from trainables.engine.settings import Settings
 
 # The space: what to try. Names are those of Config.
 SPACE = Space(
@@ -77,23 +78,14 @@ VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """One cell's hyper-parameters."""
+class Config(Settings):
+    """One cell's hyper-parameters: rates, epochs and the like, and the loss's own."""
 
     focus: float
-    learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
-    schedule: str
-    batch_size: int
-    max_length: int
-    epochs: int
-    clip_norm: float
-    precision: str
 
-    def __post_init__(self) -> None:
-        if self.focus < 0:
-            raise ValueError(f"focus must be at least 0, got {self.focus}.")
+    def rules(self) -> dict[str, bool]:
+        """What must hold, all of it in one message where it does not."""
+        return {"focus at least 0": self.focus >= 0, **super().rules()}
 
 
 class Classifier(nn.Module):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ledger_cells import runs_of
+from mlflow import MlflowClient
 
 from search import cli, schedule, sweep
 from search.ledger import Ledger
@@ -173,6 +174,27 @@ def test_the_alias_moves_to_what_is_better_beyond_doubt_and_stays_otherwise(
     assert third["promotion"] == "stays"
     assert "worse than the champion" in third["promotion_reason"], "though its space lacks it"
     assert len(trained) == 18, "the champion's cells came from the ledger"
+
+
+def test_a_new_champion_is_trained_on_all_rows_and_gets_the_alias(
+    plan: Schedule, trained: list[Cell], ledger_uri: str, data: Path, tiny_encoder: Path
+) -> None:
+    run = (
+        f"smoke --data {data} --text body --label verdict --model {tiny_encoder} --strategy grid "
+        "--configs reference --seeds 2,16 --folds 2 --fix max_length=16 --fix pooling=mean"
+    )
+    entry = plan.sweep[0].model_copy(update={"run": run, "registered_model": "reviews"})
+    one = plan.model_copy(update={"sweep": (entry,)})
+    assert states(schedule.tick(one, FIRST)) == ["fired"]
+    client = MlflowClient(ledger_uri)
+    version = client.get_model_version_by_alias("reviews", "champion")
+    (firing,) = firings(ledger_uri)
+    assert (int(version.version), version.tags["sweep"]) == (1, firing["id"])
+    # The next firing's winner is the champion itself: nothing is trained or registered.
+    assert states(schedule.tick(one, FIRST + DAY)) == ["fired"]
+    assert firings(ledger_uri)[1]["promotion"] == "stays"
+    assert len(client.search_model_versions("name = 'reviews'")) == 1
+    assert len(trained) == len({cell.key for cell in trained})
 
 
 def test_a_sweep_that_cannot_run_is_told_and_stops_no_other(

@@ -77,7 +77,7 @@ def kill_at(process: subprocess.Popen[str], seconds: float, kill: signal.Signals
         time.sleep(0.05)
     if process.poll() is None:
         process.send_signal(kill)
-    return process.communicate(timeout=90)[1]
+    return process.communicate(timeout=200)[1]
 
 
 def test_a_driver_that_is_interrupted_and_then_killed_goes_on_where_it_was(
