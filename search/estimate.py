@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from search.console import duration
 from search.plan import Plan
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Estimate:
             "(race, halving, tpe and random with --max-cells need fewer)",
             *nested,
             f"a cell           {self.seconds_per_cell:,.1f} s, from steps measured on this machine",
-            f"in all           at most {self.wall_hours:,.2f} h on {self.slots} slots"
+            f"in all           at most {duration(3600 * self.wall_hours)} on {self.slots} slots"
             f" = {self.slot_hours:,.2f} slot hours{gpu}{money}",
         ]
 

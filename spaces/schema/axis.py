@@ -173,7 +173,7 @@ class Axis:
                 scalar = read_scalar(value, self.kinds)
             except ValueError as error:
                 raise SpaceError(
-                    f"A value of axis {self.name!r} {error}: {self._domain}."
+                    f"A value of axis {self.name!r} {error}; allowed: {self._domain}."
                 ) from None
             self.check(scalar)
             chosen.append(scalar)

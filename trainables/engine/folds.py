@@ -198,8 +198,18 @@ def _check_sizes(data: TextData, shares: tuple[float, ...]) -> None:
         for label in worst[:5]
     )
     more = f", and {len(worst) - 5} more classes" if len(worst) > 5 else ""
+    hints = ["Use fewer folds, more rows, or leave these classes out of the file."]
+    if len(small) > len(data.label_names) / 2:
+        hints.insert(0, "Is the label column the right one? Choose another with --label.")
+    known = {
+        name.casefold(): name for label, name in enumerate(data.label_names) if label not in small
+    }
+    for label in worst[:5]:
+        name = data.label_names[label]
+        if name.casefold() in known:
+            hints.insert(0, f"{name!r} and {known[name.casefold()]!r} differ in capitals alone.")
     what = f"{parts} folds" if len(set(shares)) == 1 else "a training and a held-out part"
     raise DataError(
         f"Every class of {data.name} needs at least {parts} different texts for {what}: "
-        f"{shown}{more}. Use fewer folds, more rows, or leave these classes out of the file."
+        f"{shown}{more}. {' '.join(hints)}"
     )

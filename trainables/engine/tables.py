@@ -58,7 +58,8 @@ def read_table(path: Path, wanted: Collection[str]) -> Table:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(
-            f"{path} has the ending {path.suffix or '(none)'!r}; readable are {', '.join(READERS)}."
+            f"{path} has the ending {path.suffix or '(none)'!r}; readable are "
+            f"{', '.join(READERS)}: save the table as one of these."
         )
     if path.is_dir():
         raise DataError(f"{path} is a folder, a file is needed.")
@@ -182,6 +183,8 @@ def _from_lines(
         raise DataError(f"{path} is empty: it holds blank lines only.")
     names = [name.strip() for name in filled[0][1]]
     body = filled[1:]
+    if names[0].lower().startswith(("<!doctype html", "<html")):
+        raise DataError(f"{path} is a web page, no table: was it a download that failed?")
     if not body:
         raise DataError(f"{path} is empty: it has a header ({', '.join(names)}) and no rows.")
     ragged = [(number, len(fields)) for number, fields in body if len(fields) != len(names)]

@@ -64,7 +64,7 @@ def test_narrow_names_every_fault_at_once() -> None:
         "beta (β), pooling.",
         "'epochs' is not an axis of space 'small' but fixed to 5: give it another value with "
         "--fix epochs=V. Axes: k, scale, beta, pooling.",
-        "A value of axis 'scale' must be a number, got 'x': 1, 3.3.",
+        "A value of axis 'scale' must be a number, got 'x'; allowed: 1, 3.3.",
         "Axis 'beta' needs at least one value: 0.5, 1.",
     ]
 

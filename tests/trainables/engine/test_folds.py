@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -199,3 +200,14 @@ def test_the_folds_of_seventy_thousand_rows_are_one_partition_that_parts_no_copi
     homes: dict[str, int] = {}
     for fold, part in enumerate(parts):
         assert all(homes.setdefault(texts[row], fold) == fold for row in part)
+
+
+def test_a_class_that_is_another_in_capitals_is_told_so() -> None:
+    data = dataclasses.replace(made([0] * 9 + [1]), label_names=("pos", "Pos"))
+    with pytest.raises(DataError, match="'Pos' and 'pos' differ in capitals alone"):
+        held_out(data, Split(folds=3), 2, 0)
+
+
+def test_a_column_of_texts_as_labels_is_told_so() -> None:
+    with pytest.raises(DataError, match=r"and 1 more classes\. Is the label column the right one"):
+        held_out(made(list(range(6))), Split(folds=3), 2, 0)

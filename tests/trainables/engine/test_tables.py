@@ -101,6 +101,7 @@ def test_parquet_gives_the_wanted_columns(tmp_path: Path) -> None:
         ("a.csv", b"text,label\ncaf\xe9,1\n", r"not UTF-8: byte 0xe9 in line 2 .*iconv -f windows"),
         ("a.csv", "text,label\na,1\n".encode("utf-16"), "not UTF-8 but UTF-16"),
         ("a.csv", b"text,\0label\na,1\n", "zero bytes"),
+        ("a.csv", "<!DOCTYPE html><html>\n<body>404</body>\n", "is a web page, no table"),
         ("a.txt", "a", r"ending '\.txt'; readable are \.csv, \.tsv, \.jsonl"),
         ("a.jsonl", '{"text": "a"}\n{"text"\n', r"line 2 is not JSON"),
         ("a.jsonl", '["a", 1]\n', r"line 1 is not a JSON object but a list"),
