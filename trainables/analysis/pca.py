@@ -92,7 +92,7 @@ def _draw(panel: Panel, drawn: object, classes: int) -> None:
     drawn.set_xlim(low[0], high[0])
     drawn.set_ylim(low[1], high[1])
     drawn.locator_params(nbins=5)
-    left_out = f", {beyond} points beyond" if beyond else ""
+    left_out = f", {beyond} point{'s' if beyond > 1 else ''} beyond" if beyond else ""
     drawn.set_xlabel(f"PC 1 ({shares[0]:.0%}){left_out}", fontsize=8)
     drawn.locator_params(axis="x", nbins=5)  # more would touch one another
     drawn.set_ylabel(f"PC 2 ({shares[1]:.0%})", fontsize=8)
