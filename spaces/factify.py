@@ -93,6 +93,16 @@ SPACE = Space(
         "without-attention",
         "proposed",
     ),
+    # With --fix epochs=10 the rows of the ablation are trained for 10 epochs, too.
+    yielding=(
+        "heads",
+        "attention_dim",
+        "dropout",
+        "smoothing",
+        "ema_decay",
+        "learning_rate",
+        "epochs",
+    ),
     shape=(
         "modalities",
         "multilingual",

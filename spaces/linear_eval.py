@@ -58,6 +58,8 @@ SPACE = Space(
         "final-model": {"representation": "encoder-mean", "weight_decay": 1e-3, "epochs": 2},
     },
     baseline="tf-idf",
+    # With --fix epochs=40 the baseline is trained for 40 epochs, too.
+    yielding=("weight_decay", "epochs"),
     shape=(
         "representation",
         "max_length",
