@@ -27,7 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 # Metrics of a cell that say nothing of what it has learnt.
-_COSTS = {"seconds", "peak_memory_mib"}
+_COSTS = {"epoch", "seconds", "peak_memory_mib"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from search.report.style import Picture, number, points
 from search.standings import Standing
 
 _TOP = 20
+_SHOWN = 8  # with all metrics
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def _board(evidence: Evidence) -> list[dict[str, str]]:
 def _metrics(evidence: Evidence) -> list[tuple[str, ...]]:
     """Every metric of the complete leaders; nothing where the objective is the only one."""
     plan = evidence.plan
-    shown = [row for row in evidence.standings.rows if evidence.metrics.get(row.config)][:_TOP]
+    shown = [row for row in evidence.standings.rows if evidence.metrics.get(row.config)][:_SHOWN]
     names = sorted({name for row in shown for name in evidence.metrics[row.config]})
     if len(names) < 2:
         return []
