@@ -12,6 +12,7 @@ from search.report.style import MAP, WIDTH, Picture, canvas, finish, wrapped
 IntArray = npt.NDArray[np.int64]
 
 _WRITTEN = 12  # with more classes a cell has no room for its number
+_NAME = 24  # letters of a class name that are shown
 
 
 def count(labels: IntArray, predicted: IntArray, classes: int) -> IntArray:
@@ -44,8 +45,14 @@ def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
     side = float(np.clip(0.42 * classes + 1.3, 2.6, WIDTH))
     stacked = side > WIDTH / 2
     shape = (len(counts), 1) if stacked else (1, len(counts))
-    width = WIDTH if len(counts) > 1 or stacked else 0.62 * WIDTH
-    figure, panels = canvas(side * shape[0] + 0.2, *shape, width=width)
+    short = [
+        name if len(name) <= _NAME else f"{name[: _NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
+        for name in names
+    ]
+    # Names of classes and the title take room beside the panel and above it.
+    room = 0.1 * max(map(len, short))
+    width = WIDTH if len(counts) > 1 or stacked else min(WIDTH, 0.62 * WIDTH + 0.8 * room)
+    figure, panels = canvas((side + 0.6 * room) * shape[0] + 0.2, *shape, width=width)
     image = None
     for panel, (title, found) in zip(panels, counts.items(), strict=True):
         shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
@@ -53,14 +60,11 @@ def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
         image = panel.pcolormesh(edges, edges, shares, vmin=0, vmax=1, cmap=MAP)
         panel.invert_yaxis()
         panel.set_aspect("equal")
-        panel.set_title(wrapped(title, 34 if not stacked else 70))
+        panel.set_title(wrapped(title, max(30, int(11 * side))))
         panel.set_xlabel("predicted")
         panel.set_ylabel("true")
         ticks = range(classes)
         size = 9 if classes <= _WRITTEN else 6
-        short = [
-            name if len(name) <= 16 else f"{name[:15]}\N{HORIZONTAL ELLIPSIS}" for name in names
-        ]
         panel.set_xticks(ticks, short, rotation=90 if classes > 3 else 0, fontsize=size)
         panel.set_yticks(ticks, short, fontsize=size)
         if classes <= _WRITTEN:
