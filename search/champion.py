@@ -7,7 +7,7 @@ a part of the data. `promote` trains the config once more on all rows, with the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,6 +168,26 @@ class Predicted:
     scores: Mapping[str, float] | None
 
 
+def table_with(path: Path, columns: Iterable[str]) -> Table:
+    """All columns of a file that must have some.
+
+    Raises:
+        InputError: if the file cannot be read, or has no such column.
+    """
+    try:
+        names = read_table(path, []).names
+        table = read_table(path, names)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    for name in columns:
+        if name not in table.columns:
+            raise InputError(
+                f"{path} has no column {name!r}; its columns: {', '.join(names)}. Choose one with "
+                "--column."
+            )
+    return table
+
+
 def predict(
     tracking_uri: str,
     registered: Registered,
@@ -196,14 +216,7 @@ def predict(
     wanted = {"text": column or ref.text or "text"}
     if "text_b" in registered.tags["columns"].split(","):
         wanted["text_b"] = column_b or ref.text_b or "text_b"
-    names = read_table(path, []).names
-    table = read_table(path, names)
-    for name in wanted.values():
-        if name not in table.columns:
-            raise InputError(
-                f"{path} has no column {name!r}; its columns: {', '.join(names)}. Choose one with "
-                "--column."
-            )
+    table = table_with(path, wanted.values())
     texts = {
         kind: [clean_text("" if v is None else str(v), ref.cleaning) for v in table.columns[name]]
         for kind, name in wanted.items()

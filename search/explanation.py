@@ -125,14 +125,17 @@ def checked_data(plan: Plan) -> TextData:
     """The sweep's data, unchanged; model and vectors unchanged, too.
 
     Raises:
-        InputError: naming what changed.
+        InputError: naming what changed, or cannot be had any more.
     """
     task = plan.task
-    data = load_data(task.data)
-    found = {"data": (task.data_fingerprint, data.fingerprint)}
-    found["model"] = (task.model_fingerprint, encoder.model_fingerprint(task.model))
-    for file, was in task.files.items():
-        found[f"file {file}"] = (was, word_vectors.fingerprint(file))
+    try:
+        data = load_data(task.data)
+        found = {"data": (task.data_fingerprint, data.fingerprint)}
+        found["model"] = (task.model_fingerprint, encoder.model_fingerprint(task.model))
+        for file, was in task.files.items():
+            found[f"file {file}"] = (was, word_vectors.fingerprint(file))
+    except ValueError as error:
+        raise InputError(str(error)) from error
     for what, (was, now) in found.items():
         if was != now:
             raise InputError(

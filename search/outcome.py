@@ -19,7 +19,7 @@ Fault = Callable[[str, Mapping[str, Scalar]], str | None]
 """From a trainable's name and a config to what keeps it from being used; None if nothing does."""
 
 
-def _none(_trainable: str, _config: Mapping[str, Scalar]) -> None:
+def _no_fault(_trainable: str, _config: Mapping[str, Scalar]) -> None:
     return None
 
 
@@ -57,7 +57,7 @@ class Outcome:
 
         return frames.cells(self)
 
-    def config_at(self, rank: int, fault: Fault = _none) -> int:
+    def config_at(self, rank: int, fault: Fault = _no_fault) -> int:
         """The config at a place of the leaderboard that is to be used for something.
 
         Args:

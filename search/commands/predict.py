@@ -53,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"There is no file {path}.")
     record, outcome = sweep.load(uri, options.experiment, options.sweep)
     plan = outcome.plan
+    # Before a model is trained for it.
+    champion.table_with(path, [options.column or plan.task.data.text or "text"])
     registered = champion.of_sweep(uri, record.id, options.model or plan.spec.name)
     if registered is None:
         with console.busy("no model of this sweep yet: training its winner on all rows"):

@@ -97,6 +97,13 @@ def test_a_column_that_is_not_there_is_named(foldrace: Shell) -> None:
     assert "has no column 'body'; its columns: words" in " ".join(err.split())
 
 
+def test_a_bad_file_is_refused_before_a_model_is_trained_for_it(foldrace: Shell) -> None:
+    (foldrace.folder / "page.csv").write_text("<!DOCTYPE html>\n<p>404</p>\n")
+    out, err = foldrace.run("predict", "mine", "--data", "page.csv", "--model", "new", code=2)
+    assert "is a web page, no table" in err
+    assert "training" not in out + err
+
+
 def test_promoting_again_makes_the_next_version_the_champion(foldrace: Shell) -> None:
     document = foldrace.json("promote", "mine", "--rank", "2", "--as", "other", "--out", "second")
     again = foldrace.json("promote", "mine", "--as", "other", "--out", "second")

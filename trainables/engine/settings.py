@@ -41,7 +41,7 @@ class Settings:
     def rules(self) -> dict[str, bool]:
         """Rule -> whether it holds. A rule starts with its field's name, as "epochs at least 1".
 
-        A subclass returns its own and these; a rule of the same field may be stricter or laxer.
+        A subclass returns its own and these, or these but for one that it replaces.
         """
         return {
             "learning_rate above 0": self.learning_rate > 0,
