@@ -20,6 +20,8 @@ import pytest
 from ledger_server import Server
 from sweep_shell import Found, Shell, workers_of
 
+from search.truth import FILE as TRUTH
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
@@ -144,6 +146,10 @@ def test_a_sweep_goes_on_without_mlflow_and_delivers_later(
         server.wait()
         process = shell.start("run", *shell.sweep, "--name", "cut")
         shell.wait_for("sweeps", process)
+        # A sweep that has not written down what it is cannot begin without MLflow.
+        while not list(shell.folder.rglob(TRUTH)):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.1)
         time.sleep(moments.uniform(0, 0.5) * undisturbed.seconds)
         server.kill()
         if back_before_the_end:
