@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A scheduler's SIGTERM is to end a sweep as a Ctrl-C does: results delivered, resume possible.
     signal.signal(signal.SIGTERM, _terminate)
     from search.spec import InputError, SweepError
+    from search.tracking_uri import LedgerError
 
     try:
         return int(listing()[options.command].run(options))
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         sys.stderr.write(f"foldrace {options.command}: {error}\n")
         return 2
-    except SweepError as error:
+    except (SweepError, LedgerError) as error:
         sys.stderr.write(f"foldrace {options.command}: {error}\n")
         return 1
     except BrokenPipeError:

@@ -119,6 +119,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
             "workers_per_trial": options.workers_per_trial,
             "fsdp": options.fsdp,
             "max_cell_minutes": options.max_cell_minutes,
+            "cell_retries": options.cell_retries,
             "stack": _stack(options.stack),
             "compiled": options.compile,
             "cpus_per_trial": options.cpus_per_trial,

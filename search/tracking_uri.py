@@ -27,7 +27,10 @@ _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes secon
 
 
 class LedgerError(ValueError):
-    """The ledger cannot be used as asked; raised before anything is trained."""
+    """The ledger cannot be used as asked, or is away when it is needed at once.
+
+    While cells are trained it may be away: results wait in the spool.
+    """
 
 
 def redact(text: str) -> str:

@@ -167,6 +167,13 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         help="end a cell that takes longer; a stack of N cells may take N times that",
     )
     budget.add_argument(
+        "--cell-retries",
+        type=int,
+        default=2,
+        metavar="N",
+        help="how often a cell is trained again after its worker was lost or ran out of time (2)",
+    )
+    budget.add_argument(
         "--workers-per-trial",
         type=int,
         default=1,

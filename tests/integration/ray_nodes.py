@@ -108,7 +108,7 @@ class LoopbackCluster:
         self.nodes.append(Node(command, self._environment, log, temp))
         return self.nodes[-1]
 
-    def wait(self, seconds: float = 120) -> None:
+    def wait(self, seconds: float = 300) -> None:
         """Until all nodes are part of the cluster."""
         deadline = time.monotonic() + seconds
         found = ""

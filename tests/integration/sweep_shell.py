@@ -102,7 +102,7 @@ class Shell:
         """
         if arguments[0] in _OWN_PROCESS or self.more:
             process = self.start(*arguments)
-            out, err = process.communicate(timeout=280)
+            out, err = process.communicate(timeout=600)
             found = process.returncode
         else:
             found, out, err = self._run_here(*arguments)
@@ -164,9 +164,11 @@ class Shell:
                 found[key] = metrics, curves, rows.tobytes() + arrays["probabilities"].tobytes()
         return found
 
-    def wait_for(self, kind: str, process: subprocess.Popen[str]) -> None:
+    def wait_for(
+        self, kind: str, process: subprocess.Popen[str], *, finished: bool = False
+    ) -> None:
         """Until there is a run of this kind."""
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not self.runs(kind, finished=False):
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline and not self.runs(kind, finished=finished):
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.2)

@@ -142,7 +142,7 @@ def test_the_served_model_answers_as_the_folder_does(
     request = urllib.request.Request(
         f"{server}/invocations", body.encode(), {"Content-Type": "application/json"}
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:

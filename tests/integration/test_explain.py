@@ -103,7 +103,7 @@ def test_a_long_file_is_read_to_the_limit_and_said_so(linear: tuple[Shell, dict[
     [
         (["--text", "a", "--class", "prise"], "there are: blame, praise"),
         (["--data", "nowhere.csv"], "no file nowhere.csv"),
-        (["--text", "a", "--rank", "99"], "--rank must be from 1 to 5"),
+        (["--text", "a", "--rank", "99"], "--rank must be from 1 to 4"),
         (["--text", "  "], "--text must not be blank"),
     ],
 )

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.integration
 PLUGIN = Path(__file__).with_name("bag.py")
 
 
-@pytest.mark.timeout(900)  # two starts of Ray, on a machine that others share
 def test_a_parameter_that_does_nothing_is_named_while_the_sweep_runs(
     tmp_path: Path, tiny_encoder: Path, reviews: Path
 ) -> None:

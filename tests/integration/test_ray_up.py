@@ -16,7 +16,7 @@ from sweep_shell import Shell
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(500),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(
         not os.environ.get("FOLDRACE_FAULTS"), reason="minutes, and sshd: `make faults` runs it"
     ),

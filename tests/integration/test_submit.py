@@ -15,7 +15,7 @@ import pytest
 from ray_nodes import LoopbackCluster, Node
 from sweep_shell import Found, Shell, workers_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 SECRET = "t0p-s3cret-of-the-head"
 
@@ -158,7 +158,7 @@ def test_cells_are_spread_and_a_node_that_dies_costs_none(
     job = re.search(r"foldrace-[\w-]+", out)
     assert job is not None, out
     process = shell.start(*at, "logs", job[0])
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[1]
         busy = all(workers_of(node.process.pid) for node in place.cluster.nodes[1:])
@@ -167,7 +167,7 @@ def test_cells_are_spread_and_a_node_that_dies_costs_none(
         time.sleep(0.05)
     place.second.kill()
     cells = len(shell.runs("cells"))
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, out + err
     assert "winner" in out
     document = shell.json("leaderboard", "torn")

@@ -22,7 +22,7 @@ from sweep_shell import Found, Shell, workers_of
 
 from search.truth import FILE as TRUTH
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @dataclass
@@ -79,7 +79,7 @@ def kill_at(process: subprocess.Popen[str], seconds: float, kill: signal.Signals
         time.sleep(0.05)
     if process.poll() is None:
         process.send_signal(kill)
-    return process.communicate(timeout=200)[1]
+    return process.communicate(timeout=600)[1]
 
 
 def test_a_driver_that_is_interrupted_and_then_killed_goes_on_where_it_was(
@@ -110,7 +110,7 @@ def test_a_killed_worker_costs_no_cell_and_doubles_none(
     shell: Shell, undisturbed: Undisturbed, moments: np.random.Generator
 ) -> None:
     process = shell.start("run", *shell.sweep, "--json")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not workers_of(process.pid):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "no worker came up"
@@ -123,7 +123,7 @@ def test_a_killed_worker_costs_no_cell_and_doubles_none(
                 workers[moments.integers(len(workers))].kill()
                 break
         time.sleep(0.05)
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     document = json.loads(out)
     assert document["cells_failed"] == 0
@@ -155,7 +155,7 @@ def test_a_sweep_goes_on_without_mlflow_and_delivers_later(
         if back_before_the_end:
             time.sleep(moments.uniform(0, 0.2) * undisturbed.seconds)
             server.start()
-        _, err = process.communicate(timeout=280)
+        _, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         if not back_before_the_end:
             assert "the next foldrace command on this ledger delivers them" in err

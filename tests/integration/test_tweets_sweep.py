@@ -24,7 +24,6 @@ def _with_likes(reviews: Path, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(900)  # a start of Ray, on a machine that others share
 def test_a_sweep_its_ensemble_and_its_classes(
     tmp_path: Path, tiny_encoder: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

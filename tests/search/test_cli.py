@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from pyarrow import parquet
 
 from search import cli
 from search.commands import listing
+from search.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = tuple(listing())
@@ -170,6 +172,26 @@ def test_an_unknown_sweep_names_the_ledger(
     monkeypatch.chdir(tmp_path)
     assert cli.main(["leaderboard", "latest"]) == 2
     assert "No sweep in sqlite:///mlflow.db (experiment 'foldrace') yet" in capsys.readouterr().err
+
+
+def test_a_ledger_that_goes_away_while_the_sweep_is_entered_is_said(
+    sweep: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("mlartifacts").mkdir()
+
+    def start(ledger: Ledger, *given: Any) -> str:
+        found = entered(ledger, *given)
+        # What it writes next has no place any more.
+        shutil.rmtree("mlartifacts")
+        Path("mlartifacts").write_text("a file where a folder was")
+        return found
+
+    entered = Ledger.start_sweep
+    monkeypatch.setattr(Ledger, "start_sweep", start)
+    code, err = sweep()
+    assert code == 1
+    assert "sqlite:///mlflow.db" in err
+    assert "Traceback" not in err
 
 
 def test_every_file_of_the_folder_is_a_command() -> None:
