@@ -7,25 +7,18 @@ a part of the data. `promote` trains the config once more on all rows, with the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from search import model_card
-from search.explanation import checked_data
-from search.mlflow_models import Registered, crown, load, register, versions
+from search.mlflow_models import Registered, crown, register, versions
 from search.plan import Plan
 from search.spec import InputError, SweepError
 from search.sweep import load as load_sweep
 from search.tracking_uri import LedgerError
+from search.unchanged import checked_data
 from trainables.engine import finished, saved_model
-from trainables.engine.clean import clean_text
 from trainables.engine.loop import DivergedError
-from trainables.engine.tables import Table, read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CARD = "README.md"
 _EXAMPLES = 2  # rows of the input example
@@ -149,104 +142,3 @@ def crowned(tracking_uri: str, name: str) -> Registered | None:
     except LedgerError as error:
         raise InputError(str(error)) from error
     return next((one for one in found if one.champion), None)
-
-
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """What a model made of a file.
-
-    Attributes:
-        table: The file, all columns.
-        found: label, probability and p_CLASS by row; empty texts have none.
-        blank: Rows without a text, which get no label.
-        scores: Metrics where the file has the label column; None where it has not.
-    """
-
-    table: Table
-    found: list[dict[str, Any] | None]
-    blank: int
-    scores: Mapping[str, float] | None
-
-
-def table_with(path: Path, columns: Iterable[str]) -> Table:
-    """All columns of a file that must have some.
-
-    Raises:
-        InputError: if the file cannot be read, or has no such column.
-    """
-    try:
-        names = read_table(path, []).names
-        table = read_table(path, names)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    for name in columns:
-        if name not in table.columns:
-            raise InputError(
-                f"{path} has no column {name!r}; its columns: {', '.join(names)}. Choose one with "
-                "--column."
-            )
-    return table
-
-
-def predict(
-    tracking_uri: str,
-    registered: Registered,
-    plan: Plan,
-    path: Path,
-    *,
-    column: str | None = None,
-    column_b: str | None = None,
-    label: str | None = None,
-) -> Predicted:
-    """Classify a file's rows.
-
-    Args:
-        tracking_uri: Where the registry is.
-        registered: The model.
-        plan: Of its sweep.
-        path: A .csv, .tsv, .jsonl or .parquet file.
-        column: Of the text; the sweep's without one.
-        column_b: Of the second text, for pairs.
-        label: Of the true label, where the file has one.
-
-    Raises:
-        InputError: if the file cannot be read, or has no such column.
-    """
-    ref = plan.task.data
-    wanted = {"text": column or ref.text or "text"}
-    if "text_b" in registered.tags["columns"].split(","):
-        wanted["text_b"] = column_b or ref.text_b or "text_b"
-    table = table_with(path, wanted.values())
-    texts = {
-        kind: [clean_text("" if v is None else str(v), ref.cleaning) for v in table.columns[name]]
-        for kind, name in wanted.items()
-    }
-    rows = [r for r in range(table.rows) if all(texts[kind][r].strip() for kind in texts)]
-    model = load(tracking_uri, registered)
-    given = model({kind: [values[r] for r in rows] for kind, values in texts.items()})
-    found: list[dict[str, Any] | None] = [None] * table.rows
-    for row, record in zip(rows, given.to_dict("records"), strict=True):
-        found[row] = {str(name): value for name, value in record.items()}
-    named = label or ref.label or "label"
-    scores = None
-    classes: list[str] = json.loads(registered.tags["classes"])
-    if named in table.columns:
-        scores = _scores([table.columns[named][r] for r in rows], given, classes)
-    return Predicted(table, found, table.rows - len(rows), scores)
-
-
-def _scores(
-    truth: Sequence[Any], given: pd.DataFrame, classes: Sequence[str]
-) -> Mapping[str, float] | None:
-    """Metrics of the rows whose label is one of the classes; None where no row's is."""
-    import numpy as np
-
-    from trainables.engine.scoring import score
-
-    numbers = {name: number for number, name in enumerate(classes)}
-    kept = [row for row, value in enumerate(truth) if str(value).strip() in numbers]
-    if not kept:
-        return None
-    labels = np.array([numbers[str(truth[row]).strip()] for row in kept], np.int64)
-    probabilities = given[[f"p_{name}" for name in classes]].to_numpy()[kept]
-    return {**score(labels, probabilities, classes), "rows": float(len(kept))}

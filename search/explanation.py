@@ -12,22 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from search import representations
+from search import representations, rows
 from search.outcome import Outcome
 from search.plan import Plan
 from search.spec import InputError
 from search.state import open_ledger
+from search.unchanged import checked_data
 from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam_page import Marked
 from trainables.analysis.cam_words import WordMean
-from trainables.engine import encoder, features, refit, word_vectors
-from trainables.engine.clean import clean_text
-from trainables.engine.dataset import load_data
+from trainables.engine import beside, erasure, features, refit
+from trainables.engine.beside import Further
 from trainables.engine.representation import Parts
-from trainables.engine.tables import READERS, read_table
+from trainables.engine.tables import READERS
 from trainables.engine.textdata import TextData
 
 _PAGE_TEXTS = 40  # texts that the page shows
+_MOST_TEXTS = 2000
+# Texts with a word erased: some minutes of a small encoder on 2 cores.
+_MOST_COPIES = 20_000
+_ERASED = "scores by erasure: how far log p(class) falls when a word is taken out. "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +39,16 @@ class Wanted:
     """What to explain; see the options of `foldrace explain`."""
 
     text: str | None
+    text_b: str | None
     file: Path | None
     column: str | None
+    column_b: str | None
     label: str | None
     rank: int
     centred: bool
     words: int
     least_texts: int | None
-    most_texts: int
+    most_texts: int | None
     pictures: bool
 
 
@@ -80,34 +86,40 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
     Raises:
         InputError: if there is nothing to explain, or the data, model or file is not there.
     """
-    from search import console
-
-    plan = outcome.plan
-    config = outcome.config_at(wanted.rank, refit.map_fault)
-    data = checked_data(plan)
+    plan, data = outcome.plan, checked_data(outcome.plan)
+    config = outcome.config_at(wanted.rank)
+    why = refit.map_fault(plan.space.trainable, plan.configs[config])
+    if data.texts_b is not None:
+        why = "Rows are pairs of texts, which have no class activation map."
     if wanted.label is not None and wanted.label not in data.label_names:
         raise InputError(
             f"--class {wanted.label!r} is no class; there are: {', '.join(data.label_names)}."
         )
     if wanted.pictures:
         representations.check(plan)
-    texts, headings, notes = _texts(plan, data, wanted)
-    with console.busy(f"training {plan.label(config)} on all {len(data):,} rows"):
-        reader = refit.refit(plan.task, data, plan.configs[config], plan.spec.seeds[0])
+    texts, headings, notes = _rows(plan, data, wanted, erased=why is not None)
+    reader = _reader(plan, config, data, texts, why)
     layer = reader.layer.centred() if wanted.centred else reader.layer
+    if why is not None:
+        notes.append(_ERASED + why)
     found = Explanation({"sweep": plan.spec.name, "config": plan.axes_of(config)}, notes=notes)
     found.document |= {"classes": list(data.label_names), "centred": wanted.centred}
+    found.document["scores"] = "class activation map" if why is None else "erasure"
     ticker = features.Ticker("maps over words")
     if wanted.text is not None or len(texts) == 1:
-        (parts,) = reader.parts(texts)
+        (parts,) = reader.parts(texts.texts)
         found.texts = [_marked(parts, layer, data.label_names, wanted.label, headings[0])]
         found.document["text"] = _text_json(found.texts[0])
         found.read = 1
     else:
-        read = _ticking(reader.parts(texts), len(texts), ticker)
+        read = _ticking(reader.parts(texts.texts), len(texts), ticker)
         _read_many(found, read, headings, layer, data.label_names, wanted)
     title = f"{plan.spec.name}: {plan.label(config)}"
-    one_text = hashlib.sha256(texts[0].encode()).hexdigest()[:8] if len(texts) == 1 else ""
+    one_text = (
+        hashlib.sha256("\n".join((*texts.texts, *(texts.texts_b or ()))).encode()).hexdigest()[:8]
+        if len(texts) == 1
+        else ""
+    )
     # A text's page stands beside the others', in the folder and in MLflow.
     page = folder / ("explain.html" if not one_text else f"explain-{one_text}.html")
     page.write_text(cam_page.page(title, found.texts, found.notes), encoding="utf-8")
@@ -121,73 +133,71 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
     return found
 
 
-def checked_data(plan: Plan) -> TextData:
-    """The sweep's data, unchanged; model and vectors unchanged, too.
+def _reader(
+    plan: Plan, config: int, data: TextData, given: Further, why: str | None
+) -> refit.Reader:
+    """What says of each row what its words do, by a map or, where there is none, by erasure."""
+    from search import console
 
-    Raises:
-        InputError: naming what changed, or cannot be had any more.
-    """
-    task = plan.task
-    try:
-        data = load_data(task.data)
-        found = {"data": (task.data_fingerprint, data.fingerprint)}
-        found["model"] = (task.model_fingerprint, encoder.model_fingerprint(task.model))
-        for file, was in task.files.items():
-            found[f"file {file}"] = (was, word_vectors.fingerprint(file))
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    for what, (was, now) in found.items():
-        if was != now:
-            raise InputError(
-                f"The {what} of sweep {plan.spec.name!r} changed since it ran: put the old one "
-                "back, or run the sweep again."
-            )
-    return data
+    task, values, seed = plan.task, plan.configs[config], plan.spec.seeds[0]
+    doing = f"training {plan.label(config)} on all {len(data):,} rows"
+    if why is None:
+        with console.busy(doing):
+            return refit.refit(task, data, values, seed)
+    doing = f"{doing}, and reading {sum(erasure.size(given)):,} copies with a word erased"
+    with console.busy(doing):
+        score = beside.scorer(task, data, values, seed)
+        names = () if data.metadata is None else data.metadata.names
+        found = list(erasure.parts(given, names, erasure.ends(task, values), score))
+    classes = len(data.label_names)
+    layer = cam.LinearLayer(np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
+    return refit.Reader(layer, lambda _texts: iter(found))
 
 
-def _texts(plan: Plan, data: TextData, wanted: Wanted) -> tuple[list[str], list[str], list[str]]:
-    """Texts, a heading each, and notes."""
-    cleaning = plan.task.data.cleaning
-    notes: list[str] = []
+def _rows(
+    plan: Plan, data: TextData, wanted: Wanted, erased: bool
+) -> tuple[Further, list[str], list[str]]:
+    """Rows, a heading each, and notes."""
     if wanted.text is not None:
-        return [clean_text(wanted.text, cleaning)], [""], notes
+        return rows.typed(plan, data, wanted.text, wanted.text_b), [""], []
     if wanted.file is None:
-        if data.texts_b is not None:
-            raise InputError("Pairs of texts have no map over words yet; give one --text.")
-        rows = np.arange(len(data))
-        if len(rows) > wanted.most_texts:
-            rows = np.sort(np.random.default_rng(0).permutation(rows)[: wanted.most_texts])
-            notes.append(
-                f"{wanted.most_texts:,} of {len(data):,} texts drawn; --most-texts N reads more"
-            )
-        true = [f"labelled {data.label_names[data.labels[row]]}" for row in rows]
-        return [data.texts[row] for row in rows], true, notes
+        return _own_rows(data, wanted.most_texts, erased)
     path = wanted.file
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     if path.suffix.lower() not in READERS:
-        try:
-            text = clean_text(path.read_text(encoding="utf-8"), cleaning)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path} is no text in UTF-8: {error}.") from error
-        if not text.strip():
-            raise InputError(f"{path} holds no text.")
-        return [text], [path.name], notes
-    column = wanted.column or plan.task.data.text or "text"
-    table = read_table(path, [column])
-    if column not in table.columns:
-        raise InputError(
-            f"{path} has no column {column!r}; its columns: {', '.join(table.names)}. Choose one "
-            "with --column."
-        )
-    texts = [clean_text(str(v), cleaning) for v in table.columns[column] if v is not None]
-    texts = [text for text in texts if text.strip()]
-    if not texts:
-        raise InputError(f"Column {column!r} of {path} holds no text.")
-    if len(texts) > wanted.most_texts:
-        notes.append(f"the first {wanted.most_texts:,} of {len(texts):,} texts were read")
-        texts = texts[: wanted.most_texts]
-    return texts, [f"row {row + 1}" for row in range(len(texts))], notes
+        return rows.of_text_file(plan, data, path), [path.name], []
+    found = rows.of_table(plan, data, path, wanted.column, wanted.column_b)
+    total, notes = len(found.kept), list(found.notes)
+    if not total:
+        raise InputError(f"{path} has no row with a text.")
+    most = wanted.most_texts or _most(found.further, erased)
+    if total > most:
+        notes.append(f"the first {most:,} of {total:,} texts were read; --most-texts N reads more")
+    headings = [f"row {row + 1}" for row in found.kept[:most]]
+    return found.further.take(range(len(headings))), headings, notes
+
+
+def _own_rows(
+    data: TextData, most: int | None, erased: bool
+) -> tuple[Further, list[str], list[str]]:
+    """The sweep's own rows, or some that are drawn."""
+    own, chosen, notes = Further.of(data), np.arange(len(data)), []
+    drawn = np.random.default_rng(0).permutation(chosen)
+    most = most or _most(own.take(drawn.tolist()), erased)
+    if len(chosen) > most:
+        chosen = np.sort(drawn[:most])
+        notes.append(f"{most:,} of {len(data):,} texts drawn; --most-texts N reads more")
+    headings = [f"labelled {data.label_names[data.labels[row]]}" for row in chosen]
+    return own.take(chosen.tolist()), headings, notes
+
+
+def _most(given: Further, erased: bool) -> int:
+    """How many of the rows to read where nobody says: every erased word is a text more."""
+    if not erased:
+        return _MOST_TEXTS
+    copies = np.cumsum(erasure.size(given))
+    return max(1, int(np.searchsorted(copies, _MOST_COPIES, side="right")))
 
 
 def _ticking(parts: Iterator[Parts], total: int, ticker: features.Ticker) -> Iterator[Parts]:
@@ -256,11 +266,11 @@ def _text_json(one: Marked) -> dict[str, Any]:
 def _word_files(found: Explanation, title: str, folder: Path) -> list[Path]:
     table = folder / "words.csv"
     written = io.StringIO()
-    rows = csv.writer(written)
-    rows.writerow(["class", "rank", "word", "mean_score", "times", "texts"])
+    lines = csv.writer(written)
+    lines.writerow(["class", "rank", "word", "mean_score", "times", "texts"])
     for name, words in found.ranked.items():
         for rank, row in enumerate(words, start=1):
-            rows.writerow([name, rank, row.word, f"{row.mean:.5f}", row.count, row.texts])
+            lines.writerow([name, rank, row.word, f"{row.mean:.5f}", row.count, row.texts])
     table.write_text(written.getvalue(), encoding="utf-8")
     chart = folder / "words.png"
     cam_words.bar_chart(found.ranked, title, chart)

@@ -248,6 +248,11 @@ def _text_encoder(config: Config) -> str:
     return config.text_encoder if config.multilingual else _OWN_TOWER
 
 
+def reads_with(config: Config) -> str:
+    """What reads each text."""
+    return _text_encoder(config)
+
+
 def files(config: Config) -> dict[str, str]:
     """The fields that name a further model which a cell reads, with what they say."""
     found = {}

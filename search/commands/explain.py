@@ -22,7 +22,10 @@ examples:
   foldrace explain my-sweep --data news.csv --column body     the words of a whole file
   foldrace explain my-sweep                                   the words of the sweep's own data
   foldrace explain my-sweep --pictures                        and the representations, drawn
-The sweep kept scores, no model: its best config is trained once more, on all rows.
+  foldrace explain pairs --text "claim" --text-b "document"
+The sweep kept scores, no model: its best config is trained once more, on all rows. Where its
+classifier is linear on a mean over words, scores are its class activation map; any other is asked
+again without each word (and each image, and each number beside the text).
 """
 _SHOWN_WORDS = 15
 
@@ -32,12 +35,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_sweep(parser)
     given = parser.add_mutually_exclusive_group()
     given.add_argument("--text", metavar="TEXT", help="one text")
+    parser.add_argument("--text-b", metavar="TEXT", help="the second text of a pair")
     given.add_argument(
         "--data",
         metavar="FILE",
         help="a text file of any length, or a .csv .tsv .jsonl .parquet (the sweep's own data)",
     )
     parser.add_argument("--column", metavar="NAME", help="text column of FILE (the sweep's)")
+    parser.add_argument("--column-b", metavar="NAME", help="column of a pair's second text")
     parser.add_argument(
         "--class", metavar="NAME", dest="label", help="scores for this class (the predicted one)"
     )
@@ -57,7 +62,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--least-texts", type=int, metavar="N", help="leave out words of fewer texts (0.5%%, 3)"
     )
     parser.add_argument(
-        "--most-texts", type=int, default=2000, metavar="N", help="read so many texts (2000)"
+        "--most-texts",
+        type=int,
+        metavar="N",
+        help="read so many texts (2000; where words must be erased, as many as give 20,000 copies)",
     )
     parser.add_argument(
         "--pictures",
@@ -77,8 +85,12 @@ def run(options: argparse.Namespace) -> int:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
-    if options.text is not None and not options.text.strip():
-        raise InputError("--text must not be blank.")
+    for name in ("text", "text_b"):
+        value = getattr(options, name)
+        if value is not None and not value.strip():
+            raise InputError(f"--{name.replace('_', '-')} must not be blank.")
+    if options.text_b is not None and options.text is None:
+        raise InputError("--text-b is the second text of a pair: give the first with --text.")
     from search import explanation, sweep
     from search.options import tracking_uri
 
@@ -91,8 +103,10 @@ def run(options: argparse.Namespace) -> int:
             outcome,
             explanation.Wanted(
                 text=options.text,
+                text_b=options.text_b,
                 file=None if options.data is None else Path(options.data),
                 column=options.column,
+                column_b=options.column_b,
                 label=options.label,
                 rank=options.rank,
                 centred=not options.as_trained,

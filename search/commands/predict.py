@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
 if TYPE_CHECKING:
-    from search.champion import Predicted
     from search.mlflow_models import Registered
+    from search.outcome import Outcome
+    from search.prediction import Asked, Predicted
+    from search.records import SweepRecord
 
 PLACE = 65
 SUMMARY = "Classify the rows of a file with a sweep's winner."
@@ -19,7 +21,8 @@ examples:
   foldrace predict latest --data new.csv
   foldrace predict my-sweep --data new.csv --column body --out labelled.csv
   foldrace predict my-sweep --data test.parquet --json
-A sweep that was not promoted yet is promoted first: its winner is trained on all its rows.
+A sweep that was not promoted yet is promoted first: its winner is trained on all its rows. A winner
+that is no network from texts to classes (images, metadata, a read-out) is trained for each file.
 """
 
 
@@ -44,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
-    from search import champion, console, sweep
+    from search import console, prediction, rows, sweep
     from search.options import tracking_uri
     from search.spec import InputError
 
@@ -54,20 +57,17 @@ def run(options: argparse.Namespace) -> int:
     record, outcome = sweep.load(uri, options.experiment, options.sweep)
     plan = outcome.plan
     # Before a model is trained for it.
-    champion.table_with(path, [options.column or plan.task.data.text or "text"])
-    registered = champion.of_sweep(uri, record.id, options.model or plan.spec.name)
-    if registered is None:
-        with console.busy("no model of this sweep yet: training its winner on all rows"):
-            registered = champion.promote(
-                uri, options.experiment, record.id, name=options.model
-            ).registered
+    rows.table_with(path, rows.text_columns(plan, False, options.column))
     try:
-        with console.busy(f"reading {path.name}"):
-            found = champion.predict(
-                uri,
-                registered,
+        asked, registered = _asked(options, uri, record, outcome)
+        doing = f"reading {path.name}"
+        if registered is None:
+            doing = f"training the winner on all rows, and {doing}"
+        with console.busy(doing):
+            found = prediction.predict(
                 plan,
                 path,
+                asked,
                 column=options.column,
                 column_b=options.column_b,
                 label=options.label,
@@ -81,6 +81,28 @@ def run(options: argparse.Namespace) -> int:
     else:
         _say(found, registered, out)
     return 0
+
+
+def _asked(
+    options: argparse.Namespace, uri: str, record: SweepRecord, outcome: Outcome
+) -> tuple[Asked, Registered | None]:
+    """What classifies the file: a registered model, or the winner, to be trained beside it."""
+    from search import champion, console, prediction
+    from search.unchanged import checked_data
+    from trainables.engine import finished
+
+    plan, config = outcome.plan, outcome.config_at(1)
+    registered = champion.of_sweep(uri, record.id, options.model or plan.spec.name)
+    fault = finished.fault(plan.space.trainable, plan.configs[config])
+    if registered is None and fault is not None:
+        console.say(f"trained for this file alone: {fault}")
+        return prediction.trained_for_it(plan, config, checked_data(plan)), None
+    if registered is None:
+        with console.busy("no model of this sweep yet: training its winner on all rows"):
+            registered = champion.promote(
+                uri, options.experiment, record.id, name=options.model
+            ).registered
+    return prediction.registered_model(uri, registered), registered
 
 
 def _added(found: Predicted) -> list[str]:
@@ -113,24 +135,28 @@ def _counts(found: Predicted) -> dict[str, int]:
     return dict(Counter(str(row["label"]) for row in found.found if row is not None).most_common())
 
 
-def _document(found: Predicted, registered: Registered, out: Path) -> dict[str, Any]:
+def _document(found: Predicted, registered: Registered | None, out: Path) -> dict[str, Any]:
     return {
-        "model": registered.name,
-        "version": registered.version,
+        "model": None if registered is None else registered.name,
+        "version": None if registered is None else registered.version,
         "file": str(out),
         "rows": found.table.rows,
         "blank": found.blank,
         "labels": _counts(found),
+        "notes": list(found.notes),
         "scores": None if found.scores is None else dict(found.scores),
     }
 
 
-def _say(found: Predicted, registered: Registered, out: Path) -> None:
+def _say(found: Predicted, registered: Registered | None, out: Path) -> None:
     from search import console
     from search.leaderboard import points
 
     told = ", ".join(f"{name} {count:,}" for name, count in _counts(found).items())
-    console.say(f"{registered.name}, version {registered.version}: {told}")
+    of = "the winner" if registered is None else f"{registered.name}, version {registered.version}"
+    console.say(f"{of}: {told}")
+    for note in found.notes:
+        console.say(note)
     if found.blank:
         console.say(f"{found.blank:,} rows without a text got no label")
     if found.scores is not None:

@@ -114,11 +114,15 @@ def test_bad_input_is_named(
     assert message in " ".join(err.split())
 
 
-def test_a_fine_tuned_sweep_is_explained_where_it_pools_the_mean(
+def test_a_fine_tuned_sweep_is_explained_by_a_map_or_by_erasure(
     tmp_path: Path, tiny_encoder: Path, reviews: Path
 ) -> None:
     shell = Shell(tmp_path, tiny_encoder, reviews)
     small = ["--configs", "reference", "--max-cells", "4"]
-    shell.json("run", *shell.sweep, *small, "--fix", "pooling=mean", "--name", "mean")
-    found = shell.json("explain", "mean", "--text", "the film was superb")["text"]
-    assert [word["word"] for word in found["words"]] == ["the", "film", "was", "superb"]
+    for pooling, scores in (("mean", "class activation map"), ("cls", "erasure")):
+        shell.json("run", *shell.sweep, *small, "--fix", f"pooling={pooling}", "--name", pooling)
+        found = shell.json("explain", pooling, "--text", "the film was superb")
+        assert found["scores"] == scores
+        assert [word["word"] for word in found["text"]["words"]] == ["the", "film", "was", "superb"]
+    _, err = shell.run("explain", "cls", "--text", "a film", "--text-b", "another", code=2)
+    assert "has single texts: leave --text-b out" in err

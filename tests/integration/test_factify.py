@@ -14,6 +14,8 @@ from tests.trainables.engine import clip_models
 
 pytestmark = pytest.mark.integration
 
+CLAIM = ("--column", "Claim", "--column-b", "Document")
+
 
 def test_an_ablation_ends_with_the_papers_table_a_matrix_and_the_worst_rows(
     tmp_path: Path, tiny_encoder: Path
@@ -43,6 +45,15 @@ def test_an_ablation_ends_with_the_papers_table_a_matrix_and_the_worst_rows(
     assert all(path.stat().st_size > 100 for path in files.values())
     assert json.loads(files["ablation.json"].read_text())[0]["name"] == "text-only"
     assert "\u0926\u093f\u0932\u094d\u0932\u0940 | 60" in files["words.md"].read_text("utf-8")
+    found = shell.json("explain", "fac", "--data", str(pairs), *CLAIM, "--most-texts", "4")
+    assert (found["scores"], found["texts_read"]) == ("erasure", 4)
+    page = (tmp_path / "explain-fac" / "explain.html").read_text()
+    assert ">[image]<" in page or "text" in document["winner"]["config"]["modalities"]
+    found = shell.json("predict", "fac", "--data", str(pairs), *CLAIM, "--label", "Category")
+    assert found["model"] is None
+    assert found["scores"]["rows"] == found["rows"]
+    _, err = shell.run("explain", "fac", "--text", "claim", code=2)
+    assert "give the second one with --text-b" in err
     out, _ = shell.run(
         *("run", "factify", "--data", str(pairs), "--model", str(clip), "--configs", "ablation"),
         *("--fix", f"text_encoder={text}", "--seeds", "2", "--folds", "2", "--strategy", "grid"),

@@ -66,6 +66,25 @@ def test_a_sweep_its_ensemble_and_its_classes(
     assert classes[0]["what"] == "rank 2"
     assert [row["class"] for row in classes[0]["classes"]] == ["blame", "praise"]
 
+    # What is no linear map over words is asked again without each of them, and each number.
+    found = shell.json("explain", "mine", "--text", "the film was superb")
+    assert found["scores"] == "erasure"
+    assert [word["word"] for word in found["text"]["words"]] == ["the", "film", "was", "superb"]
+    shown, said = shell.run("explain", "mine", "--data", str(data), "--most-texts", "30")
+    assert "highest mean score per class, 30 texts" in shown
+    assert "scores by erasure" in said
+
+    # No file holds such a model: it is trained for the rows that it is asked about.
+    new = tmp_path / "new.csv"
+    new.write_text("body,verdict\nthe film was superb,praise\n,blame\na dull plot,blame\n")
+    found = shell.json("predict", "mine", "--data", str(new), "--out", "labelled.csv")
+    assert (found["model"], found["rows"], found["blank"]) == (None, 3, 1)
+    assert found["scores"]["rows"] == 2
+    with (tmp_path / "labelled.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] in ("praise", "blame") for row in rows] == [True, False, True]
+    assert float(rows[0]["p_praise"]) + float(rows[0]["p_blame"]) == pytest.approx(1, abs=1e-5)
+
     _, err = shell.run("classes", "mine", "--rank", "9", code=2)
     assert "--rank must be from 1 to 2, got 9" in err
 

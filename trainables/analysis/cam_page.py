@@ -55,18 +55,18 @@ class Marked:
         red = marked(self.words)
         found: list[tuple[str, Word | None, bool]] = []
         at = 0
+        placeless: list[tuple[str, Word | None, bool]] = []
         for number, word in enumerate(self.words):
             if word.span is None:
-                found.append((word.text, word, number in red))
-                found.append(("   ", None, False))
+                placeless += [("   ", None, False), (word.text, word, number in red)]
                 continue
             if word.span[0] > at:
                 found.append((self.text[at : word.span[0]], None, False))
             found.append((self.text[max(at, word.span[0]) : word.span[1]], word, number in red))
             at = max(at, word.span[1])
-        if self.words and self.words[0].span is not None and not self.cut:
+        if found and not self.cut:
             found.append((self.text[at:], None, False))
-        return found
+        return found + placeless if found else placeless[1:]
 
 
 def page(title: str, texts: Sequence[Marked], notes: Sequence[str] = ()) -> str:

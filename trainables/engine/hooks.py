@@ -15,6 +15,8 @@ Each is a function of the trainable's file, and may be left out:
     pooling(config)           "cls" or "mean": the classifier is linear on that vector of the
                               encoder, so that a winner can be saved; see finished.py
     map_fault(config)         why its classifier has no class activation map; None if it has one
+    reads_with(config)        what reads each text by itself: "model" for the task's, or an alias,
+                              hub id or folder; without it the task's model reads a row's texts
     tunes_encoder(config)     whether a sweep leaves a tuned encoder behind; see tuned.py
     inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
     metadata(config)          what is made of the data's metadata; None: they are left out

@@ -87,15 +87,9 @@ def with_images(
     Raises:
         DataError: if no image at all is usable, or none of a class is left.
     """
-    wanted = list(dict.fromkeys(ref for pair in references for ref in pair if ref is not None))
+    wanted = _distinct(references)
     found = look_all(wanted, folder, resolver)
-
-    def image(reference: str | None) -> ImageRef | None:
-        if reference is None or found.looks[reference].fault is not None:
-            return None
-        return ImageRef(str(found.paths[reference]), found.looks[reference].digest)
-
-    pairs: list[ImagePair] = [(image(first), image(second)) for first, second in references]
+    pairs = _usable(references, found)
     kept = [row for row, pair in enumerate(pairs) if None not in pair or not drop]
     if not any(one is not None for pair in pairs for one in pair):
         raise DataError(
@@ -127,6 +121,26 @@ def with_images(
         notes=[*data.notes, *notes],
         metadata=None if data.metadata is None else data.metadata.take(np.array(kept, np.int64)),
     )
+
+
+def pairs_of(
+    references: Sequence[tuple[str | None, str | None]], folder: Path | None
+) -> list[ImagePair]:
+    """The usable images of some rows; see `with_images`."""
+    return _usable(references, look_all(_distinct(references), folder))
+
+
+def _distinct(references: Sequence[tuple[str | None, str | None]]) -> list[str]:
+    return list(dict.fromkeys(ref for pair in references for ref in pair if ref is not None))
+
+
+def _usable(references: Sequence[tuple[str | None, str | None]], found: Looked) -> list[ImagePair]:
+    def image(reference: str | None) -> ImageRef | None:
+        if reference is None or found.looks[reference].fault is not None:
+            return None
+        return ImageRef(str(found.paths[reference]), found.looks[reference].digest)
+
+    return [(image(first), image(second)) for first, second in references]
 
 
 def look_all(

@@ -42,7 +42,7 @@ def read_metadata(
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
         raise DataError(f"--metadata names {', '.join(twice)} more than once.")
-    columns = [_column(table, name, rows, taken) for name in names]
+    columns = [numeric_column(table, name, rows, taken) for name in names]
     remarks = []
     for name, column in zip(names, columns, strict=True):
         missing = sum(map(math.isnan, column))
@@ -56,9 +56,15 @@ def read_metadata(
     return Metadata(tuple(names), np.array(columns, np.float64).T.copy()), remarks
 
 
-def _column(
+def numeric_column(
     table: Table, name: str, rows: Sequence[int], taken: Collection[str | None]
 ) -> list[float]:
+    """The numbers of some rows of a column, nan where there is none.
+
+    Raises:
+        DataError: if the column is not there, holds the texts or labels, or something else than
+            numbers.
+    """
     if name not in table.columns:
         near = difflib.get_close_matches(name, table.names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,146 @@
+"""Rows that are not a sweep's, scored by a config that is trained on all rows that are.
+
+What no file can hold as a network of transformers (heads on two texts and two images, metadata
+beside a text, a read-out) can still be asked: the sweep's data and the further rows are one data
+set with an official split, and one cell of it is trained as any cell is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.engine import binding, finished, hooks, loop, parts, stacks
+from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
+from trainables.engine.textdata import ImagePair, Metadata, TextData, assemble
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Further:
+    """Rows without labels, as the rows of a data set are.
+
+    Attributes:
+        texts: Their texts, cleaned as the data's are.
+        texts_b: Second texts; None where rows are single texts.
+        images: Images of text and second text; None where there are none.
+        metadata: Float64 (rows, columns), nan where missing; None where all are.
+    """
+
+    texts: Sequence[str]
+    texts_b: Sequence[str] | None = None
+    images: Sequence[ImagePair] | None = None
+    metadata: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.texts)
+
+    def take(self, rows: Sequence[int]) -> Further:
+        """Some rows, in their order."""
+        return Further(
+            [self.texts[row] for row in rows],
+            None if self.texts_b is None else [self.texts_b[row] for row in rows],
+            None if self.images is None else [self.images[row] for row in rows],
+            None if self.metadata is None else self.metadata[list(rows)],
+        )
+
+    @classmethod
+    def of(cls, data: TextData) -> Further:
+        """A data set's own rows."""
+        values = None if data.metadata is None else data.metadata.values
+        return cls(data.texts, data.texts_b, data.images, values)
+
+
+Scorer = Callable[[Further], Floats]
+"""From rows to class probabilities, float32 (rows, classes)."""
+
+
+def scorer(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Scorer:
+    """A config trained on all rows: at once where it makes a network, else when it is asked.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout.
+
+    Raises:
+        DivergedError: if training diverges; the scorer raises it, too.
+    """
+    if finished.fault(task.trainable, config) is not None:
+        return lambda rows: probabilities(task, data, config, seed, rows)
+    network = finished.train(task, data, config, seed)
+    return lambda rows: network.probabilities(rows.texts, rows.texts_b)
+
+
+def probabilities(
+    task: Task, data: TextData, config: Mapping[str, Scalar], seed: int, rows: Further
+) -> Floats:
+    """Train a config on all rows of the data and score others.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout, and which rows choose the epoch.
+        rows: What to score.
+
+    Returns:
+        Class probabilities, float32 (rows, classes).
+
+    Raises:
+        ValueError: if the data are pairs and the rows are not.
+        DivergedError: if training diverges.
+    """
+    both = _together(data, rows)
+    task = dataclasses.replace(
+        task, data_fingerprint=both.fingerprint, split=Split(holdout="official")
+    )
+    cell = Cell(key="beside", config=config, seed=seed, fold=0)
+    bound = binding.bind(task.trainable, config)
+    if hooks.trains_heads(task.trainable, bound):
+        told: list[CellResult] = []
+        if stacks.train(task, both, [(cell, bound)], told.append):
+            raise MemoryError(f"out of memory for {len(both):,} rows' features.")
+        if told[0].status != "done":
+            raise loop.DivergedError(told[0].error)
+        return told[0].probabilities
+    training = parts.alone(task, both, cell, bound)
+    for number in range(bound.epochs):
+        training.epoch(number)
+        # Where no rows choose the epoch, the last one counts.
+        if len(training.data.valid) or number + 1 == bound.epochs:
+            training.scored(number + 1)
+    return training.choice.probabilities
+
+
+def _together(data: TextData, rows: Further) -> TextData:
+    """The data as the training part and the rows as the test part of one data set."""
+    if data.texts_b is not None and rows.texts_b is None:
+        raise ValueError(f"{data.name} has pairs of texts: give each row's second text, too.")
+    many = len(rows)
+    metadata = data.metadata
+    if metadata is not None:
+        missing = np.full((many, len(metadata.names)), np.nan)
+        beside = missing if rows.metadata is None else rows.metadata
+        metadata = Metadata(metadata.names, np.concatenate([metadata.values, beside]))
+    nothing: list[ImagePair] = [(None, None)] * many
+    both = assemble(
+        name=f"{data.name} and {many:,} further rows",
+        texts=[*data.texts, *rows.texts],
+        texts_b=None if data.texts_b is None else [*data.texts_b, *(rows.texts_b or ())],
+        labels=np.concatenate([data.labels, np.zeros(many, np.int64)]),
+        label_names=data.label_names,
+        official=np.array(["train"] * len(data) + ["test"] * many),
+        images=None if data.images is None else [*data.images, *(rows.images or nothing)],
+        metadata=metadata,
+    )
+    # A row that is asked about may be one of the data's: that takes none away from training.
+    apart = int(data.groups.max()) + 1 + np.arange(many)
+    return dataclasses.replace(both, groups=np.concatenate([data.groups, apart]))
