@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+_MOST_RESTARTS = 5
 _ROOT = Path(__file__).parents[2]
 
 
@@ -35,10 +36,22 @@ class Node:
         self, command: Sequence[str], environment: Mapping[str, str], log: Path, temp: Path
     ) -> None:
         self.log, self.temp = log, temp
-        with log.open("w") as file:
-            self.process = subprocess.Popen(
-                command, env=environment, stdout=file, stderr=file, start_new_session=True
+        self._command, self._environment = command, environment
+        self.process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self.log.open("w") as file:
+            return subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
+
+    def start_again(self) -> None:
+        """Once more, after it has ended."""
+        self.process = self._started()
 
     def processes(self) -> list[psutil.Process]:
         try:
@@ -108,11 +121,20 @@ class LoopbackCluster:
         self.nodes.append(Node(command, self._environment, log, temp))
         return self.nodes[-1]
 
-    def wait(self, seconds: float = 300) -> None:
-        """Until all nodes are part of the cluster."""
+    def wait(self, seconds: float = 400) -> None:
+        """Until all nodes are part of the cluster.
+
+        A node that is not up in 30 s gives up, and cannot be told to wait: on a machine that others
+        keep busy it is started again.
+        """
         deadline = time.monotonic() + seconds
-        found = ""
-        while time.monotonic() < deadline and all(n.process.poll() is None for n in self.nodes):
+        found, restarts = "", 0
+        while time.monotonic() < deadline and restarts <= _MOST_RESTARTS:
+            for node in self.nodes:
+                if node.process.poll() is not None:
+                    restarts += 1
+                    node.kill()
+                    node.start_again()
             done = subprocess.run(
                 [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", self.address],
                 env=self._environment,

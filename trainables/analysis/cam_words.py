@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainables.analysis import cam
+from trainables.analysis import cam, lettering
 from trainables.analysis.pca import COLOURS
 from trainables.engine.representation import Parts
 
@@ -113,6 +113,7 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
     """
     from matplotlib.figure import Figure
 
+    fonts = lettering.fonts()
     columns = min(3, len(ranked))
     rows = -(-len(ranked) // columns)
     figure = Figure(figsize=(4.2 * columns, 0.8 + 0.27 * most * rows), layout="constrained")
@@ -127,9 +128,8 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
             color=COLOURS[number % len(COLOURS)],
             height=0.7,
         )
-        # A dollar would start a formula.
-        names = [row.word.replace("$", r"\$") for row in shown]
-        panel.set_yticks(range(len(shown)), names, fontsize=8)
+        names = [lettering.plain(row.word) for row in shown]
+        panel.set_yticks(range(len(shown)), names, fontsize=8, family=fonts)
         panel.set_title(name)
         panel.set_xlabel("mean score of the word for this class", fontsize=8)
         panel.locator_params(axis="x", nbins=5)  # more would touch one another
@@ -137,4 +137,4 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[len(ranked) :]:
         panel.set_visible(False)
-    figure.savefig(path, dpi=130)
+    lettering.save(figure, path, dpi=130)

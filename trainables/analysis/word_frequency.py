@@ -7,11 +7,11 @@ words that mean something.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trainables.analysis import lettering
 from trainables.engine.folds import part_counts
 from trainables.engine.textdata import TextData
 from trainables.engine.words import words
@@ -19,7 +19,6 @@ from trainables.engine.words import words
 Ranked = list[tuple[str, int]]
 
 _WHOLE = "all rows"
-_FONTS = ["DejaVu Sans", "Noto Sans Devanagari", "Lohit Devanagari", "Mangal", "Nirmala UI"]
 _TOP = 11  # as many as the paper shows
 
 
@@ -63,12 +62,10 @@ def draw(found: Mapping[str, Ranked], path: Path) -> None:
         found: Of `frequent_words`.
         path: Where to; its suffix names the format.
     """
-    from matplotlib import font_manager
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    known = set(font_manager.get_font_names())
-    fonts = [name for name in _FONTS if name in known]
+    fonts = lettering.fonts()
     most = max((len(ranked) for ranked in found.values()), default=1)
     figure = Figure(
         figsize=(3.6 * len(found), 0.8 + 0.26 * max(most, 1)), layout="constrained", dpi=160
@@ -76,7 +73,7 @@ def draw(found: Mapping[str, Ranked], path: Path) -> None:
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(found), squeeze=False)[0]
     for panel, (part, ranked) in zip(panels, found.items(), strict=True):
-        names: Sequence[str] = [word for word, _ in ranked]
+        names: Sequence[str] = [lettering.plain(word) for word, _ in ranked]
         bars = panel.barh(range(len(ranked)), [count for _, count in ranked], color="#0072B2")
         panel.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
         panel.set_yticks(range(len(ranked)), names, fontsize=8, family=fonts)
@@ -85,7 +82,4 @@ def draw(found: Mapping[str, Ranked], path: Path) -> None:
         panel.margins(x=0.18)
         panel.tick_params(axis="x", labelsize=7)
         panel.spines[["top", "right"]].set_visible(False)
-    with warnings.catch_warnings():
-        # Where no font has a script's letters the table still has them.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(path)
+    lettering.save(figure, path)

@@ -25,8 +25,8 @@ from trainables.engine import binding, encoder, hooks, registry
 from trainables.engine.beside import Floats, Further, Scorer
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.representation import TASKS_MODEL, Parts
+from trainables.engine.words import words
 
-_WORD = re.compile(r"[#@]?\w+(?:['\u2019-]\w+)*")
 _BETWEEN = "\n\n"  # stands between the two texts of a row where it is shown
 _IMAGES = ("[image]", "[second image]")
 _TINY = np.finfo(np.float32).tiny
@@ -100,7 +100,7 @@ def size(rows: Further) -> list[int]:
     beside = 1 + (2 if rows.images is not None else 0)
     beside += 0 if rows.metadata is None else rows.metadata.shape[1]
     both = zip(rows.texts, seconds, strict=True)
-    return [len(_WORD.findall(a)) + len(_WORD.findall(b)) + beside for a, b in both]
+    return [sum(1 for text in pair for _ in words(text)) + beside for pair in both]
 
 
 def parts(rows: Further, names: tuple[str, ...], ends: Ends, score: Scorer) -> Iterator[Parts]:
@@ -147,12 +147,12 @@ def _copies(rows: Further, row: int, names: tuple[str, ...], read: tuple[int, in
         found.metadata.append(numbers)
 
     add(text_read, second_read, images, values)
-    for word in _WORD.finditer(text_read):
+    for word in words(text_read):
         found.words.append(word[0])
         found.spans.append(word.span())
         add(_without(text_read, word), second_read, images, values)
     offset = len(text) + len(_BETWEEN)
-    for word in _WORD.finditer(second_read):
+    for word in words(second_read):
         found.words.append(word[0])
         found.spans.append((word.start() + offset, word.end() + offset))
         add(text_read, _without(second_read, word), images, values)

@@ -42,11 +42,13 @@ class TaskChangedError(ValueError):
     """The data or the weights on this machine are not those that the sweep was planned with."""
 
 
-def _checked_data(task: Task) -> TextData:
+def checked_data(task: Task) -> TextData:
     """The task's data.
 
     Raises:
-        TaskChangedError: with both fingerprints, if data or weights are not the planned ones.
+        TaskChangedError: with both fingerprints, if data, weights or a file are not the planned
+            ones.
+        ValueError: if they cannot be had any more.
     """
     data = load_data(task.data)
     for what, planned, here in (
@@ -71,7 +73,7 @@ def check(task: Task) -> None:
     Raises:
         ValueError: if they are not the planned ones, or cannot be read.
     """
-    _checked_data(task)
+    checked_data(task)
 
 
 def train_stack(
@@ -109,7 +111,7 @@ def train_stack(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    data = _checked_data(task)
+    data = checked_data(task)
     if not hooks.trains_heads(task.trainable):
         encoder.load_encoder(task.model)
     # What is loaded by now stays: a collection after each cell need not look at it again.
@@ -223,4 +225,4 @@ def measure(
     Raises:
         ValueError: as `train_stack`.
     """
-    return stacks.measure(task, _checked_data(task), cell, steps, stack, cells)
+    return stacks.measure(task, checked_data(task), cell, steps, stack, cells)
