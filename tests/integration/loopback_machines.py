@@ -18,6 +18,7 @@ import psutil
 from ray_nodes import free_ports
 
 _ROOT = Path(__file__).parents[2]
+_PACKAGES = ("openssh-server", "openssh-client", "rsync")
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 
 # In place of `ray`: other people's Ray runs on this machine, too, and `ray stop` would end theirs.
@@ -41,6 +42,43 @@ if words[:1] == ["stop"]:
 if words[:1] == ["start"]:
     words += {options!r}
 os.execv({python!r}, [{python!r}, "-m", "ray.scripts.scripts", *words])
+"""
+
+
+def _sshd() -> str | None:
+    """The program, where it and rsync are there."""
+    found = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    return found if shutil.which("rsync") is not None else None
+
+
+def _installed() -> str:
+    """The same after Debian's packages were installed; OSError where they cannot be."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise OSError("openssh-server or rsync is not installed, and only root could, with apt-get")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update"], ["install", "--yes", "--no-install-recommends", *_PACKAGES]):
+        done = subprocess.run(
+            ["apt-get", "--quiet", *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    found = _sshd()
+    if found is None:
+        raise OSError(f"apt-get install {' '.join(_PACKAGES)}: {done.stderr.strip()[-500:]}")
+    return found
+
+
+# Where a key's path begins with "~", ssh asks the list of users whose home that is.
+_SSH = """\
+#!/bin/bash
+words=() last=
+for word in "$@"; do
+  [ "$last" = -i ] && word="${{word/#\\~\\//$HOME/}}"
+  words+=("$word") last="$word"
+done
+exec {ssh} "${{words[@]}}"
 """
 
 
@@ -71,9 +109,14 @@ class Machines:
             options += [f"--ray-client-server-port={free_ports(1)[0]}"]
         else:
             options += ["--num-cpus=1"]
-        wrapper = home / "bin" / "ray"
-        wrapper.write_text(_RAY.format(python=sys.executable, options=options))
-        wrapper.chmod(0o755)
+        programs = {
+            "ray": _RAY.format(python=sys.executable, options=options),
+            "ssh": _SSH.format(ssh=shutil.which("ssh") or "/usr/bin/ssh"),
+        }
+        for name, text in programs.items():
+            program = home / "bin" / name
+            program.write_text(text)
+            program.chmod(0o755)
         path = f"{home}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
         (home / ".bash_profile").write_text(
             f"export PATH={path} PYTHONPATH={home}/foldrace FOLDRACE_MACHINE={home} "
@@ -82,9 +125,7 @@ class Machines:
 
     def start(self) -> None:
         """Raise OSError where no sshd can run."""
-        sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-        if sshd is None or shutil.which("rsync") is None:
-            raise OSError("openssh-server or rsync is not installed")
+        sshd = _sshd() or _installed()
         for name in ("key", "host"):
             make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)]
             subprocess.run(make, check=True)
@@ -136,6 +177,11 @@ class Machines:
         )
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
         return done.stdout + done.stderr
+
+    def autoscaler_log(self) -> str:
+        """What the head's autoscaler said at last."""
+        logs = sorted(self.home(ADDRESSES[0]).glob("r/session_latest/logs/monitor.*"))
+        return "\n".join(f"{log.name}:\n{log.read_text()[-4000:]}" for log in logs)
 
     def processes(self, machine: str) -> list[psutil.Process]:
         found = []
