@@ -88,6 +88,7 @@ def estimate(
     """
     import torch
 
+    from trainables.engine import hooks
     from trainables.engine.runner import measure
 
     resources = plan.spec.resources
@@ -105,16 +106,17 @@ def estimate(
         shape: index for index, shape in reversed(list(enumerate(shapes))) if index != plan.baseline
     }
     example = example or {shapes[0]: 0}
-    measured = {
-        shape: measure(
-            plan.task,
-            plan.cell((example[shape], 0)),
-            stack=resources.stack,
-            cells=many * len(plan.blocks) // slots,
-        ).seconds_per_cell
-        for shape, many in Counter(shapes).most_common(_MEASURED_SHAPES)
-        if shape in example
-    }
+    measured: dict[object, float] = {}
+    stack = resources.stack
+    for shape, many in Counter(shapes).most_common(_MEASURED_SHAPES):
+        if shape in example:
+            cells = many * len(plan.blocks) // slots
+            cell = plan.cell((example[shape], 0))
+            timing = measure(plan.task, cell, stack=stack, cells=cells)
+            measured[shape] = timing.seconds_per_cell
+            if not hooks.trains_heads(plan.space.trainable):
+                # What was found for the commonest shape will do: a probe takes most of a minute.
+                stack = timing.together
     dearest = max(measured.values())
     per_config = [measured.get(shape, dearest) for shape in shapes]
     mean = sum(per_config) / len(per_config)

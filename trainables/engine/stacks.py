@@ -250,4 +250,4 @@ def measure(
     scoring_s = (time.perf_counter() - began) / many
     total = training.steps_per_epoch * config.epochs
     seconds = start + total * per_step + config.epochs * scoring_s
-    return cost.Timing(per_step, total, seconds)
+    return cost.Timing(per_step, total, seconds, many)
