@@ -207,10 +207,8 @@ def _check_sizes(data: TextData, shares: tuple[float, ...]) -> None:
     for label in worst[:5]:
         name = data.label_names[label]
         if name.casefold() in known:
-            hints.insert(
-                0,
-                f"{name!r} and {known[name.casefold()]!r} differ in capitals alone: write them alike.",
-            )
+            alike = f"{name!r} and {known[name.casefold()]!r}"
+            hints.insert(0, f"{alike} differ in capitals alone: write them alike.")
     what = f"{parts} folds" if len(set(shares)) == 1 else "a training and a held-out part"
     raise DataError(
         f"Every class of {data.name} needs at least {parts} different texts for {what}: "
