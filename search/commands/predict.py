@@ -95,7 +95,7 @@ def _asked(
     registered = champion.of_sweep(uri, record.id, options.model or plan.spec.name)
     fault = finished.fault(plan.space.trainable, plan.configs[config])
     if registered is None and fault is not None:
-        console.say(f"trained for this file alone: {fault}")
+        console.say("no model of this sweep can be saved: its winner is trained for this file")
         return prediction.trained_for_it(plan, config, checked_data(plan)), None
     if registered is None:
         with console.busy("no model of this sweep yet: training its winner on all rows"):
@@ -158,7 +158,8 @@ def _say(found: Predicted, registered: Registered | None, out: Path) -> None:
     for note in found.notes:
         console.say(note)
     if found.blank:
-        console.say(f"{found.blank:,} rows without a text got no label")
+        rows = "row" if found.blank == 1 else "rows"
+        console.say(f"{found.blank:,} {rows} without a text got no label")
     if found.scores is not None:
         console.say(
             f"accuracy {points(found.scores['accuracy'])} points on {found.scores['rows']:,.0f} "

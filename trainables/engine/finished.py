@@ -138,8 +138,9 @@ def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
     if registry.defines("trainables", trainable, "pooling"):
         return None
     return (
-        f"The trainable {trainable!r} does not say that its classifier is linear on one vector of "
-        "an encoder (pooling(config)), so it cannot be saved as a model of transformers."
+        f"The trainable {trainable!r} is no linear classifier on one vector of an encoder (it has "
+        "no hook pooling(config)), so no folder of transformers can hold it; `foldrace predict` "
+        "trains it for a file."
     )
 
 

@@ -124,12 +124,11 @@ class Training:
         if not self._alone and accumulation > 1:
             raise ValueError(f"{place[1]} processes share batches: accumulation must be 1.")
         self.settings, self.seed, self.data = settings, seed, data
-        part = -(-settings.batch_size // accumulation)
-        self.train, self._order = batches.loader(data.tokens, data.train, part, seed, place)
+        self._part = -(-settings.batch_size // accumulation)
+        self.train, self._order = batches.loader(data.tokens, data.train, self._part, seed, place)
         scored = np.concatenate([data.held_out, data.valid])
         if data.evaluation is not None:
             scored = data.evaluation.rows
-        self.held_out, _ = batches.loader(data.tokens, scored, 2 * part, None, place)
         self.facts: Mapping[str, float] = {}
         if compiled:
             module.compile(dynamic=True)
@@ -139,7 +138,8 @@ class Training:
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
         if self._alone:
             # Processes deal batches out themselves: accelerate repeats rows of uneven ones.
-            self.train, self.held_out = self.accelerator.prepare(self.train, self.held_out)
+            self.train = self.accelerator.prepare(self.train)
+        self.score_only(scored)
         self.averages: Averages | None = None
         if ema_decay:
             own = list(self.accelerator.unwrap_model(self.module).parameters())
@@ -154,6 +154,13 @@ class Training:
         self.schedule = SCHEDULES[settings.schedule](
             optimizer, math.ceil(settings.warmup_fraction * self.steps), self.steps
         )
+
+    def score_only(self, rows: npt.NDArray[np.int64]) -> None:
+        """Let `predict` and `scored` look at these rows; without it, at all held out and valid."""
+        place = (self.accelerator.process_index, self.accelerator.num_processes)
+        self.held_out, _ = batches.loader(self.data.tokens, rows, 2 * self._part, None, place)
+        if self._alone:
+            self.held_out = self.accelerator.prepare(self.held_out)
 
     def epoch(self, number: int, most_steps: int | None = None) -> float:
         """Train one epoch and return its mean loss.
