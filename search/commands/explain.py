@@ -159,6 +159,7 @@ def _show_text(one: Marked, screen: Any) -> None:
 
 
 def _show_words(found: Explanation, screen: Any) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
@@ -176,7 +177,9 @@ def _show_words(found: Explanation, screen: Any) -> None:
         for rows in found.ranked.values():
             row = rows[number] if number < len(rows) else None
             cells += (
-                ["", "", ""] if row is None else [row.word, f"{row.mean:+.2f}", f"{row.count:,}"]
+                ["", "", ""]
+                if row is None
+                else [escape(row.word), f"{row.mean:+.2f}", f"{row.count:,}"]
             )
         table.add_row(*cells)
     screen.print(table)

@@ -52,6 +52,9 @@ def test_an_ablation_ends_with_the_papers_table_a_matrix_and_the_worst_rows(
     found = shell.json("predict", "fac", "--data", str(pairs), *CLAIM, "--label", "Category")
     assert found["model"] is None
     assert found["scores"]["rows"] == found["rows"]
+    # Typed texts have no images: each is the learned vector that stands for a missing one.
+    found = shell.json("explain", "fac", "--text", "a claim", "--text-b", "its document")
+    assert [word["word"] for word in found["text"]["words"]] == ["a", "claim", "its", "document"]
     _, err = shell.run("explain", "fac", "--text", "claim", code=2)
     assert "give the second one with --text-b" in err
     out, _ = shell.run(

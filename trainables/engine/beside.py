@@ -7,6 +7,7 @@ set with an official split, and one cell of it is trained as any cell is.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainables.engine import binding, finished, hooks, loop, parts, stacks
+from trainables.engine import (
+    binding,
+    features,
+    finished,
+    hooks,
+    loop,
+    parts,
+    registry,
+    representation,
+    stacks,
+)
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
 from trainables.engine.textdata import ImagePair, Metadata, TextData, assemble
 
@@ -100,19 +111,15 @@ def probabilities(
         ValueError: if the data are pairs and the rows are not.
         DivergedError: if training diverges.
     """
-    both = _together(data, rows)
+    asked = _labelled(data, rows)
+    both = _together(data, asked)
     task = dataclasses.replace(
         task, data_fingerprint=both.fingerprint, split=Split(holdout="official")
     )
     cell = Cell(key="beside", config=config, seed=seed, fold=0)
     bound = binding.bind(task.trainable, config)
     if hooks.trains_heads(task.trainable, bound):
-        told: list[CellResult] = []
-        if stacks.train(task, both, [(cell, bound)], told.append):
-            raise MemoryError(f"out of memory for {len(both):,} rows' features.")
-        if told[0].status != "done":
-            raise loop.DivergedError(told[0].error)
-        return told[0].probabilities
+        return _head(task, both, [data, asked], cell, bound)
     training = parts.alone(task, both, cell, bound)
     plain = training.data.evaluation is None and training.averages is None
     if plain and len(training.data.valid):
@@ -139,27 +146,57 @@ def _at_its_best(training: loop.Training, epochs: int) -> Floats:
     return training.predict()[1]
 
 
-def _together(data: TextData, rows: Further) -> TextData:
-    """The data as the training part and the rows as the test part of one data set."""
+def _head(task: Task, both: TextData, of: Sequence[TextData], cell: Cell, config: Any) -> Floats:
+    wanted = registry.load("trainables", task.trainable, "representation")(config)
+    told: list[CellResult] = []
+    with contextlib.ExitStack() as stack:
+        if not isinstance(representation.card(wanted.name), representation.Fitted):
+            stack.enter_context(features.joined(both, of, task.model, wanted))
+        if stacks.train(task, both, [(cell, config)], told.append):
+            raise MemoryError(f"out of memory for {len(both):,} rows' features.")
+    if told[0].status != "done":
+        raise loop.DivergedError(told[0].error)
+    return told[0].probabilities
+
+
+def _labelled(data: TextData, rows: Further) -> TextData:
+    """The rows as a test part like the data, with labels that nobody looks at."""
     if data.texts_b is not None and rows.texts_b is None:
         raise ValueError(f"{data.name} has pairs of texts: give each row's second text, too.")
     many = len(rows)
     metadata = data.metadata
     if metadata is not None:
         missing = np.full((many, len(metadata.names)), np.nan)
-        beside = missing if rows.metadata is None else rows.metadata
-        metadata = Metadata(metadata.names, np.concatenate([metadata.values, beside]))
+        metadata = Metadata(metadata.names, missing if rows.metadata is None else rows.metadata)
     nothing: list[ImagePair] = [(None, None)] * many
+    return assemble(
+        name=f"{many:,} further rows",
+        texts=rows.texts,
+        texts_b=None if data.texts_b is None else rows.texts_b,
+        labels=np.zeros(many, np.int64),
+        label_names=data.label_names,
+        official=np.full(many, "test"),
+        images=None if data.images is None else rows.images or nothing,
+        metadata=metadata,
+    )
+
+
+def _together(data: TextData, rows: TextData) -> TextData:
+    """The data as the training part and the rows as the test part of one data set."""
+    metadata = data.metadata
+    if metadata is not None and rows.metadata is not None:
+        values = np.concatenate([metadata.values, rows.metadata.values])
+        metadata = Metadata(metadata.names, values)
     both = assemble(
-        name=f"{data.name} and {many:,} further rows",
+        name=f"{data.name} and {rows.name}",
         texts=[*data.texts, *rows.texts],
         texts_b=None if data.texts_b is None else [*data.texts_b, *(rows.texts_b or ())],
-        labels=np.concatenate([data.labels, np.zeros(many, np.int64)]),
+        labels=np.concatenate([data.labels, rows.labels]),
         label_names=data.label_names,
-        official=np.array(["train"] * len(data) + ["test"] * many),
-        images=None if data.images is None else [*data.images, *(rows.images or nothing)],
+        official=np.array(["train"] * len(data) + ["test"] * len(rows)),
+        images=None if data.images is None else [*data.images, *(rows.images or ())],
         metadata=metadata,
     )
     # A row that is asked about may be one of the data's: that takes none away from training.
-    apart = int(data.groups.max()) + 1 + np.arange(many)
+    apart = int(data.groups.max()) + 1 + np.arange(len(rows))
     return dataclasses.replace(both, groups=np.concatenate([data.groups, apart]))

@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +31,16 @@ from trainables.engine.representation import Fitted, Floats, Laid, Representatio
 from trainables.engine.textdata import TextData
 from trainables.engine.wheel import cache_folder
 
-__all__ = ["FeatureTables", "Representation", "Ticker", "fitted_counts", "load", "made", "tables"]
+__all__ = [
+    "FeatureTables",
+    "Representation",
+    "Ticker",
+    "fitted_counts",
+    "joined",
+    "load",
+    "made",
+    "tables",
+]
 
 # Part of every file's name: raise it when the same inputs shall give other features.
 _VERSION = 2
@@ -149,6 +159,33 @@ def made(data: TextData, model: str, wanted: Representation) -> Made:
     seconds = report.pop("seconds")
     # Copy on write: torch wants memory that could be written, nobody writes it.
     return Made(torch.from_numpy(np.load(path, mmap_mode="c")), report, seconds)
+
+
+@contextmanager
+def joined(
+    whole: TextData, parts: Sequence[TextData], model: str, wanted: Representation
+) -> Iterator[None]:
+    """For as long as it lasts the features of a data set are those of its parts, joined.
+
+    Args:
+        whole: Whose features will be asked for.
+        parts: Of its rows, in order; what is on disk of them is not made again.
+        model: Reference of the encoder.
+        wanted: Which representation; one that is not fitted.
+    """
+    path = _path(whole, model, wanted)
+    if path.is_file():
+        yield
+        return
+    found = [made(part, model, wanted) for part in parts]
+    report = {**found[0].facts, "seconds": sum(one.seconds for one in found)}
+    _write(path.with_suffix(".json"), json.dumps(report).encode())
+    _write(path, np.concatenate([one.values.numpy() for one in found]))
+    try:
+        yield
+    finally:
+        for file in (path, path.with_suffix(".json")):
+            file.unlink(missing_ok=True)
 
 
 def _path(data: TextData, model: str, wanted: Representation) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from trainables.engine import encoder, towers
@@ -192,6 +193,12 @@ def embedded_images(data: TextData, reference: str) -> tuple[Floats, npt.NDArray
         vectors: Floats = tower(pixels).float().cpu().numpy()
         return vectors
 
+    if not any(given):
+        blank = tower.preparation.pixels(Image.new("RGB", (64, 64)))
+        with torch.inference_mode():
+            width = tower(torch.from_numpy(blank[None]).to(device)).shape[-1]
+        nothing = np.ones((len(data), 2), np.bool_)
+        return np.zeros((len(data), 2, width), np.float32), nothing, 0.0
     stored, places, rate = _of_images(given, reference, "images", make)
     missing = places < 0
     values = np.array(stored[np.maximum(places, 0)])
