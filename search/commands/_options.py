@@ -183,7 +183,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     budget.add_argument(
         "--fsdp",
         action="store_true",
-        help="share the model out to the workers (FSDP) instead of copying it (DDP)",
+        help="share the model out to the workers' GPUs (FSDP) instead of copying it (DDP)",
     )
     budget.add_argument(
         "--cpus-per-trial", type=float, default=1.0, metavar="F", help="CPUs of one trial (1)"

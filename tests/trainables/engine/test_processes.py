@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
+from torch.distributed.tensor import DTensor
 
-from trainables.engine import checkpoint, runner, shares
+from trainables.engine import checkpoint, loop, runner, shares
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.encoder import model_fingerprint
@@ -70,8 +74,27 @@ def task(reviews: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFac
     )
 
 
+def _shard_on_hosts_too() -> None:
+    """Accelerate shards on accelerators only, and copies on hosts, whatever it is asked for."""
+    begin = AcceleratorState.__init__
+
+    def state(self: AcceleratorState, *given: Any, **named: Any) -> None:
+        begin(self, *given, **named)
+        plugin = named.get("fsdp_plugin") or getattr(self, "fsdp_plugin", None)
+        if plugin is not None:
+            self.distributed_type, self.fsdp_plugin = DistributedType.FSDP, plugin
+
+    AcceleratorState.__init__ = state  # type: ignore[method-assign]
+
+
 def _process(
-    task: Task, cells: Sequence[Cell], rank: int, port: int, out: Path, dies_at: int | None
+    task: Task,
+    cells: Sequence[Cell],
+    rank: int,
+    port: int,
+    out: Path,
+    dies_at: int | None,
+    sharded: bool,
 ) -> None:
     """One of the two; ends without pytest's own end."""
     code = 1
@@ -84,6 +107,11 @@ def _process(
             WORLD_SIZE="2",
             ACCELERATE_USE_CPU="true",
         )
+        if sharded:
+            os.environ.update(
+                ACCELERATE_USE_FSDP="true", FSDP_VERSION="2", FSDP_RESHARD_AFTER_FORWARD="true"
+            )
+            _shard_on_hosts_too()
         torch.distributed.init_process_group("gloo")
         checkpoint.LEAST_EPOCH_S = 0.0
         steps, weighted = [0], shares.weighted
@@ -95,6 +123,16 @@ def _process(
             return weighted(mean, items)
 
         shares.weighted = counted
+        prepared = loop.Training.__init__
+
+        def looked_at(training: loop.Training, *given: Any) -> None:
+            prepared(training, *given)
+            held = [
+                p.to_local() if isinstance(p, DTensor) else p for p in training.module.parameters()
+            ]
+            (out / f"{rank}.numbers").write_text(str(sum(part.numel() for part in held)))
+
+        loop.Training.__init__ = looked_at  # type: ignore[method-assign,assignment]
         found: list[CellResult] = []
         runner.train_stack(
             task, cells, found.append, stack=1, threads=1, checkpoints=out / "checkpoints"
@@ -102,12 +140,18 @@ def _process(
         text = json.dumps([result.to_json() for result in found])
         (out / f"{rank}.json").write_text(text)
         code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
 
 def together(
-    task: Task, cells: Sequence[Cell], out: Path, dies_at: int | None = None
+    task: Task,
+    cells: Sequence[Cell],
+    out: Path,
+    dies_at: int | None = None,
+    sharded: bool = False,
 ) -> list[list[CellResult]]:
     """What each of two processes reports; of those that end as they should."""
     with socket.socket() as probe:
@@ -116,7 +160,7 @@ def together(
     out.mkdir(exist_ok=True)
     fork = multiprocessing.get_context("fork")  # torch and the data are there already
     started = [
-        fork.Process(target=_process, args=(task, cells, rank, port, out, dies_at))
+        fork.Process(target=_process, args=(task, cells, rank, port, out, dies_at, sharded))
         for rank in (0, 1)
     ]
     for one in started:
@@ -161,6 +205,19 @@ def test_two_processes_give_the_numbers_of_one_and_leave_a_diverged_cell_togethe
     assert [one.metrics["accuracy"] for one in second[1:]] == [
         one.metrics["accuracy"] for one in first[1:]
     ]
+
+
+def test_a_model_shared_out_to_two_processes_gives_the_numbers_of_one(
+    task: Task, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    first, _ = together(task, CELLS, out, sharded=True)
+    for found, expected in zip(first, alone(task, CELLS), strict=True):
+        the_same(found, expected)
+    held = [int((out / f"{rank}.numbers").read_text()) for rank in (0, 1)]
+    together(task, CELLS[1:], out)
+    whole = int((out / "0.numbers").read_text())
+    assert max(held) < 0.6 * whole, "each holds half of the model"
 
 
 def test_a_process_killed_in_mid_epoch_costs_what_came_after_the_last_checkpoint(
