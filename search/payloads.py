@@ -66,6 +66,8 @@ def cell_points(payload: Payload) -> list[Point]:
     """
     final, epochs = payload["result"]["metrics"], payload["result"]["epochs"]
     start, end, last = cell_start_ms(payload), int(payload["ended_ms"]), len(epochs)
+    # An epoch's number is the step of its metrics: a chart of it would say nothing.
+    epochs = [{name: v for name, v in epoch.items() if name != "epoch"} for epoch in epochs]
     names = metric_names(dict.fromkeys([*final, *(name for epoch in epochs for name in epoch)]))
     points = [
         (names[name], float(value), start + (end - start) * step // last, step)
