@@ -91,6 +91,7 @@ class Dispatcher:
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
     _received: int = 0
     _together: int | None = None
+    _share: int = 1  # of what was asked for last, a slot's
 
     @property
     def idle(self) -> bool:
@@ -136,7 +137,9 @@ class Dispatcher:
                 self.strategy.afford(int(_SURE_SHARE * left / mean * self.slots))
         if not self._queue:
             self._queue.extend(self.strategy.ask(size * self.slots))
-        pairs = self._take(size)
+            # The last cells are dealt to all slots: none shall wait for another's whole stack.
+            self._share = -(-len(self._queue) // self.slots)
+        pairs = self._take(min(size, max(1, self._share)))
         cells = [self.work.cell(pair) for pair in pairs]
         if cells:
             self._running[stack_id] = {c.key: pair for c, pair in zip(cells, pairs, strict=True)}

@@ -197,3 +197,10 @@ def test_a_stack_is_as_large_as_a_worker_finds_best() -> None:
     assert len(dispatcher.next_stack("third")) == 32
     dispatcher.best_together(1)
     assert len(dispatcher.next_stack("fourth")) == 1
+
+
+@pytest.mark.parametrize(("cells", "stacks"), [(2, [1, 1]), (5, [3, 2]), (12, [6, 6])])
+def test_the_last_cells_are_dealt_to_all_slots(cells: int, stacks: list[int]) -> None:
+    dispatcher = _dispatcher([(config, 0) for config in range(cells)], {}, stack=8, slots=2)
+    assert [len(dispatcher.next_stack(name)) for name in ("a", "b")] == stacks
+    assert dispatcher.next_stack("c") == []
