@@ -97,8 +97,8 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
         )
     if wanted.pictures:
         representations.check(plan)
-    texts, headings, notes = _rows(plan, data, wanted, erased=why is not None)
-    reader = _reader(plan, config, data, texts, why)
+    asked, headings, notes = _rows(plan, data, wanted, erased=why is not None)
+    reader = _reader(plan, config, data, asked, why)
     layer = reader.layer.centred() if wanted.centred else reader.layer
     if why is not None:
         notes.append(_ERASED + why)
@@ -106,20 +106,19 @@ def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
     found.document |= {"classes": list(data.label_names), "centred": wanted.centred}
     found.document["scores"] = "class activation map" if why is None else "erasure"
     ticker = features.Ticker("maps over words")
-    if wanted.text is not None or len(texts) == 1:
-        (parts,) = reader.parts(texts.texts)
+    if wanted.text is not None or len(asked) == 1:
+        (parts,) = reader.parts(asked.texts)
         found.texts = [_marked(parts, layer, data.label_names, wanted.label, headings[0])]
         found.document["text"] = _text_json(found.texts[0])
         found.read = 1
     else:
-        read = _ticking(reader.parts(texts.texts), len(texts), ticker)
+        read = _ticking(reader.parts(asked.texts), len(asked), ticker)
         _read_many(found, read, headings, layer, data.label_names, wanted)
     title = f"{plan.spec.name}: {plan.label(config)}"
-    one_text = (
-        hashlib.sha256("\n".join((*texts.texts, *(texts.texts_b or ()))).encode()).hexdigest()[:8]
-        if len(texts) == 1
-        else ""
-    )
+    one_text = ""
+    if len(asked) == 1:
+        whole = "\n".join((*asked.texts, *(asked.texts_b or ())))
+        one_text = hashlib.sha256(whole.encode()).hexdigest()[:8]
     # A text's page stands beside the others', in the folder and in MLflow.
     page = folder / ("explain.html" if not one_text else f"explain-{one_text}.html")
     page.write_text(cam_page.page(title, found.texts, found.notes), encoding="utf-8")

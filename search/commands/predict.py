@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
     record, outcome = sweep.load(uri, options.experiment, options.sweep)
     plan = outcome.plan
     # Before a model is trained for it.
-    rows.table_with(path, rows.text_columns(plan, False, options.column))
+    pairs = bool(options.column_b or plan.task.data.text_b)
+    rows.table_with(path, rows.text_columns(plan, pairs, options.column, options.column_b))
     try:
         asked, registered = _asked(options, uri, record, outcome)
         doing = f"reading {path.name}"
@@ -152,7 +153,8 @@ def _say(found: Predicted, registered: Registered | None, out: Path) -> None:
     from search import console
     from search.leaderboard import points
 
-    told = ", ".join(f"{name} {count:,}" for name, count in _counts(found).items())
+    counts = [f"{name} {count:,}" for name, count in _counts(found).items()]
+    told = ", ".join(counts) or "no row has a text"
     of = "the winner" if registered is None else f"{registered.name}, version {registered.version}"
     console.say(f"{of}: {told}")
     for note in found.notes:

@@ -25,6 +25,7 @@ from trainables.engine import binding, encoder, hooks, registry
 from trainables.engine.beside import Floats, Further, Scorer
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.representation import TASKS_MODEL, Parts
+from trainables.engine.textdata import ImagePair
 from trainables.engine.words import words
 
 _BETWEEN = "\n\n"  # stands between the two texts of a row where it is shown
@@ -90,7 +91,7 @@ class _Copies:
     spans: list[tuple[int, int] | None] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     texts_b: list[str] = field(default_factory=list)
-    images: list[tuple[object, object]] = field(default_factory=list)
+    images: list[ImagePair] = field(default_factory=list)
     metadata: list[npt.NDArray[np.float64]] = field(default_factory=list)
 
 
@@ -120,7 +121,7 @@ def parts(rows: Further, names: tuple[str, ...], ends: Ends, score: Scorer) -> I
     asked = Further(
         [text for plan in plans for text in plan.texts],
         None if rows.texts_b is None else [text for plan in plans for text in plan.texts_b],
-        None if rows.images is None else [pair for plan in plans for pair in plan.images],  # type: ignore[misc]
+        None if rows.images is None else [pair for plan in plans for pair in plan.images],
         None if rows.metadata is None else np.array([v for plan in plans for v in plan.metadata]),
     )
     logs = np.log(np.maximum(score(asked), _TINY))
@@ -134,13 +135,11 @@ def _copies(rows: Further, row: int, names: tuple[str, ...], read: tuple[int, in
     text, second = rows.texts[row], "" if rows.texts_b is None else rows.texts_b[row]
     # What is behind the end would move up where a word is taken out: it is left out of all copies.
     text_read, second_read = text[: read[0]], second[: read[1]]
-    images = (None, None) if rows.images is None else rows.images[row]
+    images: ImagePair = (None, None) if rows.images is None else rows.images[row]
     values = np.zeros(0) if rows.metadata is None else rows.metadata[row]
     found = _Copies()
 
-    def add(
-        first: str, other: str, pair: tuple[object, object], numbers: npt.NDArray[np.float64]
-    ) -> None:
+    def add(first: str, other: str, pair: ImagePair, numbers: npt.NDArray[np.float64]) -> None:
         found.texts.append(first)
         found.texts_b.append(other)
         found.images.append(pair)
@@ -160,7 +159,7 @@ def _copies(rows: Further, row: int, names: tuple[str, ...], read: tuple[int, in
         if images[place] is not None:
             found.words.append(name)
             found.spans.append(None)
-            left = (None, images[1]) if place == 0 else (images[0], None)
+            left: ImagePair = (None, images[1]) if place == 0 else (images[0], None)
             add(text_read, second_read, left, values)
     for column, name in enumerate(names[: len(values)]):
         if not np.isnan(values[column]):
