@@ -76,6 +76,10 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
         f"{document['objective']} in points. spread: standard deviation over a config's cells. "
         f"gain: paired, over {document['baseline'] or 'no baseline'}."
     ]
+    highs = [row["ci_high"] for row in document["configs"] if row["ci_high"] is not None]
+    best = max((row["mean"] for row in document["configs"]), default=0.0)
+    if best <= 1 and any(high > 1 for high in highs):
+        lines.append("An interval that ends above 100 points says that its cells are too few.")
     winner = document["winner"]
     if winner is None:
         lines.append("No config has all its cells yet, so there is no winner.")

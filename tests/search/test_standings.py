@@ -201,3 +201,13 @@ def test_the_screen_names_form_rivals_and_the_chance_against_the_baseline(plan: 
     assert "by a bootstrap over blocks" in text
     assert "1 complete config cannot be told from the winner at 5%: k=10" in text
     assert "better by more than 0.50 points with probability" in text
+
+
+def test_an_interval_beyond_what_a_score_can_be_is_owned_up_to(plan: Plan) -> None:
+    wide = SCORES.copy()
+    wide[3] = [0.80, 1.0, 0.84, 1.0]
+    for scores, said in ((SCORES, False), (wide, True)):
+        document = summary(plan, Table(scores, scores), judge(plan, scores, winner=3))
+        assert (max(row["ci_high"] or 0 for row in document["configs"]) > 1) == said
+        lines = leaderboard.explanation(document)
+        assert any("its cells are too few" in line for line in lines) == said
