@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from sweep_shell import Shell
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        not os.environ.get("FOLDRACE_FAULTS"), reason="a minute: `make faults` runs it"
+    ),
+]
 
 
 def test_trials_of_half_a_gpu_run_two_at_a_time(
