@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spaces.tweets import SPACE
+from tests.trainables.tasks import task_of
 from trainables.engine import encoder, hooks, inner, parts, runner
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
 from trainables.engine.material import Material
 from trainables.engine.output import Output
@@ -55,22 +56,9 @@ def tweets(tmp_path: Path) -> str:
     return str(path)
 
 
-def task_of(model: Path, **data: Any) -> Task:
-    ref = DataRef(**data)
-    return Task(
-        trainable="tweets",
-        version=1,
-        data=ref,
-        data_fingerprint=load_data(ref).fingerprint,
-        model=str(model),
-        model_fingerprint=encoder.model_fingerprint(str(model)),
-        split=Split(folds=3),
-    )
-
-
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    return task_of(tiny_encoder, name=str(reviews), text="body", label="verdict")
+    return task_of("tweets", tiny_encoder, name=str(reviews), text="body", label="verdict")
 
 
 @pytest.fixture
@@ -98,7 +86,7 @@ def train(task: Task, *cells: Cell, stack: int = 1) -> dict[str, CellResult]:
 def test_cells_of_other_weights_rates_and_shares_are_one_stack_and_as_alone(
     reviews: Path, calm_encoder: Path
 ) -> None:
-    task = task_of(calm_encoder, name=str(reviews), text="body", label="verdict")
+    task = task_of("tweets", calm_encoder, name=str(reviews), text="body", label="verdict")
     changes = ({}, {"class_weights": "balanced", "head_rate": 3.0}, {"inner_share": 0.0})
     cells = [
         Cell(key=str(i), config=config(head_layers=2, **change), seed=2, fold=i)
@@ -136,7 +124,7 @@ def test_held_out_labels_choose_nothing(
     path = tmp_path / "turned.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
-    turned = task_of(tiny_encoder, name=str(path), text="body", label="verdict")
+    turned = task_of("tweets", tiny_encoder, name=str(path), text="body", label="verdict")
     same_rows = inner.apart(data, task.split, 2, 0, 0.25)
     given = []
     for one in (task, turned):
@@ -153,7 +141,7 @@ def test_held_out_labels_choose_nothing(
 def test_metadata_are_heard_where_the_text_says_nothing(
     tweets: str, tiny_encoder: Path, blocks: int | None
 ) -> None:
-    task = task_of(tiny_encoder, name=tweets, metadata=("likes", "noise"))
+    task = task_of("tweets", tiny_encoder, name=tweets, metadata=("likes", "noise"))
     base = config(epochs=6, head_rate=10.0, trainable_blocks=blocks)
     cells = [
         Cell(key=kind, config={**base, "metadata": kind}, seed=2, fold=1)
@@ -167,7 +155,7 @@ def test_metadata_are_heard_where_the_text_says_nothing(
 def test_metadata_are_scaled_on_the_rows_that_are_trained_on(
     tweets: str, tiny_encoder: Path
 ) -> None:
-    task = task_of(tiny_encoder, name=tweets, metadata=("likes",))
+    task = task_of("tweets", tiny_encoder, name=tweets, metadata=("likes",))
     data = load_data(task.data)
     cell = Cell(key="a", config=config(metadata="log"), seed=2, fold=1)
     ready = parts.stack_cell(task, data, cell, Config(**cell.config))

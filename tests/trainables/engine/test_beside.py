@@ -13,9 +13,10 @@ import torch
 
 from spaces.linear_eval import SPACE as LINEAR
 from spaces.tweets import SPACE as TWEETS
-from trainables.engine import beside, encoder, runner
+from tests.trainables.tasks import task_of
+from trainables.engine import beside, runner
 from trainables.engine.beside import Further
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.contract import Cell, CellResult, Split
 from trainables.engine.dataset import load_data
 
 LIKES = {"few": 10.0, "many": 1000.0}
@@ -44,19 +45,6 @@ def _rows(many: int, part: str) -> list[tuple[str, ...]]:
     return found
 
 
-def _task(trainable: str, model: Path, **data: Any) -> Task:
-    ref = DataRef(**data)
-    return Task(
-        trainable=trainable,
-        version=1,
-        data=ref,
-        data_fingerprint=load_data(ref).fingerprint,
-        model=str(model),
-        model_fingerprint=encoder.model_fingerprint(str(model)),
-        split=Split(folds=3),
-    )
-
-
 TWEET = {
     **TWEETS.complete(TWEETS.references["paper"]),
     "max_length": 16,
@@ -83,14 +71,14 @@ def test_rows_get_what_the_test_part_of_a_file_would_get(
     metadata = ("likes",) if trainable == "tweets" else ()
     known = _write(tmp_path / "known.csv", train)
     whole = _write(tmp_path / "whole.csv", train + test)
-    official = _task(trainable, tiny_encoder, name=whole, metadata=metadata)
+    official = task_of(trainable, tiny_encoder, name=whole, metadata=metadata)
     official = dataclasses.replace(official, split=Split(holdout="official"))
     told: list[CellResult] = []
     cell = Cell(key="a", config=config, seed=2, fold=0)
     runner.train_stack(official, [cell], told.append, stack=1, threads=1)
     assert told[0].error is None
 
-    task = _task(trainable, tiny_encoder, name=known, metadata=metadata)
+    task = task_of(trainable, tiny_encoder, name=known, metadata=metadata)
     likes = np.array([[float(row[2] or "nan")] for row in test])
     further = Further([row[0] for row in test], metadata=likes if metadata else None)
     found = beside.probabilities(task, load_data(task.data), config, 2, further)
@@ -103,7 +91,7 @@ def test_a_row_of_the_data_itself_takes_none_away_from_training(
     tmp_path: Path, tiny_encoder: Path
 ) -> None:
     train = _rows(40, "train")
-    task = _task("linear_eval", tiny_encoder, name=_write(tmp_path / "known.csv", train))
+    task = task_of("linear_eval", tiny_encoder, name=_write(tmp_path / "known.csv", train))
     data = load_data(task.data)
     other = beside.probabilities(task, data, HEAD, 2, Further(["another text", data.texts[3]]))
     again = beside.probabilities(task, data, HEAD, 2, Further(["something", data.texts[3]]))
@@ -116,7 +104,7 @@ def test_a_row_without_metadata_is_one_whose_values_are_missing(
     tmp_path: Path, tiny_encoder: Path
 ) -> None:
     known = _write(tmp_path / "known.csv", _rows(60, "train"))
-    task = _task("tweets", tiny_encoder, name=known, metadata=("likes",))
+    task = task_of("tweets", tiny_encoder, name=known, metadata=("likes",))
     data = load_data(task.data)
     texts = ["the film was good", "the film was bad"]
     bare = beside.probabilities(task, data, TWEET, 2, Further(texts))
@@ -131,6 +119,6 @@ def test_single_texts_for_a_model_of_pairs_are_refused(tmp_path: Path, tiny_enco
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = [(f"a {n}", f"b {n}", ("x", "y")[n % 2]) for n in range(20)]
         csv.writer(file).writerows([("text", "text_b", "label"), *rows])
-    task = _task("linear_eval", tiny_encoder, name=str(path), text_b="text_b")
+    task = task_of("linear_eval", tiny_encoder, name=str(path), text_b="text_b")
     with pytest.raises(ValueError, match="give each row's second text"):
         beside.probabilities(task, load_data(task.data), HEAD, 2, Further(["a"]))

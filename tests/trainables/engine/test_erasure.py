@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.softtriple import SPACE
+from tests.trainables.tasks import task_of
 from trainables.analysis import cam
-from trainables.engine import encoder, erasure
+from trainables.engine import erasure
 from trainables.engine.beside import Further
-from trainables.engine.contract import DataRef, Split, Task
-from trainables.engine.dataset import load_data
 from trainables.engine.textdata import ImageRef
 
 WEIGHTS = {"good": 2.0, "bad": -3.0, "poor": -1.0}
@@ -102,16 +101,7 @@ def test_parts_add_up_to_the_log_probabilities_and_a_layer_gives_these_back(
 
 @pytest.mark.parametrize("pair", [False, True])
 def test_only_what_the_model_reads_is_erased(pair: bool, tiny_encoder: Path, reviews: Path) -> None:
-    ref = DataRef(name=str(reviews), text="body", label="verdict")
-    task = Task(
-        trainable="triple_entropy",
-        version=1,
-        data=ref,
-        data_fingerprint=load_data(ref).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=encoder.model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=2),
-    )
+    task = task_of("triple_entropy", tiny_encoder, name=str(reviews), text="body", label="verdict")
     config = {**SPACE.complete(SPACE.references["paper-best"]), "max_length": 6}
     text, second = "good film bad plot poor story good", "bad film"
     rows = Further([text, "good"], [second, second] if pair else None)

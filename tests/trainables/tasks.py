@@ -1,0 +1,24 @@
+"""Tasks of the tests: data and model as a sweep would have fingerprinted them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trainables.engine import encoder, registry
+from trainables.engine.contract import DataRef, Split, Task
+from trainables.engine.dataset import load_data
+
+
+def task_of(trainable: str, model: Path, folds: int = 3, **data: Any) -> Task:
+    """A trainable's task on data, by the fields of a `DataRef`."""
+    ref = DataRef(**data)
+    return Task(
+        trainable=trainable,
+        version=registry.load("trainables", trainable, "VERSION"),
+        data=ref,
+        data_fingerprint=load_data(ref).fingerprint,
+        model=str(model),
+        model_fingerprint=encoder.model_fingerprint(str(model)),
+        split=Split(folds=folds),
+    )
