@@ -214,7 +214,7 @@ def train(
         KeyboardInterrupt: if the user interrupted; finished cells have been handed to on_results.
     """
     began = time.monotonic()
-    with _ray_session(resources):
+    with _stdout_kept_clean(), _ray_session(resources):
         gpus = resources.gpus_per_trial
         if gpus is None:
             gpus = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
@@ -265,12 +265,7 @@ def train(
             ),
         )
         try:
-            # Tune prints a box of its settings to stdout, which belongs to --json.
-            with (
-                Path(os.devnull).open("w") as nowhere,
-                contextlib.redirect_stdout(nowhere),
-                _muted("ray.tune", "ray.train", "ray.air"),
-            ):
+            with _muted("ray.tune", "ray.train", "ray.air"):
                 tuner.fit()
         finally:
             shutil.rmtree(storage, ignore_errors=True)
@@ -279,6 +274,13 @@ def train(
     if complete := strategy.done and not dispatcher.out_of_time:
         shutil.rmtree(checkpoints, ignore_errors=True)
     return complete
+
+
+@contextlib.contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """Stdout belongs to --json: Tune prints its settings there, Ray of each worker that died."""
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 @contextlib.contextmanager
