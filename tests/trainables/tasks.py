@@ -22,3 +22,8 @@ def task_of(trainable: str, model: Path, folds: int = 3, **data: Any) -> Task:
         model_fingerprint=encoder.model_fingerprint(str(model)),
         split=Split(folds=folds),
     )
+
+
+def task_of_reviews(trainable: str, model: Path, reviews: Path) -> Task:
+    """A trainable's task on the tests' own file of reviews."""
+    return task_of(trainable, model, name=str(reviews), text="body", label="verdict")

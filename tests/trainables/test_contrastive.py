@@ -13,10 +13,10 @@ from torch.nn import functional
 from transformers import AutoModel, BertConfig
 
 from spaces.contrastive import SPACE
+from tests.trainables.tasks import task_of_reviews
 from trainables.contrastive import Config, Contrastive, build
-from trainables.engine import encoder, runner
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
-from trainables.engine.dataset import load_data
+from trainables.engine import runner
+from trainables.engine.contract import Cell, CellResult, Task
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
 
@@ -119,16 +119,7 @@ def test_scoring_reads_one_view_and_no_second_network() -> None:
 
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="contrastive",
-        version=1,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=encoder.model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=3),
-    )
+    return task_of_reviews("contrastive", tiny_encoder, reviews)
 
 
 def train(task: Task, *cells: Cell, stack: int = 1) -> dict[str, CellResult]:

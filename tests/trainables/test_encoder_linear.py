@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from spaces.encoder_linear import SPACE
+from tests.trainables.tasks import task_of_reviews
 from trainables.analysis import cam
 from trainables.encoder_linear import Config
 from trainables.engine import batches, encoder, folds, refit, runner
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
 
 DEPTHS = [0, 1, 2, None]
@@ -27,16 +28,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="encoder_linear",
-        version=1,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=encoder.model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=3),
-    )
+    return task_of_reviews("encoder_linear", tiny_encoder, reviews)
 
 
 def config(blocks: int | None, **change: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from search.plan import prepare
 from search.spec import InputError, make_spec
 from spaces.linear_eval import SPACE
+from tests.trainables.tasks import task_of_reviews
 from trainables import linear_eval
 from trainables.engine import binding, features, folds, runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.dataset import load_data
-from trainables.engine.encoder import model_fingerprint
 
 SPLIT = Split(folds=3)
 
@@ -42,16 +42,7 @@ def vectors(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="linear_eval",
-        version=1,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=model_fingerprint(str(tiny_encoder)),
-        split=SPLIT,
-    )
+    return task_of_reviews("linear_eval", tiny_encoder, reviews)
 
 
 def config(vectors: Path, **change: Any) -> dict[str, Any]:

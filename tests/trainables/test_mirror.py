@@ -13,9 +13,10 @@ from torch import Tensor
 from transformers import AutoModel, BertConfig
 
 from spaces.mirror import SPACE
+from tests.trainables.tasks import task_of_reviews
 from trainables.analysis import hypersphere
 from trainables.engine import encoder, folds, runner, tuned
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.contract import Cell, CellResult, DataRef, Task
 from trainables.engine.dataset import load_data
 from trainables.losses.info_nce import InfoNCELoss
 from trainables.mirror import Config, Mirror, build
@@ -84,16 +85,7 @@ def test_dropout_is_on_where_it_is_an_augmentation_only() -> None:
 
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="mirror",
-        version=1,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=encoder.model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=3),
-    )
+    return task_of_reviews("mirror", tiny_encoder, reviews)
 
 
 @pytest.fixture

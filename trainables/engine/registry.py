@@ -51,7 +51,9 @@ def _on_disk(package: str) -> tuple[str, ...]:
 
 def names(package: str) -> tuple[str, ...]:
     """The entries of a package such as "spaces" or "trainables.data", sorted, none imported."""
-    return tuple(sorted({*_on_disk(package), *_plugged.get(package, {})}))
+    plugged = _plugged.get(package)
+    # Every cell's scores ask; without a plugin nothing is put together anew.
+    return tuple(sorted({*_on_disk(package), *plugged})) if plugged else _on_disk(package)
 
 
 def load(package: str, name: str, attribute: str) -> Any:
@@ -82,17 +84,15 @@ def defines(package: str, name: str, attribute: str) -> bool:
 
 def _module(package: str, name: str) -> ModuleType:
     wanted = name.replace("-", "_")
-    if wanted not in names(package):
-        kind = package.rsplit(".", maxsplit=1)[-1]
-        near = difflib.get_close_matches(wanted, names(package), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise RegistryError(
-            f"No entry {name!r} in {kind}.{hint} Known: {', '.join(names(package))}."
-        )
     plugged = _plugged.get(package, {})
     if wanted in plugged:
         return plugged[wanted]
-    return importlib.import_module(f"{package}.{wanted}")
+    if wanted in _on_disk(package):
+        return importlib.import_module(f"{package}.{wanted}")
+    kind = package.rsplit(".", maxsplit=1)[-1]
+    near = difflib.get_close_matches(wanted, names(package), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise RegistryError(f"No entry {name!r} in {kind}.{hint} Known: {', '.join(names(package))}.")
 
 
 def load_plugin(path: Path | str) -> tuple[str, ...]:

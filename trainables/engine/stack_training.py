@@ -72,6 +72,9 @@ class StackTraining:
         inputs: All rows.
         labels: Class ids of all rows, int64 (rows,).
         compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
+
+    Attributes:
+        stack: The module without what accelerate may have put around it.
     """
 
     def __init__(
@@ -101,6 +104,10 @@ class StackTraining:
         if compiled:
             module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
+        # Asked for in each step, as is the optimizer: accelerate looks for packages in both ways
+        # to them, which takes a head's stack as long as a matrix product.
+        self.stack: StackedModule = self.accelerator.unwrap_model(self.module)
+        self._step = optimizer.step if self.accelerator.scaler is None else self.optimizer.step
         decays = torch.tensor([cell.ema_decay for cell in cells], dtype=module.stacked[0].dtype)
         averaged = bool((decays > 0).any())
         self.averages = Averages(list(self.stack.stacked), decays) if averaged else None
@@ -109,12 +116,6 @@ class StackTraining:
         self.steps_per_epoch = int(sizes.max())
         self.steps = (sizes * torch.tensor([one.epochs for one in settings])).to(self.clip)
         self.warmup = (vector("warmup_fraction") * self.steps).ceil()
-
-    @property
-    def stack(self) -> StackedModule:
-        """The module without what accelerate may have put around it."""
-        unwrapped: StackedModule = self.accelerator.unwrap_model(self.module)
-        return unwrapped
 
     def epoch(self, number: int, most_steps: int | None = None) -> npt.NDArray[np.float64]:
         """Train one epoch of every cell.
@@ -147,7 +148,7 @@ class StackTraining:
                 optimizer.factors = schedule_factor(
                     self.schedule, optimizer.steps, self.steps, self.warmup
                 )
-                self.optimizer.step()
+                self._step()
                 self.optimizer.zero_grad()
                 if self.averages is not None:
                     self.averages.update(chosen)

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainables.tasks import task_of_reviews
 from trainables.engine import checkpoint, loop, runner
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
-from trainables.engine.dataset import load_data
-from trainables.engine.encoder import model_fingerprint
+from trainables.engine.contract import Cell, CellResult, Task
 
 CONFIG: dict[str, Any] = {
     "k": 2,
@@ -70,16 +69,7 @@ def epochs(monkeypatch: pytest.MonkeyPatch) -> Epochs:
 
 @pytest.fixture(scope="module")
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="triple_entropy",
-        version=1,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=3),
-    )
+    return task_of_reviews("triple_entropy", tiny_encoder, reviews)
 
 
 @pytest.fixture(scope="module")

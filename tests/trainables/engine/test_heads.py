@@ -13,10 +13,10 @@ from sklearn.linear_model import LogisticRegression
 
 from spaces.linear_grid import SPACE as LINEAR
 from spaces.projection import SPACE as PROJECTION
+from tests.trainables.tasks import task_of_reviews
 from trainables.engine import features, folds, hooks, runner, scoring
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
-from trainables.engine.encoder import model_fingerprint
 from trainables.engine.features import Representation
 
 
@@ -28,16 +28,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="projection",
-        version=1,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=3),
-    )
+    return task_of_reviews("projection", tiny_encoder, reviews)
 
 
 def cell(key: str, seed: int = 2, fold: int = 0, **change: Any) -> Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -20,8 +21,9 @@ from transformers import AutoModel, AutoTokenizer, CLIPImageProcessor
 
 from spaces.factify import SPACE
 from tests.trainables.engine import clip_models
+from tests.trainables.tasks import task_of
 from trainables.engine import efficientnet_lite, embedding_store, encoder, features, runner, towers
-from trainables.engine.contract import Cell, CellResult, DataRef, Scalar, Split, Task
+from trainables.engine.contract import Cell, CellResult, DataRef, Scalar
 from trainables.engine.dataset import load_data
 from trainables.engine.image_look import read_rgb
 from trainables.engine.named_files import fingerprint
@@ -238,17 +240,8 @@ def cells(clip: Path, text: Path, **change: Scalar) -> list[Cell]:
 def test_every_row_of_the_ablation_trains_and_the_towers_too(
     pairs: Path, clip: Path, multilingual: Path
 ) -> None:
-    ref = DataRef(name=str(pairs))
-    task = Task(
-        trainable="factify_fusion",
-        version=1,
-        data=ref,
-        data_fingerprint=load_data(ref).fingerprint,
-        model=str(clip),
-        model_fingerprint=encoder.model_fingerprint(str(clip)),
-        split=Split(folds=3),
-        files={str(multilingual): fingerprint(str(multilingual))},
-    )
+    own = task_of("factify_fusion", clip, name=str(pairs))
+    task = dataclasses.replace(own, files={str(multilingual): fingerprint(str(multilingual))})
     results: list[CellResult] = []
     runner.train_stack(task, cells(clip, multilingual), results.append, threads=1)
     found = {result.key: result for result in results}

@@ -22,10 +22,10 @@ from transformers import (
     RobertaModel,
 )
 
+from tests.trainables.tasks import task_of_reviews
 from trainables.engine import batches, encoder, hooks, prefix, runner
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
-from trainables.engine.encoder import model_fingerprint
 
 SIZES = {"vocab_size": 40, "max_position_embeddings": 24, "pad_token_id": 0}
 BERT = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
@@ -72,16 +72,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="triple_entropy",
-        version=3,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=3),
-    )
+    return task_of_reviews("triple_entropy", tiny_encoder, reviews)
 
 
 def network(kind: str) -> PreTrainedModel:

@@ -20,10 +20,9 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 
+from tests.trainables.tasks import task_of_reviews
 from trainables.engine import checkpoint, loop, runner, shares
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
-from trainables.engine.dataset import load_data
-from trainables.engine.encoder import model_fingerprint
+from trainables.engine.contract import Cell, CellResult, Task
 
 CONFIG: dict[str, Any] = {
     "k": 2,
@@ -62,16 +61,7 @@ def task(reviews: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFac
     config = json.loads((folder / "config.json").read_text())
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (folder / "config.json").write_text(json.dumps(config))
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="triple_entropy",
-        version=3,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(folder),
-        model_fingerprint=model_fingerprint(str(folder)),
-        split=Split(folds=3),
-    )
+    return task_of_reviews("triple_entropy", folder, reviews)
 
 
 def _shard_on_hosts_too() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainables.tasks import task_of_reviews
 from trainables.engine import loop, runner
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.dataset import load_data
-from trainables.engine.encoder import model_fingerprint
 
 CONFIG: dict[str, Any] = {
     "k": 2,
@@ -44,16 +44,7 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable="triple_entropy",
-        version=3,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=3),
-    )
+    return task_of_reviews("triple_entropy", tiny_encoder, reviews)
 
 
 def _cell(key: str = "a", seed: int = 2, fold: int = 0, **change: Any) -> Cell:

@@ -20,8 +20,9 @@ from transformers import (
     RobertaConfig,
 )
 
-from trainables.engine import encoder, folds, hooks, runner, saved_model
-from trainables.engine.contract import Cell, DataRef, Split, Task
+from tests.trainables.tasks import task_of_reviews
+from trainables.engine import folds, hooks, runner, saved_model
+from trainables.engine.contract import Cell
 from trainables.engine.dataset import load_data
 from trainables.engine.finished import Finished, NotServedError, train
 
@@ -126,19 +127,6 @@ def test_more_classes_than_the_head_has_room_for_take_own_code(tiny_encoder: Pat
     assert not saved_model.is_stock(found)
 
 
-def task_of(trainable: str, reviews: Path, model: Path) -> Task:
-    ref = DataRef(name=str(reviews), text="body", label="verdict")
-    return Task(
-        trainable=trainable,
-        version=3 if trainable == "triple_entropy" else 1,
-        data=ref,
-        data_fingerprint=load_data(ref).fingerprint,
-        model=str(model),
-        model_fingerprint=encoder.model_fingerprint(str(model)),
-        split=Split(folds=3),
-    )
-
-
 COMMON = {
     "learning_rate": 5e-3,
     "weight_decay": 0.01,
@@ -187,7 +175,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
     name: str, reviews: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     trainable, own = TRAINED[name]
-    task = task_of(trainable, reviews, tiny_encoder)
+    task = task_of_reviews(trainable, tiny_encoder, reviews)
     config = {**COMMON, **own}
     data = load_data(task.data)
     cell = Cell(key="c" * 64, config=config, seed=2, fold=1)
@@ -214,7 +202,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
 def test_a_config_without_an_encoder_is_refused_with_a_reason(
     reviews: Path, tiny_encoder: Path
 ) -> None:
-    task = task_of("linear_eval", reviews, tiny_encoder)
+    task = task_of_reviews("linear_eval", tiny_encoder, reviews)
     config = {**COMMON, "representation": "tfidf-unigram", "word2vec": "", "glove": ""}
     with pytest.raises(NotServedError, match="'tfidf-unigram' is no encoder's"):
         train(task, load_data(task.data), config, 2)

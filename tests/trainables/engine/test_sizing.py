@@ -152,18 +152,7 @@ def limited_config() -> dict[str, object]:
 def limited_task(reviews, tiny_encoder) -> str:
     import json
 
-    from trainables.engine.contract import DataRef, Split, Task
-    from trainables.engine.dataset import load_data
-    from trainables.engine.encoder import model_fingerprint
+    from tests.trainables.tasks import task_of_reviews
 
-    data = DataRef(name=str(reviews), text="body", label="verdict")
-    task = Task(
-        trainable="triple_entropy",
-        version=3,
-        data=data,
-        data_fingerprint=load_data(data).fingerprint,
-        model=str(tiny_encoder),
-        model_fingerprint=model_fingerprint(str(tiny_encoder)),
-        split=Split(folds=3),
-    )
+    task = task_of_reviews("triple_entropy", tiny_encoder, reviews)
     return json.dumps(task.to_json())
