@@ -38,7 +38,7 @@ class Meter(Watcher):
         self.rows: list[dict[str, float]] = []
         self.began = time.perf_counter()
 
-    def started(self, slots: int) -> None:
+    def started(self, slots: int, running: object) -> None:
         self.began = time.perf_counter()
 
     def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
@@ -71,16 +71,18 @@ def test_cells_of_ten_milliseconds(
     from transformers import BertConfig
 
     monkeypatch.chdir(tmp_path)
+    texts = [f"text number {n}" for n in range(200)]
     data = tmp_path / "data.csv"
     with data.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label"])
-        rows.writerows((f"text number {n}", n % 2) for n in range(200))
+        rows.writerows((text, n % 2) for n, text in enumerate(texts))
     encoder = random_encoder(
         tmp_path / "encoder",
         BertConfig(
             hidden_size=16, num_hidden_layers=1, num_attention_heads=1, intermediate_size=16
         ),
+        texts,
     )
     spec = make_spec(
         space="fake_cells",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +67,15 @@ def cells_of(task: Task, config: Mapping[str, Any], count: int) -> list[Cell]:
     return cells
 
 
-def random_encoder(folder: Path, config: Any) -> Path:
-    """A BERT or RoBERTa of random weights, and a tokenizer of TREC's words, in a folder."""
+def random_encoder(folder: Path, config: Any, texts: Sequence[str] | None = None) -> Path:
+    """A BERT or RoBERTa of random weights, and a tokenizer of texts' words, TREC's if none."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import AutoModel, PreTrainedTokenizerFast
 
     cut = pre_tokenizers.Whitespace()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    words = {word: None for text in load_data(TREC).texts for word, _ in _words(cut, text)}
+    words = {word: None for text in texts or load_data(TREC).texts for word, _ in _words(cut, text)}
     numbers = {word: number for number, word in enumerate([*special, *words])}
     tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
