@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_images_a_second(record: Callable[..., None], tmp_path: Path) -> None:
     }
     pixels = torch.randint(0, 255, (16, 3, 224, 224), dtype=torch.uint8)
     with torch.inference_mode():
-        took = in_turns({name: lambda t=t: t(pixels) for name, t in both.items()}, TURNS)
+        took = in_turns({name: partial(tower, pixels) for name, tower in both.items()}, TURNS)
     each = medians(took)
     record(
         "images a second",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,13 +28,14 @@ def looped(task: Task, cells: list[Cell], features: torch.Tensor) -> list[float]
     labels = torch.as_tensor(data.labels)
     scores = []
     for cell in cells:
+        config: dict[str, Any] = dict(cell.config)
         train, held_out = parts.rows(task, data, cell)
         inputs, classes = features[torch.as_tensor(train)], labels[torch.as_tensor(train)]
         unseen, expected = features[torch.as_tensor(held_out)], labels[torch.as_tensor(held_out)]
         with seeding.drawing_from(cell.seed, "init"):
             head = nn.Linear(features.shape[1], len(data.label_names))
-        optimizer = torch.optim.AdamW(head.parameters(), lr=cell.config["learning_rate"])
-        size, epochs = int(cell.config["batch_size"]), int(cell.config["epochs"])
+        optimizer = torch.optim.AdamW(head.parameters(), lr=config["learning_rate"])
+        size, epochs = config["batch_size"], config["epochs"]
         steps = epochs * -(-len(train) // size)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for epoch in range(epochs):

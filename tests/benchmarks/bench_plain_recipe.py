@@ -73,7 +73,8 @@ def plain_cell(task: Task, cell: Cell, folder: Path) -> float:
     """One cell the plain way; its accuracy after the last epoch."""
     from transformers import Trainer, TrainingArguments
 
-    data, config = load_data(TREC), dict(cell.config)
+    data = load_data(TREC)
+    config: dict[str, Any] = dict(cell.config)
     train, held_out = parts.rows(task, data, cell)
     tokenizer = encoder.load_tokenizer(task.model)
     tokens = tokenizer(list(data.texts), padding="longest", truncation=True, max_length=512)
@@ -106,7 +107,7 @@ def plain_cell(task: Task, cell: Cell, folder: Path) -> float:
         train_dataset=part(train),
         eval_dataset=part(held_out),
         compute_metrics=lambda given: {
-            "accuracy": float((given.predictions.argmax(axis=1) == given.label_ids).mean())
+            "accuracy": float(np.mean(np.argmax(given.predictions, axis=1) == given.label_ids))
         },
     )
     trainer.train()

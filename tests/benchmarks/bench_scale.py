@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +60,7 @@ class Meter(Watcher):
             "spooled_files": sum(1 for _ in spool.rglob("*.json")) if spool.exists() else 0,
         }
         self.rows.append(row)
-        print(json.dumps({name: round(value, 1) for name, value in row.items()}), flush=True)
+        print(json.dumps({name: round(value, 1) for name, value in row.items()}), file=sys.stderr)
 
 
 def test_cells_of_ten_milliseconds(

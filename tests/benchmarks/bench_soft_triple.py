@@ -137,8 +137,8 @@ def fits(tokens: int) -> bool:
     """Whether the machine has room for the plain formula, which holds four copies at once."""
     needed = 5 * 4 * tokens * CLASSES * K
     if DEVICE == "cuda":
-        return needed < torch.cuda.mem_get_info()[0]
-    return needed < psutil.virtual_memory().available
+        return bool(needed < torch.cuda.mem_get_info()[0])
+    return bool(needed < psutil.virtual_memory().available)
 
 
 def compare(tokens: int, repeats: int) -> dict[str, dict[str, float]]:

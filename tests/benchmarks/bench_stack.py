@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_small_encoders_stacked_against_one_after_another(
     best = min(steps, key=steps.__getitem__)
     chosen: dict[str, int | None] = {}
 
-    def whole(stack: int | str) -> Callable[[], None]:
+    def whole(stack: int | Literal["auto"]) -> Callable[[], None]:
         def way() -> None:
             done: list[str] = []
             chosen[str(stack)] = runner.train_stack(
@@ -113,7 +114,8 @@ def test_small_encoders_stacked_against_one_after_another(
         return way
 
     # The probe of "auto" is paid once in its time, as a worker pays it.
-    took = in_turns({str(size): whole(size) for size in (1, best, "auto")}, 1)
+    ways: list[int | Literal["auto"]] = [1, best, "auto"]
+    took = in_turns({str(size): whole(size) for size in ways}, 1)
     record(
         f"small encoders, batch {batch_size}",
         f"{CELLS} cells of 2 layers, 128 wide, stacked by {best} against one after another",

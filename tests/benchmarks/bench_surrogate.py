@@ -65,7 +65,9 @@ def _rows(board: Board) -> tuple[FloatArray, FloatArray, FloatArray]:
     inputs = inputs / np.maximum(inputs.max(axis=0), 1.0)
     known = np.where(told, board.scores, np.nan)
     config, block = np.nonzero(told)
-    effects = np.nan_to_num(np.nanmean(known, axis=0) - np.nanmean(known)) if told.any() else 0.0
+    effects = np.zeros(known.shape[1])
+    if told.any():
+        effects = np.nan_to_num(np.nanmean(known, axis=0) - np.nanmean(known))
     return inputs, inputs[config], board.scores[config, block] - effects[block]
 
 

@@ -10,13 +10,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from search.ledger import Ledger
-from trainables.engine.contract import Cell, CellResult, CellStatus
+from trainables.engine.contract import Cell, CellResult, CellStatus, Scalar
 
 Opener = Callable[[], Ledger]
 FAMILY = "f" * 64
 TAGS = {"family": FAMILY, "sweep": "s" * 32, "config": "k=10", "space": "smoke"}
 TAGS |= {"data": "reviews", "model": "tiny"}
-CONFIG = {"k": 10, "gamma": 0.1, "pooling": "cls", "padding_tokens": False}
+CONFIG: dict[str, Scalar] = {"k": 10, "gamma": 0.1, "pooling": "cls", "padding_tokens": False}
 
 
 def key_of(number: int) -> str:

@@ -113,7 +113,8 @@ class Smac:
                 break
             cells = board.open_cells([config], self._problem.blocks)
             if (cells[:, 1] == block).any():
-                return cells[cells[:, 1] == block]
+                mine: IntArray = cells[cells[:, 1] == block]
+                return mine
             self._tell(board, trial, board.scores[config, block])
         return np.zeros((0, 2), np.int64)
 
@@ -132,6 +133,7 @@ class Smac:
         except (StopIteration, ConfigurationSpaceExhaustedException):
             self._over = True  # nothing new to try, and the incumbent has all its blocks
             return
+        assert trial.instance is not None, "each block is an instance"
         self._pending = (trial, self._config(trial.config), int(trial.instance))
 
     def _tell(self, board: Board, trial: TrialInfo, score: float) -> None:
@@ -190,6 +192,8 @@ class _Forest(RandomForest):
     """SMAC's forest; its mean and variance over all blocks in one prediction per tree."""
 
     def predict_marginalized(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
+        assert self._instance_features is not None, "each block is an instance"
+        assert self._rf is not None, "asked before it was trained"
         features = np.array(list(self._instance_features.values()))
         points = self._impute_inactive(X)
         rows = np.hstack([np.repeat(points, len(features), 0), np.tile(features, (len(points), 1))])

@@ -51,14 +51,16 @@ class Recomputed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Tensor) -> Tensor:
         ctx.save_for_backward(*inputs)
-        embeddings, proxies, labels, *settings = inputs
-        return FusedSoftTriple.forward(embeddings, proxies, labels, None, *settings, False)[0]
+        embeddings, proxies, labels, gamma, scale, margin = inputs
+        return FusedSoftTriple.forward(
+            embeddings, proxies, labels, None, gamma, scale, margin, False
+        )[0]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        embeddings, proxies, labels, *settings = ctx.saved_tensors
+        embeddings, proxies, labels, gamma, scale, margin = ctx.saved_tensors
         _, first, second = FusedSoftTriple.forward(
-            embeddings, proxies, labels, None, *settings, True
+            embeddings, proxies, labels, None, gamma, scale, margin, True
         )
         # In place, which the gradients of a forward pass, read twice on retain_graph, cannot be.
         factors = upstream[:, None, None]
@@ -68,5 +70,6 @@ class Recomputed(torch.autograd.Function):
 def recomputed(loss: SoftTripleLoss, embeddings: Tensor, labels: Tensor) -> Tensor:
     """Our loss with its similarities computed once more in the backward pass."""
     values = (embeddings, loss.proxies, labels, loss.gamma, loss.scale, loss.margin)
-    result: Tensor = Recomputed.apply(*(value[None] for value in values))
+    apart = [value[None] for value in values]
+    result: Tensor = Recomputed.apply(*apart)  # type: ignore[no-untyped-call]
     return result[0]
