@@ -89,10 +89,11 @@ def command(
         f"admin_password = {password}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )
+    # The driver by name: SQLAlchemy 2.1 means psycopg where none is named.
     if database.startswith("/"):
-        store = f"postgresql://{_ROLE}:{quote(secret)}@/{_DATABASE}?host={quote(database)}"
+        store = f"postgresql+psycopg2://{_ROLE}:{quote(secret)}@/{_DATABASE}?host={quote(database)}"
     else:
-        store = f"postgresql://{_ROLE}:{quote(secret)}@{database}/{_DATABASE}"
+        store = f"postgresql+psycopg2://{_ROLE}:{quote(secret)}@{database}/{_DATABASE}"
     words = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"]
     words += ["--artifacts-destination", str(folder / "artifacts")]
     words += ["--host", "127.0.0.1", "--port", str(port)]

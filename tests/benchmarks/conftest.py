@@ -21,6 +21,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
 _FIGURES: list[dict[str, Any]] = []
+# Where the run began: a bench may go elsewhere.
+_FILE = Path(os.environ.get("FOLDRACE_BENCH_JSON", "benchmarks.json")).resolve()
 
 
 def machine() -> dict[str, Any]:
@@ -85,10 +87,9 @@ def record() -> Callable[..., None]:
             "at": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
         _FIGURES.append(figure)
-        path = Path(os.environ.get("FOLDRACE_BENCH_JSON", "benchmarks.json"))
-        kept = json.loads(path.read_text()) if path.is_file() else []
+        kept = json.loads(_FILE.read_text()) if _FILE.is_file() else []
         kept = [old for old in kept if old["name"] != name] + [figure]
-        path.write_text(json.dumps(kept, indent=1) + "\n")
+        _FILE.write_text(json.dumps(kept, indent=1) + "\n")
 
     return keep
 
