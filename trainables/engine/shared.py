@@ -60,10 +60,12 @@ class _Linear(torch.autograd.Function):
     def vmap(
         info: Any, dims: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, int]:
-        if dims[0] is not None or dims[1] is None:
+        if dims[1] is None:
             call = torch.vmap(functional.linear, in_dims=dims)
             given: Tensor = call(inputs, weight, bias)
             return given, 0
+        if dims[0] is not None:
+            return _each(inputs.movedim(dims[0], 0), weight.movedim(dims[1], 0), bias, dims[2]), 0
         every = weight.movedim(dims[1], 0).flatten(0, 1)
         beside = None if bias is None else bias.movedim(dims[2], 0).flatten()
         # This way round the gradient comes out as the weights lie, and need not be copied.
@@ -71,6 +73,20 @@ class _Linear(torch.autograd.Function):
         if beside is not None:
             outputs = outputs + beside[:, None]
         return outputs.unflatten(-2, (info.batch_size, -1)).movedim(-1, -3), outputs.ndim - 1
+
+
+def _each(inputs: Tensor, weight: Tensor, bias: Tensor | None, along: int | None) -> Tensor:
+    """Each cell's layer on its own input, (cells, ..., in) to (cells, ..., out).
+
+    One call: a second vmap for it cannot be compiled with lengths that vary.
+    """
+    rows = inputs.reshape(len(inputs), -1, inputs.shape[-1])
+    if bias is None:
+        outputs = torch.bmm(rows, weight.mT)
+    else:
+        own = bias.expand(len(inputs), -1) if along is None else bias.movedim(along, 0)
+        outputs = torch.baddbmm(own[:, None], rows, weight.mT)
+    return outputs.reshape(*inputs.shape[:-1], -1)
 
 
 class _SharedLinear(nn.Linear):
