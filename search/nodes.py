@@ -1,7 +1,8 @@
-"""What every node of a cluster must have before a sweep starts on it."""
+"""What must hold before a sweep starts on a cluster: it answers, its nodes have what they need."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,31 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.spec import InputError
+
+_ANSWERS_WITHIN_S = 10.0
+
+
+def check_address(address: str) -> None:
+    """Find out in seconds that no cluster is there: Ray itself goes on trying for many minutes.
+
+    Args:
+        address: Of a cluster; "local" and "auto", which Ray looks up on this machine, pass.
+
+    Raises:
+        InputError: if it is no address, or nothing answers at it.
+    """
+    if address in ("local", "auto"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"--ray-address must be local, auto or HOST:PORT, got {address!r}.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"No Ray cluster answers at {address} ({error}). Give --ray-address what `ray start "
+            "--head` printed there, or auto on one of its nodes."
+        ) from error
 
 
 def check_nodes(task: Mapping[str, Any], plugin: tuple[str, str] | None, cpus: float) -> None:

@@ -65,10 +65,9 @@ def _holdout(text: str | None) -> float | str | None:
 def _stack(text: str) -> int | str:
     if text == "auto":
         return text
-    try:
+    if text.isdecimal() and int(text) > 0:
         return int(text)
-    except ValueError as error:
-        raise InputError(f"--stack wants auto or a whole number, got {text!r}.") from error
+    raise InputError(f"--stack wants auto or a whole number from 1, got {text!r}.")
 
 
 def sweep_spec(options: argparse.Namespace) -> SweepSpec:

@@ -22,7 +22,7 @@ from search.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
 from search.dispatch import Asker, Dispatcher, Pair, Work
 from search.plugged import read_text
 from search.report_buffer import read_report
-from search.spec import Resources, SweepError
+from search.spec import InputError, Resources, SweepError
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
 # no usage report to the outside, and no change of folder under the workers' feet.
@@ -39,7 +39,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from search import worker_group
-from search.nodes import check_nodes
+from search.nodes import check_address, check_nodes
 from search.trial import train as train_trial
 
 
@@ -133,15 +133,22 @@ def _ray_session(resources: Resources) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    check_address(resources.ray_address)
     here = resources.ray_address == "local"
     on_term = signal.getsignal(signal.SIGTERM)
-    ray.init(
-        address=resources.ray_address,
-        include_dashboard=False if here else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        runtime_env={"env_vars": _worker_environment()},
-    )
+    try:
+        ray.init(
+            address=resources.ray_address,
+            include_dashboard=False if here else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": _worker_environment()},
+        )
+    except ConnectionError as error:
+        raise InputError(
+            f"--ray-address {resources.ray_address}: no Ray cluster was found. `ray start --head` "
+            "starts one; without --ray-address a sweep has its own."
+        ) from error
     if threading.current_thread() is threading.main_thread():
         # Ray's own handler kills the driver on the spot; a sweep ends as it does on Ctrl-C.
         signal.signal(signal.SIGTERM, on_term)
