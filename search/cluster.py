@@ -248,7 +248,10 @@ def command(words: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
 
 
 def entrypoint(words: Sequence[str], folder: str) -> str:
-    """The shell line that the head node runs: in a folder that outlasts the job's own."""
+    """The shell line that the head node runs: in a folder that outlasts the job's own.
+
+    A driver that Ray brings down leaves its last lines in the log.
+    """
     inside = f"{packing.ATTACHED}/"
     quoted = " ".join(
         f'"$code"/{shlex.quote(word)}' if word.startswith(inside) else shlex.quote(word)
@@ -258,7 +261,7 @@ def entrypoint(words: Sequence[str], folder: str) -> str:
     place = f'"$HOME"/{shlex.quote(folder[2:])}' if home else shlex.quote(folder)
     return (
         f'code="$PWD"; mkdir -p {place} && cd {place} && '
-        f'PYTHONPATH="$code" exec python -m search.cli {quoted}'
+        f'PYTHONFAULTHANDLER=1 PYTHONPATH="$code" exec python -m search.cli {quoted}'
     )
 
 
