@@ -136,6 +136,9 @@ class Picture(Lines):
             console=self.screen,
             refresh_per_second=2,
             transient=True,
+            # It would put back, at its end, the stdout that training closes (search/tuner.py).
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._live.start()
 
