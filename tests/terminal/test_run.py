@@ -14,7 +14,8 @@ def test_a_run_that_trains_ends_with_its_leaderboard(trained: tuple[Path, Ended]
     ended = trained[1]
     assert ended.code == 0, ended.text
     assert "Traceback" not in ended.text
-    assert ended.line("mean") and ended.line("cells trained, 0 taken from the ledger")
+    assert ended.line("mean")
+    assert ended.line("cells trained, 0 taken from the ledger")
     assert not ended.cursor_hidden
 
 
