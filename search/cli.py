@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
+import io
 import os
 import signal
 import sys
@@ -69,18 +71,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     from search.tracking_uri import LedgerError
 
     try:
-        return int(listing()[options.command].run(options))
+        code = int(listing()[options.command].run(options))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
     except InputError as error:
-        sys.stderr.write(f"foldrace {options.command}: {error}\n")
-        return 2
+        return _failed(options.command, error, 2)
     except (SweepError, LedgerError) as error:
-        sys.stderr.write(f"foldrace {options.command}: {error}\n")
-        return 1
+        return _failed(options.command, error, 1)
     except BrokenPipeError:
-        return 1
+        return 1  # whoever read the answer has had enough of it
+    except OSError as error:
+        return _failed(options.command, error, 1)
+
+
+def _failed(command: str, error: Exception, code: int) -> int:
+    """Say what went wrong, what a terminal would obey escaped; returns the exit code."""
+    from search.formatting import printable
+
+    text = "\n".join(map(printable, str(error).split("\n")))
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"foldrace {command}: {text}\n")
+    return code
+
+
+def _let_go_of_streams() -> None:
+    """Flush what can be flushed; the interpreter would complain of a stream that nobody reads."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def script() -> NoReturn:
@@ -90,7 +114,12 @@ def script() -> NoReturn:
     what these left behind in C++, then crashes now and then, and the exit code is lost: so it is
     left out. What is registered for the end is done all the same.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal of another encoding shows an escape for what it lacks.
+            stream.reconfigure(errors="backslashreplace")
     code = main()
+    _let_go_of_streams()
     if code != 130:
         sys.exit(code)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from search.console import duration
+from search.formatting import duration
 from search.plan import Plan
 
 if TYPE_CHECKING:

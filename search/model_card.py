@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.export import recipe
-from search.leaderboard import points
+from search.formatting import points
 from search.report.evidence import data_label, model_label
 
 if TYPE_CHECKING:

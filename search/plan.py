@@ -18,6 +18,7 @@ import numpy as np
 
 from search import model_source
 from search.config_file import read_configs
+from search.labels import Labels
 from search.race import Problem
 from search.spec import InputError, SweepSpec
 from spaces.schema.space import Space
@@ -99,14 +100,15 @@ class Plan:
         names = {axis.name for axis in self.space.axes}
         return {name: value for name, value in active.items() if name in names}
 
+    @cached_property
+    def labels(self) -> Labels:
+        """Short readable names of all configs, no two alike."""
+        active = [self.space.active(config) for config in self.configs]
+        return Labels(active, [axis.name for axis in self.space.axes], self.names)
+
     def label(self, config: int) -> str:
-        """A short readable name of a config: its axes, and its reference name if it has one."""
-        values = " ".join(
-            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-            for name, value in self.axes_of(config).items()
-        )
-        name = self.names.get(config)
-        return values if name is None else f"{values} ({name})"
+        """A short readable name of a config: what varies in the sweep, and its reference name."""
+        return self.labels[config]
 
     @cached_property
     def problem(self) -> Problem:

@@ -129,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _show(found: Explanation) -> None:
     from search.console import say
-    from search.leaderboard import screen_of
+    from search.screen import screen_of
 
     screen = screen_of(sys.stdout)
     for one in found.texts[:1] if len(found.texts) == 1 else ():
@@ -146,20 +146,21 @@ def _show(found: Explanation) -> None:
 def _show_text(one: Marked, screen: Any) -> None:
     from rich.text import Text
 
-    screen.print(f"{one.label}, probability {one.probability:.3f}", markup=False)
+    from search.formatting import printable
+
+    screen.print(f"{one.label}, probability {one.probability:.3f}")
     line = Text()
     for piece, _, red in one.pieces():
-        line.append(piece, style="bold red" if red else "")
+        line.append(printable(piece), style="bold red" if red else "")
     screen.print(line)
     best = sorted(one.words, key=lambda word: -word.score)[:_SHOWN_WORDS]
     told = ", ".join(f"{word.text} {word.score:+.2f}" for word in best)
-    screen.print(f"highest scores for {one.label}: {told}", markup=False)
+    screen.print(f"highest scores for {one.label}: {told}")
     if one.cut:
-        screen.print(one.cut_note(), markup=False)
+        screen.print(one.cut_note())
 
 
 def _show_words(found: Explanation, screen: Any) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
@@ -177,9 +178,7 @@ def _show_words(found: Explanation, screen: Any) -> None:
         for rows in found.ranked.values():
             row = rows[number] if number < len(rows) else None
             cells += (
-                ["", "", ""]
-                if row is None
-                else [escape(row.word), f"{row.mean:+.2f}", f"{row.count:,}"]
+                ["", "", ""] if row is None else [row.word, f"{row.mean:+.2f}", f"{row.count:,}"]
             )
         table.add_row(*cells)
     screen.print(table)

@@ -151,7 +151,7 @@ def _document(found: Predicted, registered: Registered | None, out: Path) -> dic
 
 def _say(found: Predicted, registered: Registered | None, out: Path) -> None:
     from search import console
-    from search.leaderboard import points
+    from search.formatting import points
 
     counts = [f"{name} {count:,}" for name, count in _counts(found).items()]
     told = ", ".join(counts) or "no row has a text"

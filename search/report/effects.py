@@ -93,9 +93,7 @@ def axis_effects(plan: Plan, scores: FloatArray, seed: int = 0) -> Effects:
         scores: Objective by config and block, nan where missing, (configs, blocks).
         seed: Of the draws.
     """
-    board = Board(plan.problem)
-    for config, block in np.argwhere(np.isfinite(scores)).tolist():
-        board.set(config, block, TOLD, float(scores[config, block]))
+    board = Board.of(plan.problem, scores)
     if not board.count(TOLD):
         return Effects((), ())
     belief = believe(build_features(plan.problem), board)

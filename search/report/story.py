@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.console import duration
 from search.export import recipe
+from search.formatting import duration
 from search.leaderboard import explanation
 from search.report.effects import Effects
 from search.report.evidence import Evidence, data_label, interval, model_label
