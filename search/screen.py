@@ -143,7 +143,7 @@ def label_table(
         settings: Of the table.
     """
     kept = fitted(labels, columns, width)
-    room = max(width - _taken(kept, width), _LEAST_LABEL)
+    room = max(width - _taken(kept, width), 1)
     table = Table(
         box=None,
         pad_edge=False,

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.answer import decided
 from search.export import recipe
 from search.formatting import duration
-from search.leaderboard import explanation
+from search.leaderboard import explanation, status_of
 from search.report.effects import Effects
-from search.report.evidence import Evidence, data_label, interval, model_label
+from search.report.evidence import Evidence, data_label, model_label
 from search.report.paper import Verdict, data_key, known_rows
 from search.report.style import Picture, number, points
-from search.standings import Standing
 
 _TOP = 20
 _SHOWN = 8  # with all metrics
@@ -82,7 +82,7 @@ def tell(
             f"{data_label(plan)} with {model_label(plan)}, by {plan.space.objective} over "
             f"{len(plan.blocks)} cells?"
         ),
-        answer=_answer(evidence),
+        answer=str(evidence.document["answer"]),
         facts=tuple(_facts(evidence)),
         rows=tuple(_board(evidence)),
         left=max(0, len(evidence.standings.rows) - _TOP),
@@ -100,47 +100,16 @@ def tell(
     )
 
 
-def _answer(evidence: Evidence) -> str:
-    plan, winner = evidence.plan, evidence.standing(evidence.standings.winner)
-    if winner is None:
-        done = int((evidence.table.scores == evidence.table.scores).sum())
-        return f"Nothing can be named yet: {done:,} cells are there, and no config has all of its."
-    label = plan.label(winner.config)
-    if winner.config == plan.baseline:
-        rival = evidence.standing(evidence.rival)
-        beaten = (
-            ""
-            if rival is None
-            else f"; the best other config that was tried in full, {plan.label(rival.config)}, "
-            f"gains {_reach(evidence, rival)} points"
-        )
-        return f"Nothing beats the baseline {label}: {points(winner.mean)} points{beaten}."
-    if plan.baseline is None or winner.delta is None:
-        return f"{label}: {points(winner.mean)} points."
-    versus = winner.versus_baseline
-    sure = "" if versus is None else f" It is better with {_sure(versus.better, evidence)}."
-    return (
-        f"{label}: {points(winner.mean)} points, {_reach(evidence, winner)} over "
-        f"{plan.names[plan.baseline]}.{sure}"
-    )
-
-
-def _sure(probability: float, evidence: Evidence) -> str:
-    rope = points(evidence.standings.rope)
-    return f"probability {probability:.2f} by more than {rope} points"
-
-
-def _reach(evidence: Evidence, standing: Standing) -> str:
-    """A gain over the baseline with its interval, in points."""
-    if evidence.plan.baseline is None:
-        return "-"
-    gains = evidence.gains(standing.config, evidence.plan.baseline)
-    found = interval(gains, evidence.share)
-    if found is None:
-        return points(float(gains.mean()), True)
-    return (
-        f"{points(found.mean, True)} ({points(found.low, True)} to {points(found.high, True)}, 95%)"
-    )
+def _gain(evidence: Evidence) -> tuple[str, str]:
+    """The winner's gain over the baseline, the pick's luck taken off, and what that is."""
+    winner = evidence.document["winner"]
+    low, high = winner["gain_corrected_low"], winner["gain_corrected_high"]
+    gain = points(winner["gain_corrected"], True)
+    if low is not None:
+        gain += f" ({points(low, True)} to {points(high, True)}, 95%)"
+    if winner["corrected"] is None:
+        return gain, "paired, by cell"
+    return gain, f"paired, by cell, corrected; {points(winner['gain'], True)} as picked"
 
 
 def _facts(evidence: Evidence) -> list[Fact]:
@@ -148,7 +117,8 @@ def _facts(evidence: Evidence) -> list[Fact]:
     standings, plan = evidence.standings, evidence.plan
     winner, correction = evidence.standing(standings.winner), standings.correction
     if winner is not None:
-        facts.append(Fact("Winner", plan.label(winner.config)))
+        name = "Winner" if decided(evidence.document) else "Best mean, not shown to be best"
+        facts.append(Fact(name, plan.label(winner.config)))
         own = (
             ""
             if winner.ci_low is None or winner.ci_high is None
@@ -166,7 +136,7 @@ def _facts(evidence: Evidence) -> list[Fact]:
             )
         if plan.baseline is not None and winner.config != plan.baseline:
             name = plan.names[plan.baseline]
-            facts.append(Fact(f"Gain over {name}", _reach(evidence, winner), "paired, by cell"))
+            facts.append(Fact(f"Gain over {name}", *_gain(evidence)))
         if winner.p_best is not None:
             facts.append(
                 Fact("Probability of being the best", f"{winner.p_best:.2f}", "of all configs")
@@ -222,7 +192,7 @@ def _board(evidence: Evidence) -> list[dict[str, str]]:
             "p_best": "-" if row.p_best is None else f"{row.p_best:.2f}",
             "gain": "-" if row.delta is None else points(row.delta, True),
             "gain_interval": reach(row.delta_low, row.delta_high, True),
-            "status": row.status,
+            "status": status_of({"status": row.status}, evidence.document),
         }
         for rank, row in enumerate(evidence.standings.rows[:_TOP], start=1)
     ]
@@ -244,11 +214,15 @@ def _metrics(evidence: Evidence) -> list[tuple[str, ...]]:
 
 
 def _axes(effects: Effects) -> list[dict[str, str]]:
+    """Rows of the axes' table; the share of a lone axis would say nothing."""
+    several, scale = len(effects.axes) > 1, 100 * (1 - effects.noise)
     return [
         {
             "axis": axis.name,
-            "share": f"{100 * axis.importance:.0f}%",
-            "interval": f"{100 * axis.importance_low:.0f} to {100 * axis.importance_high:.0f}%",
+            "share": f"{scale * axis.importance:.0f}%" if several else "-",
+            "interval": f"{scale * axis.importance_low:.0f} to {scale * axis.importance_high:.0f}%"
+            if several
+            else "-",
             "values": ", ".join(
                 f"{number(value)}: {points(float(mean))}"
                 for value, mean in zip(axis.values, axis.mean, strict=True)
