@@ -65,7 +65,7 @@ def _columns(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
         Column(
             "95% interval", [interval(row, "delta_ci", True) for row in rows], 7, wide_only=True
         ),
-        Column("status", [status_of(row, document) for row in rows], giving=4, left=True),
+        Column("status", [status_of(row, document) for row in rows], giving=6, left=True),
     ]
 
 

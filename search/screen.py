@@ -17,7 +17,6 @@ from search.formatting import printable
 
 _NARROW = 100  # columns below which intervals and spread give way
 _LEAST_LABEL = 16
-_LABEL_LINES = 2
 _FILE_WIDTH = 140
 
 
@@ -109,15 +108,21 @@ def fitted(labels: Sequence[str], columns: Sequence[Column], width: int) -> list
         width: Of the screen, in characters.
     """
     kept = [column for column in columns if width >= _NARROW or not column.wide_only]
-    longest = max(map(len, labels), default=0)
-    # Folding between words leaves a part of each line but the last one empty.
-    wanted = max(min(longest, longest // _LABEL_LINES + 12), _LEAST_LABEL)
+    wanted = max(_LEAST_LABEL, *(_two_lines(label) for label in set(labels)), 0)
     while _taken(kept, width) + wanted > width:
         most = max((column.giving for column in kept), default=0)
         if not most:
             break
         kept = [column for column in kept if column.giving != most]
     return kept
+
+
+def _two_lines(label: str) -> int:
+    """The least width that a label takes two lines at, folded between words."""
+    words = label.split(" ")
+    whole = len(label)
+    halves = [len(" ".join(words[:cut])) for cut in range(1, len(words))]
+    return min((max(half, whole - half - 1) for half in halves), default=whole)
 
 
 def _gap(width: int) -> int:
