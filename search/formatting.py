@@ -58,6 +58,14 @@ def printable(text: str) -> str:
     )
 
 
+def fitted_line(text: str, width: int) -> str:
+    """Text on one line of so many characters, cut between words: half a number is a wrong one."""
+    if len(text) <= width:
+        return text
+    head = text[: max(width - 1, 0)]
+    return f"{head[: head.rindex(' ')] if ' ' in head else ''} {_ELLIPSIS}"[: max(width, 0)]
+
+
 def shortened(text: str, most: int) -> str:
     """Text of at most so many characters; what is cut off leaves an ellipsis."""
     return text if len(text) <= most else text[: max(most - 1, 0)] + _ELLIPSIS

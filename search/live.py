@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from search.formatting import between, counted, duration, points, printable
+from search.formatting import between, counted, duration, fitted_line, points, printable
 from search.frontier import Frontier
 from search.inert import Suspect
 from search.intake import Watcher
@@ -183,16 +183,21 @@ class Picture(Lines):
             if pairs
         ]
         for line in training[:_TRAINED_SHOWN]:
-            parts.append(Text(f"training  {line}", no_wrap=True, overflow="ellipsis"))
+            parts.append(self._line(f"training  {line}"))
         if self._frontier is not None and self._frontier.leaders:
             parts.append(Padding(self._leaders(self._frontier), (1, 0)))
             for line in self._frontier.dropped_lines():
-                parts.append(Text(line, style="dim", no_wrap=True, overflow="ellipsis"))
+                parts.append(self._line(line, "dim"))
         if self._failures:
             parts.append(Text(f"{len(self._failures)} failed or diverged", style="bold red"))
             for line in self._failures[-_FAILURES_SHOWN:]:
-                parts.append(Text(line, style="red", no_wrap=True, overflow="ellipsis"))
+                parts.append(self._line(line, "red"))
         return Group(*parts)
+
+    def _line(self, text: str, style: str = "") -> RenderableType:
+        from rich.text import Text
+
+        return Text(fitted_line(printable(text), self.screen.width), style=style, no_wrap=True)
 
     def _bar(self) -> RenderableType:
         from rich.console import Group

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.formatting import between, counted, printable, scalar, shortened
+from search.formatting import between, counted, fitted_line, printable, scalar, shortened
 from search.labels import Labels
 
 GRID = [{"k": 10, "gamma": 0.1, "beta": beta, "epochs": 5} for beta in (0.5, 0.7)]
@@ -69,3 +69,12 @@ def test_numbers_as_a_person_says_them() -> None:
         *("0.1", "0.12345678", "True"),
         "ab\N{HORIZONTAL ELLIPSIS}",
     )
+
+
+@given(st.text(alphabet="ab 0.1=", max_size=40), st.integers(3, 30))
+def test_a_line_is_cut_between_words(text: str, width: int) -> None:
+    line = fitted_line(text, width)
+    assert len(line) <= width
+    if line != text:
+        assert line.endswith("\N{HORIZONTAL ELLIPSIS}")
+        assert set(line[:-1].split()) <= set(text.split())
