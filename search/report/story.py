@@ -40,8 +40,9 @@ class Story:
         facts: The answer's figures.
         rows: The leaderboard, best first, as texts.
         left: Configs that the leaderboard leaves out.
+        shared: Axes that have one value in the whole sweep; empty where all vary.
         notes: What the figures mean, and warnings.
-        metrics: Rows of the table of all metrics, as texts; the first holds the names.
+        metrics: Rows of the table of all metrics, as texts; the first holds the configs' ranks.
         axes: Rows of the table of axes, as texts.
         verdicts: The paper's tables beside ours.
         no_verdict: Why there is none.
@@ -56,6 +57,7 @@ class Story:
     facts: tuple[Fact, ...]
     rows: tuple[Mapping[str, str], ...]
     left: int
+    shared: str
     notes: tuple[str, ...]
     metrics: tuple[tuple[str, ...], ...]
     axes: tuple[Mapping[str, str], ...]
@@ -79,13 +81,15 @@ def tell(
         name=plan.spec.name,
         question=(
             f"Which of {len(plan.configs):,} {configs} of {plan.spec.space} is best on "
-            f"{data_label(plan)} with {model_label(plan)}, by {plan.space.objective} over "
+            f"{data_label(plan)}{',' if ',' in data_label(plan) else ''} with "
+            f"{model_label(plan)}, by {plan.space.objective} over "
             f"{len(plan.blocks)} cells?"
         ),
         answer=str(evidence.document["answer"]),
         facts=tuple(_facts(evidence)),
         rows=tuple(_board(evidence)),
         left=max(0, len(evidence.standings.rows) - _TOP),
+        shared=plan.labels.title,
         notes=tuple(explanation(evidence.document)),
         metrics=tuple(_metrics(evidence)),
         axes=tuple(_axes(effects)),
@@ -199,17 +203,23 @@ def _board(evidence: Evidence) -> list[dict[str, str]]:
 
 
 def _metrics(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Every metric of the complete leaders; nothing where the objective is the only one."""
-    plan = evidence.plan
-    shown = [row for row in evidence.standings.rows if evidence.metrics.get(row.config)][:_SHOWN]
-    names = sorted({name for row in shown for name in evidence.metrics[row.config]})
+    """Every metric of the complete leaders; nothing where the objective is the only one.
+
+    A row a metric, for a phone's width has no room for all of them side by side.
+    """
+    ranked = enumerate(evidence.standings.rows, start=1)
+    shown = [
+        (rank, evidence.metrics[row.config])
+        for rank, row in ranked
+        if evidence.metrics.get(row.config)
+    ][:_SHOWN]
+    names = sorted({name for _, metrics in shown for name in metrics})
     if len(names) < 2:
         return []
-    rows = [("config", *(name.replace("_", " ") for name in names))]
-    for row in shown:
-        found = evidence.metrics[row.config]
-        values = (f"{found[name]:.4f}" if name in found else "-" for name in names)
-        rows.append((plan.label(row.config), *values))
+    rows = [("metric", *(f"#{rank}" for rank, _ in shown))]
+    for name in names:
+        values = (f"{metrics[name]:.4f}" if name in metrics else "-" for _, metrics in shown)
+        rows.append((name.replace("_", " "), *values))
     return rows
 
 
