@@ -311,6 +311,12 @@ class MlflowStore:
         path = None if found is None else local_path(str(found.artifact_location))
         return path if path is not None and path.is_dir() else None
 
+    def experiment_id(self, kind: Kind) -> str | None:
+        """MLflow's number of an experiment; None if there is none yet."""
+        with _plain_errors():
+            found = self._experiment(kind)
+        return None if found is None else str(found.experiment_id)
+
     def history(
         self, run_ids: Sequence[str], names: Sequence[str]
     ) -> list[dict[str, list[tuple[int, float]]]]:

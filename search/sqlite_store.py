@@ -130,6 +130,16 @@ class SqliteStore:
         path = None if row is None else local_path(str(row[2]))
         return path if path is not None and path.is_dir() else None
 
+    def experiment_id(self, kind: Kind) -> str | None:
+        """MLflow's number of an experiment; None if there is none yet."""
+        if not self._there():
+            return None
+        if not self._ours():
+            return self._writer.experiment_id(kind)
+        with self._reading() as tables:
+            found = self._experiment(tables, kind)
+        return None if found is None else str(found)
+
     def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:
         """New runs with all they have, each set to its status last; their ids."""
         return self._writer.add(kind, runs)
