@@ -17,7 +17,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from search import completion
 from search.commands import listing
+from search.parser import Parser, ShowVersion
 
 _MAIN_EXAMPLES = """\
 examples:
@@ -29,22 +31,15 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, with the way out in its error message."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: error: {message}\n{self.prog} --help shows examples.\n")
-
-
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The whole command line."""
-    parser = _Parser(
+    parser = Parser(
         prog="foldrace",
         description="Race the configs of a paper's grid on paired cells (config, seed, fold).",
         epilog=_MAIN_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=ShowVersion)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in listing().items():
         own = commands.add_parser(
@@ -64,7 +59,10 @@ def _terminate(signal_number: int, frame: object) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = build_parser().parse_args(argv)
+    parser = build_parser()
+    if completion.asked():
+        completion.answer(parser)
+    options = parser.parse_args(argv)
     # A scheduler's SIGTERM is to end a sweep as a Ctrl-C does: results delivered, resume possible.
     signal.signal(signal.SIGTERM, _terminate)
     from search.spec import InputError, SweepError

@@ -17,7 +17,10 @@ from rich.table import Table as RichTable
 
 from search.formatting import counted, duration
 from search.outcome import Outcome
+from search.runs_page import runs_page
 from search.screen import screen_of
+from search.state import open_ledger
+from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
     from search.estimate import Estimate
@@ -74,11 +77,24 @@ def show_end(outcome: Outcome) -> None:
     )
     me = command_name()
     flag = (
-        "" if spec.tracking_uri == "sqlite:///mlflow.db" else f" --tracking-uri {spec.tracking_uri}"
+        ""
+        if spec.tracking_uri == default_tracking_uri()
+        else f" --tracking-uri {spec.tracking_uri}"
     )
     if not outcome.complete:
         say(f"The budget ended first; go on with: {me} resume {spec.name}{flag}")
-    say(f"Compare the runs in the MLflow UI: {me} ui{flag}")
+    _say_page(outcome, f"{me} ui{flag}")
+
+
+def _say_page(outcome: Outcome, ui: str) -> None:
+    """Where the configs can be compared, best first: the page, and what to start for it."""
+    spec = outcome.plan.spec
+    with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+        number = ledger.experiment_id()
+    served = spec.tracking_uri.startswith(("http://", "https://"))
+    server = spec.tracking_uri if served else "http://127.0.0.1:5000"
+    page = server if number is None else runs_page(server, number, outcome.sweep_id)
+    say(f"Compare its configs: {page}" if served else f"Compare its configs: {ui}, then {page}")
 
 
 def show_table(rows: list[dict[str, Any]]) -> None:

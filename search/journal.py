@@ -365,6 +365,15 @@ class Journal:
         with self._asking():
             self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
 
+    def experiment_id(self) -> str | None:
+        """MLflow's number of the experiment of configs; None if there is none yet.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            return self._store.experiment_id("configs")
+
     def sweeps(self) -> list[SweepRecord]:
         """All sweeps, newest first.
 

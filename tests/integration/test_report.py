@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import html.parser
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from drawn_sweep import draw, spec_of
 from ledger_cells import Opener
 
-from search import cli
+from search import cli, packing
 from search.ledger import Ledger
 from search.report.evidence import collect
 from trainables.engine.contract import DataRef
@@ -189,3 +192,28 @@ def test_several_sweeps_make_one_page_with_the_gain_by_size(reporter: Reporter) 
     assert "figure 1" in page
     for file in ("gain-by-size.png", "small/leaders.png", "large/leaders.svg", "report.md"):
         assert (reporter.folder / "both" / file).is_file(), file
+
+
+def test_the_tree_that_is_sent_to_a_cluster_renders_a_report(
+    reporter: Reporter, tmp_path: Path
+) -> None:
+    reporter.draw("sent", 0.02)
+    sent = tmp_path / "sent"
+    packing.pack(sent, {}, folder=packing.root())
+    code = (
+        "import sys, search\nfrom search.cli import main\nprint(search.__file__)\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    flags = ["--tracking-uri", reporter.uri, "--experiment", "test", "--out", "there"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "report", "sent", *flags],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(sent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(sent))
+    assert "sent" in (tmp_path / "there" / "report.html").read_text()
+    assert (tmp_path / "there" / "report.md").is_file()
