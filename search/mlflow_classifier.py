@@ -26,13 +26,16 @@ class TextClassifier(PythonModel):
         folder = context.artifacts["model"]
         # Own code, where the folder has some, is the modeling.py that foldrace wrote beside it.
         # Unsaid, transformers would ask, and on a terminal wait for an answer.
-        ours = {"local_files_only": True, "trust_remote_code": True}
         verbosity = logging.get_verbosity()
         logging.set_verbosity_error()  # of a head of our own it says that it does not know the kind
         logging.disable_progress_bar()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, **ours)
-            self._model: Any = AutoModelForSequenceClassification.from_pretrained(folder, **ours)
+            self._tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=True
+            )
+            self._model: Any = AutoModelForSequenceClassification.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=True
+            )
         finally:
             logging.set_verbosity(verbosity)
         self._model.eval()

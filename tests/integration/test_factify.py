@@ -63,4 +63,4 @@ def test_an_ablation_ends_with_the_papers_table_a_matrix_and_the_worst_rows(
         *("--clean", "punctuation", "--name", "fac"),
     )
     assert "| Model " in out
-    assert "10 from the ledger" in out
+    assert "10 cells, 10 of them from other sweeps" in out
