@@ -69,32 +69,39 @@ def command_name() -> str:
 
 
 def show_end(outcome: Outcome) -> None:
-    """How the run ended and where to look next."""
-    table, spec = outcome.table, outcome.plan.spec
+    """What the run did, and how it goes on where it is not through."""
+    table = outcome.table
     say(
         f"{counted(table.trained, 'cell')} trained, {table.reused:,} taken from the ledger, "
         f"{duration(outcome.seconds)}."
     )
-    me = command_name()
-    flag = (
-        ""
-        if spec.tracking_uri == default_tracking_uri()
-        else f" --tracking-uri {spec.tracking_uri}"
-    )
     if not outcome.complete:
-        say(f"The budget ended first; go on with: {me} resume {spec.name}{flag}")
-    _say_page(outcome, f"{me} ui{flag}")
+        say(f"Go on with: {command_name()} resume {outcome.plan.spec.name}{_ledger_flag(outcome)}")
 
 
-def _say_page(outcome: Outcome, ui: str) -> None:
-    """Where the configs can be compared, best first: the page, and what to start for it."""
+def show_answer(outcome: Outcome, answer: str, report: Path | None) -> None:
+    """The answer again, which the table has scrolled away, and where all of it can be seen.
+
+    Args:
+        outcome: How the run ended.
+        answer: Of its document.
+        report: Its page, if one was written.
+    """
     spec = outcome.plan.spec
     with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
         number = ledger.experiment_id()
     served = spec.tracking_uri.startswith(("http://", "https://"))
     server = spec.tracking_uri if served else "http://127.0.0.1:5000"
     page = server if number is None else runs_page(server, number, outcome.sweep_id)
-    say(f"Compare its configs: {page}" if served else f"Compare its configs: {ui}, then {page}")
+    ui = "" if served else f"{command_name()} ui{_ledger_flag(outcome)}, then "
+    say(f"\n{answer}")
+    told = "" if report is None else f"Report: {report}  "
+    say(f"{told}MLflow: {ui}{page}")
+
+
+def _ledger_flag(outcome: Outcome) -> str:
+    uri = outcome.plan.spec.tracking_uri
+    return "" if uri == default_tracking_uri() else f" --tracking-uri {uri}"
 
 
 def show_table(rows: list[dict[str, Any]]) -> None:

@@ -32,10 +32,12 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
     document = of_outcome(outcome)
     table = _ablation(outcome, document)
     unread: OSError | None = None
-    try:
-        _show(outcome, document, table, options.json)
-    except OSError as error:
-        unread = error  # nobody reads the answer, or the disk is full: the report is for later
+    if not options.json:
+        try:
+            _show(document, table)
+        except OSError as error:
+            unread = error  # nobody reads the answer, or the disk is full: the report is for later
+        console.show_end(outcome)
     if not document["cells_done"]:
         raise SweepError(
             "No cell was finished. "
@@ -43,16 +45,24 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
                 iter(outcome.table.failures.values()), "The time limit ended before the first one."
             )
         )
-    if options.report is not None:
-        from search.report.keep import report_of
-
-        spec = outcome.plan.spec
-        folder = Path(options.report)
-        written = report_of(spec.tracking_uri, spec.experiment, [outcome.sweep_id], folder)
-        console.say(f"The report, to be opened in a browser: {written.page}")
+    page = _report(outcome, options.report)
+    if options.json:
+        print_json({**document, "report": None if page is None else str(page)})
+    else:
+        console.show_answer(outcome, document["answer"], page)
     if unread is not None:
         raise unread
     return 0
+
+
+def _report(outcome: Outcome, folder: str | None) -> Path | None:
+    """Write the report, if one is wanted; returns its page."""
+    if folder is None:
+        return None
+    from search.report.keep import report_of
+
+    spec = outcome.plan.spec
+    return report_of(spec.tracking_uri, spec.experiment, [outcome.sweep_id], Path(folder)).page
 
 
 def _ablation(outcome: Outcome, document: dict[str, Any]) -> Shown | None:
@@ -66,14 +76,11 @@ def _ablation(outcome: Outcome, document: dict[str, Any]) -> Shown | None:
     return shown
 
 
-def _show(outcome: Outcome, document: dict[str, Any], table: Shown | None, as_json: bool) -> None:
-    """The answer on stdout, and on stderr where to look next."""
+def _show(document: dict[str, Any], table: Shown | None) -> None:
+    """The answer and the leaderboard on stdout."""
     from search import console
     from search.leaderboard import show_leaderboard
 
-    if as_json:
-        print_json(document)
-        return
     show_leaderboard(document)
     if table is not None and table.rows:
         sys.stdout.write(f"{table.table}\n")  # as wide as it is: it can be pasted
@@ -81,4 +88,3 @@ def _show(outcome: Outcome, document: dict[str, Any], table: Shown | None, as_js
             console.say(note)
         console.say(f"written, and kept in MLflow: {', '.join(map(str, table.files))}")
     sys.stdout.flush()
-    console.show_end(outcome)
