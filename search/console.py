@@ -29,9 +29,14 @@ if TYPE_CHECKING:
     from trainables.engine.dataset import TextData
 
 
-def say(text: str) -> None:
-    """One line about what is going on."""
-    screen_of(sys.stderr, forgiving=True).print(text)
+def say(text: str, whole: bool = False) -> None:
+    """One line about what is going on.
+
+    Args:
+        text: The line.
+        whole: Leave folding to the terminal, so that an address can be copied from it.
+    """
+    screen_of(sys.stderr, forgiving=True).print(text, soft_wrap=whole)
 
 
 @contextmanager
@@ -96,7 +101,7 @@ def show_answer(outcome: Outcome, answer: str, report: Path | None) -> None:
     ui = "" if served else f"{command_name()} ui{_ledger_flag(outcome)}, then "
     say(f"\n{answer}")
     told = "" if report is None else f"Report: {report}  "
-    say(f"{told}MLflow: {ui}{page}")
+    say(f"{told}MLflow: {ui}{page}", whole=True)
 
 
 def _ledger_flag(outcome: Outcome) -> str:

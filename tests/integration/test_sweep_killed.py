@@ -55,6 +55,11 @@ def test_a_sweep_is_trained_once_and_found_again(undisturbed: Undisturbed) -> No
     shell, first = undisturbed.shell, undisturbed.document
     assert first["cells_done"] == first["cells_planned"] == len(undisturbed.table) > 10
     assert first["cells_reused"] == 0
+    assert (first["stopped"], first["never_tried"]) == ("every cell is there", 0)
+    (kept,) = shell.runs("sweeps")
+    assert kept.data.tags["stopped"] == first["stopped"]
+    assert kept.data.metrics["never_tried"] == 0
+    assert kept.data.tags["mlflow.note.content"] == first["answer"]
 
     again = shell.json("run", *shell.sweep, "--name", "again")
     assert again["cells_reused"] == again["cells_done"] == first["cells_done"]

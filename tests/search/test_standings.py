@@ -189,6 +189,30 @@ def test_each_config_is_compared_with_winner_and_baseline_as_baycomp_does(
         np.testing.assert_allclose(got, expected, atol=1e-9)
 
 
+def test_no_chance_is_named_before_the_leaders_share_three_blocks(plan: Plan) -> None:
+    scores = np.full((4, 4), math.nan)
+    scores[0] = SCORES[0]
+    scores[1:, 0] = [0.9, 0.6, 0.5]  # one cell each, and one of them far ahead
+    assert all(row.p_best is None for row in judge(plan, scores, winner=0).rows)
+    scores[1:3, :3] = np.array([[0.9], [0.6]]) + [0.0, 0.01, 0.02]
+    assert all(row.p_best is not None for row in judge(plan, scores, winner=0).rows)
+
+
+def test_what_is_said_of_the_winners_gain_is_without_the_luck_of_the_pick(plan: Plan) -> None:
+    rng = np.random.default_rng(0)
+    scores = 0.7 + rng.normal(0, 0.02, (4, 4))  # nothing is better than anything
+    best = int(scores.mean(axis=1).argmax())
+    standings = judge(plan, scores, winner=best)
+    winner = of_standings(plan, standings)["winner"]
+    luck = winner["mean"] - winner["corrected"]
+    assert luck > 0
+    assert winner["gain_corrected"] == pytest.approx(winner["gain"] - luck)
+    gains = scores[best] - scores[0] - luck
+    expected = baycomp.CorrelatedTTest.probs(gains, np.zeros(4), rope=0.005, runs=2)
+    got = winner["versus_baseline"]
+    np.testing.assert_allclose([got[k] for k in ("better", "equal", "worse")], expected, atol=1e-9)
+
+
 def test_too_few_shared_cells_are_no_comparison(plan: Plan) -> None:
     rows = judge(plan, SCORES, winner=3).rows
     assert rows[-1].cells == 2

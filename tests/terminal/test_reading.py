@@ -64,9 +64,13 @@ def test_a_plan_says_what_a_sweep_takes(
     assert ended.line("20.*in the ledger")
 
 
-def test_a_report_is_written(open_terminal: Opener, trained: tuple[Path, Ended]) -> None:
-    ended = open_terminal(trained[0]).run("report", "latest", "--out", "report")
-    _proper(ended, 80)
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 40)])
+def test_a_report_is_written(
+    open_terminal: Opener, trained: tuple[Path, Ended], columns: int, rows: int
+) -> None:
+    terminal = open_terminal(trained[0], columns=columns, rows=rows)
+    ended = terminal.run("report", "latest", "--out", "report")
+    _proper(ended, columns)
     assert ended.line(r"report/report\.html")
     page = (trained[0] / "report" / "report.html").read_text(encoding="utf-8")
     assert "matters most" not in page or "beta" in page
@@ -78,17 +82,20 @@ def test_a_head_on_a_mean_is_promoted_and_predicts_without_a_question(
     ended = open_terminal(trained[0]).run("promote", "latest")
     _proper(ended, 80)
     assert ended.line("alias champion")
-    ended = open_terminal(trained[0]).run("predict", "latest", "--data", str(reviews))
-    _proper(ended, 80)
-    assert ended.line("accuracy")
-    assert "Loading weights" not in ended.sent
-    assert "instantiate a model" not in ended.sent
+    for columns, rows in ((80, 24), (120, 40)):
+        terminal = open_terminal(trained[0], columns=columns, rows=rows)
+        ended = terminal.run("predict", "latest", "--data", str(reviews))
+        _proper(ended, columns)
+        assert ended.line("accuracy")
+        assert "Loading weights" not in ended.sent
+        assert "instantiate a model" not in ended.sent
 
 
 def test_a_schedule_with_nothing_due_says_so(open_terminal: Opener, tmp_path: Path) -> None:
     (tmp_path / "sweeps.toml").write_text(_SCHEDULE, encoding="utf-8")
-    ended = open_terminal().run("schedule", "sweeps.toml", "--once")
-    _proper(ended, 80)
+    for columns, rows in ((80, 24), (120, 40)):
+        terminal = open_terminal(columns=columns, rows=rows)
+        _proper(terminal.run("schedule", "sweeps.toml", "--once"), columns)
 
 
 def test_a_typo_is_answered_with_the_nearest_name(open_terminal: Opener, reviews: Path) -> None:
