@@ -194,7 +194,7 @@ def test_no_chance_is_named_before_the_leaders_share_three_blocks(plan: Plan) ->
     scores[0] = SCORES[0]
     scores[1:, 0] = [0.9, 0.6, 0.5]  # one cell each, and one of them far ahead
     assert all(row.p_best is None for row in judge(plan, scores, winner=0).rows)
-    scores[1:3, :3] = np.array([[0.9], [0.6]]) + [0.0, 0.01, 0.02]
+    scores[1:3, :3] = [[0.9, 0.91, 0.92], [0.6, 0.61, 0.62]]
     assert all(row.p_best is not None for row in judge(plan, scores, winner=0).rows)
 
 
