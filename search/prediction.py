@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from search import launchers
 from search.mlflow_models import Registered, load
 from search.plan import Plan
 from search.rows import Shape, rows_of, table_with, text_columns
@@ -97,6 +98,7 @@ class Predicted:
     notes: Sequence[str] = ()
 
 
+@launchers.forgotten()
 def predict(
     plan: Plan,
     path: Path,

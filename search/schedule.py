@@ -58,7 +58,7 @@ def schedule(options: argparse.Namespace) -> int:
     for entry in plan.sweep:
         _spec(plan, entry, "check", options.tracking_uri)  # all of the file, before any of it runs
     if options.emit is not None:
-        program = shutil.which("foldrace") or f"{sys.executable} -m search.cli"
+        program = shutil.which("foldrace") or f"{shlex.quote(sys.executable)} -P -m search.cli"
         text = emit(
             options.emit, file=file, folder=Path.cwd(), program=program, image=options.image
         )
@@ -175,9 +175,13 @@ def _spec(plan: Schedule, entry: Entry, name: str, tracking_uri: str | None) -> 
 
 def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
     """The sweeps of an entry, newest firing first."""
-    from search.state import open_ledger
+    from search.state import NoLedgerError, open_ledger
 
-    with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+    try:
+        ledger = open_ledger(spec.tracking_uri, spec.experiment)
+    except NoLedgerError:
+        return []
+    with ledger:
         own = [one for one in ledger.sweeps() if one.tags.get("schedule") == entry.name]
     return sorted(own, key=lambda one: one.tags["firing"], reverse=True)
 

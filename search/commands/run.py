@@ -27,12 +27,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
-    from search import console, live, sweep
+    from search import console, folders, live, sweep
     from search.options import sweep_spec
     from search.plan import prepare
 
     spec = sweep_spec(options)
     watcher = live.watcher(options.json)
+    folders.check(spec)
     # For a program stderr holds events alone.
     with nullcontext() if options.json else console.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -35,8 +36,15 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(f"The MLflow UI of this ledger is at {uri}\n")
         return 0
     from search import console
+    from search.spec import InputError
+    from search.tracking_uri import sqlite_file
 
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        raise InputError(f"There is no ledger {file} yet: `foldrace run` makes one.")
     console.say(f"MLflow UI on http://{options.host}:{options.port} - Ctrl-C ends it")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
+    command = [sys.executable, "-P", "-m", "mlflow", "ui", "--backend-store-uri", uri]
     server = [*command, "--host", options.host, "--port", str(options.port)]
-    return subprocess.run(server, check=False).returncode
+    # A file mlflow.py in this folder is none of ours.
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    return subprocess.run(server, env=environment, check=False).returncode

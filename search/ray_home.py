@@ -1,0 +1,99 @@
+"""Where a Ray of our own keeps its sockets, and how all of it is gone afterwards. Free of Ray."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from search.spec import InputError
+
+# An address of a socket may have 107 bytes. Ray's are FOLDER/session_DATE_TIME_MICROSECONDS_PID/
+# sockets/plasma_store.1, with up to 7 digits of the PID.
+_LONGEST = 107 - len("/session_2026-11-27_11-36-19_523456_1234567/sockets/plasma_store.1")
+_MARK = "FOLDRACE_RAY_OF"
+_PATIENCE_S = 3.0
+
+
+def temp_dir() -> str:
+    """A folder that Ray can keep its session in.
+
+    Raises:
+        InputError: if there is none; names the variable to set.
+    """
+    own = os.environ.get("RAY_TMPDIR")
+    usual = Path(own or os.environ.get("TMPDIR") or "/tmp", "ray")
+    fault = fault_of(usual)
+    if fault is None:
+        return str(usual)
+    if own is None:
+        # Short, ASCII, and nobody else's: another user may have made /tmp/ray.
+        for base in ("/tmp", "/var/tmp", "/dev/shm"):
+            instead = Path(base, f"ray-{os.getuid()}")
+            if fault_of(instead) is None:
+                return str(instead)
+    raise InputError(
+        f"Ray cannot keep its sockets in {usual}: {fault}. Name a folder that can be written, with "
+        f"ASCII letters alone and at most {_LONGEST - len('/ray')} of them, in the environment "
+        "variable RAY_TMPDIR."
+    )
+
+
+def fault_of(folder: Path) -> str | None:
+    """What keeps Ray from using a folder; None if nothing does."""
+    name = os.fsencode(folder)
+    if len(name) > _LONGEST:
+        return f"its name has {len(name)} bytes, {_LONGEST} leave room for a socket's"
+    if not name.isascii():
+        return "its name is not ASCII"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="foldrace-"):
+            return None
+    except OSError as error:
+        return f"it cannot be written ({error.strerror})"
+
+
+@contextmanager
+def marked() -> Iterator[str]:
+    """Let all processes that start meanwhile, and theirs, bear a mark; a hang-up reaches none.
+
+    A terminal that closes hangs up on all that it has started: Ray would be gone before the driver
+    can end the sweep in order.
+    """
+    mark = os.environ[_MARK] = f"{os.getpid()}-{secrets.token_hex(8)}"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield mark
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.environ.pop(_MARK, None)
+
+
+def end_all(mark: str) -> None:
+    """End what still runs of the processes that bear a mark; Ray's own agents may take minutes."""
+    left = _bearing(mark)
+    deadline = time.monotonic() + _PATIENCE_S
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        left = [process for process in left if process.is_running()]
+    for process in _bearing(mark):
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def _bearing(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        # Not all may be looked at, and one may end between the look and the question.
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(_MARK) == mark:
+                found.append(process)
+    return found

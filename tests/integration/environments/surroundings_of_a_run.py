@@ -1,0 +1,110 @@
+"""The standard run: a small sweep by the installed `foldrace`, in whatever surroundings it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from sweep_shell import Found, Shell
+
+FOLDRACE = str(Path(sys.executable).with_name("foldrace"))
+ROOT = Path(__file__).parents[3]
+# What the tests themselves set, and a stranger's shell has not.
+_OURS = ("PYTHONPATH", "OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "PYTEST_CURRENT_TEST")
+LONGEST_S = 240
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    left_behind: tuple[str, ...]  # Ray's processes ten seconds after the end
+
+
+class Run:
+    """The standard run in a folder of its own; six cells of a tiny encoder."""
+
+    def __init__(self, folder: Path, encoder: Path, reviews: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.shell = Shell(folder, encoder, reviews)
+        self.words = [
+            *("run", "smoke", "--data", str(reviews), "--text", "body", "--label", "verdict"),
+            *("--model", str(encoder), "--seeds", "2", "--folds", "2", "--strategy", "grid"),
+            *("--set", "k=2", "--set", "scale=3.3", "--name", "standard"),
+        ]
+
+    def environment(self, more: Mapping[str, str | None]) -> dict[str, str]:
+        found = {name: value for name, value in os.environ.items() if name not in _OURS}
+        for name, value in more.items():
+            found.pop(name, None)
+            if value is not None:
+                found[name] = value
+        return found
+
+    def start(
+        self,
+        *words: str,
+        more: Mapping[str, str | None] | None = None,
+        around: Sequence[str] = (),
+        program: Sequence[str] = (FOLDRACE,),
+        cwd: Path | None = None,
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*around, *program, *(words or self.words)],
+            cwd=cwd or self.folder,
+            env=self.environment(more or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def ended(self, process: subprocess.Popen[str]) -> Ended:
+        """Wait for a command's end, and look for what it left behind."""
+        try:
+            out, err = process.communicate(timeout=LONGEST_S)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.communicate(timeout=30)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return Ended(process.returncode, out, err, left_behind(process.pid))
+
+    def table(self) -> dict[str, Found]:
+        return self.shell.table()
+
+
+def left_behind(session: int) -> tuple[str, ...]:
+    """Processes of a command's session that run ten seconds after its end."""
+    deadline = time.monotonic() + 10
+    while (found := _of_session(session)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
+def _of_session(session: int) -> tuple[str, ...]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            own = os.getsid(process.pid) == session
+            if own and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline())[:120])
+    return tuple(found)
