@@ -22,15 +22,11 @@ def _places() -> Iterator[Path]:
 
 def script() -> NoReturn:
     """`foldrace`."""
-    start = next(
-        (found for place in _places() if (found := place / "search" / "__init__.py").is_file()),
-        None,
-    )
-    spec = start and spec_from_file_location(
-        "search", start, submodule_search_locations=[str(start.parent)]
-    )
-    if spec is None or spec.loader is None:
-        sys.exit("foldrace is not installed whole: pip install it again.")
+    starts = [place / "search" / "__init__.py" for place in _places()]
+    start = next((one for one in starts if one.is_file()), starts[0])
+    spec = spec_from_file_location("search", start, submodule_search_locations=[str(start.parent)])
+    if not start.is_file() or spec is None or spec.loader is None:
+        sys.exit(f"foldrace is not installed whole, there is no {start}: pip install it again.")
     sys.modules["search"] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules["search"])
     from search.cli import script as run

@@ -41,6 +41,7 @@ def check(spec: SweepSpec) -> None:
     usable_cache()
     if spec.resources.ray_address == "local":
         ray_home.temp_dir()
+        ray_home.check_loopback()
     try:
         check_uri(spec.tracking_uri)
     except LedgerError as error:

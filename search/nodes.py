@@ -75,6 +75,7 @@ def _connect(address: str) -> None:
 
 def _start(mark: str) -> None:
     folder = ray_home.temp_dir()
+    ray_home.ensure_token()
     for last in (False, True):
         try:
             ray.init(

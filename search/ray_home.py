@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -44,6 +45,39 @@ def temp_dir() -> str:
         f"ASCII letters alone and at most {_LONGEST - len('/ray')} of them, in the environment "
         "variable RAY_TMPDIR."
     )
+
+
+def ensure_token() -> None:
+    """Give Ray a token where it cannot write one: its own is a file in the home folder."""
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return
+    try:
+        own = Path.home() / ".ray"
+        if (own / "auth_token").is_file():
+            return
+        own.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=own, prefix="foldrace-"):
+            return
+    except (OSError, RuntimeError):  # not to be written, or no home at all
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def check_loopback() -> None:
+    """Refuse a machine whose processes cannot speak to one another: Ray would wait for ever.
+
+    Raises:
+        InputError: if nothing can be sent to 127.0.0.1.
+    """
+    try:
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen(1)
+            socket.create_connection(server.getsockname(), timeout=5).close()
+    except OSError as error:
+        raise InputError(
+            f"Ray's processes speak to one another over 127.0.0.1, and that does not answer: "
+            f"{error}. Bring the loopback interface up (ip link set lo up)."
+        ) from error
 
 
 def fault_of(folder: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""The standard run: a small sweep by the installed `foldrace`, in whatever surroundings it is given."""
+"""The standard run: a small sweep by the installed `foldrace`, in any surroundings."""
 
 from __future__ import annotations
 
