@@ -47,17 +47,17 @@ def session(address: str) -> Iterator[None]:
         yield
         return
     check_address(address)
-    mark, on_term = "", signal.getsignal(signal.SIGTERM)
-    try:
-        with ray_home.marked() as mark:
-            _start(mark) if address == "local" else _connect(address)
-        if threading.current_thread() is threading.main_thread():
-            # Ray's own handler kills the driver on the spot; a sweep ends as it does on Ctrl-C.
-            signal.signal(signal.SIGTERM, on_term)
-        yield
-    finally:
-        ray.shutdown()
-        ray_home.end_all(mark)
+    on_term = signal.getsignal(signal.SIGTERM)
+    with ray_home.attended() as attendance:
+        try:
+            with attendance.starting():
+                _start(attendance) if address == "local" else _connect(address)
+            if threading.current_thread() is threading.main_thread():
+                # Ray's own handler kills the driver on the spot; a sweep ends as on Ctrl-C.
+                signal.signal(signal.SIGTERM, on_term)
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _connect(address: str) -> None:
@@ -73,7 +73,7 @@ def _connect(address: str) -> None:
         ) from error
 
 
-def _start(mark: str) -> None:
+def _start(attendance: ray_home.Attendance) -> None:
     folder = ray_home.temp_dir()
     ray_home.ensure_token()
     for last in (False, True):
@@ -89,7 +89,7 @@ def _start(mark: str) -> None:
             return
         except Exception as error:  # its start has a time limit, which a laptop's sleep exceeds
             ray.shutdown()
-            ray_home.end_all(mark)
+            attendance.end_all()
             if last:
                 raise SweepError(
                     f"Ray did not start, tried twice: {str(error).strip() or repr(error)} Its logs "

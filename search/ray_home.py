@@ -6,6 +6,8 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from search.spec import InputError
 # sockets/plasma_store.1, with up to 7 digits of the PID.
 _LONGEST = 107 - len("/session_2026-11-27_11-36-19_523456_1234567/sockets/plasma_store.1")
 _MARK = "FOLDRACE_RAY_OF"
+_WATCH = Path(__file__).with_name("_ray_watch.py")
 _PATIENCE_S = 3.0
 
 
@@ -96,38 +99,68 @@ def fault_of(folder: Path) -> str | None:
 
 
 @contextmanager
-def marked() -> Iterator[str]:
-    """Let all processes that start meanwhile, and theirs, bear a mark; a hang-up reaches none.
-
-    A terminal that closes hangs up on all that it has started: Ray would be gone before the driver
-    can end the sweep in order.
-    """
-    mark = os.environ[_MARK] = f"{os.getpid()}-{secrets.token_hex(8)}"
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+def attended() -> Iterator[Attendance]:
+    """See that all that starts in `Attendance.starting` is gone ten seconds after this process."""
+    attendance = Attendance()
     try:
-        yield mark
+        yield attendance
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.environ.pop(_MARK, None)
+        attendance.end_all()
+        attendance.close()
 
 
-def end_all(mark: str) -> None:
-    """End what still runs of the processes that bear a mark; Ray's own agents may take minutes."""
-    left = _bearing(mark)
-    deadline = time.monotonic() + _PATIENCE_S
-    while left and time.monotonic() < deadline:
-        time.sleep(0.1)
-        left = [process for process in left if process.is_running()]
-    for process in _bearing(mark):
-        with suppress(psutil.Error):
-            process.kill()
+class Attendance:
+    """Ray's processes and theirs, known by a variable that they inherit."""
 
+    def __init__(self) -> None:
+        self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
+        self._watch: subprocess.Popen[bytes] | None = None
+        if Path("/proc/self/environ").exists():
+            self._watch = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_WATCH), f"{_MARK}={self._mark}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
-def _bearing(mark: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        # Not all may be looked at, and one may end between the look and the question.
-        with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(_MARK) == mark:
-                found.append(process)
-    return found
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Let what starts meanwhile bear the mark, and a hang-up not reach it.
+
+        A terminal that closes hangs up on all that was started in it: Ray would be gone before the
+        driver can end the sweep in order.
+        """
+        os.environ[_MARK] = self._mark
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.environ.pop(_MARK, None)
+
+    def end_all(self) -> None:
+        """End what still runs; Ray's own agents may take minutes."""
+        left = self._bearing()
+        deadline = time.monotonic() + _PATIENCE_S
+        while left and time.monotonic() < deadline:
+            time.sleep(0.1)
+            left = [process for process in left if process.is_running()]
+        for process in self._bearing():
+            with suppress(psutil.Error):
+                process.kill()
+
+    def close(self) -> None:
+        """Let the watching process end, too."""
+        if self._watch is not None and self._watch.stdin is not None:
+            self._watch.stdin.close()
+            self._watch.wait()
+
+    def _bearing(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            # Not all may be looked at, and one may end between the look and the question.
+            with suppress(psutil.Error, OSError):
+                if process.environ().get(_MARK) == self._mark:
+                    found.append(process)
+        return found
