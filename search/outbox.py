@@ -5,6 +5,7 @@ Not safe for threads by itself: search/delivery.py holds its lock around every c
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +85,7 @@ class Outbox:
 
     def put(self, key: str, payload: Payload) -> None:
         """A state, in place of an earlier one of its key."""
-        due = max(time.monotonic(), self._sent_at.get(key, 0.0) + self._update_every_s)
+        due = max(time.monotonic(), self._sent_at.get(key, -math.inf) + self._update_every_s)
         old = self._states.get(key, Job())
         self._states[key] = Job(key=key, payload=payload, due=due, tries=old.tries, alone=old.alone)
 

@@ -58,7 +58,9 @@ def schedule(options: argparse.Namespace) -> int:
     for entry in plan.sweep:
         _spec(plan, entry, "check", options.tracking_uri)  # all of the file, before any of it runs
     if options.emit is not None:
-        program = shutil.which("foldrace") or f"{shlex.quote(sys.executable)} -P -m search.cli"
+        found = shutil.which("foldrace")
+        words = [found] if found else [sys.executable, "-P", "-m", "search.cli"]
+        program = shlex.join(words)
         text = emit(
             options.emit, file=file, folder=Path.cwd(), program=program, image=options.image
         )

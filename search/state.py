@@ -31,8 +31,8 @@ def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Le
         file = sqlite_file(tracking_uri)
         if file is not None and not file.exists() and not make:
             raise NoLedgerError(
-                f"No sweep in {redact(tracking_uri)} yet: there is no file {file}. Start one with "
-                "`foldrace run`, or correct --tracking-uri."
+                f"No sweep in {redact(tracking_uri)} (experiment {experiment!r}) yet: there is no "
+                f"file {file}. Start one with `foldrace run`, or correct --tracking-uri."
             )
         ledger = Ledger(tracking_uri, experiment, STATE / "spool")
         ledger.check()

@@ -38,33 +38,25 @@ class Run:
     def __init__(self, folder: Path, encoder: Path, reviews: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._started: list[subprocess.Popen[str]] = []
         self.shell = Shell(folder, encoder, reviews)
         self.words = [
             *("run", "smoke", "--data", str(reviews), "--text", "body", "--label", "verdict"),
             *("--model", str(encoder), "--seeds", "2", "--folds", "2", "--strategy", "grid"),
-            *("--set", "k=2", "--set", "scale=3.3", "--name", "standard"),
+            *("--set", "k=2", "--set", "scale=3.3", "--fix", "epochs=4", "--name", "standard"),
         ]
 
-    def environment(self, more: Mapping[str, str | None]) -> dict[str, str]:
-        found = {name: value for name, value in os.environ.items() if name not in _OURS}
-        for name, value in more.items():
-            found.pop(name, None)
-            if value is not None:
-                found[name] = value
-        return found
-
     def start(
-        self,
-        *words: str,
-        more: Mapping[str, str | None] | None = None,
-        around: Sequence[str] = (),
-        program: Sequence[str] = (FOLDRACE,),
-        cwd: Path | None = None,
+        self, command: Sequence[str], more: Mapping[str, str | None]
     ) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*around, *program, *(words or self.words)],
-            cwd=cwd or self.folder,
-            env=self.environment(more or {}),
+        """Start a command in a session of its own, with variables set or, by None, unset."""
+        changed = {**dict.fromkeys(_OURS), **more}
+        kept = {name: value for name, value in os.environ.items() if name not in changed}
+        given = {name: value for name, value in changed.items() if value is not None}
+        process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**kept, **given},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -72,6 +64,24 @@ class Run:
             errors="replace",
             start_new_session=True,
         )
+        self._started.append(process)
+        return process
+
+    def wait_for_line(self, process: subprocess.Popen[str], start: str) -> None:
+        """Read stderr up to a line that begins so."""
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(start):
+                return
+        raise AssertionError(f"no line {start!r}")
+
+    def end_all(self) -> None:
+        """End what a failing test left."""
+        for process in self._started:
+            for number in _of_session(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            process.communicate()
 
     def ended(self, process: subprocess.Popen[str]) -> Ended:
         """Wait for a command's end, and look for what it left behind."""
@@ -93,18 +103,18 @@ class Run:
 
 
 def left_behind(session: int) -> tuple[str, ...]:
-    """Processes of a command's session that run ten seconds after its end."""
+    """Commands of a session that run ten seconds after its leader's end."""
     deadline = time.monotonic() + 10
-    while (found := _of_session(session)) and time.monotonic() < deadline:
+    while _of_session(session) and time.monotonic() < deadline:
         time.sleep(0.5)
-    return found
+    return tuple(_of_session(session).values())
 
 
-def _of_session(session: int) -> tuple[str, ...]:
-    found = []
+def _of_session(session: int) -> dict[int, str]:
+    found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             own = os.getsid(process.pid) == session
             if own and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(" ".join(process.cmdline())[:120])
-    return tuple(found)
+                found[process.pid] = " ".join(process.cmdline())[:120]
+    return found
