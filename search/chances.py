@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search import stats
-from search.strategies.board import TOLD, Board
+from search.strategies.board import Board
 
 if TYPE_CHECKING:
     from search.plan import Plan
@@ -22,13 +22,14 @@ class Chances:
     """Who may be the best.
 
     Attributes:
-        p_best: By config, sums to 1, (configs,).
+        p_best: By config, sums to 1, (configs,); None while the leaders share fewer than three
+            blocks.
         by: "correlated t-test": joint posterior of the complete configs' means, where no other is
             left. "surrogate": the race's model of all configs, where some have fewer cells.
         means: The surrogate's posterior mean by config, (configs,); None for the t-test.
     """
 
-    p_best: FloatArray
+    p_best: FloatArray | None
     by: Literal["correlated t-test", "surrogate"]
     means: FloatArray | None = None
 
@@ -58,13 +59,28 @@ def chances(
     out = np.zeros(len(scores), bool)
     out[list(failed)] = True
     if (complete | out).all():
-        p_best = np.zeros(len(scores))
-        p_best[complete] = stats.probability_best(sign * scores[complete], test_share)
-        return Chances(p_best, "correlated t-test")
+        if scores.shape[1] < stats.FEWEST_FOR_INTERVAL:
+            return Chances(None, "correlated t-test")
+        shares = np.zeros(len(scores))
+        shares[complete] = stats.probability_best(sign * scores[complete], test_share)
+        return Chances(shares, "correlated t-test")
     from search.strategies.surrogate import believe, build_features
 
-    board = Board(plan.problem)
-    for config, block in np.argwhere(np.isfinite(scores)).tolist():
-        board.set(config, block, TOLD, float(scores[config, block]))
-    belief = believe(build_features(plan.problem), board)
-    return Chances(belief.p_best(plan.problem), "surrogate", belief.mean)
+    belief = believe(build_features(plan.problem), Board.of(plan.problem, scores))
+    p_best = belief.p_best(plan.problem) if _meet(plan, scores, belief.mean) else None
+    return Chances(p_best, "surrogate", belief.mean)
+
+
+def _meet(plan: Plan, scores: FloatArray, means: FloatArray) -> bool:
+    """Whether the two that lead share so many blocks that a probability says something.
+
+    These are the two best that have all their cells, else the two best by the model: one cell each
+    gave a probability of 0.98 to a config that fell behind two cells later.
+    """
+    told = np.isfinite(scores)
+    complete = np.flatnonzero(told.all(axis=1))
+    among = complete if len(complete) > 1 else np.flatnonzero(told.any(axis=1))
+    if len(among) < 2:
+        return False
+    first, second = among[np.argsort(-plan.problem.sign * means[among], kind="stable")][:2]
+    return int((told[first] & told[second]).sum()) >= stats.FEWEST_FOR_INTERVAL

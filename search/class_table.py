@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table as RichTable
 
-from search.leaderboard import points
+from search.formatting import points
 
 _MOST_COLUMNS = 8  # of the table of who is taken for whom
 

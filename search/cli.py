@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import contextlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from search import process_start
+from search import completion, process_start
 from search.commands import listing
+from search.parser import Parser, ShowVersion
 
 _MAIN_EXAMPLES = """\
 examples:
@@ -28,22 +31,15 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, with the way out in its error message."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: error: {message}\n{self.prog} --help shows examples.\n")
-
-
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The whole command line."""
-    parser = _Parser(
+    parser = Parser(
         prog="foldrace",
         description="Race the configs of a paper's grid on paired cells (config, seed, fold).",
         epilog=_MAIN_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=ShowVersion)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in listing().items():
         own = commands.add_parser(
@@ -65,7 +61,10 @@ def _terminate(signal_number: int, frame: object) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = build_parser().parse_args(argv)
+    parser = build_parser()
+    if completion.asked():
+        completion.answer(parser)
+    options = parser.parse_args(argv)
     # A scheduler's SIGTERM is to end a sweep as a Ctrl-C does: results delivered, resume possible.
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
@@ -74,18 +73,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     from search.tracking_uri import LedgerError
 
     try:
-        return int(listing()[options.command].run(options))
+        code = int(listing()[options.command].run(options))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
     except InputError as error:
-        sys.stderr.write(f"foldrace {options.command}: {error}\n")
-        return 2
+        return _failed(options.command, error, 2)
     except (SweepError, LedgerError) as error:
-        sys.stderr.write(f"foldrace {options.command}: {error}\n")
-        return 1
+        return _failed(options.command, error, 1)
     except BrokenPipeError:
-        return 1
+        return 1  # whoever read the answer has had enough of it
+    except OSError as error:
+        return _failed(options.command, error, 1)
+
+
+def _failed(command: str, error: Exception, code: int) -> int:
+    """Say what went wrong, what a terminal would obey escaped; returns the exit code."""
+    from search.formatting import printable
+
+    text = "\n".join(map(printable, str(error).split("\n")))
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"foldrace {command}: {text}\n")
+    return code
+
+
+def _let_go_of_streams() -> None:
+    """Flush what can be flushed; the interpreter would complain of a stream that nobody reads."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def script() -> NoReturn:
@@ -96,7 +117,12 @@ def script() -> NoReturn:
     left out. What is registered for the end is done all the same.
     """
     process_start.settle()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal of another encoding shows an escape for what it lacks.
+            stream.reconfigure(errors="backslashreplace")
     code = main()
+    _let_go_of_streams()
     if code != 130:
         sys.exit(code)
     try:

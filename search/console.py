@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table as RichTable
 
-from search.leaderboard import screen_of
+from search.formatting import counted, duration
 from search.outcome import Outcome
+from search.runs_page import runs_page
+from search.screen import screen_of
+from search.state import open_ledger
+from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
     from search.estimate import Estimate
@@ -27,39 +31,29 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """One line about what is going on."""
-    screen_of(sys.stderr).print(text, markup=False)
+    screen_of(sys.stderr, forgiving=True).print(text)
 
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
     """Show that something takes its time: a spinner on a terminal, else one line."""
-    screen = screen_of(sys.stderr)
-    if screen.is_terminal:
+    screen = screen_of(sys.stderr, forgiving=True)
+    if screen.is_terminal and not screen.is_dumb_terminal:
         with screen.status(f"{what} ..."):
             yield
         return
-    screen.print(f"{what} ...", markup=False)
+    screen.print(f"{what} ...")
     yield
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 45 s, 12 min, 3.5 h, 4.2 days."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"
 
 
 def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
     """What is about to run, and what to know of its data."""
     spec = plan.spec
     say(
-        f"{spec.name}: {len(plan.configs):,} configs x {len(plan.blocks)} blocks "
-        f"({len(spec.seeds)} seeds x {spec.folds or 1} {'folds' if spec.folds else 'hold-out'}), "
-        f"strategy {spec.strategy}; {len(data.texts):,} rows, {len(data.label_names)} classes"
+        f"{spec.name}: {counted(len(plan.configs), 'config')} x "
+        f"{counted(len(plan.blocks), 'block')} ({counted(len(spec.seeds), 'seed')} x "
+        f"{counted(spec.folds, 'fold') if spec.folds else 'hold-out'}), strategy {spec.strategy}; "
+        f"{counted(len(data.texts), 'row')}, {len(data.label_names)} classes"
     )
     if plan.left_out:
         say(f"left out, the narrowed axes exclude them: {', '.join(plan.left_out)}")
@@ -78,16 +72,29 @@ def show_end(outcome: Outcome) -> None:
     """How the run ended and where to look next."""
     table, spec = outcome.table, outcome.plan.spec
     say(
-        f"{table.trained} cells trained, {table.reused} taken from the ledger, "
+        f"{counted(table.trained, 'cell')} trained, {table.reused:,} taken from the ledger, "
         f"{duration(outcome.seconds)}."
     )
     me = command_name()
     flag = (
-        "" if spec.tracking_uri == "sqlite:///mlflow.db" else f" --tracking-uri {spec.tracking_uri}"
+        ""
+        if spec.tracking_uri == default_tracking_uri()
+        else f" --tracking-uri {spec.tracking_uri}"
     )
     if not outcome.complete:
         say(f"The budget ended first; go on with: {me} resume {spec.name}{flag}")
-    say(f"Compare the runs in the MLflow UI: {me} ui{flag}")
+    _say_page(outcome, f"{me} ui{flag}")
+
+
+def _say_page(outcome: Outcome, ui: str) -> None:
+    """Where the configs can be compared, best first: the page, and what to start for it."""
+    spec = outcome.plan.spec
+    with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+        number = ledger.experiment_id()
+    served = spec.tracking_uri.startswith(("http://", "https://"))
+    server = spec.tracking_uri if served else "http://127.0.0.1:5000"
+    page = server if number is None else runs_page(server, number, outcome.sweep_id)
+    say(f"Compare its configs: {page}" if served else f"Compare its configs: {ui}, then {page}")
 
 
 def show_table(rows: list[dict[str, Any]]) -> None:
@@ -104,15 +111,15 @@ def show_spaces(rows: list[dict[str, Any]]) -> None:
     """Each space with its axes and reference configs."""
     screen = screen_of(sys.stdout)
     for row in rows:
-        screen.print(f"[bold]{row['name']}[/bold]  {row['configs']:,} configs, {row['objective']}")
-        screen.print(f"  {row['source']}", markup=False)
+        screen.print(f"{row['name']}  {row['configs']:,} configs, {row['objective']}", style="bold")
+        screen.print(f"  {row['source']}")
         for axis, values in row["axes"].items():
-            screen.print(f"  {axis:16} {', '.join(str(v) for v in values)}", markup=False)
+            screen.print(f"  {axis:16} {', '.join(str(v) for v in values)}")
         for name, config in row["references"].items():
             shown = " ".join(f"{key}={value}" for key, value in config.items())
-            screen.print(f"  reference        {name}: {shown}", markup=False)
+            screen.print(f"  reference        {name}: {shown}")
         fixed = " ".join(f"{key}={value}" for key, value in row["fixed"].items())
-        screen.print(f"  fixed            {fixed}\n", markup=False)
+        screen.print(f"  fixed            {fixed}\n")
 
 
 def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
@@ -120,4 +127,4 @@ def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
     show_sweep(plan, data, audit)
     screen = screen_of(sys.stdout)
     for line in cost.lines():
-        screen.print(line, markup=False)
+        screen.print(line)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from search import launchers
-from search.console import duration
+from search.formatting import duration
 from search.plan import Plan
 from search.surroundings import threads, usable_cpus
 

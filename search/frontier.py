@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.chances import chances
-from search.standings import held_out_share, mean_interval
+from search.formatting import counted
+from search.standings import adjusted_means, held_out_share, mean_interval
 
 if TYPE_CHECKING:
     from search.plan import Plan
@@ -25,7 +26,10 @@ _LEAST_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Leader:
-    """A config in front; scores are fractions, None where there are too few cells to say."""
+    """A config in front; scores are fractions, None where there are too few cells to say.
+
+    The mean of a config that lacks cells is adjusted for the blocks that it lacks.
+    """
 
     label: str
     mean: float
@@ -83,9 +87,10 @@ class Frontier:
         share = held_out_share(plan)
         counts = np.isfinite(scores).sum(axis=1)
         found = chances(plan, scores, table.failed, share)
+        p_best = None if found is None else found.p_best
         tried = np.flatnonzero(counts)
-        worth = np.full(len(scores), np.nan)
-        worth[tried] = [np.nanmean(scores[config]) for config in tried]
+        means = adjusted_means(plan, scores)
+        worth = means.copy()
         if found is not None and found.means is not None:
             worth[tried] = found.means[tried]
         order = tried[np.argsort(-sign * worth[tried], kind="stable")]
@@ -99,21 +104,21 @@ class Frontier:
             self.leaders.append(
                 Leader(
                     label=plan.label(config),
-                    mean=float(np.nanmean(scores[config])),
+                    mean=float(means[config]),
                     low=None if interval is None else interval.low,
                     high=None if interval is None else interval.high,
                     cells=int(counts[config]),
-                    p_best=None if found is None else float(found.p_best[config]),
+                    p_best=None if p_best is None else float(p_best[config]),
                     gain=gain,
                 )
             )
         self.dropped, self.fallen = [], 0
-        if found is None:
+        if p_best is None:
             return
         fallen = [
             config
             for config in order.tolist()
-            if counts[config] < scores.shape[1] and found.p_best[config] < _HOPELESS / len(tried)
+            if counts[config] < scores.shape[1] and p_best[config] < _HOPELESS / len(tried)
         ]
         self.fallen = len(fallen)
         first = worth[order[0]]
@@ -126,10 +131,9 @@ class Frontier:
         """The dropped in words."""
         if not self.fallen:
             return []
-        lines = [f"fell back: {self.fallen:,} configs with next to no chance of being the best"]
+        many = counted(self.fallen, "config")
+        lines = [f"fell back: {many} with next to no chance of being the best"]
         for one in self.dropped:
-            cells = "cell" if one.cells == 1 else "cells"
-            lines.append(
-                f"  {one.label}: {100 * one.behind:+.2f} points to the first, {one.cells} {cells}"
-            )
+            behind = f"{100 * one.behind:+.2f} points, {counted(one.cells, 'cell')}"
+            lines.append(f"  {behind}: {one.label}")
         return lines

@@ -14,7 +14,7 @@ from search import own_code
 from search.inert import Suspect, digest
 from search.journal import Trained
 from search.plan import Plan
-from search.standings import held_out_share, mean_interval
+from search.standings import adjusted_means, held_out_share, mean_interval
 from search.table import Table
 from trainables.engine.contract import CellResult
 
@@ -88,28 +88,39 @@ class Intake:
         self.configs(touched=np.unique([pair[0] for pair, _ in results]))
 
     def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
-        cell, label = self.plan.cell(pair), self.plan.label(pair[0])
+        cell, identity = self.plan.cell(pair), self.plan.labels.whole(pair[0])
         return Trained(
             cell=cell,
             result=result,
-            run_name=f"{label} s{cell.seed} f{cell.fold}",
+            run_name=f"{self.plan.label(pair[0])} s{cell.seed} f{cell.fold}",
             tags={
                 **sweep_tags(self.plan),
                 "sweep": self.sweep_id,
-                "config": label,
+                "config": identity,
                 # Workers have shown that they run it before their first cell.
                 "code": own_code.numbers(),
             },
         )
 
+    def adjust(self) -> None:
+        """Bring the means of configs that lack cells up to date: others' cells moved them.
+
+        A config that was stopped after one easy block must not lead MLflow's table.
+        """
+        there = np.isfinite(self.table.scores)
+        self.configs(touched=np.flatnonzero(there.any(axis=1) & ~there.all(axis=1)))
+
     def configs(self, touched: npt.NDArray[np.int64]) -> None:
         """Bring the runs of these configs up to date."""
+        means = adjusted_means(self.plan, self.table.scores) if len(touched) else None
         for index in touched.tolist():
             row = self.table.scores[index]
             interval = mean_interval(row, held_out_share(self.plan))
             self.ledger.record_config(
                 self.sweep_id,
-                self.plan.label(index),
+                self.plan.labels.whole(index),
+                name=self.plan.label(index),
+                mean=None if means is None else float(means[index]),
                 params=self.plan.space.active(self.plan.configs[index]),
                 interval=None if interval is None else (interval.low, interval.high),
                 scores=row[np.isfinite(row)].tolist(),

@@ -240,6 +240,8 @@ class Journal:
         sweep_id: str,
         config_id: str,
         *,
+        name: str | None = None,
+        mean: float | None = None,
         params: Mapping[str, Scalar],
         scores: Sequence[float],
         seconds: float,
@@ -250,14 +252,26 @@ class Journal:
 
         Args:
             sweep_id: Of the sweep.
-            config_id: Unique within the sweep, and the name of its run.
+            config_id: Unique within the sweep.
+            name: Of its run; the id without one.
+            mean: Its mean adjusted for the blocks that it lacks; its cells' own without one.
             params: The config.
             scores: Of its cells so far; the mean of the first n of them is step n of its curve.
             seconds: Training time of its cells.
             tags: space, data, model ...
             interval: Of the mean; ci_low and ci_high in MLflow.
         """
-        payload = payloads.of_config(sweep_id, config_id, params, scores, seconds, tags, interval)
+        payload = payloads.of_config(
+            sweep_id,
+            config_id,
+            params,
+            scores,
+            seconds,
+            tags,
+            interval,
+            name=name or config_id,
+            mean=mean,
+        )
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
     def start_sweep(self, name: str, spec_json: Mapping[str, Any], tags: Mapping[str, str]) -> str:
@@ -350,6 +364,15 @@ class Journal:
         """
         with self._asking():
             self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
+
+    def experiment_id(self) -> str | None:
+        """MLflow's number of the experiment of configs; None if there is none yet.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            return self._store.experiment_id("configs")
 
     def sweeps(self) -> list[SweepRecord]:
         """All sweeps, newest first.

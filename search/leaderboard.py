@@ -6,68 +6,67 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table as RichTable
+from search.answer import decided
+from search.formatting import counted, points
+from search.screen import Column, label_table, screen_of
 
 _NAMED = 3  # of the configs that cannot be told from the winner
 
 
-def screen_of(stream: Any) -> Console:
-    """A console that never folds a table when its output is not a terminal."""
-    return Console(file=stream, width=None if stream.isatty() else 140, highlight=False)
-
-
-def points(value: float | None, sign: bool = False) -> str:
-    """A fraction in points (per cent)."""
-    if value is None:
-        return "-"
-    return f"{100 * value:+.2f}" if sign else f"{100 * value:.2f}"
-
-
-def _label(config: Mapping[str, Any], name: str | None = None) -> str:
-    values = " ".join(
-        f"{axis}={value:g}" if isinstance(value, float) else f"{axis}={value}"
-        for axis, value in config.items()
-    )
-    return f"{values} ({name})" if name else values
-
-
 def show_leaderboard(document: Mapping[str, Any], top: int = 20) -> None:
-    """The configs, best first; scores in points (per cent)."""
+    """The answer, then the configs, best first; scores in points (per cent)."""
     screen = screen_of(sys.stdout)
     rows: Sequence[dict[str, Any]] = document["configs"]
-    table = RichTable(
-        title=f"{document['sweep']}: {document['cells_done']} cells "
-        f"({document['cells_reused']} from the ledger)",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
-    for name in ("#", "config"):
-        table.add_column(name, no_wrap=name == "#", overflow="fold")
-    for name in ("mean", "95% interval", "spread", "cells", "P(best)", "gain", "95% interval"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("status")
-    for row in rows[:top]:
-        table.add_row(
-            str(row["rank"]),
-            _label(row["config"], row["name"]),
-            points(row["mean"]),
-            f"{points(row['ci_low'])} .. {points(row['ci_high'])}",
-            points(row["std"]),
-            str(row["cells"]),
-            "-" if row["p_best"] is None else f"{row['p_best']:.2f}",
-            points(row["delta_baseline"], sign=True),
-            f"{points(row['delta_ci_low'], sign=True)} .. "
-            f"{points(row['delta_ci_high'], sign=True)}",
-            row["status"],
-        )
-    screen.print(table)
+    shown = rows[:top]
+    screen.print(f"{document['answer']}\n", style="bold")
+    screen.print(_title(document))
+    labels = [row["label"] for row in shown]
+    screen.print(label_table("config", labels, _columns(document, shown), screen.width))
     if len(rows) > top:
         screen.print(f"... and {len(rows) - top:,} more; --top {len(rows)} shows all")
+    screen.print()
     for line in explanation(document):
-        screen.print(line, markup=False)
+        screen.print(line)
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    reused = document["cells_reused"]
+    title = f"{document['sweep']}: {counted(document['cells_done'], 'cell')}"
+    if reused:
+        title += f", {reused:,} of them from other sweeps"
+    shared = document["shared_label"]
+    return f"{title}; all with {shared}" if shared else title
+
+
+def status_of(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """A config's status in a word; a winner that nothing was shown of is but the first."""
+    if row["status"] == "winner" and not decided(document):
+        return "first"
+    return str(row["status"])
+
+
+def _columns(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    def interval(row: Mapping[str, Any], name: str, sign: bool = False) -> str:
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        return "-" if low is None else f"{points(low, sign)} .. {points(high, sign)}"
+
+    return [
+        Column("#", [str(row["rank"]) for row in rows], giving=5),
+        Column("mean", [points(row["mean"]) for row in rows]),
+        Column("95% interval", [interval(row, "ci") for row in rows], 8, wide_only=True),
+        Column("spread", [points(row["std"]) for row in rows], 9, wide_only=True),
+        Column("cells", [str(row["cells"]) for row in rows], giving=3),
+        Column(
+            "P(best)",
+            ["-" if row["p_best"] is None else f"{row['p_best']:.2f}" for row in rows],
+            giving=2,
+        ),
+        Column("gain", [points(row["delta_baseline"], sign=True) for row in rows], giving=1),
+        Column(
+            "95% interval", [interval(row, "delta_ci", True) for row in rows], 7, wide_only=True
+        ),
+        Column("status", [status_of(row, document) for row in rows], giving=6, left=True),
+    ]
 
 
 def explanation(document: Mapping[str, Any]) -> list[str]:
@@ -76,6 +75,10 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
         f"{document['objective']} in points. spread: standard deviation over a config's cells. "
         f"gain: paired, over {document['baseline'] or 'no baseline'}."
     ]
+    if any(row["cells"] < document["blocks"] for row in document["configs"]):
+        lines.append(
+            "The mean of a config that lacks cells is adjusted for the blocks that it lacks."
+        )
     highs = [row["ci_high"] for row in document["configs"] if row["ci_high"] is not None]
     best = max((row["mean"] for row in document["configs"]), default=0.0)
     if best <= 1 and any(high > 1 for high in highs):
@@ -87,11 +90,21 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
         lines += [*_correction(winner), *_rivals(document, winner)]
     lines += _nested(document)
     if document["cells_failed"]:
+        failed = document["cells_failed"]
         lines.append(
-            f"{document['cells_failed']} cells failed or diverged; they are missing above, "
-            "not averaged away."
+            f"{counted(failed, 'cell')} failed or diverged: missing above, not averaged away."
         )
+    lines += ending(document)
     return lines + [f"Warning: {suspect['meaning']}" for suspect in document["inert_suspects"]]
+
+
+def ending(document: Mapping[str, Any]) -> list[str]:
+    """Why a sweep stopped, and how many configs it never tried; nothing while it goes on."""
+    if document["stopped"] is None:
+        return []
+    never = document["never_tried"]
+    untried = "" if not never else f"; {counted(never, 'config')} never tried"
+    return [f"Stopped because {document['stopped']}{untried}."]
 
 
 def _correction(winner: Mapping[str, Any]) -> list[str]:
@@ -111,7 +124,7 @@ def _correction(winner: Mapping[str, Any]) -> list[str]:
     corrected = f"{points(winner['corrected'])}{interval}"
     stopped = winner["competed"] - winner["compared"]
     picked = (
-        f"The winner's {points(winner['mean'])} was picked as the best of {winner['compared']} "
+        f"The best mean, {points(winner['mean'])}, was picked from {winner['compared']:,} "
         f"complete configs; corrected for that luck"
     )
     surrogate = winner["corrected_surrogate"]
@@ -144,22 +157,23 @@ def _nested(document: Mapping[str, Any]) -> list[str]:
 
 def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]:
     lines = []
-    versus = winner["versus_baseline"]
+    versus, gain = winner["versus_baseline"], winner["gain_corrected"]
     if versus is not None:
+        picked = "" if winner["corrected"] is None else "with the luck of the pick taken off, "
         lines.append(
-            f"Against {document['baseline']} the winner is better by more than "
+            f"Its gain over {document['baseline']}, {picked}is {points(gain, sign=True)} "
+            f"({points(winner['gain_corrected_low'], sign=True)} .. "
+            f"{points(winner['gain_corrected_high'], sign=True)}): better by more than "
             f"{points(document['rope'])} points with probability {versus['better']:.2f}, "
             f"practically equal {versus['equal']:.2f}, worse {versus['worse']:.2f}."
         )
-    tied = winner["indistinguishable"]
-    by_config = {_label(row["config"]): row["name"] for row in document["configs"]}
-    labels = [_label(config) for config in tied]
-    named = [f"{label} ({by_config[label]})" if by_config[label] else label for label in labels]
-    more = len(named) - _NAMED
-    shown = "; ".join(named[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
-    count = f"{len(tied)} complete config{'s' if len(tied) != 1 else ''}"
-    lines.append(f"{count} cannot be told from the winner at 5%{': ' + shown if shown else ''}.")
-    left = winner["p_best_incomplete"]
+    tied = winner["indistinguishable_labels"]
+    more = len(tied) - _NAMED
+    shown = "; ".join(tied[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+    who = "the winner" if decided(document) else "the first"
+    count = counted(len(tied), "complete config")
+    lines.append(f"{count} cannot be told from {who} at 5%{': ' + shown if shown else ''}.")
+    left = winner["p_best_stopped"]
     if document["p_best_by"] == "surrogate" and left is not None:
         lines.append(
             "P(best) is shared out over all configs by the race's model; "

@@ -13,8 +13,8 @@ import os
 from pathlib import Path
 
 from search.journal import Journal, Trained
-from search.mlflow_store import MlflowStore
 from search.records import LoggedCell, SweepRecord
+from search.sqlite_store import SqliteStore, Writer
 from search.store import Kind
 from search.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
 
@@ -46,15 +46,22 @@ class Ledger(Journal):
         identity = json.dumps([redact(uri), experiment]).encode()
         folder = spool_dir.absolute() / hashlib.sha256(identity).hexdigest()[:16]
         artifacts = None if file is None else file.parent / "mlartifacts"
+
+        def mlflow() -> Writer:
+            from search.mlflow_store import MlflowStore  # which takes seconds to import
+
+            return MlflowStore(uri, names, artifacts)
+
         self._uri = tracking_uri
-        self._mlflow = MlflowStore(uri, names, artifacts)
+        self._tables = mlflow() if file is None else SqliteStore(file, names, mlflow)
         where = f"{redact(tracking_uri)} (experiment {experiment!r})"
-        super().__init__(self._mlflow, folder, where)
+        super().__init__(self._tables, folder, where)
 
     def check(self) -> None:
         """Make sure that results can be written here.
 
-        Takes some 5 seconds at most where nobody answers; a new sqlite file is given its tables.
+        Takes some 5 seconds at most where nobody answers. A new sqlite file is made by the first
+        result, not here.
 
         Raises:
             LedgerError: naming the URI, what is wrong and what to do.
@@ -65,15 +72,18 @@ class Ledger(Journal):
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
             "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_PATIENCE_S),
         }
-        before = {name: os.environ[name] for name in hasty}
+        before = {name: os.environ.get(name) for name in hasty}
         os.environ.update(hasty)
         try:
             with self._asking():
-                self._mlflow.ping()
+                self._tables.ping()
         except ImportError as error:
             raise LedgerError(
                 f"Tracking URI {redact(self._uri)!r} needs a database driver that is not "
                 f"installed ({error}). Install it, or use a server: http://host:5000."
             ) from error
         finally:
-            os.environ.update(before)
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value

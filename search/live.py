@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from search.console import duration
+from search.formatting import between, counted, duration, fitted_line, points, printable
 from search.frontier import Frontier
 from search.inert import Suspect
 from search.intake import Watcher
-from search.leaderboard import points, screen_of
 from search.pace import Pace
+from search.screen import Column, label_table, screen_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,6 +27,7 @@ Running = Callable[[], Mapping[str, Sequence[tuple[int, int]]]]
 """Gives the (config, block) pairs that each trial trains now."""
 
 _SECONDS_BETWEEN_LINES = 10.0
+_THROUGH = ("grid", "random")  # strategies that train all that they may
 _TRAINED_SHOWN, _FAILURES_SHOWN = 4, 3
 
 
@@ -37,26 +39,28 @@ def watcher(machine: bool = False) -> Watcher:
     """
     if machine:
         return JsonLines()
-    return Picture() if screen_of(sys.stderr).is_terminal else Lines()
+    screen = screen_of(sys.stderr)
+    return Picture() if screen.is_terminal and not screen.is_dumb_terminal else Lines()
 
 
 class Lines(Watcher):
     """A line now and then: for a file, a pipe, a log."""
 
     def __init__(self) -> None:
-        self.screen = screen_of(sys.stderr)
+        self.screen = screen_of(sys.stderr, forgiving=True)
         self.pace = Pace(0)
-        self._last = 0.0
+        self._last = -math.inf
 
     def say(self, text: str) -> None:
         """One line."""
-        self.screen.print(text, markup=False)
+        self.screen.print(text)
 
     def reused(self, plan: Plan, table: Table, planned: int) -> None:
         """Say how much is left to train."""
-        self.pace = Pace(planned, table.reused)
+        self.pace = Pace(planned, table.reused, plan.spec.strategy not in _THROUGH)
         if table.reused:
-            told = f"{table.reused:,} of the sweep's cells are in the ledger already"
+            verb = "is" if table.reused == 1 else "are"
+            told = f"{table.reused:,} of the sweep's cells {verb} in the ledger already"
             if table.reused > planned:
                 told += f", more than the {planned:,} of --max-cells"
             self.say(told)
@@ -66,7 +70,7 @@ class Lines(Watcher):
     def started(self, slots: int, running: Running) -> None:
         """Start the clock."""
         self.pace.start()
-        self.say(f"training, {slots} stack{'s' if slots > 1 else ''} at a time")
+        self.say(f"training, {counted(slots, 'stack')} at a time")
 
     def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
         """Count; say what failed."""
@@ -76,7 +80,7 @@ class Lines(Watcher):
         now = time.monotonic()
         if now - self._last > _SECONDS_BETWEEN_LINES or self.pace.done == self.pace.planned:
             self._last = now
-            self.say(f"{self.pace.done} of {self.pace.planned} cells, {speed(self.pace)}")
+            self.say(f"{progress(self.pace)}, {speed(self.pace)}")
 
     def inert(self, plan: Plan, suspect: Suspect) -> None:
         """Warn of a hyper-parameter that does nothing, as soon as it shows."""
@@ -93,19 +97,24 @@ class Lines(Watcher):
 
 def failure(plan: Plan, pair: tuple[int, int], result: CellResult) -> str:
     """A cell that failed, in a line."""
-    return f"{result.status}: {plan.label(pair[0])}, block {plan.blocks[pair[1]]}: {result.error}"
+    where = f"{plan.label(pair[0])}, block {plan.blocks[pair[1]]}"
+    return printable(f"{result.status}: {where}: {result.error}")
+
+
+def progress(pace: Pace) -> str:
+    """How many of the cells are there; a race may well end before the last of them."""
+    most = "at most " if pace.may_end_early else ""
+    return f"{pace.done:,} of {most}{counted(pace.planned, 'cell')}"
 
 
 def speed(pace: Pace) -> str:
-    """Cells a minute, and the time left at most with its 80% interval."""
+    """Cells a minute, and the time that all cells left would take with its 80% interval."""
     told = f"{pace.per_minute:.1f} cells/min"
     left = pace.left
-    if left is None:
+    if left is None or pace.done >= pace.planned:
         return told
-    return (
-        f"{told}, at most {duration(left.middle)} left "
-        f"({duration(left.low)} to {duration(left.high)})"
-    )
+    middle, reach = duration(left.middle), between(left.low, left.high)
+    return f"{told}, about {middle} left" + ("" if reach == middle else f" ({reach})")
 
 
 class Picture(Lines):
@@ -174,44 +183,52 @@ class Picture(Lines):
             if pairs
         ]
         for line in training[:_TRAINED_SHOWN]:
-            parts.append(Text(f"training  {line}", no_wrap=True, overflow="ellipsis"))
+            parts.append(self._line(f"training  {line}"))
         if self._frontier is not None and self._frontier.leaders:
             parts.append(Padding(self._leaders(self._frontier), (1, 0)))
             for line in self._frontier.dropped_lines():
-                parts.append(Text(line, style="dim", no_wrap=True, overflow="ellipsis"))
+                parts.append(self._line(line, "dim"))
         if self._failures:
             parts.append(Text(f"{len(self._failures)} failed or diverged", style="bold red"))
             for line in self._failures[-_FAILURES_SHOWN:]:
-                parts.append(Text(line, style="red", no_wrap=True, overflow="ellipsis"))
+                parts.append(self._line(line, "red"))
         return Group(*parts)
 
+    def _line(self, text: str, style: str = "") -> RenderableType:
+        from rich.text import Text
+
+        return Text(fitted_line(printable(text), self.screen.width), style=style, no_wrap=True)
+
     def _bar(self) -> RenderableType:
+        from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table as Grid
 
         pace = self.pace
         grid = Grid.grid(padding=(0, 1))
         bar = ProgressBar(total=max(pace.planned, 1), completed=pace.done, width=28)
-        grid.add_row(bar, f"{pace.done:,} of {pace.planned:,} cells, {speed(pace)}")
-        return grid
+        grid.add_row(bar, progress(pace))
+        return Group(grid, speed(pace))
 
     def _leaders(self, frontier: Frontier) -> RenderableType:
-        from rich.table import Table as Grid
-
-        grid = Grid(box=None, pad_edge=False, header_style="bold")
-        grid.add_column("leaders", no_wrap=True, overflow="ellipsis", ratio=1)
-        for name in ("mean", "95% interval", "cells", "P(best)", "gain"):
-            grid.add_column(name, justify="right", no_wrap=True)
-        for row in frontier.leaders:
-            grid.add_row(
-                row.label,
-                points(row.mean),
-                f"{points(row.low)} .. {points(row.high)}",
-                str(row.cells),
-                "-" if row.p_best is None else f"{row.p_best:.2f}",
-                points(row.gain, sign=True),
-            )
-        return grid
+        rows = frontier.leaders
+        columns = [
+            Column("mean", [points(row.mean) for row in rows]),
+            Column(
+                "95% interval",
+                ["-" if r.low is None else f"{points(r.low)} .. {points(r.high)}" for r in rows],
+                giving=4,
+                wide_only=True,
+            ),
+            Column("cells", [str(row.cells) for row in rows], giving=3),
+            Column(
+                "P(best)",
+                ["-" if row.p_best is None else f"{row.p_best:.2f}" for row in rows],
+                giving=2,
+            ),
+            Column("gain", [points(row.gain, sign=True) for row in rows], giving=1),
+        ]
+        return label_table("leaders", [row.label for row in rows], columns, self.screen.width)
 
 
 class JsonLines(Lines):
@@ -222,8 +239,8 @@ class JsonLines(Lines):
 
     def event(self, name: str, fields: Mapping[str, Any]) -> None:
         """Write one line."""
-        sys.stderr.write(json.dumps({"event": name, **fields}, allow_nan=False) + "\n")
-        sys.stderr.flush()
+        self.screen.file.write(json.dumps({"event": name, **fields}, allow_nan=False) + "\n")
+        self.screen.file.flush()
 
     def reused(self, plan: Plan, table: Table, planned: int) -> None:
         """How much there is."""

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging
 
 _AT_ONCE = 32
 
@@ -23,11 +24,18 @@ class TextClassifier(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load weights and tokenizer."""
         folder = context.artifacts["model"]
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         # Own code, where the folder has some, is the modeling.py that foldrace wrote beside it.
-        self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=True
-        ).eval()
+        # Unsaid, transformers would ask, and on a terminal wait for an answer.
+        ours = {"local_files_only": True, "trust_remote_code": True}
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity_error()  # of a head of our own it says that it does not know the kind
+        logging.disable_progress_bar()
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, **ours)
+            self._model: Any = AutoModelForSequenceClassification.from_pretrained(folder, **ours)
+        finally:
+            logging.set_verbosity(verbosity)
+        self._model.eval()
         self._names = [name for _, name in sorted(self._model.config.id2label.items())]
 
     @torch.inference_mode()

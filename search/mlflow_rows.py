@@ -9,8 +9,6 @@ and the client is used.
 
 from __future__ import annotations
 
-import math
-import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +21,6 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
 from sqlalchemy.dialects import sqlite
 
-from search.records import LoggedRun
 from search.store import NewRun, Point, RunNews
 
 _RUNS = models.SqlRun.__table__
@@ -126,61 +123,6 @@ class Rows:
                     .values(status=status, end_time=ended_ms)
                 )
 
-    def find(self, experiment_id: str, tag: str, values: Sequence[str]) -> list[LoggedRun]:
-        """Active runs whose tag has one of these values: id, status, and this one tag."""
-        found: list[LoggedRun] = []
-        with self._store.ManagedSessionMaker() as session:
-            for few in _in_pieces(values):
-                rows = session.execute(
-                    _active(experiment_id, _RUNS.c.run_uuid, _RUNS.c.status, _TAGS.c.value)
-                    .join(_TAGS, _TAGS.c.run_uuid == _RUNS.c.run_uuid)
-                    .where(_TAGS.c.key == tag, _TAGS.c.value.in_(few))
-                )
-                found += [_found(run_id, status, {tag: value}) for run_id, status, value in rows]
-        return found
-
-    def runs(self, experiment_id: str, tag: str | None, value: str) -> list[LoggedRun]:
-        """Active runs, those whose tag has this value or all, newest first."""
-        run, columns = _RUNS.c, ("name", "status", "start_time", "end_time")
-        query = _active(experiment_id, run.run_uuid)
-        if tag is not None:
-            query = query.join(_TAGS, _TAGS.c.run_uuid == run.run_uuid)
-            query = query.where(_TAGS.c.key == tag, _TAGS.c.value == value)
-        wanted = query.scalar_subquery()
-        with self._store.ManagedSessionMaker() as session:
-            rows = session.execute(
-                sa.select(run.run_uuid, *(run[name] for name in columns))
-                .where(run.run_uuid.in_(wanted))
-                .order_by(run.start_time.desc(), run.run_uuid)
-            ).all()
-            tags, params, metrics = (
-                _by_run(
-                    session.execute(
-                        sa.select(*(table.c[name] for name in names)).where(
-                            table.c.run_uuid.in_(wanted)
-                        )
-                    )
-                )
-                for table, names in (
-                    (_TAGS, ("run_uuid", "key", "value")),
-                    (_PARAMS, ("run_uuid", "key", "value")),
-                    (_LATEST, ("run_uuid", "key", "value", "is_nan")),
-                )
-            )
-        return [
-            LoggedRun(
-                run_id=run_id,
-                name=name,
-                status=status,
-                started_ms=start or 0,
-                ended_ms=end or 0,
-                tags=tags.get(run_id, {}),
-                params=params.get(run_id, {}),
-                metrics=metrics.get(run_id, {}),
-            )
-            for run_id, name, status, start, end in rows
-        ]
-
     def _points(self, run_id: str, points: Iterable[Point]) -> list[dict[str, Any]]:
         rows = {}
         for name, value, stamp, step in points:
@@ -194,35 +136,6 @@ class Rows:
                 "run_uuid": run_id,
             }
         return list(rows.values())
-
-
-def _active(experiment_id: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    return sa.select(*columns).where(
-        _RUNS.c.experiment_id == int(experiment_id), _RUNS.c.lifecycle_stage == "active"
-    )
-
-
-def _by_run(rows: Iterable[Any]) -> dict[str, dict[str, Any]]:
-    """Values by name by run; the same few names and texts come back for each run: one of each."""
-    found: dict[str, dict[str, Any]] = {}
-    kept: dict[Any, Any] = {}
-    for run_id, key, value, *is_nan in rows:
-        plain = math.nan if is_nan and is_nan[0] else kept.setdefault(value, value)
-        found.setdefault(run_id, {})[sys.intern(key)] = plain
-    return found
-
-
-def _found(run_id: str, status: str, tags: dict[str, str]) -> LoggedRun:
-    return LoggedRun(
-        run_id=run_id,
-        name="",
-        status=status,
-        started_ms=0,
-        ended_ms=0,
-        tags=tags,
-        params={},
-        metrics={},
-    )
 
 
 def _write(folder: Path, run: NewRun) -> None:

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 from search.delivery import RefusedError
 from search.records import LoggedRun
+from search.sqlite_store import deleted, local_path
 from search.store import Kind, NewRun, RunNews
 from search.tracking_uri import redact, sqlite_file
 
@@ -122,10 +122,7 @@ class MlflowStore:
             if found is None:
                 return None
             if found.lifecycle_stage != "active":
-                raise RefusedError(
-                    f"Experiment {found.name!r} was deleted in MLflow. Choose another --experiment "
-                    f"or restore it: mlflow experiments restore -x {found.experiment_id}"
-                )
+                raise RefusedError(deleted(found.name, found.experiment_id))
             self._experiments[kind] = found
         return self._experiments[kind]
 
@@ -155,8 +152,6 @@ class MlflowStore:
             experiment = self._experiment(kind)
             if experiment is None:
                 return []
-            if self._opened is not None:
-                return self._opened.runs(experiment.experiment_id, tag, value)
             query = "" if tag is None else f"tags.{tag} = '{value}'"
             runs, token = self._page(experiment.experiment_id, query, None)
             while token:
@@ -187,9 +182,6 @@ class MlflowStore:
         with _plain_errors():
             experiment = self._experiment(kind)
             if experiment is None:
-                return
-            if self._opened is not None:
-                yield from self._opened.find(experiment.experiment_id, tag, values)
                 return
         for runs in self._each(lambda value: list(self.runs(kind, tag, value)), values):
             yield from runs
@@ -316,11 +308,14 @@ class MlflowStore:
         """Where on this machine the runs' files lie; None if on a server or in a bucket."""
         with _plain_errors():
             found = self.client.get_experiment_by_name(self._names[kind])
-        place = "" if found is None else str(found.artifact_location)
-        if "://" in place.replace("file://", "", 1):
-            return None
-        path = Path(unquote(place.removeprefix("file://")))
-        return path if path.is_dir() else None
+        path = None if found is None else local_path(str(found.artifact_location))
+        return path if path is not None and path.is_dir() else None
+
+    def experiment_id(self, kind: Kind) -> str | None:
+        """MLflow's number of an experiment; None if there is none yet."""
+        with _plain_errors():
+            found = self._experiment(kind)
+        return None if found is None else str(found.experiment_id)
 
     def history(
         self, run_ids: Sequence[str], names: Sequence[str]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.export import recipe
-from search.leaderboard import points
+from search.formatting import points
 from search.report.evidence import data_label, model_label
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ A text classifier, trained by foldrace: the space `{plan.spec.space}`
 ```python
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-tokenizer = AutoTokenizer.from_pretrained(folder)
+tokenizer = AutoTokenizer.from_pretrained(folder{flag})
 model = AutoModelForSequenceClassification.from_pretrained(folder{flag})
 inputs = tokenizer(texts, truncation=True, padding=True, return_tensors="pt")
 probabilities = model(**inputs).logits.softmax(-1)

@@ -78,6 +78,18 @@ def _keep(outcome: Outcome, config: int) -> None:
         put_folder(plan.spec.tracking_uri, outcome.sweep_id, Path(folder), FOLDER)
 
 
+def check_name(reference: str) -> None:
+    """Refuse what can be no model, without a look into the ledger or the hub.
+
+    Raises:
+        ModelError: naming the aliases, or what the folder lacks.
+    """
+    from trainables.engine import encoder
+
+    if _kept(reference) is None:
+        encoder.resolve_model(reference)
+
+
 def resolve(reference: str, tracking_uri: str, experiment: str) -> str:
     """What `--model` means, the same in every process of this machine.
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from search import stats, sweep
+from search.document import summary
 from search.intake import Intake, Watcher
 from search.ledger import Ledger
 from search.outcome import Outcome
@@ -28,7 +29,6 @@ from search.plan import Plan
 from search.spec import SweepSpec
 from search.standings import held_out_share
 from search.state import open_ledger
-from search.table import summary
 from trainables.engine.contract import Scalar
 
 FILE = "nested.json"
@@ -223,7 +223,8 @@ def _scored(
                 status = "FINISHED"
         finally:
             watcher.closed()
-            ledger.finish_sweep(outcome.sweep_id, status, summary(plan, table, standings, nested))
+            ended = summary(plan, table, standings, nested, outcome.stopped)
+            ledger.finish_sweep(outcome.sweep_id, status, ended)
     return replace(outcome, standings=standings, complete=complete, nested=nested)
 
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from search.spec import InputError, SweepSpec, default_name, make_spec
+from search.tracking_uri import default_tracking_uri
 from trainables.engine.contract import DataRef
-
-_DEFAULT_URI = "sqlite:///mlflow.db"
 
 
 def tracking_uri(options: argparse.Namespace) -> str:
     """The ledger: what was typed, else MLflow's own variable, else a file beside us."""
     return str(options.tracking_uri or default_tracking_uri())
-
-
-def default_tracking_uri() -> str:
-    """The ledger where none was named."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or _DEFAULT_URI
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

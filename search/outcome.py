@@ -35,6 +35,7 @@ class Outcome:
         complete: False when the time ended before the strategy was done.
         seconds: Wall time of this run.
         nested: The nested score, see search/nested.py; None without one.
+        stopped: Why it ended, as the end of "stopped because ..."; None while it goes on.
     """
 
     sweep_id: str
@@ -44,6 +45,7 @@ class Outcome:
     complete: bool
     seconds: float
     nested: dict[str, Any] | None = None
+    stopped: str | None = None
 
     def frame(self) -> pd.DataFrame:
         """The configs as a pandas frame, best first; see `search.frames.configs`."""

@@ -27,11 +27,13 @@ class Pace:
     Attributes:
         planned: Cells in all, those of the ledger included.
         reused: Cells that the ledger had.
+        may_end_early: Whether the strategy may do with fewer.
         clock: Seconds, rising.
     """
 
     planned: int
     reused: int = 0
+    may_end_early: bool = False
     clock: Callable[[], float] = time.monotonic
     trained: int = 0
     _began: float = field(default=math.nan)

@@ -17,7 +17,7 @@ PINS = "constraints.txt"
 ATTACHED = "attached"  # folder of the user's own files (--plugin, --configs) in the package
 
 _PACKAGES = ("search", "spaces", "trainables")
-_KINDS = {".py", ".md", ".json", ".toml", ".txt", ".html", ".css", ".js", ".cu", ".cpp"}
+_KINDS = {".py", ".md", ".json", ".toml", ".txt", ".html", ".css", ".js", ".j2", ".cu", ".cpp"}
 _CACHES = {"__pycache__", "node_modules", "mlruns", "mlartifacts", "build", "dist"}
 _SHOWN = 5
 

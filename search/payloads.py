@@ -111,6 +111,9 @@ def of_config(
     seconds: float,
     tags: Mapping[str, str],
     interval: tuple[float, float] | None,
+    *,
+    name: str,
+    mean: float | None,
 ) -> Payload:
     """How a config of a sweep stands."""
     metrics = {"cells": float(len(scores)), "seconds": float(seconds)}
@@ -119,13 +122,21 @@ def of_config(
     if interval is not None:
         metrics["ci_low"], metrics["ci_high"] = map(float, interval)
     sums = accumulate(float(score) for score in scores)
+    curve = [total / count for count, total in enumerate(sums, start=1)]
+    if curve and mean is not None:
+        moved = mean - curve[-1]
+        curve[-1] = mean
+        for end in ("ci_low", "ci_high"):
+            if end in metrics:
+                metrics[end] += moved
     return {
         "kind": "config",
+        "name": name,
         "sweep": sweep_id,
         "config": config_id,
         "params": param_values(params),
         "metrics": metrics,
-        "curve": [total / count for count, total in enumerate(sums, start=1)],
+        "curve": curve,
         "tags": tag_values({**tags, "sweep": sweep_id, "config": config_id}),
     }
 
@@ -154,6 +165,8 @@ def of_sweep_end(sweep_id: str, status: str, summary: Mapping[str, Any]) -> Payl
         text |= {f"winner_{k}": json.dumps(v) for k, v in winner.items() if isinstance(v, Mapping)}
     # `data`, `model` and `space` are tags already, in short form.
     tags = {k: v for k, v in text.items() if k not in {"sweep", "space", "data", "model"}}
+    if "answer" in text:
+        tags["mlflow.note.content"] = text["answer"]
     return {
         "kind": "sweep",
         "sweep": sweep_id,

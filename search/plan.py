@@ -18,10 +18,11 @@ import numpy as np
 
 from search import folders, model_source, own_code
 from search.config_file import read_configs
+from search.labels import Labels
 from search.race import Problem
 from search.spec import InputError, SweepSpec
 from spaces.schema.space import Space
-from trainables.engine import binding, registry
+from trainables.engine import binding, dataset, registry
 from trainables.engine.contract import Cell, DataRef, Scalar, Task, cell_key, family_key
 
 if TYPE_CHECKING:
@@ -99,14 +100,15 @@ class Plan:
         names = {axis.name for axis in self.space.axes}
         return {name: value for name, value in active.items() if name in names}
 
+    @cached_property
+    def labels(self) -> Labels:
+        """Short readable names of all configs, no two alike."""
+        active = [self.space.active(config) for config in self.configs]
+        return Labels(active, [axis.name for axis in self.space.axes], self.names)
+
     def label(self, config: int) -> str:
-        """A short readable name of a config: its axes, and its reference name if it has one."""
-        values = " ".join(
-            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-            for name, value in self.axes_of(config).items()
-        )
-        name = self.names.get(config)
-        return values if name is None else f"{values} ({name})"
+        """A short readable name of a config: what varies in the sweep, and its reference name."""
+        return self.labels[config]
 
     @cached_property
     def problem(self) -> Problem:
@@ -290,8 +292,23 @@ def prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         InputError: for whatever the user can mend: a file, a column, a class too small, an unknown
             space, axis, value or model. The message says how.
     """
+    check_names(spec)
     try:
         return _prepare(spec)
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+
+
+def check_names(spec: SweepSpec) -> None:
+    """Refuse what needs no heavy import to be refused: names, typed values, columns of a file.
+
+    Raises:
+        InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.
+    """
+    try:
+        narrowed_space(spec)
+        model_source.check_name(spec.model)
+        dataset.check_names(spec.data)
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(str(error)) from error
 
@@ -303,7 +320,6 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     # Heavy imports (torch, datasets) only when the cheap checks are through.
     from trainables.engine import encoder, folds, hooks, named_files, parts
     from trainables.engine.audit import audit
-    from trainables.engine.dataset import load_data
 
     if space.cleaning and not spec.data.cleaning:
         data_ref = replace(spec.data, cleaning=space.cleaning)
@@ -317,7 +333,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     files = {value for values in _files(space, configs).values() for value in values}
     model = model_source.resolve(spec.model, spec.tracking_uri, spec.experiment)
     spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
-    data = load_data(spec.data)
+    data = dataset.load_data(spec.data)
     for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
         folds.held_out(data, split, seed, 0)
     task = Task(

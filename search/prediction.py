@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from search import launchers
+from search.file_columns import table_with, text_columns
 from search.mlflow_models import Registered, load
 from search.plan import Plan
-from search.rows import Shape, rows_of, table_with, text_columns
+from search.rows import Shape, rows_of
 from search.spec import SweepError
 from trainables.engine import beside
 from trainables.engine.beside import Floats, Further, Scorer
@@ -122,7 +123,7 @@ def predict(
         InputError: if the file cannot be read, or has no such column.
         SweepError: if what classifies must be trained, and diverges.
     """
-    table = table_with(path, text_columns(plan, asked.shape.pairs, column, column_b))
+    table = table_with(path, text_columns(plan.task.data, asked.shape.pairs, column, column_b))
     rows = rows_of(plan, asked.shape, path, table, column, column_b)
     found: list[dict[str, Any] | None] = [None] * table.rows
     given = np.zeros((0, len(asked.classes)), np.float32)

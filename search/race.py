@@ -16,7 +16,16 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from search.strategies import plain
-from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, IntArray, Problem
+from search.strategies.board import (
+    ASKED,
+    FAILED,
+    OPEN,
+    TOLD,
+    Board,
+    IntArray,
+    Problem,
+    typical_cells,
+)
 
 __all__ = ["PEERS", "STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
 
@@ -52,6 +61,24 @@ class Rationed(Protocol):
         ...
 
 
+@runtime_checkable
+class Explains(Protocol):
+    """A policy that ends by a rule of its own."""
+
+    def reason(self, board: Board) -> str:
+        """Why it asks for no more, as the end of "stopped because ..."."""
+        ...
+
+
+@runtime_checkable
+class Covers(Protocol):
+    """A policy that tries every value of an axis before a usual number of cells ends it."""
+
+    def untried(self, board: Board, limit: int) -> IntArray:
+        """Cells of values of an axis that no cell has yet, int (at most limit, 2)."""
+        ...
+
+
 class Strategy:
     """Asks for cells, is told scores, and knows when it is done.
 
@@ -60,18 +87,31 @@ class Strategy:
         policy: Who comes next.
         max_cells: Cells that may be spent, trained or reused, failed ones too; None sets no limit.
             The floor comes first, so a smaller budget than the floor's cells cuts the floor short.
+        usual: Whether max_cells is no budget but a multiple of what such a strategy usually takes.
+
+    Attributes:
+        max_cells: Most cells that may be spent.
 
     Raises:
         ValueError: when max_cells is below 1.
     """
 
-    def __init__(self, problem: Problem, policy: Policy, max_cells: int | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        policy: Policy,
+        max_cells: int | None = None,
+        *,
+        usual: bool = False,
+    ) -> None:
         if max_cells is not None and max_cells < 1:
             raise ValueError(f"max_cells must be at least 1 or None for no limit, got {max_cells}.")
         self.problem = problem
         self.board = Board(problem)
         self._policy = policy
-        self._max_cells = self.board.state.size if max_cells is None else max_cells
+        every = self.board.state.size
+        self.max_cells = every if max_cells is None else min(max_cells, every)
+        self._usual = usual
         self._end: tuple[int, bool] = (-1, False)
 
     def ask(self, n: int) -> list[tuple[int, int]]:
@@ -155,20 +195,53 @@ class Strategy:
         """Cells told or failed: what counts against max_cells."""
         return self.board.count(TOLD, FAILED)
 
+    @property
+    def stopped(self) -> str | None:
+        """Why it is done, as the end of "stopped because ..."; None while it is not."""
+        if not self.done:
+            return None
+        if not self.board.count(OPEN):
+            return "every cell is there"
+        if self.spent >= self.max_cells:
+            if self._usual:
+                return (
+                    f"{self.spent:,} cells are spent, twice what a race of this size usually takes"
+                )
+            return f"its budget of {self.max_cells:,} cells is spent"
+        if isinstance(self._policy, Explains):
+            return self._policy.reason(self.board)
+        return "its strategy has nothing left to ask"
+
     def winner(self) -> int | None:
         """The config to name if the sweep ended now; None before there is anything to name."""
         return self._policy.winner(self.board)
 
     def _next(self, n: int) -> IntArray:
-        n = min(n, self._max_cells - self.spent - self.board.count(ASKED))
-        if n <= 0:
+        room = self.max_cells - self.spent - self.board.count(ASKED)
+        if room <= 0:
+            if self._usual and isinstance(self._policy, Covers):
+                return self._policy.untried(self.board, n)
             return np.zeros((0, 2), np.int64)
+        n = min(n, room)
         floor = self.board.open_cells(self.problem.floor, n)
         if len(floor) == n:
             return floor
         cells = self._policy.propose(self.board, n)
         mine = ~np.isin(cells[:, 0], self.problem.floor)
         return np.concatenate([floor, cells[mine]])[:n]
+
+
+def most_cells(
+    name: str,
+    problem: Problem,
+    max_cells: int | None = None,
+    stop_margin: float | None = None,
+) -> int:
+    """The most cells that a strategy of this name and these settings spends."""
+    every = problem.configs * problem.blocks
+    if name == "race" and max_cells is None and stop_margin is None:
+        max_cells = 2 * typical_cells(problem)
+    return every if max_cells is None else min(max_cells, every)
 
 
 def make_strategy(
@@ -199,11 +272,11 @@ def make_strategy(
         raise ValueError(
             f"stop_margin ends a race only, got it for strategy {name!r}; leave it out."
         )
-    if name == "race" and max_cells is None and stop_margin is None:
-        from search.strategies.racing import typical_cells  # SciPy takes half a second to import
-
-        max_cells, stop_margin = 2 * typical_cells(problem), DEFAULT_STOP_MARGIN
-    return Strategy(problem, _policy(name, problem, seed, max_cells, stop_margin), max_cells)
+    usual = name == "race" and max_cells is None and stop_margin is None
+    if usual:
+        max_cells, stop_margin = most_cells(name, problem), DEFAULT_STOP_MARGIN
+    policy = _policy(name, problem, seed, max_cells, stop_margin)
+    return Strategy(problem, policy, max_cells, usual=usual)
 
 
 def _policy(

@@ -240,7 +240,7 @@ class Recorder:
 
 def _config_run(payload: Payload) -> NewRun:
     return NewRun(
-        name=payload["config"],
+        name=payload.get("name", payload["config"]),  # a spool of an older version has none
         tags=payload["tags"],
         params=payload["params"],
         points=payloads.config_points(payload, 0),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from search.file_columns import table_with, text_columns
 from search.plan import Plan
 from search.spec import InputError
 from trainables.engine import images, registry
@@ -17,7 +18,7 @@ from trainables.engine.card import DatasetCard
 from trainables.engine.clean import clean_text
 from trainables.engine.contract import DataRef
 from trainables.engine.metadata import numeric_column
-from trainables.engine.tables import Table, read_table
+from trainables.engine.tables import Table
 from trainables.engine.textdata import ImagePair, TextData
 
 
@@ -119,36 +120,8 @@ def of_table(
             in a column of metadata.
     """
     shape = Shape.of(data)
-    table = table_with(path, text_columns(plan, shape.pairs, column, column_b))
+    table = table_with(path, text_columns(plan.task.data, shape.pairs, column, column_b))
     return rows_of(plan, shape, path, table, column, column_b)
-
-
-def text_columns(
-    plan: Plan, pairs: bool, column: str | None = None, column_b: str | None = None
-) -> list[str]:
-    """The columns of a file that hold texts: those asked for, else those of the sweep."""
-    ref = plan.task.data
-    return [column or ref.text or "text"] + ([column_b or ref.text_b or "text_b"] if pairs else [])
-
-
-def table_with(path: Path, columns: Iterable[str]) -> Table:
-    """All columns of a file that must have some.
-
-    Raises:
-        InputError: if the file cannot be read, or has no such column.
-    """
-    try:
-        names = read_table(path, []).names
-        table = read_table(path, names)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    for name, option in zip(columns, ("--column", "--column-b"), strict=False):
-        if name not in table.columns:
-            raise InputError(
-                f"{path} has no column {name!r}; its columns: {', '.join(names)}. Choose one with "
-                f"{option}."
-            )
-    return table
 
 
 def rows_of(
@@ -161,7 +134,7 @@ def rows_of(
 ) -> FileRows:
     """The rows of a table that has been read; see `of_table`."""
     ref, notes = plan.task.data, []
-    names = text_columns(plan, shape.pairs, column, column_b)
+    names = text_columns(ref, shape.pairs, column, column_b)
     texts = [
         [clean_text("" if v is None else str(v), ref.cleaning) for v in table.columns[name]]
         for name in names

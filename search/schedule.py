@@ -9,22 +9,22 @@ once, one that was killed goes on, and one that is still running is left alone.
 from __future__ import annotations
 
 import argparse
-import contextlib
+import os
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from search import packing
-from search.options import default_tracking_uri, sweep_spec
-from search.schedule_emit import emit
+from search.options import sweep_spec
+from search.quiet import Quiet, alone
+from search.schedule_emit import carried, emit
 from search.spec import InputError, SweepError, SweepSpec
-from search.state import STATE
+from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
     from search.ledger import SweepRecord
@@ -56,13 +56,22 @@ def schedule(options: argparse.Namespace) -> int:
     file = Path(options.file).resolve()
     plan = read_schedule(file)
     for entry in plan.sweep:
-        _spec(plan, entry, "check", options.tracking_uri)  # all of the file, before any of it runs
+        spec = _spec(plan, entry, "check", options.tracking_uri)
+        # All of the file before any of it runs; a tick leaves the data of others alone.
+        if entry.submit is None and not options.once and options.fire is None:
+            _check_here(entry, spec, data=options.emit != "kubernetes")
     if options.emit is not None:
         found = shutil.which("foldrace")
         words = [found] if found else [sys.executable, "-P", "-m", "search.cli"]
         program = shlex.join(words)
         text = emit(
-            options.emit, file=file, folder=Path.cwd(), program=program, image=options.image
+            options.emit,
+            file=file,
+            folder=Path.cwd(),
+            program=program,
+            image=options.image,
+            tracking_uri=options.tracking_uri,
+            environment=carried(os.environ, options.tracking_uri or plan.tracking_uri),
         )
         sys.stdout.write(text)
         return 0
@@ -79,6 +88,19 @@ def schedule(options: argparse.Namespace) -> int:
         _say([told for told in tick(plan, _now(), options.tracking_uri) if told.state != "waits"])
         coming = min(entry.next_firing(_now()) for entry in plan.sweep)
         time.sleep(min(_LONGEST_SLEEP_S, max(1.0, (coming - _now()).total_seconds())))
+
+
+def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
+    """Refuse a sweep that could never start: a misspelt space tonight is a lost night."""
+    from search.plan import check_names, narrowed_space
+
+    try:
+        if data:
+            check_names(spec)
+        else:
+            narrowed_space(spec)
+    except ValueError as error:
+        raise InputError(f"sweep {entry.name!r}: {error}") from error
 
 
 def _now() -> datetime:
@@ -123,36 +145,43 @@ def tick_entry(
 ) -> Told:
     """The same for one entry; `fire` is a firing that a tick elsewhere found due."""
     try:
-        with _alone(entry) as alone:
-            if not alone:
+        with alone(entry.name) as mine:
+            if not mine:
                 return Told(entry.name, "runs", "another tick has it")
-            spec = _spec(plan, entry, "check", tracking_uri)
-            past = _firings(spec, entry)
-            last = past[0] if past else None
-            if entry.submit is not None and fire is None:
-                return _submit(plan, entry, spec, _due(entry, last, now))
-            return _run(plan, entry, tracking_uri, past, fire or _due(entry, last, now), now)
+            uri = _uri(plan, tracking_uri)
+            quiet = Quiet.of(entry.name, entry.model_dump_json(), uri, plan.experiment)
+            # The clock first: MLflow takes seconds to import, and mostly there is nothing to do.
+            until = quiet.until(now) if fire is None else None
+            if until is not None:
+                return Told(entry.name, "waits", f"next at {until.isoformat()}")
+            ledger = quiet.stamp()
+            told = _look(plan, entry, tracking_uri, fire, now)
+            if told.state == "waits" and fire is None:
+                quiet.put(now, entry.next_firing(now), ledger)
+            return told
     except (InputError, SweepError) as error:
         return Told(entry.name, "failed", str(error), 2 if isinstance(error, InputError) else 1)
 
 
-@contextlib.contextmanager
-def _alone(entry: Entry) -> Iterator[bool]:
-    """Whether no other process on this folder is at the entry; the lock dies with its process."""
-    from filelock import FileLock, Timeout
+def _look(
+    plan: Schedule,
+    entry: Entry,
+    tracking_uri: str | None,
+    fire: datetime | None,
+    now: datetime,
+) -> Told:
+    """Ask the ledger what fired, and do what is due."""
+    spec = _spec(plan, entry, "check", tracking_uri)
+    past = _firings(spec, entry)
+    last = past[0] if past else None
+    if entry.submit is not None and fire is None:
+        return _submit(plan, entry, spec, _due(entry, last, now))
+    return _run(plan, entry, tracking_uri, past, fire or _due(entry, last, now), now)
 
-    folder = STATE / "schedule"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{entry.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+
+def _uri(plan: Schedule, tracking_uri: str | None) -> str:
+    """The ledger: typed, of the file, of the shell."""
+    return tracking_uri or plan.tracking_uri or default_tracking_uri()
 
 
 def _spec(plan: Schedule, entry: Entry, name: str, tracking_uri: str | None) -> SweepSpec:
@@ -163,7 +192,7 @@ def _spec(plan: Schedule, entry: Entry, name: str, tracking_uri: str | None) -> 
     """
     from search.cli import build_parser
 
-    uri = tracking_uri or plan.tracking_uri or default_tracking_uri()
+    uri = _uri(plan, tracking_uri)
     words = [*entry.words, "--name", name, "--experiment", plan.experiment, "--tracking-uri", uri]
     if entry.submit is not None:
         words += ["--ray-address", "auto"]  # it runs as a job, on the head node

@@ -9,10 +9,51 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
+from search.spec import InputError
+from search.tracking_uri import redact
 
-def emit(caller: str, *, file: Path, folder: Path, program: str, image: str) -> str:
+_CARRIED = ("MLFLOW_TRACKING_URI", "FOLDRACE_DATA", "FOLDRACE_CACHE")
+
+
+def carried(environment: Mapping[str, str], tracking_uri: str | None) -> dict[str, str]:
+    """What the caller must set for a tick to do what it does in this shell.
+
+    Args:
+        environment: Of this shell.
+        tracking_uri: Of the ledger, where that does not come from the environment.
+
+    Raises:
+        InputError: if a password would be written into what is emitted.
+    """
+    found = {name: environment[name] for name in _CARRIED if environment.get(name)}
+    uri = tracking_uri or found.get("MLFLOW_TRACKING_URI", "")
+    if redact(uri) != uri:
+        raise InputError(
+            f"The tracking URI {redact(uri)} holds a password, and what is emitted is for all to "
+            "read: leave it out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+            "where the tick is called."
+        )
+    if tracking_uri is not None:
+        found.pop("MLFLOW_TRACKING_URI", None)
+    return {
+        name: value if name == "MLFLOW_TRACKING_URI" else str(Path(value).absolute())
+        for name, value in found.items()
+    }
+
+
+def emit(
+    caller: str,
+    *,
+    file: Path,
+    folder: Path,
+    program: str,
+    image: str,
+    tracking_uri: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """The text to install.
 
     Args:
@@ -21,25 +62,38 @@ def emit(caller: str, *, file: Path, folder: Path, program: str, image: str) -> 
         folder: Where the tick keeps what is not yet in the ledger, absolute.
         program: How to start foldrace.
         image: Of the container, for Kubernetes.
+        tracking_uri: As typed with --tracking-uri; None without.
+        environment: Variables to set, see `carried`.
     """
+    flags = ["--once"] + ([] if tracking_uri is None else ["--tracking-uri", tracking_uri])
     if caller == "cron":
-        return _cron(file, folder, program)
+        return _cron(file, folder, program, flags, environment or {})
     if caller == "systemd":
-        return _systemd(file, folder, program)
-    return _kubernetes(file, image)
+        return _systemd(file, folder, program, flags, environment or {})
+    return _kubernetes(file, image, flags, environment or {})
 
 
-def _cron(file: Path, folder: Path, program: str) -> str:
+def _cron(
+    file: Path, folder: Path, program: str, flags: list[str], environment: Mapping[str, str]
+) -> str:
     place, what = shlex.quote(str(folder)), shlex.quote(str(file))
-    line = f"cd {place} && {program} schedule {what} --once >> schedule.log 2>&1"
+    settings = "".join(f"{name}={shlex.quote(value)} " for name, value in environment.items())
+    command = f"{settings}{program} schedule {what} {shlex.join(flags)}"
+    line = f"cd {place} && {command} >> schedule.log 2>&1"
     # In a crontab a % ends the command.
     return f"*/5 * * * * {line}".replace("%", r"\%") + "\n"
 
 
-def _systemd(file: Path, folder: Path, program: str) -> str:
-    def quoted(path: Path) -> str:
-        return json.dumps(str(path).replace("%", "%%"))
+def _systemd(
+    file: Path, folder: Path, program: str, flags: list[str], environment: Mapping[str, str]
+) -> str:
+    def quoted(text: Path | str) -> str:
+        return json.dumps(str(text).replace("%", "%%"))
 
+    settings = "".join(
+        f"Environment={quoted(f'{name}={value}')}\n" for name, value in environment.items()
+    )
+    options = " ".join(flag if flag.startswith("--") else quoted(flag) for flag in flags)
     return f"""\
 # ~/.config/systemd/user/foldrace-schedule.service
 [Unit]
@@ -48,9 +102,9 @@ Description=foldrace: start the sweeps that are due
 [Service]
 Type=oneshot
 WorkingDirectory={str(folder).replace("%", "%%")}
-# Passwords (MLFLOW_TRACKING_PASSWORD, RAY_AUTH_TOKEN) stand there, readable by you alone.
+{settings}# Passwords (MLFLOW_TRACKING_PASSWORD, RAY_AUTH_TOKEN) stand there, readable by you alone.
 EnvironmentFile=-%h/.config/foldrace.env
-ExecStart={program} schedule {quoted(file)} --once
+ExecStart={program} schedule {quoted(file)} {options}
 KillSignal=SIGTERM
 TimeoutStopSec=120
 
@@ -67,7 +121,15 @@ WantedBy=timers.target
 """
 
 
-def _kubernetes(file: Path, image: str) -> str:
+def _kubernetes(file: Path, image: str, flags: list[str], environment: Mapping[str, str]) -> str:
+    words = ["foldrace", "schedule", "/schedule/schedule.toml", *flags]
+    command = ", ".join(word if word.isalpha() else json.dumps(word) for word in words)
+    settings = "".join(
+        f"                - {{name: {name}, value: {json.dumps(value)}}}\n"
+        for name, value in environment.items()
+    )
+    if settings:
+        settings = f"              env:\n{settings}"
     text = "\n".join(f"    {line}" for line in file.read_text(encoding="utf-8").splitlines())
     return f"""\
 # kubectl apply -f this. Make the secret once:
@@ -110,8 +172,8 @@ spec:
             - name: tick
               image: {json.dumps(image)}
               workingDir: /state
-              command: [foldrace, schedule, /schedule/schedule.toml, --once]
-              envFrom:
+              command: [{command}]
+{settings}              envFrom:
                 - secretRef: {{name: foldrace, optional: true}}
               volumeMounts:
                 - {{name: state, mountPath: /state}}

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from search.tracking_uri import default_tracking_uri
 from spaces.schema.protocol import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
@@ -85,7 +86,8 @@ class SweepSpec(BaseModel):
         name: The sweep's name in MLflow, SPACE-DATA-MODEL without one; a second sweep of that name
             is another run.
         experiment: Prefix of the three MLflow experiments.
-        tracking_uri: Where the ledger lives.
+        tracking_uri: Where the ledger lives; by default what MLFLOW_TRACKING_URI says, else
+            sqlite:///mlflow.db.
         set_axes: Axes narrowed to some of their values.
         fix: Fixed values (or axes) given another value.
         configs: Which configs compete: "all" (the grid and the references), "reference",
@@ -103,7 +105,7 @@ class SweepSpec(BaseModel):
     model: str
     name: str
     experiment: str = "foldrace"
-    tracking_uri: str = "sqlite:///mlflow.db"
+    tracking_uri: str = Field(default_factory=default_tracking_uri)
     set_axes: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
     fix: dict[str, Scalar] = Field(default_factory=dict)
     configs: str = "all"

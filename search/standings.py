@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from search import stats
 from search.chances import Chances, chances
 from search.correction import Correction, correct
+from search.strategies.board import Board
 
 if TYPE_CHECKING:
     from search.plan import Plan
@@ -22,6 +23,8 @@ IntArray = npt.NDArray[np.int64]
 
 # Half a point, either way, is practically nothing: what papers of this field quarrel about.
 ROPE = 0.005
+# Of the fit of block effects; each halves what is left of the error at the least.
+_FITTING_STEPS = 40
 
 
 @dataclass(frozen=True)
@@ -30,24 +33,28 @@ class Standing:
 
     Attributes:
         config: Index in the plan.
-        mean: Over the config's own cells.
+        mean: Over all blocks; where cells are missing, adjusted for the blocks that these are of.
+        cells_mean: Over the config's own cells alone, easy blocks or hard ones.
         std: Standard deviation over its cells.
         ci_low: Lower end of the corrected 95% interval of the mean.
         ci_high: Upper end.
         cells: Cells with a score.
-        p_best: Probability of being the best of all configs, see search/chances.py.
+        p_best: Probability of being the best of all configs, see search/chances.py; None while the
+            leaders share too few blocks.
         delta: Paired difference to the baseline, over the cells both have.
         delta_low: Lower end of its corrected 95% interval.
         delta_high: Upper end.
         versus_winner: Probabilities of being better than the winner by more than the rope, equal
             within it, worse; over the cells both have. None for the winner.
-        versus_baseline: The same beside the baseline. None for the baseline.
+        versus_baseline: The same beside the baseline, the winner's corrected for the pick. None
+            for the baseline.
         status: winner, complete, partial (stopped early or not through), failed (cells are missing
             because they failed).
     """
 
     config: int
     mean: float
+    cells_mean: float
     std: float | None
     ci_low: float | None
     ci_high: float | None
@@ -87,65 +94,13 @@ class Standings:
     chances: Chances | None
     rope: float
 
-    def to_json(self, plan: Plan) -> dict[str, Any]:
-        """The `configs` and `winner` of the leaderboard document."""
-        winner = next((row for row in self.rows if row.config == self.winner), None)
-        return {
-            "objective": plan.space.objective,
-            "baseline": None if plan.baseline is None else plan.names[plan.baseline],
-            "rope": self.rope,
-            "p_best_by": None if self.chances is None else self.chances.by,
-            "configs": [_row_json(row, plan, rank) for rank, row in enumerate(self.rows, start=1)],
-            "winner": None if winner is None else self._winner_json(winner, plan),
-        }
-
-    def _winner_json(self, winner: Standing, plan: Plan) -> dict[str, Any]:
-        correction = self.correction
-        p_best = None if self.chances is None else self.chances.p_best
-        complete = [row.config for row in self.rows if row.status in ("winner", "complete")]
-        return {
-            "config": plan.axes_of(winner.config),
-            "name": plan.names.get(winner.config),
-            "mean": winner.mean,
-            "corrected": correction.score if correction else None,
-            "corrected_low": correction.low if correction else None,
-            "corrected_high": correction.high if correction else None,
-            "corrected_by": correction.by if correction else None,
-            "corrected_resampled": correction.resampled if correction else None,
-            "corrected_surrogate": correction.surrogate if correction else None,
-            "corrected_note": correction.note if correction else None,
-            "compared": self.compared,
-            "competed": self.competed,
-            "indistinguishable": [plan.axes_of(config) for config in self.indistinguishable],
-            "p_best_incomplete": None
-            if p_best is None
-            else max(0.0, 1.0 - float(p_best[complete].sum())),
-            "versus_baseline": _comparison_json(winner.versus_baseline),
-        }
-
-
-def _comparison_json(found: stats.Comparison | None) -> dict[str, float] | None:
-    return None if found is None else asdict(found)
-
-
-def _row_json(row: Standing, plan: Plan, rank: int) -> dict[str, Any]:
-    return {
-        "rank": rank,
-        "config": plan.axes_of(row.config),
-        "name": plan.names.get(row.config),
-        "mean": row.mean,
-        "std": row.std,
-        "ci_low": row.ci_low,
-        "ci_high": row.ci_high,
-        "cells": row.cells,
-        "p_best": row.p_best,
-        "delta_baseline": row.delta,
-        "delta_ci_low": row.delta_low,
-        "delta_ci_high": row.delta_high,
-        "versus_winner": _comparison_json(row.versus_winner),
-        "versus_baseline": _comparison_json(row.versus_baseline),
-        "status": row.status,
-    }
+    @property
+    def luck(self) -> float:
+        """What the pick added to the winner's mean and gain, in the score's own units."""
+        if self.correction is None:
+            return 0.0
+        (mean,) = (row.mean for row in self.rows if row.config == self.winner)
+        return mean - self.correction.score
 
 
 def held_out_share(plan: Plan) -> float:
@@ -183,8 +138,13 @@ def judge(
     complete = np.flatnonzero(counts == scores.shape[1])
     found = chances(plan, scores, failed, share)
     means = None if found is None else found.means
+    correction = correct(plan, scores, winner, share, pool=pool, means=means)
+    luck = 0.0
+    if correction is not None and winner is not None:
+        luck = float(scores[winner].mean()) - correction.score
+    race = _Race(plan, scores, adjusted_means(plan, scores), winner, share, rope, luck)
     rows = [
-        _standing(_Race(plan, scores, winner, share, rope), config, found, config in failed)
+        _standing(race, config, found, config in failed)
         for config in np.flatnonzero(counts).tolist()
     ]
     whole = set(complete.tolist())
@@ -192,13 +152,25 @@ def judge(
     return Standings(
         rows=tuple(rows),
         winner=winner,
-        correction=correct(plan, scores, winner, share, pool=pool, means=means),
+        correction=correction,
         compared=len(complete),
         competed=len(rows),
         indistinguishable=() if winner is None else _tied(scores, winner, complete, share, sign),
         chances=found,
         rope=rope,
     )
+
+
+def adjusted_means(plan: Plan, scores: FloatArray) -> FloatArray:
+    """Mean of each config as if it had met every block, (configs,); nan without any cell.
+
+    A config that was stopped after one easy block would else stand above the winner.
+
+    Args:
+        plan: The sweep.
+        scores: Objective by config and block, nan where missing, (configs, blocks).
+    """
+    return Board.of(plan.problem, scores).adjusted_means(_FITTING_STEPS)
 
 
 def mean_interval(row: FloatArray, share: float) -> stats.Interval | None:
@@ -220,9 +192,11 @@ class _Race:
 
     plan: Plan
     scores: FloatArray
+    means: FloatArray
     winner: int | None
     share: float
     rope: float
+    luck: float
 
     def gains(self, config: int, over: int | None) -> FloatArray:
         """Paired differences by block, nan where either lacks the cell, and over itself."""
@@ -231,8 +205,11 @@ class _Race:
         return np.asarray(self.scores[config] - self.scores[over])
 
     def versus(self, config: int, other: int | None) -> stats.Comparison | None:
-        """Better, practically equal or worse, in the direction in which a score is good."""
-        gains = self.gains(config, other)
+        """Better, practically equal or worse, in the direction in which a score is good.
+
+        A winner's gain is taken without what the pick added to it.
+        """
+        gains = self.gains(config, other) - (self.luck if config == self.winner else 0.0)
         shared = gains[np.isfinite(gains)]
         if len(shared) < stats.FEWEST_FOR_INTERVAL:
             return None
@@ -248,15 +225,18 @@ def _standing(race: _Race, config: int, found: Chances | None, failed: bool) -> 
     shared = gains[np.isfinite(gains)]
     delta = mean_interval(gains, race.share)
     full = len(mine) == len(row)
+    mean = float(race.means[config])
+    moved = mean - float(mine.mean())
     status = "complete" if full else "failed" if failed else "partial"
     return Standing(
         config=config,
-        mean=float(mine.mean()),
+        mean=mean,
+        cells_mean=float(mine.mean()),
         std=float(mine.std(ddof=1)) if len(mine) > 1 else None,
-        ci_low=own.low if own else None,
-        ci_high=own.high if own else None,
+        ci_low=own.low + moved if own else None,
+        ci_high=own.high + moved if own else None,
         cells=len(mine),
-        p_best=None if found is None else float(found.p_best[config]),
+        p_best=None if found is None or found.p_best is None else float(found.p_best[config]),
         delta=float(shared.mean()) if len(shared) else None,
         delta_low=delta.low if delta else None,
         delta_high=delta.high if delta else None,

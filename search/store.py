@@ -81,6 +81,10 @@ class Store(Protocol):
         """Where on this machine the runs' files lie; None if on a server or in a bucket."""
         ...
 
+    def experiment_id(self, kind: Kind) -> str | None:
+        """MLflow's number of an experiment; None if there is none yet."""
+        ...
+
     def name_data(
         self,
         run_id: str,

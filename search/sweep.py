@@ -17,6 +17,7 @@ import numpy as np
 
 from search import folders, launchers, model_source, surroundings
 from search.dispatch import Asker, Work
+from search.document import summary
 from search.intake import Intake, Watcher, sweep_tags
 from search.ledger import Ledger, LoggedCell, SweepRecord
 from search.outcome import Outcome
@@ -26,7 +27,7 @@ from search.race import Strategy, make_strategy
 from search.spec import InputError, SweepError, SweepSpec
 from search.standings import ROPE, Standings, judge
 from search.state import STATE, NoLedgerError, open_ledger
-from search.table import Table, other_code, planned_cells, summary, tell_known
+from search.table import Table, other_code, planned_cells, tell_known
 from search.truth import FILE, Truth
 from trainables.engine.contract import Task
 
@@ -76,7 +77,7 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher, tags: Mapping[str, 
         table = Table.empty(plan)
         strategy = _strategy(plan)
         known = ledger.known_cells(plan.family)
-        tell_known(plan, known, table, strategy.tell)
+        tell_known(plan, known, table, strategy.tell, sweep_id)
         if sweep_id is None:
             every = {**sweep_tags(plan), **surroundings.tags(), **tags}
             sweep_id = ledger.start_sweep(spec.name, _saved(plan), every)
@@ -91,20 +92,24 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher, tags: Mapping[str, 
         if other := other_code(plan, known):
             watcher.said(other)
         complete = strategy.done
-        status = "FAILED"
+        status, stopped = "FAILED", "an error ended it"
         try:
             if not complete:
                 _make_features(plan, table, ledger, sweep_id)
                 complete = train_cells(plan, strategy, intake, sweep_id, watcher)
             status = "FINISHED" if complete else "KILLED"
+            stopped = strategy.stopped or f"its {spec.budget.max_hours:g} hours are over"
         except KeyboardInterrupt:
-            status = "KILLED"
+            status, stopped = "KILLED", "it was interrupted"
             raise
         finally:
             watcher.closed()
             standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
-            ledger.finish_sweep(sweep_id, status, summary(plan, table, standings))
-        return Outcome(sweep_id, plan, table, standings, complete, time.monotonic() - began)
+            intake.adjust()
+            ended = summary(plan, table, standings, stopped=stopped)
+            ledger.finish_sweep(sweep_id, status, ended)
+        seconds = time.monotonic() - began
+        return Outcome(sweep_id, plan, table, standings, complete, seconds, stopped=stopped)
 
 
 def _make_features(plan: Plan, table: Table, ledger: Ledger, sweep_id: str) -> None:
@@ -270,10 +275,14 @@ def read(
     table = Table.empty(plan)
     strategy = _strategy(plan)
     known = ledger.known_cells(plan.family)
-    tell_known(plan, known, table, strategy.tell)
+    tell_known(plan, known, table, strategy.tell, record.id)
     nested = nested_scores.read(ledger, record.id)
     standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
-    return Outcome(record.id, plan, table, standings, strategy.done, 0.0, nested), known
+    stopped = strategy.stopped
+    if stopped is None and record.status != "RUNNING":
+        stopped = record.tags.get("stopped")
+    done = strategy.done
+    return Outcome(record.id, plan, table, standings, done, 0.0, nested, stopped), known
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from search import own_code
 from search.inert import InertWatch, Suspect
 from search.plan import Plan
-from search.standings import Standings
+from search.race import most_cells
 
 if TYPE_CHECKING:
     from search.records import LoggedCell
@@ -28,6 +28,7 @@ class Table:
         scores: Objective of each cell, float (configs, blocks); nan where there is none.
         seconds: Training seconds of each cell, same shape.
         reused: Cells that were in the ledger before this run.
+        foreign: Those of them that another sweep trained.
         trained: Cells that this run trained.
         failures: Message of each cell that failed or diverged, by (config, block).
         watch: Looks for hyper-parameters that do nothing; None looks for none.
@@ -36,6 +37,7 @@ class Table:
     scores: npt.NDArray[np.float64]
     seconds: npt.NDArray[np.float64]
     reused: int = 0
+    foreign: int = 0
     trained: int = 0
     failures: dict[tuple[int, int], str] = field(default_factory=dict)
     watch: InertWatch | None = None
@@ -68,8 +70,17 @@ def tell_known(
     known: Mapping[str, LoggedCell],
     table: Table,
     tell: Callable[[int, int, float | None], None],
+    sweep_id: str | None = None,
 ) -> None:
-    """Enter the ledger's cells of this plan into the table and tell the strategy."""
+    """Enter the ledger's cells of this plan into the table and tell the strategy.
+
+    Args:
+        plan: The sweep.
+        known: Cells of the ledger by key.
+        table: To enter them into.
+        tell: Told each of them.
+        sweep_id: Run id of the sweep, whose own cells these may be; None for a new one.
+    """
     for key, cell in known.items():
         pair = plan.keys.get(key)
         if pair is None or not cell.settled:
@@ -77,6 +88,7 @@ def tell_known(
         score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
         table.put(pair, score, cell.metrics)
         table.reused += 1
+        table.foreign += cell.sweep_id != sweep_id
         table.compare(pair, cell.digest)
         if score is None:
             table.failures[pair] = f"{cell.status} in an earlier run"
@@ -107,35 +119,5 @@ def other_code(plan: Plan, known: Mapping[str, LoggedCell]) -> str | None:
 
 def planned_cells(plan: Plan) -> int:
     """How many cells a run may need at most."""
-    everything = len(plan.configs) * len(plan.blocks)
-    limit = plan.spec.budget.max_cells
-    return everything if limit is None else min(everything, limit)
-
-
-def summary(
-    plan: Plan, table: Table, standings: Standings, nested: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """The document that `--json` prints and the sweep keeps.
-
-    Args:
-        plan: The sweep.
-        table: Its scores.
-        standings: Its configs, judged.
-        nested: The nested score, as `search.nested.Nested.to_json` gives it.
-    """
-    return {
-        "sweep": plan.spec.name,
-        "space": plan.spec.space,
-        "data": plan.spec.data.name,
-        "model": plan.spec.model,
-        "cells_done": int(np.isfinite(table.scores).sum()),
-        "cells_planned": planned_cells(plan),
-        "cells_reused": table.reused,
-        "cells_failed": len(table.failures),
-        "inert_suspects": [
-            suspect.to_json(plan.blocks, plan.declared_in)
-            for suspect in (table.watch.suspects if table.watch is not None else ())
-        ],
-        **standings.to_json(plan),
-        "nested": None if nested is None else dict(nested),
-    }
+    budget = plan.spec.budget
+    return most_cells(plan.spec.strategy, plan.problem, budget.max_cells, budget.stop_margin)

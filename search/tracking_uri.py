@@ -34,6 +34,11 @@ class LedgerError(ValueError):
     """
 
 
+def default_tracking_uri() -> str:
+    """The ledger where none was named: MLflow's own variable, else a file beside us."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+
+
 def redact(text: str) -> str:
     """The text without the user names and passwords of the URIs in it."""
     return _SECRET.sub(lambda found: f"{found[1]}=***" if found[1] else "***@", text)

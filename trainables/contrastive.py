@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
@@ -31,6 +30,9 @@ from trainables.engine.settings import FineTuning
 from trainables.engine.views import View
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 VERSION = 1
 

@@ -9,15 +9,18 @@ encoder-mean, trained from tokens. The pooled mean is what makes class activatio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from trainables.engine.encoder import real_tokens
 from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens
 from trainables.engine.settings import FineTuning
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 VERSION = 1
 

@@ -15,10 +15,9 @@ four times at most for a text, the epochs taking turns.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from trainables.analysis.linear_evaluation import LinearEvaluation, read_pairs
 from trainables.engine.encoder import real_tokens
@@ -27,6 +26,9 @@ from trainables.engine.pooled_encoder import mean_over_tokens
 from trainables.engine.settings import FineTuning
 from trainables.engine.views import View
 from trainables.losses.info_nce import InfoNCELoss
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 VERSION = 1
 

@@ -16,12 +16,11 @@ own code's way.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from trainables.engine import shares
 from trainables.engine.encoder import hidden_dropout, real_tokens
@@ -29,6 +28,9 @@ from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens, pooling_map_fault
 from trainables.engine.settings import FineTuning
 from trainables.losses.soft_triple import SoftTripleLoss
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 VERSION = 3
 

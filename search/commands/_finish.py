@@ -7,11 +7,12 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from search.commands._options import print_json
 
 if TYPE_CHECKING:
+    from search.ablation import Shown
     from search.outcome import Outcome
 
 
@@ -30,9 +31,8 @@ def _going_on(program: str, options: argparse.Namespace) -> str:
 def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
     """Run or resume, show the leaderboard, say how to go on or where to look."""
     from search import console
-    from search.leaderboard import show_leaderboard
+    from search.document import of_outcome
     from search.spec import SweepError
-    from search.table import summary
 
     try:
         outcome = go()
@@ -42,23 +42,13 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
             f"{_going_on(console.command_name(), options)}"
         )
         return 130
-    document = summary(outcome.plan, outcome.table, outcome.standings, outcome.nested)
-    shown = None
-    if outcome.plan.spec.configs == "ablation":
-        from search import ablation
-
-        shown = ablation.show(outcome, Path(f"ablation-{outcome.plan.spec.name}"))
-        document["ablation"] = shown.to_json()
-    if options.json:
-        print_json(document)
-    else:
-        show_leaderboard(document)
-        if shown is not None and shown.rows:
-            sys.stdout.write(f"{shown.table}\n")  # as wide as it is: it can be pasted
-            for note in shown.notes:
-                console.say(note)
-            console.say(f"written, and kept in MLflow: {', '.join(map(str, shown.files))}")
-        console.show_end(outcome)
+    document = of_outcome(outcome)
+    table = _ablation(outcome, document)
+    unread: OSError | None = None
+    try:
+        _show(outcome, document, table, options.json)
+    except OSError as error:
+        unread = error  # nobody reads the answer, or the disk is full: the report is for later
     if not document["cells_done"]:
         raise SweepError(
             "No cell was finished. "
@@ -73,4 +63,35 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
         folder = Path(options.report)
         written = report_of(spec.tracking_uri, spec.experiment, [outcome.sweep_id], folder)
         console.say(f"The report, to be opened in a browser: {written.page}")
+    if unread is not None:
+        raise unread
     return 0
+
+
+def _ablation(outcome: Outcome, document: dict[str, Any]) -> Shown | None:
+    """The ablation's table, written and entered into the document; None for other sweeps."""
+    if outcome.plan.spec.configs != "ablation":
+        return None
+    from search import ablation
+
+    shown = ablation.show(outcome, Path(f"ablation-{outcome.plan.spec.name}"))
+    document["ablation"] = shown.to_json()
+    return shown
+
+
+def _show(outcome: Outcome, document: dict[str, Any], table: Shown | None, as_json: bool) -> None:
+    """The answer on stdout, and on stderr where to look next."""
+    from search import console
+    from search.leaderboard import show_leaderboard
+
+    if as_json:
+        print_json(document)
+        return
+    show_leaderboard(document)
+    if table is not None and table.rows:
+        sys.stdout.write(f"{table.table}\n")  # as wide as it is: it can be pasted
+        for note in table.notes:
+            console.say(note)
+        console.say(f"written, and kept in MLflow: {', '.join(map(str, table.files))}")
+    sys.stdout.flush()
+    console.show_end(outcome)

@@ -36,6 +36,25 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
+def add_text_columns(parser: argparse._ActionsContainer, whose: str) -> None:
+    """`--text` and `--text-b`, which with --data name columns in every command.
+
+    Args:
+        parser: The command's.
+        whose: Ends the help.
+    """
+    parser.add_argument(
+        "--text", "--column", dest="text", metavar="COLUMN", help=f"text column {whose}"
+    )
+    parser.add_argument(
+        "--text-b",
+        "--column-b",
+        dest="text_b",
+        metavar="COLUMN",
+        help="column of a pair's second text",
+    )
+
+
 def add_nested(parser: argparse._ActionsContainer) -> None:
     """`--nested`."""
     what = "check the winner by nested cross-validation: a sweep more for each fold, same budget"
@@ -59,8 +78,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="registry name, name-1k, a local .csv .tsv .jsonl .parquet, or a hub id",
     )
-    data.add_argument("--text", metavar="COLUMN", help="column of the text")
-    data.add_argument("--text-b", metavar="COLUMN", help="column of a pair's second text")
+    add_text_columns(data, "of the data (text; a data set's own)")
     data.add_argument("--label", metavar="COLUMN", help="column of the label")
     data.add_argument("--image", metavar="COLUMN", help="column of the text's image: path or URL")
     data.add_argument("--image-b", metavar="COLUMN", help="column of the second text's image")

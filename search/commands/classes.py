@@ -31,8 +31,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from search import library
     from search.class_table import show_classes
-    from search.leaderboard import screen_of
     from search.options import tracking_uri
+    from search.screen import screen_of
 
     uri = tracking_uri(options)
     document = library.classes_document(uri, options.experiment, options.sweep, options.rank)

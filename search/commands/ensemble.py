@@ -68,7 +68,8 @@ def _show(document: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     from search.class_table import show_classes
-    from search.leaderboard import points, screen_of
+    from search.formatting import points
+    from search.screen import screen_of
 
     screen = screen_of(sys.stdout)
     table = Table(
@@ -101,7 +102,6 @@ def _show(document: Mapping[str, Any]) -> None:
         f"gain: paired, over the best single config; better, equal, worse: by more than "
         f"{points(document['rope'])} points. Selected and scored on the same rows the ensemble "
         f"would show {points(document['flattered'])}, which is no score.",
-        markup=False,
     )
     members = Table(title="\nselected on all rows", title_justify="left", box=None, pad_edge=False)
     for name in ("weight", "sweep", "config", "seed", "alone"):

@@ -19,7 +19,7 @@ EXAMPLES = """\
 examples:
   foldrace explain latest --text "Drinking bleach cures it, doctors say"
   foldrace explain my-sweep --data article.txt --out explained
-  foldrace explain my-sweep --data news.csv --column body     the words of a whole file
+  foldrace explain my-sweep --data news.csv --text body       the words of a whole file
   foldrace explain my-sweep                                   the words of the sweep's own data
   foldrace explain my-sweep --pictures                        and the representations, drawn
   foldrace explain pairs --text "claim" --text-b "document"
@@ -33,16 +33,22 @@ _SHOWN_WORDS = 15
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_sweep(parser)
-    given = parser.add_mutually_exclusive_group()
-    given.add_argument("--text", metavar="TEXT", help="one text")
-    parser.add_argument("--text-b", metavar="TEXT", help="the second text of a pair")
-    given.add_argument(
+    parser.add_argument(
+        "--text",
+        metavar="TEXT|COLUMN",
+        help="one text; with --data, the text column of FILE (the sweep's)",
+    )
+    parser.add_argument(
+        "--text-b", metavar="TEXT|COLUMN", help="a pair's second text; with --data, its column"
+    )
+    parser.add_argument(
         "--data",
         metavar="FILE",
         help="a text file of any length, or a .csv .tsv .jsonl .parquet (the sweep's own data)",
     )
-    parser.add_argument("--column", metavar="NAME", help="text column of FILE (the sweep's)")
-    parser.add_argument("--column-b", metavar="NAME", help="column of a pair's second text")
+    # As they were called; with --data they say what --text and --text-b say.
+    parser.add_argument("--column", help=argparse.SUPPRESS)
+    parser.add_argument("--column-b", help=argparse.SUPPRESS)
     parser.add_argument(
         "--class", metavar="NAME", dest="label", help="scores for this class (the predicted one)"
     )
@@ -85,28 +91,39 @@ def run(options: argparse.Namespace) -> int:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
-    for name in ("text", "text_b"):
-        value = getattr(options, name)
+    text, text_b = (None, None) if options.data else (options.text, options.text_b)
+    column, column_b = options.column, options.column_b
+    if options.data:
+        column, column_b = column or options.text, column_b or options.text_b
+    elif column or column_b:
+        raise InputError("--column names a column of a file: give that with --data FILE.")
+    for name, value in (("text", text), ("text-b", text_b)):
         if value is not None and not value.strip():
-            raise InputError(f"--{name.replace('_', '-')} must not be blank.")
-    if options.text_b is not None and options.text is None:
+            raise InputError(f"--{name} must not be blank.")
+    if text_b is not None and text is None:
         raise InputError("--text-b is the second text of a pair: give the first with --text.")
-    from search import explanation, sweep
+    from search import sweep
+    from search.file_columns import check_file
     from search.options import tracking_uri
 
     uri = tracking_uri(options)
     record, outcome = sweep.load(uri, options.experiment, options.sweep)
+    file = Path(options.data) if options.data else None
+    if file is not None:
+        check_file(file, outcome.plan.task.data, column, column_b)
+    from search import explanation  # which takes seconds to import
+
     folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         found = explanation.explain(
             outcome,
             explanation.Wanted(
-                text=options.text,
-                text_b=options.text_b,
-                file=None if options.data is None else Path(options.data),
-                column=options.column,
-                column_b=options.column_b,
+                text=text,
+                text_b=text_b,
+                file=file,
+                column=column,
+                column_b=column_b,
                 label=options.label,
                 rank=options.rank,
                 centred=not options.as_trained,
@@ -129,7 +146,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _show(found: Explanation) -> None:
     from search.console import say
-    from search.leaderboard import screen_of
+    from search.screen import screen_of
 
     screen = screen_of(sys.stdout)
     for one in found.texts[:1] if len(found.texts) == 1 else ():
@@ -146,20 +163,21 @@ def _show(found: Explanation) -> None:
 def _show_text(one: Marked, screen: Any) -> None:
     from rich.text import Text
 
-    screen.print(f"{one.label}, probability {one.probability:.3f}", markup=False)
+    from search.formatting import printable
+
+    screen.print(f"{one.label}, probability {one.probability:.3f}")
     line = Text()
     for piece, _, red in one.pieces():
-        line.append(piece, style="bold red" if red else "")
+        line.append(printable(piece), style="bold red" if red else "")
     screen.print(line)
     best = sorted(one.words, key=lambda word: -word.score)[:_SHOWN_WORDS]
     told = ", ".join(f"{word.text} {word.score:+.2f}" for word in best)
-    screen.print(f"highest scores for {one.label}: {told}", markup=False)
+    screen.print(f"highest scores for {one.label}: {told}")
     if one.cut:
-        screen.print(one.cut_note(), markup=False)
+        screen.print(one.cut_note())
 
 
 def _show_words(found: Explanation, screen: Any) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
@@ -177,9 +195,7 @@ def _show_words(found: Explanation, screen: Any) -> None:
         for rows in found.ranked.values():
             row = rows[number] if number < len(rows) else None
             cells += (
-                ["", "", ""]
-                if row is None
-                else [escape(row.word), f"{row.mean:+.2f}", f"{row.count:,}"]
+                ["", "", ""] if row is None else [row.word, f"{row.mean:+.2f}", f"{row.count:,}"]
             )
         table.add_row(*cells)
     screen.print(table)

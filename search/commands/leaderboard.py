@@ -34,13 +34,13 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.rope < 100:
         raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")
     from search import sweep
+    from search.document import of_outcome
     from search.leaderboard import show_leaderboard
-    from search.table import summary
 
     _, found = sweep.load(
         tracking_uri(options), options.experiment, options.sweep, options.rope / 100
     )
-    document = summary(found.plan, found.table, found.standings, found.nested)
+    document = of_outcome(found)
     if options.json:
         print_json(document)
     else:

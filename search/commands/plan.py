@@ -31,8 +31,10 @@ def run(options: argparse.Namespace) -> int:
     spec = sweep_spec(options)
     if options.price_per_hour is not None and options.price_per_hour < 0:
         raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
+    from search.plan import check_names, prepare
+
+    check_names(spec)  # before anything is imported that takes its time
     from search import console, estimate, nested, sweep
-    from search.plan import prepare
 
     with console.busy("reading the data and the model"):
         planned, data, audit = prepare(spec)

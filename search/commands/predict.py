@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.commands._options import add_json, add_ledger, add_sweep, print_json
+from search.commands._options import (
+    add_json,
+    add_ledger,
+    add_sweep,
+    add_text_columns,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from search.mlflow_models import Registered
@@ -19,7 +25,7 @@ SUMMARY = "Classify the rows of a file with a sweep's winner."
 EXAMPLES = """\
 examples:
   foldrace predict latest --data new.csv
-  foldrace predict my-sweep --data new.csv --column body --out labelled.csv
+  foldrace predict my-sweep --data new.csv --text body --out labelled.csv
   foldrace predict my-sweep --data test.parquet --json
 A sweep that was not promoted yet is promoted first: its winner is trained on all its rows. A winner
 that is no network from texts to classes (images, metadata, a read-out) is trained for each file.
@@ -32,8 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", required=True, metavar="FILE", help="a .csv .tsv .jsonl or .parquet file"
     )
-    parser.add_argument("--column", metavar="NAME", help="text column of FILE (the sweep's)")
-    parser.add_argument("--column-b", metavar="NAME", help="column of a pair's second text")
+    add_text_columns(parser, "of FILE (the sweep's)")
     parser.add_argument(
         "--label", metavar="NAME", help="column of true labels: scores are shown (the sweep's)"
     )
@@ -47,7 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
-    from search import console, prediction, rows, sweep
+    from search import sweep
+    from search.file_columns import check_file
     from search.options import tracking_uri
     from search.spec import InputError
 
@@ -56,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"There is no file {path}.")
     record, outcome = sweep.load(uri, options.experiment, options.sweep)
     plan = outcome.plan
-    # Before a model is trained for it.
-    pairs = bool(options.column_b or plan.task.data.text_b)
-    rows.table_with(path, rows.text_columns(plan, pairs, options.column, options.column_b))
+    check_file(path, plan.task.data, options.text, options.text_b)
+    from search import console, prediction  # which take seconds to import
+
     try:
         asked, registered = _asked(options, uri, record, outcome)
         doing = f"reading {path.name}"
@@ -69,8 +75,8 @@ def run(options: argparse.Namespace) -> int:
                 plan,
                 path,
                 asked,
-                column=options.column,
-                column_b=options.column_b,
+                column=options.text,
+                column_b=options.text_b,
                 label=options.label,
             )
     except ValueError as error:
@@ -151,7 +157,7 @@ def _document(found: Predicted, registered: Registered | None, out: Path) -> dic
 
 def _say(found: Predicted, registered: Registered | None, out: Path) -> None:
     from search import console
-    from search.leaderboard import points
+    from search.formatting import points
 
     counts = [f"{name} {count:,}" for name, count in _counts(found).items()]
     told = ", ".join(counts) or "no row has a text"

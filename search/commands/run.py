@@ -27,11 +27,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
-    from search import console, folders, live, sweep
     from search.options import sweep_spec
-    from search.plan import prepare
+    from search.plan import check_names, prepare
 
     spec = sweep_spec(options)
+    check_names(spec)  # before anything is imported that takes its time
+    from search import console, folders, live, sweep
+
     watcher = live.watcher(options.json)
     folders.check(spec)
     # For a program stderr holds events alone.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     """`foldrace serve`."""
     from search import console
     from search.champion import crowned
+    from search.child_server import serve_until_ended
     from search.options import tracking_uri
     from search.spec import InputError
 
@@ -48,14 +48,19 @@ def run(options: argparse.Namespace) -> int:
             f"No registered model {options.model!r} has the alias champion. Make one with: "
             f"foldrace promote {options.model}"
         )
-    console.say(
-        f"{found.name}, version {found.version}, on http://{options.host}:{options.port}"
-        "/invocations - Ctrl-C ends it"
-    )
+    name = f"{found.name}, version {found.version}"
+    console.say(f"starting a server of {name} ...")
     command = [sys.executable, "-P", "-m", "mlflow", "models", "serve", "--env-manager", "local"]
     command += ["--model-uri", found.uri, "--host", options.host, "--port", str(options.port)]
     # MLflow starts uvicorn by its name: that of this environment, activated or not.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": uri, "PYTHONSAFEPATH": "1"}
     server = [*command, "--workers", "1"]
-    return subprocess.run(server, env=environment, check=False).returncode
+    place = f"http://{options.host}:{options.port}/invocations"
+    return serve_until_ended(
+        server,
+        environment,
+        options.host,
+        options.port,
+        ready=lambda: console.say(f"{name}, on {place} - Ctrl-C ends it"),
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 
 from search.commands._options import add_ledger
@@ -29,22 +28,35 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """MLflow's own UI, on this machine's loopback unless another host is asked for."""
+    from search import console
+    from search.child_server import serve_until_ended
     from search.options import tracking_uri
+    from search.runs_page import runs_page
+    from search.state import open_ledger
 
     uri = tracking_uri(options)
-    if uri.startswith(("http://", "https://")):
-        sys.stdout.write(f"The MLflow UI of this ledger is at {uri}\n")
-        return 0
-    from search import console
-    from search.spec import InputError
-    from search.tracking_uri import sqlite_file
+    with open_ledger(uri, options.experiment) as ledger:
+        number = ledger.experiment_id()
 
-    file = sqlite_file(uri)
-    if file is not None and not file.exists():
-        raise InputError(f"There is no ledger {file} yet: `foldrace run` makes one.")
-    console.say(f"MLflow UI on http://{options.host}:{options.port} - Ctrl-C ends it")
+    def page(server: str) -> str:
+        return server if number is None else runs_page(server, number)
+
+    if uri.startswith(("http://", "https://")):
+        sys.stdout.write(f"The MLflow UI of this ledger is at {page(uri)}\n")
+        return 0
+
+    def ready() -> None:
+        sys.stdout.write(f"Open {page(f'http://{options.host}:{options.port}')}\nCtrl-C ends it.\n")
+        sys.stdout.flush()
+
+    console.say("starting MLflow's UI ...")
     command = [sys.executable, "-P", "-m", "mlflow", "ui", "--backend-store-uri", uri]
-    server = [*command, "--host", options.host, "--port", str(options.port)]
-    # A file mlflow.py in this folder is none of ours.
-    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    return subprocess.run(server, env=environment, check=False).returncode
+    # One worker and no runner of jobs: two processes instead of fifteen.
+    server = [*command, "--host", options.host, "--port", str(options.port), "--workers", "1"]
+    environment = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONSAFEPATH": "1",  # a file mlflow.py in this folder is none of ours
+    }
+    return serve_until_ended(server, environment, options.host, options.port, ready)

@@ -12,34 +12,52 @@ from search.report.style import BLUE, GREY, MAP, Picture, canvas, finish, labels
 _PAIRS = 4  # maps of a report
 
 
-def importance(effects: Effects) -> Picture:
-    """Share of the variance between configs that each axis makes up, with its interval."""
+def importance(effects: Effects) -> Picture | None:
+    """Share of a cell's variance that each axis makes up, and noise; None with a single axis."""
     axes, pairs = effects.axes, effects.pairs[:3]
+    if len(axes) < 2:
+        return None
+    scale = 100 * (1 - effects.noise)
     names = [axis.name for axis in axes] + [" with ".join(pair.names) for pair in pairs]
+    names.append("noise of one cell")
     figure, (panel,) = canvas(0.9 + 0.27 * len(names))
     for place, axis in enumerate(axes):
-        reach = [100 * axis.importance_low, 100 * axis.importance_high]
-        panel.barh(place, 100 * axis.importance, color=BLUE, height=0.62)
+        reach = [scale * axis.importance_low, scale * axis.importance_high]
+        panel.barh(place, scale * axis.importance, color=BLUE, height=0.62)
         panel.plot(reach, [place, place], color="#222222", lw=1.4)
         panel.plot(reach, [place, place], "|", color="#222222", ms=7)
     for place, pair in enumerate(pairs, start=len(axes)):
-        panel.barh(place, 100 * pair.importance, color="white", edgecolor=GREY, height=0.62)
+        panel.barh(place, scale * pair.importance, color="white", edgecolor=GREY, height=0.62)
+    panel.barh(len(names) - 1, 100 * effects.noise, color=GREY, height=0.62)
     panel.set_yticks(range(len(names)), names)
     panel.invert_yaxis()
     panel.set_xlim(0, None)
-    panel.set_xlabel("share of the variance between configs, %")
+    panel.set_xlabel("share of the variance of one cell's score, %")
     panel.grid(axis="x")
     panel.set_axisbelow(True)
-    first = axes[0]
     return finish(
         figure,
         "axis-importance",
         "Which axes matter",
-        f"{first.name} matters most: {100 * first.importance:.0f}% of the variance between "
-        f"configs, 95% interval {100 * first.importance_low:.0f} to "
-        f"{100 * first.importance_high:.0f}%. Blue: an axis alone, with its interval; white: what "
-        "two axes do together beyond either alone. The race's model of all configs, fitted to "
-        "every trained cell.",
+        f"{_foremost(effects)} Blue: an axis alone, with its interval; white: what two axes do "
+        "together beyond either alone; grey: what differs between two cells of one config on "
+        "blocks that are equally hard. The race's model of all configs, fitted to every trained "
+        "cell.",
+    )
+
+
+def _foremost(effects: Effects) -> str:
+    first, scale = effects.matters_most, 100 * (1 - effects.noise)
+    if first is None:
+        clear = [axis.name for axis in effects.axes if axis.clear]
+        if not clear:
+            return "No axis can be said to matter: every effect lies inside its interval."
+        seen = " and ".join(clear)
+        return f"{seen} can be seen to matter; which axis matters most cannot be told."
+    return (
+        f"{first.name} matters most: {scale * first.importance:.0f}% of the variance of one "
+        f"cell's score, 95% interval {scale * first.importance_low:.0f} to "
+        f"{scale * first.importance_high:.0f}%."
     )
 
 
@@ -97,6 +115,8 @@ def _told(axes: Sequence[AxisEffect]) -> str:
     best, worst = int(first.mean.argmax()), int(first.mean.argmin())
     names = labels(first.values)
     gap = 100 * float(first.mean[best] - first.mean[worst])
+    if not first.clear:
+        return f"The values of {first.name}, {gap:.2f} points apart at most, cannot be told apart."
     return f"From {first.name}={names[worst]} to {names[best]} it rises by {gap:.2f} points."
 
 

@@ -12,6 +12,7 @@ from search.report.style import MAP, WIDTH, Picture, canvas, finish, wrapped
 IntArray = npt.NDArray[np.int64]
 
 _WRITTEN = 12  # with more classes a cell has no room for its number
+_UPRIGHT = 8  # characters of a name beyond which two names overlap
 _NAME = 24  # letters of a class name that are shown
 
 
@@ -65,7 +66,8 @@ def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
         panel.set_ylabel("true")
         ticks = range(classes)
         size = 9 if classes <= _WRITTEN else 6
-        panel.set_xticks(ticks, short, rotation=90 if classes > 3 else 0, fontsize=size)
+        upright = classes > 3 or max(map(len, short)) > _UPRIGHT
+        panel.set_xticks(ticks, short, rotation=90 if upright else 0, fontsize=size)
         panel.set_yticks(ticks, short, fontsize=size)
         if classes <= _WRITTEN:
             for i, row in enumerate(shares):

@@ -58,10 +58,10 @@ def leaders(evidence: Evidence) -> Picture:
         figure,
         "leaders",
         "The leaders",
-        f"The best {len(rows)} of {whole:,} configs with a score. Blue: the winner; orange "
-        "diamond and dotted line: the baseline; hollow: not all cells. The intervals allow for "
-        "the overlap of training parts (Nadeau and Bengio), and overlapping ones can still differ: "
-        "differences are paired.",
+        f"The best {len(rows)} of {whole:,} configs with a score. Blue: the first; orange "
+        "diamond and dotted line: the baseline; hollow: not all cells, the mean adjusted for the "
+        "blocks it lacks. The intervals allow for the overlap of training parts (Nadeau and "
+        "Bengio), and overlapping ones can still differ: differences are paired.",
     )
 
 
@@ -135,7 +135,7 @@ def learning(evidence: Evidence) -> Picture | None:
         ):
             _band(panel, curve.values[metric] * factor, colour, dashes, marker, name)
     panels[0].set_title(f"held-out {objective}, points")
-    panels[1].set_title("training loss")
+    panels[1].set_title("training loss, each config's own")
     for panel in panels:
         panel.set_xlabel("epoch")
         panel.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _DRAWS = 200
+_SURE = 0.95
 _MOST_VALUES = 4_000_000  # configs times draws: 32 MB
 
 
@@ -45,6 +46,7 @@ class AxisEffect:
         importance: Share of the variance between configs, mean over the posterior.
         importance_low: Lower end of its 95% interval.
         importance_high: Upper end.
+        foremost: Share of the posterior in which no axis matters more.
     """
 
     name: str
@@ -56,6 +58,12 @@ class AxisEffect:
     importance: float
     importance_low: float
     importance_high: float
+    foremost: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether some value is better than another beyond both their intervals."""
+        return bool(self.low.max() > self.high.min())
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +87,25 @@ class PairEffect:
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """Axes, the most important first, and their pairs, likewise."""
+    """Axes, the most important first, and their pairs, likewise.
+
+    Attributes:
+        axes: Each axis that varies.
+        pairs: Each two of them.
+        noise: Share of one cell's variance, its block's effect taken off, that no config explains.
+    """
 
     axes: tuple[AxisEffect, ...]
     pairs: tuple[PairEffect, ...]
+    noise: float
+
+    @property
+    def matters_most(self) -> AxisEffect | None:
+        """The axis that matters most, where that is more than a guess; None without a rival."""
+        if len(self.axes) < 2:
+            return None
+        first = self.axes[0]
+        return first if first.clear and first.foremost > _SURE else None
 
 
 def axis_effects(plan: Plan, scores: FloatArray, seed: int = 0) -> Effects:
@@ -93,22 +116,21 @@ def axis_effects(plan: Plan, scores: FloatArray, seed: int = 0) -> Effects:
         scores: Objective by config and block, nan where missing, (configs, blocks).
         seed: Of the draws.
     """
-    board = Board(plan.problem)
-    for config, block in np.argwhere(np.isfinite(scores)).tolist():
-        board.set(config, block, TOLD, float(scores[config, block]))
+    board = Board.of(plan.problem, scores)
     if not board.count(TOLD):
-        return Effects((), ())
+        return Effects((), (), 1.0)
     belief = believe(build_features(plan.problem), board)
     draws = int(np.clip(_MOST_VALUES // len(scores), 40, _DRAWS))
     drawn = belief.draw(draws, np.random.default_rng(seed))
     cells = np.isfinite(scores).sum(axis=1)
     found = _Found(plan, drawn, cells)
-    axes = {column: found.axis(column) for column in found.columns}
+    axes = found.axes()
     alone = {column: found.parts[column] for column in axes}
     pairs = [found.pair(one, two, alone) for one, two in itertools.combinations(axes, 2)]
     return Effects(
         tuple(sorted(axes.values(), key=lambda axis: -axis.importance)),
         tuple(sorted(pairs, key=lambda pair: -pair.importance)),
+        belief.noise_sd**2 / (belief.noise_sd**2 + found.between) if belief.noise_sd else 0.0,
     )
 
 
@@ -122,6 +144,7 @@ class _Found:
         self._grid = np.isfinite(features).any(axis=1)
         self._features = features
         self._variance = drawn[self._grid].var(axis=0)
+        self.between = float(self._variance.mean())
         self._variance[self._variance == 0] = np.inf
         self.columns = [
             column
@@ -146,7 +169,19 @@ class _Found:
         spread: FloatArray = weights @ (means[there] - centre) ** 2 / self._variance
         return spread
 
+    def axes(self) -> dict[int, AxisEffect]:
+        """Each axis that varies, by its column."""
+        axes = {column: self.axis(column) for column in self.columns}
+        if not axes:
+            return {}
+        firsts = np.stack([self.parts[column] for column in axes]).argmax(axis=0)
+        return {
+            column: replace(axis, foremost=float((firsts == place).mean()))
+            for place, (column, axis) in enumerate(axes.items())
+        }
+
     def axis(self, column: int) -> AxisEffect:
+        """One axis; how often it is the foremost is not known yet."""
         axis = self._plan.space.axes[column]
         rows = np.flatnonzero(np.isfinite(self._features[:, column]))
         groups = self._features[rows, column].astype(np.int64)
@@ -169,6 +204,7 @@ class _Found:
             importance=float(share.mean()),
             importance_low=float(reach[0]),
             importance_high=float(reach[1]),
+            foremost=1.0,
         )
 
     def pair(self, one: int, two: int, alone: Mapping[int, FloatArray]) -> PairEffect:

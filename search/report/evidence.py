@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from search import stats
+from search.document import of_outcome
 from search.plan import Plan
 from search.report.draw_confusion import count
 from search.standings import ROPE, Standing, Standings, held_out_share
 from search.state import open_ledger
 from search.sweep import find, read
-from search.table import Table, summary
+from search.table import Table
 from search.tracking_uri import LedgerError
 from search.truth import FILE, Truth
 
@@ -174,7 +175,7 @@ def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROP
             plan=plan,
             table=table,
             standings=standings,
-            document=summary(plan, table, standings, outcome.nested),
+            document=of_outcome(outcome),
             arrivals=_arrivals(plan, known),
             rows=None if truth is None else len(truth.labels),
             classes=() if truth is None else truth.label_names,

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.console import duration
+from search.answer import decided
 from search.export import recipe
-from search.leaderboard import explanation
+from search.formatting import duration
+from search.leaderboard import explanation, status_of
 from search.report.effects import Effects
-from search.report.evidence import Evidence, data_label, interval, model_label
+from search.report.evidence import Evidence, data_label, model_label
 from search.report.paper import Verdict, data_key, known_rows
 from search.report.style import Picture, number, points
-from search.standings import Standing
 
 _TOP = 20
 _SHOWN = 8  # with all metrics
@@ -40,8 +40,9 @@ class Story:
         facts: The answer's figures.
         rows: The leaderboard, best first, as texts.
         left: Configs that the leaderboard leaves out.
+        shared: Axes that have one value in the whole sweep; empty where all vary.
         notes: What the figures mean, and warnings.
-        metrics: Rows of the table of all metrics, as texts; the first holds the names.
+        metrics: Rows of the table of all metrics, as texts; the first holds the configs' ranks.
         axes: Rows of the table of axes, as texts.
         verdicts: The paper's tables beside ours.
         no_verdict: Why there is none.
@@ -56,6 +57,7 @@ class Story:
     facts: tuple[Fact, ...]
     rows: tuple[Mapping[str, str], ...]
     left: int
+    shared: str
     notes: tuple[str, ...]
     metrics: tuple[tuple[str, ...], ...]
     axes: tuple[Mapping[str, str], ...]
@@ -79,13 +81,15 @@ def tell(
         name=plan.spec.name,
         question=(
             f"Which of {len(plan.configs):,} {configs} of {plan.spec.space} is best on "
-            f"{data_label(plan)} with {model_label(plan)}, by {plan.space.objective} over "
+            f"{data_label(plan)}{',' if ',' in data_label(plan) else ''} with "
+            f"{model_label(plan)}, by {plan.space.objective} over "
             f"{len(plan.blocks)} cells?"
         ),
-        answer=_answer(evidence),
+        answer=str(evidence.document["answer"]),
         facts=tuple(_facts(evidence)),
         rows=tuple(_board(evidence)),
         left=max(0, len(evidence.standings.rows) - _TOP),
+        shared=plan.labels.title,
         notes=tuple(explanation(evidence.document)),
         metrics=tuple(_metrics(evidence)),
         axes=tuple(_axes(effects)),
@@ -100,47 +104,16 @@ def tell(
     )
 
 
-def _answer(evidence: Evidence) -> str:
-    plan, winner = evidence.plan, evidence.standing(evidence.standings.winner)
-    if winner is None:
-        done = int((evidence.table.scores == evidence.table.scores).sum())
-        return f"Nothing can be named yet: {done:,} cells are there, and no config has all of its."
-    label = plan.label(winner.config)
-    if winner.config == plan.baseline:
-        rival = evidence.standing(evidence.rival)
-        beaten = (
-            ""
-            if rival is None
-            else f"; the best other config that was tried in full, {plan.label(rival.config)}, "
-            f"gains {_reach(evidence, rival)} points"
-        )
-        return f"Nothing beats the baseline {label}: {points(winner.mean)} points{beaten}."
-    if plan.baseline is None or winner.delta is None:
-        return f"{label}: {points(winner.mean)} points."
-    versus = winner.versus_baseline
-    sure = "" if versus is None else f" It is better with {_sure(versus.better, evidence)}."
-    return (
-        f"{label}: {points(winner.mean)} points, {_reach(evidence, winner)} over "
-        f"{plan.names[plan.baseline]}.{sure}"
-    )
-
-
-def _sure(probability: float, evidence: Evidence) -> str:
-    rope = points(evidence.standings.rope)
-    return f"probability {probability:.2f} by more than {rope} points"
-
-
-def _reach(evidence: Evidence, standing: Standing) -> str:
-    """A gain over the baseline with its interval, in points."""
-    if evidence.plan.baseline is None:
-        return "-"
-    gains = evidence.gains(standing.config, evidence.plan.baseline)
-    found = interval(gains, evidence.share)
-    if found is None:
-        return points(float(gains.mean()), True)
-    return (
-        f"{points(found.mean, True)} ({points(found.low, True)} to {points(found.high, True)}, 95%)"
-    )
+def _gain(evidence: Evidence) -> tuple[str, str]:
+    """The winner's gain over the baseline, the pick's luck taken off, and what that is."""
+    winner = evidence.document["winner"]
+    low, high = winner["gain_corrected_low"], winner["gain_corrected_high"]
+    gain = points(winner["gain_corrected"], True)
+    if low is not None:
+        gain += f" ({points(low, True)} to {points(high, True)}, 95%)"
+    if winner["corrected"] is None:
+        return gain, "paired, by cell"
+    return gain, f"paired, by cell, corrected; {points(winner['gain'], True)} as picked"
 
 
 def _facts(evidence: Evidence) -> list[Fact]:
@@ -148,7 +121,8 @@ def _facts(evidence: Evidence) -> list[Fact]:
     standings, plan = evidence.standings, evidence.plan
     winner, correction = evidence.standing(standings.winner), standings.correction
     if winner is not None:
-        facts.append(Fact("Winner", plan.label(winner.config)))
+        name = "Winner" if decided(evidence.document) else "Best mean, not shown to be best"
+        facts.append(Fact(name, plan.label(winner.config)))
         own = (
             ""
             if winner.ci_low is None or winner.ci_high is None
@@ -166,7 +140,7 @@ def _facts(evidence: Evidence) -> list[Fact]:
             )
         if plan.baseline is not None and winner.config != plan.baseline:
             name = plan.names[plan.baseline]
-            facts.append(Fact(f"Gain over {name}", _reach(evidence, winner), "paired, by cell"))
+            facts.append(Fact(f"Gain over {name}", *_gain(evidence)))
         if winner.p_best is not None:
             facts.append(
                 Fact("Probability of being the best", f"{winner.p_best:.2f}", "of all configs")
@@ -222,33 +196,43 @@ def _board(evidence: Evidence) -> list[dict[str, str]]:
             "p_best": "-" if row.p_best is None else f"{row.p_best:.2f}",
             "gain": "-" if row.delta is None else points(row.delta, True),
             "gain_interval": reach(row.delta_low, row.delta_high, True),
-            "status": row.status,
+            "status": status_of({"status": row.status}, evidence.document),
         }
         for rank, row in enumerate(evidence.standings.rows[:_TOP], start=1)
     ]
 
 
 def _metrics(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Every metric of the complete leaders; nothing where the objective is the only one."""
-    plan = evidence.plan
-    shown = [row for row in evidence.standings.rows if evidence.metrics.get(row.config)][:_SHOWN]
-    names = sorted({name for row in shown for name in evidence.metrics[row.config]})
+    """Every metric of the complete leaders; nothing where the objective is the only one.
+
+    A row a metric, for a phone's width has no room for all of them side by side.
+    """
+    ranked = enumerate(evidence.standings.rows, start=1)
+    shown = [
+        (rank, evidence.metrics[row.config])
+        for rank, row in ranked
+        if evidence.metrics.get(row.config)
+    ][:_SHOWN]
+    names = sorted({name for _, metrics in shown for name in metrics})
     if len(names) < 2:
         return []
-    rows = [("config", *(name.replace("_", " ") for name in names))]
-    for row in shown:
-        found = evidence.metrics[row.config]
-        values = (f"{found[name]:.4f}" if name in found else "-" for name in names)
-        rows.append((plan.label(row.config), *values))
+    rows = [("metric", *(f"#{rank}" for rank, _ in shown))]
+    for name in names:
+        values = (f"{metrics[name]:.4f}" if name in metrics else "-" for _, metrics in shown)
+        rows.append((name.replace("_", " "), *values))
     return rows
 
 
 def _axes(effects: Effects) -> list[dict[str, str]]:
+    """Rows of the axes' table; the share of a lone axis would say nothing."""
+    several, scale = len(effects.axes) > 1, 100 * (1 - effects.noise)
     return [
         {
             "axis": axis.name,
-            "share": f"{100 * axis.importance:.0f}%",
-            "interval": f"{100 * axis.importance_low:.0f} to {100 * axis.importance_high:.0f}%",
+            "share": f"{scale * axis.importance:.0f}%" if several else "-",
+            "interval": f"{scale * axis.importance_low:.0f} to {scale * axis.importance_high:.0f}%"
+            if several
+            else "-",
             "values": ", ".join(
                 f"{number(value)}: {points(float(mean))}"
                 for value, mean in zip(axis.values, axis.mean, strict=True)

@@ -62,6 +62,10 @@ class Wilcoxon:
         """The config with the best complete mean."""
         return best_complete(board)
 
+    def reason(self, board: Board) -> str:
+        """Why it asks for no more, as the end of "stopped because ..."."""
+        return "every other config is worse by its paired test, or has all its cells"
+
     def _dropped(self, board: Board, config: int, best: int) -> bool:
         told = board.state[config] == TOLD
         key = (config, best, int(told.sum()))
@@ -114,6 +118,10 @@ class Halving:
     def winner(self, board: Board) -> int | None:
         """The config with the best complete mean."""
         return best_complete(board)
+
+    def reason(self, board: Board) -> str:
+        """Why it asks for no more, as the end of "stopped because ..."."""
+        return "its last rung is through"
 
     def _promote(self, board: Board, field: IntArray, rung: int) -> IntArray:
         whole = field[(board.state[field, :rung] == TOLD).all(axis=1)]

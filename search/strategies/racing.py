@@ -22,6 +22,7 @@ from search.strategies.board import (
     FloatArray,
     IntArray,
     Problem,
+    typical_cells,
 )
 from search.strategies.surrogate import Belief, believe, build_features
 
@@ -32,17 +33,6 @@ _FIRST_GUESS_CELLS = 5
 _OPENING_SHARE = 0.12
 _FINAL_SHARE = 0.3
 _FINALISTS = (3, 15)
-
-
-def typical_cells(problem: Problem) -> int:
-    """Cells that a race of this size usually needs: 10% of 100 configs' cells, 3% from 1,000 on.
-
-    But never fewer than complete the floor and six configs more.
-    """
-    share = max(0.03, 0.1 * float(100 / problem.configs) ** 0.52)
-    every = problem.configs * problem.blocks
-    least = (len(problem.floor) + 6) * problem.blocks
-    return int(min(max(round(share * every), least), every))
 
 
 class Race:
@@ -125,6 +115,9 @@ class Race:
         draws = belief.draw(self._draws(limit), rng) * self._problem.sign
         draws[~fit] = -np.inf
         if self._decided(draws, int(ranked[0])) if len(ranked) else True:
+            untried = self.untried(board, limit)
+            if len(untried):
+                return untried
             likely = np.bincount(draws.argmax(axis=0), minlength=len(good)) / draws.shape[1]
             finalists = top[(likely[top] > _STOP_PROBABILITY) | (np.arange(len(top)) == 0)]
             return self._pick(board, finalists, unopened[finalists], limit)
@@ -136,6 +129,35 @@ class Race:
         order = np.concatenate([named, rest])
         wanted = np.concatenate([np.minimum(wanted, most[named]), np.ones(len(rest), np.int64)])
         return self._pick(board, order, wanted, limit)
+
+    def untried(self, board: Board, limit: int) -> IntArray:
+        """Cells of an opening for values of an axis that no cell has, under way or not, (cells, 2).
+
+        A value that is added to a finished sweep's axis has no cell, and the model, which is smooth
+        over the axis, may be sure of it without one.
+        """
+        used = board.per_config(OPEN) < self._problem.blocks
+        share = self._opening / self._problem.configs
+        chosen = np.zeros(self._problem.configs, bool)
+        for position in self._problem.features.T:
+            for value in np.unique(position[np.isfinite(position)]):
+                mine = position == value
+                if used[mine].any():
+                    continue
+                missing = max(1, round(share * int(mine.sum()))) - int(chosen[mine].sum())
+                open_ = self._order[mine[self._order] & ~chosen[self._order]]
+                chosen[open_[: max(missing, 0)]] = True
+        configs = self._order[chosen[self._order]]
+        return self._pick(board, configs, np.ones(len(configs), np.int64), limit)
+
+    def reason(self, board: Board) -> str:
+        """Why it asks for no more, as the end of "stopped because ..."."""
+        if self._stop_margin is None:
+            return "the leaders have all their cells"
+        return (
+            "another config is better by more than "
+            f"{100 * self._stop_margin:.2f} points with a probability under 5%"
+        )
 
     def winner(self, board: Board) -> int | None:
         """The complete config with the best mean of its score and its posterior mean.

@@ -18,6 +18,7 @@ import sweep_shell
 from ledger_cells import Opener
 
 from search.ledger import Ledger
+from search.mlflow_database import make_database
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def ended() -> Iterator[None]:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A database with MLflow's tables: making them takes seconds, so once for all tests."""
     file = tmp_path_factory.mktemp("database") / "mlflow.db"
-    Ledger(f"sqlite:///{file}", "test", file.parent / "spool").check()
+    make_database(file, file.parent / "mlartifacts")
     return file.read_bytes()
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from search.document import summary
 from search.intake import Intake, Watcher, sweep_tags
 from search.ledger import Ledger
 from search.plan import Plan, rebuild
 from search.race import make_strategy
 from search.spec import SweepSpec, make_spec
 from search.sweep import judged
-from search.table import Table, summary
+from search.table import Table
 from search.truth import FILE, Truth
 from trainables.engine import registry
 from trainables.engine.contract import CellResult, DataRef, Split, Task

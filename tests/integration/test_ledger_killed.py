@@ -84,10 +84,11 @@ _FOUNDER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+from search import mlflow_store
 from search.ledger import Ledger
 ledger = Ledger(sys.argv[2], "test", Path(sys.argv[3]))
 print("now", flush=True)
-ledger.check()
+ledger.start_sweep("mine", {}, {})
 """
 
 

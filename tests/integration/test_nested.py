@@ -13,9 +13,9 @@ import pytest
 from ledger_cells import runs_of
 
 from search import leaderboard, nested, sweep
+from search.document import of_outcome
 from search.plan import Plan, prepare
 from search.spec import InputError, SweepSpec, make_spec
-from search.table import summary
 from trainables.engine import folds, runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.dataset import load_data
@@ -120,7 +120,7 @@ def test_a_nested_sweep_is_found_again_and_trains_nothing_twice(
     assert names == ["mine", "mine-nested-0", "mine-nested-1", "mine-nested-2"]
     _, found = sweep.load(ledger_uri, "test", "latest")
     assert found.nested == first.nested
-    document = summary(found.plan, found.table, found.standings, found.nested)
+    document = of_outcome(found)
     assert document["winner"]["corrected_by"] == "bbc-cv"
     assert any("Nested cross-validation, 3 outer" in x for x in leaderboard.explanation(document))
 

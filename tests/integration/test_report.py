@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import html.parser
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from drawn_sweep import draw, spec_of
 from ledger_cells import Opener
 
-from search import cli
+from search import cli, packing
 from search.ledger import Ledger
 from search.report.evidence import collect
 from trainables.engine.contract import DataRef
@@ -165,10 +168,11 @@ def test_the_contrastive_losses_stand_beside_their_paper_whatever_the_size(
     found = re.search(r"<h2>All metrics</h2>.*?</table>", page, re.S)
     assert found is not None
     head, *rows = re.findall(r"<tr>(.*?)</tr>", found[0], re.S)
-    names = re.findall(r">([a-z ]+)</th>", head)
-    assert names == ["config", "accuracy", "entropy", "loss", "train loss"]
+    assert re.findall(r">([^<]+)</th>", head) == ["metric", "#1", "#2", "#3"]
+    values = {re.findall(r">([a-z ]+)</td>", row)[0]: row for row in rows}
+    assert list(values) == ["accuracy", "entropy", "loss", "train loss"]
     entropy = -(0.8 * np.log2(0.8) + 0.2 * np.log2(0.1))
-    assert [re.findall(r">([0-9.]+)</td>", row)[1] for row in rows] == [f"{entropy:.4f}"] * 3
+    assert re.findall(r">([0-9.]+)</td>", values["entropy"]) == [f"{entropy:.4f}"] * 3
 
 
 def test_check_paper_is_undecided_where_the_paper_has_no_row(reporter: Reporter) -> None:
@@ -188,3 +192,28 @@ def test_several_sweeps_make_one_page_with_the_gain_by_size(reporter: Reporter) 
     assert "figure 1" in page
     for file in ("gain-by-size.png", "small/leaders.png", "large/leaders.svg", "report.md"):
         assert (reporter.folder / "both" / file).is_file(), file
+
+
+def test_the_tree_that_is_sent_to_a_cluster_renders_a_report(
+    reporter: Reporter, tmp_path: Path
+) -> None:
+    reporter.draw("sent", 0.02)
+    sent = tmp_path / "sent"
+    packing.pack(sent, {}, folder=packing.root())
+    code = (
+        "import sys, search\nfrom search.cli import main\nprint(search.__file__)\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    flags = ["--tracking-uri", reporter.uri, "--experiment", "test", "--out", "there"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "report", "sent", *flags],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(sent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(sent))
+    assert "sent" in (tmp_path / "there" / "report.html").read_text()
+    assert (tmp_path / "there" / "report.md").is_file()

@@ -221,7 +221,8 @@ def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\nfrom search.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'ray', 'mlflow', 'pandas', 'numpy', 'optuna', 'pydantic', 'rich'}\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'pandas', 'numpy', 'optuna', 'pydantic', 'rich',"
+        " 'argcomplete'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     done = subprocess.run(

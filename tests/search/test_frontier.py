@@ -66,9 +66,7 @@ def test_a_dropped_config_is_named_with_its_distance(plan: Plan) -> None:
     nearest = frontier.dropped[0]
     assert nearest.behind == pytest.approx(-0.2, abs=0.03)
     assert nearest.cells == 3
-    assert (
-        lines[1] == f"  {nearest.label}: {100 * nearest.behind:+.2f} points to the first, 3 cells"
-    )
+    assert lines[1] == f"  {100 * nearest.behind:+.2f} points, 3 cells: {nearest.label}"
 
 
 def test_a_second_look_waits(plan: Plan) -> None:
@@ -117,6 +115,13 @@ def test_a_terminal_shows_the_state(plan: Plan, monkeypatch: pytest.MonkeyPatch)
     shown.cell(plan, table, (2, 0), result)
     shown.closed()
     text = stream.getvalue()
-    for piece in ("leaders", "P(best)", "of 60 cells", "and 1 more", "fell back", "became nan"):
+    for piece in (
+        "leaders",
+        "P(best)",
+        "of at most 60 cells",
+        "and 1 more",
+        "fell back",
+        "became nan",
+    ):
         assert piece in text, piece
     assert not math.isnan(table.scores[0, 0])

@@ -67,9 +67,20 @@ def test_metric_names_fit_and_stay_different(names: list[str]) -> None:
     assert all(re.fullmatch(r"[\w.\- ]{1,250}", name) for name in fitted.values())
 
 
+PLAIN: dict[str, Any] = {"name": "c", "mean": None}
+
+
+def test_a_mean_that_is_adjusted_takes_its_interval_along() -> None:
+    settings = {"name": "beta=0.5", "mean": 0.7}
+    payload = payloads.of_config("s", "c", {}, [0.5, 0.7, 0.6], 9.0, {}, (0.1, 0.9), **settings)
+    assert payload["curve"] == pytest.approx([0.5, 0.6, 0.7])
+    assert payload["metrics"]["ci_low"] == pytest.approx(0.2)
+    assert payload["name"] == "beta=0.5"
+
+
 def test_a_configs_curve_starts_after_what_is_known() -> None:
     scores = [0.5, 0.7, 0.6]
-    payload = payloads.of_config("s", "c", {"k": 1}, scores, 9.0, {}, (0.1, 0.9))
+    payload = payloads.of_config("s", "c", {"k": 1}, scores, 9.0, {}, (0.1, 0.9), **PLAIN)
     means = [(p[3], round(p[1], 6)) for p in payloads.config_points(payload, 1) if p[0] == "mean"]
     assert means == [(2, 0.6), (3, 0.6)]
     rest = {p[0]: p[1] for p in payloads.config_points(payload, 1) if p[0] != "mean"}
@@ -80,12 +91,12 @@ def test_a_configs_curve_starts_after_what_is_known() -> None:
 
 @pytest.mark.parametrize("known", [3, 4])
 def test_the_last_mean_is_sent_even_if_its_step_is_known(known: int) -> None:
-    payload = payloads.of_config("s", "c", {}, [0.5, 0.7, 0.9], 1.0, {}, None)
+    payload = payloads.of_config("s", "c", {}, [0.5, 0.7, 0.9], 1.0, {}, None, **PLAIN)
     assert [p[3] for p in payloads.config_points(payload, known) if p[0] == "mean"] == [3]
 
 
 def test_a_config_without_a_cell_has_no_mean() -> None:
-    payload = payloads.of_config("s", "c", {}, [], 0.0, {}, None)
+    payload = payloads.of_config("s", "c", {}, [], 0.0, {}, None, **PLAIN)
     assert {p[0] for p in payloads.config_points(payload, 0)} == {"cells", "seconds"}
 
 

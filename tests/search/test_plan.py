@@ -165,3 +165,13 @@ def test_a_sweep_without_a_name_is_called_after_what_it_searches() -> None:
     data = DataRef(name="/far/away/tweets.csv", subset=500)
     assert default_name("softtriple", data, "roberta-base") == "softtriple-tweets-500-roberta-base"
     assert default_name("smoke", DataRef(name="org/set"), "a/b") == "smoke-set-b"
+
+
+def test_a_spec_has_the_ledger_of_the_shell(
+    fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ledger:5000")
+    assert make_spec(**fields).tracking_uri == "http://ledger:5000"
+    assert make_spec(**fields, tracking_uri="sqlite:///here.db").tracking_uri == "sqlite:///here.db"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert make_spec(**fields).tracking_uri == "sqlite:///mlflow.db"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import configparser
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.schedule_emit import emit
+from search.schedule_emit import carried, emit
 from search.schedule_file import Entry, read_schedule
 from search.spec import InputError
 
@@ -101,8 +103,10 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def _emitted(caller: str, file: Path) -> str:
-    return emit(caller, file=file, folder=file.parent, program="/bin/foldrace", image="me/f:1")
+def _emitted(caller: str, file: Path, **more: Any) -> str:
+    return emit(
+        caller, file=file, folder=file.parent, program="/bin/foldrace", image="me/f:1", **more
+    )
 
 
 def test_the_cron_line_is_five_times_and_a_command_that_a_shell_can_read(file: Path) -> None:
@@ -137,3 +141,43 @@ def test_the_kubernetes_manifest_forbids_overlap_and_carries_the_schedule(file: 
     }
     assert claims["state"] == claim["metadata"]["name"], "what is not yet in the ledger is kept"
     assert {m["name"] for m in container["volumeMounts"]} == set(claims)
+
+
+SHELL = {"MLFLOW_TRACKING_URI": "sqlite:////a b/50%.db", "FOLDRACE_DATA": "/the data", "HOME": "/"}
+
+
+@pytest.mark.parametrize("caller", ["cron", "systemd", "kubernetes"])
+def test_a_tick_finds_the_ledger_and_the_data_of_the_shell_it_was_typed_in(
+    caller: str, file: Path
+) -> None:
+    text = _emitted(caller, file, environment=carried(SHELL, None))
+    if caller == "cron":
+        words = shlex.split(text.replace(r"\%", "%"))
+        assert "MLFLOW_TRACKING_URI=sqlite:////a b/50%.db" in words
+        assert "FOLDRACE_DATA=/the data" in words
+        assert words.index("FOLDRACE_DATA=/the data") < words.index("/bin/foldrace")
+    elif caller == "systemd":
+        assert 'Environment="MLFLOW_TRACKING_URI=sqlite:////a b/50%%.db"\n' in text
+        assert 'Environment="FOLDRACE_DATA=/the data"\n' in text
+    else:
+        *_, job = yaml.safe_load_all(text)
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        found = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+        assert found == {name: SHELL[name] for name in ("MLFLOW_TRACKING_URI", "FOLDRACE_DATA")}
+    assert "HOME=" not in text
+
+
+def test_a_ledger_that_is_typed_or_in_the_file_needs_no_variable(file: Path) -> None:
+    assert carried(SHELL, "http://here:5000") == {"FOLDRACE_DATA": "/the data"}
+    line = _emitted("cron", file, tracking_uri="http://here:5000")
+    assert "--once --tracking-uri http://here:5000" in line
+
+
+def test_no_password_is_emitted() -> None:
+    for shell, typed in (
+        ({"MLFLOW_TRACKING_URI": "http://me:secret@here"}, None),
+        ({}, "http://me:secret@here"),
+    ):
+        with pytest.raises(InputError, match="holds a password") as refused:
+            carried(shell, typed)
+        assert "secret" not in str(refused.value)

@@ -11,11 +11,12 @@ import baycomp
 import numpy as np
 import pytest
 
-from search import console, leaderboard, live
+from search import formatting, leaderboard, live
+from search.document import of_standings, summary
 from search.plan import Plan, rebuild
 from search.spec import make_spec
 from search.standings import judge
-from search.table import Table, summary
+from search.table import Table
 from trainables.engine.contract import CellResult, DataRef, Split, Task
 
 
@@ -74,7 +75,9 @@ def test_complete_configs_stand_first_and_the_gain_is_paired(plan: Plan) -> None
 def test_a_partial_config_is_compared_on_the_cells_it_shares(plan: Plan) -> None:
     row = judge(plan, SCORES, winner=3).rows[-1]
     assert (row.status, row.cells) == ("partial", 2)
-    assert row.mean == pytest.approx(0.605)
+    assert row.cells_mean == pytest.approx(0.605)
+    easier = (SCORES[:, :2].mean(axis=1) - SCORES.mean(axis=1))[[0, 1, 3]].mean()
+    assert row.mean == pytest.approx(0.605 - easier), "as if it had met all blocks"
     assert row.delta == pytest.approx(0.605 - 0.71), "against the baseline's first two cells"
 
 
@@ -101,7 +104,7 @@ def test_before_a_config_is_complete_there_is_no_winner(plan: Plan) -> None:
 
 
 def test_the_document_has_the_contract_s_fields_and_is_json(plan: Plan) -> None:
-    table = Table(SCORES, SCORES.copy(), reused=3)
+    table = Table(SCORES, SCORES.copy(), reused=5, foreign=3)
     document = summary(plan, table, judge(plan, SCORES, winner=3))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["cells_planned"] == 16
@@ -137,8 +140,8 @@ def test_progress_without_a_terminal_is_lines(plan: Plan, monkeypatch: pytest.Mo
     result: Any = CellResult(key="k", status="diverged", error="the loss became nan")
     shown.cell(plan, table, (3, 0), result)
     shown.closed()
-    assert "16 of 16 cells" in stream.getvalue()
-    assert "diverged: k=10" in stream.getvalue()
+    assert "16 of at most 16 cells" in stream.getvalue()
+    assert "diverged: beta=0.9" in stream.getvalue()
     assert "the loss became nan" in stream.getvalue()
 
 
@@ -147,7 +150,7 @@ def test_progress_without_a_terminal_is_lines(plan: Plan, monkeypatch: pytest.Mo
     [(7, "7 s"), (240, "4 min"), (9000, "2.5 h"), (400_000, "4.6 days")],
 )
 def test_durations_are_said_as_a_person_would(seconds: float, words: str) -> None:
-    assert console.duration(seconds) == words
+    assert formatting.duration(seconds) == words
 
 
 def test_a_config_stopped_early_keeps_its_chance_of_being_best(plan: Plan) -> None:
@@ -160,8 +163,8 @@ def test_a_config_stopped_early_keeps_its_chance_of_being_best(plan: Plan) -> No
     assert by_config[2] is not None
     assert by_config[2] > 0.01, "probably not the best is not certainly not"
     assert sum(p or 0.0 for p in by_config.values()) == pytest.approx(1.0)
-    winner = standings.to_json(plan)["winner"]
-    assert winner["p_best_incomplete"] == pytest.approx(by_config[2])
+    winner = of_standings(plan, standings)["winner"]
+    assert winner["p_best_stopped"] == pytest.approx(by_config[2])
 
 
 def test_when_all_is_measured_p_best_is_the_correlated_t_tests(plan: Plan) -> None:
@@ -170,7 +173,7 @@ def test_when_all_is_measured_p_best_is_the_correlated_t_tests(plan: Plan) -> No
     standings = judge(plan, scores, winner=3)
     assert standings.chances is not None
     assert standings.chances.by == "correlated t-test"
-    assert standings.to_json(plan)["winner"]["p_best_incomplete"] == pytest.approx(0.0, abs=1e-9)
+    assert of_standings(plan, standings)["winner"]["p_best_stopped"] == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("rope", [0.0, 0.005, 0.05])
@@ -199,7 +202,7 @@ def test_the_screen_names_form_rivals_and_the_chance_against_the_baseline(plan: 
     standings = judge(plan, scores, winner=3)
     text = " ".join(leaderboard.explanation(summary(plan, Table(scores, scores), standings)))
     assert "by a bootstrap over blocks" in text
-    assert "1 complete config cannot be told from the winner at 5%: k=10" in text
+    assert "1 complete config cannot be told from the winner at 5%: beta=0.7" in text
     assert "better by more than 0.50 points with probability" in text
 
 

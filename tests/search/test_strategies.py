@@ -135,6 +135,50 @@ def test_a_race_without_a_budget_ends_by_itself_with_few_cells():
     assert means.max() - means[strategy.winner()] < 0.005
 
 
+@pytest.mark.parametrize("spent", ["by its margin", "by its usual number of cells"])
+def test_a_value_that_is_added_to_an_axis_of_a_finished_race_is_tried(spent):
+    noise = 0.001 if spent == "by its margin" else 0.2
+
+    def grid(values: int) -> Problem:
+        features = np.array([[a, b] for a in range(8) for b in range(values)], float)
+        return Problem(features=features, shapes=np.zeros(8 * values, np.int64), blocks=5)
+
+    # The new value, the fourth of the second axis, is the best by far.
+    truth = np.array([[0.01 * a + (0.3 if b == 3 else 0.0)] for a in range(8) for b in range(4)])
+    scores = truth + np.random.default_rng(0).normal(0, noise, (32, 5))
+    old = [config for config in range(32) if config % 4 < 3]
+    before = make_strategy("race", grid(3))
+    play(before, scores[old])
+    assert before.stopped is not None
+    after = make_strategy("race", grid(4))
+    for config, block in np.argwhere(np.isfinite(before.board.scores)).tolist():
+        after.tell(old[config], block, float(before.board.scores[config, block]))
+    assert not after.done
+    assert after.stopped is None
+    play(after, scores)
+    fresh = np.isfinite(after.board.scores).any(axis=1)[3::4]
+    assert fresh.any()
+    if spent == "by its margin":
+        assert after.winner() % 4 == 3
+
+
+def test_each_strategy_says_why_it_stopped():
+    scores = peak(40, 6, noise=0.01)
+    told = {}
+    for name in ("race", "grid", "halving", "wilcoxon"):
+        strategy = make_strategy(name, line(40, 6))
+        assert strategy.stopped is None
+        play(strategy, scores)
+        told[name] = strategy.stopped
+    assert told["grid"] == "every cell is there"
+    assert "probability under 5%" in told["race"] or "usually takes" in told["race"]
+    assert "rung" in told["halving"]
+    assert told["wilcoxon"] is not None
+    budget = make_strategy("random", line(40, 6), max_cells=7)
+    play(budget, scores)
+    assert budget.stopped == "its budget of 7 cells is spent"
+
+
 def test_a_wider_margin_ends_a_race_sooner():
     spent = []
     for margin in (0.01, 0.05):

@@ -36,11 +36,11 @@ def small_sweep(tiny_encoder: Path, reviews: Path) -> tuple[str, ...]:
     return (
         *("smoke", "--data", str(reviews), "--text", "body", "--label", "verdict"),
         *("--model", str(tiny_encoder), "--seeds", "2,16", "--folds", "2", "--strategy", "grid"),
-        *("--set", "scale=3.3", "--fix", "epochs=2", "--name", "small"),
+        *("--set", "scale=3.3", "--fix", "epochs=2", "--fix", "pooling=mean", "--name", "small"),
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(
     small_sweep: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Ended]:

@@ -6,12 +6,12 @@ further axis. But attention has no weights: cells are just more rows of the batc
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AttentionInterface, PreTrainedModel
 
 NAME = "foldrace_stack"
 
@@ -85,6 +85,10 @@ def attention(
 
 def use_in_stack(module: nn.Module) -> None:
     """Let every transformers encoder within a module attend as stacks do; changes it in place."""
+    if "transformers.modeling_utils" not in sys.modules:
+        return  # heads on features: none is a transformers model, whose import takes seconds
+    from transformers import AttentionInterface, PreTrainedModel
+
     AttentionInterface.register(NAME, attention)
     for part in module.modules():
         if isinstance(part, PreTrainedModel):

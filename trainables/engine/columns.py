@@ -53,8 +53,8 @@ def text_data(
     Raises:
         DataError: see `load_data`.
     """
-    _check_columns(table, text, text_b, label)
-    _check_images(table, images, text_b)
+    check_columns(table, text, text_b, label)
+    check_images(table, images, text_b)
     companion = table.columns.get(f"{label}_name")
     kept = _kept_rows(table, [text, *([text_b] if text_b else [])], label, companion, card)
     missing = {
@@ -107,7 +107,12 @@ def text_data(
     return with_images(data, _references(table, images, rows), images.folder, images.drop)
 
 
-def _check_images(table: Table, images: ImageColumns | None, text_b: str | None) -> None:
+def check_images(table: Table, images: ImageColumns | None, text_b: str | None) -> None:
+    """Refuse a table without a column that names images.
+
+    Raises:
+        DataError: naming the nearest column, and all there are.
+    """
     if images is None:
         return
     for flag, column in (("--image", images.first), ("--image-b", images.second)):
@@ -135,7 +140,12 @@ def _references(
     return [(of(images.first, row), of(images.second, row)) for row in rows]
 
 
-def _check_columns(table: Table, text: str, text_b: str | None, label: str) -> None:
+def check_columns(table: Table, text: str, text_b: str | None, label: str) -> None:
+    """Refuse a table without a column of texts or labels.
+
+    Raises:
+        DataError: naming the nearest column, and all there are.
+    """
     flags = {"--text": text, "--text-b": text_b, "--label": label}
     for flag, column in flags.items():
         if column is None or column in table.columns:

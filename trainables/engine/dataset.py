@@ -18,9 +18,12 @@ from pathlib import Path
 from trainables.engine import registry
 from trainables.engine.card import DatasetCard
 from trainables.engine.clean import cleaned
-from trainables.engine.columns import text_data
+from trainables.engine.column_roles import Columns, of_local, own_form, plain, roles_of
+from trainables.engine.columns import check_columns, check_images, text_data
 from trainables.engine.contract import DataRef
+from trainables.engine.headers import read_header
 from trainables.engine.images import ImageColumns
+from trainables.engine.metadata import numeric_column
 from trainables.engine.part_files import read_parts
 from trainables.engine.subset import draw_subset
 from trainables.engine.tables import READERS, Table, read_table
@@ -33,23 +36,7 @@ _FILE_LIKE = {".txt", ".json", ".xlsx", ".xls", ".tab", ".arrow", ".feather", ".
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?::([\w.-]+))?")
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Which columns of a table hold what."""
-
-    text: str
-    text_b: str | None
-    label: str
-    image: str | None = None
-    image_b: str | None = None
-    metadata: tuple[str, ...] = ()
-
-    def wanted(self) -> list[str]:
-        names = [self.text, self.label, f"{self.label}_name", "split", *self.metadata]
-        return names + [name for name in (self.text_b, self.image, self.image_b) if name]
-
-
-_Read = tuple[Table, _Columns, DatasetCard | None]
+_Read = tuple[Table, Columns, DatasetCard | None]
 
 
 @dataclass(frozen=True)
@@ -97,15 +84,44 @@ def load_data(ref: DataRef) -> TextData:
     return _load(ref, place, place.stamp)
 
 
+def check_names(ref: DataRef) -> None:
+    """Refuse a reference that leads nowhere, and columns that a local file does not have.
+
+    Reads no more than a header: what is downloaded, and what stands in the rows, `load_data` tells.
+
+    Raises:
+        DataError: as `load_data`.
+    """
+    place = _resolve(ref.name)
+    path = place.files[0][1] if place.files else place.path
+    header = None if path is None else read_header(path)
+    if header is None:
+        return
+    if place.files and place.card is not None:
+        columns = roles_of(ref, place.card)
+    else:
+        columns, _ = of_local(ref, header.names, place.card)
+    check_columns(header, columns.text, columns.text_b, columns.label)
+    check_images(header, _images(ref, columns, place), columns.text_b)
+    for name in columns.metadata:
+        numeric_column(header, name, (), {columns.text, columns.text_b, columns.label})
+
+
+def _images(ref: DataRef, columns: Columns, place: _Place) -> ImageColumns | None:
+    if columns.image is None and columns.image_b is None:
+        return None
+    return ImageColumns(
+        first=columns.image,
+        second=columns.image_b,
+        folder=place.folder,
+        drop=ref.bad_images == "drop",
+    )
+
+
 @lru_cache(maxsize=8)
 def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> TextData:
     table, columns, card = _read(ref, place)
-    images = None
-    if columns.image is not None or columns.image_b is not None:
-        drop = ref.bad_images == "drop"
-        images = ImageColumns(
-            first=columns.image, second=columns.image_b, folder=place.folder, drop=drop
-        )
+    images = _images(ref, columns, place)
     data = text_data(
         table,
         text=columns.text,
@@ -185,38 +201,12 @@ def _files(card: DatasetCard) -> tuple[tuple[str, Path], ...]:
     return found if folder and all(path.is_file() for _, path in found) else ()
 
 
-def _roles(ref: DataRef, card: DatasetCard) -> _Columns:
-    """Columns of a data set in its own form; what the user named goes first."""
-    return _Columns(
-        ref.text or card.text,
-        ref.text_b or card.text_b,
-        ref.label or card.label,
-        ref.image or card.image,
-        ref.image_b or card.image_b,
-        ref.metadata,
-    )
-
-
 def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> _Read:
     """A local file: our own column names, the user's, or those of a data set with images."""
-    pair = "text_b" if card is not None and card.text_b is not None else None
-    columns = _Columns(
-        ref.text or "text",
-        ref.text_b or pair,
-        ref.label or "label",
-        ref.image,
-        ref.image_b,
-        ref.metadata,
-    )
-    known = [registry.load("trainables.data", "factify2", "DATASET")] if card is None else [card]
-    own = next((one for one in known if one.image is not None), None)
-    roles = None if own is None else _roles(ref, own)
-    table = read_table(path, {*columns.wanted(), *(roles.wanted() if roles else ())})
-    if roles is not None and columns.text not in table.names:
-        named = (roles.text, roles.text_b, roles.label, roles.image, roles.image_b)
-        if set(named) <= set(table.names):
-            return table, roles, own
-    return table, columns, card
+    own = own_form(card)
+    wanted = [*plain(ref, card).wanted(), *(roles_of(ref, own).wanted() if own is not None else ())]
+    table = read_table(path, set(wanted))
+    return table, *of_local(ref, table.names, card)
 
 
 def _read(ref: DataRef, place: _Place) -> _Read:
@@ -225,12 +215,12 @@ def _read(ref: DataRef, place: _Place) -> _Read:
     if place.path is not None:
         return _local(ref, place.path, card)
     if card is not None and place.files:
-        columns = _roles(ref, card)
+        columns = roles_of(ref, card)
         return read_parts(place.files, columns.wanted()), columns, card
     if card is not None and card.wheel is not None:
         from trainables.engine.wheel import read_wheel_table
 
-        columns = _Columns(
+        columns = Columns(
             ref.text or card.wheel.text,
             ref.text_b,
             ref.label or card.wheel.label,
@@ -242,7 +232,7 @@ def _read(ref: DataRef, place: _Place) -> _Read:
     if card is None:
         match = _HUB_ID.fullmatch(place.hub_id or "")
         source = HubSource(hub_id=match[1] if match else "", config=match[2] if match else None)
-        columns = _Columns(
+        columns = Columns(
             ref.text or "text", ref.text_b, ref.label or "label", metadata=ref.metadata
         )
     elif card.hub_id is None:
@@ -252,7 +242,7 @@ def _read(ref: DataRef, place: _Place) -> _Read:
         if ref.label not in (None, card.label):
             # The card's class names belong to the card's label column.
             source = replace(source, classes=())
-        columns = _Columns(
+        columns = Columns(
             ref.text or card.text,
             ref.text_b or card.text_b,
             ref.label or card.label,

@@ -184,7 +184,9 @@ def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
 
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            locate(reference), local_files_only=True
+            locate(reference),
+            local_files_only=True,
+            trust_remote_code=False,  # unsaid, a folder with code of its own makes it ask
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"Model {reference!r} has no usable tokenizer: {error}") from error
@@ -230,6 +232,7 @@ def load_encoder(reference: str) -> PreTrainedModel:
         model, loaded = AutoModel.from_pretrained(
             locate(reference),
             local_files_only=True,
+            trust_remote_code=False,
             dtype=torch.float32,
             weights_only=True,
             output_loading_info=True,

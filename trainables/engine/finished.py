@@ -14,13 +14,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainables.engine import (
     binding,
@@ -38,6 +37,9 @@ from trainables.engine.contract import Scalar, Task
 from trainables.engine.inputs import FeatureInputs
 from trainables.engine.pooled_encoder import PooledEncoder, mean_over_tokens
 from trainables.engine.textdata import TextData
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Rows = npt.NDArray[np.int64]
 Pooling = Literal["cls", "mean"]

@@ -22,11 +22,6 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
-from transformers import (
-    get_constant_schedule_with_warmup,
-    get_cosine_schedule_with_warmup,
-    get_linear_schedule_with_warmup,
-)
 
 from trainables.engine import batches, seeding, shares
 from trainables.engine import checkpoint as checkpoints
@@ -36,15 +31,32 @@ from trainables.engine.read_out import Evaluation
 from trainables.engine.settings import Settings
 
 
-def _constant(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
+def _constant(optimizer: torch.optim.Optimizer, warmup: int, _: int) -> Any:
     """No decay after the warm-up, however many steps there are."""
+    from transformers import get_constant_schedule_with_warmup
+
     return get_constant_schedule_with_warmup(optimizer, warmup)
 
 
+def _linear(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
+    """Down to 0 in a straight line."""
+    from transformers import get_linear_schedule_with_warmup
+
+    return get_linear_schedule_with_warmup(optimizer, warmup, steps)
+
+
+def _cosine(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
+    """Down to 0 along half a cosine."""
+    from transformers import get_cosine_schedule_with_warmup
+
+    return get_cosine_schedule_with_warmup(optimizer, warmup, steps)
+
+
+# transformers is imported when a cell is trained: the driver, which trains none, does without.
 SCHEDULES: dict[str, Callable[..., Any]] = {
     "constant": _constant,
-    "linear": get_linear_schedule_with_warmup,
-    "cosine": get_cosine_schedule_with_warmup,
+    "linear": _linear,
+    "cosine": _cosine,
 }
 # How many steps may pass before a loss that is not finite is noticed: looking makes a GPU wait.
 _STEPS_BETWEEN_LOOKS = 16

@@ -55,6 +55,19 @@ def read_table(path: Path, wanted: Collection[str]) -> Table:
         DataError: if the file is missing, empty, of another kind, not UTF-8, or damaged; the
             message names the line.
     """
+    reader = reader_of(path)
+    try:
+        return reader(path, wanted)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}.") from error
+
+
+def reader_of(path: Path) -> Callable[[Path, Collection[str]], Table]:
+    """What reads a file of this kind.
+
+    Raises:
+        DataError: if the file is missing, empty or of another kind.
+    """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(
@@ -67,10 +80,7 @@ def read_table(path: Path, wanted: Collection[str]) -> Table:
         raise DataError(f"There is no file {path}.{_neighbours(path)}")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty.")
-    try:
-        return reader(path, wanted)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+    return reader
 
 
 def _neighbours(path: Path) -> str:
@@ -202,7 +212,6 @@ def _from_lines(
             f"{path} has {names.count(twice[0])} columns called {twice[0]!r}: rename all but one."
         )
     blank = len(lines) - len(filled)
-    other = next((mark for mark in ";\t|," if mark != delimiter and mark in names[0]), None)
     return Table(
         source=str(path),
         names=tuple(names),
@@ -210,12 +219,16 @@ def _from_lines(
         rows=len(body),
         typed=False,
         notes=(f"{blank:,} blank line{'' if blank == 1 else 's'} skipped",) if blank else (),
-        hint=(
-            f" The header looks separated by {other!r} instead of {delimiter!r}."
-            if len(names) == 1 and other is not None
-            else " Does the file have a header line?"
-        ),
+        hint=hint_of(names, delimiter),
     )
+
+
+def hint_of(names: Sequence[str], delimiter: str) -> str:
+    """What to try when a column is missing from a header."""
+    other = next((mark for mark in ";\t|," if mark != delimiter and mark in names[0]), None)
+    if len(names) == 1 and other is not None:
+        return f" The header looks separated by {other!r} instead of {delimiter!r}."
+    return " Does the file have a header line?"
 
 
 def _jsonl(path: Path, wanted: Collection[str]) -> Table:

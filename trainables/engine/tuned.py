@@ -10,15 +10,17 @@ import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedModel
 
 from trainables.engine import batches, binding, encoder, hooks, loop, prefix, registry, vocabulary
 from trainables.engine import parts as cell_parts
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.textdata import TextData
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # The loop wants rows to score, which nobody asks for here.
 _SCORED = 16

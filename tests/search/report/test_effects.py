@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from search.plan import Plan, rebuild
+from search.report import draw_axes
 from search.report.effects import Effects, axis_effects
 from search.spec import make_spec
 from trainables.engine.contract import DataRef, Split, Task
@@ -92,6 +95,25 @@ def test_a_map_of_two_axes_has_a_mean_for_every_pair_of_values(effects: Effects)
     assert pair.mean.shape == (3, 5)
     assert (pair.cells == 20).all()
     assert pair.importance < 0.02, "the axes add up: nothing is left for the two together"
+
+
+def test_noise_is_what_a_cell_has_beside_its_config_and_block(plan: Plan) -> None:
+    between = np.var(0.01 * np.arange(5)) + np.var(0.005 * np.arange(3))
+    for noise in (0.005, 0.03):
+        share = noise**2 / (noise**2 + between)
+        assert axis_effects(plan, scores_of(plan, noise)).noise == pytest.approx(share, abs=0.08)
+
+
+def test_no_axis_is_said_to_matter_most_on_noise_alone(plan: Plan, effects: Effects) -> None:
+    assert effects.matters_most is not None
+    assert effects.matters_most.name == "beta"
+    rng = np.random.default_rng(1)
+    noise = axis_effects(plan, rng.normal(0.8, 0.02, (len(plan.configs), len(plan.blocks))))
+    assert noise.matters_most is None
+    picture = draw_axes.importance(noise)
+    assert picture is not None
+    assert "matters most:" not in picture.caption
+    assert draw_axes.importance(replace(effects, axes=effects.axes[:1], pairs=())) is None
 
 
 def test_nothing_is_said_before_the_first_cell(plan: Plan) -> None:

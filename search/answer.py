@@ -1,0 +1,89 @@
+"""A sweep's answer in one sentence: who won, by how much, or that nobody can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from search.formatting import counted, points
+
+_FEWEST = 3  # blocks for an interval
+
+
+def decided(document: Mapping[str, Any]) -> bool:
+    """Whether the winner is better than the baseline beyond its interval, the pick allowed for.
+
+    Without a baseline, whether any complete config can be told from the winner.
+    """
+    winner = document["winner"]
+    if winner is None or winner["compared"] < 2:
+        return False
+    if document["baseline"] is None or winner["name"] == document["baseline"]:
+        return bool(len(winner["indistinguishable"]) < winner["compared"] - 1)
+    low, high = winner["gain_corrected_low"], winner["gain_corrected_high"]
+    if low is None or high is None:
+        return False
+    return bool(low > 0 if document["mode"] == "max" else high < 0)
+
+
+def answer(document: Mapping[str, Any]) -> str:
+    """The first line of the leaderboard, of the report and of the sweep's note in MLflow."""
+    winner, baseline = document["winner"], document["baseline"]
+    blocks = counted(document["blocks"], "block")
+    if winner is None:
+        return f"Nothing can be named yet: no config has all of its {blocks}."
+    if (early := _too_early(document, winner, blocks)) is not None:
+        return early
+    if not decided(document):
+        return _nobody(document, blocks)
+    if baseline is None:
+        return _best(winner)
+    if winner["name"] == baseline:
+        return f"Nothing with all of its {blocks} beats {baseline} ({points(winner['mean'])})."
+    return _better(document, winner)
+
+
+def _too_early(document: Mapping[str, Any], winner: Mapping[str, Any], blocks: str) -> str | None:
+    """What keeps configs from being compared at all; None where nothing does."""
+    if winner["compared"] < 2:
+        return (
+            f"Only {winner['label']} has all of its {blocks} ({points(winner['mean'])} points): "
+            "there is nothing to tell it from."
+        )
+    if document["blocks"] < _FEWEST:
+        return f"Nothing can be told apart on {blocks}: {_FEWEST} are the fewest for an interval."
+    return None
+
+
+def _better(document: Mapping[str, Any], winner: Mapping[str, Any]) -> str:
+    # As improvements, also where a low score is good.
+    sign = 1 if document["mode"] == "max" else -1
+    low, high = sorted(sign * winner[f"gain_corrected_{end}"] for end in ("low", "high"))
+    return (
+        f"{winner['label']} is better than {document['baseline']} by "
+        f"{points(sign * winner['gain_corrected'])} points ({points(low)} to {points(high)}), "
+        f"the luck of the pick taken off{_equals(winner)}."
+    )
+
+
+def _equals(winner: Mapping[str, Any]) -> str:
+    tied = len(winner["indistinguishable"])
+    if not tied:
+        return ""
+    return f"; {tied:,} of {winner['compared'] - 1:,} other finalists cannot be told from it"
+
+
+def _nobody(document: Mapping[str, Any], blocks: str) -> str:
+    winner, baseline = document["winner"], document["baseline"]
+    if baseline is None:
+        return f"The {winner['compared']:,} complete configs cannot be told apart on {blocks}."
+    others = winner["compared"] - 1
+    if len(winner["indistinguishable"]) == others:
+        return f"No config can be told from {baseline} on these {blocks}."
+    return f"No config is shown to be better than {baseline} on these {blocks}."
+
+
+def _best(winner: Mapping[str, Any]) -> str:
+    corrected = winner["corrected"]
+    less = "" if corrected is None else f", {points(corrected)} with the luck of the pick taken off"
+    return f"{winner['label']} is the best: {points(winner['mean'])} points{less}{_equals(winner)}."

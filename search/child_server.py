@@ -1,0 +1,93 @@
+"""A server that is a process of its own, with processes below it: it ends whole, as we end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+from search.spec import InputError
+
+_GRACE_S = 10.0
+_LOOK_S = 0.25
+
+
+def serve_until_ended(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    host: str,
+    port: int,
+    ready: Callable[[], None],
+) -> int:
+    """Run a server until it ends, or this process is interrupted, terminated or hung up.
+
+    Args:
+        command: Starts it.
+        environment: Of the process.
+        host: That it listens on.
+        port: That it listens on.
+        ready: Called once it answers.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        InputError: if something else listens there.
+        KeyboardInterrupt: after all its processes are gone, if this one is to end.
+    """
+    if _answers(host, port):
+        raise InputError(f"Something listens on {host}:{port} already; choose another --port.")
+    # A session of its own: what it starts is known by its group, however deep.
+    # Its log is no answer of ours: stderr has it.
+    server = subprocess.Popen(
+        command, env=dict(environment), stdout=sys.stderr.fileno(), start_new_session=True
+    )
+    before = signal.signal(signal.SIGHUP, _hung_up)
+    told = False
+    try:
+        while server.poll() is None:
+            if not told and _answers(host, port):
+                told = True
+                ready()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(_LOOK_S if not told else None)
+        return server.returncode
+    finally:
+        _end(server)
+        signal.signal(signal.SIGHUP, before)
+
+
+def _hung_up(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _answers(host: str, port: int) -> bool:
+    place = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    with contextlib.suppress(OSError):
+        socket.create_connection((place, port), timeout=1.0).close()
+        return True
+    return False
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """Ask the whole group to end, and make it end."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(_GRACE_S)
+            if not _alive(server.pid):
+                return
+
+
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

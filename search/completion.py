@@ -1,0 +1,110 @@
+"""What the TAB key offers: commands and options by argcomplete, names by what is there now.
+
+argcomplete asks this very program, so that a new space, a plugin's options and the sweeps of the
+ledger are offered without anything being generated anew. It is imported for a TAB alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+SHELLS = ("bash", "zsh")
+_MOST = 200  # sweeps
+
+Completer = Callable[..., Iterable[str]]
+
+
+def asked() -> bool:
+    """Whether a shell asks for completions instead of running a command."""
+    return "_ARGCOMPLETE" in os.environ
+
+
+def answer(parser: argparse.ArgumentParser) -> None:
+    """Print the completions and end."""
+    import argcomplete
+
+    offer(parser)
+    argcomplete.autocomplete(parser)
+
+
+def script(shell: str) -> str:
+    """The lines that a shell reads at its start."""
+    from argcomplete.shell_integration import shellcode
+
+    # One text for both: it looks which shell reads it.
+    return shellcode(["foldrace"], shell=shell)
+
+
+def offer(parser: argparse.ArgumentParser) -> None:
+    """Give each argument of a command line what may stand there."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                offer(command)
+            continue
+        completer = _of(action)
+        if completer is not None:
+            action.completer = completer  # type: ignore[attr-defined]
+
+
+def _of(action: argparse.Action) -> Completer | None:
+    if action.metavar == "SPACE":
+        return lambda prefix, **_: _entries("spaces")
+    if action.metavar == "SWEEP":
+        return lambda prefix, parsed_args, **_: sweeps(parsed_args)
+    if "--data" in action.option_strings and action.metavar == "REF":
+        return lambda prefix, **_: [*_entries("trainables.data"), *_files(prefix)]
+    if "--model" in action.option_strings and action.metavar == "REF":
+        return lambda prefix, **_: [*_entries("trainables.encoders"), *_files(prefix)]
+    if action.dest in ("set_axes", "fix"):
+        return lambda prefix, parsed_args, **_: _fields(parsed_args, action.dest)
+    return None
+
+
+def _entries(package: str) -> list[str]:
+    from trainables.engine import registry
+
+    return [name.replace("_", "-") for name in registry.names(package)]
+
+
+def _files(prefix: str) -> list[str]:
+    from argcomplete.completers import FilesCompleter
+
+    return list(FilesCompleter()(prefix))
+
+
+def _fields(options: Any, which: str) -> list[str]:
+    """NAME= of each axis, and with --fix of each fixed value."""
+    from trainables.engine import registry
+
+    try:
+        space = registry.load("spaces", str(options.space), "SPACE")
+    except ValueError:
+        return []
+    names = [axis.name for axis in space.axes] if which == "set_axes" else list(space.kinds)
+    return [f"{name}=" for name in names]
+
+
+def sweeps(options: Any) -> list[str]:
+    """Names of the sweeps of a local ledger, newest first; a server is not asked at each TAB."""
+    from search.delivery import RefusedError
+    from search.sqlite_store import SqliteStore, Writer
+    from search.tracking_uri import default_tracking_uri, sqlite_file
+
+    def no_writer() -> Writer:
+        raise ConnectionError("MLflow is not imported for a TAB")
+
+    file = sqlite_file(getattr(options, "tracking_uri", None) or default_tracking_uri())
+    if file is None or not Path(file).is_file():
+        return ["latest"]
+    experiment = getattr(options, "experiment", None) or "foldrace"
+    store = SqliteStore(file, {"sweeps": f"{experiment}/sweeps"}, no_writer)
+    try:
+        names = dict.fromkeys(run.name for run in store.runs("sweeps"))
+    except (OSError, RefusedError):
+        return ["latest"]
+    return ["latest", *list(names)[:_MOST]]

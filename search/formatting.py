@@ -1,0 +1,71 @@
+"""Numbers, times and foreign text as a person reads them."""
+
+from __future__ import annotations
+
+# Joiners of letters and wide blanks: words of many languages need them.
+_HARMLESS = "\u00a0\u200c\u200d\u3000"
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+
+
+def points(value: float | None, sign: bool = False) -> str:
+    """A fraction in points (per cent)."""
+    if value is None:
+        return "-"
+    return f"{100 * value:+.2f}" if sign else f"{100 * value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 45 s, 12 min, 3.5 h, 4.2 days."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+def between(low: float, high: float) -> str:
+    """A span of seconds, the unit said once where both have it: 11 to 14 min."""
+    first, last = duration(low), duration(high)
+    if first == last:
+        return last
+    number, unit = first.split(" ", 1)
+    return f"{number if last.endswith(f' {unit}') else first} to {last}"
+
+
+def counted(many: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: 1 config, 2,940 configs."""
+    return f"{many:,} {noun if many == 1 else plural or f'{noun}s'}"
+
+
+def scalar(value: object) -> str:
+    """A hyper-parameter's value: as short as its float allows."""
+    if isinstance(value, float) and float(short := f"{value:g}") == value:
+        return short
+    return str(value)
+
+
+def printable(text: str) -> str:
+    r"""Text with its control characters escaped, as in \x1b, so that no terminal obeys them."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character in _HARMLESS
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def fitted_line(text: str, width: int) -> str:
+    """Text on one line of so many characters, cut between words: half a number is a wrong one."""
+    if len(text) <= width:
+        return text
+    head = text[: max(width - 1, 0)]
+    return f"{head[: head.rindex(' ')] if ' ' in head else ''} {_ELLIPSIS}"[: max(width, 0)]
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of at most so many characters; what is cut off leaves an ellipsis."""
+    return text if len(text) <= most else text[: max(most - 1, 0)] + _ELLIPSIS

@@ -1,0 +1,170 @@
+"""argparse as a person meets it: the error first, what was meant, then the usage in one line."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose errors say what was meant.
+
+    An option that is unknown here may be misspelt, belong to another command, or be a value of the
+    space: each of them is told.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, then how to call this, and end with exit code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n{self._usage_in_a_line()}\n")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all, or end with what is unknown."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            commands = self._commands()
+            command = commands.get(str(getattr(options, "command", None)))
+            (command or self).error(unknown_words(unknown, options, command or self, commands))
+        return options
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse, with the nearest of the choices."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            near = _nearest(str(value), map(str, action.choices or ()))
+            hint = f" - did you mean {near!r}?" if near else ""
+            raise argparse.ArgumentError(action, f"{error.message}{hint}") from None
+
+    def _usage_in_a_line(self) -> str:
+        words, more = [self.prog], False
+        for action in self._actions:
+            if action.option_strings and not action.required:
+                more = True
+            elif action.nargs != argparse.PARSER:
+                flag = [max(action.option_strings, key=len)] if action.option_strings else []
+                shown = action.metavar if isinstance(action.metavar, str) else action.dest
+                words += [*flag, *([shown] if action.nargs != 0 else [])]
+            else:
+                words += [str(action.metavar), "..."]
+        return f"usage: {' '.join(words)}{' [options]' if more else ''}; {self.prog} --help"
+
+    def _commands(self) -> dict[str, Parser]:
+        found: dict[str, Parser] = {}
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found |= action.choices
+        return found
+
+    def options(self) -> list[str]:
+        """All options in their long form."""
+        return [
+            flag
+            for action in self._actions
+            for flag in action.option_strings
+            if flag.startswith("--") and action.help != argparse.SUPPRESS
+        ]
+
+
+def unknown_words(
+    unknown: Sequence[str],
+    options: argparse.Namespace,
+    command: Parser,
+    commands: dict[str, Parser],
+) -> str:
+    """What to say of words that a command does not know.
+
+    Args:
+        unknown: The words, in order.
+        options: What was understood.
+        command: That was called.
+        commands: All there are, by name.
+    """
+    said = [f"unrecognized arguments: {' '.join(unknown)}"]
+    flags = [word for word in unknown if word.startswith("--")]
+    for flag in flags:
+        name, equals, value = flag.partition("=")
+        if not equals:
+            value = next(_values(unknown, flag), "")
+        said += _hints(name, value, options, command, commands)
+    return "\n".join(said)
+
+
+def _values(words: Sequence[str], flag: str) -> Iterator[str]:
+    following = words[words.index(flag) + 1 :]
+    yield from (word for word in following[:1] if not word.startswith("--"))
+
+
+def _hints(
+    flag: str,
+    value: str,
+    options: argparse.Namespace,
+    command: Parser,
+    commands: dict[str, Parser],
+) -> list[str]:
+    space = getattr(options, "space", None)
+    fields = _fields(space) if space else ()
+    field = _field(flag, fields)
+    if field is not None:
+        return [f"{flag} is no option but a value of the space: --fix {field}={value or 'VALUE'}"]
+    owners = [name for name, other in commands.items() if flag in other.options()]
+    if "run" in owners and command is commands.get("resume"):
+        return [
+            f"{flag} belongs to a new sweep: type its `foldrace run` again, changed; cells that "
+            "are in the ledger are not trained again"
+        ]
+    if owners:
+        return [f"{flag} is an option of: {', '.join(owners)}"]
+    near = _nearest(flag, command.options())
+    return [f"{flag}: did you mean {near}?"] if near else []
+
+
+def _fields(space: str) -> tuple[str, ...]:
+    """The parameters of a space; none of one that is not there."""
+    from trainables.engine import registry
+
+    try:
+        found = registry.load("spaces", space, "SPACE")
+    except ValueError:
+        return ()
+    return tuple(found.kinds)
+
+
+def _field(flag: str, fields: Iterable[str]) -> str | None:
+    """The parameter that a flag names: in full, in hyphens, or by its initials as `lr` does."""
+    wanted = flag.lstrip("-").replace("-", "_").lower()
+    for field in fields:
+        initials = "".join(word[0] for word in field.split("_"))
+        if wanted == field or (len(initials) > 1 and wanted == initials):
+            return field
+    return None
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
+class ShowVersion(argparse.Action):
+    """`--version`: looked up when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version and end")
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> NoReturn:
+        """Print it and end."""
+        from importlib import metadata
+
+        try:
+            version = metadata.version("foldrace")
+        except metadata.PackageNotFoundError:  # a tree that was sent to a cluster
+            version = "(not installed)"
+        sys.stdout.write(f"foldrace {version}\n")
+        parser.exit()

@@ -1,0 +1,174 @@
+"""A terminal or a file as a place to write to: no markup, no control characters, no cut numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search.formatting import printable
+
+_NARROW = 100  # columns below which intervals and spread give way
+_LEAST_LABEL = 16
+_FILE_WIDTH = 140
+
+
+class Screen(Console):
+    """A console that shows every string as it is, what a terminal would obey escaped."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """The text without markup, its control characters escaped."""
+        kept = {
+            name: settings[name] for name in ("style", "justify", "overflow") if name in settings
+        }
+        return Text("\n".join(map(printable, text.split("\n"))), **kept)
+
+    def on_broken_pipe(self) -> None:
+        """Let the command decide; rich would end the process on the spot."""
+        raise BrokenPipeError
+
+
+class _Forgiving(io.TextIOBase):
+    """A stream whose reader may go away: what is said of a sweep's progress must never end it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        with contextlib.suppress(ValueError):
+            return self._stream.isatty()
+        return False
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+
+def screen_of(stream: TextIO | None, forgiving: bool = False) -> Screen:
+    """A screen that never folds a table when its output is not a terminal.
+
+    Args:
+        stream: Where it writes; None, as in a process without streams, writes nowhere.
+        forgiving: Pass over a stream that can be written to no more.
+    """
+    file: Any = io.StringIO() if stream is None else _Forgiving(stream) if forgiving else stream
+    width = None if file.isatty() else _FILE_WIDTH
+    return Screen(file=file, width=width, highlight=False, emoji=False)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of numbers beside a label.
+
+    Attributes:
+        name: Its head.
+        values: By row.
+        giving: Order in which columns give way on a narrow screen, the highest first; 0 stays.
+        wide_only: Left out below 100 columns.
+        left: Words rather than numbers.
+    """
+
+    name: str
+    values: Sequence[str]
+    giving: int = 0
+    wide_only: bool = False
+    left: bool = False
+
+    @property
+    def width(self) -> int:
+        """Characters of its widest value."""
+        return max(map(len, (self.name, *self.values)))
+
+
+def fitted(labels: Sequence[str], columns: Sequence[Column], width: int) -> list[Column]:
+    """The columns that leave the labels room for two lines each, at least 16 characters.
+
+    Args:
+        labels: Of the rows; they are folded between words.
+        columns: Beside them.
+        width: Of the screen, in characters.
+    """
+    kept = [column for column in columns if width >= _NARROW or not column.wide_only]
+    wanted = max(_LEAST_LABEL, *(_two_lines(label) for label in set(labels)), 0)
+    while _taken(kept, width) + wanted > width:
+        most = max((column.giving for column in kept), default=0)
+        if not most:
+            break
+        kept = [column for column in kept if column.giving != most]
+    return kept
+
+
+def _two_lines(label: str) -> int:
+    """The least width that a label takes two lines at, folded between words."""
+    words = label.split(" ")
+    whole = len(label)
+    halves = [len(" ".join(words[:cut])) for cut in range(1, len(words))]
+    return min((max(half, whole - half - 1) for half in halves), default=whole)
+
+
+def _gap(width: int) -> int:
+    """Characters between two columns."""
+    return 2 if width >= _NARROW else 1
+
+
+def _taken(columns: Sequence[Column], width: int) -> int:
+    """Characters that columns take, the gaps beside them included."""
+    return sum(column.width + _gap(width) for column in columns)
+
+
+def label_table(
+    head: str, labels: Sequence[str], columns: Sequence[Column], width: int, **settings: Any
+) -> Table:
+    """A table of a folded label and the columns that fit beside it, which are never cut.
+
+    Args:
+        head: Of the labels' column.
+        labels: By row.
+        columns: In order; those before the labels have `left` unset and the name "#".
+        width: Of the screen, in characters.
+        settings: Of the table.
+    """
+    kept = fitted(labels, columns, width)
+    room = max(width - _taken(kept, width), 1)
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, _gap(width), 0, 0),
+        collapse_padding=True,
+        header_style="bold",
+        **settings,
+    )
+    before = [column for column in kept if column.name == "#"]
+    after = [column for column in kept if column.name != "#"]
+    for column in before:
+        table.add_column(column.name, justify="right", no_wrap=True)
+    table.add_column(head, no_wrap=True, overflow="fold")
+    for column in after:
+        table.add_column(column.name, justify="left" if column.left else "right", no_wrap=True)
+    for row, label in enumerate(labels):
+        lines = textwrap.wrap(label, room, break_on_hyphens=False) or [""]
+        table.add_row(
+            *(column.values[row] for column in before),
+            "\n".join(lines),
+            *(column.values[row] for column in after),
+        )
+    return table
