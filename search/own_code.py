@@ -112,20 +112,18 @@ def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> 
         if look_up is not None:
             sys.path[:] = [*look_up, *(path for path in sys.path if path not in look_up)]
         for package in packages:
-            start = Path(root, package, "__init__.py")
-            loaded = sys.modules.get(package)
-            if loaded is not None:
-                place = Path(loaded.__file__ or "nowhere").resolve()
-                if start.is_file() and place != start:
-                    return refuse(f"A worker has {package!r} from {place}, the driver from {start}")
-            elif start.is_file():  # else another machine: what is installed there
-                spec = spec_from_file_location(
-                    package, start, submodule_search_locations=[str(start.parent)]
-                )
-                if spec is None or spec.loader is None:
-                    return refuse(f"A worker cannot read {start}.")
-                sys.modules[package] = module_from_spec(spec)
-                spec.loader.exec_module(sys.modules[package])
+            start, loaded = Path(root, package, "__init__.py"), sys.modules.get(package)
+            place = Path(getattr(loaded, "__file__", None) or "nowhere").resolve()
+            if loaded is not None and start.is_file() and place != start:
+                return refuse(f"A worker has {package!r} from {place}, the driver from {start}.")
+        # On another machine the driver's folder may not be: there it is what is installed.
+        start = Path(root, packages[0], "__init__.py")
+        spec = spec_from_file_location(
+            packages[0], start, submodule_search_locations=[str(start.parent)]
+        )
+        if packages[0] not in sys.modules and start.is_file() and spec and spec.loader:
+            sys.modules[packages[0]] = module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[packages[0]])  # brings the others
         try:
             here = importlib.import_module("search.own_code")
             found, place = here.numbers(), here.ROOT
