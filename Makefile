@@ -56,7 +56,8 @@ bench: $(VENV)/.test
 faults: $(VENV)/.test
 	FOLDRACE_FAULTS=1 $(BIN)/python -m pytest -q -s --durations=0 tests/integration/test_faults.py \
 		tests/integration/test_ray_up.py tests/integration/test_worker_group.py \
-		tests/integration/test_gpu_shares.py tests/integration/test_head_server.py
+		tests/integration/test_gpu_shares.py tests/integration/test_head_server.py \
+		tests/integration/environments
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

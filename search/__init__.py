@@ -11,6 +11,9 @@ Names are looked up when they are used, so that `foldrace --help` imports nothin
 
 from __future__ import annotations
 
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +30,29 @@ _HOME = {
     "resume": "search.sweep",
     "run": "search.sweep",
 }
+
+
+def _bring(package: str) -> None:
+    """Import a package from beside this one: others of its name are on the package index.
+
+    Raises:
+        ImportError: if another one of that name has been imported before.
+    """
+    start = Path(__file__).resolve().parents[1] / package / "__init__.py"
+    loaded = sys.modules.get(package)
+    if loaded is not None and Path(loaded.__file__ or "nowhere").resolve() != start:
+        raise ImportError(
+            f"foldrace's own package {package!r} is {start}, and {loaded.__file__} was imported "
+            "under that name before: import search first, or in another process."
+        )
+    spec = spec_from_file_location(package, start, submodule_search_locations=[str(start.parent)])
+    if loaded is None and spec is not None and spec.loader is not None:
+        sys.modules[package] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[package])
+
+
+_bring("spaces")
+_bring("trainables")
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from search import model_card
+from search import launchers, model_card
 from search.mlflow_models import Registered, crown, register, versions
 from search.plan import Plan
 from search.spec import InputError, SweepError
@@ -41,6 +41,7 @@ class Champion:
     config: str
 
 
+@launchers.forgotten()
 def promote(
     tracking_uri: str,
     experiment: str,

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from search import completion
+from search import completion, process_start
 from search.commands import listing
 from search.parser import Parser, ShowVersion
 
@@ -54,6 +54,8 @@ def build_parser() -> Parser:
 
 
 def _terminate(signal_number: int, frame: object) -> NoReturn:
+    if signal_number == signal.SIGHUP:
+        process_start.leave_terminal()
     raise KeyboardInterrupt
 
 
@@ -65,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     # A scheduler's SIGTERM is to end a sweep as a Ctrl-C does: results delivered, resume possible.
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _terminate)
     from search.spec import InputError, SweepError
     from search.tracking_uri import LedgerError
 
@@ -112,6 +116,7 @@ def script() -> NoReturn:
     what these left behind in C++, then crashes now and then, and the exit code is lost: so it is
     left out. What is registered for the end is done all the same.
     """
+    process_start.settle()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal of another encoding shows an escape for what it lacks.

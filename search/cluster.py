@@ -261,7 +261,7 @@ def entrypoint(words: Sequence[str], folder: str) -> str:
     place = f'"$HOME"/{shlex.quote(folder[2:])}' if home else shlex.quote(folder)
     return (
         f'code="$PWD"; mkdir -p {place} && cd {place} && '
-        f'PYTHONFAULTHANDLER=1 PYTHONPATH="$code" exec python -m search.cli {quoted}'
+        f'PYTHONFAULTHANDLER=1 PYTHONPATH="$code" exec python -P -m search.cli {quoted}'
     )
 
 

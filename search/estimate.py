@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from search import launchers
 from search.formatting import duration
 from search.plan import Plan
+from search.surroundings import threads, usable_cpus
 
 if TYPE_CHECKING:
     from trainables.engine.audit import Audit
@@ -96,9 +97,9 @@ def estimate(
     per_trial = (
         resources.gpus_per_trial if resources.gpus_per_trial is not None else float(gpus > 0)
     )
-    by_cpu = int((os.cpu_count() or 1) / resources.cpus_per_trial)
+    by_cpu = int(usable_cpus() / resources.cpus_per_trial)
     slots = max(1, min(by_cpu, int(gpus / per_trial)) if per_trial else by_cpu)
-    torch.set_num_threads(max(1, int(resources.cpus_per_trial)))
+    torch.set_num_threads(threads(resources.cpus_per_trial))
 
     shapes = [plan.shape((index, 0)) for index in range(len(plan.configs))]
     # The baseline trains no proxies, so it must not stand for its shape.
@@ -112,7 +113,8 @@ def estimate(
         if shape in example:
             cells = many * len(plan.blocks) // slots
             cell = plan.cell((example[shape], 0))
-            timing = measure(plan.task, cell, stack=stack, cells=cells)
+            with launchers.forgotten():
+                timing = measure(plan.task, cell, stack=stack, cells=cells)
             measured[shape] = timing.seconds_per_cell
             if not hooks.trains_heads(plan.space.trainable):
                 # What was found for the commonest shape will do: a probe takes most of a minute.

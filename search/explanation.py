@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from search import representations, rows
+from search import launchers, representations, rows
 from search.outcome import Outcome
 from search.plan import Plan
 from search.spec import InputError
@@ -75,6 +75,7 @@ class Explanation:
     files: list[Path] = field(default_factory=list)
 
 
+@launchers.forgotten()
 def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
     """Refit a config and read texts with it.
 

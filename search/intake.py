@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from search import own_code
 from search.inert import Suspect, digest
 from search.journal import Trained
 from search.plan import Plan
@@ -92,7 +93,13 @@ class Intake:
             cell=cell,
             result=result,
             run_name=f"{self.plan.label(pair[0])} s{cell.seed} f{cell.fold}",
-            tags={**sweep_tags(self.plan), "sweep": self.sweep_id, "config": identity},
+            tags={
+                **sweep_tags(self.plan),
+                "sweep": self.sweep_id,
+                "config": identity,
+                # Workers have shown that they run it before their first cell.
+                "code": own_code.numbers(),
+            },
         )
 
     def adjust(self) -> None:

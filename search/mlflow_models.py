@@ -156,6 +156,9 @@ def versions(uri: str, name: str) -> list[Registered]:
         LedgerError: if MLflow refuses.
     """
     name = model_name(name)
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return []  # MLflow would make one
     with _at(uri) as client:
         quoted = name.replace("'", "''")
         found = client.search_model_versions(f"name='{quoted}'")

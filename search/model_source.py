@@ -148,11 +148,13 @@ def _is_there(tracking_uri: str) -> bool:
 
 def _sweeps(reference: str, tracking_uri: str, experiment: str) -> list[SweepRecord]:
     """The sweeps that a reference names, newest first."""
-    from search.state import open_ledger
+    from search.state import NoLedgerError, open_ledger
 
     try:
         with open_ledger(tracking_uri, experiment) as ledger:
             every = [one for one in ledger.sweeps() if not one.spec_json["spec"].get("outer")]
+    except NoLedgerError:
+        return []
     except LedgerError as error:
         raise InputError(str(error)) from error
     if reference == "latest":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search import model_source
+from search import folders, model_source, own_code
 from search.config_file import read_configs
 from search.labels import Labels
 from search.race import Problem
@@ -143,6 +143,12 @@ def _local(data: DataRef) -> DataRef:
     """Workers run in folders of their own: a local file's path must hold everywhere."""
     path = Path(data.name).expanduser()
     return replace(data, name=str(path.resolve())) if path.is_file() else data
+
+
+def _plugin_digest(spec: SweepSpec) -> str:
+    if spec.plugin is None:
+        return ""
+    return own_code.of_plugin(Path(spec.plugin).read_text(encoding="utf-8"))
 
 
 def narrowed_space(spec: SweepSpec) -> Space:
@@ -318,6 +324,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     if space.cleaning and not spec.data.cleaning:
         data_ref = replace(spec.data, cleaning=space.cleaning)
         spec = spec.model_copy(update={"data": data_ref})
+    folders.usable_cache()
     local = _local_files(spec, space, configs)
     if local != spec:
         spec = local
@@ -338,6 +345,9 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         model_fingerprint=encoder.model_fingerprint(spec.model),
         split=spec.split,
         files={value: named_files.fingerprint(value) for value in sorted(files)},
+        plugin=""
+        if spec.plugin is None
+        else own_code.of_plugin(Path(spec.plugin).read_text("utf-8")),
     )
     hooks.check(task, configs)
     parts.check_data(task, data, configs)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from search import launchers
 from search.file_columns import table_with, text_columns
 from search.mlflow_models import Registered, load
 from search.plan import Plan
@@ -98,6 +99,7 @@ class Predicted:
     notes: Sequence[str] = ()
 
 
+@launchers.forgotten()
 def predict(
     plan: Plan,
     path: Path,

@@ -54,6 +54,7 @@ class LoggedCell:
         run_id: In `NAME/cells`; None while it waits in the spool.
         digest: Of its metrics and predictions, see search/inert.py; None if it has none.
         ended_ms: When its training ended, milliseconds since 1970.
+        code: Digest of the code that trained it, see search/own_code.py; None if not recorded.
     """
 
     key: str
@@ -68,6 +69,7 @@ class LoggedCell:
     run_id: str | None
     digest: str | None = None
     ended_ms: int = 0
+    code: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -102,6 +104,7 @@ class LoggedCell:
             run_id=run_id,
             digest=tags.get("digest"),
             ended_ms=ended_ms,
+            code=tags.get("code"),
         )
 
 

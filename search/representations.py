@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from search import launchers
 from search.outcome import Outcome
 from search.plan import Plan
 from search.spec import InputError
@@ -46,6 +47,7 @@ def check(plan: Plan) -> None:
         )
 
 
+@launchers.forgotten()
 def draw(outcome: Outcome, data: TextData, folder: Path, sentence: str | None) -> Drawn:
     """Measure and draw every representation that the sweep's configs have.
 

@@ -61,7 +61,9 @@ def schedule(options: argparse.Namespace) -> int:
         if entry.submit is None and not options.once and options.fire is None:
             _check_here(entry, spec, data=options.emit != "kubernetes")
     if options.emit is not None:
-        program = shutil.which("foldrace") or f"{sys.executable} -m search.cli"
+        found = shutil.which("foldrace")
+        words = [found] if found else [sys.executable, "-P", "-m", "search.cli"]
+        program = shlex.join(words)
         text = emit(
             options.emit,
             file=file,
@@ -204,9 +206,13 @@ def _spec(plan: Schedule, entry: Entry, name: str, tracking_uri: str | None) -> 
 
 def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
     """The sweeps of an entry, newest firing first."""
-    from search.state import open_ledger
+    from search.state import NoLedgerError, open_ledger
 
-    with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+    try:
+        ledger = open_ledger(spec.tracking_uri, spec.experiment)
+    except NoLedgerError:
+        return []
+    with ledger:
         own = [one for one in ledger.sweeps() if one.tags.get("schedule") == entry.name]
     return sorted(own, key=lambda one: one.tags["firing"], reverse=True)
 

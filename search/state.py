@@ -1,41 +1,43 @@
-"""What a run needs around it: a ledger that answers, and a disk with room for results."""
+"""The ledger that a command works on: made by what trains, only opened by what reads."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
+from search.folders import STATE
 from search.ledger import Ledger
 from search.spec import InputError
+from search.tracking_uri import check_uri, redact, sqlite_file
 
-# Where a run keeps what is not yet in the ledger; below the folder that it is started in.
-STATE = Path(".foldrace")
+__all__ = ["STATE", "NoLedgerError", "open_ledger"]
 
 
-def open_ledger(tracking_uri: str, experiment: str) -> Ledger:
+class NoLedgerError(InputError):
+    """There is no ledger yet: nothing has been trained into it."""
+
+
+def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Ledger:
     """The ledger at a tracking URI, reachable.
 
+    Args:
+        tracking_uri: Where it is.
+        experiment: Its name.
+        make: Whether to make a sqlite file that is not there.
+
     Raises:
+        NoLedgerError: if it is a sqlite file that is not there, and is not to be made.
         InputError: if it cannot be reached or written.
     """
-    ledger = Ledger(tracking_uri, experiment, STATE / "spool")
     try:
+        check_uri(tracking_uri)
+        file = sqlite_file(tracking_uri)
+        if file is not None and not file.exists() and not make:
+            raise NoLedgerError(
+                f"No sweep in {redact(tracking_uri)} (experiment {experiment!r}) yet: there is no "
+                f"file {file}. Start one with `foldrace run`, or correct --tracking-uri."
+            )
+        ledger = Ledger(tracking_uri, experiment, STATE / "spool")
         ledger.check()
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(str(error)) from error
     return ledger
-
-
-@contextmanager
-def enough_disk(folder: Path) -> Iterator[None]:
-    """Refuse to start on a full disk: a sweep that cannot write would train for nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < 200 * 2**20:
-        raise InputError(
-            f"The disk of {folder.resolve()} has {free / 2**20:.0f} MiB left, a sweep needs at "
-            "least 200 MiB for results. Free some, or start it in another folder."
-        )
-    yield

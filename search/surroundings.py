@@ -9,9 +9,36 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from search import own_code
+
 REQUIREMENTS, PATCH = "requirements.txt", "uncommitted.patch"
 _HOME = Path(__file__).resolve().parents[1]
 _LARGEST_PATCH = 1_000_000  # bytes; more is no change to read
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: a machine's, less what an affinity or a quota keeps away."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # a system without affinities
+        count = os.cpu_count() or 1
+    return max(1, min(count, _quota() or count))
+
+
+def _quota() -> int | None:
+    """Whole CPUs that a container's quota allows; None without one."""
+    try:
+        granted, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return None if granted == "max" else int(granted) // int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def threads(cpus: float) -> int:
+    """Threads of a process that was given these CPUs; OMP_NUM_THREADS may ask for fewer."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    given = max(1, int(cpus))
+    return min(given, int(asked)) if asked.isdecimal() and int(asked) > 0 else given
 
 
 def tags() -> dict[str, str]:
@@ -20,7 +47,8 @@ def tags() -> dict[str, str]:
         "foldrace": _version("foldrace"),
         "python": platform.python_version(),
         "torch": _version("torch"),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "code": own_code.numbers(),
+        "machine": f"{platform.system()} {platform.machine()}, {usable_cpus()} CPUs",
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
     commit = _git("rev-parse", "HEAD")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from search import model_source, surroundings
+from search import folders, launchers, model_source, surroundings
 from search.dispatch import Asker, Work
 from search.document import summary
 from search.intake import Intake, Watcher, sweep_tags
@@ -25,17 +26,15 @@ from search.pooled import gather
 from search.race import Strategy, make_strategy
 from search.spec import InputError, SweepError, SweepSpec
 from search.standings import ROPE, Standings, judge
-from search.state import STATE, enough_disk, open_ledger
-from search.table import Table, planned_cells, tell_known
+from search.state import STATE, NoLedgerError, open_ledger
+from search.table import Table, other_code, planned_cells, tell_known
 from search.truth import FILE, Truth
 from trainables.engine.contract import Task
-
-if TYPE_CHECKING:
-    pass
 
 _FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions
 
 
+@launchers.forgotten()
 def run(
     spec: SweepSpec,
     *,
@@ -59,6 +58,7 @@ def run(
         KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
     """
     watcher = watcher or Watcher()
+    folders.check(spec)
     if plan is None:
         plan = prepare(spec)[0]
     outcome = _run(plan, sweep_id, watcher, tags or {})
@@ -73,10 +73,11 @@ def run(
 
 def _run(plan: Plan, sweep_id: str | None, watcher: Watcher, tags: Mapping[str, str]) -> Outcome:
     began, spec = time.monotonic(), plan.spec
-    with enough_disk(STATE), open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+    with open_ledger(spec.tracking_uri, spec.experiment, make=True) as ledger:
         table = Table.empty(plan)
         strategy = _strategy(plan)
-        tell_known(plan, ledger.known_cells(plan.family), table, strategy.tell, sweep_id)
+        known = ledger.known_cells(plan.family)
+        tell_known(plan, known, table, strategy.tell, sweep_id)
         if sweep_id is None:
             every = {**sweep_tags(plan), **surroundings.tags(), **tags}
             sweep_id = ledger.start_sweep(spec.name, _saved(plan), every)
@@ -88,6 +89,8 @@ def _run(plan: Plan, sweep_id: str | None, watcher: Watcher, tags: Mapping[str, 
         intake = Intake(plan, table, ledger, sweep_id, strategy.tell, watcher)
         intake.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
         watcher.reused(plan, table, planned_cells(plan))
+        if other := other_code(plan, known):
+            watcher.said(other)
         complete = strategy.done
         status, stopped = "FAILED", "an error ended it"
         try:
@@ -228,8 +231,11 @@ def known_pairs(plan: Plan) -> set[tuple[int, int]]:
     Raises:
         InputError: if the ledger cannot be reached.
     """
-    with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
-        known = ledger.known_cells(plan.family)
+    try:
+        with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
+            known = ledger.known_cells(plan.family)
+    except NoLedgerError:
+        return set()
     return {plan.keys[key] for key, cell in known.items() if key in plan.keys and cell.settled}
 
 
@@ -313,6 +319,7 @@ def resume(
     # The ledger may have moved since (a copied file, a server in front): where it was found holds.
     saved = SweepSpec.model_validate(record.spec_json["spec"])
     spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
+    folders.check(spec)
     plan = prepare(spec)[0]
     before = Task.from_json(record.spec_json["task"])
     for what, was, now in (
@@ -325,6 +332,15 @@ def resume(
                 f"{was[:16]}, is {now[:16]}. Its cells cannot be mixed with new ones; put the old "
                 f"{what} back, or start a new sweep with `foldrace run`."
             )
+    if "plugin" not in record.spec_json["task"]:
+        # It ran before files of the user's had a digest: its cells are found under the old keys.
+        plan = replace(plan, task=replace(plan.task, plugin=""))
+    elif before.plugin != plan.task.plugin:
+        raise InputError(
+            f"The plugin {spec.plugin} changed since sweep {record.name!r} started: the digest of "
+            f"its code was {before.plugin}, is {plan.task.plugin or 'none'}. Put the old one back, "
+            "or start a new sweep."
+        )
     if dict(before.files) != dict(plan.task.files):
         raise InputError(
             f"A file that the configs of sweep {record.name!r} name changed since it started "

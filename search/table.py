@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from search import own_code
 from search.inert import InertWatch, Suspect
 from search.plan import Plan
 from search.race import most_cells
@@ -91,6 +93,28 @@ def tell_known(
         if score is None:
             table.failures[pair] = f"{cell.status} in an earlier run"
         tell(*pair, score)
+
+
+def other_code(plan: Plan, known: Mapping[str, LoggedCell]) -> str | None:
+    """A line about cells that are taken over although other code trained them; None without any.
+
+    A change of what a cell's numbers are raises the trainable's VERSION, which stands in the key;
+    so these are expected to be the same, but nobody is to take them for ours without knowing.
+    """
+    now = own_code.numbers()
+    cells = [cell for key, cell in known.items() if key in plan.keys and cell.settled]
+    before = Counter(cell.code for cell in cells if cell.code != now)
+    if not before:
+        return None
+    kinds = ", ".join(
+        f"{count:,} by {'code that was not recorded' if code is None else code}"
+        for code, count in before.most_common(3)
+    )
+    return (
+        f"Note: {before.total():,} of these cells were trained by other code than this "
+        f"({now}): {kinds}. They count, since the trainable's version is the same; --experiment "
+        "NAME trains anew."
+    )
 
 
 def planned_cells(plan: Plan) -> int:

@@ -15,12 +15,13 @@ import threading
 import urllib.request
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SCHEMES = (*_DATABASES, "http", "https")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
 _SECRET = re.compile(r"(?<=://)[^\s/]*@|(?<=[?&])((?:ssl)?passw(?:or)?d|pwd|token)=[^&\s]*", re.I)
+_OPTIONS = re.compile(r"(\w+=[^&?/]*(&\w+=[^&?/]*)*)?")  # of a sqlite URI, after its '?'
 _CONNECT_S = 4.0
 _LEAST_FREE_BYTES = 50 * 2**20
 _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes seconds
@@ -49,10 +50,13 @@ def scheme(uri: str) -> str:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The absolute path of the database file; None if the URI is not of sqlite."""
+    """The absolute path of the database file; None if the URI is not of sqlite.
+
+    Characters mean themselves, `%20` too: sqlite's URIs have no escapes in SQLAlchemy and MLflow.
+    """
     if scheme(uri) != "sqlite":
         return None
-    path = unquote(uri.partition(":///")[2].partition("?")[0])
+    path = uri.partition(":///")[2].partition("?")[0]
     return Path(path).absolute() if path and path != ":memory:" else None
 
 
@@ -71,6 +75,11 @@ def check_uri(uri: str) -> None:
             raise LedgerError(
                 f"Tracking URI {uri!r} names no file, and the ledger must outlive this process. "
                 "Use sqlite:///mlflow.db or sqlite:////absolute/path/mlflow.db."
+            )
+        if not _OPTIONS.fullmatch(uri.partition("?")[2]):
+            raise LedgerError(
+                f"Tracking URI {uri!r}: the path of a sqlite file may hold no '?', which starts "
+                "the URI's options. Rename the folder or the file."
             )
         _check_sqlite(uri, file)
     elif found in _DATABASES or not _through_proxy(uri):
@@ -99,7 +108,8 @@ def check_folder(folder: Path, what: str) -> None:
 def _unknown_scheme(uri: str) -> str:
     known = ", ".join(f"{name}://" for name in _SCHEMES)
     shown = redact(uri)
-    if "://" not in uri or scheme(uri) == "file":
+    looks_like_a_path = "://" not in uri and re.search(r"[/\\.]", uri) is not None
+    if looks_like_a_path or scheme(uri) == "file":
         way_out = "MLflow's folder store is out of favour: use sqlite:///mlflow.db."
     else:
         near = difflib.get_close_matches(scheme(uri), _SCHEMES, n=1, cutoff=0.5)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ray import tune
 
-from search import worker_group
+from search import launchers, surroundings, worker_group
 from search.cell_clock import CellClock
 from search.plugged import Plugin, load_text
 from search.report_buffer import ReportBuffer
@@ -35,15 +35,17 @@ def train(
         resources: A `spec.Resources` as JSON.
         gpus: Of this trial, or of each of its workers.
     """
+    launchers.forget()
     from trainables.engine import checkpoint, runner
 
     may_use = Resources(**resources)
+    threads = surroundings.threads(may_use.cpus_per_trial)
     shared = {
         "task": task,
         "plugin": plugin,
         "checkpoints": checkpoints,
         "compiled": may_use.compiled,
-        "threads": max(1, int(may_use.cpus_per_trial)),
+        "threads": threads,
     }
     if may_use.workers_per_trial > 1:
         worker_group.train(config["cells"], shared, may_use, gpus)
@@ -64,7 +66,7 @@ def train(
             came_in,
             stack=may_use.stack,
             compiled=may_use.compiled,
-            threads=max(1, int(may_use.cpus_per_trial)),
+            threads=threads,
             checkpoints=checkpoint.on_this_node(Path(checkpoints)),
         )
         reports.send()

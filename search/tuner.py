@@ -11,8 +11,6 @@ import json
 import logging
 import os
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +20,7 @@ from search.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
 from search.dispatch import Asker, Dispatcher, Pair, Work
 from search.plugged import read_text
 from search.report_buffer import read_report
-from search.spec import InputError, Resources, SweepError
+from search.spec import Resources, SweepError
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
 # no usage report to the outside, and no change of folder under the workers' feet.
@@ -38,9 +36,8 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from search import worker_group
-from search.nodes import check_address, check_nodes
-from search.trial import train as train_trial
+from search import own_code, worker_group
+from search.nodes import check_nodes, session
 
 
 class _StackSearcher(Searcher):
@@ -127,48 +124,6 @@ class _StartAtOnce(FIFOScheduler):
         return None
 
 
-@contextlib.contextmanager
-def _ray_session(resources: Resources) -> Iterator[None]:
-    """A Ray of our own, or the cluster at the address given."""
-    if ray.is_initialized():
-        yield
-        return
-    check_address(resources.ray_address)
-    here = resources.ray_address == "local"
-    on_term = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(
-            address=resources.ray_address,
-            include_dashboard=False if here else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"env_vars": _worker_environment()},
-        )
-    except ConnectionError as error:
-        raise InputError(
-            f"--ray-address {resources.ray_address}: no Ray cluster was found. `ray start --head` "
-            "starts one; without --ray-address a sweep has its own."
-        ) from error
-    if threading.current_thread() is threading.main_thread():
-        # Ray's own handler kills the driver on the spot; a sweep ends as it does on Ctrl-C.
-        signal.signal(signal.SIGTERM, on_term)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _worker_environment() -> dict[str, str]:
-    """What workers must find in their environment, wherever they run."""
-    # Tune trains each trial in a new thread, and glibc gives each thread an arena that it keeps: a
-    # worker of MiniLM cells grew from 2 to 4.4 GB in ten trials. One arena stays at 0.6 GB.
-    environment = {"MALLOC_ARENA_MAX": "1", "TOKENIZERS_PARALLELISM": "false"}
-    for name in ("FOLDRACE_DATA", "FOLDRACE_CACHE"):
-        if name in os.environ:
-            environment[name] = str(Path(os.environ[name]).absolute())
-    return environment
-
-
 def _slots(resources: Resources, gpus: float) -> int:
     """How many trials fit into the cluster at once."""
     have = ray.cluster_resources()
@@ -221,7 +176,7 @@ def train(
         KeyboardInterrupt: if the user interrupted; finished cells have been handed to on_results.
     """
     began = time.monotonic()
-    with _stdout_kept_clean(), _ray_session(resources):
+    with _stdout_kept_clean(), session(resources.ray_address):
         gpus = resources.gpus_per_trial
         if gpus is None:
             gpus = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
@@ -254,8 +209,13 @@ def train(
         if resources.workers_per_trial > 1:
             # Its workers ask for themselves, and a trial must ask for something: a byte.
             per_trial = {"memory": 1.0}
+        carried = own_code.carried(
+            "search.trial:train",
+            lambda fault: tune.report({"refused": fault}),
+            same_machine=resources.ray_address == "local",
+        )
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(train_trial, **shared), per_trial),
+            tune.with_resources(tune.with_parameters(carried, **shared), per_trial),
             tune_config=tune.TuneConfig(
                 search_alg=_StackSearcher(dispatcher, results),
                 scheduler=_StartAtOnce(),  # type: ignore[no-untyped-call]

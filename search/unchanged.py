@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from search import folders
 from search.plan import Plan
 from search.spec import InputError
 from trainables.engine import runner
@@ -14,6 +15,7 @@ def checked_data(plan: Plan) -> TextData:
     Raises:
         InputError: naming what changed, or cannot be had any more.
     """
+    folders.usable_cache()
     try:
         return runner.checked_data(plan.task)
     except ValueError as error:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from search import launchers, own_code
 from search.cell_clock import CellClock
 from search.plugged import load_text
 from search.spec import Resources
@@ -39,10 +40,20 @@ def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: flo
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
+    def refuse(text: str) -> None:
+        raise RuntimeError(text)
+
+    carried = own_code.carried(
+        "search.worker_group:work", refuse, same_machine=resources.ray_address == "local"
+    )
+
+    def start(given: Mapping[str, Any]) -> None:  # Ray Train counts parameters
+        carried(given)
+
     one = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
     with tempfile.TemporaryDirectory(prefix="foldrace-group-") as storage:
         trainer = TorchTrainer(
-            _work,
+            start,
             train_loop_config={
                 **shared,
                 "cells": cells,
@@ -67,8 +78,9 @@ def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: flo
         trainer.fit()
 
 
-def _work(given: Mapping[str, Any]) -> None:
+def work(given: Mapping[str, Any]) -> None:
     """Inside each worker: the same cells, the same order, one report of all of them a cell."""
+    launchers.forget(group=True)
     if given["fsdp"]:
         os.environ.update(
             ACCELERATE_USE_FSDP="true", FSDP_VERSION="2", FSDP_RESHARD_AFTER_FORWARD="true"

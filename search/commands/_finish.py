@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,18 @@ from search.commands._options import print_json
 if TYPE_CHECKING:
     from search.ablation import Shown
     from search.outcome import Outcome
+
+
+def _going_on(program: str, options: argparse.Namespace) -> str:
+    """The command that goes on with the sweep that was cut, to be pasted."""
+    words = [program, "resume", "latest"]
+    if options.nested:
+        words.append("--nested")
+    if options.tracking_uri:
+        words += ["--tracking-uri", options.tracking_uri]
+    if options.experiment != "foldrace":
+        words += ["--experiment", options.experiment]
+    return shlex.join(words)
 
 
 def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
@@ -26,7 +39,7 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         console.say(
             "Interrupted. What finished is in the ledger; go on with: "
-            f"{console.command_name()} resume latest{' --nested' if options.nested else ''}"
+            f"{_going_on(console.command_name(), options)}"
         )
         return 130
     document = of_outcome(outcome)

@@ -32,9 +32,10 @@ def run(options: argparse.Namespace) -> int:
 
     spec = sweep_spec(options)
     check_names(spec)  # before anything is imported that takes its time
-    from search import console, live, sweep
+    from search import console, folders, live, sweep
 
     watcher = live.watcher(options.json)
+    folders.check(spec)
     # For a program stderr holds events alone.
     with nullcontext() if options.json else console.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)

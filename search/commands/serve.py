@@ -50,11 +50,11 @@ def run(options: argparse.Namespace) -> int:
         )
     name = f"{found.name}, version {found.version}"
     console.say(f"starting a server of {name} ...")
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
+    command = [sys.executable, "-P", "-m", "mlflow", "models", "serve", "--env-manager", "local"]
     command += ["--model-uri", found.uri, "--host", options.host, "--port", str(options.port)]
     # MLflow starts uvicorn by its name: that of this environment, activated or not.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": uri}
+    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": uri, "PYTHONSAFEPATH": "1"}
     server = [*command, "--workers", "1"]
     place = f"http://{options.host}:{options.port}/invocations"
     return serve_until_ended(

@@ -50,12 +50,13 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
 
     console.say("starting MLflow's UI ...")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
+    command = [sys.executable, "-P", "-m", "mlflow", "ui", "--backend-store-uri", uri]
     # One worker and no runner of jobs: two processes instead of fifteen.
     server = [*command, "--host", options.host, "--port", str(options.port), "--workers", "1"]
     environment = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **os.environ,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONSAFEPATH": "1",  # a file mlflow.py in this folder is none of ours
     }
     return serve_until_ended(server, environment, options.host, options.port, ready)

@@ -118,6 +118,7 @@ class Task:
         split: How rows are held out.
         files: Fingerprint of the contents of each further file that a config names, by the value
             that names it; a trainable says which values do, see `linear_eval.files`.
+        plugin: Digest of a user's file that makes numbers; empty without one.
     """
 
     trainable: str
@@ -128,6 +129,7 @@ class Task:
     model_fingerprint: str
     split: Split
     files: Mapping[str, str] = field(default_factory=dict)
+    plugin: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value from which `from_json` makes an equal Task."""
@@ -239,6 +241,8 @@ def family_key(task: Task) -> str:
         "data": task.data_fingerprint,
         "model": task.model_fingerprint,
         "split": task.split.to_json(),
+        # Only where there is one, so that other keys stay what they were.
+        **({"plugin": task.plugin} if task.plugin else {}),
     }
     return hashlib.sha256(canonical_json(shared).encode()).hexdigest()
 

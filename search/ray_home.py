@@ -1,0 +1,166 @@
+"""Where a Ray of our own keeps its sockets, and how all of it is gone afterwards. Free of Ray."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from search.spec import InputError
+
+# An address of a socket may have 107 bytes. Ray's are FOLDER/session_DATE_TIME_MICROSECONDS_PID/
+# sockets/plasma_store.1, with up to 7 digits of the PID.
+_LONGEST = 107 - len("/session_2026-11-27_11-36-19_523456_1234567/sockets/plasma_store.1")
+_MARK = "FOLDRACE_RAY_OF"
+_WATCH = Path(__file__).with_name("_ray_watch.py")
+_PATIENCE_S = 3.0
+
+
+def temp_dir() -> str:
+    """A folder that Ray can keep its session in.
+
+    Raises:
+        InputError: if there is none; names the variable to set.
+    """
+    own = os.environ.get("RAY_TMPDIR")
+    usual = Path(own or os.environ.get("TMPDIR") or "/tmp", "ray")
+    fault = fault_of(usual)
+    if fault is None:
+        return str(usual)
+    if own is None:
+        # Short, ASCII, and nobody else's: another user may have made /tmp/ray.
+        for base in ("/tmp", "/var/tmp", "/dev/shm"):
+            instead = Path(base, f"ray-{os.getuid()}")
+            if fault_of(instead) is None:
+                return str(instead)
+    raise InputError(
+        f"Ray cannot keep its sockets in {usual}: {fault}. Name a folder that can be written, with "
+        f"ASCII letters alone and at most {_LONGEST - len('/ray')} of them, in the environment "
+        "variable RAY_TMPDIR."
+    )
+
+
+def ensure_token() -> None:
+    """Give Ray a token where it cannot write one: its own is a file in the home folder."""
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return
+    try:
+        own = Path.home() / ".ray"
+        if (own / "auth_token").is_file():
+            return
+        own.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=own, prefix="foldrace-"):
+            return
+    except (OSError, RuntimeError):  # not to be written, or no home at all
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def check_loopback() -> None:
+    """Refuse a machine whose processes cannot speak to one another: Ray would wait for ever.
+
+    Raises:
+        InputError: if nothing can be sent to 127.0.0.1.
+    """
+    try:
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen(1)
+            socket.create_connection(server.getsockname(), timeout=5).close()
+    except OSError as error:
+        raise InputError(
+            f"Ray's processes speak to one another over 127.0.0.1, and that does not answer: "
+            f"{error}. Bring the loopback interface up (ip link set lo up)."
+        ) from error
+
+
+def fault_of(folder: Path) -> str | None:
+    """What keeps Ray from using a folder; None if nothing does."""
+    name = os.fsencode(folder)
+    if len(name) > _LONGEST:
+        return f"its name has {len(name)} bytes, {_LONGEST} leave room for a socket's"
+    if not name.isascii():
+        return "its name is not ASCII"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="foldrace-"):
+            return None
+    except OSError as error:
+        return f"it cannot be written ({error.strerror})"
+
+
+@contextmanager
+def attended() -> Iterator[Attendance]:
+    """See that all that starts in `Attendance.starting` is gone ten seconds after this process."""
+    attendance = Attendance()
+    try:
+        yield attendance
+    finally:
+        attendance.end_all()
+        attendance.close()
+
+
+class Attendance:
+    """Ray's processes and theirs, known by a variable that they inherit."""
+
+    def __init__(self) -> None:
+        self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
+        self._watch: subprocess.Popen[bytes] | None = None
+        if Path("/proc/self/environ").exists():
+            self._watch = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_WATCH), f"{_MARK}={self._mark}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Let what starts meanwhile bear the mark, and a hang-up not reach it.
+
+        A terminal that closes hangs up on all that was started in it: Ray would be gone before the
+        driver can end the sweep in order.
+        """
+        os.environ[_MARK] = self._mark
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.environ.pop(_MARK, None)
+
+    def end_all(self) -> None:
+        """End what still runs; Ray's own agents may take minutes."""
+        left = self._bearing()
+        deadline = time.monotonic() + _PATIENCE_S
+        while left and time.monotonic() < deadline:
+            time.sleep(0.1)
+            left = [process for process in left if process.is_running()]
+        for process in self._bearing():
+            with suppress(psutil.Error):
+                process.kill()
+
+    def close(self) -> None:
+        """Let the watching process end, too."""
+        if self._watch is not None and self._watch.stdin is not None:
+            self._watch.stdin.close()
+            self._watch.wait()
+
+    def _bearing(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            # Not all may be looked at, and one may end between the look and the question.
+            with suppress(psutil.Error, OSError):
+                if process.environ().get(_MARK) == self._mark:
+                    found.append(process)
+        return found
