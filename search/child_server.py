@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import signal
 import socket
@@ -67,11 +68,19 @@ def _hung_up(number: int, frame: object) -> NoReturn:
 
 
 def _answers(host: str, port: int) -> bool:
-    place = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     with contextlib.suppress(OSError):
-        socket.create_connection((place, port), timeout=1.0).close()
+        socket.create_connection((_reached_at(host), port), timeout=1.0).close()
         return True
     return False
+
+
+def _reached_at(host: str) -> str:
+    """Where a server that listens on an address answers: on all of them, on the loopback too."""
+    with contextlib.suppress(ValueError):  # a name
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            return "127.0.0.1" if address.version == 4 else "::1"
+    return host
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

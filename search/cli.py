@@ -59,6 +59,22 @@ def _terminate(signal_number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+class _Interrupt:
+    """Ctrl-C: once ends a command in order, twice ends it at once."""
+
+    def __init__(self) -> None:
+        self._times = 0
+
+    def __call__(self, signal_number: int, frame: object) -> None:
+        self._times += 1
+        if self._times == 1:
+            raise KeyboardInterrupt
+        with contextlib.suppress(OSError):
+            shown = "\x1b[?25h" if os.isatty(2) else ""
+            os.write(2, f"{shown}\nended at once; `foldrace resume` goes on\n".encode())
+        os._exit(130)  # results are on disk; a Ray of our own ends with its driver
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = build_parser()
@@ -117,6 +133,8 @@ def script() -> NoReturn:
     left out. What is registered for the end is done all the same.
     """
     process_start.settle()
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as a shell's background has it
+        signal.signal(signal.SIGINT, _Interrupt())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal of another encoding shows an escape for what it lacks.

@@ -41,7 +41,7 @@ def test_a_run_is_interrupted_once_and_resumed_in_another_window(
     open_terminal: Opener, small_sweep: tuple[str, ...]
 ) -> None:
     terminal = open_terminal()
-    terminal.start("run", *_longer(small_sweep, 40))
+    terminal.start("run", *_longer(small_sweep, 15))
     terminal.wait_for("cells/min")
     terminal.resize(60, 20)
     terminal.wait_for(r"[1-9]\d* of \d+ cells")
@@ -69,6 +69,7 @@ def test_a_second_ctrl_c_ends_it_at_once(
     ended = terminal.end(60)
     assert ended.code == 130, ended.text
     assert "Traceback" not in ended.text
+    assert ended.line("resume")
 
 
 @pytest.mark.parametrize(
