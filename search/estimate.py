@@ -8,30 +8,37 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from search import launchers
-from search.formatting import duration
+from search.expected import Expected, slots_here
+from search.formatting import counted, duration
 from search.plan import Plan
-from search.surroundings import threads, usable_cpus
+from search.surroundings import threads
 
 if TYPE_CHECKING:
     from trainables.engine.audit import Audit
     from trainables.engine.dataset import TextData
 
-# Shapes measured, commonest first; the rest cost what the dearest of these does.
-_MEASURED_SHAPES = 3
+_MEASURED_SHAPES = 6
+_MEASURING_S = 16.0  # in all shapes together
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """An upper bound: a strategy that stops losers early trains less.
+    """What a sweep usually takes, and the most that it may.
 
     Attributes:
+        strategy: Its strategy.
         configs: Configs that compete.
         cells: Configs times blocks.
         cells_in_ledger: Cells that need no training.
-        cells_to_train: What a full grid would still train, within --max-cells.
+        typical_cells: Cells that the strategy usually needs, those in the ledger counted.
+        typical_hours: Wall time of those of them that are to be trained, on this machine's slots.
+        cells_to_train: Cells that are trained at most.
         nested_cells: Cells of the inner sweeps of --nested and of its outer folds; 0 without.
         nested_cells_to_train: Those of them that the ledger does not have.
         seconds_per_cell: Mean over the configs, from measured steps on this machine.
+        together: Cells that the measured steps trained as one model.
+        shapes: Shapes of cells, of which `shapes_measured` were measured.
+        shapes_measured: See shapes.
         slots: Stacks that train at once on this machine.
         wall_hours: Of all cells to train on these slots.
         gpu_hours: Hours of GPUs reserved; 0 without one.
@@ -39,13 +46,19 @@ class Estimate:
         money: `slot_hours` times the price per hour; None without a price.
     """
 
+    strategy: str
     configs: int
     cells: int
     cells_in_ledger: int
+    typical_cells: int
+    typical_hours: float
     cells_to_train: int
     nested_cells: int
     nested_cells_to_train: int
     seconds_per_cell: float
+    together: int
+    shapes: int
+    shapes_measured: int
     slots: int
     wall_hours: float
     gpu_hours: float
@@ -53,7 +66,7 @@ class Estimate:
     money: float | None
 
     def lines(self) -> list[str]:
-        """The estimate in words."""
+        """The estimate in words: what it will take, then the bound."""
         money = "" if self.money is None else f", {self.money:,.2f} at the price given"
         gpu = f", {self.gpu_hours:,.2f} GPU hours" if self.gpu_hours else ""
         nested = (
@@ -61,15 +74,26 @@ class Estimate:
             if self.nested_cells
             else []
         )
+        most = self.cells_in_ledger + self.cells_to_train
+        expected = Expected(self.strategy, min(self.typical_cells, most), most, self.cells)
+        hours = f"{duration(3600 * self.typical_hours)} on {counted(self.slots, 'slot')}"
+        stacks = f", {self.together} trained as one model" if self.together > 1 else ""
+        unmeasured = self.shapes - self.shapes_measured
+        dearest = (
+            f"; {unmeasured} of {self.shapes} shapes are taken for as dear as the dearest measured"
+            if unmeasured
+            else ""
+        )
         return [
-            f"configs          {self.configs:,}",
-            f"cells            {self.cells:,}, {self.cells_in_ledger:,} of them in the ledger",
-            f"to train         at most {self.cells_to_train:,} "
-            "(race, halving, tpe and random with --max-cells need fewer)",
-            *nested,
-            f"a cell           {self.seconds_per_cell:,.1f} s, from steps measured on this machine",
-            f"in all           at most {duration(3600 * self.wall_hours)} on {self.slots} slots"
+            expected.line(hours),
+            f"at most          {counted(self.cells_to_train, 'cell')}, "
+            f"{duration(3600 * self.wall_hours)} on {counted(self.slots, 'slot')}"
             f" = {self.slot_hours:,.2f} slot hours{gpu}{money}",
+            f"configs          {self.configs:,}, {self.cells:,} cells in all, "
+            f"{self.cells_in_ledger:,} of them in the ledger",
+            *nested,
+            f"a cell           {self.seconds_per_cell:,.2f} s, from steps measured on this machine"
+            f"{stacks}{dearest}",
         ]
 
 
@@ -79,7 +103,7 @@ def estimate(
     price_per_hour: float | None,
     nested_known: Sequence[int] = (),
 ) -> Estimate:
-    """Measure a few steps of the commonest shapes and multiply.
+    """Measure a few steps of the commonest shapes, for some 16 seconds in all, and multiply.
 
     Args:
         plan: The sweep.
@@ -87,64 +111,80 @@ def estimate(
         price_per_hour: Price of an hour of one slot.
         nested_known: Of each inner sweep of --nested, how many of its cells are in the ledger.
     """
-    import torch
-
-    from trainables.engine import hooks
-    from trainables.engine.runner import measure
-
-    resources = plan.spec.resources
-    gpus = torch.cuda.device_count()
-    per_trial = (
-        resources.gpus_per_trial if resources.gpus_per_trial is not None else float(gpus > 0)
-    )
-    by_cpu = int(usable_cpus() / resources.cpus_per_trial)
-    slots = max(1, min(by_cpu, int(gpus / per_trial)) if per_trial else by_cpu)
-    torch.set_num_threads(threads(resources.cpus_per_trial))
-
+    slots, per_trial = slots_here(plan.spec.resources)
+    measured, together = _measure(plan, slots)
     shapes = [plan.shape((index, 0)) for index in range(len(plan.configs))]
-    # The baseline trains no proxies, so it must not stand for its shape.
-    example = {
-        shape: index for index, shape in reversed(list(enumerate(shapes))) if index != plan.baseline
-    }
-    example = example or {shapes[0]: 0}
-    measured: dict[object, float] = {}
-    stack = resources.stack
-    for shape, many in Counter(shapes).most_common(_MEASURED_SHAPES):
-        if shape in example:
-            cells = many * len(plan.blocks) // slots
-            cell = plan.cell((example[shape], 0))
-            with launchers.forgotten():
-                timing = measure(plan.task, cell, stack=stack, cells=cells)
-            measured[shape] = timing.seconds_per_cell
-            if not hooks.trains_heads(plan.space.trainable):
-                # What was found for the commonest shape will do: a probe takes most of a minute.
-                stack = timing.together
     dearest = max(measured.values())
     per_config = [measured.get(shape, dearest) for shape in shapes]
     mean = sum(per_config) / len(per_config)
 
-    cells = len(plan.configs) * len(plan.blocks)
-    limit = plan.spec.budget.max_cells or cells
-    to_train = max(0, min(cells, limit) - len(known))
+    expected = Expected.of(plan)
+    cells, most = expected.grid, expected.most
+    to_train = max(0, most - len(known))
     # An inner sweep may need what a sweep needs, and its pick's cell where the sweep may lack it.
-    pick = int(limit < cells)
-    inner = [pick + max(0, min(cells, limit) - count) for count in nested_known]
+    pick = int(most < cells)
+    inner = [pick + max(0, most - count) for count in nested_known]
     rows = 1 - 1 / (plan.spec.folds or 1)  # an inner cell's share of the rows
     slot_hours = (to_train + rows * sum(inner)) * mean / 3600
+    usual = max(0, expected.typical - len(known))
+    usual_inner = sum(pick + max(0, expected.typical - count) for count in nested_known)
     return Estimate(
+        strategy=plan.spec.strategy,
         configs=len(plan.configs),
         cells=cells,
         cells_in_ledger=len(known),
+        typical_cells=expected.typical,
+        typical_hours=(usual + rows * usual_inner) * mean / 3600 / slots,
         cells_to_train=to_train,
-        nested_cells=len(inner) * (pick + min(cells, limit)),
+        nested_cells=len(inner) * (pick + most),
         nested_cells_to_train=sum(inner),
         seconds_per_cell=mean,
+        together=together,
+        shapes=len(set(shapes)),
+        shapes_measured=len(measured),
         slots=slots,
         wall_hours=slot_hours / slots,
         gpu_hours=slot_hours * per_trial,
         slot_hours=slot_hours,
         money=None if price_per_hour is None else slot_hours * price_per_hour,
     )
+
+
+def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
+    """Seconds a cell of each measured shape, and how many cells were trained as one model."""
+    import torch
+
+    from trainables.engine import hooks
+    from trainables.engine.cost import Clock
+    from trainables.engine.runner import measure
+
+    torch.set_num_threads(threads(plan.spec.resources.cpus_per_trial))
+    shapes = [plan.shape((index, 0)) for index in range(len(plan.configs))]
+    # The baseline trains no proxies, so it must not stand for its shape where another can.
+    others = [index for index in range(len(shapes)) if index != plan.baseline]
+    first = [*([] if plan.baseline is None else [plan.baseline]), *reversed(others)]
+    example = {shapes[index]: index for index in first}
+    measured: dict[object, float] = {}
+    stack, together = plan.spec.resources.stack, 1
+    clock = Clock(_MEASURING_S)
+    chosen = Counter(shapes).most_common(_MEASURED_SHAPES)
+    for number, (shape, many) in enumerate(chosen):
+        if measured and clock.left <= 0:
+            break
+        with launchers.forgotten():
+            timing = measure(
+                plan.task,
+                plan.cell((example[shape], 0)),
+                stack=stack,
+                cells=many * len(plan.blocks) // slots,
+                clock=clock.share(1 / (len(chosen) - number)),
+            )
+        measured[shape] = timing.seconds_per_cell
+        together = max(together, timing.together)
+        if not hooks.trains_heads(plan.space.trainable):
+            # What was found for the commonest shape will do: a probe takes most of a minute.
+            stack = timing.together
+    return measured, together
 
 
 def document(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> dict[str, Any]:

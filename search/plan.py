@@ -23,7 +23,7 @@ from search.race import Problem
 from search.spec import InputError, SweepSpec
 from spaces.schema.space import Space
 from trainables.engine import binding, dataset, registry
-from trainables.engine.contract import Cell, DataRef, Scalar, Task, cell_key, family_key
+from trainables.engine.contract import Cell, DataRef, Scalar, Task, cell_keys, family_key
 
 if TYPE_CHECKING:
     from trainables.engine.audit import Audit
@@ -74,9 +74,11 @@ class Plan:
     def keys(self) -> dict[str, tuple[int, int]]:
         """Cell key -> (config, block), for every cell that the sweep may train."""
         return {
-            cell_key(self.task, self.space.active(config), seed, fold): (index, block)
+            key: (index, block)
             for index, config in enumerate(self.configs)
-            for block, (seed, fold) in enumerate(self.blocks)
+            for block, key in enumerate(
+                cell_keys(self.task, self.family, self.space.active(config), self.blocks)
+            )
         }
 
     @cached_property

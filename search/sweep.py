@@ -225,17 +225,26 @@ def _saved(plan: Plan) -> dict[str, Any]:
     return {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
 
 
-def known_pairs(plan: Plan) -> set[tuple[int, int]]:
-    """The (config, block) pairs of a plan that need no training, because the ledger has them.
+def known_cells(plan: Plan) -> dict[str, LoggedCell]:
+    """The ledger's cells with a plan's data, model and split, by key.
 
     Raises:
         InputError: if the ledger cannot be reached.
     """
     try:
         with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
-            known = ledger.known_cells(plan.family)
+            return ledger.known_cells(plan.family)
     except NoLedgerError:
-        return set()
+        return {}
+
+
+def known_pairs(plan: Plan) -> set[tuple[int, int]]:
+    """The (config, block) pairs of a plan that need no training, because the ledger has them.
+
+    Raises:
+        InputError: if the ledger cannot be reached.
+    """
+    known = known_cells(plan)
     return {plan.keys[key] for key, cell in known.items() if key in plan.keys and cell.settled}
 
 

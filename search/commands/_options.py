@@ -119,14 +119,15 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="AXIS=V,V",
         dest="set_axes",
-        help="search only these values of an axis; repeat for more axes",
+        help="search only these values of an axis; repeat for more axes; `foldrace spaces SPACE` "
+        "says what each means",
     )
     model.add_argument(
         "--fix",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="give a fixed value (or an axis) this value",
+        help="give a fixed value (or an axis) this value; `foldrace spaces SPACE` lists them",
     )
     model.add_argument(
         "--configs",

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
     spec = sweep_spec(options)
     check_names(spec)  # before anything is imported that takes its time
-    from search import console, folders, live, sweep
+    from search import console, expected, folders, live, sweep
 
     watcher = live.watcher(options.json)
     folders.check(spec)
@@ -41,4 +41,5 @@ def run(options: argparse.Namespace) -> int:
         plan, data, audit = prepare(spec)
     if not options.json:
         console.show_sweep(plan, data, audit)
+        console.say(expected.before_the_run(plan, sweep.known_cells(plan)))
     return finish(lambda: sweep.run(plan.spec, plan=plan, watcher=watcher), options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from search.plan import Plan, prepare, rebuild
 from search.spec import InputError, SweepSpec, default_name, make_spec
-from trainables.engine.contract import DataRef, Task
+from trainables.engine.contract import DataRef, Task, canonical_json, cell_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,3 +176,13 @@ def test_a_spec_has_the_ledger_of_the_shell(
     assert make_spec(**fields, tracking_uri="sqlite:///here.db").tracking_uri == "sqlite:///here.db"
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert make_spec(**fields).tracking_uri == "sqlite:///mlflow.db"
+
+
+def test_a_cells_key_is_the_digest_of_its_canonical_json(fields: dict[str, Any]) -> None:
+    plan = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
+    for key, (config, block) in list(plan.keys.items())[::7]:
+        seed, fold = plan.blocks[block]
+        active = plan.space.active(plan.configs[config])
+        value = {"family": plan.family, "config": active, "seed": seed, "fold": fold}
+        assert key == hashlib.sha256(canonical_json(value).encode()).hexdigest()
+        assert key == cell_key(plan.task, active, seed, fold)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import resource
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,31 @@ class Timing:
     steps_per_cell: int
     seconds_per_cell: float
     together: int = 1
+
+
+class Clock:
+    """Time for a measurement, from now on.
+
+    Args:
+        seconds: How long it may take; without a limit by default.
+    """
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        self._began, self._seconds = time.monotonic(), seconds
+
+    @property
+    def spent(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._began
+
+    @property
+    def left(self) -> float:
+        """Seconds until the time is over; negative once it is."""
+        return self._seconds - self.spent
+
+    def share(self, share: float) -> Clock:
+        """Another clock, from now on, with a share of the time that is left."""
+        return Clock(share * max(0.0, self.left))
 
 
 def forget_peak() -> None:

@@ -82,6 +82,22 @@ def defines(package: str, name: str, attribute: str) -> bool:
     return hasattr(_module(package, name), attribute)
 
 
+def source(package: str, name: str) -> Path:
+    """The file that defines an entry; it is not imported.
+
+    Raises:
+        RegistryError: if there is no such entry.
+    """
+    wanted = name.replace("-", "_")
+    plugged = _plugged.get(package, {})
+    if wanted in plugged:
+        return Path(str(plugged[wanted].__file__))
+    if wanted not in _on_disk(package):
+        raise _unknown(package, name)
+    folder = importlib.import_module(package).__path__[0]
+    return Path(folder) / f"{wanted}.py"
+
+
 def _module(package: str, name: str) -> ModuleType:
     wanted = name.replace("-", "_")
     plugged = _plugged.get(package, {})
@@ -89,10 +105,16 @@ def _module(package: str, name: str) -> ModuleType:
         return plugged[wanted]
     if wanted in _on_disk(package):
         return importlib.import_module(f"{package}.{wanted}")
+    raise _unknown(package, name)
+
+
+def _unknown(package: str, name: str) -> RegistryError:
+    """The error for an entry that is not there."""
+    wanted = name.replace("-", "_")
     kind = package.rsplit(".", maxsplit=1)[-1]
     near = difflib.get_close_matches(wanted, names(package), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise RegistryError(f"No entry {name!r} in {kind}.{hint} Known: {', '.join(names(package))}.")
+    return RegistryError(f"No entry {name!r} in {kind}.{hint} Known: {', '.join(names(package))}.")
 
 
 def load_plugin(path: Path | str) -> tuple[str, ...]:

@@ -211,6 +211,7 @@ def measure(
     steps: int = 4,
     stack: int | Literal["auto"] = "auto",
     cells: int | None = None,
+    clock: cost.Clock | None = None,
 ) -> cost.Timing:
     """Time a few steps of a cell, the first one apart: it pays for what later ones reuse.
 
@@ -221,8 +222,9 @@ def measure(
         stack: How many cells train as one model.
         cells: How many like it there are to train; a worker sizes no stacks for a few. None if that
             is not known: many.
+        clock: How long to measure; None for as long as it takes.
 
     Raises:
         ValueError: as `train_stack`.
     """
-    return stacks.measure(task, checked_data(task), cell, steps, stack, cells)
+    return stacks.measure(task, checked_data(task), cell, steps, stack, cells, clock)

@@ -75,26 +75,40 @@ def worth(key: Hashable, steps: int) -> bool:
     return key in _found or steps >= _STEPS_BEFORE_PROBE
 
 
-def pick(key: Hashable, seconds: Callable[[int], float], fits: Callable[[], int]) -> Size:
+def _never() -> bool:
+    return False
+
+
+def pick(
+    key: Hashable,
+    seconds: Callable[[int], float],
+    fits: Callable[[], int],
+    over: Callable[[], bool] = _never,
+) -> Size:
     """The fastest size, probed once per process: 1, 2, 4 ... while a cell's share gets smaller.
 
     Args:
         key: Equal for cells of one cost.
         seconds: Of one step, per cell, at a size; 1 is training alone. May run out of memory.
         fits: How many cells the memory should hold, asked after one has been timed.
+        over: Whether to try no larger size, for want of time.
     """
     if key not in _found:
-        _found[key] = _probe(seconds, fits)
+        _found[key] = _probe(seconds, fits, over)
     found = _found[key]
     return Size(min(found.cells, most()), found.seconds)
 
 
-def _probe(seconds: Callable[[int], float], fits: Callable[[], int]) -> Size:
+def _probe(
+    seconds: Callable[[int], float], fits: Callable[[], int], over: Callable[[], bool]
+) -> Size:
     tried = {1: seconds(1)}
     best, cells = tried[1], 1
+    if over():
+        return Size(cells, tried)
     limit, number, in_vain = min(most(), fits()), 2, 0
     # Small stacks may lose by what larger ones make up for, so one in vain is not enough.
-    while number <= limit and in_vain < 2:
+    while number <= limit and in_vain < 2 and not over():
         try:
             tried[number] = seconds(number)
         except Exception as error:

@@ -30,6 +30,8 @@ Member = tuple[Cell, Any]
 # Heads are timed in a stack of so many: alone, a head would pay for what a stack shares.
 _HEADS_MEASURED = 32
 _STEPS_PROBED = 3
+_PROBED_SHARE = 0.6  # of the time for measuring: for finding the size of a stack
+_FORWARD = 1 / 3  # of a step: scoring needs no gradients
 
 
 def grouped(
@@ -98,9 +100,12 @@ def _kind(task: Task, config: Any) -> Hashable:
     return (task.trainable, task.data_fingerprint, task.model_fingerprint, shape)
 
 
-def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
-    """What a probe finds fastest for cells like this one."""
+def _probed(
+    task: Task, data: TextData, member: Member, clock: cost.Clock | None = None
+) -> sizing.Size:
+    """What a probe finds fastest for cells like this one, in the time that a clock leaves it."""
     cell, config = member
+    clock = clock or cost.Clock()
 
     def seconds(many: int) -> float:
         training: stack_training.StackTraining | loop.Training
@@ -108,13 +113,14 @@ def _probed(task: Task, data: TextData, member: Member) -> sizing.Size:
             training = parts.alone(task, data, cell, config)
         else:
             training = _copies(task, data, member, many)
-        return _seconds_per_step(training, _STEPS_PROBED) / many
+        return _seconds_per_step(training, _STEPS_PROBED, clock) / many
 
     def fits() -> int:
         training = parts.alone(task, data, cell, config)
         return sizing.free_bytes() // sizing.cell_bytes(training.module, training.largest_loss)
 
-    return sizing.pick(_kind(task, config), seconds, fits)
+    # The next size takes longer than all before it together.
+    return sizing.pick(_kind(task, config), seconds, fits, over=lambda: clock.left < clock.spent)
 
 
 def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_training.StackTraining:
@@ -123,11 +129,20 @@ def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_trai
     return stack_training.StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
-def _seconds_per_step(training: stack_training.StackTraining | loop.Training, steps: int) -> float:
-    """Of a few steps, after one that pays for what later ones reuse."""
-    training.epoch(0, most_steps=1)
+def _seconds_per_step(
+    training: stack_training.StackTraining | loop.Training, steps: int, clock: cost.Clock
+) -> float:
+    """Of a few steps, after one that pays for what later ones reuse.
+
+    Where the time is over after the first one it has to do: it is dearer than those that follow.
+    """
     began = time.perf_counter()
-    taken = min(steps, training.steps_per_epoch)
+    training.epoch(0, most_steps=1)
+    first = time.perf_counter() - began
+    taken = int(min(steps, training.steps_per_epoch, clock.left / max(first, 1e-6)))
+    if taken < 1:
+        return first
+    began = time.perf_counter()
     training.epoch(0, most_steps=taken)
     return (time.perf_counter() - began) / taken
 
@@ -216,6 +231,7 @@ def measure(
     steps: int,
     stack: int | Literal["auto"],
     cells: int | None = None,
+    clock: cost.Clock | None = None,
 ) -> cost.Timing:
     """Time a few steps of a cell, or its share of a stack of copies, whichever would be trained.
 
@@ -226,7 +242,9 @@ def measure(
         steps: Steps to time.
         stack: Cells a stack, as the user asked.
         cells: How many like this one there are to train, or None for many.
+        clock: How long to measure; None for as long as it takes.
     """
+    clock = clock or cost.Clock()
     config = binding.bind(task.trainable, cell.config)
     heads = hooks.trains_heads(task.trainable, config)
     stacks = hooks.stack_key(task.trainable, config) is not None and config.precision != "fp16"
@@ -236,7 +254,7 @@ def measure(
     elif stacks and stack != "auto":
         many = stack
     elif stacks and _worth_a_probe(task, data, (cell, config), cells):
-        many = _probed(task, data, (cell, config)).cells
+        many = _probed(task, data, (cell, config), clock.share(_PROBED_SHARE)).cells
     began = time.perf_counter()
     training: stack_training.StackTraining | loop.Training
     if many == 1:
@@ -244,10 +262,13 @@ def measure(
     else:
         training = _copies(task, data, (cell, config), many)
     start = (time.perf_counter() - began) / many
-    per_step = _seconds_per_step(training, steps) / many
-    began = time.perf_counter()
-    training.predict()
-    scoring_s = (time.perf_counter() - began) / many
+    per_step = _seconds_per_step(training, steps, clock) / many
+    held_out = len(parts.rows(task, data, cell)[1])
+    scoring_s = per_step * _FORWARD * math.ceil(held_out / config.batch_size)
+    if scoring_s * many < clock.left:
+        began = time.perf_counter()
+        training.predict()
+        scoring_s = (time.perf_counter() - began) / many
     total = training.steps_per_epoch * config.epochs
     seconds = start + total * per_step + config.epochs * scoring_s
     return cost.Timing(per_step, total, seconds, many)
