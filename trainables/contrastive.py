@@ -32,7 +32,7 @@ from trainables.engine.views import View
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
 
-VERSION = 1
+VERSION = 2
 
 _LOSSES = ("none", "scl", "lcl")
 _VIEWS = ("one", "dropout", "masked", "second-text")

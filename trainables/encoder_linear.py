@@ -19,7 +19,7 @@ from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens
 from trainables.engine.settings import FineTuning
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from trainables.engine.settings import FineTuning
 from trainables.engine.views import View
 from trainables.losses.info_nce import InfoNCELoss
 
-VERSION = 1
+VERSION = 2
 
 _AUGMENTATIONS = ("both", "masking", "dropout")
 _POOLINGS = ("cls", "mean")

@@ -33,7 +33,7 @@ from trainables.engine.settings import FineTuning
 if TYPE_CHECKING:
     from trainables.engine.material import Material
 
-VERSION = 1
+VERSION = 2
 # Class weights and the scale of metadata are taken from the rows that a cell is trained on.
 LEARNS_FROM_ROWS = True
 
