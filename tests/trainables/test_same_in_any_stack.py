@@ -20,9 +20,21 @@ from torch import Tensor
 from spaces.schema.space import Space
 from tests.trainables.engine import clip_models
 from tests.trainables.tasks import task_of, task_of_reviews
-from trainables.engine import binding, checkpoint, hooks, inputs, loop, parts, registry, runner
+from trainables.engine import (
+    binding,
+    checkpoint,
+    hooks,
+    inputs,
+    loop,
+    parts,
+    registry,
+    runner,
+    sizing,
+)
 from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.output import Output
 from trainables.engine.ragged import Ragged
+from trainables.triple_entropy import TripleEntropy
 
 TRAINABLES = registry.names("trainables")
 # What makes a cell small, where the trainable has such a field.
@@ -202,3 +214,22 @@ def test_a_cell_is_the_same_alone_in_any_stack_and_after_a_resume(
     if not hooks.trains_heads(trainable, binding.bind(trainable, cells[0].config)):
         found = resumed(task, cells[4], tmp_path, monkeypatch)
         the_same(found, alone[cells[4].key], 1e-5)
+
+
+def test_a_model_that_draws_in_its_own_way_trains_alone(
+    of: Callable[[str], Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = TripleEntropy.forward
+
+    def noisy(own: TripleEntropy, inputs: dict[str, Tensor], labels: Tensor) -> Output:
+        output = forward(own, inputs, labels)
+        if not own.training:
+            return output
+        return Output(loss=output.loss * (0.5 + torch.rand(())), logits=output.logits)
+
+    monkeypatch.setattr(TripleEntropy, "forward", noisy)
+    monkeypatch.setattr(sizing, "_most", [256])
+    task, cells = of("triple_entropy"), cells_of(config_of("triple_entropy"))[:3]
+    alone = trained(task, cells, stack=1)
+    for key, found in trained(task, cells[::-1], stack=3).items():
+        the_same(found, alone[key], 1e-5)
