@@ -34,7 +34,7 @@ from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-VERSION = 1
+VERSION = 2
 
 _LOSSES = ("none", "scl", "lcl")
 _VIEWS = ("one", "dropout", "masked", "second-text")

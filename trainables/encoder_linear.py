@@ -22,7 +22,7 @@ from trainables.engine.settings import FineTuning
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

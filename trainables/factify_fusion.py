@@ -33,7 +33,7 @@ from trainables.engine.settings import Settings
 from trainables.engine.textdata import TextData
 from trainables.losses.label_smoothing import smoothed_cross_entropy
 
-VERSION = 1
+VERSION = 2
 
 MODALITIES = ("text", "image", "both")
 _OWN_TOWER = "model"

@@ -30,7 +30,7 @@ from trainables.losses.info_nce import InfoNCELoss
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-VERSION = 1
+VERSION = 2
 
 _AUGMENTATIONS = ("both", "masking", "dropout")
 _POOLINGS = ("cls", "mean")

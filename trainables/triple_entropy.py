@@ -32,7 +32,7 @@ from trainables.losses.soft_triple import SoftTripleLoss
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-VERSION = 3
+VERSION = 4
 
 _POOLINGS = ("cls", "mean")
 
@@ -133,7 +133,9 @@ class TripleEntropy(nn.Module):
         loss = self.beta * functional.cross_entropy(logits, labels)
         # Scoring wants no SoftTriple: it moves no logit.
         if self.soft_triple is not None and self.training:
-            fed = torch.ones_like(real) if self.padding_tokens else real
+            fed = real
+            if self.padding_tokens:  # as far as the batch's own longest text, in a stack, too
+                fed = real.any(dim=0, keepdim=True).expand_as(real)
             of_token = labels[:, None].expand_as(fed)
             if inputs["attention_mask"].ndim == 2:
                 distances = self.soft_triple(tokens[fed], of_token[fed])

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine import metadata_inputs
+from trainables.engine import metadata_inputs, shares
 from trainables.engine.encoder import hidden_dropout, real_tokens
 from trainables.engine.output import Output
 from trainables.engine.pooled_encoder import mean_over_tokens
@@ -33,7 +33,7 @@ from trainables.engine.settings import FineTuning
 if TYPE_CHECKING:
     from trainables.engine.material import Material
 
-VERSION = 1
+VERSION = 2
 # Class weights and the scale of metadata are taken from the rows that a cell is trained on.
 LEARNS_FROM_ROWS = True
 
@@ -148,7 +148,8 @@ class Tweets(nn.Module):
                 given = self.dropout(functional.relu(given))
         of_row = functional.cross_entropy(given.float(), labels, reduction="none")
         weight = self.class_weights.gather(0, labels)
-        return Output(loss=(of_row * weight).sum() / weight.sum(), logits=given)
+        loss = (of_row * weight).sum() / weight.sum()
+        return Output(loss=shares.counted_by(loss, weight.sum(), len(labels)), logits=given)
 
     def _pooled(self, tokens: Tensor, words: dict[str, Tensor]) -> Tensor:
         if self.pooling == "mean":

@@ -45,7 +45,7 @@ def test_the_top_blocks_with_the_cached_prefix_against_without(
     need_trec(monkeypatch)
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path))
     torch.set_num_threads(THREADS)
-    task = task_of("triple_entropy", 3, "minilm")
+    task = task_of("triple_entropy", 4, "minilm")
     config = softtriple(k=10, epochs=2)
     cached = cells_of(task, {**config, "trainable_blocks": BLOCKS}, 1)
     whole = cells_of(task, config, 1)

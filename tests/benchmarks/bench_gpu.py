@@ -100,7 +100,7 @@ def test_cells_an_hour(
     base: Path, record: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need_trec(monkeypatch)
-    task = task_of("triple_entropy", 3, str(base))
+    task = task_of("triple_entropy", 4, str(base))
     config = softtriple(
         k=100, epochs=EPOCHS, learning_rate=1e-5, pooling="cls", precision="bf16", max_length=512
     )

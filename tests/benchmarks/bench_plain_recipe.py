@@ -181,7 +181,7 @@ def test_a_softtriple_cell_against_the_plain_recipe(
 ) -> None:
     need_trec(monkeypatch)
     torch.set_num_threads(THREADS)
-    task = task_of("triple_entropy", 3, "minilm")
+    task = task_of("triple_entropy", 4, "minilm")
     config = softtriple(epochs=EPOCHS, max_length=512, pooling="cls")
     (cell,) = cells_of(task, config, 1)
     our_cell(task, cells_of(task, {**config, "epochs": 1}, 1)[0])

@@ -96,7 +96,7 @@ def test_small_encoders_stacked_against_one_after_another(
 ) -> None:
     need_trec(monkeypatch)
     torch.set_num_threads(THREADS)
-    task = task_with("triple_entropy", 3, str(small))
+    task = task_with("triple_entropy", 4, str(small))
     config = softtriple(k=10, batch_size=batch_size, epochs=1)
     steps = per_step(task, cells_of(task, config, max(SIZES)))
     cells = cells_of(task, config, CELLS)

@@ -22,7 +22,7 @@ CLASSES, LENGTHS = 3, (4, 24)
 def training(
     *, compiled: bool, cells: int, rows: int, words: int, width: int, layers: int, batch_size: int
 ) -> StackTraining:
-    """A stack whose cells differ in gamma and seed, without dropout: its draws would differ.
+    """A stack whose cells differ in gamma and seed.
 
     Args:
         compiled: See `StackTraining`.
@@ -53,8 +53,6 @@ def training(
         num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=4 * width,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
     )
     held_out, train = np.split(np.arange(rows), [rows // 6])
     members = []

@@ -1,7 +1,8 @@
 """Attention of a stack: all cells' heads in one call of torch's own kernel.
 
 Under `torch.vmap` the fast kernels of scaled_dot_product_attention have no rule of their own for a
-further axis. But attention has no weights: cells are just more rows of the batch.
+further axis. But attention has no weights: cells are just more rows of the batch. Where dropout is
+to be trained with, no kernel will do: see `dropout.py`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,8 @@ class _Folded(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float, scale: float
-    ) -> Tensor:
-        return functional.scaled_dot_product_attention(
-            query, key, value, mask, dropout_p=dropout, scale=scale
-        )
+    def forward(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Tensor:
+        return functional.scaled_dot_product_attention(query, key, value, mask, scale=scale)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -40,7 +37,7 @@ class _Folded(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, dims: Any, *given: Any) -> tuple[Tensor, int]:
-        *tensors, dropout, scale = given
+        *tensors, scale = given
         folded = [
             tensor.expand(info.batch_size, *tensor.shape).flatten(0, 1)
             if dim is None
@@ -48,7 +45,7 @@ class _Folded(torch.autograd.Function):
             for tensor, dim in zip(tensors, dims, strict=False)
         ]
         query, key, value, mask = folded
-        attended = _Folded.forward(query, key, value, mask, dropout, scale)
+        attended = _Folded.forward(query, key, value, mask, scale)
         return attended.unflatten(0, (info.batch_size, -1)), 0
 
 
@@ -77,9 +74,15 @@ def attention(
         (batch, length, heads, width of a head), and None for the weights, which no one gets to see.
     """
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    attended: Tensor = _Folded.apply(  # type: ignore[no-untyped-call]
-        query, key, value, attention_mask, dropout if module.training else 0.0, scale
-    )
+    attended: Tensor
+    if module.training and dropout > 0:
+        attended = functional.scaled_dot_product_attention(
+            query, key, value, attention_mask, dropout_p=dropout, scale=scale
+        )
+    else:
+        attended = _Folded.apply(  # type: ignore[no-untyped-call]
+            query, key, value, attention_mask, scale
+        )
     return attended.transpose(1, 2).contiguous(), None
 
 

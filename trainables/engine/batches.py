@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainables.engine import encoder, ragged, seeding
 from trainables.engine.textdata import TextData
-from trainables.engine.views import Offsets, in_epoch
+from trainables.engine.views import Offsets, in_epoch, views_in
 
 # Rows are sorted by length within so many batches: enough to save padding, few enough to stay
 # random.
@@ -192,19 +192,32 @@ class Collator:
     Args:
         tokens: The data set.
         order: Whose epoch decides which views of the rows are given; None gives the rows alone.
+        block: Seed and fold of the cell, for its dropout; None where nothing is trained.
     """
 
-    def __init__(self, tokens: Tokens, order: LengthBuckets | None) -> None:
+    def __init__(
+        self, tokens: Tokens, order: LengthBuckets | None, block: tuple[int, int] | None = None
+    ) -> None:
         self._inputs, self._views, self._order = tokens.inputs, tokens.views, order
+        self._block = block
         self._labels = torch.as_tensor(tokens.labels)
 
     def __call__(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        """The batch of some rows: each input (views x batch, longest), labels and rows (batch,)."""
+        """The batch of some rows: each input (views x batch, longest), labels and rows (batch,).
+
+        With a block also `keys`, what its rows drop out: see `seeding.dropout_keys`.
+        """
         numbers = shown = np.asarray(rows, np.int64)
         if self._order is not None:
             shown = in_epoch(numbers, self._views, self._order.epoch)
         batch = self._inputs.padded(shown)
-        return {**batch, "labels": self._labels[numbers], "rows": torch.from_numpy(numbers)}
+        batch |= {"labels": self._labels[numbers], "rows": torch.from_numpy(numbers)}
+        if self._order is not None and self._block is not None:
+            epoch = self._order.epoch
+            many = views_in(self._views, epoch)
+            keys = seeding.dropout_keys(*self._block, epoch, numbers, many)
+            batch["keys"] = torch.from_numpy(keys)
+        return batch
 
 
 def loader(
@@ -213,6 +226,7 @@ def loader(
     batch_size: int,
     seed: int | None,
     part: tuple[int, int] = (0, 1),
+    fold: int = 0,
 ) -> tuple[DataLoader[int], LengthBuckets]:
     """A loader over some rows of a data set, and the sampler whose `epoch` decides its order.
 
@@ -222,8 +236,11 @@ def loader(
         batch_size: Rows a batch.
         seed: The cell's seed to shuffle by; None for scoring, in order of length.
         part: Which of how many processes this one is, for its part of each batch.
+        fold: The cell's fold; with the seed it decides dropout.
     """
     buckets = LengthBuckets(tokens.lengths[rows], batch_size, seed)
     mine = buckets if part[1] == 1 else OwnPart(buckets, *part)
-    collator = Collator(tokens, None if seed is None else buckets)
+    collator = Collator(tokens, None)
+    if seed is not None:
+        collator = Collator(tokens, buckets, (seed, fold))
     return DataLoader(Rows(rows), batch_sampler=mine, collate_fn=collator), buckets

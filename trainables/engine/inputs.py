@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.engine import batches, seeding
-from trainables.engine.views import in_epoch
+from trainables.engine.views import in_epoch, views_in
 
 Rows = npt.NDArray[np.int64]
 
@@ -59,6 +59,10 @@ class Inputs(Protocol):
         """The same for rows to train on: all their views in an epoch."""
         ...
 
+    def view_count(self, epoch: int) -> int:
+        """How many views of a row an epoch has."""
+        ...
+
 
 class FeatureInputs:
     """Frozen features, float (rows, width)."""
@@ -95,6 +99,10 @@ class FeatureInputs:
     def views(self, rows: Rows, epoch: int) -> Tensor:
         """As `at`: frozen features have one view."""
         return self.at(rows)
+
+    def view_count(self, epoch: int) -> int:
+        """One."""
+        return 1
 
 
 class TokenInputs:
@@ -138,3 +146,7 @@ class TokenInputs:
     def views(self, rows: Rows, epoch: int) -> dict[str, Tensor]:
         """The same with the views of the rows: each input (cells, views x batch, length, ...)."""
         return self.at(in_epoch(rows, self._tokens.views, epoch))
+
+    def view_count(self, epoch: int) -> int:
+        """As many as the corpus has of a row."""
+        return views_in(self._tokens.views, epoch)

@@ -23,7 +23,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
 
-from trainables.engine import batches, seeding, shares
+from trainables.engine import batches, dropout, seeding, shares
 from trainables.engine import checkpoint as checkpoints
 from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS, Choice
@@ -89,7 +89,8 @@ class CellData:
     """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
 
     Row numbers ascend; most cells have none that choose. Where a read-out makes probabilities of
-    the module's outputs, the evaluation is its own for these rows.
+    the module's outputs, the evaluation is its own for these rows. The fold decides, with the seed,
+    what is dropped.
     """
 
     tokens: batches.Tokens
@@ -97,6 +98,7 @@ class CellData:
     held_out: npt.NDArray[np.int64]
     valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
     evaluation: Evaluation | None = None
+    fold: int = 0
 
 
 class Training:
@@ -137,7 +139,9 @@ class Training:
             raise ValueError(f"{place[1]} processes share batches: accumulation must be 1.")
         self.settings, self.seed, self.data = settings, seed, data
         self._part = -(-settings.batch_size // accumulation)
-        self.train, self._order = batches.loader(data.tokens, data.train, self._part, seed, place)
+        self.train, self._order = batches.loader(
+            data.tokens, data.train, self._part, seed, place, data.fold
+        )
         scored = np.concatenate([data.held_out, data.valid])
         if data.evaluation is not None:
             scored = data.evaluation.rows
@@ -185,14 +189,17 @@ class Training:
             DivergedError: if a loss is not finite.
         """
         self._order.epoch = number
-        seeding.start_stream(self.seed, "dropout", number, self.accelerator.process_index)
+        # For models that draw by ways of their own; dropout looks at the rows' keys.
+        seeding.start_stream(self.seed, "dropout", self.data.fold, number)
         self.module.train()
         total = torch.zeros((), device=self.accelerator.device)
         count = 0
         for count, given in enumerate(self.train, start=1):
+            keys = given.pop("keys").to(self.accelerator.device)
             batch, labels, _ = self._placed(given)
             with self.accelerator.accumulate(self.module):
-                loss = shares.weighted(self.module(batch, labels).loss, len(labels))
+                with dropout.drawing(dropout.Step(keys[None], count)):
+                    loss = shares.weighted(self.module(batch, labels).loss, len(labels))
                 self.accelerator.backward(loss)
                 if self.accelerator.sync_gradients and self.settings.clip_norm:
                     self.accelerator.clip_grad_norm_(
@@ -230,10 +237,12 @@ class Training:
         """The loss of the longest rows that could make a batch, to see what it takes."""
         tokens, rows = self.data.tokens, self.data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
-        batch = batches.Collator(tokens, self._order)(longest.tolist())
+        batch = batches.Collator(tokens, self._order, (self.seed, self.data.fold))(longest.tolist())
+        keys = batch.pop("keys").to(self.accelerator.device)
         given, labels, _ = self._placed(batch)
         self.module.train()
-        loss: torch.Tensor = self.module(given, labels).loss
+        with dropout.drawing(dropout.Step(keys[None], 0)):
+            loss: torch.Tensor = self.module(given, labels).loss
         return loss
 
     def scored(self, epoch: int) -> tuple[npt.NDArray[np.float32], dict[str, float]]:

@@ -153,6 +153,7 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
             train=cell.train + offset,
             held_out=cell.held_out + offset,
             valid=cell.valid + offset,
+            first=offset,
         )
         for cell, offset in zip(cells, offsets, strict=True)
     ]
@@ -235,7 +236,7 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell
     built = module(task, data, config, cell.seed, train)
     read = _evaluation(task, data, config, train, np.concatenate([held_out, valid]))
     decay = hooks.asked(task, "ema_decay", config) or 0.0
-    return StackCell(built, config, cell.seed, train, held_out, valid, read, decay)
+    return StackCell(built, config, cell.seed, train, held_out, valid, read, decay, cell.fold)
 
 
 def alone(
@@ -256,6 +257,7 @@ def alone(
             held_out,
             valid,
             _evaluation(task, data, config, train, np.concatenate([held_out, valid])),
+            cell.fold,
         ),
         config,
         cell.seed,

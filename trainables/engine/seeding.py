@@ -4,6 +4,9 @@ init: classifier and proxies. order: which rows make a batch. dropout: what is d
 lengths, is the same for all cells: when an epoch's long batches come.) Each stream
 is seeded by (seed, its name), never by the config or the fold's contents, so that all configs meet
 the same init, order and dropout in a cell of the same (seed, fold): their scores are paired.
+
+Nothing that is drawn depends on what was drawn before or for another cell: a cell is the same alone
+and in any stack, in one process and in several, and after a resume.
 """
 
 from __future__ import annotations
@@ -14,9 +17,13 @@ from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 Stream = Literal["init", "order", "dropout", "lengths"]
+
+# Numbers that are left for a row's views.
+_VIEWS = 2**8
 
 
 def stream_seed(seed: int, stream: Stream, *parts: int) -> int:
@@ -49,3 +56,39 @@ def drawing_from(seed: int, stream: Stream, *parts: int) -> Iterator[None]:
         # GPU to seed: it keeps a traceback for the day when there is.
         torch.default_generator.manual_seed(stream_seed(seed, stream, *parts))
         yield
+
+
+def dropout_keys(
+    seed: int,
+    fold: int,
+    epoch: int,
+    rows: npt.NDArray[np.int64],
+    views: int = 1,
+) -> npt.NDArray[np.int32]:
+    """What decides the dropout of a batch: see `dropout.Step`.
+
+    Args:
+        seed: The cell's.
+        fold: The cell's.
+        epoch: From 0.
+        rows: Rows of the data, (batch,).
+        views: How many of each row; a batch holds all first views, then all second ones.
+
+    Returns:
+        Two numbers for each view of each row and, last, for the epoch, (views x batch + 1, 2). They
+        are the same whatever other rows are in the batch.
+    """
+    of_views = np.arange(views, dtype=np.uint64)[:, None]
+    numbers = rows.astype(np.uint64) * np.uint64(_VIEWS) + of_views
+    start = np.uint64(stream_seed(seed, "dropout", fold, epoch))
+    return _split_mix(start, np.append(numbers, np.uint64(2**63)))
+
+
+def _split_mix(start: np.uint64, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
+    """Two 32-bit numbers of each, (numbers, 2): SplitMix64 (Steele, Lea and Flood, 2014)."""
+    with np.errstate(over="ignore"):
+        mixed = start + (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed = mixed ^ (mixed >> np.uint64(31))
+    return mixed.astype("<u8").view("<i4").astype(np.int32).reshape(-1, 2)

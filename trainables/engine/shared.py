@@ -24,16 +24,18 @@ class Placed(Protocol):
     @property
     def seed(self) -> int: ...  # noqa: D102
     @property
+    def fold(self) -> int: ...  # noqa: D102
+    @property
     def train(self) -> Rows: ...  # noqa: D102
     @property
     def held_out(self) -> Rows: ...  # noqa: D102
 
 
 def blocks(cells: Sequence[Placed]) -> list[list[int]]:
-    """Numbers of the cells that agree in seed and rows, in order of their first cell."""
-    found: dict[tuple[int, bytes, bytes], list[int]] = {}
+    """Numbers of the cells that agree in seed, fold and rows, in order of their first cell."""
+    found: dict[tuple[int, int, bytes, bytes], list[int]] = {}
     for number, cell in enumerate(cells):
-        key = cell.seed, cell.train.tobytes(), cell.held_out.tobytes()
+        key = cell.seed, cell.fold, cell.train.tobytes(), cell.held_out.tobytes()
         found.setdefault(key, []).append(number)
     return list(found.values())
 

@@ -9,7 +9,8 @@ losses of a stack are summed before the backward pass: gradients do not mix.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,12 +50,12 @@ class StackedModule(nn.Module):
         self.stacked = nn.ParameterList(parameters.values())
         for number, buffer in enumerate(buffers.values()):
             self.register_buffer(f"buffer_{number}", buffer)
+        _leave_padding(modules[0], dict(zip(self._names, self.stacked, strict=True)))
         self.cells = len(modules)
         # In a list, so that nn.Module does not count its weights; only its code is used.
         self._template = [copy.deepcopy(modules[0]).to("meta")]
         attention.use_in_stack(self._template[0])
         shared.use_in_stack(self._template[0])
-        dropout.use_in_stack(self._template[0])
 
     def train(self, mode: bool = True) -> StackedModule:
         """Switch dropout and the like of all cells."""
@@ -62,7 +63,13 @@ class StackedModule(nn.Module):
         self._template[0].train(mode)
         return self
 
-    def forward(self, inputs: Any, labels: Tensor, cells: Tensor | None = None) -> Output:
+    def forward(
+        self,
+        inputs: Any,
+        labels: Tensor,
+        cells: Tensor | None = None,
+        step: dropout.Step | None = None,
+    ) -> Output:
         """Losses and logits of some cells, each on its own batch.
 
         Args:
@@ -70,6 +77,7 @@ class StackedModule(nn.Module):
                 if they are fewer: the first is that of the first so many cells, and so on.
             labels: Class ids, (cells or batches, batch).
             cells: Which cells these are, int64 (cells,); None for all M in order.
+            step: What dropout drops; None where there is none, or in evaluation.
 
         Returns:
             Losses (cells,) and logits (cells, batch, classes).
@@ -81,22 +89,31 @@ class StackedModule(nn.Module):
             cells,
         )
 
-        def one(state: dict[str, Tensor], given: Any, classes: Tensor) -> Output:
-            output: Output = functional_call(self._template[0], state, (given, classes))
+        def one(
+            state: dict[str, Tensor], given: Any, classes: Tensor, marker: Tensor | None
+        ) -> Output:
+            with dropout.under_vmap(marker):
+                output: Output = functional_call(self._template[0], state, (given, classes))
             return output
 
         state = {**parameters, **buffers}
-        every = torch.vmap(one, randomness="different")
         batches, count = len(labels), self.cells if cells is None else len(cells)
-        if batches == count:
-            stacked: Output = every(state, inputs, labels)
-            self._put_back(buffers, cells)
-            return stacked
-        of_batch = torch.vmap(one, in_dims=(0, None, None), randomness="different")
-        apart = {name: tensor.unflatten(0, (batches, -1)) for name, tensor in state.items()}
-        given: Output = torch.vmap(of_batch, randomness="different")(apart, inputs, labels)
+        # With keys nothing may be drawn beside what they decide.
+        chance = "different" if step is None else "error"
+        markers = None if step is None else step.markers(batches)
+        along = None if markers is None else 0
+        with dropout.drawing(step):
+            if batches == count:
+                every = torch.vmap(one, in_dims=(0, 0, 0, along), randomness=chance)
+                output: Output = every(state, inputs, labels, markers)
+            else:
+                of_batch = torch.vmap(one, in_dims=(0, None, None, None), randomness=chance)
+                apart = {name: each.unflatten(0, (batches, -1)) for name, each in state.items()}
+                every = torch.vmap(of_batch, in_dims=(0, 0, 0, along), randomness=chance)
+                given: Output = every(apart, inputs, labels, markers)
+                output = Output(loss=given.loss.flatten(), logits=given.logits.flatten(0, 1))
         self._put_back(buffers, cells)
-        return Output(loss=given.loss.flatten(), logits=given.logits.flatten(0, 1))
+        return output
 
     @torch.no_grad()
     def _put_back(self, buffers: dict[str, Tensor], cells: Tensor | None) -> None:
@@ -135,6 +152,19 @@ class StackedModule(nn.Module):
             name: tensor if cells is None else tensor[cells]
             for name, tensor in zip(names, tensors, strict=True)
         }
+
+
+def _leave_padding(module: nn.Module, stacked: Mapping[str, Tensor]) -> None:
+    """Keep padding's embeddings out of training, as nn.Embedding does and its rule for vmap not."""
+    for name, part in module.named_modules():
+        weight = stacked.get(f"{name}.weight")
+        if isinstance(part, nn.Embedding) and part.padding_idx is not None and weight is not None:
+            weight.register_post_accumulate_grad_hook(partial(_no_gradient, part.padding_idx))
+
+
+def _no_gradient(row: int, weight: Tensor) -> None:
+    if weight.grad is not None:
+        weight.grad[:, row] = 0.0
 
 
 def _state(module: nn.Module) -> list[tuple[str, Tensor]]:

@@ -32,11 +32,10 @@ def fit_stack(
         finished: Told (number of the cell, what training it gave).
         compiled: See `StackTraining`.
     """
-    numbers = list(range(len(cells)))
-    if inputs.shared:  # in a row, so that a stack's weights need not be gathered
-        # Those that have taken as many steps side by side: the optimizer moves them at once.
-        alike = sorted(shared.blocks(cells), key=lambda block: len(cells[block[0]].train))
-        numbers = [number for block in alike for number in block]
+    # Blocks in a row, so that neither weights nor masks need to be gathered; those that have taken
+    # as many steps side by side: the optimizer moves them at once.
+    alike = sorted(shared.blocks(cells), key=lambda block: len(cells[block[0]].train))
+    numbers = [number for block in alike for number in block]
     training = StackTraining([cells[number] for number in numbers], inputs, labels, compiled)
     epochs: list[list[Mapping[str, float]]] = [[] for _ in cells]
     choices = [Choice(labels[cell.valid]) for cell in cells]

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from trainables.engine import seeding, shared
+from trainables.engine import dropout, seeding, shared
 from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS
 from trainables.engine.inputs import Inputs
@@ -45,6 +45,8 @@ class StackCell:
         valid: Rows that choose its epoch; most cells have none.
         evaluation: What makes probabilities of its outputs; None where they are logits.
         ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
+        fold: Decides, with the seed, what is dropped.
+        first: Number of the data's first row, where cells have tables of their own.
     """
 
     module: nn.Module
@@ -55,6 +57,8 @@ class StackCell:
     valid: Rows = field(default_factory=lambda: NO_ROWS)
     evaluation: Evaluation | None = None
     ema_decay: float = 0.0
+    fold: int = 0
+    first: int = 0
 
     @property
     def scored(self) -> Rows:
@@ -98,6 +102,7 @@ class StackTraining:
         self.facts: list[Mapping[str, float]] = [{} for _ in cells]
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
+        self._block_of = _block_of(self.cells)
         module = StackedModule([cell.module for cell in cells])
         vector = _vectors(settings, module.stacked[0].dtype)
         optimizer = StackedAdamW(module.to(device), vector("learning_rate"), vector("weight_decay"))
@@ -111,6 +116,7 @@ class StackTraining:
         decays = torch.tensor([cell.ema_decay for cell in cells], dtype=module.stacked[0].dtype)
         averaged = bool((decays > 0).any())
         self.averages = Averages(list(self.stack.stacked), decays) if averaged else None
+        self._drops = dropout.drops(cells[0].module)
         self.clip = vector("clip_norm")
         sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
         self.steps_per_epoch = int(sizes.max())
@@ -121,14 +127,12 @@ class StackTraining:
         """Train one epoch of every cell.
 
         Args:
-            number: From 0; decides the order.
+            number: From 0; decides order and dropout.
             most_steps: Stop after so many steps, for a measurement.
 
         Returns:
             Mean loss of each cell over its batches, (cells,); not finite where it diverged.
         """
-        first = self.cells[0]
-        seeding.start_stream(first.seed, "dropout", number, self.accelerator.process_index)
         self.module.train()
         optimizer: StackedAdamW = self.optimizer.optimizer
         device = self.accelerator.device
@@ -141,7 +145,8 @@ class StackTraining:
             for chosen, rows in step:
                 places = None if chosen is None else chosen.to(device)
                 given = self.inputs.views(rows, number)
-                output = self.module(given, self._labels(rows), places)
+                drops = self._dropout(number, count, chosen, rows)
+                output = self.module(given, self._labels(rows), places, drops)
                 self.accelerator.backward(output.loss.sum())
                 clip_gradients(self.stack, self.clip)
                 optimizer.cells = chosen
@@ -181,6 +186,35 @@ class StackTraining:
                 rows = np.stack([of_block[place][number] for place in alike[size]])
                 step.append((None if mine == every else torch.as_tensor(mine), rows))
             yield step
+
+    def _dropout(self, epoch: int, step: int, chosen: Tensor | None, rows: Rows) -> dropout.Step:
+        """The keys of a step: once for all cells of a block, which meet the same rows.
+
+        Args:
+            epoch: From 0.
+            step: Of the epoch.
+            chosen: Which cells make the step; None for all.
+            rows: See `_batches`.
+        """
+        if not self._drops:
+            return dropout.Step(None, step)
+        numbers = range(len(self.cells)) if chosen is None else chosen.tolist()
+        each = len(numbers) // len(rows)  # cells of each batch
+        views = self.inputs.view_count(epoch)
+        keys: list[npt.NDArray[np.int32]] = []
+        places: dict[int, int] = {}
+        for at, number in enumerate(numbers):
+            if self._block_of[number] not in places:
+                places[self._block_of[number]] = len(keys)
+                cell = self.cells[number]
+                own = rows[at // each] - cell.first
+                keys.append(seeding.dropout_keys(cell.seed, cell.fold, epoch, own, views))
+        found = [places[self._block_of[number]] for number in numbers]
+        device = self.accelerator.device
+        given = torch.from_numpy(np.stack(keys)).to(device, non_blocking=True)
+        runs = np.repeat(np.arange(len(keys)), len(numbers) // len(keys)).tolist()
+        blocks = None if found == runs else torch.tensor(found, device=device)
+        return dropout.Step(given, step, blocks)
 
     def _blocks(self) -> list[list[int]]:
         """Cells that are given their batches together; each alone where a batch is no burden."""
@@ -283,10 +317,20 @@ class StackTraining:
             self.averages.keep(at)
         self.clip, self.steps, self.warmup = self.clip[at], self.steps[at], self.warmup[at]
         self.cells = [self.cells[i] for i in cells]
+        self._block_of = _block_of(self.cells)
 
     def freeze(self, cell: int) -> None:
         """Move a cell no more; it stays in its place."""
         self.optimizer.optimizer.learning_rates[cell] = 0.0
+
+
+def _block_of(cells: Sequence[StackCell]) -> list[int]:
+    """Number of each cell's block."""
+    found = [0] * len(cells)
+    for number, block in enumerate(shared.blocks(cells)):
+        for cell in block:
+            found[cell] = number
+    return found
 
 
 def _vectors(settings: Sequence[Settings], dtype: torch.dtype) -> Callable[[str], Tensor]:

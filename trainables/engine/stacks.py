@@ -12,6 +12,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from trainables.engine import (
     binding,
     cost,
+    dropout,
     hooks,
     loop,
     parts,
@@ -177,7 +178,7 @@ def train(
         return []
     except Exception as error:  # whatever a trainable does, other stacks go on
         left = [member for member in members if member[0].key not in told]
-        if not should_reduce_batch_size(error):
+        if not should_reduce_batch_size(error) and not dropout.draws_itself(error):
             for cell, _ in left:
                 report(parts.failed(cell, error))
             return []

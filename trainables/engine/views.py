@@ -72,6 +72,11 @@ def in_epoch(rows: Rows, offsets: Offsets, epoch: int) -> Rows:
     return np.concatenate([rows + offset for offset in offsets[epoch % len(offsets)]], axis=-1)
 
 
+def views_in(offsets: Offsets, epoch: int) -> int:
+    """How many views of a row an epoch has."""
+    return len(offsets[epoch % len(offsets)])
+
+
 @lru_cache(maxsize=4)
 def corpus(
     data: TextData, views: tuple[View, ...], mask_token: str | None, further: tuple[str, ...] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import traceback
@@ -20,6 +19,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 
+from spaces.tweets import SPACE as TWEETS
 from tests.trainables.tasks import task_of_reviews
 from trainables.engine import checkpoint, loop, runner, shares
 from trainables.engine.contract import Cell, CellResult, Task
@@ -54,14 +54,9 @@ DIVERGES = Cell(key="diverges", config={**CONFIG, "learning_rate": 1e30}, seed=2
 
 
 @pytest.fixture(scope="module")
-def task(reviews: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    """Without dropout, whose draws depend on who is in which process."""
-    folder = tmp_path_factory.mktemp("sober") / "encoder"
-    shutil.copytree(tiny_encoder, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
-    return task_of_reviews("triple_entropy", folder, reviews)
+def task(reviews: Path, tiny_encoder: Path) -> Task:
+    """With dropout: each process drops what one process drops of its rows."""
+    return task_of_reviews("triple_entropy", tiny_encoder, reviews)
 
 
 def _shard_on_hosts_too() -> None:
@@ -195,6 +190,21 @@ def test_two_processes_give_the_numbers_of_one_and_leave_a_diverged_cell_togethe
     assert [one.metrics["accuracy"] for one in second[1:]] == [
         one.metrics["accuracy"] for one in first[1:]
     ]
+
+
+def test_class_weights_of_two_processes_are_those_of_one(
+    reviews: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    lines = reviews.read_text(encoding="utf-8").splitlines()
+    uneven = tmp_path / "uneven.csv"
+    few = [line for number, line in enumerate(lines) if number < 50 or number % 2]
+    uneven.write_text("\n".join(few), encoding="utf-8")
+    weighted = task_of_reviews("tweets", tiny_encoder, uneven)
+    reference = {**TWEETS.complete(TWEETS.references["paper"]), "class_weights": "balanced"}
+    small = {"batch_size": 9, "epochs": 2, "learning_rate": 1e-3, "max_length": 16}
+    cells = [Cell(key="weighted", config={**reference, **small}, seed=2, fold=0)]
+    first, _ = together(weighted, cells, tmp_path / "out")
+    the_same(first[0], alone(weighted, cells)[0])
 
 
 def test_a_model_shared_out_to_two_processes_gives_the_numbers_of_one(

@@ -164,30 +164,6 @@ def test_cells_of_other_batch_sizes_are_refused(rows):
         stack_fits(cells, rows)
 
 
-def test_dropout_differs_between_cells(double):
-    stack = StackedModule([Dropping() for _ in range(2)])
-    stack.train()
-    inputs = torch.ones(2, 50, 4)
-    one, two = stack(inputs, torch.zeros(2, 50, dtype=torch.int64)).logits
-    assert not torch.equal(one, two)
-    stack.eval()
-    one, two = stack(inputs, torch.zeros(2, 50, dtype=torch.int64)).logits
-    assert torch.equal(one, two)
-
-
-class Dropping(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(0.5)
-        self.weight = nn.Parameter(torch.ones(4))
-
-    def forward(self, inputs, labels):
-        from trainables.engine.output import Output
-
-        logits = self.dropout(inputs) * self.weight
-        return Output(loss=logits.mean(), logits=logits)
-
-
 @settings(deadline=None, max_examples=30)
 @given(norms=st.lists(st.sampled_from([0.0, 0.01, 0.5, 1e6]), min_size=3, max_size=3))
 def test_clipping_is_torchs_own_per_cell(norms):
