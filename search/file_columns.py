@@ -31,7 +31,8 @@ def check_file(
 ) -> None:
     """Refuse a table that is not there or lacks a text column, before a model is trained for it.
 
-    Reads no more than the header. A file of another kind is passed: it may be a text.
+    Reads no more than the header where that can tell. A file of another kind is passed: it may be
+    a text.
 
     Raises:
         InputError: naming the column, and those that the file has.
@@ -45,13 +46,15 @@ def check_file(
                 f"{column or column_b!r}: leave --text out, or give a table."
             )
         return
+    columns = text_columns(ref, bool(column_b or ref.text_b), column, column_b)
     try:
         header = read_header(path)
     except ValueError as error:
         raise InputError(str(error)) from error
-    if header is not None:
-        pairs = bool(column_b or ref.text_b)
-        _must_have(path, header.names, text_columns(ref, pairs, column, column_b))
+    if header is None:
+        table_with(path, columns)
+    else:
+        _must_have(path, header.names, columns)
 
 
 def table_with(path: Path, columns: Iterable[str]) -> Table:

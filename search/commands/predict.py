@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
     from search import sweep
-    from search.file_columns import check_file
+    from search.file_columns import check_file, table_with, text_columns
     from search.options import tracking_uri
     from search.spec import InputError
 
@@ -62,7 +62,11 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"There is no file {path}.")
     record, outcome = sweep.load(uri, options.experiment, options.sweep)
     plan = outcome.plan
-    check_file(path, plan.task.data, options.text, options.text_b)
+    ref = plan.task.data
+    check_file(path, ref, options.text, options.text_b)
+    # All of it before a model is trained for it: a row may have a field too many.
+    pairs = bool(options.text_b or ref.text_b)
+    table_with(path, text_columns(ref, pairs, options.text, options.text_b))
     from search import console, prediction  # which take seconds to import
 
     try:

@@ -94,13 +94,17 @@ def test_predict_labels_a_csv_as_the_folder_does(
 def test_a_column_that_is_not_there_is_named(foldrace: Shell) -> None:
     (foldrace.folder / "other.csv").write_text("words\na b\n")
     _, err = foldrace.run("predict", "mine", "--data", "other.csv", code=2)
-    assert "has no column 'body'; its columns: words" in " ".join(err.split())
+    assert "has no column 'body'. Its columns: words" in " ".join(err.split())
 
 
 def test_a_bad_file_is_refused_before_a_model_is_trained_for_it(foldrace: Shell) -> None:
     (foldrace.folder / "page.csv").write_text("<!DOCTYPE html>\n<p>404</p>\n")
     out, err = foldrace.run("predict", "mine", "--data", "page.csv", "--model", "new", code=2)
     assert "is a web page, no table" in err
+    assert "training" not in out + err
+    (foldrace.folder / "ragged.csv").write_text("body,verdict\na,b\na,b,c\n")
+    out, err = foldrace.run("predict", "mine", "--data", "ragged.csv", "--model", "new", code=2)
+    assert "another number of fields" in " ".join(err.split())
     assert "training" not in out + err
 
 

@@ -40,3 +40,10 @@ def test_a_text_has_no_column(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"There is no file .*none\.csv"):
         check_file(tmp_path / "none.csv", REF)
+
+
+def test_what_a_header_cannot_tell_the_whole_file_tells(tmp_path: Path) -> None:
+    path = tmp_path / "page.csv"
+    path.write_text("<!DOCTYPE html>\n<p>404</p>\n")
+    with pytest.raises(InputError, match="is a web page"):
+        check_file(path, REF)
