@@ -20,8 +20,8 @@ _NOT_ALL_POWERFUL = "setpriv --bounding-set=-dac_override,-dac_read_search"
 
 # As `ulimit -u`, which does not hold for root.
 _AT_MOST = (
-    "g=/sys/fs/cgroup/pids/foldrace-$$; mkdir $g; echo {} > $g/pids.max; echo $$ > $g/cgroup.procs; "
-    "exec"
+    "g=/sys/fs/cgroup/pids/foldrace-$$; mkdir $g; echo {} > $g/pids.max; "
+    "echo $$ > $g/cgroup.procs; exec"
 )
 
 Make = Callable[[Path], None]

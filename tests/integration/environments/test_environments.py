@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -62,6 +62,9 @@ def run(tmp_path: Path, tiny_encoder: Path, reviews: Path) -> Iterator[Run]:
     made = Run(tmp_path / "w", tiny_encoder, reviews)
     yield made
     made.end_all()
+    for group in Path("/sys/fs/cgroup/pids").glob("foldrace-*"):
+        with suppress(OSError):
+            group.rmdir()
 
 
 def come_to(run: Run, row: Situation) -> Ended:
