@@ -27,11 +27,15 @@ def usable_cpus() -> int:
 
 def _quota() -> int | None:
     """Whole CPUs that a container's quota allows; None without one."""
-    try:
-        granted, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return None if granted == "max" else int(granted) // int(period)
-    except (OSError, ValueError):
-        return None
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            texts = [Path("/sys/fs/cgroup", name).read_text(encoding="ascii") for name in files]
+            granted, period = " ".join(texts).split()
+            if granted not in ("max", "-1"):
+                return int(granted) // int(period)
+        except (OSError, ValueError):
+            continue
+    return None
 
 
 def threads(cpus: float) -> int:

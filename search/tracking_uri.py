@@ -183,7 +183,13 @@ def _check_host(uri: str) -> None:
 
 
 def unreachable(uri: str, why: str) -> str:
-    """The message for a tracking server that does not answer."""
+    """The message for a tracking server that does not answer, or a file that is not let go."""
+    if "database is locked" in why:
+        return (
+            f"The database of {redact(uri)!r} is locked: another program has it open in the middle "
+            "of a change or of a look (a database browser?). Save and close it there, and try "
+            "again."
+        )
     return (
         f"MLflow cannot be reached at {redact(uri)!r} ({redact(why)}). Start it (mlflow server), "
         "correct --tracking-uri or MLFLOW_TRACKING_URI, or use --tracking-uri sqlite:///mlflow.db."

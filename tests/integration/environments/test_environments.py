@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -37,6 +37,9 @@ sys.exit(cli.main(words))
 
 
 def _may_mount() -> bool:
+    """Whether this process may make namespaces, mounts and a control group of its own."""
+    if not os.access("/sys/fs/cgroup/pids", os.W_OK):
+        return False
     tried = ["unshare", "-m", "-n", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
     return os.geteuid() == 0 and subprocess.run(tried, check=False).returncode == 0
 
@@ -59,6 +62,9 @@ def run(tmp_path: Path, tiny_encoder: Path, reviews: Path) -> Iterator[Run]:
     made = Run(tmp_path / "w", tiny_encoder, reviews)
     yield made
     made.end_all()
+    for group in Path("/sys/fs/cgroup/pids").glob("foldrace-*"):
+        with suppress(OSError):
+            group.rmdir()
 
 
 def come_to(run: Run, row: Situation) -> Ended:
@@ -173,26 +179,58 @@ def test_a_killed_driver_leaves_nothing_behind(run: Run, undisturbed: dict[str, 
 def test_two_processes_share_a_new_ledger(run: Run, undisturbed: dict[str, Found]) -> None:
     both = [run.start([FOLDRACE, *run.words[:-1], name], {}) for name in ("one", "two")]
     assert [run.ended(process).code for process in both] == [0, 0]
+    # Both may have trained a cell at once: who reads next keeps the first.
+    assert (
+        run.shell.json("leaderboard", "one")["configs"]
+        == run.shell.json("leaderboard", "two")["configs"]
+    )
     assert run.table() == undisturbed
 
 
 @long_only
-def test_a_database_browser_that_has_the_ledger_open_is_waited_for(
+def test_a_clock_an_hour_behind_the_ledgers(run: Run, undisturbed: dict[str, Found]) -> None:
+    run.shell.run(*run.words[:-1], "first", "--max-cells", "2")
+    with closing(sqlite3.connect(run.folder / "mlflow.db")) as database, database:
+        for column in ("start_time", "end_time"):
+            database.execute(f"UPDATE runs SET {column} = {column} + 3600000")
+    later = time.time() + 3600
+    for path in run.folder.rglob("*"):
+        os.utime(path, (later, later))
+    ended = run.ended(run.start([FOLDRACE, *run.words], {}))
+    assert ended.code == 0, ended.err
+    assert "2 of the sweep's cells are in the ledger already" in ended.err
+    assert run.table() == undisturbed
+
+
+@long_only
+def test_a_database_browser_with_an_edit_that_is_not_saved_is_waited_for(
     run: Run, undisturbed: dict[str, Found], empty_database: bytes
 ) -> None:
     (run.folder / "mlflow.db").write_bytes(empty_database)
     with closing(sqlite3.connect(run.folder / "mlflow.db", isolation_level=None)) as browser:
-        browser.execute("BEGIN")
-        browser.execute("SELECT count(*) FROM runs").fetchall()  # a lock that readers have
+        browser.execute("SELECT count(*) FROM runs").fetchall()
         process = run.start([FOLDRACE, *run.words], {})
         run.wait_for_line(process, "training")
-        browser.execute("ROLLBACK")
-        browser.execute("BEGIN IMMEDIATE")  # an edit that is not saved yet
+        browser.execute("BEGIN IMMEDIATE")
         time.sleep(8)
         browser.execute("ROLLBACK")
         ended = run.ended(process)
     assert ended.code == 0, ended.err
     assert run.table() == undisturbed
+
+
+@long_only
+def test_a_database_browser_that_holds_the_ledger_from_the_start_is_named(
+    run: Run, empty_database: bytes
+) -> None:
+    (run.folder / "mlflow.db").write_bytes(empty_database)
+    with closing(sqlite3.connect(run.folder / "mlflow.db", isolation_level=None)) as browser:
+        browser.execute("BEGIN")
+        browser.execute("SELECT count(*) FROM runs").fetchall()
+        ended = run.ended(run.start([FOLDRACE, *run.words], {}))
+    assert ended.code in (1, 2)
+    assert "is locked: another program has it open" in ended.err
+    assert "Traceback" not in ended.err
 
 
 @long_only
