@@ -114,5 +114,7 @@ def before_the_run(plan: Plan, known: Mapping[str, LoggedCell]) -> str:
         hours = f"{duration(seconds * left)} of training in all"
     else:
         slots = slots_here(resources)[0]
-        hours = f"{duration(seconds * left / slots)} on {counted(slots, 'slot')}"
+        # Ray's start comes on top, and is no part of a cell.
+        hours = f"{duration(max(1.0, seconds * left / slots))} of training on "
+        hours += counted(slots, "slot")
     return expected.line(f"about {hours}") + ", as like cells in the ledger took"

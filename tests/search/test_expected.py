@@ -84,7 +84,9 @@ def test_hours_are_those_of_like_cells(small: Plan, monkeypatch: pytest.MonkeyPa
     assert seconds_of_like_cells(small, {**like, **own}) == 8.0
     left = Expected.of(small).typical - 4
     line = before_the_run(small, own)
-    assert f"about {8 * left // 2} s on 2 slots, as like cells in the ledger took" in line
+    assert (
+        f"about {8 * left // 2} s of training on 2 slots, as like cells in the ledger took" in line
+    )
     assert "took" not in before_the_run(small, {key: logged(key, 1.0) for key in small.keys})
 
 
