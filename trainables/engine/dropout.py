@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -92,19 +93,13 @@ class Step:
         keys = self._keys_of(call)
         # A batch may hold several items of each row, one after another: both texts of a pair.
         rows = keys.shape[1] - 1
-        whole = not shape or shape[0] % rows != 0
+        whole = len(shape) == 0 or shape[0] % rows != 0
         # Odd as the multipliers among them are: an even number is added.
         keys = keys[:, -1:] + 2 * self._number if whole else keys[:, :-1]
         inner = shape if whole else (shape[0] // rows, *shape[1:])
         along = inner or (1,)
         pairs = -(-along[-1] // 2)
-        # Constants by axis, not by position: how long a batch is padded moves no number.
-        place = torch.arange(pairs, dtype=torch.int32, device=keys.device) * _AXES[0]
-        for axis, length in enumerate(reversed(along[:-1]), start=1):
-            steps = torch.arange(length, dtype=torch.int32, device=keys.device)
-            steps = steps * _AXES[axis % len(_AXES)]
-            place = (steps.view(-1, *[1] * (axis - 1), 1) + place).contiguous()
-        bits = place.flatten() + keys[..., :1]
+        bits = _places(along[:-1], pairs, keys.device) + keys[..., :1]
         bits = _mixed(bits.mul_(keys[..., 1:])).view(torch.int16)
         bits = bits.view(*keys.shape[:2], *along[:-1], 2 * pairs)[..., : along[-1]]
         kept = bits.ge(_dropped(share) - _VALUES // 2).to(dtype)
@@ -129,6 +124,19 @@ class Step:
             given[..., 1].bitwise_or_(1)  # a multiplier must be odd
             self._of_calls.append(given)
         return self._of_calls[call // _CALLS_AT_ONCE][call % _CALLS_AT_ONCE]
+
+
+@lru_cache(maxsize=16)  # those of a step; of long texts they are large
+def _places(along: tuple[int, ...], pairs: int, device: torch.device) -> Tensor:
+    """A number for each pair of values of a row, int32, flat.
+
+    Made of constants by axis, not of positions: how long a batch is padded moves no number.
+    """
+    places = torch.arange(pairs, dtype=torch.int32, device=device) * _AXES[0]
+    for axis, length in enumerate(reversed(along), start=1):
+        steps = torch.arange(length, dtype=torch.int32, device=device) * _AXES[axis % len(_AXES)]
+        places = steps.view(-1, *[1] * axis) + places
+    return places.flatten()
 
 
 def _dropped(share: float) -> int:

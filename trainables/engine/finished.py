@@ -152,6 +152,7 @@ def train(
     config: Mapping[str, Scalar],
     seed: int,
     rows: Rows | None = None,
+    fold: int = 0,
 ) -> Finished:
     """Train a config on all rows, or on some.
 
@@ -161,6 +162,7 @@ def train(
         config: Every field of the trainable's Config.
         seed: Drives init, order and dropout.
         rows: Which rows to train on, ascending; None for all.
+        fold: Decides, with the seed, what is dropped: a cell's, to train what the cell trained.
 
     Raises:
         NotServedError: if the config has no network from texts to classes.
@@ -173,7 +175,7 @@ def train(
     rows = np.arange(len(data)) if rows is None else rows
     if hooks.trains_heads(task.trainable, bound):
         return _head(task, data, bound, seed, rows)
-    return _fine_tuned(task, data, bound, seed, rows)
+    return _fine_tuned(task, data, bound, seed, rows, fold)
 
 
 def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Finished:
@@ -232,11 +234,13 @@ def train_head(
     return head, epochs
 
 
-def _fine_tuned(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Finished:
+def _fine_tuned(
+    task: Task, data: TextData, config: Any, seed: int, rows: Rows, fold: int
+) -> Finished:
     tokens = cell_parts.tokens(task, data, config)
     module: Any = cell_parts.module(task, data, config, seed, rows)
     training = loop.Training(
-        module, loop.CellData(tokens, rows, rows[:_SCORED]), config, seed, accumulation=1
+        module, loop.CellData(tokens, rows, rows[:_SCORED], fold=fold), config, seed, 1
     )
     fitted = loop.fit(training, lambda _rows, _probabilities: {})
     device = next(module.classifier.parameters()).device

@@ -185,7 +185,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
     assert result.status == "done", result.error
     train_rows, held_out = folds.held_out(data, task.split, 2, 1)
     np.testing.assert_array_equal(result.rows, held_out)
-    found = train(task, data, config, 2, train_rows)
+    found = train(task, data, config, 2, train_rows, fold=1)
     saved_model.save(found, tmp_path)
     texts = [data.texts[row] for row in held_out]
     mine = found.probabilities(texts)
