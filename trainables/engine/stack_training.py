@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from trainables.engine import dropout, seeding, shared
+from trainables.engine import block_keys, dropout, shared
 from trainables.engine.averages import Averages
 from trainables.engine.inner import NO_ROWS
 from trainables.engine.inputs import Inputs
@@ -102,7 +102,7 @@ class StackTraining:
         self.facts: list[Mapping[str, float]] = [{} for _ in cells]
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
-        self._block_of = _block_of(self.cells)
+        self._block_of = block_keys.block_of(self.cells)
         module = StackedModule([cell.module for cell in cells])
         vector = _vectors(settings, module.stacked[0].dtype)
         optimizer = StackedAdamW(module.to(device), vector("learning_rate"), vector("weight_decay"))
@@ -145,7 +145,12 @@ class StackTraining:
             for chosen, rows in step:
                 places = None if chosen is None else chosen.to(device)
                 given = self.inputs.views(rows, number)
-                drops = self._dropout(number, count, chosen, rows)
+                drops = dropout.Step(None, count)
+                if self._drops:
+                    views = self.inputs.view_count(number)
+                    drops = block_keys.step(
+                        self.cells, self._block_of, (number, count), chosen, rows, views, device
+                    )
                 output = self.module(given, self._labels(rows), places, drops)
                 self.accelerator.backward(output.loss.sum())
                 clip_gradients(self.stack, self.clip)
@@ -186,35 +191,6 @@ class StackTraining:
                 rows = np.stack([of_block[place][number] for place in alike[size]])
                 step.append((None if mine == every else torch.as_tensor(mine), rows))
             yield step
-
-    def _dropout(self, epoch: int, step: int, chosen: Tensor | None, rows: Rows) -> dropout.Step:
-        """The keys of a step: once for all cells of a block, which meet the same rows.
-
-        Args:
-            epoch: From 0.
-            step: Of the epoch.
-            chosen: Which cells make the step; None for all.
-            rows: See `_batches`.
-        """
-        if not self._drops:
-            return dropout.Step(None, step)
-        numbers = range(len(self.cells)) if chosen is None else chosen.tolist()
-        each = len(numbers) // len(rows)  # cells of each batch
-        views = self.inputs.view_count(epoch)
-        keys: list[npt.NDArray[np.int32]] = []
-        places: dict[int, int] = {}
-        for at, number in enumerate(numbers):
-            if self._block_of[number] not in places:
-                places[self._block_of[number]] = len(keys)
-                cell = self.cells[number]
-                own = rows[at // each] - cell.first
-                keys.append(seeding.dropout_keys(cell.seed, cell.fold, epoch, own, views))
-        found = [places[self._block_of[number]] for number in numbers]
-        device = self.accelerator.device
-        given = torch.from_numpy(np.stack(keys)).to(device, non_blocking=True)
-        runs = np.repeat(np.arange(len(keys)), len(numbers) // len(keys)).tolist()
-        blocks = None if found == runs else torch.tensor(found, device=device)
-        return dropout.Step(given, step, blocks)
 
     def _blocks(self) -> list[list[int]]:
         """Cells that are given their batches together; each alone where a batch is no burden."""
@@ -317,20 +293,11 @@ class StackTraining:
             self.averages.keep(at)
         self.clip, self.steps, self.warmup = self.clip[at], self.steps[at], self.warmup[at]
         self.cells = [self.cells[i] for i in cells]
-        self._block_of = _block_of(self.cells)
+        self._block_of = block_keys.block_of(self.cells)
 
     def freeze(self, cell: int) -> None:
         """Move a cell no more; it stays in its place."""
         self.optimizer.optimizer.learning_rates[cell] = 0.0
-
-
-def _block_of(cells: Sequence[StackCell]) -> list[int]:
-    """Number of each cell's block."""
-    found = [0] * len(cells)
-    for number, block in enumerate(shared.blocks(cells)):
-        for cell in block:
-            found[cell] = number
-    return found
 
 
 def _vectors(settings: Sequence[Settings], dtype: torch.dtype) -> Callable[[str], Tensor]:
