@@ -42,6 +42,7 @@ def check(spec: SweepSpec) -> None:
     if spec.resources.ray_address == "local":
         ray_home.temp_dir()
         ray_home.check_loopback()
+        ray_home.check_processes()
     try:
         check_uri(spec.tracking_uri)
     except LedgerError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -23,6 +24,7 @@ from search.spec import InputError
 _LONGEST = 107 - len("/session_2026-11-27_11-36-19_523456_1234567/sockets/plasma_store.1")
 _MARK = "FOLDRACE_RAY_OF"
 _WATCH = Path(__file__).with_name("_ray_watch.py")
+_LEAST_PROCESSES = 250
 _PATIENCE_S = 3.0
 
 
@@ -63,6 +65,42 @@ def ensure_token() -> None:
             return
     except (OSError, RuntimeError):  # not to be written, or no home at all
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def check_processes() -> None:
+    """Refuse a place that allows few processes: a library that gets no thread ends its process.
+
+    Raises:
+        InputError: naming the limit.
+    """
+    for folder in _control_groups():
+        try:
+            most = (folder / "pids.max").read_text(encoding="ascii").strip()
+            now = int((folder / "pids.current").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            continue
+        if most != "max" and int(most) - now < _LEAST_PROCESSES:
+            raise InputError(
+                f"Processes and threads are limited to {most} here ({folder}/pids.max), {now} are "
+                f"in use, and Ray needs about {_LEAST_PROCESSES} more: raise the container's limit "
+                "(docker run --pids-limit)."
+            )
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if os.getuid() != 0 and 0 <= limit < _LEAST_PROCESSES:
+        raise InputError(
+            f"A user's processes and threads are limited to {limit} here, and Ray needs about "
+            f"{_LEAST_PROCESSES}: raise the limit (ulimit -u)."
+        )
+
+
+def _control_groups() -> list[Path]:
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    parts = [line.split(":", 2) for line in lines]
+    root = Path("/sys/fs/cgroup")
+    return [root / kinds / path.lstrip("/") for _, kinds, path in parts if kinds in ("", "pids")]
 
 
 def check_loopback() -> None:

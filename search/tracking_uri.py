@@ -81,6 +81,11 @@ def check_uri(uri: str) -> None:
                 f"Tracking URI {uri!r}: the path of a sqlite file may hold no '?', which starts "
                 "the URI's options. Rename the folder or the file."
             )
+        if escaped := re.search(r"%[0-9A-Fa-f]{2}", str(file)):
+            raise LedgerError(
+                f"Tracking URI {uri!r}: MLflow reads {escaped[0]!r} in the path {file} as another "
+                "character. Rename the folder or the file."
+            )
         _check_sqlite(uri, file)
     elif found in _DATABASES or not _through_proxy(uri):
         _check_host(uri)

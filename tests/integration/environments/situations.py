@@ -216,6 +216,12 @@ QUICK_REFUSALS = (
         says=r"the path of a sqlite file may hold no '\?'",
     ),
     Situation(
+        "'%20' in the ledger's path",
+        words=("--tracking-uri", "sqlite:///FOLDER/what%20x.db"),
+        code=2,
+        says="MLflow reads '%20' in the path",
+    ),
+    Situation(
         "MLFLOW_TRACKING_URI=databricks",
         more={"MLFLOW_TRACKING_URI": "databricks"},
         code=2,
@@ -290,16 +296,16 @@ LONG = (
         make=folder("mein häuschen"),
     ),
     Situation(
-        "working directory with a blank, #, %20 and an umlaut",
-        make=folder("a #1 %20 ü"),
-        around="cd 'a #1 %20 ü'; exec",
-        ledger="a #1 %20 ü",
+        "working directory with a blank, #, % and an umlaut",
+        make=folder("a #1 50% ü"),
+        around="cd 'a #1 50% ü'; exec",
+        ledger="a #1 50% ü",
     ),
     Situation(
-        "ledger on a path with a blank, #, %20 and an accent",
-        make=folder("my db #1 %20 é"),
-        words=("--tracking-uri", "sqlite:///FOLDER/my db #1 %20 é/mlflow.db"),
-        ledger="my db #1 %20 é",
+        "ledger on a path with a blank, #, % and an accent",
+        make=folder("my db #1 50% é"),
+        words=("--tracking-uri", "sqlite:///FOLDER/my db #1 50% é/mlflow.db"),
+        ledger="my db #1 50% é",
     ),
     Situation(
         "no network, a hostname that does not resolve",
@@ -392,8 +398,8 @@ LONG = (
         "a container that allows 150 processes and threads",
         around=_AT_MOST.format(150),
         mounts=True,
-        code=1,
-        says=r"Ray did not start, tried twice: .* Its logs are in ",
+        code=2,
+        says=r"Processes and threads are limited to 150 here",
     ),
     Situation(
         "a home on a slow disk",
