@@ -11,6 +11,7 @@ of key for each row and layer: integer arithmetic, the same bits on a CPU and on
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,7 +20,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 # A value of a mask has 16 bits to be compared with the share.
 _VALUES = 65_536
@@ -288,7 +288,7 @@ def under_vmap(marker: Tensor | None) -> Iterator[None]:
 def drops(module: nn.Module) -> bool:
     """Whether a module may drop something in training: heads on features mostly do not."""
     return any(
-        isinstance(part, PreTrainedModel) or (isinstance(part, nn.Dropout) and part.p > 0)
+        _is_pretrained(part) or (isinstance(part, nn.Dropout) and part.p > 0)
         for part in module.modules()
     )
 
@@ -296,3 +296,9 @@ def drops(module: nn.Module) -> bool:
 def draws_itself(error: Exception) -> bool:
     """Whether a stack failed because a model draws at random what no key decides."""
     return isinstance(error, RuntimeError) and "randomness" in str(error)
+
+
+def _is_pretrained(part: nn.Module) -> bool:
+    """Whether it is a model of transformers, which takes seconds to import where nobody has one."""
+    loaded = sys.modules.get("transformers.modeling_utils")
+    return loaded is not None and isinstance(part, loaded.PreTrainedModel)
