@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.outcome import Outcome
+    from search.results.outcome import Outcome
     from search.spec import SweepSpec, make_spec
-    from search.sweep import resume, run
+    from search.sweep.run import resume, run
 
 __all__ = ["Outcome", "SweepSpec", "make_spec", "resume", "run"]
 
 _HOME = {
     "SweepSpec": "search.spec",
     "make_spec": "search.spec",
-    "Outcome": "search.outcome",
-    "resume": "search.sweep",
-    "run": "search.sweep",
+    "Outcome": "search.results.outcome",
+    "resume": "search.sweep.run",
+    "run": "search.sweep.run",
 }
 
 

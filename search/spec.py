@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from search.tracking_uri import default_tracking_uri
+from search.ledger.tracking_uri import default_tracking_uri
 from spaces.schema.protocol import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
@@ -94,7 +94,7 @@ class SweepSpec(BaseModel):
             "ablation", or the path of a .json, .jsonl or .csv file of configs.
         plugin: A Python file of the user's own with spaces, losses, data sets or trainables.
         strategy_seed: Seed of the strategy's own random choices; cells have their own.
-        nested: Check the winner's score by nested cross-validation; see search/nested.py.
+        nested: Check the winner's score by nested cross-validation; see search/sweep/nested_cv.py.
         outer: (seed, fold) whose held-out rows are put away: this is a sweep inside a nested one.
     """
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.encoder import real_tokens
-from trainables.engine.output import Output
-from trainables.engine.pooled_encoder import mean_over_tokens
-from trainables.engine.settings import FineTuning
+from trainables.engine.config import FineTuning
+from trainables.engine.features.pooled_encoder import mean_over_tokens
+from trainables.engine.models.output import Output
+from trainables.engine.models.pretrained import real_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

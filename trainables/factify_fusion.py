@@ -24,13 +24,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine import joint, pair_embeddings
-from trainables.engine.batches import Tokens
-from trainables.engine.output import Output
-from trainables.engine.pair_layout import Layout
-from trainables.engine.representation import Representation
-from trainables.engine.settings import Settings
-from trainables.engine.textdata import TextData
+from trainables.engine.config import Settings
+from trainables.engine.features import pair_embeddings
+from trainables.engine.features import trainable_towers as joint
+from trainables.engine.features.pair_layout import Layout
+from trainables.engine.features.representation import Representation
+from trainables.engine.inputs.tokens import Tokens
+from trainables.engine.models.output import Output
+from trainables.engine.text_data import TextData
 from trainables.losses.label_smoothing import smoothed_cross_entropy
 
 VERSION = 2

@@ -16,10 +16,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from trainables.engine import representation as representations
-from trainables.engine.output import Output
-from trainables.engine.representation import Representation, names
-from trainables.engine.settings import Settings
+from trainables.engine.config import Settings
+from trainables.engine.features import representation as representations
+from trainables.engine.features.representation import Representation, names
+from trainables.engine.models.output import Output
 from trainables.losses.cross_entropy import cross_entropy
 
 VERSION = 1

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor, nn
 
 from trainables.analysis.linear_evaluation import LinearEvaluation, read_pairs
-from trainables.engine.encoder import real_tokens
-from trainables.engine.output import Output
-from trainables.engine.pooled_encoder import mean_over_tokens
-from trainables.engine.settings import FineTuning
-from trainables.engine.views import View
+from trainables.engine.config import FineTuning
+from trainables.engine.features.pooled_encoder import mean_over_tokens
+from trainables.engine.inputs.views import View
+from trainables.engine.models.output import Output
+from trainables.engine.models.pretrained import real_tokens
 from trainables.losses.info_nce import InfoNCELoss
 
 if TYPE_CHECKING:

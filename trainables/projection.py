@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.output import Output
-from trainables.engine.representation import Representation
-from trainables.engine.settings import Settings
+from trainables.engine.config import Settings
+from trainables.engine.features.representation import Representation
+from trainables.engine.models.output import Output
 from trainables.losses.cross_entropy import cross_entropy
 from trainables.losses.soft_triple import SoftTripleLoss
 
@@ -41,7 +41,7 @@ class Config(Settings):
         margin: What the true class must win by, in cosine similarity [delta].
         beta: Weight of cross-entropy; 1 trains without SoftTriple.
         width: Of the projection.
-        representation: Which features of a text; see `trainables/engine/features.py`.
+        representation: Which features of a text; see `trainables/engine/features/extraction.py`.
 
     Raises:
         ValueError: naming each field out of its range.

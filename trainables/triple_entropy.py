@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine import shares
-from trainables.engine.encoder import hidden_dropout, real_tokens
-from trainables.engine.output import Output
-from trainables.engine.pooled_encoder import mean_over_tokens, pooling_map_fault
-from trainables.engine.settings import FineTuning
+from trainables.engine.config import FineTuning
+from trainables.engine.features.pooled_encoder import mean_over_tokens, pooling_map_fault
+from trainables.engine.models.output import Output
+from trainables.engine.models.pretrained import hidden_dropout, real_tokens
+from trainables.engine.training import distributed as shares
 from trainables.losses.soft_triple import SoftTripleLoss
 
 if TYPE_CHECKING:

@@ -24,14 +24,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine import metadata_inputs, shares
-from trainables.engine.encoder import hidden_dropout, real_tokens
-from trainables.engine.output import Output
-from trainables.engine.pooled_encoder import mean_over_tokens
-from trainables.engine.settings import FineTuning
+from trainables.engine.config import FineTuning
+from trainables.engine.features.pooled_encoder import mean_over_tokens
+from trainables.engine.inputs import metadata_inputs
+from trainables.engine.models.output import Output
+from trainables.engine.models.pretrained import hidden_dropout, real_tokens
+from trainables.engine.training import distributed as shares
 
 if TYPE_CHECKING:
-    from trainables.engine.material import Material
+    from trainables.engine.cells.material import Material
 
 VERSION = 2
 # Class weights and the scale of metadata are taken from the rows that a cell is trained on.

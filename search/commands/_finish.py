@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from search.commands._options import print_json
 
 if TYPE_CHECKING:
-    from search.ablation import Shown
-    from search.outcome import Outcome
+    from search.analysis.ablation import Shown
+    from search.results.outcome import Outcome
 
 
 def _going_on(program: str, options: argparse.Namespace) -> str:
@@ -30,8 +30,8 @@ def _going_on(program: str, options: argparse.Namespace) -> str:
 
 def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
     """Run or resume, show the leaderboard, say how to go on or where to look."""
-    from search import console
-    from search.document import of_outcome
+    from search.console import output as console
+    from search.results.document import of_outcome
     from search.spec import SweepError
 
     try:
@@ -82,7 +82,7 @@ def _ablation(outcome: Outcome, document: dict[str, Any]) -> Shown | None:
     """The ablation's table, written and entered into the document; None for other sweeps."""
     if outcome.plan.spec.configs != "ablation":
         return None
-    from search import ablation
+    from search.analysis import ablation
 
     shown = ablation.show(outcome, Path(f"ablation-{outcome.plan.spec.name}"))
     document["ablation"] = shown.to_json()
@@ -91,8 +91,8 @@ def _ablation(outcome: Outcome, document: dict[str, Any]) -> Shown | None:
 
 def _show(document: dict[str, Any], table: Shown | None) -> None:
     """The answer and the leaderboard on stdout."""
-    from search import console
-    from search.leaderboard import show_leaderboard
+    from search.console import output as console
+    from search.console.leaderboard import show_leaderboard
 
     show_leaderboard(document)
     if table is not None and table.rows:

@@ -235,7 +235,7 @@ def show_listing(rows: list[dict[str, Any]], options: argparse.Namespace) -> int
     if options.json:
         print_json(rows)
         return 0
-    from search import console
+    from search.console import output as console
 
     console.show_table(rows)
     return 0

@@ -75,8 +75,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace bench-strategies`."""
     strategies, shares = _checked(options)
-    from search import console, replay
-    from search.score_table import read_table
+    from search.benchmark import replay
+    from search.benchmark.score_table import read_table
+    from search.console import output as console
     from search.spec import InputError
 
     documents: list[dict[str, Any]] = []
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.json:
             _show(document)
     if options.figure:
-        from search.report.regret import draw
+        from search.benchmark.regret_figure import draw
 
         draw(documents, Path(options.figure))
         console.say(f"drawn: {options.figure}")
@@ -112,8 +113,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
     """Strategies and shares, once every option is known to be sound: replays take their time."""
-    from search.race import PEERS, STRATEGIES
     from search.spec import InputError
+    from search.strategies.strategy import PEERS, STRATEGIES
 
     for table in options.tables:
         if not Path(table).is_file():
@@ -162,8 +163,8 @@ def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def _show(document: dict[str, Any]) -> None:
-    from search import console
-    from search.regret import rows
+    from search.benchmark.regret import rows
+    from search.console import output as console
 
     replays = document["strategies"]["exhaustive"]["replays"]
     console.say(

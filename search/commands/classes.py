@@ -29,10 +29,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from search import library
-    from search.class_table import show_classes
-    from search.options import tracking_uri
-    from search.screen import screen_of
+    from search.analysis import ensembles as library
+    from search.arguments import tracking_uri
+    from search.console.class_table import show_classes
+    from search.console.screen import screen_of
 
     uri = tracking_uri(options)
     document = library.classes_document(uri, options.experiment, options.sweep, options.rank)

@@ -46,8 +46,9 @@ def run(options: argparse.Namespace) -> int:
     for name in ("rounds", "members"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name} must be at least 1, got {getattr(options, name)}.")
-    from search import console, library
-    from search.options import tracking_uri
+    from search.analysis import ensembles as library
+    from search.arguments import tracking_uri
+    from search.console import output as console
 
     with console.busy("reading predictions, and selecting on all folds but one, each in turn"):
         document = library.ensemble_document(
@@ -67,9 +68,9 @@ def run(options: argparse.Namespace) -> int:
 def _show(document: Mapping[str, Any]) -> None:
     from rich.table import Table
 
-    from search.class_table import show_classes
+    from search.console.class_table import show_classes
+    from search.console.screen import screen_of
     from search.formatting import points
-    from search.screen import screen_of
 
     screen = screen_of(sys.stdout)
     table = Table(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
 if TYPE_CHECKING:
-    from search.explanation import Explanation
+    from search.analysis.explain import Explanation
     from trainables.analysis.cam_page import Marked
 
 PLACE = 70
@@ -102,16 +102,16 @@ def run(options: argparse.Namespace) -> int:
             raise InputError(f"--{name} must not be blank.")
     if text_b is not None and text is None:
         raise InputError("--text-b is the second text of a pair: give the first with --text.")
-    from search import sweep
-    from search.file_columns import check_file
-    from search.options import tracking_uri
+    from search.arguments import tracking_uri
+    from search.planning.file_columns import check_file
+    from search.sweep import run as sweep
 
     uri = tracking_uri(options)
     record, outcome = sweep.load(uri, options.experiment, options.sweep)
     file = Path(options.data) if options.data else None
     if file is not None:
         check_file(file, outcome.plan.task.data, column, column_b)
-    from search import explanation  # which takes seconds to import
+    from search.analysis import explain as explanation  # which takes seconds to import
 
     folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,8 +145,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(found: Explanation) -> None:
-    from search.console import say
-    from search.screen import screen_of
+    from search.console.output import say
+    from search.console.screen import screen_of
 
     screen = screen_of(sys.stdout)
     for one in found.texts[:1] if len(found.texts) == 1 else ():

@@ -26,9 +26,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace export`."""
-    from search import console, sweep
-    from search.export import recipe, write_table
-    from search.options import tracking_uri
+    from search.arguments import tracking_uri
+    from search.benchmark.export import recipe, write_table
+    from search.console import output as console
+    from search.sweep import run as sweep
 
     _, outcome = sweep.load(tracking_uri(options), options.experiment, options.sweep)
     planned, table = outcome.plan, outcome.table

@@ -28,14 +28,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace leaderboard`."""
-    from search.options import tracking_uri
+    from search.arguments import tracking_uri
     from search.spec import InputError
 
     if not 0 <= options.rope < 100:
         raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")
-    from search import sweep
-    from search.document import of_outcome
-    from search.leaderboard import show_leaderboard
+    from search.console.leaderboard import show_leaderboard
+    from search.results.document import of_outcome
+    from search.sweep import run as sweep
 
     _, found = sweep.load(
         tracking_uri(options), options.experiment, options.sweep, options.rope / 100

@@ -25,16 +25,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace plan`."""
-    from search.options import sweep_spec
+    from search.arguments import sweep_spec
     from search.spec import InputError
 
     spec = sweep_spec(options)
     if options.price_per_hour is not None and options.price_per_hour < 0:
         raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
-    from search.plan import check_names, prepare
+    from search.planning.plan import check_names, prepare
 
     check_names(spec)  # before anything is imported that takes its time
-    from search import console, estimate, nested, sweep
+    from search.console import output as console
+    from search.planning import estimate
+    from search.sweep import nested_cv as nested
+    from search.sweep import run as sweep
 
     with console.busy("reading the data and the model"):
         planned, data, audit = prepare(spec)

@@ -15,10 +15,10 @@ from search.commands._options import (
 )
 
 if TYPE_CHECKING:
-    from search.mlflow_models import Registered
-    from search.outcome import Outcome
-    from search.prediction import Asked, Predicted
-    from search.records import SweepRecord
+    from search.ledger.records import SweepRecord
+    from search.results.outcome import Outcome
+    from search.serving.predict import Asked, Predicted
+    from search.tracking.model_registry import Registered
 
 PLACE = 65
 SUMMARY = "Classify the rows of a file with a sweep's winner."
@@ -52,10 +52,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
-    from search import sweep
-    from search.file_columns import check_file, table_with, text_columns
-    from search.options import tracking_uri
+    from search.arguments import tracking_uri
+    from search.planning.file_columns import check_file, table_with, text_columns
     from search.spec import InputError
+    from search.sweep import run as sweep
 
     path, uri = Path(options.data), tracking_uri(options)
     if not path.is_file():
@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
     # All of it before a model is trained for it: a row may have a field too many.
     pairs = bool(options.text_b or ref.text_b)
     table_with(path, text_columns(ref, pairs, options.text, options.text_b))
-    from search import console, prediction  # which take seconds to import
+    from search.console import output as console
+    from search.serving import predict as prediction  # which take seconds to import
 
     try:
         asked, registered = _asked(options, uri, record, outcome)
@@ -98,9 +99,11 @@ def _asked(
     options: argparse.Namespace, uri: str, record: SweepRecord, outcome: Outcome
 ) -> tuple[Asked, Registered | None]:
     """What classifies the file: a registered model, or the winner, to be trained beside it."""
-    from search import champion, console, prediction
-    from search.unchanged import checked_data
-    from trainables.engine import finished
+    from search.console import output as console
+    from search.planning.unchanged import checked_data
+    from search.serving import predict as prediction
+    from search.serving import promote as champion
+    from trainables.engine.refit import network as finished
 
     plan, config = outcome.plan, outcome.config_at(1)
     registered = champion.of_sweep(uri, record.id, options.model or plan.spec.name)
@@ -160,7 +163,7 @@ def _document(found: Predicted, registered: Registered | None, out: Path) -> dic
 
 
 def _say(found: Predicted, registered: Registered | None, out: Path) -> None:
-    from search import console
+    from search.console import output as console
     from search.formatting import points
 
     counts = [f"{name} {count:,}" for name, count in _counts(found).items()]

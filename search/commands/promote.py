@@ -34,9 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace promote`."""
-    from search import console
-    from search.champion import promote
-    from search.options import tracking_uri
+    from search.arguments import tracking_uri
+    from search.console import output as console
+    from search.serving.promote import promote
     from search.spec import InputError
 
     if options.rank < 1:

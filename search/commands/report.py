@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace report`."""
-    from search.options import tracking_uri
+    from search.arguments import tracking_uri
     from search.report.keep import report_of
     from search.report.paper import exit_code
     from search.spec import InputError
@@ -90,7 +90,7 @@ def _document(report: Report, code: int | None) -> dict[str, Any]:
 
 
 def _say(report: Report) -> None:
-    from search import console
+    from search.console import output as console
 
     for story in report.stories:
         console.say(story.question)
@@ -99,7 +99,7 @@ def _say(report: Report) -> None:
 
 
 def _say_check(report: Report, code: int) -> None:
-    from search import console
+    from search.console import output as console
     from search.report.paper import NOT_REPRODUCED, REPRODUCED
 
     for verdict in report.verdicts:

@@ -38,9 +38,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace resume`."""
-    from search import live, sweep
-    from search.options import tracking_uri
+    from search.arguments import tracking_uri
+    from search.console import live
     from search.spec import Budget, Resources, SweepSpec, make_spec
+    from search.sweep import run as sweep
 
     def change(spec: SweepSpec) -> SweepSpec:
         budget = Budget(

@@ -27,12 +27,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
-    from search.options import sweep_spec
-    from search.plan import check_names, prepare
+    from search.arguments import sweep_spec
+    from search.planning.plan import check_names, prepare
 
     spec = sweep_spec(options)
     check_names(spec)  # before anything is imported that takes its time
-    from search import console, expected, folders, live, sweep
+    from search.console import live
+    from search.console import output as console
+    from search.planning import expected
+    from search.process import folders
+    from search.sweep import run as sweep
 
     watcher = live.watcher(options.json)
     folders.check(spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from search.cluster_options import CALLERS
+from search.schedule.callers import CALLERS
 
 PLACE = 86
 SUMMARY = "Start sweeps when they are due."
@@ -28,6 +28,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace schedule`."""
-    from search.schedule import schedule
+    from search.schedule.tick import schedule
 
     return schedule(options)

@@ -35,10 +35,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace serve`."""
-    from search import console
-    from search.champion import crowned
-    from search.child_server import serve_until_ended
-    from search.options import tracking_uri
+    from search.arguments import tracking_uri
+    from search.console import output as console
+    from search.process.child_server import serve_until_ended
+    from search.serving.promote import crowned
     from search.spec import InputError
 
     uri = tracking_uri(options)

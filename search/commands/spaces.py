@@ -44,11 +44,11 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows[0] if options.space else rows)
     elif options.space:
-        from search.space_page import show_space
+        from search.console.space_page import show_space
 
         show_space(rows[0])
     else:
-        from search import console
+        from search.console import output as console
 
         console.show_spaces(rows)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from search.cluster_options import FOLDER, MOST_MIB, SENT
+from search.schedule.callers import FOLDER, MOST_MIB, SENT
 
 PLACE = 84
 SUMMARY = "Run a sweep on a Ray cluster, as a job."
@@ -58,6 +58,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace submit`."""
-    from search.cluster import submit
+    from search.cluster.submit import submit
 
     return submit(options)

@@ -28,11 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """MLflow's own UI, on this machine's loopback unless another host is asked for."""
-    from search import console
-    from search.child_server import serve_until_ended
-    from search.options import tracking_uri
-    from search.runs_page import runs_page
-    from search.state import open_ledger
+    from search.arguments import tracking_uri
+    from search.console import output as console
+    from search.process.child_server import serve_until_ended
+    from search.tracking.open import open_ledger
+    from search.tracking.runs_page import runs_page
 
     uri = tracking_uri(options)
     with open_ledger(uri, options.experiment) as ledger:

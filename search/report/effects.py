@@ -22,7 +22,7 @@ from search.strategies.board import TOLD, Board
 from search.strategies.surrogate import believe, build_features
 
 if TYPE_CHECKING:
-    from search.plan import Plan
+    from search.planning.plan import Plan
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

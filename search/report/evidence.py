@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from search import stats
-from search.document import of_outcome
-from search.plan import Plan
-from search.report.draw_confusion import count
-from search.standings import ROPE, Standing, Standings, held_out_share
-from search.state import open_ledger
-from search.sweep import find, read
-from search.table import Table
-from search.tracking_uri import LedgerError
-from search.truth import FILE, Truth
+from search.ledger.tracking_uri import LedgerError
+from search.planning.plan import Plan
+from search.report.figures.confusion import count
+from search.results.document import of_outcome
+from search.results.score_matrix import Table
+from search.results.standings import ROPE, Standing, Standings, held_out_share
+from search.results.sweep_labels import FILE, Truth
+from search.stats import intervals as stats
+from search.sweep.run import find, read
+from search.tracking.open import open_ledger
 
 if TYPE_CHECKING:
-    from search.ledger import Ledger, LoggedCell, SweepRecord
+    from search.tracking.connect import Ledger, LoggedCell, SweepRecord
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from search import console
+from search.console import output as console
 from search.report.evidence import collect
 from search.report.write import Report, write
-from search.standings import ROPE
-from search.state import open_ledger
+from search.results.standings import ROPE
+from search.tracking.open import open_ledger
 
 
 def report_of(

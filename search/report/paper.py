@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from search.plan import Plan
+from search.planning.plan import Plan
 from search.report.evidence import Evidence, interval, model_label
-from search.standings import Standing
+from search.results.standings import Standing
 
 Says = Literal["agrees", "differs", "cannot tell"]
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.answer import decided
-from search.export import recipe
+from search.benchmark.export import recipe
+from search.console.leaderboard import explanation, status_of
 from search.formatting import duration
-from search.leaderboard import explanation, status_of
 from search.report.effects import Effects
 from search.report.evidence import Evidence, data_label, model_label
+from search.report.figures.style import Picture, number, points
 from search.report.paper import Verdict, data_key, known_rows
-from search.report.style import Picture, number, points
+from search.results.answer import decided
 
 _TOP = 20
 _SHOWN = 8  # with all metrics

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.report import draw_axes, draw_confusion, draw_race, draw_scores, paper
+from search.report import paper
 from search.report.effects import Effects, axis_effects
 from search.report.evidence import Evidence
+from search.report.figures import axes as draw_axes
+from search.report.figures import confusion as draw_confusion
+from search.report.figures import race as draw_race
+from search.report.figures import scores as draw_scores
+from search.report.figures.style import Picture, look
 from search.report.story import Story, tell
-from search.report.style import Picture, look
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -150,6 +154,6 @@ def _environment() -> Environment:
 
 
 def _points(value: float, sign: bool) -> str:
-    from search.report.style import points
+    from search.report.figures.style import points
 
     return points(value, sign) if np.isfinite(value) else "-"

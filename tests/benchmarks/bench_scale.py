@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from search import make_spec, run
-from search.intake import Watcher
-from search.plan import Plan
-from search.table import Table
+from search.planning.plan import Plan
+from search.results.score_matrix import Table
+from search.sweep.results_handler import Watcher
 from trainables.engine.contract import CellResult, DataRef
 
 CELLS = int(os.environ.get("FOLDRACE_SCALE_CELLS", "2000"))

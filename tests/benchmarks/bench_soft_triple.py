@@ -26,7 +26,7 @@ from peers.soft_triple import metric_learning, plain, recomputed
 from torch import Tensor
 from torch.func import functional_call, stack_module_state
 
-from trainables.engine.cost import forget_peak, peak_mib
+from trainables.engine.training.cost import forget_peak, peak_mib
 from trainables.losses.soft_triple import SoftTripleLoss
 
 Step = Callable[[], None]
@@ -75,7 +75,7 @@ def step_of(way: str, tokens: int, k: int = K, dim: int = DIM) -> Step:
 
 
 def stacked_step(kind: type[SoftTripleLoss], cells: int, tokens: int, k: int, dim: int) -> Step:
-    """The same for a stack of cells under vmap, as `trainables/engine/stack.py` runs them."""
+    """The same for a stack of cells under vmap, as trainables/engine/stacking/module.py does."""
     draw = torch.Generator().manual_seed(0)
     embeddings = torch.randn(cells, tokens, dim, generator=draw).to(DEVICE).requires_grad_()
     labels = torch.randint(0, CLASSES, (cells, tokens), generator=draw).to(DEVICE)

@@ -25,9 +25,13 @@ from throughput import (
 from throughput import task_of as task_with
 from torch.profiler import ProfilerActivity, profile
 
-from trainables.engine import binding, loop, parts, runner, stack_training
+from trainables.engine import binding
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.stacking import trainer as stack_training
+from trainables.engine.training import loop
 
 CELLS = int(os.environ.get("FOLDRACE_BENCH_STACKED", "200"))
 SIZES = (4, 8, 16, 32, 64, 200)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from drawn_sweep import draw, spec_of
 
-from search.ledger import Ledger
+from search.tracking.connect import Ledger
 
 ROOT = Path(__file__).parents[2]
 TRIES = 3
@@ -27,7 +27,10 @@ import search.commands.run, search.options, search.plan, search.console, search.
 import trainables.triple_entropy, trainables.engine.audit, trainables.engine.parts
 import search.tuner, search.mlflow_store
 """
-_WORKER = "import search.trial, trainables.engine.runner, trainables.engine.checkpoint"
+_WORKER = (
+    "import search.execution.trial, trainables.engine.cells.runner, "
+    "trainables.engine.training.checkpoint"
+)
 _TUNES = f"{_WORKER}, trainables.triple_entropy\nfrom transformers import BertModel"
 _HEADS = f"{_WORKER}, trainables.projection"
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from regret_table import NAMES, RIVALS, TABLES, bout
 
-from search.replay import EXHAUSTIVE, Rules
-from search.score_table import read_table
+from search.benchmark.replay import EXHAUSTIVE, Rules
+from search.benchmark.score_table import read_table
 
 REPLAYS = int(os.environ.get("FOLDRACE_REPLAYS", "6"))
 FOUND = sorted(TABLES.glob("*.parquet"))

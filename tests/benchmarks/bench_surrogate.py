@@ -18,8 +18,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
-from search.replay import Deal, deal
-from search.score_table import read_table
+from search.benchmark.replay import Deal, deal
+from search.benchmark.score_table import read_table
 from search.strategies.board import TOLD, Board, FloatArray
 from search.strategies.surrogate import believe, build_features
 

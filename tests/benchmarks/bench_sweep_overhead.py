@@ -17,9 +17,9 @@ import pytest
 from throughput import SMALL, TREC, need_trec, random_encoder
 
 from search import make_spec, run
-from search.intake import Watcher
-from search.plan import Plan
-from search.table import Table
+from search.planning.plan import Plan
+from search.results.score_matrix import Table
+from search.sweep.results_handler import Watcher
 from trainables.engine.contract import CellResult
 
 SLOTS = 2

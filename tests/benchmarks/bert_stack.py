@@ -9,11 +9,12 @@ import torch
 from transformers import BertConfig, BertModel
 
 from spaces.softtriple import SPACE
-from trainables.engine import batches, binding, seeding
+from trainables.engine import binding, seeding
 from trainables.engine.contract import Scalar
-from trainables.engine.inputs import TokenInputs
-from trainables.engine.ragged import Column, Ragged
-from trainables.engine.stack_training import StackCell, StackTraining
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs.ragged import Column, Ragged
+from trainables.engine.inputs.stack_inputs import TokenInputs
+from trainables.engine.stacking.trainer import StackCell, StackTraining
 from trainables.triple_entropy import Config, build
 
 CLASSES, LENGTHS = 3, (4, 24)

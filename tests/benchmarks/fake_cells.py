@@ -15,7 +15,7 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 
 from spaces.schema.space import Axis, Space
-from trainables.engine import runner
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 
 VERSION = 1

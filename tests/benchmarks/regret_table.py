@@ -23,9 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from search.race import PEERS, STRATEGIES
-from search.regret import summary
-from search.replay import (
+from search.benchmark.regret import summary
+from search.benchmark.replay import (
     EXHAUSTIVE,
     Player,
     Rules,
@@ -33,7 +32,8 @@ from search.replay import (
     named_player,
     replay_all,
 )
-from search.score_table import ScoreTable, read_table
+from search.benchmark.score_table import ScoreTable, read_table
+from search.strategies.strategy import PEERS, STRATEGIES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -59,7 +59,7 @@ def player(name: str) -> Player:
 def code_of(name: str) -> str:
     """Fingerprint of the files that decide what a strategy does."""
     own = [HERE / "peers" / "smac.py"] if name == "smac" else []
-    files = own or [ROOT / "search/race.py", *sorted((ROOT / "search/strategies").glob("*.py"))]
+    files = own or sorted((ROOT / "search/strategies").glob("*.py"))
     return _fingerprint(*(path.read_bytes() for path in files))
 
 

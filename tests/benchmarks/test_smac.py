@@ -9,7 +9,7 @@ import pytest
 from peers.smac import Smac, smac
 from smac.model.random_forest.random_forest import RandomForest
 
-from search.race import Problem
+from search.strategies.strategy import Problem
 
 # SMAC's own: sklearn's parallel loop beside joblib's settings, ConfigSpace's numpy scalars.
 pytestmark = pytest.mark.filterwarnings("default")

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from spaces.schema.space import Axis, Space
-from trainables.engine.output import Output
+from trainables.engine.models.output import Output
 
 VERSION = 1
 

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import sweep_shell
 from ledger_cells import Opener
 
-from search.ledger import Ledger
-from search.mlflow_database import make_database
+from search.tracking.connect import Ledger
+from search.tracking.sqlite_database import make_database
 
 
 @pytest.fixture(autouse=True)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from search.document import summary
-from search.intake import Intake, Watcher, sweep_tags
-from search.ledger import Ledger
-from search.plan import Plan, rebuild
-from search.race import make_strategy
+from search.planning.plan import Plan, rebuild
+from search.results.document import summary
+from search.results.score_matrix import Table
+from search.results.sweep_labels import FILE, Truth
 from search.spec import SweepSpec, make_spec
-from search.sweep import judged
-from search.table import Table
-from search.truth import FILE, Truth
+from search.strategies.strategy import make_strategy
+from search.sweep.results_handler import Intake, Watcher, sweep_tags
+from search.sweep.run import judged
+from search.tracking.connect import Ledger
 from trainables.engine import registry
 from trainables.engine.contract import CellResult, DataRef, Split, Task
 

@@ -16,9 +16,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from spaces.schema.space import Axis, Space
-from trainables.engine.card import DatasetCard
-from trainables.engine.output import Output
-from trainables.engine.settings import Settings
+from trainables.engine.config import Settings
+from trainables.engine.datasets.dataset_card import DatasetCard
+from trainables.engine.models.output import Output
 
 # The space: what to try. Names are those of Config.
 SPACE = Space(

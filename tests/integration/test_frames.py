@@ -9,7 +9,7 @@ import pytest
 from drawn_sweep import draw, spec_of
 from ledger_cells import Opener
 
-from search import sweep
+from search.sweep import run as sweep
 
 pytestmark = pytest.mark.integration
 

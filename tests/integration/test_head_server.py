@@ -21,7 +21,7 @@ import psutil
 import pytest
 from sweep_shell import Shell
 
-from search import ledger_server
+from search.cluster import mlflow_server as ledger_server
 
 pytestmark = [
     pytest.mark.integration,
@@ -204,7 +204,7 @@ def test_a_sweep_reaches_the_heads_ledger_by_its_password_alone(
     reviews: Path,
 ) -> None:
     made = subprocess.run(
-        [sys.executable, "-m", "search.ledger_server", "sql"],
+        [sys.executable, "-m", "search.cluster.mlflow_server", "sql"],
         env={**os.environ, **variables, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -25,8 +25,8 @@ from ledger_cells import (
 )
 from mlflow import MlflowClient
 
-from search.inert import digest
-from search.ledger import Ledger, LedgerError
+from search.results.inert import digest
+from search.tracking.connect import Ledger, LedgerError
 
 pytestmark = pytest.mark.integration
 
@@ -220,7 +220,7 @@ def test_check_of_a_server_that_is_not_there_is_quick_and_says_so(tmp_path: Path
 def test_check_changes_no_setting_and_prints_nothing(
     ledger_uri: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from search import mlflow_store  # noqa: F401  (its settings are made once a process)
+    from search.tracking import client as mlflow_store  # noqa: F401  (its settings are made once a process)
 
     before = dict(os.environ)
     with Ledger(f"sqlite:///{tmp_path}/new.db", "test", tmp_path / "spool") as ledger:

@@ -25,7 +25,7 @@ from ledger_cells import (
 from ledger_server import Server
 from mlflow import MlflowClient
 
-from search.ledger import Ledger
+from search.tracking.connect import Ledger
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ledger_cells import FAMILY, Opener, key_of, record, result
 
-from search.ledger import Ledger, LedgerError
-from search.truth import FILE, Truth
+from search.results.sweep_labels import FILE, Truth
+from search.tracking.connect import Ledger, LedgerError
 
 pytestmark = pytest.mark.integration
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from ledger_cells import FAMILY, Opener, finished_keys, key_of, record
 
-from search import mlflow_rows, mlflow_store
-from search.mlflow_store import MlflowStore
-from search.store import Kind, NewRun, Point, RunNews
+from search.ledger.store import Kind, NewRun, Point, RunNews
+from search.tracking import client as mlflow_store
+from search.tracking import sqlite_rows as mlflow_rows
+from search.tracking.client import MlflowStore
 
 pytestmark = pytest.mark.integration
 

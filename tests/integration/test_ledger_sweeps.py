@@ -19,7 +19,7 @@ from ledger_cells import (
 )
 from mlflow import MlflowClient
 
-from search.ledger import LedgerError
+from search.tracking.connect import LedgerError
 from trainables.engine.contract import Cell
 
 pytestmark = pytest.mark.integration

@@ -10,12 +10,12 @@ import pytest
 import torch
 from sweep_shell import Shell
 
-from search import model_source
-from search.ledger import Ledger
-from search.plan import prepare
+from search.planning.plan import prepare
 from search.spec import InputError, make_spec
-from trainables.engine import encoder
+from search.sweep import keep_encoder as model_source
+from search.tracking.connect import Ledger
 from trainables.engine.contract import DataRef
+from trainables.engine.models import pretrained as encoder
 
 pytestmark = pytest.mark.integration
 

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from ledger_cells import runs_of
 
-from search import leaderboard, nested, sweep
-from search.document import of_outcome
-from search.plan import Plan, prepare
+from search.console import leaderboard
+from search.planning.plan import Plan, prepare
+from search.results.document import of_outcome
 from search.spec import InputError, SweepSpec, make_spec
-from trainables.engine import folds, runner
+from search.sweep import nested_cv as nested
+from search.sweep import run as sweep
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.splits import folds
 
 pytestmark = pytest.mark.integration
 

@@ -14,8 +14,11 @@ from pyarrow import parquet
 from torch.nn import functional
 
 from search import SweepSpec
-from search.plan import prepare
-from trainables.engine import finished, registry, runner, saved_model
+from search.planning.plan import prepare
+from trainables.engine import registry
+from trainables.engine.cells import runner
+from trainables.engine.refit import network as finished
+from trainables.engine.refit import saved_model
 
 pytestmark = pytest.mark.integration
 PLUGIN = Path(__file__).with_name("my_study.py")

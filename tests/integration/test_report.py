@@ -17,9 +17,10 @@ import pytest
 from drawn_sweep import draw, spec_of
 from ledger_cells import Opener
 
-from search import cli, packing
-from search.ledger import Ledger
+from search import cli
+from search.cluster import packaging as packing
 from search.report.evidence import collect
+from search.tracking.connect import Ledger
 from trainables.engine.contract import DataRef
 
 pytestmark = pytest.mark.integration

@@ -13,11 +13,13 @@ import pytest
 from ledger_cells import runs_of
 from mlflow import MlflowClient
 
-from search import cli, schedule, sweep
-from search.ledger import Ledger
-from search.plan import Plan
-from search.schedule_file import Schedule, read_schedule
-from trainables.engine import runner
+from search import cli
+from search.planning.plan import Plan
+from search.schedule import tick as schedule
+from search.schedule.file import Schedule, read_schedule
+from search.sweep import run as sweep
+from search.tracking.connect import Ledger
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell
 
 pytestmark = pytest.mark.integration

@@ -13,11 +13,11 @@ import pytest
 from ledger_cells import FAMILY, Opener, key_of, record, result
 from mlflow import MlflowClient
 
-from search.delivery import RefusedError
-from search.ledger import Ledger
-from search.mlflow_store import MlflowStore
-from search.sqlite_store import SqliteStore, Writer
-from search.store import Kind
+from search.ledger.delivery import RefusedError
+from search.ledger.store import Kind
+from search.tracking.client import MlflowStore
+from search.tracking.connect import Ledger
+from search.tracking.sqlite_store import SqliteStore, Writer
 
 pytestmark = pytest.mark.integration
 
@@ -115,7 +115,9 @@ def test_a_deleted_experiment_is_named(filled: Path) -> None:
 def test_tables_of_tomorrow_are_left_to_mlflow(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.sqlite_store._READ", {"runs": {"run_uuid", "a column of tomorrow"}})
+    monkeypatch.setattr(
+        "search.tracking.sqlite_store._READ", {"runs": {"run_uuid", "a column of tomorrow"}}
+    )
     store = SqliteStore(filled, _NAMES, lambda: mlflows(filled))
     assert len(store.runs("cells")) == 3
     with pytest.raises(AssertionError, match="MLflow was asked"):
@@ -133,7 +135,7 @@ def test_what_one_process_writes_the_other_reads_at_once(open_ledger: Opener) ->
 
 def test_reading_imports_no_mlflow(filled: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom search.ledger import Ledger\n"
+        "import sys\nfrom pathlib import Path\nfrom search.tracking.connect import Ledger\n"
         "with Ledger(f'sqlite:///{sys.argv[1]}', 'test', Path(sys.argv[2])) as one:\n"
         "    one.check()\n"
         f"    assert len(one.known_cells({FAMILY!r})) == 3\n"

@@ -20,7 +20,7 @@ import pytest
 from ledger_server import Server
 from sweep_shell import Found, Shell, workers_of
 
-from search.truth import FILE as TRUTH
+from search.results.sweep_labels import FILE as TRUTH
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sweep_shell import Shell
 
-from search.ledger import Ledger
+from search.tracking.connect import Ledger
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ import pytest
 from ledger_cells import CONFIG, TAGS, Opener
 from mlflow import MlflowClient
 
-from search.runs_page import runs_page
+from search.tracking.runs_page import runs_page
 
 pytestmark = pytest.mark.integration
 

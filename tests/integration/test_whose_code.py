@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sweep_shell import Shell
 
-from search import own_code
+from search.process import own_code
 
 pytestmark = pytest.mark.integration
 

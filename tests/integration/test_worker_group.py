@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from sweep_shell import Shell, workers_of
 
-from search import sweep
-from trainables.engine import runner
+from search.sweep import run as sweep
+from trainables.engine.cells import runner
 from trainables.engine.contract import CellResult
 
 pytestmark = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from search.answer import answer, decided
+from search.results.answer import answer, decided
 
 
 def document(**changes: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from search.bbc import accuracy_scorer, bbc_cv, metric_scorer
+from search.stats.bbc_cv import accuracy_scorer, bbc_cv, metric_scorer
 from trainables.metrics.accuracy import accuracy
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from search.class_scores import class_scores
+from search.stats.class_scores import class_scores
 
 
 def drawn(repetitions: int) -> tuple[np.ndarray, np.ndarray]:

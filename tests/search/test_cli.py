@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from search import cli
 from search.commands import listing
-from search.ledger import Ledger
+from search.tracking.connect import Ledger
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = tuple(listing())

@@ -13,7 +13,8 @@ import pytest
 import ray
 import yaml
 
-from search import idle, ledger_server
+from search.cluster import idle_shutdown as idle
+from search.cluster import mlflow_server as ledger_server
 from search.spec import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -99,5 +100,6 @@ def test_the_head_sleeps_after_an_unbroken_hour_without_a_job() -> None:
     assert not polls, "the job in between starts the hour anew"
     assert sum(waited) == pytest.approx(30 * 221)
     assert re.search(
-        r"search\.idle --minutes 60 -- sudo shutdown", "\n".join(commands(read("cluster.yaml")))
+        r"search\.cluster\.idle_shutdown --minutes 60 -- sudo shutdown",
+        "\n".join(commands(read("cluster.yaml"))),
     )

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search import stats
-from search.bbc import accuracy_scorer, bbc_cv
-from search.correction import correct
-from search.pooled import NoPredictionsError, Pooled
+from search.results.oof_reader import NoPredictionsError, Pooled
+from search.stats import intervals as stats
+from search.stats.bbc_cv import accuracy_scorer, bbc_cv
+from search.stats.selection_bias import correct
 
 ROWS, SEEDS, CONFIGS = 120, 2, 6
 

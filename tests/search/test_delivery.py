@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from search import delivery, outbox
-from search.delivery import Delivery, Payload, RefusedError
-from search.spool import Spool
+from search.ledger import delivery
+from search.ledger import delivery_queue as outbox
+from search.ledger.delivery import Delivery, Payload, RefusedError
+from search.ledger.spool import Spool
 
 
 class Shelf:

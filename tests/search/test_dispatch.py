@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.dispatch import Dispatcher, Pair, Work
+from search.execution.dispatch import Dispatcher, Pair, Work
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 
 TASK = Task(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.ensemble import nested, select
+from search.stats.ensemble_selection import nested, select
 from trainables.metrics.accuracy import accuracy
 from trainables.metrics.loss import cross_entropy
 from trainables.metrics.matthews import matthews

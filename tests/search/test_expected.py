@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from search import expected, race
-from search.estimate import estimate
-from search.expected import Expected, before_the_run, seconds_of_like_cells
-from search.plan import Plan, prepare
-from search.records import LoggedCell
+from search.ledger.records import LoggedCell
+from search.planning import expected
+from search.planning.estimate import estimate
+from search.planning.expected import Expected, before_the_run, seconds_of_like_cells
+from search.planning.plan import Plan, prepare
 from search.spec import make_spec
-from trainables.engine import runner, stacks
+from search.strategies import strategy as race
+from trainables.engine.cells import runner, stacks
 from trainables.engine.contract import DataRef
-from trainables.engine.cost import Clock
+from trainables.engine.training.cost import Clock
 
 
 def plan_of(reviews: Path, tiny_encoder: Path, **changes: Any) -> Plan:

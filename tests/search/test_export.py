@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from search.arguments import sweep_spec
+from search.benchmark.export import recipe, write_table
+from search.benchmark.score_table import read_table
 from search.cli import build_parser
-from search.export import recipe, write_table
-from search.options import sweep_spec
-from search.plan import Plan, rebuild
-from search.score_table import read_table
+from search.planning.plan import Plan, rebuild
+from search.results.score_matrix import Table
 from search.spec import InputError, make_spec
-from search.table import Table
 from trainables.engine.contract import DataRef, Split, Task
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.file_columns import check_file
+from search.planning.file_columns import check_file
 from search.spec import InputError
 from trainables.engine.contract import DataRef
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search import live
-from search.frontier import Frontier
-from search.plan import Plan, rebuild
+from search.console import live
+from search.planning.plan import Plan, rebuild
+from search.results.leaders import Frontier
+from search.results.score_matrix import Table
 from search.spec import make_spec
-from search.table import Table
 from trainables.engine.contract import CellResult, DataRef, Split, Task
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.inert import InertWatch, digest
+from search.results.inert import InertWatch, digest
 from trainables.engine.contract import CellResult
 
 CONFIGS: list[dict[str, Any]] = [

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from search import launchers
+from search.process import launchers
 
 LEFT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "PMI_SIZE", "OMPI_COMM_WORLD_RANK")
 MORE = ("MV2_COMM_WORLD_SIZE", "SLURM_PROCID", "ACCELERATE_USE_FSDP", "FSDP_VERSION")

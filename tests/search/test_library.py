@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from search.library import check_alike
-from search.plan import Plan, rebuild
+from search.analysis.ensembles import check_alike
+from search.planning.plan import Plan, rebuild
 from search.spec import InputError, make_spec
 from trainables.engine.contract import DataRef, Split, Task
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from search.nodes import check_address
+from search.execution.nodes import check_address
 from search.spec import InputError
 
 

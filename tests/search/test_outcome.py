@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from search.outcome import Outcome
-from search.plan import rebuild
+from search.planning.plan import rebuild
+from search.results.outcome import Outcome
+from search.results.score_matrix import Table
+from search.results.standings import judge
 from search.spec import InputError, make_spec
-from search.standings import judge
-from search.table import Table
 from trainables.engine.contract import DataRef, Scalar, Split, Task
 
 

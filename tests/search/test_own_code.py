@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ray import cloudpickle
 
-from search import own_code
+from search.process import own_code
 
 LOSS = "import torch\n\ndef LOSS(x):\n    return 2 * x\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.pace import Pace
+from search.console.progress import Pace
 
 
 class Clock:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from search import cluster, packing
-from search.cluster_options import FOLDER
+from search.cluster import packaging as packing
+from search.cluster import submit as cluster
+from search.schedule.callers import FOLDER
 from search.spec import InputError
 
 
@@ -60,7 +61,7 @@ def test_only_code_and_pins_are_packed(tree: Path, tmp_path: Path) -> None:
 
 def test_this_very_code_packs_small_and_whole() -> None:
     files = packing.code_files(packing.root())
-    assert {Path("search/cli.py"), Path("trainables/engine/loop.py")} <= set(files)
+    assert {Path("search/cli.py"), Path("trainables/engine/training/loop.py")} <= set(files)
     assert sum((packing.root() / path).stat().st_size for path in files) < 3 * 2**20
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import payloads, records
-from search.records import LoggedRun, SweepRecord
+from search.ledger import payloads, records
+from search.ledger.records import LoggedRun, SweepRecord
 from trainables.engine.contract import Cell, CellResult
 
 TAGS = dict.fromkeys(records.CELL_TAGS, "x")

@@ -9,9 +9,9 @@ import optuna
 import pytest
 from scipy import stats
 
-from search.race import PEERS, Problem, Strategy, make_strategy
-from search.strategies.pooled import beaten
+from search.strategies.finetune_race import beaten
 from search.strategies.signed_ranks import p_less
+from search.strategies.strategy import PEERS, Problem, Strategy, make_strategy
 
 
 def line(configs: int, blocks: int, **rest) -> Problem:

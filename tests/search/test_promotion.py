@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as peer
 
-from search.promotion import LEVEL, decide
+from search.schedule.promotion import LEVEL, decide
 
 DRAW = np.random.default_rng(0)
 BLOCKS = DRAW.normal(0.8, 0.05, 20)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.quiet import Quiet, alone
+from search.schedule.quiet import Quiet, alone
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 NEXT = NOW + timedelta(hours=14)

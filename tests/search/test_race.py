@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.race import Problem, Strategy, make_strategy
+from search.strategies.strategy import Problem, Strategy, make_strategy
 
 NAMES = ("grid", "random", "tpe", "halving", "wilcoxon", "race")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from search import ray_home
+from search.process import ray_home
 from search.spec import InputError
 
 

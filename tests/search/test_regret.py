@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from search.regret import median_ranks, rows, summary
+from search.benchmark.regret import median_ranks, rows, summary
 
 
 def test_the_figures_of_ten_replays_by_hand():

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from search.race import Problem, make_strategy
-from search.replay import Rules, deal, judge, play
-from search.score_table import ScoreTable, read_table
+from search.benchmark.replay import Rules, deal, judge, play
+from search.benchmark.score_table import ScoreTable, read_table
+from search.strategies.strategy import Problem, make_strategy
 
 
 def effect(rng: np.random.Generator, levels: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search import report_buffer
-from search.report_buffer import ReportBuffer, read_report
+from search.execution import report_buffer
+from search.execution.report_buffer import ReportBuffer, read_report
 from trainables.engine.contract import CellResult
 
 

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.schedule_emit import carried, emit
-from search.schedule_file import Entry, read_schedule
+from search.schedule.emit import carried, emit
+from search.schedule.file import Entry, read_schedule
 from search.spec import InputError
 
 RUN = "smoke --data /shared/x.csv --model minilm"

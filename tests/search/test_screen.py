@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from search.screen import Column, fitted, label_table, screen_of
+from search.console.screen import Column, fitted, label_table, screen_of
 
 LABELS = ["k=100 gamma=0.1 scale=3.3 margin=0.3 beta=0.9 (paper-best)", "beta=1 (cross-entropy)"]
 COLUMNS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import ray
 
-from search import tuner
+from search.execution import tuner
 from search.spec import Resources, SweepError
 
 CLUSTER = {"CPU": 8.0, "GPU": 2.0}

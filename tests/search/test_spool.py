@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.spool import Spool
+from search.ledger.spool import Spool
 
 _ROOT = Path(__file__).parents[2]
 

@@ -11,12 +11,13 @@ import baycomp
 import numpy as np
 import pytest
 
-from search import formatting, leaderboard, live
-from search.document import of_standings, summary
-from search.plan import Plan, rebuild
+from search import formatting
+from search.console import leaderboard, live
+from search.planning.plan import Plan, rebuild
+from search.results.document import of_standings, summary
+from search.results.score_matrix import Table
+from search.results.standings import judge
 from search.spec import make_spec
-from search.standings import judge
-from search.table import Table
 from trainables.engine.contract import CellResult, DataRef, Split, Task
 
 

@@ -92,7 +92,8 @@ def test_a_schedule_with_nothing_due_costs_no_import(tmp_path: Path, words: list
 
 def test_a_worker_that_trains_heads_imports_no_model() -> None:
     code = (
-        "import sys, trainables.engine.runner, trainables.projection, trainables.triple_entropy\n"
+        "import sys, trainables.engine.cells.runner\n"
+        "import trainables.projection, trainables.triple_entropy\n"
         "print('transformers.modeling_utils' in sys.modules, 'torch' in sys.modules)"
     )
     done = subprocess.run(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from search import stats
+from search.stats import intervals as stats
 
 
 @pytest.mark.parametrize("rope", [0.0, 0.01, 0.05])

@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 import pytest
 
-from search.race import Problem, Strategy, make_strategy
+from search.strategies.strategy import Problem, Strategy, make_strategy
 
 
 def line(configs: int, blocks: int, **rest) -> Problem:

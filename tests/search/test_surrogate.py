@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from search.race import Problem
 from search.strategies.board import FAILED, TOLD, Board
+from search.strategies.strategy import Problem
 from search.strategies.surrogate import believe, build_features
 
 

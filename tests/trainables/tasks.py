@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from trainables.engine import encoder, registry
+from trainables.engine import registry
 from trainables.engine.contract import DataRef, Split, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.models import pretrained as encoder
 
 
 def task_of(trainable: str, model: Path, folds: int = 3, **data: Any) -> Task:

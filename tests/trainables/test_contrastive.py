@@ -15,7 +15,7 @@ from transformers import AutoModel, BertConfig
 from spaces.contrastive import SPACE
 from tests.trainables.tasks import task_of_reviews
 from trainables.contrastive import Config, Contrastive, build
-from trainables.engine import runner
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss

@@ -13,9 +13,13 @@ from spaces.encoder_linear import SPACE
 from tests.trainables.tasks import task_of_reviews
 from trainables.analysis import cam
 from trainables.encoder_linear import Config
-from trainables.engine import batches, encoder, folds, refit, runner
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.refit import attribution as refit
+from trainables.engine.splits import folds
 
 DEPTHS = [0, 1, 2, None]
 

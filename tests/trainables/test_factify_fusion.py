@@ -15,11 +15,13 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from spaces.factify import PAPER_ABLATION, PAPER_CLASSES, SPACE
-from trainables.engine import binding, hooks, loop, seeding
-from trainables.engine.inputs import FeatureInputs
-from trainables.engine.pair_layout import Layout
-from trainables.engine.stack_loop import fit_stack
-from trainables.engine.stack_training import StackCell
+from trainables.engine import binding, seeding
+from trainables.engine.cells import trainable as hooks
+from trainables.engine.features.pair_layout import Layout
+from trainables.engine.inputs.stack_inputs import FeatureInputs
+from trainables.engine.stacking.fit_stack import fit_stack
+from trainables.engine.stacking.trainer import StackCell
+from trainables.engine.training import loop
 from trainables.factify_fusion import Config, FusionNet, PairAttention, build, stack_key
 
 ROWS, CLASSES = 90, 5

@@ -10,14 +10,17 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from search.plan import prepare
+from search.planning.plan import prepare
 from search.spec import InputError, make_spec
 from spaces.linear_eval import SPACE
 from tests.trainables.tasks import task_of_reviews
 from trainables import linear_eval
-from trainables.engine import binding, features, folds, runner
+from trainables.engine import binding
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.features import extraction as features
+from trainables.engine.splits import folds
 
 SPLIT = Split(folds=3)
 

@@ -15,9 +15,12 @@ from transformers import AutoModel, BertConfig
 from spaces.mirror import SPACE
 from tests.trainables.tasks import task_of_reviews
 from trainables.analysis import hypersphere
-from trainables.engine import encoder, folds, runner, tuned
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.refit import tuned_encoder as tuned
+from trainables.engine.splits import folds
 from trainables.losses.info_nce import InfoNCELoss
 from trainables.mirror import Config, Mirror, build
 

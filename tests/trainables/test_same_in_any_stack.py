@@ -20,20 +20,15 @@ from torch import Tensor
 from spaces.schema.space import Space
 from tests.trainables.engine import clip_models
 from tests.trainables.tasks import task_of, task_of_reviews
-from trainables.engine import (
-    binding,
-    checkpoint,
-    hooks,
-    inputs,
-    loop,
-    parts,
-    registry,
-    runner,
-    sizing,
-)
+from trainables.engine import binding, registry
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import runner, sizing
+from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.output import Output
-from trainables.engine.ragged import Ragged
+from trainables.engine.inputs import stack_inputs as inputs
+from trainables.engine.inputs.ragged import Ragged
+from trainables.engine.models.output import Output
+from trainables.engine.training import checkpoint, loop
 from trainables.triple_entropy import TripleEntropy
 
 TRAINABLES = registry.names("trainables")

@@ -17,11 +17,15 @@ from torch.nn import functional
 
 from spaces.tweets import SPACE
 from tests.trainables.tasks import task_of
-from trainables.engine import encoder, hooks, inner, parts, runner
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import runner
+from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.material import Material
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.dataset import load_data
-from trainables.engine.material import Material
-from trainables.engine.output import Output
+from trainables.engine.datasets.load import load_data
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.models.output import Output
+from trainables.engine.splits import inner_validation as inner
 from trainables.tweets import Config, Scaling, Tweets, class_weights
 
 SMALL: dict[str, Any] = {

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainables.engine.representation import Floats, Parts
+from trainables.engine.features.representation import Floats, Parts
 
 # Share of a text's words that is marked, section 4.2.
 MARKED = 0.1

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from trainables.analysis import cam, lettering
 from trainables.analysis.pca import COLOURS
-from trainables.engine.representation import Parts
+from trainables.engine.features.representation import Parts
 
 Floats = npt.NDArray[np.float64]
 

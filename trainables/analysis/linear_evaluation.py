@@ -21,9 +21,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from trainables.analysis import hypersphere
-from trainables.engine.read_out import Outputs, Reading
-from trainables.engine.tables import READERS, read_table
-from trainables.engine.textdata import DataError
+from trainables.engine.datasets.table_files import READERS, read_table
+from trainables.engine.text_data import DataError
+from trainables.engine.training.read_out import Outputs, Reading
 
 Floats = npt.NDArray[np.floating]
 
@@ -110,7 +110,7 @@ def _numbers(values: Sequence[object], path: Path) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class LinearEvaluation:
-    """A `trainables.engine.read_out.ReadOut`.
+    """A `trainables.engine.training.read_out.ReadOut`.
 
     Attributes:
         pairs: Scored pairs to correlate cosines with; None without.

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainables.engine import representation
-from trainables.engine.representation import Fitted, Representation
+from trainables.engine.features import representation
+from trainables.engine.features.representation import Fitted, Representation
 
 # The sentence of figure 7.
 SENTENCE = (

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainables.analysis import lettering
-from trainables.engine.folds import part_counts
-from trainables.engine.textdata import TextData
+from trainables.engine.splits.folds import part_counts
+from trainables.engine.text_data import TextData
 from trainables.engine.words import words
 
 Ranked = list[tuple[str, int]]

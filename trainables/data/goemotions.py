@@ -6,7 +6,7 @@ contrastive loss (27 labels).
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="goemotions",

@@ -5,7 +5,7 @@ The task gives the data out on request.
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="mediaeval_5g",

@@ -6,7 +6,7 @@ development part also has a class humor, which the test parts do not have.
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="mediaeval_vmu",

@@ -6,7 +6,7 @@ corpus.
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="mrpc",

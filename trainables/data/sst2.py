@@ -6,7 +6,7 @@ local sst2.parquet may carry the Stanford test sentences.
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="sst2",

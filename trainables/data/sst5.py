@@ -5,7 +5,7 @@ Columns as seen in public code that loads it; not checked against the live hub.
 
 from __future__ import annotations
 
-from trainables.engine.card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="sst5",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.engine.encoder import EncoderCard
+from trainables.engine.models.pretrained import EncoderCard
 
 ENCODER = EncoderCard(
     name="bert-large-uncased",

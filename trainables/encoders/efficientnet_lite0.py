@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainables.engine.encoder import EncoderCard
+from trainables.engine.models.pretrained import EncoderCard
 
 
 def _folder() -> Path:
-    from trainables.engine.efficientnet_lite import packaged
+    from trainables.engine.models.efficientnet_lite import packaged
 
     return packaged()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainables.engine.encoder import EncoderCard, ModelError
+from trainables.engine.models.pretrained import EncoderCard, ModelError
 
 
 def _folder() -> Path:

@@ -1,6 +1,6 @@
 """Mean of an encoder's output over the tokens of a text: case (h) of Lee's table 1."""
 
-from trainables.engine.pooled_encoder import PooledEncoder
+from trainables.engine.features.pooled_encoder import PooledEncoder
 
 REPRESENTATION = PooledEncoder(
     about="the encoder's output, mean over tokens",

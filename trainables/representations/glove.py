@@ -3,6 +3,6 @@
 The Config's `glove` says which vectors: gensim's glove-wiki-gigaword-300 (0.4 GB), or a file.
 """
 
-from trainables.engine.averaged_words import AveragedWords
+from trainables.engine.features.averaged_words import AveragedWords
 
 REPRESENTATION = AveragedWords(about="mean of GloVe vectors over words", paper=("f", 0.89))

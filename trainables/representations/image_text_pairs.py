@@ -3,6 +3,6 @@
 Section 4 of Team Noir at Factify 2 (Zhang et al., De-Factify 2023).
 """
 
-from trainables.engine.pair_embeddings import PairEmbeddings
+from trainables.engine.features.pair_embeddings import PairEmbeddings
 
 REPRESENTATION = PairEmbeddings(about="texts and images of a pair, side by side")

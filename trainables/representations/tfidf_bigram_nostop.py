@@ -3,7 +3,7 @@
 Fitted on the training rows of each cell only.
 """
 
-from trainables.engine.tfidf import Tfidf
+from trainables.engine.features.tfidf import Tfidf
 
 REPRESENTATION = Tfidf(
     about="TF-IDF of the 300 most frequent pairs of words, English stop words removed before",

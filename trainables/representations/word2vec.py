@@ -3,6 +3,6 @@
 The Config's `word2vec` says which vectors: gensim's word2vec-google-news-300 (1.7 GB), or a file.
 """
 
-from trainables.engine.averaged_words import AveragedWords
+from trainables.engine.features.averaged_words import AveragedWords
 
 REPRESENTATION = AveragedWords(about="mean of word2vec vectors over words", paper=("e", 0.888))

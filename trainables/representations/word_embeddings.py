@@ -1,6 +1,6 @@
 """Mean of an encoder's word embeddings over the tokens of a text: case (g) of Lee's table 1."""
 
-from trainables.engine.pooled_encoder import PooledEncoder
+from trainables.engine.features.pooled_encoder import PooledEncoder
 
 REPRESENTATION = PooledEncoder(
     about="the encoder's word embeddings alone, mean over tokens",

@@ -36,12 +36,12 @@ from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory.dataclasses import TrialInfo, TrialValue
 from smac.runhistory.enumerations import StatusType
 
-from search.race import Strategy
 from search.strategies.board import ASKED, TOLD, Board, IntArray, Problem
+from search.strategies.strategy import Strategy
 
 
 def smac(problem: Problem, seed: int, max_cells: int) -> Strategy:
-    """SMAC3 as a player of `search.replay`."""
+    """SMAC3 as a player of `search.benchmark.replay`."""
     return Strategy(problem, Smac(problem, seed, max_cells), max_cells)
 
 

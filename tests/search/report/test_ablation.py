@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score
 
-from search.report import ablation, draw_confusion, worst_rows
+from search.analysis import ablation_table as ablation
+from search.analysis import worst_rows
+from search.report.figures import confusion as draw_confusion
 from spaces.factify import PAPER_ABLATION, PAPER_CLASSES
 
 

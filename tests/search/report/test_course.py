@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.report.draw_race import course
+from search.report.figures.race import course
 
 
 def test_a_config_is_alive_from_its_first_cell_to_its_last_unless_it_is_complete() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from search.plan import Plan, rebuild
-from search.report import draw_axes
+from search.planning.plan import Plan, rebuild
 from search.report.effects import Effects, axis_effects
+from search.report.figures import axes as draw_axes
 from search.spec import make_spec
 from trainables.engine.contract import DataRef, Split, Task
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.regret import summary
-from search.report.regret import draw, spread
+from search.benchmark.regret import summary
+from search.benchmark.regret_figure import draw, spread
 
 
 def document(name: str = "toy") -> dict:

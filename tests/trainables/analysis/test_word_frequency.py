@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from trainables.analysis.word_frequency import as_markdown, draw, frequent_words
-from trainables.engine.textdata import TextData, assemble
+from trainables.engine.text_data import TextData, assemble
 
 
 def data(official: list[str] | None) -> TextData:

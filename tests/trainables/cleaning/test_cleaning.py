@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.cleaning.reuters_prefix import CLEANING
-from trainables.engine.clean import clean_text
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import load_data
-from trainables.engine.textdata import DataError
+from trainables.engine.datasets.cleaning import clean_text
+from trainables.engine.datasets.load import load_data
+from trainables.engine.text_data import DataError
 
 ROWS = (
     "WASHINGTON (Reuters) - The head of a faction said,real",

@@ -6,7 +6,7 @@ import pytest
 
 from spaces.tweets import SPACE
 from trainables.cleaning import hash_signs, mentions, none
-from trainables.engine.clean import clean_text
+from trainables.engine.datasets.cleaning import clean_text
 
 
 def test_the_papers_hash_signs_go_and_their_words_stay() -> None:

@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 
 from trainables.engine import registry
-from trainables.engine.card import DatasetCard
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.dataset_card import DatasetCard
+from trainables.engine.datasets.load import load_data
 
 NAMES = registry.names("trainables.data")
 

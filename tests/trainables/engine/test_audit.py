@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from trainables.engine.audit import audit
-from trainables.engine.textdata import TextData, assemble
+from trainables.engine.splits.audit import audit
+from trainables.engine.text_data import TextData, assemble
 
 
 def made(

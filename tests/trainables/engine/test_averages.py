@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.engine.averages import Averages
+from trainables.engine.training.ema import Averages
 
 
 def by_formula(values: list[float], decay: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.engine.batches import LengthBuckets
+from trainables.engine.inputs.tokens import LengthBuckets
 
 
 def lengths(rows: int) -> np.ndarray:

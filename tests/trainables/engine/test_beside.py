@@ -14,10 +14,11 @@ import torch
 from spaces.linear_eval import SPACE as LINEAR
 from spaces.tweets import SPACE as TWEETS
 from tests.trainables.tasks import task_of
-from trainables.engine import beside, runner
-from trainables.engine.beside import Further
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Split
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.refit import new_rows as beside
+from trainables.engine.refit.new_rows import Further
 
 LIKES = {"few": 10.0, "many": 1000.0}
 

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from tests.trainables.tasks import task_of_reviews
-from trainables.engine import checkpoint, loop, runner
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.training import checkpoint, loop
 
 CONFIG: dict[str, Any] = {
     "k": 2,

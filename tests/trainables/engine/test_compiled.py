@@ -13,7 +13,7 @@ import torch
 from bert_stack import training
 from torch import nn
 
-from trainables.engine.stack import StackedModule
+from trainables.engine.stacking.module import StackedModule
 
 
 @pytest.mark.filterwarnings("default")  # torch compiles with its own deprecated parts

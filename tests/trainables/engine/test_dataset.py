@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import DataError, TextData, load_data
+from trainables.engine.datasets.load import DataError, TextData, load_data
 
 
 def jsonl(tmp_path: Path, rows: Sequence[Mapping[str, Any]], name: str = "data.jsonl") -> str:

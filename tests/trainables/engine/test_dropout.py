@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertConfig, BertModel
 
-from trainables.engine import dropout, seeding
-from trainables.engine.output import Output
-from trainables.engine.stack import StackedModule
+from trainables.engine import seeding
+from trainables.engine.models.output import Output
+from trainables.engine.stacking import dropout
+from trainables.engine.stacking.module import StackedModule
 
 ROWS = np.array([3, 41, 8, 97])
 

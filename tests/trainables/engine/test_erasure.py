@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from spaces.softtriple import SPACE
 from tests.trainables.tasks import task_of
 from trainables.analysis import cam
-from trainables.engine import erasure
-from trainables.engine.beside import Further
-from trainables.engine.textdata import ImageRef
+from trainables.engine.refit import occlusion as erasure
+from trainables.engine.refit.new_rows import Further
+from trainables.engine.text_data import ImageRef
 
 WEIGHTS = {"good": 2.0, "bad": -3.0, "poor": -1.0}
 DELHI = "\u0926\u093f\u0932\u094d\u0932\u0940"  # one word, whose vowel signs are marks

@@ -9,11 +9,12 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from trainables.engine import encoder, features
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import load_data
-from trainables.engine.features import Representation
-from trainables.engine.textdata import TextData
+from trainables.engine.datasets.load import load_data
+from trainables.engine.features import extraction as features
+from trainables.engine.features.extraction import Representation
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.text_data import TextData
 
 
 @pytest.fixture(autouse=True)

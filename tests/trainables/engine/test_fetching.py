@@ -14,9 +14,9 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
-from trainables.engine import fetching
-from trainables.engine.fetching import Limits, UnreachableError, fetch, fetch_all
-from trainables.engine.public_address import (
+from trainables.engine.images import download as fetching
+from trainables.engine.images.download import Limits, UnreachableError, fetch, fetch_all
+from trainables.engine.images.url_policy import (
     Address,
     RefusedError,
     Resolver,

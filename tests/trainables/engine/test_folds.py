@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.engine.contract import Split
-from trainables.engine.folds import held_out
-from trainables.engine.textdata import DataError, TextData, assemble
+from trainables.engine.splits.folds import held_out
+from trainables.engine.text_data import DataError, TextData, assemble
 
 
 def made(
@@ -114,8 +114,8 @@ def test_folds_are_the_same_in_another_process() -> None:
     code = (
         "import numpy as np\n"
         "from trainables.engine.contract import Split\n"
-        "from trainables.engine.folds import held_out\n"
-        "from trainables.engine.textdata import assemble\n"
+        "from trainables.engine.splits.folds import held_out\n"
+        "from trainables.engine.text_data import assemble\n"
         "data = assemble(name='made', texts=[f'text {i // 2}' for i in range(60)], texts_b=None,"
         " labels=np.array([0, 1, 2] * 20), label_names=['a', 'b', 'c'], official=None)\n"
         "print(held_out(data, Split(folds=5), 128, 3)[1].tolist())\n"

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from trainables.engine import dataset
 from trainables.engine.contract import DataRef
-from trainables.engine.headers import read_header
-from trainables.engine.tables import read_table
-from trainables.engine.textdata import DataError
+from trainables.engine.datasets import load as dataset
+from trainables.engine.datasets.headers import read_header
+from trainables.engine.datasets.table_files import read_table
+from trainables.engine.text_data import DataError
 
 FILES = {
     "plain.csv": "text,label\na b,x\n",

@@ -14,10 +14,14 @@ from sklearn.linear_model import LogisticRegression
 from spaces.linear_grid import SPACE as LINEAR
 from spaces.projection import SPACE as PROJECTION
 from tests.trainables.tasks import task_of_reviews
-from trainables.engine import features, folds, hooks, runner, scoring
+from trainables.engine.cells import runner
+from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.dataset import load_data
-from trainables.engine.features import Representation
+from trainables.engine.datasets.load import load_data
+from trainables.engine.features import extraction as features
+from trainables.engine.features.extraction import Representation
+from trainables.engine.splits import folds
+from trainables.engine.training import scoring
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ import huggingface_hub
 import pytest
 
 from trainables.engine import registry
-from trainables.engine.columns import text_data
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import load_data
-from trainables.engine.hub import HubSource, card_source, read_hub, table_of_parts
-from trainables.engine.textdata import DataError, TextData
+from trainables.engine.datasets.columns import text_data
+from trainables.engine.datasets.hub import HubSource, card_source, read_hub, table_of_parts
+from trainables.engine.datasets.load import load_data
+from trainables.engine.text_data import DataError, TextData
 
 CLASSES = datasets.Features(
     {"sentence": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])}

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.engine import image_look
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import load_data
-from trainables.engine.image_look import Look, look, read_rgb
-from trainables.engine.textdata import DataError
+from trainables.engine.datasets.load import load_data
+from trainables.engine.images import inspection as image_look
+from trainables.engine.images.inspection import Look, look, read_rgb
+from trainables.engine.text_data import DataError
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.engine import folds, inner
 from trainables.engine.contract import Split
-from trainables.engine.textdata import DataError, TextData, assemble
+from trainables.engine.splits import folds
+from trainables.engine.splits import inner_validation as inner
+from trainables.engine.text_data import DataError, TextData, assemble
 
 SPLIT = Split(folds=4)
 

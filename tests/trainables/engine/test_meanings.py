@@ -39,7 +39,7 @@ def test_a_meaning_of_several_lines_is_one() -> None:
 def test_a_plugin_is_read_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
-        "from dataclasses import dataclass\nfrom trainables.engine.settings import Settings\n"
+        "from dataclasses import dataclass\nfrom trainables.engine.config import Settings\n"
         "VERSION = 1\n\n@dataclass(frozen=True, kw_only=True)\nclass Config(Settings):\n"
         '    """Mine.\n\n    Attributes:\n'
         '        width: Of the layer,\n            in all.\n    """\n'

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.engine import metadata_inputs
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import load_data
-from trainables.engine.textdata import DataError, TextData
+from trainables.engine.datasets.load import load_data
+from trainables.engine.inputs import metadata_inputs
+from trainables.engine.text_data import DataError, TextData
 
 ROWS = [
     ("good film", "yes", "3", "0.5", "true"),

@@ -22,16 +22,20 @@ from transformers import AutoModel, AutoTokenizer, CLIPImageProcessor
 from spaces.factify import SPACE
 from tests.trainables.engine import clip_models
 from tests.trainables.tasks import task_of
-from trainables.engine import efficientnet_lite, embedding_store, encoder, features, runner, towers
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Scalar
-from trainables.engine.dataset import load_data
-from trainables.engine.image_look import read_rgb
-from trainables.engine.named_files import fingerprint
-from trainables.engine.pair_embeddings import latin_only
-from trainables.engine.preparation import read_preparation
+from trainables.engine.datasets.load import load_data
+from trainables.engine.features import embedding_store
+from trainables.engine.features import extraction as features
+from trainables.engine.features.named_files import fingerprint
+from trainables.engine.features.pair_embeddings import latin_only
+from trainables.engine.features.representation import Representation
+from trainables.engine.images.inspection import read_rgb
+from trainables.engine.models import efficientnet_lite, towers
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.models.image_preprocessing import read_preparation
 from trainables.engine.progress import Ticker
-from trainables.engine.representation import Representation
-from trainables.engine.textdata import DataError, TextData
+from trainables.engine.text_data import DataError, TextData
 
 ROOT = Path(__file__).parents[3]
 

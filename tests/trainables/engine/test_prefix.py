@@ -23,9 +23,13 @@ from transformers import (
 )
 
 from tests.trainables.tasks import task_of_reviews
-from trainables.engine import batches, encoder, hooks, prefix, runner
+from trainables.engine.cells import runner
+from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.inputs import frozen_states as prefix
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.models import pretrained as encoder
 
 SIZES = {"vocab_size": 40, "max_position_embeddings": 24, "pad_token_id": 0}
 BERT = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}

@@ -21,8 +21,10 @@ from torch.distributed.tensor import DTensor
 
 from spaces.tweets import SPACE as TWEETS
 from tests.trainables.tasks import task_of_reviews
-from trainables.engine import checkpoint, loop, runner, shares
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.training import checkpoint, loop
+from trainables.engine.training import distributed as shares
 
 CONFIG: dict[str, Any] = {
     "k": 2,

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.engine.ragged import Column, Ragged
+from trainables.engine.inputs.ragged import Column, Ragged
 
 
 @given(

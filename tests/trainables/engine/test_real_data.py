@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from trainables.engine import registry
-from trainables.engine.audit import audit
 from trainables.engine.contract import DataRef, Split
-from trainables.engine.dataset import load_data
-from trainables.engine.folds import held_out
-from trainables.engine.wheel import cache_folder
+from trainables.engine.datasets.load import load_data
+from trainables.engine.datasets.wheel import cache_folder
+from trainables.engine.splits.audit import audit
+from trainables.engine.splits.folds import held_out
 
 FOLDER = Path(
     os.environ.get("FOLDRACE_DATA") or Path(__file__).parents[3].parent / "shared" / "data"

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import DataError, load_data
+from trainables.engine.datasets.load import DataError, load_data
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from tests.trainables.tasks import task_of_reviews
-from trainables.engine import loop, runner
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.training import loop
 
 CONFIG: dict[str, Any] = {
     "k": 2,
@@ -133,7 +134,8 @@ def test_accumulating_two_halves_of_a_batch_is_nearly_one_batch(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without dropout and with plain cross-entropy only rounding and the batches' order differ.
-    from trainables.engine import batches, encoder
+    from trainables.engine.inputs import tokens as batches
+    from trainables.engine.models import pretrained as encoder
 
     still = encoder.load_encoder(task.model)
     for part in still.modules():

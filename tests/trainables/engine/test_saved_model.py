@@ -21,10 +21,13 @@ from transformers import (
 )
 
 from tests.trainables.tasks import task_of_reviews
-from trainables.engine import folds, hooks, runner, saved_model
+from trainables.engine.cells import runner
+from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell
-from trainables.engine.dataset import load_data
-from trainables.engine.finished import Finished, NotServedError, train
+from trainables.engine.datasets.load import load_data
+from trainables.engine.refit import saved_model
+from trainables.engine.refit.network import Finished, NotServedError, train
+from trainables.engine.splits import folds
 
 TEXTS = ["the film was great", "a dull story", "superb", "the end was awful and cold and poor"]
 WORDS = 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.engine.scoring import class_keys, score
+from trainables.engine.training.scoring import class_keys, score
 
 
 def test_the_names_are_these() -> None:

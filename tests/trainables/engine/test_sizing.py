@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from trainables.engine import sizing
+from trainables.engine.cells import sizing
 
 OUT_OF_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 

@@ -13,12 +13,13 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
-from trainables.engine import loop, seeding
-from trainables.engine.inputs import FeatureInputs
-from trainables.engine.stack import StackedModule
-from trainables.engine.stack_loop import fit_stack
-from trainables.engine.stack_optim import StackedAdamW, clip_gradients, schedule_factor
-from trainables.engine.stack_training import StackCell
+from trainables.engine import seeding
+from trainables.engine.inputs.stack_inputs import FeatureInputs
+from trainables.engine.stacking.fit_stack import fit_stack
+from trainables.engine.stacking.module import StackedModule
+from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
+from trainables.engine.stacking.trainer import StackCell
+from trainables.engine.training import loop
 from trainables.projection import Config, build
 
 ROWS, WIDTH, CLASSES = 90, 7, 3

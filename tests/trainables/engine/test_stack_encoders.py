@@ -20,11 +20,13 @@ from transformers import (
     RobertaConfig,
 )
 
-from trainables.engine import batches, loop, seeding
-from trainables.engine.inputs import TokenInputs
-from trainables.engine.ragged import Column, Ragged
-from trainables.engine.stack_loop import fit_stack
-from trainables.engine.stack_training import StackCell
+from trainables.engine import seeding
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs.ragged import Column, Ragged
+from trainables.engine.inputs.stack_inputs import TokenInputs
+from trainables.engine.stacking.fit_stack import fit_stack
+from trainables.engine.stacking.trainer import StackCell
+from trainables.engine.training import loop
 from trainables.triple_entropy import Config, build
 
 SMALL = {"vocab_size": 24, "max_position_embeddings": 24, "pad_token_id": 0}
@@ -143,7 +145,7 @@ def several(base: PreTrainedModel) -> list[StackCell]:
 def test_each_cell_gets_what_it_gets_alone(
     kind: str, apart: bool, double: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainables.engine.stack_optim.LEAST_APART", 1 if apart else 2**40)
+    monkeypatch.setattr("trainables.engine.stacking.optimizer.LEAST_APART", 1 if apart else 2**40)
     base = pretrained(kind, dropout=0.2)
     data = tokens(base.config.pad_token_id)
     for one, fit in zip(several(base), together(several(base), data), strict=True):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.engine.subset import draw_subset
-from trainables.engine.textdata import DataError, TextData, assemble
+from trainables.engine.splits.subset import draw_subset
+from trainables.engine.text_data import DataError, TextData, assemble
 
 
 def made(labels: list[int], official: list[str] | None = None) -> TextData:

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from trainables.engine.tables import Table, read_table
-from trainables.engine.textdata import DataError
+from trainables.engine.datasets.table_files import Table, read_table
+from trainables.engine.text_data import DataError
 
 
 def read(tmp_path: Path, name: str, content: str | bytes) -> Table:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.engine.textdata import DataError, TextData, assemble
-from trainables.engine.views import View, corpus, in_epoch, masked
+from trainables.engine.inputs.views import View, corpus, in_epoch, masked
+from trainables.engine.text_data import DataError, TextData, assemble
 
 TEXTS = [
     "economist Paul Krugman mainly works on trade models",

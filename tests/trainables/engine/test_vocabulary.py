@@ -20,9 +20,11 @@ from transformers import (
     RobertaModel,
 )
 
-from trainables.engine import batches, encoder, vocabulary
 from trainables.engine.contract import DataRef
-from trainables.engine.dataset import load_data
+from trainables.engine.datasets.load import load_data
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import vocabulary
 
 SIZES = {
     "vocab_size": 90,

@@ -12,12 +12,14 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from transformers import AutoModel, AutoTokenizer
 
-from trainables.engine import features, folds, representation, word_vectors
 from trainables.engine.contract import DataRef, Split
-from trainables.engine.dataset import load_data
-from trainables.engine.representation import Fitted, Representation
-from trainables.engine.textdata import TextData
-from trainables.engine.word_vectors import VectorsError
+from trainables.engine.datasets.load import load_data
+from trainables.engine.features import extraction as features
+from trainables.engine.features import representation, word_vectors
+from trainables.engine.features.representation import Fitted, Representation
+from trainables.engine.features.word_vectors import VectorsError
+from trainables.engine.splits import folds
+from trainables.engine.text_data import TextData
 
 ROOT = Path(__file__).parents[3]
 SPLIT = Split(folds=3)

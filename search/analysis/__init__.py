@@ -1,0 +1,1 @@
+"""After a sweep: explain, representations, ablation, ensembles, worst rows."""

@@ -1,0 +1,292 @@
+"""What a sweep's best config looks at: maps over words of texts, and the words of whole data."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from search.analysis import representations
+from search.planning.plan import Plan
+from search.planning.unchanged import checked_data
+from search.process import launchers
+from search.results.outcome import Outcome
+from search.serving import input_rows as rows
+from search.spec import InputError
+from search.tracking.open import open_ledger
+from trainables.analysis import cam, cam_page, cam_words
+from trainables.analysis.cam_page import Marked
+from trainables.analysis.cam_words import WordMean
+from trainables.engine.datasets.table_files import READERS
+from trainables.engine.features import extraction as features
+from trainables.engine.features.representation import Parts
+from trainables.engine.refit import attribution as refit
+from trainables.engine.refit import new_rows as beside
+from trainables.engine.refit import occlusion as erasure
+from trainables.engine.refit.new_rows import Further
+from trainables.engine.text_data import TextData
+
+_PAGE_TEXTS = 40  # texts that the page shows
+_MOST_TEXTS = 2000
+# Texts with a word erased: some minutes of a small encoder on 2 cores.
+_MOST_COPIES = 20_000
+_ERASED = "scores by erasure: how far log p(class) falls when a word is taken out. "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What to explain; see the options of `foldrace explain`."""
+
+    text: str | None
+    text_b: str | None
+    file: Path | None
+    column: str | None
+    column_b: str | None
+    label: str | None
+    rank: int
+    centred: bool
+    words: int
+    least_texts: int | None
+    most_texts: int | None
+    pictures: bool
+
+
+@dataclass
+class Explanation:
+    """What was found.
+
+    Attributes:
+        document: As JSON.
+        texts: The texts with their words, those of the page.
+        ranked: Words of each class; empty for a single text.
+        read: Texts that were read.
+        table: The table of the representations; empty without pictures.
+        notes: What to know of all this.
+        files: What was written.
+    """
+
+    document: dict[str, Any]
+    texts: list[Marked] = field(default_factory=list)
+    ranked: dict[str, list[WordMean]] = field(default_factory=dict)
+    read: int = 0
+    table: str = ""
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+@launchers.forgotten()
+def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
+    """Refit a config and read texts with it.
+
+    Args:
+        outcome: The sweep.
+        wanted: What to explain.
+        folder: Where the files go.
+
+    Raises:
+        InputError: if there is nothing to explain, or the data, model or file is not there.
+    """
+    plan, data = outcome.plan, checked_data(outcome.plan)
+    config = outcome.config_at(wanted.rank)
+    why = refit.map_fault(plan.space.trainable, plan.configs[config])
+    if data.texts_b is not None:
+        why = "Rows are pairs of texts, which have no class activation map."
+    if wanted.label is not None and wanted.label not in data.label_names:
+        raise InputError(
+            f"--class {wanted.label!r} is no class; there are: {', '.join(data.label_names)}."
+        )
+    if wanted.pictures:
+        representations.check(plan)
+    asked, headings, notes = _rows(plan, data, wanted, erased=why is not None)
+    reader = _reader(plan, config, data, asked, why)
+    layer = reader.layer.centred() if wanted.centred else reader.layer
+    if why is not None:
+        notes.append(_ERASED + why)
+    found = Explanation({"sweep": plan.spec.name, "config": plan.axes_of(config)}, notes=notes)
+    found.document |= {"classes": list(data.label_names), "centred": wanted.centred}
+    found.document["scores"] = "class activation map" if why is None else "erasure"
+    ticker = features.Ticker("maps over words")
+    if wanted.text is not None or len(asked) == 1:
+        (parts,) = reader.parts(asked.texts)
+        found.texts = [_marked(parts, layer, data.label_names, wanted.label, headings[0])]
+        found.document["text"] = _text_json(found.texts[0])
+        found.read = 1
+    else:
+        read = _ticking(reader.parts(asked.texts), len(asked), ticker)
+        _read_many(found, read, headings, layer, data.label_names, wanted)
+    title = f"{plan.spec.name}: {plan.label(config)}"
+    one_text = ""
+    if len(asked) == 1:
+        whole = "\n".join((*asked.texts, *(asked.texts_b or ())))
+        one_text = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    # A text's page stands beside the others', in the folder and in MLflow.
+    page = folder / ("explain.html" if not one_text else f"explain-{one_text}.html")
+    page.write_text(cam_page.page(title, found.texts, found.notes), encoding="utf-8")
+    found.files.append(page)
+    if found.ranked:
+        found.files += _word_files(found, title, folder)
+    if wanted.pictures:
+        drawn = representations.draw(outcome, data, folder, wanted.text)
+        found.table, found.document["representations"] = drawn.table, drawn.rows
+        found.files += drawn.files
+    return found
+
+
+def _reader(
+    plan: Plan, config: int, data: TextData, given: Further, why: str | None
+) -> refit.Reader:
+    """What says of each row what its words do, by a map or, where there is none, by erasure."""
+    from search.console import output as console
+
+    task, values, seed = plan.task, plan.configs[config], plan.spec.seeds[0]
+    doing = f"training {plan.label(config)} on all {len(data):,} rows"
+    if why is None:
+        with console.busy(doing):
+            return refit.refit(task, data, values, seed)
+    doing = f"{doing}, and reading {sum(erasure.size(given)):,} copies with a word erased"
+    with console.busy(doing):
+        score = beside.scorer(task, data, values, seed)
+        names = () if data.metadata is None else data.metadata.names
+        found = list(erasure.parts(given, names, erasure.ends(task, values), score))
+    classes = len(data.label_names)
+    layer = cam.LinearLayer(np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
+    return refit.Reader(layer, lambda _texts: iter(found))
+
+
+def _rows(
+    plan: Plan, data: TextData, wanted: Wanted, erased: bool
+) -> tuple[Further, list[str], list[str]]:
+    """Rows, a heading each, and notes."""
+    if wanted.text is not None:
+        return rows.typed(plan, data, wanted.text, wanted.text_b), [""], []
+    if wanted.file is None:
+        return _own_rows(data, wanted.most_texts, erased)
+    path = wanted.file
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    if path.suffix.lower() not in READERS:
+        return rows.of_text_file(plan, data, path), [path.name], []
+    found = rows.of_table(plan, data, path, wanted.column, wanted.column_b)
+    total, notes = len(found.kept), list(found.notes)
+    if not total:
+        raise InputError(f"{path} has no row with a text.")
+    most = wanted.most_texts or _most(found.further, erased)
+    if total > most:
+        notes.append(f"the first {most:,} of {total:,} texts were read; --most-texts N reads more")
+    headings = [f"row {row + 1}" for row in found.kept[:most]]
+    return found.further.take(range(len(headings))), headings, notes
+
+
+def _own_rows(
+    data: TextData, most: int | None, erased: bool
+) -> tuple[Further, list[str], list[str]]:
+    """The sweep's own rows, or some that are drawn."""
+    own, chosen, notes = Further.of(data), np.arange(len(data)), []
+    drawn = np.random.default_rng(0).permutation(chosen)
+    most = most or _most(own.take(drawn.tolist()), erased)
+    if len(chosen) > most:
+        chosen = np.sort(drawn[:most])
+        notes.append(f"{most:,} of {len(data):,} texts drawn; --most-texts N reads more")
+    headings = [f"labelled {data.label_names[data.labels[row]]}" for row in chosen]
+    return own.take(chosen.tolist()), headings, notes
+
+
+def _most(given: Further, erased: bool) -> int:
+    """How many of the rows to read where nobody says: every erased word is a text more."""
+    if not erased:
+        return _MOST_TEXTS
+    copies = np.cumsum(erasure.size(given))
+    return max(1, int(np.searchsorted(copies, _MOST_COPIES, side="right")))
+
+
+def _ticking(parts: Iterator[Parts], total: int, ticker: features.Ticker) -> Iterator[Parts]:
+    for number, one in enumerate(parts):
+        ticker(number, total)
+        yield one
+    ticker.end(total)
+
+
+def _read_many(
+    found: Explanation,
+    parts: Iterator[Parts],
+    headings: Sequence[str],
+    layer: cam.LinearLayer,
+    names: Sequence[str],
+    wanted: Wanted,
+) -> None:
+    """Words over all texts, and the first texts for the page."""
+
+    def seen() -> Iterator[Parts]:
+        for number, one in enumerate(parts):
+            if number < _PAGE_TEXTS:
+                found.texts.append(_marked(one, layer, names, wanted.label, headings[number]))
+            yield one
+
+    words = cam_words.aggregate(
+        seen(), layer, names, least_texts=wanted.least_texts, most=wanted.words
+    )
+    found.ranked, found.read = words.ranked, words.texts
+    if words.cut:
+        found.notes.append(f"{words.cut:,} of {words.texts:,} texts were cut at max_length tokens")
+    found.notes.append(f"words of fewer than {words.least_texts} texts are left out of the means")
+    found.document["words"] = {
+        name: [asdict(row) for row in rows] for name, rows in found.ranked.items()
+    }
+    found.document |= {
+        "texts_read": words.texts,
+        "texts_cut": words.cut,
+        "least_texts": words.least_texts,
+    }
+
+
+def _marked(
+    parts: Parts, layer: cam.LinearLayer, names: Sequence[str], label: str | None, heading: str
+) -> Marked:
+    probabilities = layer.probabilities(parts)
+    at = int(probabilities.argmax()) if label is None else list(names).index(label)
+    words = cam.words(parts, cam.scores(parts, layer)[at])
+    return Marked(parts.text, words, names[at], float(probabilities[at]), heading, parts.cut)
+
+
+def _text_json(one: Marked) -> dict[str, Any]:
+    red = cam.marked(one.words)
+    return {
+        "class": one.label,
+        "probability": one.probability,
+        "cut": one.cut,
+        "characters_read": one.read,
+        "words": [
+            {"word": word.text, "score": word.score, "marked": number in red}
+            for number, word in enumerate(one.words)
+        ],
+    }
+
+
+def _word_files(found: Explanation, title: str, folder: Path) -> list[Path]:
+    table = folder / "words.csv"
+    written = io.StringIO()
+    lines = csv.writer(written)
+    lines.writerow(["class", "rank", "word", "mean_score", "times", "texts"])
+    for name, words in found.ranked.items():
+        for rank, row in enumerate(words, start=1):
+            lines.writerow([name, rank, row.word, f"{row.mean:.5f}", row.count, row.texts])
+    table.write_text(written.getvalue(), encoding="utf-8")
+    chart = folder / "words.png"
+    cam_words.bar_chart(found.ranked, title, chart)
+    return [table, chart]
+
+
+def keep(tracking_uri: str, experiment: str, sweep_id: str, files: Sequence[Path]) -> None:
+    """Attach files to the sweep's run in MLflow.
+
+    Raises:
+        InputError: if the ledger cannot be reached.
+    """
+    with open_ledger(tracking_uri, experiment) as ledger:
+        ledger.attach(sweep_id, {path.name: path.read_bytes() for path in files})

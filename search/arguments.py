@@ -1,0 +1,121 @@
+"""What was typed, as a SweepSpec: texts to numbers, lists and pairs, each fault named."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from search.ledger.tracking_uri import default_tracking_uri
+from search.spec import InputError, SweepSpec, default_name, make_spec
+from trainables.engine.contract import DataRef
+
+
+def tracking_uri(options: argparse.Namespace) -> str:
+    """The ledger: what was typed, else MLflow's own variable, else a file beside us."""
+    return str(options.tracking_uri or default_tracking_uri())
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise InputError(f"{option} wants NAME=VALUE, got {text!r}.")
+    return name.strip(), value.strip()
+
+
+def _once(pairs: list[tuple[str, str]], option: str) -> dict[str, str]:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{option} names {', '.join(twice)} more than once.")
+    return dict(pairs)
+
+
+def _integers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"{option} wants whole numbers with commas, got {text!r}.") from error
+
+
+def _columns(text: str | None) -> tuple[str, ...]:
+    names = () if text is None else tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise InputError(f"--metadata wants column names with commas, got {text!r}.")
+    return names
+
+
+def _holdout(text: str | None) -> float | str | None:
+    if text is None or text == "official":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(
+            f"--holdout wants a share like 0.2 or 'official', got {text!r}."
+        ) from error
+
+
+def _stack(text: str) -> int | str:
+    if text == "auto":
+        return text
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise InputError(f"--stack wants auto or a whole number from 1, got {text!r}.")
+
+
+def sweep_spec(options: argparse.Namespace) -> SweepSpec:
+    """The sweep that `run` and `plan` were asked for.
+
+    Raises:
+        InputError: naming each option that is not as it must be.
+    """
+    data = DataRef(
+        name=options.data,
+        text=options.text,
+        text_b=options.text_b,
+        label=options.label,
+        subset=options.subset,
+        drop_missing=options.drop_missing,
+        cleaning=tuple(options.clean),
+        metadata=_columns(options.metadata),
+        image=options.image,
+        image_b=options.image_b,
+        bad_images=options.bad_images,
+    )
+    narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
+    holdout = _holdout(options.holdout)
+    return make_spec(
+        space=options.space,
+        data=data,
+        model=options.model,
+        name=options.name or default_name(options.space, data, options.model),
+        experiment=options.experiment,
+        tracking_uri=tracking_uri(options),
+        set_axes={name: tuple(values.split(",")) for name, values in narrowed.items()},
+        fix=_once([_pair(text, "--fix") for text in options.fix], "--fix"),
+        configs=options.configs,
+        seeds=_integers(options.seeds, "--seeds"),
+        folds=None if holdout is not None else (options.folds if options.folds is not None else 5),
+        holdout=holdout,
+        strategy=options.strategy,
+        strategy_seed=options.strategy_seed,
+        nested=options.nested,
+        budget={
+            "max_cells": options.max_cells,
+            "max_hours": options.max_hours,
+            "stop_margin": None if options.stop_margin is None else options.stop_margin / 100,
+        },
+        resources={
+            "ray_address": options.ray_address,
+            "trials": options.trials,
+            "workers_per_trial": options.workers_per_trial,
+            "fsdp": options.fsdp,
+            "max_cell_minutes": options.max_cell_minutes,
+            "cell_retries": options.cell_retries,
+            "stack": _stack(options.stack),
+            "compiled": options.compile,
+            "cpus_per_trial": options.cpus_per_trial,
+            "gpus_per_trial": options.gpus_per_trial,
+        },
+        plugin=str(Path(options.plugin).resolve()) if options.plugin else None,
+    )

@@ -1,0 +1,1 @@
+"""Strategies judged on finished tables."""

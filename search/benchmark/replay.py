@@ -1,0 +1,249 @@
+"""Judge strategies on tables: finished exhaustive sweeps, replayed instead of trained.
+
+A table holds more seeds than a protocol uses. Each replay deals some of them to the protocol; the
+others are the truth by which the pick is judged, so that a strategy cannot win by the luck of the
+cells that it saw, and exhaustive search has a regret of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from search.benchmark.regret import summary
+from search.benchmark.score_table import ScoreTable
+from search.strategies.board import FloatArray, Problem
+from search.strategies.strategy import Strategy, make_strategy
+
+EXHAUSTIVE = "exhaustive"
+
+# Makes a strategy for a problem: (problem, seed, max_cells). To be played by several processes it
+# must be picklable: a function or a class of a module, or functools.partial of one.
+Player = Callable[[Problem, int, int], Strategy]
+
+
+@dataclass(frozen=True, eq=False)
+class Deal:
+    """One replay's share of a table.
+
+    Attributes:
+        problem: With the protocol's blocks only.
+        scores: What the strategy may see, float (configs, blocks).
+        truth: Mean over the seeds that it may not, float (configs,).
+    """
+
+    problem: Problem
+    scores: FloatArray
+    truth: FloatArray
+
+    def regret(self, config: int | None) -> float:
+        """How much better the best config's truth is; nan when nothing was picked."""
+        if config is None:
+            return float("nan")
+        truth = self.truth * self.problem.sign
+        return float(truth.max() - truth[config])
+
+    def exhaustive(self) -> int:
+        """What exhaustive search picks: the best mean over all blocks."""
+        means = self.scores.mean(axis=1) * self.problem.sign  # nan where a cell is missing
+        return int(np.nanargmax(means))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One strategy's run on one deal; the regret is in the score's own units."""
+
+    regret: float
+    cells: int
+    complete: int
+    seconds_per_batch: float
+
+
+def deal(table: ScoreTable, rng: np.random.Generator, seeds: int = 4) -> Deal:
+    """Deal so many seeds to the protocol, in a random order of blocks; the rest is the truth.
+
+    Raises:
+        ValueError: when no seed is left for the truth.
+    """
+    if not 0 < seeds < len(table.seeds):
+        raise ValueError(
+            f"table {table.name!r} has {len(table.seeds)} seeds; a protocol of {seeds} must leave "
+            "at least 1 for the truth, and take at least 1. Deal fewer, or add seeds to the table."
+        )
+    order = rng.permutation(len(table.seeds))
+    seen = table.scores[:, order[:seeds]].reshape(table.problem.configs, -1)
+    hidden = table.scores[:, order[seeds:]].reshape(table.problem.configs, -1)
+    # A config that fails on fresh seeds too is the worst that one could pick.
+    worst = np.nanmin(hidden * table.problem.sign) * table.problem.sign
+    truth = np.where(np.isfinite(hidden).all(axis=1), hidden.mean(axis=1), worst)
+    blocks = rng.permutation(seen.shape[1])
+    return Deal(replace(table.problem, blocks=len(blocks)), seen[:, blocks], truth)
+
+
+def play(dealt: Deal, strategy: Strategy, batch: int = 16) -> Replay:
+    """Run a strategy on a deal to its end, `batch` cells at a time."""
+    batches, began = 0, time.perf_counter()
+    while cells := strategy.ask(batch):
+        batches += 1
+        for config, block in cells:
+            score = float(dealt.scores[config, block])
+            strategy.tell(config, block, score if np.isfinite(score) else None)
+    return Replay(
+        regret=dealt.regret(strategy.winner()),
+        cells=strategy.spent,
+        complete=int(strategy.board.complete().sum()),
+        seconds_per_batch=(time.perf_counter() - began) / max(batches, 1),
+    )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all replays on a table share.
+
+    Attributes:
+        seeds: Seeds that a deal's protocol gets.
+        batch: Cells asked for at a time.
+        seed: Of the deals and, with the deal's number, of the strategies.
+    """
+
+    seeds: int = 4
+    batch: int = 16
+    seed: int = 0
+
+    def deal(self, table: ScoreTable, number: int) -> Deal:
+        """The deal of that number: the same one for every strategy and budget."""
+        return deal(table, np.random.default_rng((self.seed, number)), self.seeds)
+
+    def replay(self, table: ScoreTable, player: Player, share: float, number: int) -> Replay:
+        """One strategy on one deal, with that share of the protocol's cells as its budget."""
+        dealt = self.deal(table, number)
+        cells = max(round(share * dealt.scores.size), 1)
+        return play(dealt, player(dealt.problem, number, cells), self.batch)
+
+
+# Of a worker process, set once when it starts: a table is large and tasks are many.
+_AT_WORK: dict[str, Any] = {}
+
+
+def _begin(table: ScoreTable, rules: Rules) -> None:
+    _AT_WORK.update(table=table, rules=rules)
+
+
+def _work(task: tuple[Player, float, int]) -> Replay:
+    replayed: Replay = _AT_WORK["rules"].replay(_AT_WORK["table"], *task)
+    return replayed
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that start now get one BLAS thread: together they use the cores already."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("OMP_NUM_THREADS")
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def replay_all(
+    table: ScoreTable, rules: Rules, tasks: Sequence[tuple[Player, float, int]], jobs: int = 1
+) -> Iterator[Replay]:
+    """The replays of tasks (player, share, number of the deal), in their order.
+
+    Raises:
+        ValueError: when jobs is below 1.
+    """
+    if jobs < 1:
+        raise ValueError(f"replays need at least 1 process, got jobs={jobs}.")
+    if jobs == 1:
+        yield from (rules.replay(table, *task) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with _one_thread_each(), context.Pool(jobs, _begin, (table, rules)) as pool:
+        yield from pool.imap(_work, tasks)
+
+
+def judge(
+    table: ScoreTable,
+    players: Sequence[str] | Mapping[str, Player],
+    *,
+    shares: Sequence[float] = (0.03,),
+    replays: int = 50,
+    rules: Rules | None = None,
+    jobs: int = 1,
+    progress: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Regret of strategies by share of cells, over many deals; all meet the same deals.
+
+    Args:
+        table: What is replayed.
+        players: Names for `make_strategy`, or names with functions that make a strategy.
+        shares: Budgets, as shares of the protocol's cells; the last one is the headline.
+        replays: Deals.
+        rules: Of the deals; None takes the defaults.
+        jobs: Processes that replay side by side.
+        progress: Called after each replay; there are players x shares x replays of them.
+
+    Returns:
+        The document of `bench-strategies --json`: "strategies" maps each name, "exhaustive" among
+        them, to a `search.benchmark.regret.summary`.
+
+    Raises:
+        ValueError: for an unknown strategy, or when no seed is left for the truth.
+    """
+    rules = rules or Rules()
+    if not isinstance(players, Mapping):
+        players = {name: named_player(name) for name in players}
+    blocks = rules.deal(table, 0).problem.blocks
+    cells = table.problem.configs * blocks
+    tasks = [
+        (player, share, number)
+        for player in players.values()
+        for share in shares
+        for number in range(replays)
+    ]
+    played = []
+    for one in replay_all(table, rules, tasks, jobs):
+        played.append(one)
+        if progress is not None:
+            progress()
+    results = iter(played)
+    documents = {EXHAUSTIVE: summary([(1.0, exhaustive_regrets(table, rules, replays))])}
+    for name in players:
+        points = []
+        for _ in shares:
+            group = [next(results) for _ in range(replays)]
+            spent = float(np.mean([one.cells for one in group])) / cells
+            points.append((spent, np.array([one.regret for one in group])))
+        documents[name] = summary(points)
+    return {
+        "table": table.name,
+        "configs": table.problem.configs,
+        "blocks": blocks,
+        "strategies": documents,
+    }
+
+
+def exhaustive_regrets(table: ScoreTable, rules: Rules, replays: int) -> FloatArray:
+    """Regret of exhaustive search's own pick on each deal, (replays,)."""
+    deals = (rules.deal(table, number) for number in range(replays))
+    return np.array([dealt.regret(dealt.exhaustive()) for dealt in deals])
+
+
+def named_player(name: str) -> Player:
+    """The strategy of that name as a player; an unknown name is found out when it plays."""
+    return functools.partial(_make_named, name)
+
+
+def _make_named(name: str, problem: Problem, seed: int, cells: int) -> Strategy:
+    return make_strategy(name, problem, seed=seed, max_cells=cells)

@@ -1,0 +1,311 @@
+"""`foldrace submit`: a sweep as a Ray job on a cluster.
+
+The job's driver runs on the head node, in a folder of its own that outlasts the job, so that what
+MLflow does not have yet is delivered by the next one. Passwords never enter a job's description,
+which everyone with access to the cluster can read: the head's own environment holds them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import secrets
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from search.cluster import packaging as packing
+from search.schedule.callers import ASKED, FOLDER, MOST_MIB, SENT
+from search.spec import InputError, SweepError
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobDetails, JobSubmissionClient
+
+_SECONDS_TO_STOP = 60
+_POLL_S = 1.0
+
+
+def submit(options: argparse.Namespace) -> int:
+    """`foldrace submit`."""
+    words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not options.address:
+        raise InputError("submit wants --address http://HEAD:8265, or RAY_API_SERVER_ADDRESS.")
+    if urlsplit(options.address).scheme not in ("http", "https"):
+        raise InputError(
+            f"--address must be the dashboard's URL, http://HEAD:8265, got {options.address!r}."
+        )
+    if not words or words[0] not in SENT + ASKED:
+        raise InputError(
+            f"submit sends {', '.join(SENT)} and answers {', '.join(ASKED)}, got "
+            f"{' '.join(words) or 'nothing'}."
+        )
+    if words[0] in ASKED:
+        return _ask(options, words)
+    return _send(options, words)
+
+
+def _ask(options: argparse.Namespace, words: Sequence[str]) -> int:
+    what, jobs = words[0], words[1:]
+    if len(jobs) > 1 or (what != "status" and not jobs):
+        raise InputError(f"{what} wants one job's id, got {' '.join(jobs) or 'none'}.")
+    client = client_of(options.address)
+    if what == "logs":
+        return _follow(client, jobs[0])
+    if what == "stop":
+        with _answers(options.address):
+            client.stop_job(jobs[0])
+        return _shown(_ended(client, jobs[0]), options)
+    with _answers(options.address):
+        found = [client.get_job_info(jobs[0])] if jobs else client.list_jobs()
+    if jobs:
+        return _shown(found[0], options)
+    ours = [job for job in found if "foldrace" in (job.metadata or {})]
+    if options.json:
+        sys.stdout.write(json.dumps([_plain(job) for job in ours], indent=2) + "\n")
+    for job in () if options.json else ours:
+        sys.stdout.write(_line(job))
+    return 0
+
+
+def _plain(job: JobDetails) -> dict[str, Any]:
+    return {
+        "job": job.submission_id,
+        "status": str(job.status.value),
+        "exit_code": job.driver_exit_code,
+        "command": (job.metadata or {}).get("foldrace"),
+        "started_ms": job.start_time,
+        "ended_ms": job.end_time,
+        "message": job.message,
+    }
+
+
+def _line(job: JobDetails) -> str:
+    one = _plain(job)
+    code = "" if one["exit_code"] is None else f" (exit code {one['exit_code']})"
+    return f"{one['job']}  {one['status']}{code}  {one['command']}\n"
+
+
+def _shown(job: JobDetails, options: argparse.Namespace) -> int:
+    sys.stdout.write(json.dumps(_plain(job), indent=2) + "\n" if options.json else _line(job))
+    return 0
+
+
+def client_of(address: str) -> JobSubmissionClient:
+    """A connection to a cluster's dashboard; tokens come from the environment.
+
+    Raises:
+        SweepError: if nobody answers there, or the token is refused.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.job_submission import JobSubmissionClient
+
+    with _answers(address):
+        return JobSubmissionClient(address)
+
+
+@contextlib.contextmanager
+def _answers(address: str) -> Iterator[None]:
+    """Ray's own errors as ours: what the cluster said, and what to look at."""
+    try:
+        yield
+    except (InputError, SweepError):
+        raise
+    except Exception as error:  # of a dozen kinds: requests', aiohttp's, Ray's own
+        text = str(error).strip().splitlines()
+        why = next((line for line in text if line.strip()), type(error).__name__)
+        raise SweepError(
+            f"The cluster at {address} does not do it: {why} Is the dashboard reachable "
+            "(`ray dashboard cluster.yaml`, or an ssh tunnel), and RAY_AUTH_TOKEN set where it "
+            "wants one?"
+        ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is sent to a cluster; see `foldrace submit --help` for the last three."""
+
+    id: str
+    words: Sequence[str]
+    attached: Mapping[str, Path]
+    folder: str = FOLDER
+    install: bool = True
+    most_mib: float = MOST_MIB
+
+
+def send(client: JobSubmissionClient, job: Job) -> float:
+    """Pack the code and start a job; the MiB that were sent.
+
+    Raises:
+        InputError: if the package cannot be made, or is too large.
+        SweepError: if the cluster does not take it: no answer, no token, an id that it has.
+    """
+    code = packing.root()
+    with tempfile.TemporaryDirectory(prefix="foldrace-package-") as package:
+        mib = packing.pack(Path(package), job.attached, folder=code, most_mib=job.most_mib)
+        with _answers(str(client.get_address())):
+            client.submit_job(
+                entrypoint=entrypoint(job.words, job.folder),
+                submission_id=job.id,
+                runtime_env=runtime_environment(package, code, install=job.install),
+                metadata={"foldrace": shlex.join(job.words)},
+            )
+    return mib
+
+
+def jobs(address: str, prefix: str) -> dict[str, str]:
+    """The status of each job whose id begins so, by id."""
+    with _answers(address):
+        found = client_of(address).list_jobs()
+    ids = {str(job.submission_id): str(job.status.value) for job in found}
+    return {job: status for job, status in ids.items() if job.startswith(prefix)}
+
+
+def _send(options: argparse.Namespace, words: Sequence[str]) -> int:
+    sent, attached = command(words)
+    job = f"foldrace-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    client = client_of(options.address)
+    mib = send(
+        client,
+        Job(
+            id=job,
+            words=sent,
+            attached=attached,
+            folder=options.folder,
+            install=not options.no_install,
+            most_mib=options.most_mib,
+        ),
+    )
+    sys.stderr.write(f"job {job}: {mib:.1f} MiB of code sent to {options.address}\n")
+    if options.no_wait:
+        sys.stdout.write(f"{job}\n")
+        return 0
+    try:
+        return _follow(client, job)
+    except KeyboardInterrupt:
+        me = f"foldrace submit --address {options.address}"
+        sys.stderr.write(f"The job goes on: {me} logs {job}; to end it: {me} stop {job}\n")
+        raise
+
+
+def command(words: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
+    """A command as the head node is to run it, and the files that must travel with it.
+
+    Args:
+        words: As typed: run, plan or resume, with their options.
+
+    Raises:
+        InputError: for options that cannot work there: a relative path of data or of a model, a
+            password in a URI.
+        SystemExit: for options that do not parse, with exit code 2.
+    """
+    from search.cli import build_parser
+
+    options = build_parser().parse_args(words)
+    sent = list(words)
+    attached: dict[str, Path] = {}
+    if options.tracking_uri and re.search(r"://[^/]*@", options.tracking_uri):
+        raise InputError(
+            "A job's command can be read by everyone with access to the cluster, so no password "
+            "may stand in --tracking-uri: set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD where the head node is started."
+        )
+    if options.ray_address in (None, "local"):
+        sent += ["--ray-address", "auto"]
+    here = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if options.tracking_uri is None and re.fullmatch(r"https?://[^@]+", here):
+        sent += ["--tracking-uri", here]
+    if options.command == "resume":
+        return sent, attached
+    for option, value in (("--data", options.data), ("--model", options.model)):
+        path = Path(value).expanduser()
+        if path.exists() and not path.is_absolute() and (path.suffix or os.sep in value):
+            raise InputError(
+                f"{option} {value} is on this machine, and data do not travel with a job: put it "
+                "where all nodes can read it, and give that absolute path."
+            )
+    for option, value in (("--plugin", options.plugin), ("--configs", options.configs)):
+        if value is None or not Path(value).is_file():
+            continue
+        path = Path(value)
+        attached[path.name] = path
+        place = f"{packing.ATTACHED}/{path.name}"
+        for number, word in enumerate(sent):
+            if word == value and sent[number - 1] == option:
+                sent[number] = place
+            elif word == f"{option}={value}":
+                sent[number : number + 1] = [option, place]
+    return sent, attached
+
+
+def entrypoint(words: Sequence[str], folder: str) -> str:
+    """The shell line that the head node runs: in a folder that outlasts the job's own.
+
+    A driver that Ray brings down leaves its last lines in the log.
+    """
+    inside = f"{packing.ATTACHED}/"
+    quoted = " ".join(
+        f'"$code"/{shlex.quote(word)}' if word.startswith(inside) else shlex.quote(word)
+        for word in words
+    )
+    home = folder.startswith("~/")
+    place = f'"$HOME"/{shlex.quote(folder[2:])}' if home else shlex.quote(folder)
+    return (
+        f'code="$PWD"; mkdir -p {place} && cd {place} && '
+        f'PYTHONFAULTHANDLER=1 PYTHONPATH="$code" exec python -P -m search.cli {quoted}'
+    )
+
+
+def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[str, Any]:
+    """What Ray sets up on each node before the job's processes start there.
+
+    Args:
+        package: Folder with what `packing.pack` copied.
+        folder: The checkout, whose pyproject.toml names the packages.
+        install: Whether to install them, as the pins say; nodes that have them take a minute.
+    """
+    environment: dict[str, Any] = {
+        "working_dir": package,
+        # A stopped sweep delivers what it has, as after Ctrl-C.
+        "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(_SECONDS_TO_STOP)},
+    }
+    if install:
+        import tomllib
+
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        pins = f"--constraint ${{RAY_RUNTIME_ENV_CREATE_WORKING_DIR}}/{packing.PINS}"
+        environment["pip"] = {"packages": [pins, *project["dependencies"]], "pip_check": False}
+    return environment
+
+
+def _follow(client: JobSubmissionClient, job: str) -> int:
+    """Show a job's log until it ends; its exit code."""
+
+    async def stream() -> None:
+        async for text in client.tail_job_logs(job):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    # The connection may break; the job does not, and its end is asked for apart.
+    with contextlib.suppress(OSError, RuntimeError):
+        asyncio.run(stream())
+    ended = _ended(client, job)
+    if ended.driver_exit_code is None:
+        raise SweepError(f"Job {job} ended as {ended.status.value}: {ended.message}")
+    return int(ended.driver_exit_code)
+
+
+def _ended(client: JobSubmissionClient, job: str) -> JobDetails:
+    with _answers(str(client.get_address())):
+        while not (found := client.get_job_info(job)).status.is_terminal():
+            time.sleep(_POLL_S)
+    return found

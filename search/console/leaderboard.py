@@ -1,0 +1,182 @@
+"""The leaderboard on the screen, and in words what its figures are worth."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search.console.screen import Column, label_table, screen_of
+from search.formatting import counted, points
+from search.results.answer import decided
+
+_NAMED = 3  # of the configs that cannot be told from the winner
+
+
+def show_leaderboard(document: Mapping[str, Any], top: int = 20) -> None:
+    """The answer, then the configs, best first; scores in points (per cent)."""
+    screen = screen_of(sys.stdout)
+    rows: Sequence[dict[str, Any]] = document["configs"]
+    shown = rows[:top]
+    screen.print(f"{document['answer']}\n", style="bold")
+    screen.print(_title(document))
+    labels = [row["label"] for row in shown]
+    screen.print(label_table("config", labels, _columns(document, shown), screen.width))
+    if len(rows) > top:
+        screen.print(f"... and {len(rows) - top:,} more; --top {len(rows)} shows all")
+    screen.print()
+    for line in explanation(document):
+        screen.print(line)
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    reused = document["cells_reused"]
+    title = f"{document['sweep']}: {counted(document['cells_done'], 'cell')}"
+    if reused:
+        title += f", {reused:,} of them from other sweeps"
+    shared = document["shared_label"]
+    return f"{title}; all with {shared}" if shared else title
+
+
+def status_of(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """A config's status in a word; a winner that nothing was shown of is but the first."""
+    if row["status"] == "winner" and not decided(document):
+        return "first"
+    return str(row["status"])
+
+
+def _columns(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    def interval(row: Mapping[str, Any], name: str, sign: bool = False) -> str:
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        return "-" if low is None else f"{points(low, sign)} .. {points(high, sign)}"
+
+    return [
+        Column("#", [str(row["rank"]) for row in rows], giving=5),
+        Column("mean", [points(row["mean"]) for row in rows]),
+        Column("95% interval", [interval(row, "ci") for row in rows], 8, wide_only=True),
+        Column("spread", [points(row["std"]) for row in rows], 9, wide_only=True),
+        Column("cells", [str(row["cells"]) for row in rows], giving=3),
+        Column(
+            "P(best)",
+            ["-" if row["p_best"] is None else f"{row['p_best']:.2f}" for row in rows],
+            giving=2,
+        ),
+        Column("gain", [points(row["delta_baseline"], sign=True) for row in rows], giving=1),
+        Column(
+            "95% interval", [interval(row, "delta_ci", True) for row in rows], 7, wide_only=True
+        ),
+        Column("status", [status_of(row, document) for row in rows], giving=6, left=True),
+    ]
+
+
+def explanation(document: Mapping[str, Any]) -> list[str]:
+    """What the figures are, and how far the winner's can be trusted."""
+    lines = [
+        f"{document['objective']} in points. spread: standard deviation over a config's cells. "
+        f"gain: paired, over {document['baseline'] or 'no baseline'}."
+    ]
+    if any(row["cells"] < document["blocks"] for row in document["configs"]):
+        lines.append(
+            "The mean of a config that lacks cells is adjusted for the blocks that it lacks."
+        )
+    highs = [row["ci_high"] for row in document["configs"] if row["ci_high"] is not None]
+    best = max((row["mean"] for row in document["configs"]), default=0.0)
+    if best <= 1 and any(high > 1 for high in highs):
+        lines.append("An interval that ends above 100 points says that its cells are too few.")
+    winner = document["winner"]
+    if winner is None:
+        lines.append("No config has all its cells yet, so there is no winner.")
+    else:
+        lines += [*_correction(winner), *_rivals(document, winner)]
+    lines += _nested(document)
+    if document["cells_failed"]:
+        failed = document["cells_failed"]
+        lines.append(
+            f"{counted(failed, 'cell')} failed or diverged: missing above, not averaged away."
+        )
+    lines += ending(document)
+    return lines + [f"Warning: {suspect['meaning']}" for suspect in document["inert_suspects"]]
+
+
+def ending(document: Mapping[str, Any]) -> list[str]:
+    """Why a sweep stopped, and how many configs it never tried; nothing while it goes on."""
+    if document["stopped"] is None:
+        return []
+    never = document["never_tried"]
+    untried = "" if not never else f"; {counted(never, 'config')} never tried"
+    return [f"Stopped because {document['stopped']}{untried}."]
+
+
+def _correction(winner: Mapping[str, Any]) -> list[str]:
+    if winner["corrected"] is None:
+        return []
+    if winner["corrected_by"] == "bbc-cv":
+        how = "BBC-CV, a bootstrap over the rows of the out-of-fold predictions"
+    else:
+        note = winner["corrected_note"]
+        how = f"a bootstrap over blocks{f' (no BBC-CV: {note})' if note else ''}"
+    interval = (
+        ""
+        if winner["corrected_low"] is None
+        else f", 95% interval {points(winner['corrected_low'])} .. "
+        f"{points(winner['corrected_high'])}"
+    )
+    corrected = f"{points(winner['corrected'])}{interval}"
+    stopped = winner["competed"] - winner["compared"]
+    picked = (
+        f"The best mean, {points(winner['mean'])}, was picked from {winner['compared']:,} "
+        f"complete configs; corrected for that luck"
+    )
+    surrogate = winner["corrected_surrogate"]
+    if surrogate is None:
+        return [f"{picked} by {how}, it is {corrected}."]
+    return [
+        f"{picked} it is {corrected}: the less flattering of {points(surrogate)} "
+        f"by the race's model, which knows the {stopped:,} configs that were stopped early too, "
+        f"and {points(winner['corrected_resampled'])} by {how}."
+    ]
+
+
+def _nested(document: Mapping[str, Any]) -> list[str]:
+    nested = document["nested"]
+    if nested is None:
+        return []
+    folds = nested["folds"]
+    what = (
+        f"Nested cross-validation, {len(folds)} outer folds of seed {nested['seed']}, each with a "
+        "sweep of its own over the other rows"
+    )
+    if nested["mean"] is None:
+        failed = [str(fold["fold"]) for fold in folds if fold["score"] is None]
+        return [f"{what}: no score, the pick's cell failed on fold {', '.join(failed)}."]
+    same = nested["winner_mean"]
+    own = "" if same is None else f"; the winner has {points(same)} on these cells"
+    spread = f", spread {points(nested['std'])}" if nested["std"] is not None else ""
+    return [f"{what}: {points(nested['mean'])}{spread}{own}."]
+
+
+def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]:
+    lines = []
+    versus, gain = winner["versus_baseline"], winner["gain_corrected"]
+    if versus is not None:
+        picked = "" if winner["corrected"] is None else "with the luck of the pick taken off, "
+        lines.append(
+            f"Its gain over {document['baseline']}, {picked}is {points(gain, sign=True)} "
+            f"({points(winner['gain_corrected_low'], sign=True)} .. "
+            f"{points(winner['gain_corrected_high'], sign=True)}): better by more than "
+            f"{points(document['rope'])} points with probability {versus['better']:.2f}, "
+            f"practically equal {versus['equal']:.2f}, worse {versus['worse']:.2f}."
+        )
+    tied = winner["indistinguishable_labels"]
+    more = len(tied) - _NAMED
+    shown = "; ".join(tied[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+    who = "the winner" if decided(document) else "the first"
+    count = counted(len(tied), "complete config")
+    lines.append(f"{count} cannot be told from {who} at 5%{': ' + shown if shown else ''}.")
+    left = winner["p_best_stopped"]
+    if document["p_best_by"] == "surrogate" and left is not None:
+        lines.append(
+            "P(best) is shared out over all configs by the race's model; "
+            f"{left:.2f} of it lies on configs that do not have all their cells."
+        )
+    return lines

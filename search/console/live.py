@@ -1,0 +1,299 @@
+"""A run as it goes: a picture on a terminal, lines in a file, JSON lines for a program."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from search.console.progress import Pace
+from search.console.screen import Column, label_table, screen_of
+from search.formatting import between, counted, duration, fitted_line, points, printable
+from search.results.inert import Suspect
+from search.results.leaders import Frontier
+from search.sweep.results_handler import Watcher
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from search.planning.plan import Plan
+    from search.sweep.run import Table
+    from trainables.engine.contract import CellResult
+
+Running = Callable[[], Mapping[str, Sequence[tuple[int, int]]]]
+"""Gives the (config, block) pairs that each trial trains now."""
+
+_SECONDS_BETWEEN_LINES = 10.0
+_THROUGH = ("grid", "random")  # strategies that train all that they may
+_TRAINED_SHOWN, _FAILURES_SHOWN = 4, 3
+
+
+def watcher(machine: bool = False) -> Watcher:
+    """The watcher that suits stderr.
+
+    Args:
+        machine: One JSON object a line, for a program.
+    """
+    if machine:
+        return JsonLines()
+    screen = screen_of(sys.stderr)
+    return Picture() if screen.is_terminal and not screen.is_dumb_terminal else Lines()
+
+
+class Lines(Watcher):
+    """A line now and then: for a file, a pipe, a log."""
+
+    def __init__(self) -> None:
+        self.screen = screen_of(sys.stderr, forgiving=True)
+        self.pace = Pace(0)
+        self._last = -math.inf
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.screen.print(text)
+
+    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+        """Say how much is left to train."""
+        self.pace = Pace(planned, table.reused, plan.spec.strategy not in _THROUGH)
+        if table.reused:
+            verb = "is" if table.reused == 1 else "are"
+            told = f"{table.reused:,} of the sweep's cells {verb} in the ledger already"
+            if table.reused > planned:
+                told += f", more than the {planned:,} of --max-cells"
+            self.say(told)
+        if table.reused < planned:
+            self.say("starting Ray ...")
+
+    def started(self, slots: int, running: Running) -> None:
+        """Start the clock."""
+        self.pace.start()
+        self.say(f"training, {counted(slots, 'stack')} at a time")
+
+    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+        """Count; say what failed."""
+        self.pace.cell(result.metrics.get("seconds", None))
+        if result.status != "done":
+            self.say(failure(plan, pair, result))
+        now = time.monotonic()
+        if now - self._last > _SECONDS_BETWEEN_LINES or self.pace.done == self.pace.planned:
+            self._last = now
+            self.say(f"{progress(self.pace)}, {speed(self.pace)}")
+
+    def inert(self, plan: Plan, suspect: Suspect) -> None:
+        """Warn of a hyper-parameter that does nothing, as soon as it shows."""
+        self.say(f"Warning: {suspect.to_json(plan.blocks, plan.declared_in)['meaning']}")
+
+    def said(self, text: str) -> None:
+        """Hand a line on."""
+        self.say(text)
+
+    def nested(self, plan: Plan, done: int) -> None:
+        """Say which inner sweep of a nested cross-validation starts."""
+        self.say(f"nested: outer fold {done + 1} of {plan.spec.folds}")
+
+
+def failure(plan: Plan, pair: tuple[int, int], result: CellResult) -> str:
+    """A cell that failed, in a line."""
+    where = f"{plan.label(pair[0])}, block {plan.blocks[pair[1]]}"
+    return printable(f"{result.status}: {where}: {result.error}")
+
+
+def progress(pace: Pace) -> str:
+    """How many of the cells are there; a race may well end before the last of them."""
+    most = "at most " if pace.may_end_early else ""
+    return f"{pace.done:,} of {most}{counted(pace.planned, 'cell')}"
+
+
+def speed(pace: Pace) -> str:
+    """Cells a minute, and the time that all cells left would take with its 80% interval."""
+    told = f"{pace.per_minute:.1f} cells/min"
+    left = pace.left
+    if left is None or pace.done >= pace.planned:
+        return told
+    middle, reach = duration(left.middle), between(left.low, left.high)
+    return f"{told}, about {middle} left" + ("" if reach == middle else f" ({reach})")
+
+
+class Picture(Lines):
+    """The whole state, redrawn twice a second on a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._live: Any = None
+        self._plan: Plan | None = None
+        self._running: Running = dict
+        self._frontier: Frontier | None = None
+        self._failures: list[str] = []
+
+    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+        """Say how much is left, and look at what there is."""
+        super().reused(plan, table, planned)
+        self._plan, self._frontier = plan, Frontier(plan)
+        self._frontier.look(table)
+
+    def started(self, slots: int, running: Running) -> None:
+        """Start drawing."""
+        from rich.live import Live
+
+        self.pace.start()
+        self._running = running
+        self._live = Live(
+            get_renderable=self._draw,
+            console=self.screen,
+            refresh_per_second=2,
+            transient=True,
+            # It would put back, at its end, the stdout that search/execution/tuner.py closes.
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+        """Count, and look anew at who leads if the last look is long enough ago."""
+        self.pace.cell(result.metrics.get("seconds", None))
+        if result.status != "done":
+            self._failures.append(failure(plan, pair, result))
+        if self._frontier is not None:
+            self._frontier.look(table)
+
+    def closed(self) -> None:
+        """Leave the terminal as it was; what failed stays on it."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        for line in self._failures:
+            self.say(line)
+        self._failures = []
+
+    def _draw(self) -> RenderableType:
+        from rich.console import Group
+        from rich.padding import Padding
+        from rich.text import Text
+
+        plan, parts = self._plan, []
+        if plan is None:
+            return Text("")
+        parts.append(self._bar())
+        training = [
+            f"{plan.label(pairs[0][0])}" + (f" and {len(pairs) - 1} more" if pairs[1:] else "")
+            for pairs in self._running().values()
+            if pairs
+        ]
+        for line in training[:_TRAINED_SHOWN]:
+            parts.append(self._line(f"training  {line}"))
+        if self._frontier is not None and self._frontier.leaders:
+            parts.append(Padding(self._leaders(self._frontier), (1, 0)))
+            for line in self._frontier.dropped_lines():
+                parts.append(self._line(line, "dim"))
+        if self._failures:
+            parts.append(Text(f"{len(self._failures)} failed or diverged", style="bold red"))
+            for line in self._failures[-_FAILURES_SHOWN:]:
+                parts.append(self._line(line, "red"))
+        return Group(*parts)
+
+    def _line(self, text: str, style: str = "") -> RenderableType:
+        from rich.text import Text
+
+        return Text(fitted_line(printable(text), self.screen.width), style=style, no_wrap=True)
+
+    def _bar(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table as Grid
+
+        pace = self.pace
+        grid = Grid.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(pace.planned, 1), completed=pace.done, width=28)
+        grid.add_row(bar, progress(pace))
+        return Group(grid, speed(pace))
+
+    def _leaders(self, frontier: Frontier) -> RenderableType:
+        rows = frontier.leaders
+        columns = [
+            Column("mean", [points(row.mean) for row in rows]),
+            Column(
+                "95% interval",
+                ["-" if r.low is None else f"{points(r.low)} .. {points(r.high)}" for r in rows],
+                giving=4,
+                wide_only=True,
+            ),
+            Column("cells", [str(row.cells) for row in rows], giving=3),
+            Column(
+                "P(best)",
+                ["-" if row.p_best is None else f"{row.p_best:.2f}" for row in rows],
+                giving=2,
+            ),
+            Column("gain", [points(row.gain, sign=True) for row in rows], giving=1),
+        ]
+        return label_table("leaders", [row.label for row in rows], columns, self.screen.width)
+
+
+class JsonLines(Lines):
+    """One JSON object a line: {"event": "cells", "done": 40, "planned": 80, ...}."""
+
+    def say(self, text: str) -> None:
+        """Nothing: each event has a form of its own."""
+
+    def event(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Write one line."""
+        self.screen.file.write(json.dumps({"event": name, **fields}, allow_nan=False) + "\n")
+        self.screen.file.flush()
+
+    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+        """How much there is."""
+        super().reused(plan, table, planned)
+        fields = {
+            "sweep": plan.spec.name,
+            "configs": len(plan.configs),
+            "blocks": len(plan.blocks),
+            "planned": planned,
+            "reused": table.reused,
+        }
+        self.event("sweep", fields)
+
+    def started(self, slots: int, running: Running) -> None:
+        """Workers are up."""
+        super().started(slots, running)
+        self.event("started", {"slots": slots})
+
+    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+        """A cell came in."""
+        super().cell(plan, table, pair, result)
+        left, score = self.pace.left, table.scores[pair]
+        seed, fold = plan.blocks[pair[1]]
+        self.event(
+            "cell",
+            {
+                "status": result.status,
+                "config": plan.axes_of(pair[0]),
+                "seed": seed,
+                "fold": fold,
+                "score": float(score) if result.status == "done" else None,
+                "error": result.error,
+                "done": self.pace.done,
+                "planned": self.pace.planned,
+                "cells_per_minute": round(self.pace.per_minute, 3),
+                "seconds_left": None
+                if left is None
+                else [round(left.low, 1), round(left.middle, 1), round(left.high, 1)],
+            },
+        )
+
+    def inert(self, plan: Plan, suspect: Suspect) -> None:
+        """A hyper-parameter did nothing."""
+        self.event("inert", suspect.to_json(plan.blocks, plan.declared_in))
+
+    def said(self, text: str) -> None:
+        """Something was said that is no event of its own."""
+        self.event("said", {"text": text})
+
+    def nested(self, plan: Plan, done: int) -> None:
+        """An inner sweep starts."""
+        self.event("nested", {"outer_fold": done, "folds": plan.spec.folds})
+
+    def closed(self) -> None:
+        """The run is over."""
+        self.event("closed", {"done": self.pace.done, "planned": self.pace.planned})

@@ -1,0 +1,142 @@
+"""What a person sees: stderr for what is going on, stdout for the answer.
+
+What a run shows while it goes is in search/console/live.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table as RichTable
+
+from search.console.screen import screen_of
+from search.formatting import counted, duration
+from search.ledger.tracking_uri import default_tracking_uri
+from search.results.outcome import Outcome
+from search.tracking.open import open_ledger
+from search.tracking.runs_page import runs_page
+
+if TYPE_CHECKING:
+    from search.planning.estimate import Estimate
+    from search.planning.plan import Plan
+    from trainables.engine.datasets.load import TextData
+    from trainables.engine.splits.audit import Audit
+
+
+def say(text: str, whole: bool = False) -> None:
+    """One line about what is going on.
+
+    Args:
+        text: The line.
+        whole: Leave folding to the terminal, so that an address can be copied from it.
+    """
+    screen_of(sys.stderr, forgiving=True).print(text, soft_wrap=whole)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show that something takes its time: a spinner on a terminal, else one line."""
+    screen = screen_of(sys.stderr, forgiving=True)
+    if screen.is_terminal and not screen.is_dumb_terminal:
+        with screen.status(f"{what} ..."):
+            yield
+        return
+    screen.print(f"{what} ...")
+    yield
+
+
+def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
+    """What is about to run, and what to know of its data."""
+    spec = plan.spec
+    say(
+        f"{spec.name}: {counted(len(plan.configs), 'config')} x "
+        f"{counted(len(plan.blocks), 'block')} ({counted(len(spec.seeds), 'seed')} x "
+        f"{counted(spec.folds, 'fold') if spec.folds else 'hold-out'}), strategy {spec.strategy}; "
+        f"{counted(len(data.texts), 'row')}, {len(data.label_names)} classes"
+    )
+    if plan.left_out:
+        say(f"left out, the narrowed axes exclude them: {', '.join(plan.left_out)}")
+    for line in audit.lines():
+        say(f"data: {line}")
+
+
+def command_name() -> str:
+    """What to type for this program: its name where it is on the PATH, else how to reach it."""
+    if shutil.which("foldrace") is not None or Path(sys.argv[0]).name != "foldrace":
+        return "foldrace"
+    return os.path.relpath(sys.argv[0])
+
+
+def show_end(outcome: Outcome) -> None:
+    """What the run did, and how it goes on where it is not through."""
+    table = outcome.table
+    say(
+        f"{counted(table.trained, 'cell')} trained, {table.reused:,} taken from the ledger, "
+        f"{duration(outcome.seconds)}."
+    )
+    if not outcome.complete:
+        say(f"Go on with: {command_name()} resume {outcome.plan.spec.name}{_ledger_flag(outcome)}")
+
+
+def show_answer(outcome: Outcome, answer: str, report: Path | None) -> None:
+    """The answer again, which the table has scrolled away, and where all of it can be seen.
+
+    Args:
+        outcome: How the run ended.
+        answer: Of its document.
+        report: Its page, if one was written.
+    """
+    spec = outcome.plan.spec
+    with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+        number = ledger.experiment_id()
+    served = spec.tracking_uri.startswith(("http://", "https://"))
+    server = spec.tracking_uri if served else "http://127.0.0.1:5000"
+    page = server if number is None else runs_page(server, number, outcome.sweep_id)
+    ui = "" if served else f"{command_name()} ui{_ledger_flag(outcome)}, then "
+    say(f"\n{answer}")
+    told = "" if report is None else f"Report: {report}  "
+    say(f"{told}MLflow: {ui}{page}", whole=True)
+
+
+def _ledger_flag(outcome: Outcome) -> str:
+    uri = outcome.plan.spec.tracking_uri
+    return "" if uri == default_tracking_uri() else f" --tracking-uri {uri}"
+
+
+def show_table(rows: list[dict[str, Any]]) -> None:
+    """A plain table, a column a key."""
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in row.values()))
+    screen_of(sys.stdout).print(table)
+
+
+def show_spaces(rows: list[dict[str, Any]]) -> None:
+    """Each space with its axes and reference configs."""
+    screen = screen_of(sys.stdout)
+    for row in rows:
+        screen.print(f"{row['name']}  {row['configs']:,} configs, {row['objective']}", style="bold")
+        screen.print(f"  {row['source']}")
+        for axis, values in row["axes"].items():
+            screen.print(f"  {axis:16} {', '.join(str(v) for v in values)}")
+        for name, config in row["references"].items():
+            shown = " ".join(f"{key}={value}" for key, value in config.items())
+            screen.print(f"  reference        {name}: {shown}")
+        fixed = " ".join(f"{key}={value}" for key, value in row["fixed"].items())
+        screen.print(f"  fixed            {fixed}\n")
+
+
+def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
+    """What a run would train, find and cost."""
+    show_sweep(plan, data, audit)
+    screen = screen_of(sys.stdout)
+    for line in cost.lines():
+        screen.print(line)

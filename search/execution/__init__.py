@@ -1,0 +1,1 @@
+"""Ray trials: stacks handed out, workers, retries, time limits."""

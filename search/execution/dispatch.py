@@ -1,0 +1,191 @@
+"""Which cells share the next stack, which are running, and which must be trained again.
+
+Stands between the strategy, which thinks in pairs (config, block), and whatever trains stacks: Ray
+Tune in search/execution/tuner.py, a plain loop in a test. Knows neither.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from trainables.engine.contract import Cell, CellResult, Task
+
+Pair = tuple[int, int]  # (index of the config, index of the block)
+
+# A trial costs some 20-100 ms around its training; so much training makes that a small share.
+SECONDS_PER_STACK = 5.0
+_MOST_CELLS_PER_STACK = 512
+# Of the cells that the time left should allow: seconds a cell are an estimate, and a race that runs
+# out of time before its final has nothing complete to name.
+_SURE_SHARE = 0.9
+# What is asked for at once is decided without the scores of one another: a strategy that learns may
+# commit so many cells per slot, or this share of what it has seen, in all slots together.
+_CELLS_WITHOUT_NEWS = 16
+_SHARE_WITHOUT_NEWS = 1 / 8
+
+
+class Asker(Protocol):
+    """The part of a strategy (search/strategies/strategy.py) that decides what is trained."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the strategy wants no more cells."""
+        ...
+
+    def ask(self, n: int) -> list[Pair]:
+        """Up to n pairs to train next; empty when it must wait for results, or is done."""
+        ...
+
+    def afford(self, cells: int) -> None:
+        """Told how many more cells the time left allows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """The cells of a sweep, as far as whoever trains them must know.
+
+    Attributes:
+        task: What all cells share.
+        cell: The cell of a pair.
+        shape: Equal for pairs that may share a stack.
+        on_results: Called in the driver with the results that came in together, in order of
+            arrival; tells the strategy.
+    """
+
+    task: Task
+    cell: Callable[[Pair], Cell]
+    shape: Callable[[Pair], object]
+    on_results: Callable[[Sequence[tuple[Pair, CellResult]]], None]
+
+
+@dataclass
+class Dispatcher:
+    """Forms stacks, and settles what came back and what did not.
+
+    Attributes:
+        strategy: Asked for pairs when none are waiting.
+        work: The cells of the sweep.
+        stack: Cells per stack, or "auto" for about `seconds_per_stack` of training.
+        slots: How many stacks run at once.
+        retries: How often a cell whose stack was lost is trained again.
+        deadline: Value of time.monotonic() at which nothing more may run; None for no limit.
+        seconds_per_stack: What makes the start of a trial a small part of it.
+    """
+
+    strategy: Asker
+    work: Work
+    stack: int | Literal["auto"] = "auto"
+    slots: int = 1
+    retries: int = 2
+    deadline: float | None = None
+    seconds_per_stack: float = SECONDS_PER_STACK
+    out_of_time: bool = False
+    _queue: deque[Pair] = field(default_factory=deque)
+    _running: dict[str, dict[str, Pair]] = field(default_factory=dict)  # stack -> cell key -> pair
+    _losses: dict[Pair, int] = field(default_factory=dict)
+    _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
+    _received: int = 0
+    _together: int | None = None
+    _share: int = 1  # of what was asked for last, a slot's
+
+    @property
+    def idle(self) -> bool:
+        """Whether no cell is being trained."""
+        return not any(self._running.values())
+
+    def running(self) -> dict[str, list[Pair]]:
+        """The pairs that each stack under way still has to report."""
+        return {stack: list(pairs.values()) for stack, pairs in list(self._running.items())}
+
+    def stack_size(self) -> int:
+        """How many cells the next stack may hold."""
+        if self.stack != "auto":
+            return self.stack
+        if not self._seconds:
+            return 1
+        # A worker finds out what is gained by training several as one model once it has several.
+        together = 2 if self._together is None else self._together
+        typical = sorted(self._seconds)[len(self._seconds) // 2]
+        size = round(self.seconds_per_stack / max(typical, 1e-3))
+        blind = max(_CELLS_WITHOUT_NEWS, int(self._received * _SHARE_WITHOUT_NEWS) // self.slots)
+        return max(together, min(_MOST_CELLS_PER_STACK, blind, size))
+
+    def best_together(self, cells: int) -> None:
+        """A worker found that so many cells are best trained as one model."""
+        self._together = max(1, min(_MOST_CELLS_PER_STACK, cells))
+
+    def next_stack(self, stack_id: str) -> list[Cell]:
+        """Cells of one shape to train next; empty when there is nothing to start now.
+
+        A cell whose stack was lost before rides alone: should it kill its worker, it takes no
+        other along.
+        """
+        size = self.stack_size()
+        if self.deadline is not None:
+            mean = sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
+            left = self.deadline - time.monotonic()
+            if left <= mean:
+                self.out_of_time = True
+                return []
+            if mean:
+                size = max(1, min(size, int(left / mean)))
+                self.strategy.afford(int(_SURE_SHARE * left / mean * self.slots))
+        if not self._queue:
+            self._queue.extend(self.strategy.ask(size * self.slots))
+            # The last cells are dealt to all slots: none shall wait for another's whole stack.
+            self._share = -(-len(self._queue) // self.slots)
+        pairs = self._take(min(size, max(1, self._share)))
+        cells = [self.work.cell(pair) for pair in pairs]
+        if cells:
+            self._running[stack_id] = {c.key: pair for c, pair in zip(cells, pairs, strict=True)}
+        return cells
+
+    def _take(self, size: int) -> list[Pair]:
+        if not self._queue:
+            return []
+        first = self._queue.popleft()
+        taken: list[Pair] = [first]
+        if first in self._losses:
+            return taken
+        others: list[Pair] = []
+        shape = self.work.shape(first)
+        while self._queue and len(taken) < size:
+            pair = self._queue.popleft()
+            fits = self.work.shape(pair) == shape and pair not in self._losses
+            (taken if fits else others).append(pair)
+        self._queue.extendleft(reversed(others))
+        return taken
+
+    def received(self, stack_id: str, *results: CellResult) -> None:
+        """Take cells' results; a second one of the same cell, or of a lost stack, is ignored."""
+        taken: list[tuple[Pair, CellResult]] = []
+        for result in results:
+            pair = self._running.get(stack_id, {}).pop(result.key, None)
+            if pair is None:
+                continue
+            if "seconds" in result.metrics:
+                self._seconds.append(result.metrics["seconds"])
+            taken.append((pair, result))
+        self._received += len(taken)
+        if taken:
+            self.work.on_results(taken)
+
+    def ended(self, stack_id: str, error: str | None = None) -> None:
+        """A stack is over: cells that it did not report go back, or are given up as failed."""
+        given_up: list[tuple[Pair, CellResult]] = []
+        for key, pair in self._running.pop(stack_id, {}).items():
+            losses = self._losses[pair] = self._losses.get(pair, 0) + 1
+            if losses <= self.retries:
+                self._queue.append(pair)
+                continue
+            message = (
+                f"its worker ended {losses} times before it was done: {error or 'no reason given'}"
+            )
+            given_up.append((pair, CellResult(key=key, status="failed", error=message)))
+        if given_up:
+            self.work.on_results(given_up)

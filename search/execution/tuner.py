@@ -1,0 +1,264 @@
+"""The only file that starts Ray Tune trials: a Searcher that asks for stacks of cells.
+
+A trial trains one stack and reports each cell as it finishes. Ray never retries a trial here: what
+a lost trial did not report goes back to the dispatcher, so no finished cell is trained again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from search.execution.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
+from search.execution.dispatch import Asker, Dispatcher, Pair, Work
+from search.execution.plugin import read_text
+from search.execution.report_buffer import read_report
+from search.spec import Resources, SweepError
+
+# Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
+# no usage report to the outside, and no change of folder under the workers' feet.
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+# A Ctrl-C must reach us as KeyboardInterrupt; Tune's handler ends the run as if it were done.
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from search.execution import worker_group
+from search.execution.nodes import check_nodes, session
+from search.process import own_code
+
+
+class _StackSearcher(Searcher):
+    """Hands Tune one stack a trial. Its state is the ledger's, so it saves none of its own."""
+
+    def __init__(self, dispatcher: Dispatcher, results: _Results) -> None:
+        super().__init__(metric=None, mode=None)
+        self._dispatcher = dispatcher
+        self._results = results
+
+    def suggest(self, trial_id: str) -> Any:
+        if self._results.refused is not None:
+            return Searcher.FINISHED
+        cells = self._dispatcher.next_stack(trial_id)
+        if not cells:
+            over = self._dispatcher.idle or self._dispatcher.out_of_time
+            return Searcher.FINISHED if over else None
+        # One string: Tune looks into nested values for things to resolve, at a cost per trial.
+        return {"cells": json.dumps([vars(cell) for cell in cells])}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        # An errored trial is settled in the callback, which also knows the error's text.
+        if not error:
+            self._dispatcher.ended(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the race's state is a function of the spec and the ledger."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore, see `save`."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Results(tune.Callback):
+    """Takes cells' results in the driver, as soon as their worker reports them."""
+
+    def __init__(self, dispatcher: Dispatcher, minutes: float | None) -> None:
+        self._dispatcher = dispatcher
+        self._limit = "" if minutes is None else f" (or it ran out of its {minutes:g} minutes)"
+        self.refused: str | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        # Popped, so that Tune does not keep the predictions of every trial in memory and on disk.
+        refused = result.pop("refused", None)
+        cells = result.pop("cells", None)
+        if "together" in result:
+            self._dispatcher.best_together(int(result["together"]))
+        if refused is not None:
+            self.refused = str(refused)
+        if cells is not None:
+            self._dispatcher.received(trial.trial_id, *read_report(cells))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._dispatcher.ended(trial.trial_id, _last_line(trial) + self._limit)
+
+
+def _last_line(trial: Any) -> str:
+    """The line of a trial's traceback that names the error."""
+    try:
+        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+    except (OSError, TypeError):
+        return "no error file"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [line for line in lines if "Error" in line.split(":", maxsplit=1)[0]]
+    return (named or lines or ["no text"])[-1][:500]
+
+
+class _StartAtOnce(FIFOScheduler):
+    """FIFO without its scan of every trial: the controller then starts pending trials itself.
+
+    The scan costs 0.04-0.09 s a trial at 20,000 trials; without it the cost stays flat.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any, **info: Any) -> None:
+        return None
+
+
+def _slots(resources: Resources, gpus: float) -> int:
+    """How many trials fit into the cluster at once."""
+    have = ray.cluster_resources()
+    workers = resources.workers_per_trial
+    by_cpu = have.get("CPU", 0.0) / (workers * resources.cpus_per_trial)
+    by_gpu = have.get("GPU", 0.0) / (workers * gpus) if gpus else by_cpu
+    slots = int(min(by_cpu, by_gpu))
+    if resources.trials is not None and resources.ray_address != "local":
+        return resources.trials
+    slots = min(slots, resources.trials or slots)
+    if slots < 1:
+        raise SweepError(
+            f"No trial fits: one needs {workers * resources.cpus_per_trial:g} CPUs and "
+            f"{workers * gpus:g} GPUs, the cluster has {have.get('CPU', 0.0):g} CPUs and "
+            f"{have.get('GPU', 0.0):g} GPUs. Lower "
+            "--cpus-per-trial or --gpus-per-trial, add nodes, or say with --trials N how many "
+            "trials a cluster that grows on demand is to make room for."
+        )
+    return slots
+
+
+def train(
+    strategy: Asker,
+    work: Work,
+    resources: Resources,
+    *,
+    storage: Path,
+    checkpoints: Path,
+    max_seconds: float | None = None,
+    plugin: str | None = None,
+    on_start: Callable[[int, Callable[[], dict[str, list[Pair]]]], None] | None = None,
+) -> bool:
+    """Train what the strategy asks for until it is done or the time is over.
+
+    Args:
+        strategy: Says which cells come next; `work.on_results` is to tell it what they gave.
+        work: The cells of the sweep.
+        resources: Of one trial, and where Ray runs.
+        storage: Folder for Ray Tune's own state; removed at the end, the ledger is the memory.
+        checkpoints: Folder for the epochs of unfinished cells; stays until the strategy is done.
+        max_seconds: No trial starts that is not expected to end within so many seconds from now.
+        plugin: A user's Python file that workers must import first.
+        on_start: Told how many trials run at once, when Ray is up, and whom to ask which.
+
+    Returns:
+        True if the strategy is done, False if the time ended first.
+
+    Raises:
+        SweepError: if workers refuse the data or the model, or no trial fits the cluster.
+        KeyboardInterrupt: if the user interrupted; finished cells have been handed to on_results.
+    """
+    began = time.monotonic()
+    with _stdout_kept_clean(), session(resources.ray_address):
+        gpus = resources.gpus_per_trial
+        if gpus is None:
+            gpus = 1.0 if ray.cluster_resources().get("GPU", 0.0) else 0.0
+        slots = _slots(resources, gpus)
+        dispatcher = Dispatcher(
+            strategy,
+            work,
+            stack=resources.stack,
+            slots=slots,
+            retries=resources.cell_retries,
+            deadline=None if max_seconds is None else began + max_seconds,
+            seconds_per_stack=SECONDS_ALONE
+            if resources.workers_per_trial == 1
+            else worker_group.SECONDS_PER_STACK,
+        )
+        if on_start is not None:
+            on_start(slots, dispatcher.running)
+        results = _Results(dispatcher, resources.max_cell_minutes)
+        shared: dict[str, Any] = {
+            "task": work.task.to_json(),
+            "plugin": read_text(plugin),
+            "checkpoints": str(checkpoints.resolve()),
+            "resources": resources.model_dump(),
+            "gpus": gpus,
+        }
+        if resources.ray_address != "local":
+            check_nodes(shared["task"], shared["plugin"], resources.cpus_per_trial)
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        per_trial = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
+        if resources.workers_per_trial > 1:
+            # Its workers ask for themselves, and a trial must ask for something: a byte.
+            per_trial = {"memory": 1.0}
+        carried = own_code.carried(
+            "search.execution.trial:train",
+            lambda fault: tune.report({"refused": fault}),
+            same_machine=resources.ray_address == "local",
+        )
+        tuner = tune.Tuner(
+            tune.with_resources(tune.with_parameters(carried, **shared), per_trial),
+            tune_config=tune.TuneConfig(
+                search_alg=_StackSearcher(dispatcher, results),
+                scheduler=_StartAtOnce(),  # type: ignore[no-untyped-call]
+                num_samples=-1,
+                reuse_actors=True,
+                max_concurrent_trials=slots,
+            ),
+            run_config=tune.RunConfig(
+                storage_path=str(storage.resolve()),
+                name="trials",
+                verbose=0,
+                callbacks=[results],
+                failure_config=tune.FailureConfig(max_failures=0),
+            ),
+        )
+        try:
+            with _muted("ray.tune", "ray.train", "ray.air"):
+                tuner.fit()
+        finally:
+            shutil.rmtree(storage, ignore_errors=True)
+    if results.refused is not None:
+        raise SweepError(results.refused)
+    if complete := strategy.done and not dispatcher.out_of_time:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return complete
+
+
+@contextlib.contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """Stdout belongs to --json: Tune prints its settings there, Ray of each worker that died."""
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+@contextlib.contextmanager
+def _muted(*names: str) -> Iterator[None]:
+    """Keep these loggers quiet: what they would say of a trial, foldrace says itself."""
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

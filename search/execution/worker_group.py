@@ -1,0 +1,124 @@
+"""A trial whose cells are trained by several processes together: a Ray Train worker group.
+
+Each worker runs the same code on the same cells; Accelerate finds the group in the environment and
+wraps the model (DistributedDataParallel, or FSDP for what does not fit one GPU). Starting a group
+costs some 30 s, so a trial of this kind takes minutes of cells. A group that loses a worker ends:
+its cells come back, and a cell goes on at its last saved epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from search.execution.cell_timeout import CellClock
+from search.execution.plugin import load_text
+from search.process import launchers, own_code
+from search.spec import Resources
+from trainables.engine.contract import Cell, CellResult, Task
+
+SECONDS_PER_STACK = 300.0
+
+
+def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: float) -> None:
+    """Inside a trial: start the group, let it train, hand its reports to Tune.
+
+    Args:
+        cells: JSON of the trial's cells.
+        shared: What all trials share: task, compiled, threads, plugin, checkpoints.
+        resources: Of a trial; CPUs are each worker's.
+        gpus: Of each worker.
+
+    Raises:
+        ray.train.TrainingFailedError: if a worker was lost or a cell raised.
+    """
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    def refuse(text: str) -> None:
+        raise RuntimeError(text)
+
+    carried = own_code.carried(
+        "search.execution.worker_group:work", refuse, same_machine=resources.ray_address == "local"
+    )
+
+    def start(given: Mapping[str, Any]) -> None:  # Ray Train counts parameters
+        carried(given)
+
+    one = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
+    with tempfile.TemporaryDirectory(prefix="foldrace-group-") as storage:
+        trainer = TorchTrainer(
+            start,
+            train_loop_config={
+                **shared,
+                "cells": cells,
+                "fsdp": resources.fsdp,
+                "minutes": resources.max_cell_minutes,
+            },
+            scaling_config=ScalingConfig(
+                num_workers=resources.workers_per_trial,
+                use_gpu=gpus > 0,
+                resources_per_worker=one,
+            ),
+            run_config=RunConfig(
+                name="group",
+                storage_path=storage,
+                callbacks=[TuneReportCallback()],  # type: ignore[list-item]
+                # The dispatcher knows which cells are left; a new group here would not.
+                failure_config=FailureConfig(  # type: ignore[call-arg]
+                    max_failures=0, max_preemption_failures=0
+                ),
+            ),
+        )
+        trainer.fit()
+
+
+def work(given: Mapping[str, Any]) -> None:
+    """Inside each worker: the same cells, the same order, one report of all of them a cell."""
+    launchers.forget(group=True)
+    if given["fsdp"]:
+        os.environ.update(
+            ACCELERATE_USE_FSDP="true", FSDP_VERSION="2", FSDP_RESHARD_AFTER_FORWARD="true"
+        )
+    import torch
+    from ray import train
+
+    from trainables.engine.cells import runner
+    from trainables.engine.training import checkpoint
+
+    task = Task.from_json(given["task"])
+    fault = None
+    try:
+        load_text(given["plugin"])
+        runner.check(task)
+    except ValueError as error:
+        fault = f"{type(error).__name__}: {error}"
+    faults: list[str | None] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(faults, fault)
+    if found := [one for one in faults if one is not None]:
+        train.report({"refused": found[0]})
+        return
+
+    cells = [Cell(**cell) for cell in json.loads(given["cells"])]
+    clock = CellClock(given["minutes"], len(cells))
+
+    def report(result: CellResult) -> None:
+        clock.came_in(result)
+        # All workers must call, and the first one's is what counts.
+        train.report({"cells": json.dumps([result.to_json()])})
+
+    runner.train_stack(
+        task,
+        cells,
+        report,
+        stack=1,
+        threads=given["threads"],
+        compiled=given["compiled"],
+        checkpoints=checkpoint.on_this_node(Path(given["checkpoints"])),
+    )
+    clock.stop()

@@ -1,0 +1,284 @@
+"""One background thread that brings results from the spool to the ledger until they are there.
+
+Knows neither MLflow nor cells: `deliver` does the talking, and raises where it fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from search.ledger.delivery_queue import Job, Outbox, Payload, bundled, unbundled
+from search.ledger.spool import Spool
+
+_log = logging.getLogger("foldrace.ledger")
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 15.0
+_TRIES_OF_A_REFUSED = 3
+_MOST_IN_MEMORY = 1_000  # results that could not be spooled, because the disk is full
+
+_Outcome = Literal["delivered", "refused", "down"]
+
+
+class RefusedError(Exception):
+    """The ledger answered, and would not have this payload: more tries will hardly help."""
+
+
+class Delivery:
+    """Delivers each result, and the latest state of each key; goes on trying during an outage.
+
+    Args:
+        spool: Where results wait.
+        deliver: Called in the background thread with payloads, in order, and whether an earlier try
+            may have left something of them half done. Raises RefusedError if one of them cannot be
+            taken (each is then tried alone), anything else for an outage.
+        update_every_s: The least time between two deliveries of one key's state.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        deliver: Callable[[Sequence[Payload], bool], None],
+        *,
+        update_every_s: float = 2.0,
+    ) -> None:
+        self._spool = spool
+        self._deliver = deliver
+        self._changed = threading.Condition()
+        self._outbox = Outbox(update_every_s)
+        self._current: list[Job] = []
+        self._refused = 0
+        self._arrived = 0
+        self._pause_s = 0.0  # 0 while the other side is there
+        self._flushing = False
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many results and states have not arrived; refused ones count."""
+        with self._changed:
+            return self._underway() + self._refused
+
+    @property
+    def down(self) -> bool:
+        """Whether the last try found nobody on the other side."""
+        return self._pause_s > 0
+
+    def send(self, *results: Payload) -> None:
+        """Spool results and deliver them soon; returns when they are safe on disk, in one file."""
+        payload = bundled(results)
+        try:
+            job = Job(name=self._spool.put(payload), size=len(results))
+        except OSError as error:
+            job = self._kept_in_memory(payload, len(results), error)
+        with self._changed:
+            self._outbox.add(job)
+            self._wake()
+
+    def update(self, key: str, payload: Payload) -> None:
+        """Deliver this state within `update_every_s`, unless a later one replaces it before."""
+        with self._changed:
+            self._outbox.put(key, payload)
+            self._wake()
+
+    def adopt(self) -> int:
+        """Deliver what processes that are gone left in the spool, too; returns how many.
+
+        They may have delivered some of it: it is for the caller to look up what is there.
+        """
+        names = self._spool.adopt()
+        if names:
+            with self._changed:
+                self._outbox.add(*(Job(name=name) for name in names), first=True)
+                self._wake()
+        return len(names)
+
+    def waiting(self) -> list[Payload]:
+        """The results that have not arrived."""
+        with self._changed:
+            waiting = list(self._outbox.in_memory())
+        for name in self._spool.names():
+            try:
+                waiting += unbundled(self._spool.get(name))
+            except (KeyError, ValueError):
+                continue  # arrived in between, or damaged: the thread will set it aside
+        return waiting
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all but the refused has arrived; False if the time ended before."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            self._flushing = True
+            self._changed.notify_all()
+            try:
+                while self._underway() and (left := deadline - time.monotonic()) > 0:
+                    self._changed.wait(left)
+                return not self._underway()
+            finally:
+                self._flushing = False
+
+    def close(self, patience_s: float) -> int:
+        """Flush for as long as things arrive, stop the thread, spool the states that are left.
+
+        Args:
+            patience_s: How long to wait for the next arrival.
+
+        Returns:
+            How many did not arrive; they are on disk.
+        """
+        while True:
+            arrived = self._arrived
+            if self.flush(patience_s) or self._arrived == arrived:
+                break
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+        with self._changed:
+            count = self._underway() + self._refused
+            left = self._outbox.take_states()
+        for payload in left:
+            try:
+                self._spool.put(payload)
+            except OSError as error:
+                _log.warning("cannot write to %s: %s", self._spool.folder, error)
+        self._spool.close()
+        return count
+
+    def _underway(self) -> int:
+        return self._outbox.size + sum(job.size for job in self._current)
+
+    def _wake(self) -> None:
+        """Tell the thread; it starts at the first need, so that a mere reader has none."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _kept_in_memory(self, payload: Payload, size: int, error: OSError) -> Job:
+        """Where the spool fails, memory is all there is; the sweep waits rather than fill it."""
+        _log.warning("cannot write a result to %s: %s", self._spool.folder, error)
+        with self._changed:
+            while len(list(self._outbox.in_memory())) >= _MOST_IN_MEMORY and not self._stopping:
+                self._changed.wait(1.0)
+        return Job(payload=payload, size=size)
+
+    def _run(self) -> None:
+        while jobs := self._next():
+            began = time.monotonic()
+            outcome = self._attempt(jobs)
+            with self._changed:
+                self._outbox.took(time.monotonic() - began)
+            self._settle(jobs, outcome)
+            if outcome == "down":
+                self._rest()
+
+    def _next(self) -> list[Job]:
+        """The next batch; none when it is time to stop."""
+        with self._changed:
+            self._current = []
+            self._changed.notify_all()
+            while not self._stopping:
+                self._current = self._outbox.next(self._flushing)
+                if self._current:
+                    return self._current
+                self._changed.wait(self._outbox.next_due_s())
+            return []
+
+    def _attempt(self, jobs: list[Job]) -> _Outcome:
+        try:
+            found = [part for job in jobs for part in self._payloads_of(job)]
+            if found:
+                self._deliver(found, jobs[0].tries > 0)
+        except RefusedError as error:
+            for job in jobs:
+                if _given_up(job, job.tries + 1):
+                    self._give_up(job, error)
+            return "refused"
+        except Exception as error:
+            # Whatever it is, the result is safe in the spool, and this thread must not die.
+            if not self.down:
+                _log.warning("MLflow cannot be reached (%s); results wait on disk.", error)
+            return "down"
+        if self.down:
+            _log.warning("MLflow is back.")
+        self._pause_s = 0.0
+        self._arrived += 1
+        for job in jobs:
+            if job.key is None and job.payload is None:
+                self._spool.remove(job.name)
+        return "delivered"
+
+    def _payloads_of(self, job: Job) -> list[Payload]:
+        if job.payload is not None:
+            return unbundled(job.payload)
+        try:
+            return unbundled(self._spool.get(job.name))
+        except KeyError:
+            return []
+        except ValueError as error:
+            raise RefusedError(f"the file is damaged: {error}") from error
+
+    def _settle(self, jobs: list[Job], outcome: _Outcome) -> None:
+        again: list[Job] = []
+        for job in jobs:
+            job.tries += 1
+            if outcome == "down":
+                again.append(job)
+            elif outcome == "refused" and not _given_up(job, job.tries):
+                again += self._apart(job)
+        with self._changed:
+            self._outbox.add(*(job for job in again if job.key is None), first=True)
+            for job in again:
+                if job.key is not None:
+                    self._outbox.put_back(job)
+
+    def _apart(self, job: Job) -> list[Job]:
+        """What was refused as jobs of one result each, so that none suffers for another."""
+        job.alone = True
+        try:
+            parts = self._payloads_of(job)
+        except RefusedError:
+            parts = []  # damaged as a whole
+        job.size = 1
+        if len(parts) < 2:
+            return [job]
+        try:
+            # Were this process killed in between, some would be there twice: they have keys.
+            split = [Job(name=self._spool.put(part), tries=1, alone=True) for part in parts]
+        except OSError:
+            split = [Job(payload=part, tries=1, alone=True) for part in parts]
+        self._spool.remove(job.name)
+        return split
+
+    def _give_up(self, job: Job, error: RefusedError) -> None:
+        if job.key is not None:
+            # A state can be missed: the next one of its key, or the resumed sweep's, makes it good.
+            _log.warning("MLflow refused an update of %s: %s", job.key, error)
+            return
+        self._refused += 1
+        where = "memory only" if job.payload is not None else self._spool.set_aside(job.name)
+        _log.error("MLflow refused a result, now in %s: %s", where, error)
+
+    def _rest(self) -> None:
+        """Wait before the next try, longer each time; not long while somebody flushes."""
+        with self._changed:
+            self._current = []
+            self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+            began = time.monotonic()
+            while not self._stopping:
+                pause = _FIRST_PAUSE_S if self._flushing else self._pause_s
+                left = began + pause - time.monotonic()
+                if left <= 0:
+                    return
+                self._changed.wait(left)
+
+
+def _given_up(job: Job, tries: int) -> bool:
+    return job.alone and job.size == 1 and tries >= _TRIES_OF_A_REFUSED

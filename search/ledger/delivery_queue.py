@@ -1,0 +1,151 @@
+"""What waits to be delivered, and which of it goes next: results in order, states when due.
+
+Not safe for threads by itself: search/ledger/delivery.py holds its lock around every call.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Payload = Mapping[str, Any]
+
+# Delivered at once: enough that a database's commit is a small share, few enough that a look-up
+# does not wait long for its turn.
+MOST_AT_ONCE = 128
+# States take a third of the time at most while results wait.
+_STATES_REST = 2.0
+_BUNDLE = "bundle"
+
+
+def bundled(results: Sequence[Payload]) -> Payload:
+    """Several results as one JSON value."""
+    return results[0] if len(results) == 1 else {_BUNDLE: list(results)}
+
+
+def unbundled(payload: Payload) -> list[Payload]:
+    """The inverse of `bundled`."""
+    parts: list[Payload] = payload.get(_BUNDLE, [payload])
+    return parts
+
+
+@dataclass
+class Job:
+    """Results (`name` in the spool, or `payload` if they are not there) or a state (`key`)."""
+
+    name: str = ""
+    key: str | None = None
+    payload: Payload | None = None
+    size: int = 1  # results in it, as far as is known
+    due: float = 0.0  # time.monotonic() from which on a state may go
+    tries: int = 0
+    alone: bool = False  # was refused, perhaps because of another in its batch
+
+    def goes_with(self, other: Job) -> bool:
+        """Whether both may be in one batch: both are new, or both were tried before."""
+        return not (self.alone or other.alone) and bool(self.tries) == bool(other.tries)
+
+
+class Outbox:
+    """Results in order of arrival, and the latest state of each key.
+
+    Args:
+        update_every_s: The least time between two deliveries of one key's state.
+    """
+
+    def __init__(self, update_every_s: float) -> None:
+        self._update_every_s = update_every_s
+        self._results: deque[Job] = deque()
+        self._states: dict[str, Job] = {}
+        self._sent_at: dict[str, float] = {}
+        self._states_free_at = 0.0  # time.monotonic() until which states leave results the turn
+        self._last_was_result = False
+
+    @property
+    def size(self) -> int:
+        """Results and states that wait."""
+        return sum(job.size for job in self._results) + len(self._states)
+
+    def in_memory(self) -> Iterator[Payload]:
+        """The results that are not in the spool."""
+        for job in self._results:
+            if job.payload is not None:
+                yield from unbundled(job.payload)
+
+    def add(self, *jobs: Job, first: bool = False) -> None:
+        """Results, behind all others or before them."""
+        if first:
+            self._results.extendleft(reversed(jobs))
+        else:
+            self._results.extend(jobs)
+
+    def put(self, key: str, payload: Payload) -> None:
+        """A state, in place of an earlier one of its key."""
+        due = max(time.monotonic(), self._sent_at.get(key, -math.inf) + self._update_every_s)
+        old = self._states.get(key, Job())
+        self._states[key] = Job(key=key, payload=payload, due=due, tries=old.tries, alone=old.alone)
+
+    def put_back(self, job: Job) -> None:
+        """A state that did not arrive, unless a later one has come meanwhile."""
+        later = self._states.setdefault(str(job.key), job)
+        if later is not job:
+            later.tries += job.tries
+            later.alone |= job.alone
+
+    def take_states(self) -> list[Payload]:
+        """All states, which wait here no longer."""
+        left = [job.payload for job in self._states.values() if job.payload is not None]
+        self._states.clear()
+        return left
+
+    def took(self, seconds: float) -> None:
+        """How long the delivery of the last batch took."""
+        if not self._last_was_result:
+            self._states_free_at = time.monotonic() + _STATES_REST * seconds
+
+    def next(self, flushing: bool) -> list[Job]:
+        """The next batch, results and states in turn; empty if nothing may go now.
+
+        Args:
+            flushing: Whether states may go before they are due.
+        """
+        now = time.monotonic()
+        states = [job for job in self._states.values() if flushing or job.due <= now]
+        their_turn = self._last_was_result and now >= self._states_free_at
+        if self._results and not (states and their_turn):
+            self._last_was_result = True
+            return self._next_results()
+        if states:
+            self._last_was_result = False
+            return self._next_states(states, now)
+        return []
+
+    def next_due_s(self) -> float | None:
+        """Seconds until a state is due; None if there is none."""
+        if not self._states:
+            return None
+        return max(min(job.due for job in self._states.values()) - time.monotonic(), 0.0)
+
+    def _next_results(self) -> list[Job]:
+        taken = [self._results.popleft()]
+        size = taken[0].size
+        while self._results and self._results[0].goes_with(taken[0]):
+            size += self._results[0].size
+            if size > MOST_AT_ONCE:
+                break
+            taken.append(self._results.popleft())
+        return taken
+
+    def _next_states(self, ready: list[Job], now: float) -> list[Job]:
+        ready.sort(key=lambda job: job.due)
+        first = ready[0]
+        taken = [first, *(job for job in ready[1:MOST_AT_ONCE] if job.goes_with(first))]
+        for job in taken:
+            key = str(job.key)
+            del self._states[key]
+            self._sent_at[key] = now
+        return taken

@@ -1,0 +1,392 @@
+"""The ledger's words: cells, configs and sweeps, recorded once and found again; free of MLflow."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from search.ledger import payloads, records
+from search.ledger.delivery import Delivery, RefusedError
+from search.ledger.predictions import Predictions, read_files, unpack
+from search.ledger.records import LoggedCell, SweepRecord
+from search.ledger.spool import Spool
+from search.ledger.store import NewRun, RunNews, Store
+from search.ledger.tracking_uri import LedgerError, unreachable
+from search.ledger.writer import Recorder
+from trainables.engine.contract import Cell, CellResult, Scalar
+
+_log = logging.getLogger("foldrace.ledger")
+_SWEEP_ENDS = ("FINISHED", "KILLED", "FAILED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A cell with its result.
+
+    Attributes:
+        cell: What was trained.
+        result: What it gave.
+        run_name: Short and readable.
+        tags: At least those of `records.CELL_TAGS`.
+    """
+
+    cell: Cell
+    result: CellResult
+    run_name: str
+    tags: Mapping[str, str]
+
+
+class Journal:
+    """Reads and writes the cells, configs and sweeps of one experiment name.
+
+    A context manager: leaving it delivers what is still in the spool, as long as results arrive.
+
+    Args:
+        store: MLflow.
+        spool_folder: Where results wait until the store has them.
+        where: What messages call the ledger; holds no password.
+    """
+
+    def __init__(self, store: Store, spool_folder: Path, where: str) -> None:
+        self._store = store
+        self._spool_folder = spool_folder
+        self._where = where
+        self._recorder = Recorder(store)
+        self._delivery = Delivery(Spool(spool_folder), self._recorder.deliver)
+        self._settled: dict[str, set[str]] = {}  # family -> keys that need no recording any more
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """A conversation whose failure the user is to hear of, alone with MLflow."""
+        with self._plain(), self._recorder.lock:
+            yield
+
+    @contextmanager
+    def _plain(self) -> Iterator[None]:
+        try:
+            yield
+        except RefusedError as error:
+            raise LedgerError(f"{self._where} refused: {error}") from error
+        except OSError as error:
+            raise LedgerError(unreachable(self._where, str(error))) from error
+
+    @property
+    def pending(self) -> int:
+        """How many results and config states MLflow does not have yet."""
+        return self._delivery.pending
+
+    def flush(self, timeout_s: float = 60.0) -> bool:
+        """Wait until MLflow has everything; False if it has not after this time."""
+        return self._delivery.flush(timeout_s)
+
+    def close(self, patience_s: float = 10.0) -> int:
+        """Deliver and stop; returns how many results and states stay on disk for the next start.
+
+        Args:
+            patience_s: Give up when nothing was delivered for so long.
+        """
+        left = self._delivery.close(patience_s)
+        if left:
+            _log.warning(
+                "MLflow does not have %d results yet; they lie in %s, and the next foldrace "
+                "command on this ledger delivers them.",
+                left,
+                self._spool_folder,
+            )
+        return left
+
+    def known_cells(self, family: str) -> dict[str, LoggedCell]:
+        """All cells of a family that have a result, by key; those in the spool included.
+
+        A "failed" cell is among them, and may be recorded anew. What processes that died left in
+        the spool is taken over and delivered.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        # The lock keeps the delivery waiting meanwhile: no cell is in neither place.
+        with self._asking():
+            self._recorder.forget()
+            self._delivery.adopt()
+            cells = self._recorder.load_family(family)
+        for payload in self._delivery.waiting():
+            if payload["kind"] == "cell" and payload["tags"]["family"] == family:
+                cell = payloads.waiting_cell(payload)
+                if cell.key not in cells or cells[cell.key].status == "failed":
+                    cells[cell.key] = cell
+        self._settled[family] = {k for k, cell in cells.items() if cell.status != "failed"}
+        return cells
+
+    def record(
+        self, cell: Cell, result: CellResult, *, run_name: str, tags: Mapping[str, str]
+    ) -> None:
+        """Keep a result, as `record_all` does."""
+        self.record_all([Trained(cell=cell, result=result, run_name=run_name, tags=tags)])
+
+    def record_all(self, trained: Sequence[Trained]) -> None:
+        """Keep results: on disk when this returns, in MLflow soon after, whether it is up or not.
+
+        A key that has a result that did not fail, as far as this process knows, is left alone.
+
+        Args:
+            trained: What came in together; it takes one file on disk, however many these are.
+
+        Raises:
+            ValueError: if a tag is missing; nothing is kept then.
+        """
+        for one in trained:
+            missing = [name for name in records.CELL_TAGS if name not in one.tags]
+            if missing:
+                raise ValueError(
+                    f"A cell's tags must hold {records.CELL_TAGS}, missing: {missing}."
+                )
+        fresh: list[payloads.Payload] = []
+        for one in trained:
+            settled = self._settled.setdefault(one.tags["family"], set())
+            if one.cell.key in settled:
+                continue
+            if one.result.status != "failed":
+                settled.add(one.cell.key)
+            fresh.append(payloads.of_cell(one.cell, one.result, one.run_name, one.tags))
+        if fresh:
+            self._delivery.send(*fresh)
+
+    def predictions(self, ref: str) -> Predictions:
+        """Held-out rows (n,) and their class probabilities (n, classes).
+
+        Args:
+            ref: A cell's key, or the run id of a cell.
+
+        Raises:
+            LedgerError: if there is no such cell, it has none, or MLflow cannot be reached.
+        """
+        for payload in self._delivery.waiting():
+            if payload["kind"] == "cell" and payload["result"]["key"] == ref:
+                result = CellResult.from_json(payload["result"])
+                return result.rows, result.probabilities
+        with self._asking():
+            run_id = self._recorder.find_cell(ref) if len(ref) == 64 else ref
+            if run_id is None:
+                raise LedgerError(f"No finished cell {ref!r} in {self._where}.")
+            data = self._store.fetch(run_id, payloads.PREDICTIONS)
+        return self._unpacked(data, ref)
+
+    def predictions_of(self, keys: Sequence[str]) -> Iterator[Predictions]:
+        """The same for many finished cells, in their order, each at a fraction of the time.
+
+        Raises:
+            LedgerError: if a cell or its predictions are missing, or MLflow cannot be reached.
+        """
+        waiting = {p["result"]["key"]: p for p in self._delivery.waiting() if p["kind"] == "cell"}
+        with self._asking():
+            runs = {key: self._recorder.find_cell(key) for key in keys if key not in waiting}
+        run_ids = [run_id for run_id in runs.values() if run_id is not None]
+        if len(run_ids) < len(runs):
+            absent = next(key for key, run_id in runs.items() if run_id is None)
+            raise LedgerError(f"No finished cell {absent!r} in {self._where}.")
+        with self._plain():
+            files = read_files(self._store, run_ids)
+            for key in keys:
+                if key in waiting:
+                    result = CellResult.from_json(waiting[key]["result"])
+                    yield result.rows, result.probabilities
+                else:
+                    yield self._unpacked(next(files), key)
+
+    def _unpacked(self, data: bytes | None, ref: str) -> Predictions:
+        if data is None:
+            raise LedgerError(f"Cell {ref!r} in {self._where} has no predictions.")
+        return unpack(data)
+
+    def curves(
+        self, run_ids: Sequence[str], names: Sequence[str]
+    ) -> list[dict[str, list[tuple[int, float]]]]:
+        """Of each cell, given by run id, the (epoch, value) points of these metrics.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            return self._store.history(run_ids, names)
+
+    def file(self, sweep_id: str, name: str) -> bytes | None:
+        """A file that `attach` kept with a sweep; None if there is none of that name.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            return self._store.fetch(sweep_id, name)
+
+    def record_config(
+        self,
+        sweep_id: str,
+        config_id: str,
+        *,
+        name: str | None = None,
+        mean: float | None = None,
+        params: Mapping[str, Scalar],
+        scores: Sequence[float],
+        seconds: float,
+        tags: Mapping[str, str],
+        interval: tuple[float, float] | None = None,
+    ) -> None:
+        """Show how a config of a sweep stands, within 2 s, only the latest state; never raises.
+
+        Args:
+            sweep_id: Of the sweep.
+            config_id: Unique within the sweep.
+            name: Of its run; the id without one.
+            mean: Its mean adjusted for the blocks that it lacks; its cells' own without one.
+            params: The config.
+            scores: Of its cells so far; the mean of the first n of them is step n of its curve.
+            seconds: Training time of its cells.
+            tags: space, data, model ...
+            interval: Of the mean; ci_low and ci_high in MLflow.
+        """
+        payload = payloads.of_config(
+            sweep_id,
+            config_id,
+            params,
+            scores,
+            seconds,
+            tags,
+            interval,
+            name=name or config_id,
+            mean=mean,
+        )
+        self._delivery.update(f"{sweep_id} {config_id}", payload)
+
+    def start_sweep(self, name: str, spec_json: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+        """Enter a sweep and its spec, passwords left out; returns its id.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached, or its files cannot be written.
+        """
+        spec = records.redacted(spec_json)
+        with self._asking():
+            written = {**records.tag_values(tags), **records.spec_tags(spec)}
+            run = NewRun(
+                name=name,
+                tags=written,
+                params=records.spec_params(spec),
+                points=(),
+                status="RUNNING",
+                started_ms=payloads.now_ms(),
+                files={"spec.json": json.dumps(spec, indent=2).encode()},
+            )
+            (sweep_id,) = self._store.add("sweeps", [run])
+            self._recorder.start_sweep(sweep_id)
+        return sweep_id
+
+    def name_data(
+        self,
+        sweep_id: str,
+        *,
+        name: str,
+        fingerprint: str,
+        source: str,
+        columns: Sequence[str],
+        profile: Mapping[str, Any],
+    ) -> None:
+        """Log what a sweep reads as an MLflow data set.
+
+        Args:
+            sweep_id: Of the sweep.
+            name: Of the data.
+            fingerprint: Of their contents.
+            source: Where they come from: a path, a registry name, a hub id.
+            columns: Of the texts; the label's is added.
+            profile: A JSON value: rows, classes.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached, or refuses.
+        """
+        with self._asking():
+            self._store.name_data(sweep_id, name, fingerprint, source, columns, profile)
+
+    def resume_sweep(self, sweep_id: str) -> None:
+        """A sweep that ended, or was killed, goes on.
+
+        Raises:
+            LedgerError: if there is none of this id, or MLflow cannot be reached.
+        """
+        with self._asking():
+            self._store.reopen(sweep_id)
+            self._recorder.reopen_sweep(sweep_id)
+
+    def finish_sweep(self, sweep_id: str, status: str, summary: Mapping[str, Any]) -> None:
+        """Enter how a sweep ended, as soon as MLflow is there; its configs end with it.
+
+        Args:
+            sweep_id: Of the sweep.
+            status: MLflow's: FINISHED, KILLED (interrupted, out of time) or FAILED.
+            summary: A JSON value: kept as leaderboard.json, its numbers as metrics.
+
+        Raises:
+            ValueError: for another status.
+        """
+        if status not in _SWEEP_ENDS:
+            raise ValueError(f"status must be one of {', '.join(_SWEEP_ENDS)}, got {status!r}.")
+        self._delivery.send(payloads.of_sweep_end(sweep_id, status, summary))
+
+    def attach(self, sweep_id: str, files: Mapping[str, str | bytes]) -> None:
+        """Keep files (a report, an audit) with a sweep, by plain file name.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached, or they cannot be written.
+        """
+        with self._asking():
+            self._store.attach(sweep_id, payloads.decoded(payloads.encoded(files)))
+
+    def tag_sweep(self, sweep_id: str, tags: Mapping[str, str]) -> None:
+        """Give a sweep's run more tags.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
+
+    def experiment_id(self) -> str | None:
+        """MLflow's number of the experiment of configs; None if there is none yet.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            return self._store.experiment_id("configs")
+
+    def sweeps(self) -> list[SweepRecord]:
+        """All sweeps, newest first.
+
+        Raises:
+            LedgerError: if MLflow cannot be reached.
+        """
+        with self._asking():
+            return [SweepRecord.of(run) for run in self._store.runs("sweeps")]
+
+    def find_sweep(self, ref: str) -> SweepRecord:
+        """The newest sweep of a name, the one of a run id, or with `latest` the newest of all.
+
+        Raises:
+            LedgerError: if there is none; names the nearest.
+        """
+        return records.pick_sweep(self.sweeps(), ref, self._where)

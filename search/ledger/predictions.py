@@ -1,0 +1,48 @@
+"""Out-of-fold predictions by the hundred: read from the disk where they lie on this machine.
+
+Asking MLflow for a file costs three requests; a leaderboard wants the files of 20 cells for every
+complete config.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from search.ledger import payloads
+
+if TYPE_CHECKING:
+    from search.ledger.store import Store
+
+Predictions = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+"""Held-out rows (n,) and their class probabilities (n, classes)."""
+
+_READERS = 8  # files asked for at once: a server's answer is mostly waiting
+
+
+def read_files(store: Store, run_ids: Sequence[str]) -> Iterator[bytes | None]:
+    """The predictions file of each cell's run; None for a run without one.
+
+    Raises:
+        RefusedError: if MLflow refuses; OSError if it does not answer.
+    """
+    folder = store.folder("cells")
+
+    def read(run_id: str) -> bytes | None:
+        path = Path() if folder is None else folder / run_id / "artifacts" / payloads.PREDICTIONS
+        return path.read_bytes() if path.is_file() else store.fetch(run_id, payloads.PREDICTIONS)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        yield from pool.map(read, run_ids)
+
+
+def unpack(data: bytes) -> Predictions:
+    """The arrays of a predictions file."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return arrays["rows"], arrays["probabilities"]

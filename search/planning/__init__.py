@@ -1,0 +1,1 @@
+"""Space x protocol x data -> Plan: bound, audited, priced."""

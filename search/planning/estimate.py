@@ -1,0 +1,202 @@
+"""What a sweep would cost: time, GPU hours and money, from a few measured training steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from search.formatting import counted, duration
+from search.planning.expected import Expected, slots_here
+from search.planning.plan import Plan
+from search.process import launchers
+from search.sweep.environment import threads
+
+if TYPE_CHECKING:
+    from trainables.engine.datasets.load import TextData
+    from trainables.engine.splits.audit import Audit
+
+_MEASURED_SHAPES = 6
+_MEASURING_S = 16.0  # in all shapes together
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a sweep usually takes, and the most that it may.
+
+    Attributes:
+        strategy: Its strategy.
+        configs: Configs that compete.
+        cells: Configs times blocks.
+        cells_in_ledger: Cells that need no training.
+        typical_cells: Cells that the strategy usually needs, those in the ledger counted.
+        typical_hours: Wall time of those of them that are to be trained, on this machine's slots.
+        cells_to_train: Cells that are trained at most.
+        nested_cells: Cells of the inner sweeps of --nested and of its outer folds; 0 without.
+        nested_cells_to_train: Those of them that the ledger does not have.
+        seconds_per_cell: Mean over the configs, from measured steps on this machine.
+        together: Cells that the measured steps trained as one model.
+        shapes: Shapes of cells, of which `shapes_measured` were measured.
+        shapes_measured: See shapes.
+        slots: Stacks that train at once on this machine.
+        wall_hours: Of all cells to train on these slots.
+        gpu_hours: Hours of GPUs reserved; 0 without one.
+        slot_hours: Hours of training, summed over slots.
+        money: `slot_hours` times the price per hour; None without a price.
+    """
+
+    strategy: str
+    configs: int
+    cells: int
+    cells_in_ledger: int
+    typical_cells: int
+    typical_hours: float
+    cells_to_train: int
+    nested_cells: int
+    nested_cells_to_train: int
+    seconds_per_cell: float
+    together: int
+    shapes: int
+    shapes_measured: int
+    slots: int
+    wall_hours: float
+    gpu_hours: float
+    slot_hours: float
+    money: float | None
+
+    def lines(self) -> list[str]:
+        """The estimate in words: what it will take, then the bound."""
+        money = "" if self.money is None else f", {self.money:,.2f} at the price given"
+        gpu = f", {self.gpu_hours:,.2f} GPU hours" if self.gpu_hours else ""
+        nested = (
+            [f"nested           at most {self.nested_cells_to_train:,} more, on fewer rows each"]
+            if self.nested_cells
+            else []
+        )
+        most = self.cells_in_ledger + self.cells_to_train
+        expected = Expected(self.strategy, min(self.typical_cells, most), most, self.cells)
+        hours = f"{duration(3600 * self.typical_hours)} on {counted(self.slots, 'slot')}"
+        stacks = f", {self.together} trained as one model" if self.together > 1 else ""
+        unmeasured = self.shapes - self.shapes_measured
+        dearest = (
+            f"; {unmeasured} of {self.shapes} shapes are taken for as dear as the dearest measured"
+            if unmeasured
+            else ""
+        )
+        return [
+            expected.line(hours),
+            f"at most          {counted(self.cells_to_train, 'cell')}, "
+            f"{duration(3600 * self.wall_hours)} on {counted(self.slots, 'slot')}"
+            f" = {self.slot_hours:,.2f} slot hours{gpu}{money}",
+            f"configs          {self.configs:,}, {self.cells:,} cells in all, "
+            f"{self.cells_in_ledger:,} of them in the ledger",
+            *nested,
+            f"a cell           {self.seconds_per_cell:,.2f} s, from steps measured on this machine"
+            f"{stacks}{dearest}",
+        ]
+
+
+def estimate(
+    plan: Plan,
+    known: set[tuple[int, int]],
+    price_per_hour: float | None,
+    nested_known: Sequence[int] = (),
+) -> Estimate:
+    """Measure a few steps of the commonest shapes, for some 16 seconds in all, and multiply.
+
+    Args:
+        plan: The sweep.
+        known: (config, block) pairs that are in the ledger.
+        price_per_hour: Price of an hour of one slot.
+        nested_known: Of each inner sweep of --nested, how many of its cells are in the ledger.
+    """
+    slots, per_trial = slots_here(plan.spec.resources)
+    measured, together = _measure(plan, slots)
+    shapes = [plan.shape((index, 0)) for index in range(len(plan.configs))]
+    dearest = max(measured.values())
+    per_config = [measured.get(shape, dearest) for shape in shapes]
+    mean = sum(per_config) / len(per_config)
+
+    expected = Expected.of(plan)
+    cells, most = expected.grid, expected.most
+    to_train = max(0, most - len(known))
+    # An inner sweep may need what a sweep needs, and its pick's cell where the sweep may lack it.
+    pick = int(most < cells)
+    inner = [pick + max(0, most - count) for count in nested_known]
+    rows = 1 - 1 / (plan.spec.folds or 1)  # an inner cell's share of the rows
+    slot_hours = (to_train + rows * sum(inner)) * mean / 3600
+    usual = max(0, expected.typical - len(known))
+    usual_inner = sum(pick + max(0, expected.typical - count) for count in nested_known)
+    return Estimate(
+        strategy=plan.spec.strategy,
+        configs=len(plan.configs),
+        cells=cells,
+        cells_in_ledger=len(known),
+        typical_cells=expected.typical,
+        typical_hours=(usual + rows * usual_inner) * mean / 3600 / slots,
+        cells_to_train=to_train,
+        nested_cells=len(inner) * (pick + most),
+        nested_cells_to_train=sum(inner),
+        seconds_per_cell=mean,
+        together=together,
+        shapes=len(set(shapes)),
+        shapes_measured=len(measured),
+        slots=slots,
+        wall_hours=slot_hours / slots,
+        gpu_hours=slot_hours * per_trial,
+        slot_hours=slot_hours,
+        money=None if price_per_hour is None else slot_hours * price_per_hour,
+    )
+
+
+def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
+    """Seconds a cell of each measured shape, and how many cells were trained as one model."""
+    import torch
+
+    from trainables.engine.cells import trainable as hooks
+    from trainables.engine.cells.runner import measure
+    from trainables.engine.training.cost import Clock
+
+    torch.set_num_threads(threads(plan.spec.resources.cpus_per_trial))
+    shapes = [plan.shape((index, 0)) for index in range(len(plan.configs))]
+    # The baseline trains no proxies, so it must not stand for its shape where another can.
+    others = [index for index in range(len(shapes)) if index != plan.baseline]
+    first = [*([] if plan.baseline is None else [plan.baseline]), *reversed(others)]
+    example = {shapes[index]: index for index in first}
+    measured: dict[object, float] = {}
+    stack, together = plan.spec.resources.stack, 1
+    clock = Clock(_MEASURING_S)
+    chosen = Counter(shapes).most_common(_MEASURED_SHAPES)
+    for number, (shape, many) in enumerate(chosen):
+        if measured and clock.left <= 0:
+            break
+        with launchers.forgotten():
+            timing = measure(
+                plan.task,
+                plan.cell((example[shape], 0)),
+                stack=stack,
+                cells=many * len(plan.blocks) // slots,
+                clock=clock.share(1 / (len(chosen) - number)),
+            )
+        measured[shape] = timing.seconds_per_cell
+        together = max(together, timing.together)
+        if not hooks.trains_heads(plan.space.trainable):
+            # What was found for the commonest shape will do: a probe takes most of a minute.
+            stack = timing.together
+    return measured, together
+
+
+def document(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> dict[str, Any]:
+    """The plan as `plan --json` prints it."""
+    return {
+        "sweep": plan.spec.name,
+        "space": plan.spec.space,
+        "data": plan.spec.data.name,
+        "rows": len(data.texts),
+        "classes": list(data.label_names),
+        "model": plan.spec.model,
+        "left_out": list(plan.left_out),
+        "audit": audit.to_json(),
+        **asdict(cost),
+    }

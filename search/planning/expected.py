@@ -1,0 +1,120 @@
+"""What a sweep will take, said before it starts: its cells at once, its time from like cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from search.formatting import counted, duration
+from search.planning.plan import Plan
+from search.spec import Resources
+from search.strategies.board import typical_cells
+from search.strategies.strategy import most_cells
+from search.sweep.environment import usable_cpus
+
+if TYPE_CHECKING:
+    from search.ledger.records import LoggedCell
+
+_LEAST_LIKE = 3  # cells of the ledger that tell the time of more like them
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How many cells a sweep will need.
+
+    Attributes:
+        strategy: Its strategy.
+        typical: Cells that it usually needs; `most` where nothing is usual.
+        most: Cells that it never exceeds.
+        grid: Configs times blocks.
+    """
+
+    strategy: str
+    typical: int
+    most: int
+    grid: int
+
+    @classmethod
+    def of(cls, plan: Plan) -> Expected:
+        """That of a plan."""
+        spec, budget = plan.spec, plan.spec.budget
+        most = most_cells(spec.strategy, plan.problem, budget.max_cells, budget.stop_margin)
+        typical = most
+        if spec.strategy == "race" and (budget.max_cells is None or budget.stop_margin is not None):
+            typical = min(typical_cells(plan.problem), most)
+        return cls(spec.strategy, typical, most, len(plan.configs) * len(plan.blocks))
+
+    def line(self, hours: str = "") -> str:
+        """The cells in words, and what they take."""
+        about = "about" if self.typical < self.most else "at most"
+        cells = counted(self.typical, "cell")
+        share = self.typical / self.grid
+        grid = f", {_percent(share)} of the grid's {self.grid:,}" if share < 1 else ", the grid"
+        return f"{self.strategy}: {about} {cells}{grid}{hours and f', {hours}'}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{100 * share:.1g}%"
+
+
+def slots_here(resources: Resources) -> tuple[int, float]:
+    """How many stacks train at once on this machine, and the GPUs of each."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    each = resources.gpus_per_trial if resources.gpus_per_trial is not None else float(gpus > 0)
+    workers = resources.workers_per_trial
+    by_cpu = int(usable_cpus() / (workers * resources.cpus_per_trial))
+    slots = min(by_cpu, int(gpus / (workers * each))) if each else by_cpu
+    return max(1, min(slots, resources.trials or slots)), each
+
+
+def seconds_of_like_cells(plan: Plan, known: Mapping[str, LoggedCell]) -> float | None:
+    """Median seconds of the cells in the ledger that are like the plan's; None if too few are.
+
+    Like are those of the plan itself; else those of the same data and model that agree in what
+    decides the shapes of tensors and the number of steps.
+
+    Args:
+        plan: The sweep.
+        known: Cells of its data, model and split, by key.
+    """
+    own = [cell for key, cell in known.items() if key in plan.keys]
+    shapes = {tuple(str(config.get(name)) for name in plan.space.shape) for config in plan.configs}
+    like = [
+        cell
+        for cell in known.values()
+        if tuple(str(cell.params.get(name)) for name in plan.space.shape) in shapes
+    ]
+    for cells in (own, like):
+        seconds = [cell.metrics["seconds"] for cell in cells if "seconds" in cell.metrics]
+        if len(seconds) >= _LEAST_LIKE:
+            return median(seconds)
+    return None
+
+
+def before_the_run(plan: Plan, known: Mapping[str, LoggedCell]) -> str:
+    """What a run says of itself before it starts; measures nothing.
+
+    Args:
+        plan: The sweep.
+        known: Cells of its data, model and split in the ledger, by key.
+    """
+    expected = Expected.of(plan)
+    left = max(0, expected.typical - sum(key in plan.keys for key in known))
+    if not left:
+        return expected.line()
+    seconds = seconds_of_like_cells(plan, known)
+    if seconds is None:
+        return expected.line() + "; `foldrace plan` measures the time"
+    resources = plan.spec.resources
+    if resources.ray_address != "local":
+        hours = f"{duration(seconds * left)} of training in all"
+    else:
+        slots = slots_here(resources)[0]
+        # Ray's start comes on top, and is no part of a cell.
+        hours = f"{duration(max(1.0, seconds * left / slots))} of training on "
+        hours += counted(slots, "slot")
+    return expected.line(f"about {hours}") + ", as like cells in the ledger took"

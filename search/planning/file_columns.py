@@ -1,0 +1,84 @@
+"""The text columns of a file that a finished sweep is to read; nothing heavy is imported."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+from search.spec import InputError
+from trainables.engine.contract import DataRef
+from trainables.engine.datasets.headers import read_header
+from trainables.engine.datasets.table_files import READERS, Table, read_table
+
+
+def text_columns(
+    ref: DataRef, pairs: bool, column: str | None = None, column_b: str | None = None
+) -> list[str]:
+    """The columns of a file that hold texts: those asked for, else those of the sweep.
+
+    Args:
+        ref: The sweep's data.
+        pairs: Whether rows are pairs of texts.
+        column: Of the text, as the user gave it.
+        column_b: Of the second text.
+    """
+    return [column or ref.text or "text"] + ([column_b or ref.text_b or "text_b"] if pairs else [])
+
+
+def check_file(
+    path: Path, ref: DataRef, column: str | None = None, column_b: str | None = None
+) -> None:
+    """Refuse a table that is not there or lacks a text column, before a model is trained for it.
+
+    Reads no more than the header where that can tell. A file of another kind is passed: it may be
+    a text.
+
+    Raises:
+        InputError: naming the column, and those that the file has.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    if path.suffix.lower() not in READERS:
+        if column or column_b:
+            raise InputError(
+                f"{path} is no table ({' '.join(READERS)}), so it has no column "
+                f"{column or column_b!r}: leave --text out, or give a table."
+            )
+        return
+    columns = text_columns(ref, bool(column_b or ref.text_b), column, column_b)
+    try:
+        header = read_header(path)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if header is None:
+        table_with(path, columns)
+    else:
+        _must_have(path, header.names, columns)
+
+
+def table_with(path: Path, columns: Iterable[str]) -> Table:
+    """All columns of a file that must have some.
+
+    Raises:
+        InputError: if the file cannot be read, or has no such column.
+    """
+    try:
+        names = read_table(path, []).names
+        table = read_table(path, names)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    _must_have(path, names, columns)
+    return table
+
+
+def _must_have(path: Path, names: Iterable[str], columns: Iterable[str]) -> None:
+    there = list(names)
+    for name, option in zip(columns, ("--text", "--text-b"), strict=False):
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(
+                f"{path} has no column {name!r}.{hint} Its columns: {', '.join(there)}. Choose "
+                f"one with {option}."
+            )

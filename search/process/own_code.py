@@ -1,0 +1,141 @@
+"""The code that makes a cell's numbers: its digest, and how workers come to run the driver's.
+
+Ray's workers import what they are sent by name, wherever they look first: a second checkout, or a
+file `search.py` in the folder that a sweep is started in, would stand in for ours. So functions for
+workers travel as text with one address, `carried`, and begin by taking the packages from there.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("search", "spaces", "trainables")
+_NUMBERS = "trainables"
+# Of a user's file: told by their own fingerprints, or, as a space, by each cell's config.
+_TOLD_APART = {"SPACE", "DATASET", "ENCODER"}
+_MAKES_NUMBERS = {"LOSS", "METRIC", "CLEANING", "REPRESENTATION", "build"}
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def numbers() -> str:
+    """Digest of the code that trains and scores: all of `trainables`, comments left out."""
+    return _digest_of(ROOT / _NUMBERS)
+
+
+@cache
+def _digest_of(folder: Path) -> str:
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        found.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        found.update("\n".join(_words(ast.parse(path.read_bytes()))).encode() + b"\0")
+    return found.hexdigest()[:16]
+
+
+def of_plugin(text: str) -> str:
+    """Digest of what a user's file does to numbers; empty if it only declares spaces or data.
+
+    Args:
+        text: Of the file.
+    """
+    tree = ast.parse(text)
+    tree.body = [node for node in tree.body if not _defined(node) & _TOLD_APART]
+    if not any(_defined(node) & _MAKES_NUMBERS for node in tree.body):
+        return ""
+    return hashlib.sha256("\n".join(_words(tree)).encode()).hexdigest()[:16]
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    """The names that a statement at the top of a file defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+        return {node.name}
+    if isinstance(node, ast.ImportFrom | ast.Import):
+        return {alias.asname or alias.name for alias in node.names}
+    targets: Sequence[ast.expr] = ()
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    """A syntax tree in words that do not depend on Python's version, docstrings left out."""
+    yield type(node).__name__
+    for name, value in ast.iter_fields(node):
+        # What newer versions add is empty where it is not used; contexts say nothing new.
+        if value is None or value == [] or name in ("ctx", "kind", "type_comment"):
+            continue
+        yield name
+        parts = value if isinstance(value, list) else [value]
+        if name == "body" and isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
+            parts = parts[1:]
+        for part in parts:
+            if isinstance(part, ast.AST):
+                yield from _words(part)
+            else:
+                yield repr(part)
+
+
+def paths() -> list[str]:
+    """Where this process looks modules up, as absolute paths."""
+    return [os.path.abspath(path) for path in sys.path]  # noqa: PTH100  (of "" too)
+
+
+def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> Callable[..., Any]:
+    """A function of ours for a worker, who runs it with the driver's code or refuses.
+
+    It refers to no module of ours, so that it travels by value and imports nothing on arrival.
+
+    Args:
+        entry: Where the function is, as "module:name".
+        refuse: Called instead, with what is wrong; it must refer to no module of ours either.
+        same_machine: Whether workers see the driver's folders.
+    """
+    root, packages, wanted = str(ROOT), PACKAGES, numbers()
+    look_up = paths() if same_machine else None
+    module, _, name = entry.partition(":")
+
+    def run(*given: Any, **named: Any) -> Any:
+        import importlib
+        import sys
+        from importlib.util import module_from_spec, spec_from_file_location
+        from pathlib import Path
+
+        if look_up is not None:
+            sys.path[:] = [*look_up, *(path for path in sys.path if path not in look_up)]
+        for package in packages:
+            start, loaded = Path(root, package, "__init__.py"), sys.modules.get(package)
+            place = Path(getattr(loaded, "__file__", None) or "nowhere").resolve()
+            if loaded is not None and start.is_file() and place != start:
+                return refuse(f"A worker has {package!r} from {place}, the driver from {start}.")
+        # On another machine the driver's folder may not be: there it is what is installed.
+        start = Path(root, packages[0], "__init__.py")
+        spec = spec_from_file_location(
+            packages[0], start, submodule_search_locations=[str(start.parent)]
+        )
+        if packages[0] not in sys.modules and start.is_file() and spec and spec.loader:
+            sys.modules[packages[0]] = module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[packages[0]])  # brings the others
+        try:
+            here = importlib.import_module("search.process.own_code")
+            found, place = here.numbers(), here.ROOT
+        except (ImportError, AttributeError) as error:
+            return refuse(f"A worker has another foldrace than the driver: {error!r}.")
+        if found != wanted:
+            return refuse(
+                f"A worker has other code than the driver: the digest of trainables is {found} in "
+                f"{place}, {wanted} in the driver's {root}. Install the same foldrace everywhere; "
+                "if a file was edited while the sweep ran, start it again: what finished is kept."
+            )
+        return getattr(importlib.import_module(module), name)(*given, **named)
+
+    run.__name__ = name
+    return run

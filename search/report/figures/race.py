@@ -1,0 +1,155 @@
+"""Figures of the search: how the race went, and the gain against the size of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from search.report.evidence import Evidence
+from search.report.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    Picture,
+    canvas,
+    finish,
+)
+from search.report.paper import Verdict
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How many configs were where after each cell, (cells,).
+
+    Attributes:
+        tried: Had at least one cell.
+        alive: Had one, and still got another later or had them all: were not dropped yet.
+        complete: Had a cell in every block.
+    """
+
+    tried: IntArray
+    alive: IntArray
+    complete: IntArray
+
+
+def course(arrivals: IntArray, blocks: int) -> Course:
+    """Count configs along the cells.
+
+    Args:
+        arrivals: Pairs (config, block) in the order in which they came, (cells, 2).
+        blocks: How many cells make a config complete.
+    """
+    configs = arrivals[:, 0]
+    number = np.arange(len(configs))
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    counts: dict[int, int] = {}
+    completed = np.zeros(len(configs), np.int64)
+    for place, config in enumerate(configs.tolist()):
+        first.setdefault(config, place)
+        last[config] = place
+        counts[config] = counts.get(config, 0) + 1
+        completed[place] = counts[config] == blocks
+    began = np.bincount(list(first.values()), minlength=len(configs))
+    # A config that ended complete was never dropped.
+    ended = [place + 1 for config, place in last.items() if counts[config] < blocks]
+    dropped = np.bincount(ended, minlength=len(configs) + 1)[: len(number)]
+    tried = np.cumsum(began)
+    return Course(tried, tried - np.cumsum(dropped), np.cumsum(completed))
+
+
+def race(evidence: Evidence) -> Picture | None:
+    """Configs tried, alive and complete against the cells used; None before the second cell."""
+    if len(evidence.arrivals) < 2:
+        return None
+    plan = evidence.plan
+    found = course(evidence.arrivals, len(plan.blocks))
+    cells = np.arange(1, len(evidence.arrivals) + 1)
+    figure, (panel,) = canvas(2.9)
+    for values, colour, dashes, name in (
+        (found.tried, GREY, ":", "tried"),
+        (found.alive, BLUE, "-", "still in the race"),
+        (found.complete, GREEN, "--", "all cells"),
+    ):
+        panel.step(cells, values, where="post", color=colour, ls=dashes, lw=1.8, label=name)
+    panel.set_xlabel("cells used")
+    panel.set_ylabel("configs")
+    # The square root opens up the few that stay, below the many that were tried.
+    panel.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
+    panel.set_ylim(0, 1.5 * max(int(found.tried[-1]), 1))
+    panel.set_yticks(_ticks(int(found.tried[-1])))
+    panel.grid()
+    panel.set_axisbelow(True)
+    panel.legend(fontsize=8.5, loc="upper left", ncols=3)
+    share = len(evidence.arrivals) / evidence.exhaustive_cells
+    untried = len(plan.configs) - int(found.tried[-1])
+    return finish(
+        figure,
+        "race",
+        "How the search went",
+        f"{len(evidence.arrivals):,} cells of {evidence.exhaustive_cells:,} ({100 * share:.1f}%), "
+        f"in the order in which they ended. {int(found.tried[-1]):,} of {len(plan.configs):,} "
+        f"configs were tried, {int(found.complete[-1]):,} got all {len(plan.blocks)} cells"
+        + (f", {untried:,} none: the model of the axes spoke against them." if untried else "."),
+    )
+
+
+def _ticks(top: int) -> list[int]:
+    steps = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
+    # Every third, so that they stand apart on a square-root axis.
+    return [0, *[step for step in steps if step <= 1.4 * top][-1::-2][:4][::-1]]
+
+
+def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
+    """Gain over the baseline against the size of the data, with the paper's own beside it.
+
+    Args:
+        verdicts: Rows of tables of gains; those without our gain or size are left out.
+        title: The figure of the paper that this is.
+    """
+    ours = [one for one in verdicts if one.our_gain is not None and one.rows]
+    if not ours:
+        return None
+    figure, (panel,) = canvas(3.3)
+    seen: set[tuple[str, int]] = set()
+    for one in ours:
+        if one.our_gain is None or one.rows is None or (one.sweep, one.rows) in seen:
+            continue
+        seen.add((one.sweep, one.rows))
+        if one.low is not None and one.high is not None:
+            panel.plot([one.rows] * 2, [100 * one.low, 100 * one.high], color=BLUE, lw=1.6)
+        panel.plot(one.rows, 100 * one.our_gain, "o", color=BLUE, ms=6)
+        panel.annotate(
+            one.data,
+            (one.rows, 100 * one.our_gain),
+            xytext=(7, 3),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+        )
+    for one in ours:
+        if one.paper_gain is not None and one.rows is not None:
+            panel.plot(one.rows, 100 * one.paper_gain, "D", mfc="white", mec=ORANGE, ms=6)
+    panel.axhline(0, color=INK, lw=0.8)
+    panel.set_xscale("log")
+    panel.xaxis.set_major_formatter(lambda rows, _: f"{rows:,.0f}")
+    left, right = panel.get_xlim()
+    panel.set_xlim(left / 1.3, right * 2.2)
+    panel.set_xlabel("rows of the data")
+    panel.set_ylabel("gain over the baseline, points")
+    panel.grid(axis="y")
+    panel.set_axisbelow(True)
+    return finish(
+        figure,
+        "gain-by-size",
+        title,
+        "Blue: ours, the luck of being picked taken off, with its 95% interval. Orange diamonds: "
+        "the paper's gain on the same data.",
+    )

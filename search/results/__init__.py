@@ -1,0 +1,1 @@
+"""What a sweep has come to: score matrix, standings, leaders, labels, document."""

@@ -1,0 +1,142 @@
+"""The document that `--json` prints, the sweep's run keeps and the screen is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search.results.answer import answer
+from search.results.score_matrix import planned_cells
+
+if TYPE_CHECKING:
+    from search.planning.plan import Plan
+    from search.results.outcome import Outcome
+    from search.results.score_matrix import Table
+    from search.results.standings import Standing, Standings
+    from search.stats import intervals as stats
+
+
+def of_outcome(outcome: Outcome) -> dict[str, Any]:
+    """What a sweep has come to."""
+    return summary(outcome.plan, outcome.table, outcome.standings, outcome.nested, outcome.stopped)
+
+
+def summary(
+    plan: Plan,
+    table: Table,
+    standings: Standings,
+    nested: Mapping[str, Any] | None = None,
+    stopped: str | None = None,
+) -> dict[str, Any]:
+    """A sweep's figures as JSON: scores are fractions.
+
+    Args:
+        plan: The sweep.
+        table: Its scores.
+        standings: Its configs, judged.
+        nested: The nested score, as `search.sweep.nested_cv.Nested.to_json` gives it.
+        stopped: Why it ended; None while it goes on.
+    """
+    document: dict[str, Any] = {
+        "sweep": plan.spec.name,
+        "space": plan.spec.space,
+        "data": plan.spec.data.name,
+        "model": plan.spec.model,
+        "blocks": len(plan.blocks),
+        "cells_done": int(np.isfinite(table.scores).sum()),
+        "cells_planned": planned_cells(plan),
+        "cells_reused": table.foreign,
+        "cells_failed": len(table.failures),
+        "stopped": stopped,
+        "never_tried": len(plan.configs) - standings.competed - _only_failed(table),
+        "inert_suspects": [
+            suspect.to_json(plan.blocks, plan.declared_in)
+            for suspect in (table.watch.suspects if table.watch is not None else ())
+        ],
+        **of_standings(plan, standings),
+        "nested": None if nested is None else dict(nested),
+    }
+    return {"answer": answer(document), **document}
+
+
+def of_standings(plan: Plan, standings: Standings) -> dict[str, Any]:
+    """The `configs` and the `winner` of the document."""
+    winner = next((row for row in standings.rows if row.config == standings.winner), None)
+    return {
+        "objective": plan.space.objective,
+        "mode": plan.space.mode,
+        "baseline": None if plan.baseline is None else plan.names[plan.baseline],
+        "rope": standings.rope,
+        "shared": dict(plan.labels.shared),
+        "shared_label": plan.labels.title,
+        "p_best_by": None if standings.chances is None else standings.chances.by,
+        "configs": [_row(row, plan, rank) for rank, row in enumerate(standings.rows, start=1)],
+        "winner": None if winner is None else _winner(winner, plan, standings),
+    }
+
+
+def _only_failed(table: Table) -> int:
+    """Configs that were tried and have no score to show for it."""
+    return sum(not np.isfinite(table.scores[config]).any() for config in table.failed)
+
+
+def _winner(winner: Standing, plan: Plan, standings: Standings) -> dict[str, Any]:
+    correction, luck = standings.correction, standings.luck
+    p_best = None if standings.chances is None else standings.chances.p_best
+    complete = [row.config for row in standings.rows if row.status in ("winner", "complete")]
+    return {
+        "config": plan.axes_of(winner.config),
+        "name": plan.names.get(winner.config),
+        "label": plan.label(winner.config),
+        "mean": winner.mean,
+        "corrected": correction.score if correction else None,
+        "corrected_low": correction.low if correction else None,
+        "corrected_high": correction.high if correction else None,
+        "corrected_by": correction.by if correction else None,
+        "corrected_resampled": correction.resampled if correction else None,
+        "corrected_surrogate": correction.surrogate if correction else None,
+        "corrected_note": correction.note if correction else None,
+        "gain": winner.delta,
+        "gain_corrected": _less(winner.delta, luck),
+        "gain_corrected_low": _less(winner.delta_low, luck),
+        "gain_corrected_high": _less(winner.delta_high, luck),
+        "compared": standings.compared,
+        "competed": standings.competed,
+        "indistinguishable": [plan.axes_of(config) for config in standings.indistinguishable],
+        "indistinguishable_labels": [plan.label(config) for config in standings.indistinguishable],
+        "p_best_stopped": None if p_best is None else max(0.0, 1.0 - float(p_best[complete].sum())),
+        "versus_baseline": _comparison(winner.versus_baseline),
+    }
+
+
+def _less(value: float | None, luck: float) -> float | None:
+    return None if value is None else value - luck
+
+
+def _comparison(comparison: stats.Comparison | None) -> dict[str, float] | None:
+    return None if comparison is None else asdict(comparison)
+
+
+def _row(row: Standing, plan: Plan, rank: int) -> dict[str, Any]:
+    return {
+        "rank": rank,
+        "config": plan.axes_of(row.config),
+        "name": plan.names.get(row.config),
+        "label": plan.label(row.config),
+        "mean": row.mean,
+        "cells_mean": row.cells_mean,
+        "std": row.std,
+        "ci_low": row.ci_low,
+        "ci_high": row.ci_high,
+        "cells": row.cells,
+        "p_best": row.p_best,
+        "delta_baseline": row.delta,
+        "delta_ci_low": row.delta_low,
+        "delta_ci_high": row.delta_high,
+        "versus_winner": _comparison(row.versus_winner),
+        "versus_baseline": _comparison(row.versus_baseline),
+        "status": row.status,
+    }

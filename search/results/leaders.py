@@ -1,0 +1,139 @@
+"""Who leads a running sweep and who fell back, looked at now and then so that it costs little."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from search.formatting import counted
+from search.results.standings import adjusted_means, held_out_share, mean_interval
+from search.stats.p_best import chances
+
+if TYPE_CHECKING:
+    from search.planning.plan import Plan
+    from search.results.score_matrix import Table
+
+_LEADERS, _DROPPED = 5, 3
+# A config is out when it has a tenth of the probability that all tried ones would share equally.
+_HOPELESS = 0.1
+# A look may take a tenth of a second on a large grid: then it comes every five seconds.
+_REST = 50.0
+_LEAST_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Leader:
+    """A config in front; scores are fractions, None where there are too few cells to say.
+
+    The mean of a config that lacks cells is adjusted for the blocks that it lacks.
+    """
+
+    label: str
+    mean: float
+    low: float | None
+    high: float | None
+    cells: int
+    p_best: float | None
+    gain: float | None
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A config that is probably not the best, and why: how far it is behind the first.
+
+    Attributes:
+        label: The config.
+        behind: Its distance to the first, by the race's model of all configs where configs were
+            stopped early, else of the means; below 0 where it is worse.
+        cells: Cells that it has.
+    """
+
+    label: str
+    behind: float
+    cells: int
+
+
+class Frontier:
+    """The leaders and the dropped of one sweep.
+
+    Attributes:
+        leaders: Best first, by the race's model of all configs: one lucky cell leads nowhere.
+        dropped: Those with cells, not all, and next to no probability of being the best; the one
+            that was nearest first.
+        fallen: How many of these there are.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._next = 0.0
+        self.leaders: list[Leader] = []
+        self.dropped: list[Dropped] = []
+        self.fallen = 0
+
+    def look(self, table: Table) -> None:
+        """Look at the table, if the last look is long enough ago for what it cost."""
+        began = time.monotonic()
+        if began < self._next or not np.isfinite(table.scores).any():
+            return
+        self._look(table)
+        now = time.monotonic()
+        self._next = now + max(_LEAST_SECONDS, _REST * (now - began))
+
+    def _look(self, table: Table) -> None:
+        plan, scores, sign = self._plan, table.scores, self._plan.problem.sign
+        share = held_out_share(plan)
+        counts = np.isfinite(scores).sum(axis=1)
+        found = chances(plan, scores, table.failed, share)
+        p_best = None if found is None else found.p_best
+        tried = np.flatnonzero(counts)
+        means = adjusted_means(plan, scores)
+        worth = means.copy()
+        if found is not None and found.means is not None:
+            worth[tried] = found.means[tried]
+        order = tried[np.argsort(-sign * worth[tried], kind="stable")]
+        self.leaders = []
+        for config in order[:_LEADERS].tolist():
+            interval = mean_interval(scores[config], share)
+            gain = None
+            if plan.baseline is not None and config != plan.baseline:
+                pairs = scores[config] - scores[plan.baseline]
+                gain = float(np.nanmean(pairs)) if np.isfinite(pairs).any() else None
+            self.leaders.append(
+                Leader(
+                    label=plan.label(config),
+                    mean=float(means[config]),
+                    low=None if interval is None else interval.low,
+                    high=None if interval is None else interval.high,
+                    cells=int(counts[config]),
+                    p_best=None if p_best is None else float(p_best[config]),
+                    gain=gain,
+                )
+            )
+        self.dropped, self.fallen = [], 0
+        if p_best is None:
+            return
+        fallen = [
+            config
+            for config in order.tolist()
+            if counts[config] < scores.shape[1] and p_best[config] < _HOPELESS / len(tried)
+        ]
+        self.fallen = len(fallen)
+        first = worth[order[0]]
+        self.dropped = [
+            Dropped(plan.label(one), float(sign * (worth[one] - first)), int(counts[one]))
+            for one in fallen[:_DROPPED]
+        ]
+
+    def dropped_lines(self) -> list[str]:
+        """The dropped in words."""
+        if not self.fallen:
+            return []
+        many = counted(self.fallen, "config")
+        lines = [f"fell back: {many} with next to no chance of being the best"]
+        for one in self.dropped:
+            behind = f"{100 * one.behind:+.2f} points, {counted(one.cells, 'cell')}"
+            lines.append(f"  {behind}: {one.label}")
+        return lines

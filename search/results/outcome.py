@@ -1,0 +1,89 @@
+"""What a sweep has come to: its plan, its scores, its configs in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from search.planning.plan import Plan
+from search.results.score_matrix import Table
+from search.results.standings import Standings
+from search.spec import InputError
+from trainables.engine.contract import Scalar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Fault = Callable[[str, Mapping[str, Scalar]], str | None]
+"""From a trainable's name and a config to what keeps it from being used; None if nothing does."""
+
+
+def _no_fault(_trainable: str, _config: Mapping[str, Scalar]) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        sweep_id: MLflow run id of the sweep.
+        plan: What was to be trained.
+        table: The scores.
+        standings: The configs, best first.
+        complete: False when the time ended before the strategy was done.
+        seconds: Wall time of this run.
+        nested: The nested score, see search/sweep/nested_cv.py; None without one.
+        stopped: Why it ended, as the end of "stopped because ..."; None while it goes on.
+    """
+
+    sweep_id: str
+    plan: Plan
+    table: Table
+    standings: Standings
+    complete: bool
+    seconds: float
+    nested: dict[str, Any] | None = None
+    stopped: str | None = None
+
+    def frame(self) -> pd.DataFrame:
+        """The configs as a pandas frame, best first; see `search.results.frames.configs`."""
+        from search.results import frames
+
+        return frames.configs(self)
+
+    def cells(self) -> pd.DataFrame:
+        """The cells as a pandas frame; see `search.results.frames.cells`."""
+        from search.results import frames
+
+        return frames.cells(self)
+
+    def config_at(self, rank: int, fault: Fault = _no_fault) -> int:
+        """The config at a place of the leaderboard that is to be used for something.
+
+        Args:
+            rank: Its place; 1 is the best.
+            fault: Why a config cannot be used so; by default every one can.
+
+        Raises:
+            InputError: if there is no such place, or its config has a fault; the message names the
+                best config that has none.
+        """
+        plan, rows = self.plan, self.standings.rows
+        if not rows:
+            raise InputError(f"Sweep {plan.spec.name!r} has no finished cell yet.")
+        if not 1 <= rank <= len(rows):
+            raise InputError(f"--rank must be from 1 to {len(rows)}, got {rank}.")
+        config = rows[rank - 1].config
+        found = fault(plan.space.trainable, plan.configs[config])
+        if found is None:
+            return config
+        sound = (
+            place
+            for place, row in enumerate(rows, start=1)
+            if fault(plan.space.trainable, plan.configs[row.config]) is None
+        )
+        other = next(sound, None)
+        hint = "" if other is None else f" The best config without that fault: --rank {other}."
+        raise InputError(f"{plan.label(config)}: {found}{hint}")

@@ -1,0 +1,123 @@
+"""The scores of a sweep, as the ledger and the workers give them, and the document made of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from search.planning.plan import Plan
+from search.process import own_code
+from search.results.inert import InertWatch, Suspect
+from search.strategies.strategy import most_cells
+
+if TYPE_CHECKING:
+    from search.ledger.records import LoggedCell
+
+
+@dataclass
+class Table:
+    """The scores of a sweep as they come in.
+
+    Attributes:
+        scores: Objective of each cell, float (configs, blocks); nan where there is none.
+        seconds: Training seconds of each cell, same shape.
+        reused: Cells that were in the ledger before this run.
+        foreign: Those of them that another sweep trained.
+        trained: Cells that this run trained.
+        failures: Message of each cell that failed or diverged, by (config, block).
+        watch: Looks for hyper-parameters that do nothing; None looks for none.
+    """
+
+    scores: npt.NDArray[np.float64]
+    seconds: npt.NDArray[np.float64]
+    reused: int = 0
+    foreign: int = 0
+    trained: int = 0
+    failures: dict[tuple[int, int], str] = field(default_factory=dict)
+    watch: InertWatch | None = None
+
+    @property
+    def failed(self) -> frozenset[int]:
+        """Configs of which a cell failed or diverged."""
+        return frozenset(config for config, _ in self.failures)
+
+    @classmethod
+    def empty(cls, plan: Plan) -> Table:
+        """A table without a cell."""
+        shape = (len(plan.configs), len(plan.blocks))
+        watch = InertWatch(lambda index: plan.space.active(plan.configs[index]))
+        return cls(np.full(shape, math.nan), np.full(shape, math.nan), watch=watch)
+
+    def put(self, pair: tuple[int, int], score: float | None, metrics: Mapping[str, float]) -> None:
+        """Enter one cell; None is a cell without a score, which stays missing."""
+        self.scores[pair] = math.nan if score is None else score
+        if "seconds" in metrics:
+            self.seconds[pair] = metrics["seconds"]
+
+    def compare(self, pair: tuple[int, int], found: str | None) -> list[Suspect]:
+        """The hyper-parameters that a cell's digest unmasks: they do nothing."""
+        return [] if self.watch is None else self.watch.see(pair, found)
+
+
+def tell_known(
+    plan: Plan,
+    known: Mapping[str, LoggedCell],
+    table: Table,
+    tell: Callable[[int, int, float | None], None],
+    sweep_id: str | None = None,
+) -> None:
+    """Enter the ledger's cells of this plan into the table and tell the strategy.
+
+    Args:
+        plan: The sweep.
+        known: Cells of the ledger by key.
+        table: To enter them into.
+        tell: Told each of them.
+        sweep_id: Run id of the sweep, whose own cells these may be; None for a new one.
+    """
+    for key, cell in known.items():
+        pair = plan.keys.get(key)
+        if pair is None or not cell.settled:
+            continue
+        score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
+        table.put(pair, score, cell.metrics)
+        table.reused += 1
+        table.foreign += cell.sweep_id != sweep_id
+        table.compare(pair, cell.digest)
+        if score is None:
+            table.failures[pair] = f"{cell.status} in an earlier run"
+        tell(*pair, score)
+
+
+def other_code(plan: Plan, known: Mapping[str, LoggedCell]) -> str | None:
+    """A line about cells that are taken over although other code trained them; None without any.
+
+    A change of what a cell's numbers are raises the trainable's VERSION, which stands in the key;
+    so these are expected to be the same, but nobody is to take them for ours without knowing.
+    """
+    now = own_code.numbers()
+    cells = [cell for key, cell in known.items() if key in plan.keys and cell.settled]
+    before = Counter(cell.code for cell in cells if cell.code != now)
+    if not before:
+        return None
+    kinds = ", ".join(
+        f"{count:,} by {'code that was not recorded' if code is None else code}"
+        for code, count in before.most_common(3)
+    )
+    return (
+        f"Note: {before.total():,} of these cells were trained by other code than this "
+        f"({now}): {kinds}. They count, since the trainable's version is the same; --experiment "
+        "NAME trains anew."
+    )
+
+
+def planned_cells(plan: Plan) -> int:
+    """How many cells a run may need at most."""
+    budget = plan.spec.budget
+    return most_cells(plan.spec.strategy, plan.problem, budget.max_cells, budget.stop_margin)

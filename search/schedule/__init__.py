@@ -1,0 +1,1 @@
+"""Sweeps that fire by a file; champion against challenger."""

@@ -1,0 +1,132 @@
+"""A scheduled sweep's winner and the champion before it, compared on the same cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from search.results.score_matrix import Table, tell_known
+from search.results.standings import held_out_share
+from search.schedule import promotion
+from search.spec import Budget, InputError, SweepSpec
+from search.tracking.open import STATE, open_ledger
+from trainables.engine.contract import Scalar, canonical_json
+
+if TYPE_CHECKING:
+    from search.planning.plan import Plan
+    from search.results.outcome import Outcome
+    from search.schedule.file import Entry
+    from search.tracking.connect import SweepRecord
+
+Config = Mapping[str, Scalar]
+
+
+class Succession:
+    """Of one firing: who was champion before it, and who is after it.
+
+    Args:
+        entry: Of the schedule.
+        spec: The firing's sweep.
+        past: The entry's sweeps before it, newest firing first.
+    """
+
+    def __init__(self, entry: Entry, spec: SweepSpec, past: Sequence[SweepRecord]) -> None:
+        self._entry = entry
+        self._spec = spec
+        found = (one.tags["champion"] for one in past if "champion" in one.tags)
+        self._champion: Config | None = next((json.loads(one) for one in found), None)
+
+    def score_champion(self) -> None:
+        """Train what the champion's config lacks on the data of this firing.
+
+        A race may stop it early, and changed data leave it without a cell: then nothing could be
+        compared. The sweep finds these cells in the ledger, so they are no loss.
+        """
+        from search.sweep import run as sweep
+
+        plan = self._champions_plan()
+        if plan is not None and len(sweep.known_pairs(plan)) < len(plan.configs) * len(plan.blocks):
+            sweep.run(plan.spec, plan=plan, tags={"champion_of": self._entry.name})
+
+    def _champions_plan(self) -> Plan | None:
+        """A sweep of the champion's config alone; None without one, or if the space lost it."""
+        from search.planning.plan import narrowed_space, prepare
+
+        if self._champion is None:
+            return None
+        # The axes may have been narrowed since.
+        spec = self._spec.model_copy(update={"set_axes": {}})
+        axes = {axis.name for axis in narrowed_space(spec).axes}
+        config = {name: value for name, value in self._champion.items() if name in axes}
+        name = f"{self._spec.name}-champion"
+        file = STATE / "schedule" / f"{name}.json"  # kept: the sweep's spec names it
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([config]))
+        fields = {"configs": str(file.resolve()), "strategy": "grid", "nested": False, "name": name}
+        try:
+            plan = prepare(spec.model_copy(update={**fields, "budget": Budget()}))[0]
+        except InputError:
+            return None
+        return plan if self._index(plan) is not None else None
+
+    def _index(self, plan: Plan) -> int | None:
+        wanted = None if self._champion is None else canonical_json(self._champion)
+        for index, config in enumerate(plan.configs):
+            if canonical_json(plan.space.active(config)) == wanted:
+                return index
+        return None
+
+    def settle(self, outcome: Outcome) -> str:
+        """Decide about the champion, keep the decision with the sweep, and say what it is."""
+        plan, winner = outcome.plan, outcome.standings.winner
+        if winner is None:
+            return "no winner"
+        config = plan.space.active(plan.configs[winner])
+        if self._champion is not None and canonical_json(config) == canonical_json(self._champion):
+            decision = promotion.Decision(False, "the champion won again")
+        else:
+            decision = self._compared(plan, outcome.table.scores[winner])
+        tags = {
+            "promotion": "moves" if decision.moves else "stays",
+            "promotion_reason": decision.reason,
+        }
+        if decision.moves:
+            tags["champion"] = canonical_json(config)
+        with open_ledger(self._spec.tracking_uri, self._spec.experiment) as ledger:
+            ledger.tag_sweep(outcome.sweep_id, tags)
+        said = f"champion {tags['promotion']}: {decision.reason}"
+        if decision.moves and self._entry.registered_model is not None:
+            said += f"; {self._crown(outcome.sweep_id, self._entry.registered_model)}"
+        return said
+
+    def _crown(self, sweep_id: str, name: str) -> str:
+        """Train the winner on all data, register it, and move the alias to it.
+
+        Raises:
+            InputError: as `champion.promote`; the decision stands in the sweep's tags already.
+            SweepError: as `champion.promote`.
+        """
+        from search.serving import promote as champion
+
+        folder = STATE / "champions" / self._spec.name
+        found = champion.promote(
+            self._spec.tracking_uri, self._spec.experiment, sweep_id, name=name, folder=folder
+        )
+        return f"alias champion of {name} is version {found.registered.version}"
+
+    def _compared(self, plan: Plan, winner: npt.NDArray[np.float64]) -> promotion.Decision:
+        if self._champion is None:
+            return promotion.decide(winner, None, held_out_share(plan))
+        theirs = self._champions_plan()
+        index = None if theirs is None else self._index(theirs)
+        if theirs is None or index is None:
+            return promotion.Decision(False, "the champion's config is none of this sweep's")
+        table = Table.empty(theirs)
+        with open_ledger(self._spec.tracking_uri, self._spec.experiment) as ledger:
+            tell_known(theirs, ledger.known_cells(theirs.family), table, lambda *_: None)
+        mode = plan.space.mode
+        return promotion.decide(winner, table.scores[index], held_out_share(plan), mode)

@@ -1,0 +1,114 @@
+"""What is kept beside the ledger for an entry of a schedule: its lock, and its note of quiet.
+
+A tick that finds nothing due leaves a note beside the entry's lock. The next one reads the note and
+the clock, and imports neither MLflow nor Ray. A note holds for its entry and its ledger as they
+were: of a local file as long as that is untouched, of a server for an hour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from search.ledger.tracking_uri import sqlite_file
+from search.tracking.open import STATE
+
+_FOLDER = STATE / "schedule"
+_SERVER_HOLDS = timedelta(hours=1)
+
+
+@contextmanager
+def alone(name: str) -> Iterator[bool]:
+    """Whether no other process on this folder is at the entry; the lock dies with its process."""
+    from filelock import FileLock, Timeout
+
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(_FOLDER / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """The note of one entry.
+
+    Attributes:
+        path: Where it lies.
+        key: Of the entry, its ledger and its experiment; another key makes the note void.
+        uri: Of the ledger.
+    """
+
+    path: Path
+    key: str
+    uri: str
+
+    @classmethod
+    def of(cls, name: str, entry_json: str, uri: str, experiment: str) -> Quiet:
+        """The note of an entry.
+
+        Args:
+            name: Of the entry.
+            entry_json: All that the file says of it.
+            uri: Of its ledger.
+            experiment: Its MLflow experiment.
+        """
+        text = json.dumps([entry_json, uri, experiment])
+        key = hashlib.sha256(text.encode()).hexdigest()
+        return cls(_FOLDER / f"{name}.json", key, uri)
+
+    def until(self, now: datetime) -> datetime | None:
+        """The next firing if there is nothing to do before it; None if the ledger must tell."""
+        try:
+            note = json.loads(self.path.read_text(encoding="utf-8"))
+            until = datetime.fromisoformat(note["until"])
+            looked = datetime.fromisoformat(note["looked"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        if note.get("key") != self.key or not looked <= now < until:
+            return None
+        stamp = self.stamp()
+        if stamp is None:
+            return until if now - looked <= _SERVER_HOLDS else None
+        return until if note.get("ledger") == stamp else None
+
+    def put(self, looked: datetime, until: datetime, ledger: Sequence[int] | None) -> None:
+        """Note that nothing is due before a moment.
+
+        Args:
+            looked: When the ledger was asked.
+            until: The next firing.
+            ledger: What `stamp` gave before it was asked.
+        """
+        note = {
+            "key": self.key,
+            "looked": looked.astimezone(UTC).isoformat(),
+            "until": until.isoformat(),
+            "ledger": ledger,
+        }
+        draft = self.path.with_suffix(".draft")
+        draft.write_text(json.dumps(note), encoding="utf-8")
+        draft.replace(self.path)
+
+    def stamp(self) -> list[int] | None:
+        """Changes when a local ledger does; None for a server."""
+        file = sqlite_file(self.uri)
+        if file is None:
+            return None
+        found = []
+        for path in (file, Path(f"{file}-wal")):
+            if path.is_file():
+                stat = path.stat()
+                found += [stat.st_mtime_ns, stat.st_size]
+        return found

@@ -1,0 +1,307 @@
+"""`foldrace schedule`: start the sweeps of a file that are due, once each; a tick or a loop.
+
+A tick is idempotent. What fired is read from MLflow, where each firing is a sweep whose tags name
+the entry, the firing and its predecessor; a lock of the entry, which ends with the process that
+holds it, keeps two ticks from starting the same sweep. So a firing that was missed is caught up
+once, one that was killed goes on, and one that is still running is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from search.arguments import sweep_spec
+from search.cluster import packaging as packing
+from search.ledger.tracking_uri import default_tracking_uri
+from search.schedule.emit import carried, emit
+from search.schedule.quiet import Quiet, alone
+from search.spec import InputError, SweepError, SweepSpec
+
+if TYPE_CHECKING:
+    from search.schedule.file import Entry, Schedule
+    from search.tracking.connect import SweepRecord
+
+# An entry that never fired waits for its next firing; the one just before counts as that, since
+# ticks come some minutes apart.
+_FIRST = timedelta(minutes=15)
+_LONGEST_SLEEP_S = 60.0
+_RUNNING = {"PENDING", "RUNNING"}
+
+State = Literal["waits", "fired", "resumed", "submitted", "runs", "failed"]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a tick did about one entry; `code` is the exit code that a failure asks for."""
+
+    name: str
+    state: State
+    detail: str
+    code: int = 0
+
+
+def schedule(options: argparse.Namespace) -> int:
+    """`foldrace schedule`."""
+    from search.schedule.file import read_schedule
+
+    file = Path(options.file).resolve()
+    plan = read_schedule(file)
+    for entry in plan.sweep:
+        spec = _spec(plan, entry, "check", options.tracking_uri)
+        # All of the file before any of it runs; a tick leaves the data of others alone.
+        if entry.submit is None and not options.once and options.fire is None:
+            _check_here(entry, spec, data=options.emit != "kubernetes")
+    if options.emit is not None:
+        found = shutil.which("foldrace")
+        words = [found] if found else [sys.executable, "-P", "-m", "search.cli"]
+        program = shlex.join(words)
+        text = emit(
+            options.emit,
+            file=file,
+            folder=Path.cwd(),
+            program=program,
+            image=options.image,
+            tracking_uri=options.tracking_uri,
+            environment=carried(os.environ, options.tracking_uri or plan.tracking_uri),
+        )
+        sys.stdout.write(text)
+        return 0
+    if options.fire is not None:
+        name, _, moment = options.fire.partition("@")
+        named = next((one for one in plan.sweep if one.name == name), None)
+        if named is None:
+            known = ", ".join(one.name for one in plan.sweep)
+            raise InputError(f"--fire names no sweep of {file}: {name!r}. Known: {known}.")
+        return _say([tick_entry(plan, named, _now(), options.tracking_uri, fire=_time(moment))])
+    if options.once:
+        return _say(tick(plan, _now(), options.tracking_uri))
+    while True:
+        _say([told for told in tick(plan, _now(), options.tracking_uri) if told.state != "waits"])
+        coming = min(entry.next_firing(_now()) for entry in plan.sweep)
+        time.sleep(min(_LONGEST_SLEEP_S, max(1.0, (coming - _now()).total_seconds())))
+
+
+def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
+    """Refuse a sweep that could never start: a misspelt space tonight is a lost night."""
+    from search.planning.plan import check_names, narrowed_space
+
+    try:
+        if data:
+            check_names(spec)
+        else:
+            narrowed_space(spec)
+    except ValueError as error:
+        raise InputError(f"sweep {entry.name!r}: {error}") from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"A firing is a time like 2026-11-21T02:00+00:00, got {text!r}."
+        ) from error
+    if moment.tzinfo is None:
+        raise InputError(f"A firing's time must have a zone, such as +00:00, got {text!r}.")
+    return moment.astimezone(UTC)
+
+
+def _say(found: list[Told]) -> int:
+    for told in found:
+        sys.stderr.write(f"{told.name}: {told.state}: {told.detail}\n")
+    return max((told.code for told in found), default=0)
+
+
+def tick(plan: Schedule, now: datetime, tracking_uri: str | None = None) -> list[Told]:
+    """Start what is due and wait for what runs here; a sweep that fails stops no other.
+
+    Args:
+        plan: The schedule.
+        now: The time.
+        tracking_uri: Of the ledger, in place of the file's.
+    """
+    return [tick_entry(plan, entry, now, tracking_uri) for entry in plan.sweep]
+
+
+def tick_entry(
+    plan: Schedule,
+    entry: Entry,
+    now: datetime,
+    tracking_uri: str | None = None,
+    fire: datetime | None = None,
+) -> Told:
+    """The same for one entry; `fire` is a firing that a tick elsewhere found due."""
+    try:
+        with alone(entry.name) as mine:
+            if not mine:
+                return Told(entry.name, "runs", "another tick has it")
+            uri = _uri(plan, tracking_uri)
+            quiet = Quiet.of(entry.name, entry.model_dump_json(), uri, plan.experiment)
+            # The clock first: MLflow takes seconds to import, and mostly there is nothing to do.
+            until = quiet.until(now) if fire is None else None
+            if until is not None:
+                return Told(entry.name, "waits", f"next at {until.isoformat()}")
+            ledger = quiet.stamp()
+            told = _look(plan, entry, tracking_uri, fire, now)
+            if told.state == "waits" and fire is None:
+                quiet.put(now, entry.next_firing(now), ledger)
+            return told
+    except (InputError, SweepError) as error:
+        return Told(entry.name, "failed", str(error), 2 if isinstance(error, InputError) else 1)
+
+
+def _look(
+    plan: Schedule,
+    entry: Entry,
+    tracking_uri: str | None,
+    fire: datetime | None,
+    now: datetime,
+) -> Told:
+    """Ask the ledger what fired, and do what is due."""
+    spec = _spec(plan, entry, "check", tracking_uri)
+    past = _firings(spec, entry)
+    last = past[0] if past else None
+    if entry.submit is not None and fire is None:
+        return _submit(plan, entry, spec, _due(entry, last, now))
+    return _run(plan, entry, tracking_uri, past, fire or _due(entry, last, now), now)
+
+
+def _uri(plan: Schedule, tracking_uri: str | None) -> str:
+    """The ledger: typed, of the file, of the shell."""
+    return tracking_uri or plan.tracking_uri or default_tracking_uri()
+
+
+def _spec(plan: Schedule, entry: Entry, name: str, tracking_uri: str | None) -> SweepSpec:
+    """The sweep of an entry.
+
+    Raises:
+        InputError: if its `run` is none that `foldrace run` takes.
+    """
+    from search.cli import build_parser
+
+    uri = _uri(plan, tracking_uri)
+    words = [*entry.words, "--name", name, "--experiment", plan.experiment, "--tracking-uri", uri]
+    if entry.submit is not None:
+        words += ["--ray-address", "auto"]  # it runs as a job, on the head node
+    try:
+        return sweep_spec(build_parser().parse_args(words))
+    except SystemExit as error:
+        raise InputError(
+            f"sweep {entry.name!r}: `foldrace {shlex.join(entry.words)}` does not parse."
+        ) from error
+
+
+def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
+    """The sweeps of an entry, newest firing first."""
+    from search.tracking.open import NoLedgerError, open_ledger
+
+    try:
+        ledger = open_ledger(spec.tracking_uri, spec.experiment)
+    except NoLedgerError:
+        return []
+    with ledger:
+        own = [one for one in ledger.sweeps() if one.tags.get("schedule") == entry.name]
+    return sorted(own, key=lambda one: one.tags["firing"], reverse=True)
+
+
+def _due(entry: Entry, last: SweepRecord | None, now: datetime) -> datetime | None:
+    """The firing to start: the newest one, if it is later than all that fired."""
+    firing = entry.last_firing(now)
+    if last is None:
+        return firing if now - firing <= _FIRST else None
+    return firing if firing > _time(last.tags["firing"]) else None
+
+
+def _run(
+    plan: Schedule,
+    entry: Entry,
+    tracking_uri: str | None,
+    past: list[SweepRecord],
+    firing: datetime | None,
+    now: datetime,
+) -> Told:
+    from search.console.live import watcher
+    from search.schedule.champion_update import Succession
+    from search.sweep import run as sweep
+
+    last = past[0] if past else None
+    cut = last if last is not None and last.status == "RUNNING" else None
+    if cut is not None and (firing is None or _time(cut.tags["firing"]) == firing):
+        # Nobody holds the entry's lock, so whoever ran it is gone.
+        spec = _spec(plan, entry, cut.name, tracking_uri)
+        succession = Succession(entry, spec, past[1:])
+        outcome = sweep.resume(spec.tracking_uri, spec.experiment, cut.id, watcher=watcher())
+        return Told(entry.name, "resumed", f"{cut.name}; {succession.settle(outcome)}")
+    if firing is None or (last is not None and _time(last.tags["firing"]) >= firing):
+        return Told(entry.name, "waits", f"next at {entry.next_firing(now).isoformat()}")
+    spec = _spec(plan, entry, f"{entry.name}-{firing:%Y%m%d-%H%M}", tracking_uri)
+    tags = {"schedule": entry.name, "firing": firing.isoformat()}
+    if last is not None:
+        tags |= {"predecessor": last.id, "predecessor_name": last.name}
+    succession = Succession(entry, spec, past)
+    succession.score_champion()
+    outcome = sweep.run(spec, tags=tags, watcher=watcher())
+    table = outcome.table
+    detail = f"{spec.name}: {table.trained} cells trained, {table.reused} from the ledger"
+    return Told(entry.name, "fired", f"{detail}; {succession.settle(outcome)}")
+
+
+def _submit(
+    plan: Schedule,
+    entry: Entry,
+    spec: SweepSpec,
+    firing: datetime | None,
+) -> Told:
+    """Hand a firing to a cluster, whose head runs it as a tick of this entry alone."""
+    from search.cluster import submit as cluster
+
+    if entry.submit is None:
+        raise InputError(f"sweep {entry.name!r} names no cluster to submit it to.")
+    if not spec.tracking_uri.startswith(("http://", "https://")):
+        raise InputError(
+            f"sweep {entry.name!r} is submitted, so its ledger must be a server that both this "
+            f"machine and the cluster reach, got {spec.tracking_uri!r}."
+        )
+    prefix = f"foldrace-schedule-{entry.name}-"
+    jobs = cluster.jobs(entry.submit, prefix)
+    if running := [job for job, status in jobs.items() if status in _RUNNING]:
+        return Told(entry.name, "runs", f"job {running[0]}")
+    if firing is None:
+        when = entry.next_firing(_now()).isoformat()
+        return Told(entry.name, "waits", f"next at {when}")
+    # Ray takes an id once: of two ticks at once, on whatever machines, one starts it.
+    job = f"{prefix}{firing:%Y%m%d-%H%M}"
+    if job in jobs:
+        return Told(entry.name, "failed", f"job {job} ended as {jobs[job]} without a sweep", 1)
+    attached = cluster.command(entry.words)[1]
+    if attached:
+        raise InputError(
+            f"sweep {entry.name!r} names files of this machine ({', '.join(attached)}): a "
+            "scheduled job reads --plugin and --configs on the head node, so put them there."
+        )
+    file = f"{packing.ATTACHED}/{plan.source.name}"
+    fire = ["--fire", f"{entry.name}@{firing.isoformat()}", "--tracking-uri", spec.tracking_uri]
+    cluster.send(
+        cluster.client_of(entry.submit),
+        cluster.Job(
+            id=job,
+            words=["schedule", file, *fire],
+            attached={plan.source.name: plan.source},
+            folder=entry.folder,
+            install=entry.install,
+        ),
+    )
+    return Told(entry.name, "submitted", f"job {job}")

@@ -1,0 +1,116 @@
+"""The model card of a champion: what it is, what it was trained on, its score, its limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from search.benchmark.export import recipe
+from search.formatting import points
+from search.report.evidence import data_label, model_label
+
+if TYPE_CHECKING:
+    from search.results.outcome import Outcome
+    from trainables.engine.text_data import TextData
+
+
+def write(outcome: Outcome, config: int, data: TextData, sweep_id: str, *, stock: bool) -> str:
+    """A card in Markdown.
+
+    Args:
+        outcome: The sweep.
+        config: Which of its configs was trained.
+        data: What it was trained on.
+        sweep_id: MLflow run id of the sweep.
+        stock: Whether transformers' own class holds the model.
+    """
+    plan = outcome.plan
+    counts = np.bincount(data.labels, minlength=len(data.label_names))
+    classes = ", ".join(
+        f"{name} ({count:,})" for name, count in zip(data.label_names, counts, strict=True)
+    )
+    active = plan.space.active(plan.configs[config])
+    settings = "\n".join(f"| {name} | {value} |" for name, value in active.items())
+    flag = "" if stock else ", trust_remote_code=True"
+    own = "" if stock else "Its class is `modeling.py` in this folder: read it, it is short.\n\n"
+    split = f"{plan.spec.folds} folds" if plan.spec.folds else f"hold-out {plan.spec.holdout}"
+    seeds = ", ".join(map(str, plan.spec.seeds))
+    cut = f"{active['max_length']} tokens" if "max_length" in active else "the encoder's limit"
+    return f"""\
+---
+library_name: transformers
+pipeline_tag: text-classification
+---
+
+# {plan.spec.name}: {plan.label(config)}
+
+A text classifier, trained by foldrace: the space `{plan.spec.space}`
+({plan.space.source}) on {data_label(plan)} with {model_label(plan)}.
+
+```python
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder{flag})
+model = AutoModelForSequenceClassification.from_pretrained(folder{flag})
+inputs = tokenizer(texts, truncation=True, padding=True, return_tensors="pt")
+probabilities = model(**inputs).logits.softmax(-1)
+```
+
+{own}## Data
+
+{len(data):,} rows{" of two texts" if data.texts_b is not None else ""}, classes: {classes}.
+Fingerprint `{data.fingerprint[:16]}`; model fingerprint `{plan.task.model_fingerprint[:16]}`.
+
+## Protocol and score
+
+{_score(outcome, config)}
+
+Protocol: seeds {seeds} x {split}, the same rows for all configs. These are scores of
+{len(plan.blocks)} other models, each trained on a part of the data. This one was trained on all
+rows with seed {plan.spec.seeds[0]}, so no row is left to score it on: expect about the corrected
+score, on data like these.
+
+## Settings
+
+| name | value |
+| --- | --- |
+{settings}
+
+Made again by: `{recipe(plan.spec)}`, then `foldrace promote {plan.spec.name}`. Sweep: MLflow run
+`{sweep_id}`.
+
+## Limits
+
+- It knows the classes above and no others, and gives one of them to any text.
+- Its probabilities were not calibrated.
+- Texts are cut at {cut}.
+- Scores hold for texts drawn as these were; a data set that words give away (see the audit that
+  `foldrace run` prints) promises more than it keeps.
+- Licences of the data and of the encoder go on to hold for it.
+"""
+
+
+def _score(outcome: Outcome, config: int) -> str:
+    plan, standings = outcome.plan, outcome.standings
+    row = next(row for row in standings.rows if row.config == config)
+    interval = (
+        ""
+        if row.ci_low is None
+        else f", 95% interval {points(row.ci_low)} to {points(row.ci_high)}"
+    )
+    told = [
+        f"{plan.space.objective} {points(row.mean)} points{interval}, mean of {row.cells} cells."
+    ]
+    correction = standings.correction
+    if config == standings.winner and correction is not None:
+        told.append(
+            f"It was picked as the best of {standings.compared:,} complete configs; corrected for "
+            f"that luck its score is {points(correction.score)}."
+        )
+    if row.delta is not None and plan.baseline is not None:
+        told.append(
+            f"Over {plan.names[plan.baseline]}: {points(row.delta, True)} points, 95% interval "
+            f"{points(row.delta_low, True)} to {points(row.delta_high, True)}, paired."
+        )
+    return "\n".join(told)

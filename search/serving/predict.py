@@ -1,0 +1,152 @@
+"""A file's rows, classified by a sweep's winner.
+
+A winner that is a network of transformers is asked as the registered model that it is. Any other is
+trained on the sweep's rows and reads the file's in the same run; nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from search.planning.file_columns import table_with, text_columns
+from search.planning.plan import Plan
+from search.process import launchers
+from search.serving.input_rows import Shape, rows_of
+from search.spec import SweepError
+from search.tracking.model_registry import Registered, load
+from trainables.engine.datasets.table_files import Table
+from trainables.engine.refit import new_rows as beside
+from trainables.engine.refit.new_rows import Floats, Further, Scorer
+from trainables.engine.text_data import TextData
+from trainables.engine.training.loop import DivergedError
+from trainables.engine.training.scoring import score
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What classifies rows.
+
+    Attributes:
+        shape: What a row has.
+        classes: Class names by id.
+        score: From rows to class probabilities.
+    """
+
+    shape: Shape
+    classes: tuple[str, ...]
+    score: Scorer
+
+
+def registered_model(tracking_uri: str, model: Registered) -> Asked:
+    """A model of MLflow's registry.
+
+    Raises:
+        LedgerError: if MLflow refuses.
+    """
+    classes: list[str] = json.loads(model.tags["classes"])
+    pairs = "text_b" in model.tags["columns"].split(",")
+    network = load(tracking_uri, model)
+
+    def score_rows(rows: Further) -> Floats:
+        columns = {"text": rows.texts}
+        if rows.texts_b is not None:
+            columns["text_b"] = rows.texts_b
+        given = network(columns)
+        found: Floats = given[[f"p_{name}" for name in classes]].to_numpy(np.float32)
+        return found
+
+    return Asked(Shape(pairs=pairs), tuple(classes), score_rows)
+
+
+def trained_for_it(plan: Plan, config: int, data: TextData) -> Asked:
+    """A config that is trained on all rows once the rows to classify are known."""
+
+    def score_rows(rows: Further) -> Floats:
+        try:
+            return beside.probabilities(
+                plan.task, data, plan.configs[config], plan.spec.seeds[0], rows
+            )
+        except DivergedError as error:
+            raise SweepError(
+                f"{plan.label(config)} cannot be trained on all rows: {error}."
+            ) from error
+
+    return Asked(Shape.of(data), data.label_names, score_rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What a model made of a file.
+
+    Attributes:
+        table: The file, all columns.
+        found: label, probability and p_CLASS by row; empty texts have none.
+        blank: Rows without a text, which get no label.
+        scores: Metrics where the file has the label column; None where it has not.
+        notes: What the file does not have.
+    """
+
+    table: Table
+    found: list[dict[str, Any] | None]
+    blank: int
+    scores: Mapping[str, float] | None
+    notes: Sequence[str] = ()
+
+
+@launchers.forgotten()
+def predict(
+    plan: Plan,
+    path: Path,
+    asked: Asked,
+    *,
+    column: str | None = None,
+    column_b: str | None = None,
+    label: str | None = None,
+) -> Predicted:
+    """Classify a file's rows.
+
+    Args:
+        plan: Of the sweep.
+        path: A .csv, .tsv, .jsonl or .parquet file.
+        asked: What classifies them.
+        column: Of the text; the sweep's without one.
+        column_b: Of the second text, for pairs.
+        label: Of the true label, where the file has one.
+
+    Raises:
+        InputError: if the file cannot be read, or has no such column.
+        SweepError: if what classifies must be trained, and diverges.
+    """
+    table = table_with(path, text_columns(plan.task.data, asked.shape.pairs, column, column_b))
+    rows = rows_of(plan, asked.shape, path, table, column, column_b)
+    found: list[dict[str, Any] | None] = [None] * table.rows
+    given = np.zeros((0, len(asked.classes)), np.float32)
+    if rows.kept:
+        given = asked.score(rows.further)
+    for row, shares in zip(rows.kept, given.tolist(), strict=True):
+        best = max(range(len(shares)), key=shares.__getitem__)
+        each = {f"p_{name}": share for name, share in zip(asked.classes, shares, strict=True)}
+        found[row] = {"label": asked.classes[best], "probability": shares[best], **each}
+    named = label or plan.task.data.label or "label"
+    scores = None
+    if named in table.columns:
+        scores = _scores([table.columns[named][r] for r in rows.kept], given, asked.classes)
+    return Predicted(table, found, table.rows - len(rows.kept), scores, rows.notes)
+
+
+def _scores(
+    truth: Sequence[Any], given: Floats, classes: Sequence[str]
+) -> Mapping[str, float] | None:
+    """Metrics of the rows whose label is one of the classes; None where no row's is."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    kept = [row for row, value in enumerate(truth) if str(value).strip() in numbers]
+    if not kept:
+        return None
+    labels = np.array([numbers[str(truth[row]).strip()] for row in kept], np.int64)
+    return {**score(labels, given[kept], classes), "rows": float(len(kept))}

@@ -1,0 +1,147 @@
+"""A sweep's winner as a model to be used: trained on all data, saved, registered, asked.
+
+A sweep keeps scores and predictions, no models: twenty cells of a winner are twenty models, each of
+a part of the data. `promote` trains the config once more on all rows, with the first seed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.ledger.tracking_uri import LedgerError
+from search.planning.plan import Plan
+from search.planning.unchanged import checked_data
+from search.process import launchers
+from search.serving import model_card
+from search.spec import InputError, SweepError
+from search.sweep.run import load as load_sweep
+from search.tracking.model_registry import Registered, crown, register, versions
+from trainables.engine.refit import network as finished
+from trainables.engine.refit import saved_model
+from trainables.engine.training.loop import DivergedError
+
+CARD = "README.md"
+_EXAMPLES = 2  # rows of the input example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """A promoted model.
+
+    Attributes:
+        registered: Its version in MLflow's registry.
+        folder: Its Hugging Face folder.
+        stock: Whether transformers' own class holds it; else it is loaded with trust_remote_code.
+        config: The config's label.
+    """
+
+    registered: Registered
+    folder: Path
+    stock: bool
+    config: str
+
+
+@launchers.forgotten()
+def promote(
+    tracking_uri: str,
+    experiment: str,
+    sweep: str,
+    *,
+    rank: int = 1,
+    folder: Path | None = None,
+    name: str | None = None,
+    move_alias: bool = True,
+) -> Champion:
+    """Train a config of a sweep on all its data, save it, register it, and make it the champion.
+
+    Args:
+        tracking_uri: Where the ledger is.
+        experiment: Its name.
+        sweep: Name, MLflow run id, or `latest`.
+        rank: Which config of the leaderboard; 1 is the winner.
+        folder: Of the Hugging Face model; champion-SWEEP without one.
+        name: Of the registered model; the sweep's without one. Further sweeps of one name give
+            further versions of one model.
+        move_alias: Give the new version the alias `champion`.
+
+    Raises:
+        InputError: if there is no such sweep or config, its data or model changed, or the config
+            has no network from texts to classes.
+        SweepError: if training diverges.
+    """
+    record, outcome = load_sweep(tracking_uri, experiment, sweep)
+    plan, config = outcome.plan, outcome.config_at(rank, finished.fault)
+    data = checked_data(plan)
+    folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
+    try:
+        found = finished.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
+    except DivergedError as error:
+        raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
+    saved_model.save(found, folder)
+    stock = saved_model.is_stock(found)
+    card = model_card.write(outcome, config, data, record.id, stock=stock)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    columns = {"text": data.texts[:_EXAMPLES]}
+    if data.texts_b is not None:
+        columns["text_b"] = data.texts_b[:_EXAMPLES]
+    try:
+        registered = register(
+            tracking_uri,
+            record.id,
+            folder,
+            name or plan.spec.name,
+            classes=data.label_names,
+            example={column: list(texts) for column, texts in columns.items()},
+            tags={
+                **_tags(plan, config, record.id),
+                "classes": json.dumps(data.label_names),
+                "columns": ",".join(columns),
+            },
+            about=card,
+        )
+        registered = crown(tracking_uri, registered) if move_alias else registered
+    except LedgerError as error:
+        raise InputError(str(error)) from error
+    return Champion(registered=registered, folder=folder, stock=stock, config=plan.label(config))
+
+
+def _tags(plan: Plan, config: int, sweep_id: str) -> dict[str, str]:
+    return {
+        "sweep": sweep_id,
+        "config": plan.label(config),
+        "space": plan.spec.space,
+        "data_fingerprint": plan.task.data_fingerprint,
+        "model_fingerprint": plan.task.model_fingerprint,
+        "params": json.dumps(dict(plan.configs[config])),
+    }
+
+
+def of_sweep(tracking_uri: str, sweep_id: str, name: str) -> Registered | None:
+    """The newest registered model that a sweep gave; None if it was not promoted yet.
+
+    Args:
+        tracking_uri: Where the registry is.
+        sweep_id: MLflow run id of the sweep.
+        name: Of the registered model.
+    """
+    try:
+        found = versions(tracking_uri, name)
+    except LedgerError as error:
+        raise InputError(str(error)) from error
+    return next((one for one in found if one.tags.get("sweep") == sweep_id), None)
+
+
+def crowned(tracking_uri: str, name: str) -> Registered | None:
+    """The version of a registered model that has the alias `champion`; None without one.
+
+    Args:
+        tracking_uri: Where the registry is.
+        name: Of the registered model.
+    """
+    try:
+        found = versions(tracking_uri, name)
+    except LedgerError as error:
+        raise InputError(str(error)) from error
+    return next((one for one in found if one.champion), None)

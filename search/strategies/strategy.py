@@ -1,0 +1,321 @@
+"""The ask/tell core of all strategies: knows neither Ray nor MLflow, only cells and scores.
+
+    strategy = make_strategy("race", problem, seed=0, max_cells=3000)
+    while not strategy.done:
+        for config, block in strategy.ask(16):
+            strategy.tell(config, block, train(config, block))
+
+A strategy's state is a pure function of (problem, settings, cells told): to resume is to tell a new
+strategy what the ledger holds, in any order, and to go on.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from search.strategies import sequential as plain
+from search.strategies.board import (
+    ASKED,
+    FAILED,
+    OPEN,
+    TOLD,
+    Board,
+    IntArray,
+    Problem,
+    typical_cells,
+)
+
+__all__ = ["PEERS", "STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
+
+# A difference between two scores that is not worth further cells, where no budget is set.
+DEFAULT_STOP_MARGIN = 0.005
+STRATEGIES = ("race", "grid", "random", "tpe", "halving", "wilcoxon")
+# What the race is judged against besides: replayed on tables, not offered for a sweep.
+PEERS = ("forgiving", "pooled", "tpe-wilcoxon")
+
+
+class Policy(Protocol):
+    """Who comes next: all that differs between strategies."""
+
+    def propose(self, board: Board, limit: int) -> IntArray:
+        """Open cells to train next, best first, int (at most limit, 2).
+
+        Empty means: wait for cells under way; empty with none under way means the end. Must depend
+        on the board alone.
+        """
+        ...
+
+    def winner(self, board: Board) -> int | None:
+        """The config to name if the sweep ended now; None before there is anything to name."""
+        ...
+
+
+@runtime_checkable
+class Rationed(Protocol):
+    """A policy that keeps part of its cells for later, and so must know how many there will be."""
+
+    def afford(self, cells: int) -> None:
+        """No more than so many cells in all, those told and under way among them."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A policy that ends by a rule of its own."""
+
+    def reason(self, board: Board) -> str:
+        """Why it asks for no more, as the end of "stopped because ..."."""
+        ...
+
+
+@runtime_checkable
+class Covers(Protocol):
+    """A policy that tries every value of an axis before a usual number of cells ends it."""
+
+    def untried(self, board: Board, limit: int) -> IntArray:
+        """Cells of values of an axis that no cell has yet, int (at most limit, 2)."""
+        ...
+
+
+class Strategy:
+    """Asks for cells, is told scores, and knows when it is done.
+
+    Args:
+        problem: What competes.
+        policy: Who comes next.
+        max_cells: Cells that may be spent, trained or reused, failed ones too; None sets no limit.
+            The floor comes first, so a smaller budget than the floor's cells cuts the floor short.
+        usual: Whether max_cells is no budget but a multiple of what such a strategy usually takes.
+
+    Attributes:
+        max_cells: Most cells that may be spent.
+
+    Raises:
+        ValueError: when max_cells is below 1.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        policy: Policy,
+        max_cells: int | None = None,
+        *,
+        usual: bool = False,
+    ) -> None:
+        if max_cells is not None and max_cells < 1:
+            raise ValueError(f"max_cells must be at least 1 or None for no limit, got {max_cells}.")
+        self.problem = problem
+        self.board = Board(problem)
+        self._policy = policy
+        every = self.board.state.size
+        self.max_cells = every if max_cells is None else min(max_cells, every)
+        self._usual = usual
+        self._end: tuple[int, bool] = (-1, False)
+
+    def ask(self, n: int) -> list[tuple[int, int]]:
+        """Up to n cells (config, block), never asked before nor told; same shapes are neighbours.
+
+        Fewer than n, or none, when the strategy must see results first or is done.
+
+        Raises:
+            ValueError: when n is below 1.
+        """
+        if n < 1:
+            raise ValueError(f"ask for at least 1 cell, got n={n}.")
+        cells = self._next(n)
+        for config, block in cells:
+            self.board.set(config, block, ASKED)
+        # Groups in the order of their best cell, the policy's order within each.
+        groups = self.problem.shapes[cells[:, 0]]
+        _, seen_at, group = np.unique(groups, return_index=True, return_inverse=True)
+        order = np.argsort(seen_at[group], kind="stable")
+        return [(int(config), int(block)) for config, block in cells[order]]
+
+    def tell(self, config: int, block: int, score: float | None) -> None:
+        """The score of a cell, asked for or not (reused from the ledger); None when it failed.
+
+        A failed cell stays missing: its config keeps its other cells and is never complete.
+
+        Raises:
+            ValueError: when there is no such cell, the score is not finite, or the cell was told
+                another score before.
+        """
+        if score is not None and not np.isfinite(score):
+            raise ValueError(
+                f"score of cell ({config}, {block}) must be finite, or None for a failed cell, "
+                f"got {score}."
+            )
+        if self.board.state_of(config, block) == TOLD:
+            if score is None or score == self.board.scores[config, block]:
+                return  # the same news twice, or a late failure of a cell that is there already
+            raise ValueError(
+                f"cell ({config}, {block}) was told {self.board.scores[config, block]} before and "
+                f"now {score}; a cell has one score."
+            )
+        if score is None:
+            self.board.set(config, block, FAILED)
+        else:
+            self.board.set(config, block, TOLD, float(score))
+
+    def forget(self, config: int, block: int) -> None:
+        """Put an asked cell back, as if it had not been asked (its worker died).
+
+        Raises:
+            ValueError: when the cell is not under way.
+        """
+        if self.board.state_of(config, block) != ASKED:
+            raise ValueError(
+                f"cell ({config}, {block}) is not under way; only an asked cell that was not told "
+                "can be forgotten."
+            )
+        self.board.set(config, block, OPEN)
+
+    def afford(self, cells: int) -> None:
+        """Plan with so many cells beyond those told or under way: what the time left allows.
+
+        An estimate that may change at any time. It never ends a strategy, and is no part of its
+        state: a resumed sweep has another deadline.
+        """
+        if isinstance(self._policy, Rationed):
+            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells)
+
+    @property
+    def done(self) -> bool:
+        """Nothing is under way and nothing more will be asked."""
+        if self.board.count(ASKED):
+            return False
+        if self._end[0] != self.board.version:
+            self._end = (self.board.version, not len(self._next(1)))
+        return self._end[1]
+
+    @property
+    def spent(self) -> int:
+        """Cells told or failed: what counts against max_cells."""
+        return self.board.count(TOLD, FAILED)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it is done, as the end of "stopped because ..."; None while it is not."""
+        if not self.done:
+            return None
+        if not self.board.count(OPEN):
+            return "every cell is there"
+        if self.spent >= self.max_cells:
+            if self._usual:
+                return (
+                    f"{self.spent:,} cells are spent, twice what a race of this size usually takes"
+                )
+            return f"its budget of {self.max_cells:,} cells is spent"
+        if isinstance(self._policy, Explains):
+            return self._policy.reason(self.board)
+        return "its strategy has nothing left to ask"
+
+    def winner(self) -> int | None:
+        """The config to name if the sweep ended now; None before there is anything to name."""
+        return self._policy.winner(self.board)
+
+    def _next(self, n: int) -> IntArray:
+        room = self.max_cells - self.spent - self.board.count(ASKED)
+        if room <= 0:
+            if self._usual and isinstance(self._policy, Covers):
+                return self._policy.untried(self.board, n)
+            return np.zeros((0, 2), np.int64)
+        n = min(n, room)
+        floor = self.board.open_cells(self.problem.floor, n)
+        if len(floor) == n:
+            return floor
+        cells = self._policy.propose(self.board, n)
+        mine = ~np.isin(cells[:, 0], self.problem.floor)
+        return np.concatenate([floor, cells[mine]])[:n]
+
+
+def most_cells(
+    name: str,
+    problem: Problem,
+    max_cells: int | None = None,
+    stop_margin: float | None = None,
+) -> int:
+    """The most cells that a strategy of this name and these settings spends."""
+    every = problem.configs * problem.blocks
+    if name == "race" and max_cells is None and stop_margin is None:
+        max_cells = 2 * typical_cells(problem)
+    return every if max_cells is None else min(max_cells, every)
+
+
+def make_strategy(
+    name: str,
+    problem: Problem,
+    *,
+    seed: int = 0,
+    max_cells: int | None = None,
+    stop_margin: float | None = None,
+) -> Strategy:
+    """A strategy by its name.
+
+    Args:
+        name: One of STRATEGIES or PEERS.
+        problem: What competes.
+        seed: Seed of the strategy's own random choices; cells have their own.
+        max_cells: Cells that may be spent, trained or reused; None sets no limit.
+        stop_margin: Of `race` alone: end once the probability that another config is better by
+            more than this, in the score's units, is under 5%. A race with neither this nor
+            max_cells ends at a margin of 0.005, or after twice the cells that a race of its size
+            usually needs: with very noisy cells no margin may ever be reached.
+
+    Raises:
+        ValueError: for an unknown name, a budget below 1, or a margin that is not above 0 or not
+            for a race.
+    """
+    if stop_margin is not None and name != "race":
+        raise ValueError(
+            f"stop_margin ends a race only, got it for strategy {name!r}; leave it out."
+        )
+    usual = name == "race" and max_cells is None and stop_margin is None
+    if usual:
+        max_cells, stop_margin = most_cells(name, problem), DEFAULT_STOP_MARGIN
+    policy = _policy(name, problem, seed, max_cells, stop_margin)
+    return Strategy(problem, policy, max_cells, usual=usual)
+
+
+def _policy(
+    name: str, problem: Problem, seed: int, max_cells: int | None, stop_margin: float | None
+) -> Policy:
+    if name == "race":
+        from search.strategies.race import Race
+
+        return Race(problem, seed, max_cells, stop_margin)
+    if name == "halving":
+        from search.strategies.halving import Halving
+
+        return Halving(problem, seed, max_cells)
+    if name == "wilcoxon":
+        from search.strategies.halving import Wilcoxon
+
+        return Wilcoxon(problem, seed)
+    if name == "grid":
+        return plain.grid(problem)
+    if name == "random":
+        return plain.random(problem, seed)
+    return _from_elsewhere(name, problem, seed, max_cells)
+
+
+def _from_elsewhere(name: str, problem: Problem, seed: int, max_cells: int | None) -> Policy:
+    if name == "tpe":
+        from search.strategies.tpe import Tpe  # Optuna takes a second to import
+
+        return Tpe(problem, seed)
+    if name == "forgiving":
+        from search.strategies.forgiving import Forgiving
+
+        return Forgiving(problem, seed)
+    if name == "pooled":
+        from search.strategies.finetune_race import Pooled
+
+        return Pooled(problem, seed, max_cells)
+    if name == "tpe-wilcoxon":
+        from search.strategies.tpe_wilcoxon import TpeWilcoxon
+
+        return TpeWilcoxon(problem, seed)
+    raise ValueError(f"No strategy named {name!r}. Known: {', '.join((*STRATEGIES, *PEERS))}.")

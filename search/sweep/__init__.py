@@ -1,0 +1,1 @@
+"""A sweep run, resumed and loaded; nested cross-validation."""

@@ -1,0 +1,97 @@
+"""What a sweep ran in: versions, machine, and the state of the code; kept with the sweep."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from search.process import own_code
+
+REQUIREMENTS, PATCH = "requirements.txt", "uncommitted.patch"
+_HOME = Path(__file__).resolve().parents[2]
+_LARGEST_PATCH = 1_000_000  # bytes; more is no change to read
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: a machine's, less what an affinity or a quota keeps away."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # a system without affinities
+        count = os.cpu_count() or 1
+    return max(1, min(count, _quota() or count))
+
+
+def _quota() -> int | None:
+    """Whole CPUs that a container's quota allows; None without one."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            texts = [Path("/sys/fs/cgroup", name).read_text(encoding="ascii") for name in files]
+            granted, period = " ".join(texts).split()
+            if granted not in ("max", "-1"):
+                return int(granted) // int(period)
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def threads(cpus: float) -> int:
+    """Threads of a process that was given these CPUs; OMP_NUM_THREADS may ask for fewer."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    given = max(1, int(cpus))
+    return min(given, int(asked)) if asked.isdecimal() and int(asked) > 0 else given
+
+
+def tags() -> dict[str, str]:
+    """Versions and machine as tags; the commit, where the code lies in a git checkout."""
+    found = {
+        "foldrace": _version("foldrace"),
+        "python": platform.python_version(),
+        "torch": _version("torch"),
+        "code": own_code.numbers(),
+        "machine": f"{platform.system()} {platform.machine()}, {usable_cpus()} CPUs",
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+    commit = _git("rev-parse", "HEAD")
+    if commit:
+        # MLflow's own name for it: the UI shows it as the run's source version.
+        found["mlflow.source.git.commit"] = commit
+        found["git_branch"] = _git("rev-parse", "--abbrev-ref", "HEAD")
+        found["git_uncommitted"] = str(bool(_git("status", "--porcelain", "-uno")))
+    return {name: value for name, value in found.items() if value}
+
+
+def files() -> dict[str, str]:
+    """All packages with their versions, and what is changed but not committed, as files."""
+    packages = sorted(
+        {f"{one.metadata['Name']}=={one.version}" for one in metadata.distributions()},
+        key=str.lower,
+    )
+    found = {REQUIREMENTS: "\n".join(packages) + "\n"}
+    patch = _git("diff", "HEAD")
+    if patch and len(patch) <= _LARGEST_PATCH:
+        found[PATCH] = patch + "\n"
+    return found
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the folder that holds the code; nothing if it is in none of git's."""
+    if not (_HOME / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=_HOME, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

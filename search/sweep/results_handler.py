@@ -1,0 +1,129 @@
+"""What happens to a result in the driver: table, ledger, strategy, screen, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from search.ledger.ledger import Trained
+from search.planning.plan import Plan
+from search.process import own_code
+from search.results.inert import Suspect, digest
+from search.results.score_matrix import Table
+from search.results.standings import adjusted_means, held_out_share, mean_interval
+from trainables.engine.contract import CellResult
+
+if TYPE_CHECKING:
+    from search.tracking.connect import Ledger
+
+
+class Watcher:
+    """Told what happens during a run; this one says nothing. The console has one that draws."""
+
+    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+        """The ledger has been read."""
+
+    def started(
+        self, slots: int, running: Callable[[], Mapping[str, Sequence[tuple[int, int]]]]
+    ) -> None:
+        """Ray is up and trains so many stacks at once; `running` gives the pairs of each."""
+
+    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+        """A cell has come in."""
+
+    def inert(self, plan: Plan, suspect: Suspect) -> None:
+        """A hyper-parameter made no difference; told once for each parameter."""
+
+    def nested(self, plan: Plan, done: int) -> None:
+        """So many outer folds of a nested cross-validation are through; the next one starts."""
+
+    def said(self, text: str) -> None:
+        """Something worth a line happened after the cells."""
+
+    def closed(self) -> None:
+        """The run is over, whichever way."""
+
+
+def sweep_tags(plan: Plan) -> dict[str, str]:
+    """What ties the runs of a sweep together in MLflow."""
+    return {
+        "space": plan.spec.space,
+        "data": Path(plan.spec.data.name).name,
+        "model": Path(plan.spec.model).name,
+        "strategy": plan.spec.strategy,
+        "family": plan.family,
+    }
+
+
+@dataclass
+class Intake:
+    """Takes each result of a sweep to all who must know it."""
+
+    plan: Plan
+    table: Table
+    ledger: Ledger
+    sweep_id: str
+    tell: Callable[[int, int, float | None], None]
+    watcher: Watcher
+
+    def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
+        """Take the results that came in together; the ledger has them before anyone else."""
+        self.ledger.record_all([self._trained(pair, result) for pair, result in results])
+        for pair, result in results:
+            done = result.status == "done"
+            score = result.metrics[self.plan.space.objective] if done else None
+            self.table.put(pair, score, result.metrics)
+            self.table.trained += 1
+            if score is None:
+                self.table.failures[pair] = result.error or result.status
+            self.tell(*pair, score)
+            self.watcher.cell(self.plan, self.table, pair, result)
+            for suspect in self.table.compare(pair, digest(result)):
+                self.watcher.inert(self.plan, suspect)
+        self.configs(touched=np.unique([pair[0] for pair, _ in results]))
+
+    def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
+        cell, identity = self.plan.cell(pair), self.plan.labels.whole(pair[0])
+        return Trained(
+            cell=cell,
+            result=result,
+            run_name=f"{self.plan.label(pair[0])} s{cell.seed} f{cell.fold}",
+            tags={
+                **sweep_tags(self.plan),
+                "sweep": self.sweep_id,
+                "config": identity,
+                # Workers have shown that they run it before their first cell.
+                "code": own_code.numbers(),
+            },
+        )
+
+    def adjust(self) -> None:
+        """Bring the means of configs that lack cells up to date: others' cells moved them.
+
+        A config that was stopped after one easy block must not lead MLflow's table.
+        """
+        there = np.isfinite(self.table.scores)
+        self.configs(touched=np.flatnonzero(there.any(axis=1) & ~there.all(axis=1)))
+
+    def configs(self, touched: npt.NDArray[np.int64]) -> None:
+        """Bring the runs of these configs up to date."""
+        means = adjusted_means(self.plan, self.table.scores) if len(touched) else None
+        for index in touched.tolist():
+            row = self.table.scores[index]
+            interval = mean_interval(row, held_out_share(self.plan))
+            self.ledger.record_config(
+                self.sweep_id,
+                self.plan.labels.whole(index),
+                name=self.plan.label(index),
+                mean=None if means is None else float(means[index]),
+                params=self.plan.space.active(self.plan.configs[index]),
+                interval=None if interval is None else (interval.low, interval.high),
+                scores=row[np.isfinite(row)].tolist(),
+                seconds=float(np.nansum(self.table.seconds[index])),
+                tags=sweep_tags(self.plan),
+            )

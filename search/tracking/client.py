@@ -1,0 +1,340 @@
+"""The conversation with MLflow: its client, and for a local sqlite file its tables.
+
+Only this file and its parts, search/mlflow_*.py, import mlflow.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from search.ledger.delivery import RefusedError
+from search.ledger.records import LoggedRun
+from search.ledger.store import Kind, NewRun, RunNews
+from search.ledger.tracking_uri import redact, sqlite_file
+from search.tracking.sqlite_store import deleted, local_path
+
+# Before mlflow is imported: nothing is reported to the outside; and a request that fails is tried
+# again by the delivery, which has the spool, not for minutes by MLflow (default: 7 retries, 120 s).
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from search.tracking import dataset_input as mlflow_dataset
+from search.tracking import rest_pages as mlflow_pages
+from search.tracking.sqlite_database import make_database
+from search.tracking.sqlite_rows import Rows, local_folder, open_rows
+
+# Migrations of a new file, each HTTP retry, and tracebacks of errors that are raised as well.
+for _name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+_METRICS, _NAMED = 800, 100  # of a batch: 1,000 values in all, at most 100 params and 100 tags
+_REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
+_CALLERS = 8  # requests to a server at once
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """MLflow makes 150 objects a run, none of them garbage: a look-up takes 1/3 of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """MLflow's errors as the recorder knows them."""
+    try:
+        yield
+    except MlflowException as error:
+        text = redact(str(error))
+        if error.error_code in _REFUSALS:
+            raise RefusedError(text) from error
+        raise ConnectionError(text) from error
+
+
+class MlflowStore:
+    """The calls of MLflow that foldrace makes, in plain values; a `search.ledger.store.Store`.
+
+    Args:
+        uri: The tracking URI; of a sqlite file with its absolute path.
+        names: Of the three experiments.
+        artifacts: Folder of the files of a sqlite ledger; None where MLflow says where they go.
+    """
+
+    def __init__(self, uri: str, names: Mapping[Kind, str], artifacts: Path | None) -> None:
+        self._uri = uri
+        self._names = names
+        self._artifacts = artifacts
+        self._made: MlflowClient | None = None
+        self._opened: Rows | None = None
+        self._experiments: dict[Kind, Experiment] = {}
+
+    @property
+    def client(self) -> MlflowClient:
+        """Made at the first call: it connects, and creates the tables of a new database."""
+        if self._made is None:
+            file = sqlite_file(self._uri)
+            if file is not None and self._artifacts is not None:
+                make_database(file, self._artifacts)
+            self._made = MlflowClient(self._uri)
+            if self._artifacts is not None:
+                self._opened = open_rows(self._uri, self._artifacts)
+        return self._made
+
+    def _rows(self, experiment: Experiment) -> tuple[Rows, Path] | None:
+        """The tables and the folder of an experiment, if both are on this machine."""
+        folder = local_folder(experiment)
+        return None if self._opened is None or folder is None else (self._opened, folder)
+
+    def ping(self) -> None:
+        """Ask for the least there is."""
+        with _plain_errors():
+            self.client.search_experiments(max_results=1)
+
+    def _experiment(self, kind: Kind) -> Experiment | None:
+        """An experiment; None if there is none yet."""
+        if kind not in self._experiments:
+            found = self.client.get_experiment_by_name(self._names[kind])
+            if found is None:
+                return None
+            if found.lifecycle_stage != "active":
+                raise RefusedError(deleted(found.name, found.experiment_id))
+            self._experiments[kind] = found
+        return self._experiments[kind]
+
+    def _experiment_to_write(self, kind: Kind) -> Experiment:
+        found = self._experiment(kind)
+        if found is None:
+            self._create(self._names[kind])
+            found = self._experiment(kind)
+        if found is None:
+            raise ConnectionError(f"experiment {self._names[kind]!r} was made and is not there")
+        return found
+
+    def _create(self, name: str) -> None:
+        # Beside the database, not in whatever folder the sweep is started from.
+        location = None if self._artifacts is None else (self._artifacts / name).as_uri()
+        kind = next(kind for kind, known in self._names.items() if known == name)
+        # Without the first tag a new experiment opens as one of language model traces in the UI.
+        tags = {
+            "mlflow.experimentKind": "custom_model_development",
+            "mlflow.note.content": mlflow_dataset.NOTES[kind],
+        }
+        self.client.create_experiment(name, artifact_location=location, tags=tags)
+
+    def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
+        """All runs, or those whose tag has this value, newest first."""
+        with _plain_errors(), _without_garbage_collection():
+            experiment = self._experiment(kind)
+            if experiment is None:
+                return []
+            query = "" if tag is None else f"tags.{tag} = '{value}'"
+            runs, token = self._page(experiment.experiment_id, query, None)
+            while token:
+                for more, following in self._each(
+                    lambda token: self._page(experiment.experiment_id, query, token),
+                    mlflow_pages.tokens_from(token),
+                ):
+                    runs += more
+                    token = following
+                    if token is None:
+                        break
+            return runs
+
+    def _page(
+        self, experiment_id: str, query: str, token: str | None
+    ) -> tuple[list[LoggedRun], str | None]:
+        with _plain_errors():
+            server = mlflow_pages.rest_store(self.client)
+            if server is not None:
+                return mlflow_pages.page(server, experiment_id, query, token)
+            page = self.client.search_runs(
+                [experiment_id], query, max_results=mlflow_pages.PAGE, page_token=token
+            )
+            return [mlflow_pages.plain_run(run) for run in page], page.token or None
+
+    def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
+        """All runs whose tag has one of these values."""
+        with _plain_errors():
+            experiment = self._experiment(kind)
+            if experiment is None:
+                return
+        for runs in self._each(lambda value: list(self.runs(kind, tag, value)), values):
+            yield from runs
+
+    def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:
+        """New runs: one transaction in a local file, else four requests each, several at once."""
+        try:
+            with _plain_errors():
+                experiment = self._experiment_to_write(kind)
+                local = self._rows(experiment)
+                if local is not None:
+                    return local[0].add(experiment, local[1], runs)
+            return self._each(lambda run: self._add(experiment.experiment_id, run), runs)
+        except (RefusedError, OSError):
+            self._experiments.clear()  # a restarted server may know them under other ids
+            raise
+
+    def _add(self, experiment_id: str, run: NewRun) -> str:
+        with _plain_errors():
+            made = self.client.create_run(
+                experiment_id, start_time=run.started_ms, tags=dict(run.tags), run_name=run.name
+            )
+        run_id = str(made.info.run_id)
+        self._log(RunNews(run_id=run_id, points=run.points, params=run.params))
+        if run.files:
+            self.attach(run_id, run.files, made.info.artifact_uri)
+        if run.ended_ms is not None:
+            self._end(run_id, run.status, run.ended_ms)
+        return run_id
+
+    def _each(self, call: Callable[[_Item], _Answer], items: Iterable[_Item]) -> list[_Answer]:
+        """Calls to a server, several at once: it has workers of its own."""
+        todo = list(items)
+        if len(todo) < 2:
+            return [call(item) for item in todo]
+        with ThreadPoolExecutor(_CALLERS, thread_name_prefix="ledger") as threads:
+            return list(threads.map(call, todo))
+
+    def extend(self, news: Sequence[RunNews]) -> None:
+        """More values for runs that are there."""
+        with _plain_errors():
+            if self.client and self._opened is not None:
+                return self._opened.extend(news)
+        # News of one run stay in their order: the calls of different runs overtake one another.
+        by_run: dict[str, list[RunNews]] = {}
+        for one in news:
+            by_run.setdefault(one.run_id, []).append(one)
+        self._each(self._log_in_order, by_run.values())
+        return None
+
+    def _log_in_order(self, news: Sequence[RunNews]) -> None:
+        for one in news:
+            self._log(one)
+
+    def _log(self, news: RunNews) -> None:
+        metrics = [Metric(*point) for point in news.points]
+        named = [Param(name, value) for name, value in news.params.items()]
+        tagged = [RunTag(name, value) for name, value in news.tags.items()]
+        # One call, but for hundreds of classes or epochs.
+        calls = max(
+            -(-len(metrics) // _METRICS), -(-len(named) // _NAMED), -(-len(tagged) // _NAMED)
+        )
+        with _plain_errors():
+            for call in range(calls):
+                few, many = _NAMED * call, _METRICS * call
+                self.client.log_batch(
+                    news.run_id,
+                    metrics[many : many + _METRICS],
+                    named[few : few + _NAMED],
+                    tagged[few : few + _NAMED],
+                )
+
+    def attach(
+        self, run_id: str, files: Mapping[str, bytes], artifact_uri: str | None = None
+    ) -> None:
+        """Files of a run, whose URI for them may be known already."""
+        with _plain_errors(), tempfile.TemporaryDirectory() as folder:
+            for name, data in files.items():
+                path = Path(folder, name)
+                path.write_bytes(data)
+                if artifact_uri is None:
+                    self.client.log_artifact(run_id, str(path))
+                else:
+                    # The client would ask the server for this URI again.
+                    get_artifact_repository(artifact_uri, self._uri).log_artifact(str(path))
+
+    def name_data(
+        self,
+        run_id: str,
+        name: str,
+        fingerprint: str,
+        source: str,
+        columns: Sequence[str],
+        profile: Mapping[str, Any],
+    ) -> None:
+        """Log a data set as the input of a run."""
+        named = mlflow_dataset.of(name, fingerprint, source, columns, profile)
+        with _plain_errors():
+            self.client.log_inputs(run_id, [named])
+
+    def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
+        """The end of runs."""
+        with _plain_errors():
+            if self.client and self._opened is not None:
+                return self._opened.end(run_ids, status, ended_ms)
+        self._each(lambda run_id: self._end(run_id, status, ended_ms), run_ids)
+        return None
+
+    def _end(self, run_id: str, status: str, ended_ms: int) -> None:
+        with _plain_errors():
+            self.client.set_terminated(run_id, status, ended_ms)
+
+    def delete(self, run_id: str) -> None:
+        """Take a run out of sight."""
+        with _plain_errors():
+            self.client.delete_run(run_id)
+
+    def reopen(self, run_id: str) -> None:
+        """Set a run RUNNING again."""
+        with _plain_errors():
+            self.client.update_run(run_id, status="RUNNING")
+
+    def folder(self, kind: Kind) -> Path | None:
+        """Where on this machine the runs' files lie; None if on a server or in a bucket."""
+        with _plain_errors():
+            found = self.client.get_experiment_by_name(self._names[kind])
+        path = None if found is None else local_path(str(found.artifact_location))
+        return path if path is not None and path.is_dir() else None
+
+    def experiment_id(self, kind: Kind) -> str | None:
+        """MLflow's number of an experiment; None if there is none yet."""
+        with _plain_errors():
+            found = self._experiment(kind)
+        return None if found is None else str(found.experiment_id)
+
+    def history(
+        self, run_ids: Sequence[str], names: Sequence[str]
+    ) -> list[dict[str, list[tuple[int, float]]]]:
+        """Of each run the (step, value) points of these metrics, by step."""
+
+        def points(of: tuple[str, str]) -> list[tuple[int, float]]:
+            with _plain_errors():
+                found = self.client.get_metric_history(*of)
+            return sorted((point.step, point.value) for point in found)
+
+        asked = [(run_id, name) for run_id in run_ids for name in names]
+        answers = iter(self._each(points, asked))
+        return [{name: next(answers) for name in names} for _ in run_ids]
+
+    def fetch(self, run_id: str, name: str) -> bytes | None:
+        """A file of a run; None if it has no such file."""
+        with _plain_errors(), tempfile.TemporaryDirectory() as folder:
+            if name not in {file.path for file in self.client.list_artifacts(run_id)}:
+                return None
+            return Path(self.client.download_artifacts(run_id, name, folder)).read_bytes()

@@ -1,0 +1,65 @@
+"""What MLflow's UI shows beside numbers: the data as a data set, and what an experiment holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow.entities import Dataset, DatasetInput, InputTag
+
+from search.ledger.store import Kind
+
+NOTES: dict[Kind, str] = {
+    "configs": (
+        "**One run per config of a sweep.** `mean` is the mean score over the config's cells so "
+        "far, a fraction: its step is the number of cells, so the line chart shows the race. "
+        "`ci_low` and `ci_high` are its 95% interval, `std` the spread over cells, `cells` how "
+        "many there are, `seconds` their training time. The parameters are the config. To compare "
+        "two sweeps, group by the tag `sweep` or `data`; for the axes choose several runs, "
+        "*Compare*, *Parallel coordinates*."
+    ),
+    "cells": (
+        "**One run per cell: a config on one seed and fold.** Scores are fractions, `loss` is in "
+        "nats, `seconds` and `peak_memory_mib` are of the training; steps are epochs. Group by the "
+        "tag `config`: a config's cells with their mean. The held-out predictions are in "
+        "`predictions.npz`. A cell is known by the tag `cell_key`, and never trained twice."
+    ),
+    "sweeps": (
+        "**One run per sweep.** `winner_mean` is the winner's mean score, a fraction; "
+        "`winner_corrected` the same once the luck of being picked is taken off; `cells_done` of "
+        "`cells_planned`. Artifacts: the spec, the leaderboard, the report, package versions, the "
+        "uncommitted changes of the code."
+    ),
+}
+
+
+def of(
+    name: str,
+    fingerprint: str,
+    source: str,
+    columns: Sequence[str],
+    profile: Mapping[str, Any],
+) -> DatasetInput:
+    """A data set as a run's input.
+
+    Args:
+        name: Of the data.
+        fingerprint: Of their contents; its first half is MLflow's digest, which is no longer.
+        source: Where they come from.
+        columns: Of the texts; the label's is added.
+        profile: A JSON value.
+    """
+    schema = [{"type": "string", "name": column, "required": True} for column in columns]
+    schema.append({"type": "string", "name": "label", "required": True})
+    return DatasetInput(
+        Dataset(
+            name=name,
+            digest=fingerprint[:32],
+            source_type="local",
+            source=json.dumps({"uri": source}),
+            schema=json.dumps({"mlflow_colspec": schema}),
+            profile=json.dumps(dict(profile)),
+        ),
+        [InputTag("mlflow.data.context", "cross-validation")],
+    )

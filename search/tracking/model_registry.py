@@ -1,0 +1,194 @@
+"""Registered models: a Hugging Face folder as a version in MLflow's registry, and back again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.models.signature import ModelSignature
+from mlflow.types.schema import ColSpec, Schema, TensorSpec
+
+from search.ledger.tracking_uri import LedgerError, redact, sqlite_file
+from search.tracking import client as mlflow_store  # noqa: F401  (sets MLflow's environment before its first use)
+
+ALIAS = "champion"
+_CODE = Path(__file__).with_name("pyfunc_model.py")
+_NEEDS = ("torch", "transformers", "pandas")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered:
+    """A version of a registered model.
+
+    Attributes:
+        name: Of the model.
+        version: Its number.
+        tags: What `register` was given.
+        champion: Whether the alias is on it.
+    """
+
+    name: str
+    version: int
+    tags: Mapping[str, str]
+    champion: bool
+
+    @property
+    def uri(self) -> str:
+        """What `mlflow models serve --model-uri` takes."""
+        return f"models:/{self.name}/{self.version}"
+
+
+@contextmanager
+def _at(uri: str) -> Iterator[MlflowClient]:
+    """MLflow's own model calls speak to the URI that is set for the process."""
+    file = sqlite_file(uri)
+    absolute = uri if file is None else f"sqlite:///{file}"
+    # Both calls below set these for child processes, too, and nobody else is to see that.
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    before = {name: os.environ.get(name, None) for name in names}
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(absolute)
+    mlflow.set_registry_uri(absolute)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield MlflowClient(absolute, absolute)
+    except MlflowException as error:
+        raise LedgerError(f"{redact(uri)} refused the model: {redact(str(error))}") from error
+    finally:
+        mlflow.set_tracking_uri(before[names[0]])  # type: ignore[arg-type]
+        mlflow.set_registry_uri(before[names[1]])  # type: ignore[arg-type]
+        for name in names:
+            if before[name] is None:
+                os.environ.pop(name, None)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def model_name(name: str) -> str:
+    """A sweep's name as the registry takes it."""
+    return name.replace("/", "-").replace(":", "-")
+
+
+def register(
+    uri: str,
+    run_id: str,
+    folder: Path,
+    name: str,
+    *,
+    classes: Sequence[str],
+    example: Mapping[str, Sequence[str]],
+    tags: Mapping[str, str],
+    about: str,
+) -> Registered:
+    """Log a folder as a model of a run, and register it as the next version of a name.
+
+    Args:
+        uri: Tracking URI.
+        run_id: Of the sweep.
+        folder: A Hugging Face folder with its tokenizer.
+        name: Of the registered model; made if need be.
+        classes: Class names by id.
+        example: A few rows by column: `text`, and `text_b` for pairs.
+        tags: Of the version.
+        about: Its description, Markdown.
+
+    Raises:
+        LedgerError: if MLflow refuses.
+    """
+    name = model_name(name)
+    inputs = Schema([ColSpec("string", column) for column in example])
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec("string", "label"),
+        ColSpec("double", "probability"),
+    ]
+    outputs += [ColSpec("double", f"p_{one}") for one in classes]
+    with _at(uri) as client:
+        logged = Model.log(
+            None,
+            mlflow.pyfunc,
+            name="model",
+            run_id=run_id,
+            python_model=str(_CODE),
+            artifacts={"model": str(folder)},
+            signature=ModelSignature(inputs=inputs, outputs=Schema(outputs)),
+            input_example=pd.DataFrame(dict(example)),
+            pip_requirements=[f"{one}=={version(one)}" for one in ("mlflow", *_NEEDS)],
+            registered_model_name=name,
+        )
+        number = int(logged.registered_model_version)
+        client.update_model_version(name, str(number), description=about)
+        for key, value in tags.items():
+            client.set_model_version_tag(name, str(number), key, value)
+    return Registered(name=name, version=number, tags=dict(tags), champion=False)
+
+
+def crown(uri: str, found: Registered) -> Registered:
+    """Move the alias `champion` to a version.
+
+    Raises:
+        LedgerError: if MLflow refuses.
+    """
+    with _at(uri) as client:
+        client.set_registered_model_alias(found.name, ALIAS, str(found.version))
+    return Registered(name=found.name, version=found.version, tags=found.tags, champion=True)
+
+
+def versions(uri: str, name: str) -> list[Registered]:
+    """All versions of a model, newest first; none if there is no such model.
+
+    Raises:
+        LedgerError: if MLflow refuses.
+    """
+    name = model_name(name)
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return []  # MLflow would make one
+    with _at(uri) as client:
+        quoted = name.replace("'", "''")
+        found = client.search_model_versions(f"name='{quoted}'")
+        crowned = ""
+        if found:
+            aliases = client.get_registered_model(name).aliases
+            crowned = str(aliases.get(ALIAS, ""))
+        given = [
+            Registered(
+                name=name,
+                version=int(one.version),
+                tags=dict(one.tags),
+                champion=str(one.version) == crowned,
+            )
+            for one in found
+        ]
+    return sorted(given, key=lambda one: -one.version)
+
+
+def load(uri: str, found: Registered) -> Callable[[Mapping[str, Sequence[str]]], pd.DataFrame]:
+    """A registered model: columns of texts in, a row of label and probabilities each out.
+
+    Raises:
+        LedgerError: if MLflow refuses.
+    """
+    with _at(uri):
+        model: Any = mlflow.pyfunc.load_model(found.uri)
+
+    def predict(columns: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+        given: pd.DataFrame = model.predict(pd.DataFrame(dict(columns)))
+        return given
+
+    return predict

@@ -1,0 +1,43 @@
+"""The ledger that a command works on: made by what trains, only opened by what reads."""
+
+from __future__ import annotations
+
+from search.ledger.tracking_uri import check_uri, redact, sqlite_file
+from search.process.folders import STATE
+from search.spec import InputError
+from search.tracking.connect import Ledger
+
+__all__ = ["STATE", "NoLedgerError", "open_ledger"]
+
+
+class NoLedgerError(InputError):
+    """There is no ledger yet: nothing has been trained into it."""
+
+
+def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Ledger:
+    """The ledger at a tracking URI, reachable.
+
+    Args:
+        tracking_uri: Where it is.
+        experiment: Its name.
+        make: Whether to make a sqlite file that is not there.
+
+    Raises:
+        NoLedgerError: if it is a sqlite file that is not there, and is not to be made.
+        InputError: if it cannot be reached or written.
+    """
+    try:
+        check_uri(tracking_uri)
+        file = sqlite_file(tracking_uri)
+        if file is not None and not file.exists() and not make:
+            raise NoLedgerError(
+                f"No sweep in {redact(tracking_uri)} (experiment {experiment!r}) yet: there is no "
+                f"file {file}. Start one with `foldrace run`, or correct --tracking-uri."
+            )
+        ledger = Ledger(tracking_uri, experiment, STATE / "spool")
+        ledger.check()
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return ledger

@@ -1,0 +1,197 @@
+"""Many runs in one transaction of MLflow's own tables, where the ledger is a local sqlite file.
+
+MLflow's client commits seven times for one run, and each commit waits for the disk: 40-120 ms a
+cell. Here a batch of runs is one commit, so that a run is there with all it has or not at all. The
+rows are those that MLflow's store writes for the same calls, to the last column (tests/integration/
+test_ledger_rows.py compares them); where the tables are not those of 3.17, `open_rows` gives None
+and the client is used.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from mlflow.entities import Experiment
+from mlflow.store.tracking.dbmodels import models
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.file_utils import local_file_uri_to_path
+from sqlalchemy.dialects import sqlite
+
+from search.ledger.store import NewRun, Point, RunNews
+
+_RUNS = models.SqlRun.__table__
+_TAGS = models.SqlTag.__table__
+_PARAMS = models.SqlParam.__table__
+_METRICS = models.SqlMetric.__table__
+_LATEST = models.SqlLatestMetric.__table__
+_POINT = {"key", "value", "timestamp", "step", "is_nan", "run_uuid"}
+_NAMED = {"key", "value", "run_uuid"}
+_OF_RUN = (
+    "run_uuid name source_type source_name entry_point_name user_id status start_time end_time"
+)
+_OF_RUN += " deleted_time source_version lifecycle_stage artifact_uri experiment_id"
+_KNOWN = {
+    _RUNS: set(_OF_RUN.split()),
+    _TAGS: _NAMED,
+    _PARAMS: _NAMED,
+    _METRICS: _POINT,
+    _LATEST: _POINT,
+}
+_ASKED_AT_ONCE = 500  # values in one condition
+
+
+def open_rows(uri: str, artifacts: Path) -> Rows | None:
+    """The tables of a sqlite file; None if they are not those that this file knows.
+
+    Raises:
+        MlflowException: if the file is no database, or of another release of MLflow.
+    """
+    if any(set(table.columns.keys()) != known for table, known in _KNOWN.items()):
+        return None
+    return Rows(SqlAlchemyStore(uri, artifacts.as_uri()))
+
+
+def local_folder(experiment: Experiment) -> Path | None:
+    """Where an experiment's files lie, if that is on this machine."""
+    location = experiment.artifact_location
+    return Path(local_file_uri_to_path(location)) if location.startswith("file:") else None
+
+
+class Rows:
+    """Runs as rows of the tables of one database."""
+
+    def __init__(self, store: SqlAlchemyStore) -> None:
+        self._store = store
+
+    def add(self, experiment: Experiment, folder: Path, runs: Sequence[NewRun]) -> list[str]:
+        """New runs, their files first and everything else at once; their ids."""
+        run_ids = [uuid.uuid4().hex for _ in runs]
+        of_run, tags, params, metrics, latest = [], [], [], [], []
+        location = experiment.artifact_location.rstrip("/")
+        for run_id, run in zip(run_ids, runs, strict=True):
+            _write(folder / run_id / "artifacts", run)
+            of_run.append(_run_row(run_id, run, experiment.experiment_id, location))
+            tags += _named(run_id, {**run.tags, "mlflow.runName": run.name})
+            params += _named(run_id, run.params)
+            points = self._points(run_id, run.points)
+            metrics += points
+            latest += _latest(points)
+        with self._store.ManagedSessionMaker(read_only=False) as session:
+            for table, rows in (
+                (_RUNS, of_run),
+                (_TAGS, tags),
+                (_PARAMS, params),
+                (_METRICS, metrics),
+                (_LATEST, latest),
+            ):
+                if rows:
+                    session.execute(table.insert(), rows)
+        return run_ids
+
+    def extend(self, news: Sequence[RunNews]) -> None:
+        """More values for runs that are there; what they have already is left as it is."""
+        metrics = [row for one in news for row in self._points(one.run_id, one.points)]
+        params = [row for one in news for row in _named(one.run_id, one.params)]
+        tags = [row for one in news for row in _named(one.run_id, one.tags)]
+        with self._store.ManagedSessionMaker(read_only=False) as session:
+            for table, rows in ((_METRICS, metrics), (_PARAMS, params)):
+                if rows:
+                    session.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
+            latest = [row for one in news for row in _latest(self._points(one.run_id, one.points))]
+            if latest:
+                session.execute(_replacing_older(), latest)
+            if tags:
+                insert = sqlite.insert(_TAGS)
+                session.execute(
+                    insert.on_conflict_do_update(
+                        index_elements=["key", "run_uuid"], set_={"value": insert.excluded.value}
+                    ),
+                    tags,
+                )
+
+    def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
+        """Set the status of runs."""
+        with self._store.ManagedSessionMaker(read_only=False) as session:
+            for few in _in_pieces(run_ids):
+                session.execute(
+                    _RUNS.update()
+                    .where(_RUNS.c.run_uuid.in_(few))
+                    .values(status=status, end_time=ended_ms)
+                )
+
+    def _points(self, run_id: str, points: Iterable[Point]) -> list[dict[str, Any]]:
+        rows = {}
+        for name, value, stamp, step in points:
+            is_nan, stored = self._store.sanitize_metric_value(value)
+            rows[name, stamp, step, stored, is_nan] = {
+                "key": name,
+                "value": stored,
+                "timestamp": stamp,
+                "step": step,
+                "is_nan": is_nan,
+                "run_uuid": run_id,
+            }
+        return list(rows.values())
+
+
+def _write(folder: Path, run: NewRun) -> None:
+    for name, data in run.files.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def _run_row(run_id: str, run: NewRun, experiment_id: str, location: str) -> dict[str, Any]:
+    return {
+        "run_uuid": run_id,
+        "name": run.name,
+        "source_type": "UNKNOWN",
+        "source_name": "",
+        "entry_point_name": "",
+        "user_id": "unknown",
+        "status": run.status,
+        "start_time": run.started_ms,
+        "end_time": run.ended_ms,
+        "deleted_time": None,
+        "source_version": "",
+        "lifecycle_stage": "active",
+        "artifact_uri": f"{location}/{run_id}/artifacts",
+        "experiment_id": int(experiment_id),
+    }
+
+
+def _named(run_id: str, values: Any) -> list[dict[str, str]]:
+    return [{"key": key, "value": value, "run_uuid": run_id} for key, value in values.items()]
+
+
+def _age(row: dict[str, Any]) -> tuple[int, int, float]:
+    return row["step"], row["timestamp"], row["value"]
+
+
+def _latest(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each metric the point that MLflow shows: of the last step, then the last moment."""
+    latest: dict[str, dict[str, Any]] = {}
+    for row in points:
+        if row["key"] not in latest or _age(row) > _age(latest[row["key"]]):
+            latest[row["key"]] = row
+    return list(latest.values())
+
+
+def _replacing_older() -> sa.sql.dml.Insert:
+    insert = sqlite.insert(_LATEST)
+    fresh = insert.excluded
+    columns = ("step", "timestamp", "value")
+    return insert.on_conflict_do_update(
+        index_elements=["key", "run_uuid"],
+        set_={name: fresh[name] for name in (*columns, "is_nan")},
+        where=sa.tuple_(*(fresh[name] for name in columns))
+        > sa.tuple_(*(_LATEST.c[name] for name in columns)),
+    )
+
+
+def _in_pieces(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), _ASKED_AT_ONCE):
+        yield values[start : start + _ASKED_AT_ONCE]

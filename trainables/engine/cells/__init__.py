@@ -1,0 +1,1 @@
+"""From a trainable's contract to trained cells: assembly, stack sizes, runner."""

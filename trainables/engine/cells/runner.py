@@ -1,0 +1,224 @@
+"""Trains the cells of a trial and reports each as it finishes: the one entry from `search`.
+
+Data, tokens and pretrained weights are kept for the life of the process, since Ray gives a process
+one stack after another; each cell starts from a fresh copy of the weights.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import sizing, stacks
+from trainables.engine.cells import trainable as hooks
+from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.datasets.load import load_data
+from trainables.engine.features import named_files
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.text_data import TextData
+from trainables.engine.training import checkpoint, cost, loop, scoring
+from trainables.engine.training import distributed as shares
+from trainables.engine.training.epoch_scores import few_scores
+
+Rows = npt.NDArray[np.int64]
+
+
+class TaskChangedError(ValueError):
+    """The data or the weights on this machine are not those that the sweep was planned with."""
+
+
+def checked_data(task: Task) -> TextData:
+    """The task's data.
+
+    Raises:
+        TaskChangedError: with both fingerprints, if data, weights or a file are not the planned
+            ones.
+        ValueError: if they cannot be had any more.
+    """
+    data = load_data(task.data)
+    for what, planned, here in (
+        (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
+        (f"Model {task.model!r}", task.model_fingerprint, encoder.model_fingerprint(task.model)),
+        *(
+            (f"File {file!r}", was, named_files.fingerprint(file))
+            for file, was in sorted(task.files.items())
+        ),
+    ):
+        if planned != here:
+            raise TaskChangedError(
+                f"{what} changed since the sweep was planned: fingerprint was {planned[:16]}, is "
+                f"{here[:16]} here. Put the old one back, or start a new sweep."
+            )
+    return data
+
+
+def check(task: Task) -> None:
+    """Read data and weights as `train_stack` would; train nothing.
+
+    Raises:
+        ValueError: if they are not the planned ones, or cannot be read.
+    """
+    checked_data(task)
+
+
+def train_stack(
+    task: Task,
+    cells: Sequence[Cell],
+    report: Callable[[CellResult], None],
+    *,
+    stack: int | Literal["auto"] = "auto",
+    threads: int | None = None,
+    accumulation: int = 1,
+    compiled: bool = False,
+    checkpoints: Path | None = None,
+) -> int | None:
+    """Train the cells of a trial and report each as it finishes.
+
+    A cell that diverges or raises is reported as such, and the others are trained. Cells for which
+    memory runs out are trained again in stacks of half the size.
+
+    Args:
+        task: What the cells share.
+        cells: Cells of one shape.
+        report: Called with each result.
+        stack: How many to train as one model; 1 trains one after another, on the plain path.
+        threads: CPU threads of this process; None leaves torch's choice.
+        accumulation: Cut batches of cells that train alone into so many parts to save memory.
+        compiled: Run models through torch.compile.
+        checkpoints: Folder below which a cell that trains alone saves its long epochs, until it is
+            reported; None saves nothing.
+
+    Returns:
+        How many cells of this shape are best trained as one model; None where that was not tried.
+
+    Raises:
+        ValueError: if data or weights changed, or cannot be read: no cell could be trained.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    data = checked_data(task)
+    if not hooks.trains_heads(task.trainable):
+        encoder.load_encoder(task.model)
+    # What is loaded by now stays: a collection after each cell need not look at it again.
+    gc.collect()
+    gc.freeze()
+    best = None
+    for group in stacks.grouped(task, cells, report):
+        heads = hooks.trains_heads(task.trainable, group[0][1])
+        found = _size(task, data, group, stack)
+        if found is not None and not heads:
+            best = max(best or 1, found)
+        size = found or 1
+        waiting = [group[start : start + size] for start in range(0, len(group), size)]
+        while waiting:
+            part = waiting.pop(0)
+            if len(part) == 1 and not heads:
+                start = partial(parts.alone, task, data, *part[0], accumulation, compiled)
+                _train_alone(data, part[0][0], start, checkpoints, report)
+                continue
+            left = stacks.train(task, data, part, report, compiled)
+            gc.collect()
+            if len(left) == 1 and len(part) == 1:
+                report(parts.failed(left[0][0], MemoryError("out of memory")))
+            elif left:
+                best = (len(part) + 1) // 2
+                sizing.no_more_than(best)
+                waiting = [left[at : at + best] for at in range(0, len(left), best)] + waiting
+    return best
+
+
+def _size(
+    task: Task, data: TextData, group: Sequence[stacks.Member], wanted: int | Literal["auto"]
+) -> int | None:
+    """As `stacks.size`; 1 where a probe raises, as its cells then will."""
+    try:
+        return stacks.size(task, data, group, wanted)
+    except Exception:
+        return 1
+
+
+def _train_alone(
+    data: TextData,
+    cell: Cell,
+    start: Callable[[], loop.Training],
+    checkpoints: Path | None,
+    report: Callable[[CellResult], None],
+) -> None:
+    folder = None if checkpoints is None else checkpoints / cell.key
+    try:
+        try:
+            result = _train_cell(data, cell, start, folder)
+        except checkpoint.BrokenCheckpointError:
+            result = _train_cell(data, cell, start, None)
+    except loop.DivergedError as error:
+        result = CellResult(key=cell.key, status="diverged", error=str(error))
+    except Exception as error:  # whatever a trainable does, its neighbours go on
+        if shares.processes() > 1:
+            raise  # the others wait for this process, and would for ever
+        result = parts.failed(cell, error)
+    # A cell's module, optimizer and accelerator refer to one another: without a collection they
+    # would lie in memory beside the next cell's.
+    gc.collect()
+    report(result)
+    if folder is not None:
+        checkpoint.remove(folder)
+
+
+def _train_cell(
+    data: TextData, cell: Cell, start: Callable[[], loop.Training], folder: Path | None
+) -> CellResult:
+    began = time.perf_counter()
+    cost.forget_peak()
+
+    def few(rows: Rows, probabilities: npt.NDArray[np.float32]) -> Mapping[str, float]:
+        return few_scores([data.labels[rows]], [probabilities])[0]
+
+    fit = loop.fit(start(), few, folder)
+    metrics = {
+        **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
+        **fit.facts,
+        "seconds": time.perf_counter() - began,
+        "peak_memory_mib": cost.peak_mib(),
+    }
+    return CellResult(
+        key=cell.key,
+        status="done",
+        metrics=metrics,
+        epochs=tuple(fit.epochs),
+        rows=fit.rows,
+        probabilities=fit.probabilities,
+    )
+
+
+def measure(
+    task: Task,
+    cell: Cell,
+    steps: int = 4,
+    stack: int | Literal["auto"] = "auto",
+    cells: int | None = None,
+    clock: cost.Clock | None = None,
+) -> cost.Timing:
+    """Time a few steps of a cell, the first one apart: it pays for what later ones reuse.
+
+    Args:
+        task: What cells share.
+        cell: The cell; nothing of it is kept.
+        steps: Steps to time.
+        stack: How many cells train as one model.
+        cells: How many like it there are to train; a worker sizes no stacks for a few. None if that
+            is not known: many.
+        clock: How long to measure; None for as long as it takes.
+
+    Raises:
+        ValueError: as `train_stack`.
+    """
+    return stacks.measure(task, checked_data(task), cell, steps, stack, cells, clock)

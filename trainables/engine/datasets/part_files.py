@@ -1,0 +1,40 @@
+"""A data set whose official parts are files of their own, as one table with a column `split`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from trainables.engine.datasets.table_files import Table, read_table
+from trainables.engine.text_data import DataError
+
+
+def read_parts(files: Sequence[tuple[str, Path]], wanted: Collection[str]) -> Table:
+    """The rows of all files, one after another.
+
+    Args:
+        files: (part, file) in order.
+        wanted: Columns to keep.
+
+    Raises:
+        DataError: if a file cannot be read, or lacks a column that the first one has.
+    """
+    tables = [(part, read_table(path, wanted)) for part, path in files]
+    first = tables[0][1]
+    for _, table in tables[1:]:
+        lacking = [name for name in first.columns if name not in table.columns]
+        if lacking:
+            raise DataError(f"{table.source} has no column {lacking[0]!r}, as {first.source} has.")
+    columns = {
+        name: [value for _, table in tables for value in table.columns[name]]
+        for name in first.columns
+        if name != "split"
+    }
+    return Table(
+        source=" and ".join(table.source for _, table in tables),
+        names=(*(name for name in first.names if name != "split"), "split"),
+        columns={**columns, "split": [part for part, table in tables for _ in range(table.rows)]},
+        rows=sum(table.rows for _, table in tables),
+        typed=first.typed,
+        notes=tuple(note for _, table in tables for note in table.notes),
+    )

@@ -1,0 +1,1 @@
+"""Frozen features: the contract of representations, extraction, stores."""

@@ -1,0 +1,115 @@
+"""Rows that are costly to make, on disk: memory-mapped, and kept from batch to batch.
+
+A process that is killed in the middle leaves what it had made; the next one goes on behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from trainables.engine.contract import canonical_json
+from trainables.engine.datasets.wheel import cache_folder
+from trainables.engine.progress import Ticker
+
+Item = TypeVar("Item")
+Array = npt.NDArray[Any]
+
+# A restart makes at most so many seconds of work again; a flush costs milliseconds.
+_BETWEEN_FLUSHES_S = 1.0
+
+
+def filled(
+    key: object,
+    items: Sequence[Item],
+    make: Callable[[Sequence[Item]], Array],
+    batch: int,
+    ticker: Ticker,
+) -> tuple[Array, float]:
+    """A row for each item, made where it is not on disk.
+
+    Args:
+        key: Of all that decides the rows, the items too: JSON.
+        items: What rows are made of, in order.
+        make: The rows of some items, (items, ...), all of one shape and type.
+        batch: Items at once.
+        ticker: Told how far it is.
+
+    Returns:
+        The rows, memory-mapped read-only, (items, ...); and items made a second in this call, 0
+        where nothing was left to make.
+
+    Raises:
+        ValueError: if there are no items.
+    """
+    if not items:
+        raise ValueError("an embedding store needs at least 1 item, got none.")
+    name = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:32]
+    path = cache_folder() / "embeddings" / f"{name}.bin"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One worker fills it, the others of this machine wait for it.
+    with FileLock(path.with_suffix(".lock")):
+        rate = _fill(path, items, make, batch, ticker)
+    shape, kind, _ = _progress(path)
+    return np.memmap(path, kind, mode="r", shape=(len(items), *shape)), rate
+
+
+def _progress(path: Path) -> tuple[tuple[int, ...], str, int]:
+    """Shape and type of a row, and how many are done."""
+    try:
+        value = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return tuple(value["shape"]), value["type"], int(value["done"])
+    except (OSError, ValueError, KeyError):  # none yet, or damaged: from the start
+        return (), "", 0
+
+
+def _fill(
+    path: Path,
+    items: Sequence[Item],
+    make: Callable[[Sequence[Item]], Array],
+    batch: int,
+    ticker: Ticker,
+) -> float:
+    shape, kind, done = _progress(path)
+    if done == len(items) and path.is_file():
+        return 0.0
+    began, first, rows = time.perf_counter(), done, None
+    if done:
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize * len(items)
+        if not path.is_file() or path.stat().st_size != size:
+            done = first = 0
+        else:
+            rows = np.memmap(path, kind, mode="r+", shape=(len(items), *shape))
+    flushed = time.perf_counter()
+    while done < len(items):
+        made = make(items[done : done + batch])
+        if rows is None:
+            shape, kind = made.shape[1:], made.dtype.str
+            rows = np.memmap(path, kind, mode="w+", shape=(len(items), *shape))
+        rows[done : done + len(made)] = made
+        done += len(made)
+        ticker(done, len(items))
+        if done == len(items) or time.perf_counter() - flushed > _BETWEEN_FLUSHES_S:
+            rows.flush()
+            # After the rows: what is said to be done is on disk.
+            _say(path, shape, kind, done)
+            flushed = time.perf_counter()
+    return (done - first) / max(time.perf_counter() - began, 1e-9)
+
+
+def _say(path: Path, shape: tuple[int, ...], kind: str, done: int) -> None:
+    draft = path.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump({"shape": list(shape), "type": kind, "done": done}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path.with_suffix(".json"))

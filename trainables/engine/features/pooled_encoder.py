@@ -1,0 +1,190 @@
+"""Features from an encoder: its output, or its word embeddings alone, pooled over real tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.engine.features.representation import Floats, Parts, Progress, Representation
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import vocabulary
+from trainables.engine.text_data import TextData
+
+_ROWS_AT_ONCE = 64
+_TEXTS_AT_ONCE = 16
+_TEXTS_IN_ORDER = 64
+
+
+def mean_over_tokens(tokens: Tensor, real: Tensor) -> Tensor:
+    """Mean over real tokens; padding never counts.
+
+    Args:
+        tokens: (batch, length, width).
+        real: Which tokens are no padding, bool (batch, length).
+
+    Returns:
+        (batch, width).
+    """
+    weights = real.unsqueeze(-1).to(tokens.dtype)
+    return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def pooling_map_fault(pooling: str) -> str | None:
+    """Why a linear classifier on such a vector has no class activation map; None if it has one."""
+    if pooling == "mean":
+        return None
+    return (
+        f"With pooling={pooling} the classifier sees one token's vector, no mean over "
+        "tokens, so there is no class activation map: run the sweep with --fix pooling=mean."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledEncoder:
+    """A representation that an encoder makes; see `Fixed` in representation.py.
+
+    Attributes:
+        about: What it is.
+        layer: "output", the last layer's hidden states, or "embeddings", the matrix of word
+            embeddings alone: no positions, no segments, no normalisation.
+        pooling: "mean" over real tokens, or the "first" one.
+        paper: See `Card`.
+    """
+
+    about: str
+    layer: Literal["output", "embeddings"]
+    pooling: Literal["mean", "first"]
+    paper: tuple[str, float] | None = None
+    uses_encoder: bool = True
+
+    @torch.inference_mode()
+    def extract(
+        self, data: TextData, model: str, wanted: Representation, progress: Progress
+    ) -> tuple[Floats, Mapping[str, float]]:
+        """Features of every row; reports the share of texts that were cut."""
+        tokens = batches.tokenised(data, model, _length(wanted))
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        network: Any = vocabulary.restricted(encoder.load_encoder(model), tokens.vocabulary)
+        network = network.to(device).eval()
+        loader, _ = batches.loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
+        features: Floats | None = None
+        done = 0
+        for batch in loader:
+            del batch["labels"]
+            rows = batch.pop("rows").numpy()
+            inputs = {key: value.to(device) for key, value in batch.items()}
+            hidden = self.hidden(network, inputs)
+            real = inputs["attention_mask"].bool()
+            pooled = mean_over_tokens(hidden, real) if self.pooling == "mean" else hidden[:, 0]
+            if features is None:
+                features = np.empty((len(data), pooled.shape[1]), np.float32)
+            features[rows] = pooled.float().cpu().numpy()
+            done += len(rows)
+            progress(done, len(data))
+        if features is None:
+            raise ValueError(f"{data.name} has no rows.")
+        limit = min(_length(wanted), encoder.load_tokenizer(model).model_max_length)
+        # All but a few of the texts that are as long as is allowed were cut.
+        return features, {"at_limit_share": float((tokens.lengths == limit).mean())}
+
+    def hidden(self, network: Any, inputs: dict[str, Tensor]) -> Tensor:
+        """Vectors of tokens, (batch, length, width)."""
+        if self.layer == "embeddings":
+            vectors: Tensor = network.get_input_embeddings()(inputs["input_ids"])
+            return vectors
+        output: Tensor = network(**inputs).last_hidden_state
+        return output
+
+    def parts(
+        self, texts: Sequence[str], model: str, wanted: Representation
+    ) -> Iterator[Parts] | None:
+        """The tokens of each text with their vectors; None for the first token's."""
+        if self.pooling == "first":
+            return None
+        network, device = _on_device(model)
+
+        def hidden(inputs: dict[str, Tensor]) -> Tensor:
+            return self.hidden(network, {key: value.to(device) for key, value in inputs.items()})
+
+        return token_parts(texts, encoder.load_tokenizer(model), _length(wanted), hidden)
+
+
+def token_parts(
+    texts: Sequence[str],
+    tokenizer: Any,
+    max_length: int,
+    hidden: Callable[[dict[str, Tensor]], Tensor],
+) -> Iterator[Parts]:
+    """The tokens of each text with the vectors that a network gives them.
+
+    Args:
+        texts: The texts.
+        tokenizer: Of the network; a fast one, since it must say where a token stands.
+        max_length: Tokens a text at most.
+        hidden: From the tokenizer's inputs to vectors (batch, length, width).
+
+    Raises:
+        ModelError: if the tokenizer does not say where its tokens stand.
+    """
+    if not tokenizer.is_fast:
+        raise encoder.ModelError(
+            "This model's tokenizer cannot say where its tokens stand in the text, so there is no "
+            "map over words; use a model with a fast tokenizer (tokenizer.json)."
+        )
+    limit = min(max_length, tokenizer.model_max_length)
+    for start in range(0, len(texts), _TEXTS_IN_ORDER):
+        some = texts[start : start + _TEXTS_IN_ORDER]
+        # Texts of one length together, so that little is padded; given back in their order.
+        by_length = sorted(range(len(some)), key=lambda i: len(some[i]))
+        found: dict[int, Parts] = {}
+        for at in range(0, len(some), _TEXTS_AT_ONCE):
+            chosen = by_length[at : at + _TEXTS_AT_ONCE]
+            batch = _token_parts([some[i] for i in chosen], tokenizer, limit, hidden)
+            found.update(zip(chosen, batch, strict=True))
+        yield from (found[i] for i in range(len(some)))
+
+
+def _token_parts(
+    some: list[str], tokenizer: Any, limit: int, hidden: Callable[[dict[str, Tensor]], Tensor]
+) -> Iterator[Parts]:
+    """The same for the texts of one batch."""
+    given = tokenizer(
+        some, truncation=True, max_length=limit, padding=True, return_offsets_mapping=True
+    )
+    offsets = given.pop("offset_mapping")
+    inputs = given.convert_to_tensors("pt")
+    with torch.inference_mode():
+        vectors = hidden(dict(inputs)).float().cpu().numpy()
+    for i, text in enumerate(some):
+        real = np.flatnonzero(given["attention_mask"][i].numpy())
+        pieces, groups = given.tokens(i), given.word_ids(i)
+        spans = [
+            (offsets[i][t][0], offsets[i][t][1]) if groups[t] is not None else None for t in real
+        ]
+        end = max((span[1] for span in spans if span is not None), default=0)
+        yield Parts(
+            words=tuple(pieces[t] for t in real),
+            spans=tuple(spans),
+            groups=tuple(-1 if groups[t] is None else groups[t] for t in real),
+            vectors=vectors[i, real],
+            divisor=float(len(real)),
+            text=text,
+            cut=len(real) == limit and bool(text[end:].strip()),
+        )
+
+
+def _length(wanted: Representation) -> int:
+    if wanted.max_length is None:
+        raise ValueError(f"Representation {wanted.name!r} wants max_length, got None.")
+    return wanted.max_length
+
+
+def _on_device(model: str) -> tuple[Any, str]:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return encoder.load_encoder(model).to(device).eval(), device  # type: ignore[arg-type]

@@ -1,0 +1,164 @@
+"""Towers that are trained together with what stands on them, and what they are fed.
+
+Images are decoded, resized and cut once, before the first epoch, into a memory-mapped file: an
+epoch reads pixels and can meet no broken image.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from trainables.engine.features import pair_embeddings
+from trainables.engine.features.pair_layout import Layout
+from trainables.engine.inputs.tokens import Tokens
+from trainables.engine.models import towers
+from trainables.engine.text_data import TextData
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """References of the towers; None for what is not looked at."""
+
+    text: str | None
+    image: str | None
+
+
+class Towers(nn.Module):
+    """A text tower and an image tower, from a batch to the rows that a layout describes.
+
+    Args:
+        text: For texts; None without them.
+        image: For images; None without them.
+    """
+
+    def __init__(self, text: towers.TextTower | None, image: towers.ImageTower | None) -> None:
+        super().__init__()
+        self.text, self.image = text, image
+        self.layout = Layout(text=_width_of_text(text), image=_width_of_image(image))
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Features, (batch, layout.total).
+
+        Args:
+            inputs: input_ids and attention_mask (batch, 2, length); pixels uint8 (batch, 2, 3,
+                height, width) and absent bool (batch, 2).
+        """
+        texts = images = absent = None
+        if self.text is not None:
+            names = [name for name in ("input_ids", "attention_mask") if name in inputs]
+            texts = self.text({name: inputs[name].flatten(0, 1) for name in names})
+            texts = texts.unflatten(0, (-1, 2))
+        if self.image is not None:
+            absent = inputs["absent"]
+            images = self.image(inputs["pixels"].flatten(0, 1)).unflatten(0, (-1, 2))
+            images = images.masked_fill(absent.unsqueeze(-1), 0.0)
+        return self.layout.join(texts, images, absent)
+
+
+def towers_of(sources: Sources) -> Towers:
+    """Fresh copies of the pretrained towers."""
+    text = None if sources.text is None else copy.deepcopy(towers.text_tower(sources.text))
+    image = None if sources.image is None else copy.deepcopy(towers.image_tower(sources.image))
+    return Towers(text, image)
+
+
+@torch.no_grad()
+def _width_of_text(tower: towers.TextTower | None) -> int:
+    if tower is None:
+        return 0
+    ids = torch.ones(1, 3, dtype=torch.int64)
+    return int(tower.eval()({"input_ids": ids, "attention_mask": ids}).shape[-1])
+
+
+@torch.no_grad()
+def _width_of_image(tower: towers.ImageTower | None) -> int:
+    if tower is None:
+        return 0
+    crop = tower.preparation.crop or tower.preparation.resize
+    side = crop if isinstance(crop, tuple) else (int(crop or 224),) * 2
+    return int(tower.eval()(torch.zeros(1, 3, *side, dtype=torch.uint8)).shape[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class PairRows:
+    """Tokens and pixels of all rows; see `batches.Padding`.
+
+    Attributes:
+        ids: Tokens of both texts of each row, one after another, each (length,); None without.
+        padding: What fills a text up to the longest of its batch.
+        pixels: Of all distinct images, uint8 (images, 3, height, width), memory-mapped; or None.
+        places: Image of each row's places, int64 (rows, 2), -1 for none.
+    """
+
+    ids: list[Rows] | None
+    padding: int
+    pixels: Any
+    places: Rows | None
+    device: torch.device | None = None
+
+    def to(self, device: torch.device) -> PairRows:
+        """The same rows, giving batches on another device."""
+        return PairRows(self.ids, self.padding, self.pixels, self.places, device)
+
+    def padded(self, rows: Rows) -> dict[str, Tensor]:
+        """The inputs of some rows, int64 (batch,); see `Towers.forward`."""
+        batch: dict[str, Tensor] = {}
+        if self.ids is not None:
+            chosen = [self.ids[2 * row + place] for row in rows for place in (0, 1)]
+            longest = max(map(len, chosen))
+            ids = np.full((len(chosen), longest), self.padding, np.int64)
+            mask = np.zeros_like(ids)
+            for at, one in enumerate(chosen):
+                ids[at, : len(one)], mask[at, : len(one)] = one, 1
+            batch["input_ids"] = torch.from_numpy(ids).unflatten(0, (-1, 2))
+            batch["attention_mask"] = torch.from_numpy(mask).unflatten(0, (-1, 2))
+        if self.places is not None:
+            places = self.places[rows]
+            batch["pixels"] = torch.from_numpy(np.asarray(self.pixels[np.maximum(places, 0)]))
+            batch["absent"] = torch.from_numpy(places < 0)
+        return {name: value.to(self.device) for name, value in batch.items()}
+
+
+@lru_cache(maxsize=2)
+def tokens(data: TextData, sources: Sources, max_length: int, latin: bool) -> Tokens:
+    """What a joint training is fed, kept for the next cells of this process.
+
+    Args:
+        data: Pairs of texts, with images.
+        sources: Of the towers.
+        max_length: Tokens a text at most.
+        latin: Take out letters of other scripts than the Latin.
+    """
+    ids: list[Rows] | None = None
+    padding, lengths = 0, np.ones(len(data), np.int64)
+    if sources.text is not None:
+        texts = pair_embeddings.pairs_of_texts(data, latin)
+        ids, padding = _ids(sources.text, texts, max_length)
+        sizes = np.array([len(one) for one in ids]).reshape(-1, 2)
+        lengths = sizes.max(axis=1).astype(np.int64)
+    pixels, places = None, None
+    if sources.image is not None:
+        pixels, places = pair_embeddings.stored_pixels(data, sources.image)
+    rows = PairRows(ids, padding, pixels, places)
+    return Tokens(rows, np.zeros(0, np.int64), lengths, data.labels)
+
+
+def _ids(reference: str, texts: list[str], max_length: int) -> tuple[list[Rows], int]:
+    """Tokens of each text without padding, and what pads."""
+    found: list[Rows] = []
+    for text in texts:
+        given = towers.tokenised(reference, [text], max_length)
+        found.append(given["input_ids"][0].numpy())
+    from trainables.engine.models import pretrained as encoder
+
+    return found, int(encoder.load_tokenizer(reference).pad_token_id or 0)

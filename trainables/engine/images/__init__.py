@@ -1,0 +1,1 @@
+"""Images: references resolved, fetched safely, inspected."""

@@ -1,0 +1,212 @@
+"""Fetches the images that data name by URL: once, in parallel, into the cache folder.
+
+No proxy of the environment is used: it would resolve a host's name again, out of our sight (see
+`public_address.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import os
+import socket
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urljoin
+
+from trainables.engine.images.url_policy import (
+    Address,
+    RefusedError,
+    Resolver,
+    public_address,
+    split,
+)
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_CHUNK = 64 * 1024
+_AGENT = "foldrace (research; fetches the images of a data set once)"
+
+
+class UnreachableError(OSError):
+    """A URL gave no image; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a fetch may take.
+
+    Attributes:
+        bytes_at_most: Size of one image.
+        answer_s: Seconds until a server must have connected or sent more.
+        whole_s: Seconds for one image, redirects and all.
+        redirects: How many are followed.
+        tries: How often a URL is tried that failed for a reason that may pass.
+        pause_s: Seconds before the second try; doubled before each further one.
+        at_once: URLs fetched in parallel.
+    """
+
+    bytes_at_most: int = 20_000_000
+    answer_s: float = 10.0
+    whole_s: float = 60.0
+    redirects: int = 5
+    tries: int = 3
+    pause_s: float = 1.0
+    at_once: int = 16
+
+
+class _PassingError(UnreachableError):
+    """One that may pass: worth another try."""
+
+
+def fetch_all(
+    urls: Iterable[str],
+    folder: Path,
+    progress: Callable[[int, int], None],
+    limits: Limits | None = None,
+    resolver: Resolver = public_address,
+) -> dict[str, Path | str]:
+    """The files of some URLs, fetched where they are not in the folder.
+
+    Args:
+        urls: What to fetch.
+        folder: Where files are kept, named by their URL's sha256.
+        progress: Told (URLs done, URLs in all).
+        limits: What a fetch may take.
+        resolver: Which address a host is connected at.
+
+    Returns:
+        By URL its file, or why there is none.
+    """
+    wanted = list(dict.fromkeys(urls))
+    folder.mkdir(parents=True, exist_ok=True)
+    one = partial(_kept, folder=folder, limits=limits or Limits(), resolver=resolver)
+    found: dict[str, Path | str] = {}
+    with ThreadPoolExecutor((limits or Limits()).at_once) as pool:
+        for done, (url, got) in enumerate(zip(wanted, pool.map(one, wanted), strict=True), start=1):
+            found[url] = got
+            progress(done, len(wanted))
+    return found
+
+
+def _kept(url: str, folder: Path, limits: Limits, resolver: Resolver) -> Path | str:
+    path = folder / hashlib.sha256(url.encode()).hexdigest()
+    if path.is_file():
+        return path
+    try:
+        content = fetch(url, limits, resolver)
+    except RefusedError as error:
+        return f"refused: {error}"
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return f"unreachable: {error}"
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".draft", delete=False) as draft:
+        draft.write(content)
+        draft.flush()
+        os.fsync(draft.fileno())
+    Path(draft.name).replace(path)
+    return path
+
+
+def fetch(url: str, limits: Limits, resolver: Resolver = public_address) -> bytes:
+    """What a URL holds.
+
+    Raises:
+        RefusedError: if it, or what it redirects to, may not be fetched.
+        UnreachableError: if it gives no image of an allowed size in time.
+    """
+    pause = limits.pause_s
+    for left in reversed(range(limits.tries)):
+        try:
+            return _fetch(url, limits, resolver)
+        except _PassingError:
+            if not left:
+                raise
+        time.sleep(pause)
+        pause *= 2
+    raise UnreachableError(f"tries must be at least 1, got {limits.tries}")
+
+
+def _fetch(url: str, limits: Limits, resolver: Resolver) -> bytes:
+    deadline = time.monotonic() + limits.whole_s
+    for _ in range(limits.redirects + 1):
+        try:
+            answer = _answer(url, limits, resolver, deadline)
+        except (TimeoutError, ConnectionError, socket.gaierror) as error:
+            raise _PassingError(f"{type(error).__name__}: {error}") from error
+        if isinstance(answer, bytes):
+            return answer
+        url = urljoin(url, answer)
+    raise UnreachableError(f"it redirects more than {limits.redirects} times")
+
+
+def _answer(url: str, limits: Limits, resolver: Resolver, deadline: float) -> bytes | str:
+    """The content, or where the server sends us."""
+    parts = split(url)
+    secure, host = parts.scheme.lower() == "https", str(parts.hostname)
+    address = resolver(host, parts.port or (443 if secure else 80))
+    connection = _Connection(host, parts.port, address, limits.answer_s, secure)
+    with contextlib.closing(connection):
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        # An encoded answer could unpack to any size.
+        headers = {"User-Agent": _AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
+        connection.request("GET", _ascii(target), headers=headers)
+        response = connection.getresponse()
+        if response.status in _REDIRECTS and response.getheader("Location"):
+            return str(response.getheader("Location"))
+        if response.status != 200:
+            kind = _PassingError if response.status in _AGAIN else UnreachableError
+            raise kind(f"the server answered {response.status} {response.reason}")
+        return _body(response, limits, deadline)
+
+
+def _ascii(target: str) -> str:
+    from urllib.parse import quote
+
+    return quote(target, safe="/%:=&?~#+!$,;'@()*[]")
+
+
+def _body(response: http.client.HTTPResponse, limits: Limits, deadline: float) -> bytes:
+    kind = response.headers.get_content_type()
+    if not kind.startswith("image/") and kind not in ("application/octet-stream", "text/plain"):
+        raise UnreachableError(f"the server sent {kind}, no image")
+    told = response.getheader("Content-Length")
+    if told is not None and told.isdigit() and int(told) > limits.bytes_at_most:
+        raise UnreachableError(f"it has {int(told):,} bytes, at most {limits.bytes_at_most:,} may")
+    parts: list[bytes] = []
+    size = 0
+    while chunk := response.read1(_CHUNK):
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limits.bytes_at_most:
+            raise UnreachableError(f"it has more than {limits.bytes_at_most:,} bytes")
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"it took more than {limits.whole_s:g} s")
+    if told is not None and told.isdigit() and size < int(told):
+        raise _PassingError(f"the server sent {size:,} of {int(told):,} bytes")
+    return b"".join(parts)
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to an address that was looked at; the host's name is only said to the server."""
+
+    def __init__(
+        self, host: str, port: int | None, address: Address, timeout: float, secure: bool
+    ) -> None:
+        super().__init__(host, port or (443 if secure else 80), timeout=timeout)
+        self._address, self._secure, self._name = address, secure, host
+        if secure:
+            self.default_port = 443
+
+    def connect(self) -> None:
+        where = self._address.ip, self._address.port
+        sock = socket.create_connection(where, timeout=self.timeout)
+        if self._secure:
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self._name)
+        self.sock = sock

@@ -1,0 +1,1 @@
+"""Rows -> batches: tokens, cached states, views, metadata."""

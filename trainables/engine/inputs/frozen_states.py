@@ -1,0 +1,214 @@
+"""An encoder's lower blocks, frozen: their hidden states are made once, the blocks above trained.
+
+`trainable_blocks = n` trains the top n blocks. What comes out of the block below them is the same
+for all cells, so it is computed once per data set, model, maximum length, precision and n, and kept
+as a memory-mapped file that all workers of the machine share. Frozen blocks drop nothing out.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from trainables.engine.contract import canonical_json
+from trainables.engine.datasets.wheel import cache_folder
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs.ragged import Column, Ragged
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import vocabulary
+from trainables.engine.text_data import TextData
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_log = logging.getLogger("foldrace.prefix")
+
+_ROWS_AT_ONCE = 64
+# Part of every file's name: raise it when the same inputs shall give other hidden states.
+_VERSION = 1
+# Of the free disk: a larger file is not written, its states are computed at every step.
+_MOST_OF_DISK = 0.5
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# numpy has no bfloat16: files hold the bits.
+_BITS = {torch.float32: np.int32, torch.bfloat16: np.int16, torch.float16: np.int16}
+
+
+class _Given(nn.Module):
+    """Stands in for the embeddings: hands on the hidden states that are given."""
+
+    def forward(
+        self, input_ids: None = None, inputs_embeds: Tensor | None = None, *_: Any, **__: Any
+    ) -> Tensor | None:
+        return inputs_embeds
+
+
+def blocks(network: PreTrainedModel) -> nn.ModuleList:
+    """The transformer blocks of an encoder, from the bottom.
+
+    Raises:
+        ValueError: if it has no list of blocks of the length that its config states.
+    """
+    count = network.config.num_hidden_layers
+    lists = [part for part in network.modules() if isinstance(part, nn.ModuleList)]
+    found = [part for part in lists if len(part) == count]
+    if len(found) != 1 or not hasattr(network, "embeddings"):
+        raise ValueError(
+            f"a {type(network).__name__} has no list of {count} blocks above its embeddings; its "
+            "lower blocks cannot be frozen. Leave trainable_blocks out."
+        )
+    return found[0]
+
+
+def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
+    """A copy of an encoder's top blocks, which takes hidden states as `inputs_embeds`.
+
+    Args:
+        network: Stays as it is.
+        trained: How many blocks, less than it has.
+    """
+    kept = blocks(network)
+    # Only what is kept is copied, all with one memo: blocks and encoder share a config.
+    memo: dict[int, Any] = {id(network.embeddings): _Given()}
+    memo[id(kept)] = copy.deepcopy(nn.ModuleList(list(kept)[len(kept) - trained :]), memo)
+    if hasattr(network, "embeddings_project"):
+        memo[id(network.embeddings_project)] = nn.Identity()
+    upper: PreTrainedModel = copy.deepcopy(network, memo)
+    upper.config.num_hidden_layers = trained
+    return upper
+
+
+class LivePrefix:
+    """Hidden states computed at every step, for want of a disk to keep them; as Ragged gives them.
+
+    Args:
+        lower: The frozen part, see `below`.
+        inputs: Tokens.
+        precision: "fp32", "bf16" or "fp16".
+    """
+
+    def __init__(self, lower: PreTrainedModel, inputs: batches.Padding, precision: str) -> None:
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._lower = lower.to(self._device).eval()  # type: ignore[arg-type]
+        self._inputs = inputs.to(self._device)
+        self._precision = precision
+
+    def to(self, device: torch.device) -> LivePrefix:
+        """The same: it computes where there is a GPU."""
+        return self
+
+    @torch.no_grad()
+    def padded(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Tensor]:
+        """As `Ragged.padded`: `inputs_embeds` (..., batch, length, width) and `attention_mask`."""
+        given = self._inputs.padded(rows.reshape(-1, rows.shape[-1]))
+        flat = {name: value.flatten(0, 1) for name, value in given.items()}
+        kind = _AUTOCAST.get(self._precision)
+        with torch.autocast(self._device.type, kind, enabled=kind is not None):
+            hidden = self._lower(**flat).last_hidden_state
+        hidden = hidden.masked_fill(~flat["attention_mask"].bool().unsqueeze(-1), 0.0)
+        return {
+            "inputs_embeds": hidden.reshape(*rows.shape, *hidden.shape[1:]),
+            "attention_mask": flat["attention_mask"].reshape(*rows.shape, -1),
+        }
+
+
+def below(network: PreTrainedModel, trained: int, words: vocabulary.Ids) -> PreTrainedModel:
+    """A copy of an encoder's embeddings and lower blocks, for the words of a data set."""
+    kept = blocks(network)
+    lower = vocabulary.restricted(network, words)
+    del blocks(lower)[len(kept) - trained :]
+    lower.config.num_hidden_layers = len(kept) - trained
+    return lower
+
+
+@lru_cache(maxsize=4)
+def tokens(
+    data: TextData, model: str, max_length: int, precision: str, trained: int
+) -> batches.Tokens:
+    """The rows of a data set as an encoder's top blocks take them.
+
+    Args:
+        data: The texts.
+        model: Reference of the encoder.
+        max_length: Tokens a text at most.
+        precision: "fp32", "bf16" or "fp16": of the frozen blocks.
+        trained: How many blocks are trained.
+    """
+    plain = batches.tokenised(data, model, max_length)
+    value = {
+        "version": _VERSION,
+        "data": data.fingerprint,
+        "model": encoder.model_fingerprint(model),
+        "max_length": max_length,
+        "precision": precision,
+        "trained": trained,
+    }
+    name = hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
+    live = LivePrefix(
+        below(encoder.load_encoder(model), trained, plain.vocabulary), plain.inputs, precision
+    )
+    inputs = _kept(live, plain, name)
+    return batches.Tokens(inputs, plain.vocabulary, plain.lengths, plain.labels)
+
+
+def _kept(live: LivePrefix, plain: batches.Tokens, name: str) -> Ragged | LivePrefix:
+    """The hidden states from their file, which is written first if it is not there."""
+    folder = cache_folder() / "hidden"
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = live.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
+    shape = (int(plain.lengths.sum()), probe.shape[-1])
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        needed = shape[0] * shape[1] * probe.element_size()
+        free = shutil.disk_usage(folder).free
+        if needed > _MOST_OF_DISK * free:
+            _log.warning(
+                "hidden states of %.1f GB are not kept: %s has %.1f GB free; they are computed at "
+                "every step", needed / 1e9, folder, free / 1e9,
+            )  # fmt: skip
+            return live
+        # One worker makes them, the others of this machine wait for it.
+        with FileLock(folder / f"{name}.lock"):
+            if not path.is_file():
+                _write(path, live, plain, shape, probe.dtype)
+    # Copy on write: torch wants memory that could be written, nobody writes it.
+    bits = np.load(path, mmap_mode="c")
+    hidden = torch.from_numpy(bits).view(probe.dtype)
+    return Ragged({"inputs_embeds": Column(hidden, 0.0)}, plain.lengths)
+
+
+def _write(
+    path: Path, live: LivePrefix, plain: batches.Tokens, shape: tuple[int, int], dtype: torch.dtype
+) -> None:
+    """Under its name at once, so that a killed worker leaves no half of a file."""
+    starts = np.cumsum(plain.lengths) - plain.lengths
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
+        file = np.lib.format.open_memmap(draft.name, "w+", np.dtype(_BITS[dtype]), shape)
+        for rows in _by_length(plain):
+            hidden = live.padded(rows)["inputs_embeds"].cpu()
+            for row, states in zip(rows, hidden, strict=True):
+                size = plain.lengths[row]
+                file[starts[row] : starts[row] + size] = states[:size].view(_torch_bits(dtype))
+        file.flush()
+    Path(draft.name).replace(path)
+
+
+def _by_length(plain: batches.Tokens) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+    order = np.argsort(plain.lengths, kind="stable")
+    for start in range(0, len(order), _ROWS_AT_ONCE):
+        yield order[start : start + _ROWS_AT_ONCE]
+
+
+def _torch_bits(dtype: torch.dtype) -> torch.dtype:
+    return torch.int32 if dtype == torch.float32 else torch.int16

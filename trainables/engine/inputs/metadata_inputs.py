@@ -1,0 +1,77 @@
+"""Metadata as a module is fed them: beside the tokens of each row, under the name `metadata`.
+
+Which rows a column is scaled on is each cell's own: a module holds its training rows' mean and
+spread as buffers. What is done here is the same for all rows, and changes no such scaling.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.text_data import TextData
+
+Kind = Literal["standard", "log"]
+NAME = "metadata"
+
+
+class NoMetadataError(ValueError):
+    """A config wants metadata that the data do not carry."""
+
+
+@lru_cache(maxsize=4)
+def table(data: TextData, kind: Kind) -> Tensor:
+    """The columns of every row, and which of their values are missing.
+
+    Args:
+        data: With metadata.
+        kind: "standard" takes values as they are; "log" takes sign(x) ln(1 + |x|), for counts.
+
+    Returns:
+        Float32 (rows, 2 x columns): the values, 0 where missing; then 1 where missing, else 0.
+        Values are shifted and stretched by column, for float32's sake: a cell scales them by its
+        own training rows after that, which undoes it.
+
+    Raises:
+        NoMetadataError: if the data have none.
+    """
+    if data.metadata is None:
+        raise NoMetadataError(
+            f"metadata={kind} joins numeric columns to the text, and {data.name} was read without "
+            "any: name them with --metadata, or use --fix metadata=none."
+        )
+    values = data.metadata.values
+    if kind == "log":
+        values = np.sign(values) * np.log1p(np.abs(values))
+    missing = np.isnan(values)
+    spread = np.nanstd(values, axis=0)
+    shifted = (values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1.0)
+    beside = np.concatenate([np.where(missing, 0.0, shifted), missing], axis=1)
+    return torch.from_numpy(beside.astype(np.float32))
+
+
+class WithMetadata:
+    """Rows as `batches.Padding` gives them, with their metadata beside.
+
+    Args:
+        inputs: The rows' tokens.
+        values: Of all rows, (rows, numbers).
+    """
+
+    def __init__(self, inputs: batches.Padding, values: Tensor) -> None:
+        self._inputs, self._values = inputs, values
+
+    def to(self, device: torch.device) -> WithMetadata:
+        """The same rows, giving batches on another device."""
+        return WithMetadata(self._inputs.to(device), self._values.to(device))
+
+    def padded(self, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+        """The inputs of some rows, int64 (..., batch), and `metadata`, (..., batch, numbers)."""
+        chosen = torch.as_tensor(rows, device=self._values.device)
+        return {**self._inputs.padded(rows), NAME: self._values[chosen]}

@@ -1,0 +1,1 @@
+"""Pretrained networks and surgery on them: towers, vocabulary, pooling."""

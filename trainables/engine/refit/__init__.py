@@ -1,0 +1,1 @@
+"""One config on all rows: final network, saved model, new rows, attribution, occlusion."""

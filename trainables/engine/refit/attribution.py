@@ -1,0 +1,119 @@
+"""Trains a config once more, on all rows, to be looked into: sweeps keep scores, not models.
+
+A head on frozen features takes milliseconds. A fine-tuned encoder takes what one cell takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.analysis.cam import LinearLayer
+from trainables.engine import binding, registry
+from trainables.engine.cells import trainable as hooks
+from trainables.engine.contract import Scalar, Task
+from trainables.engine.features import extraction as features
+from trainables.engine.features import pooled_encoder, representation
+from trainables.engine.features.representation import Fitted, Parts
+from trainables.engine.refit import network as finished
+from trainables.engine.text_data import TextData
+
+
+class NoMapError(ValueError):
+    """A config's classifier is no linear layer on a mean; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A trained classifier that says what each part of a text adds to a logit.
+
+    Attributes:
+        layer: Its last layer.
+        parts: From texts to their parts, in order.
+    """
+
+    layer: LinearLayer
+    parts: Callable[[Sequence[str]], Iterator[Parts]]
+
+
+def map_fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
+    """Why a config has no class activation map; None if it has one."""
+    if not registry.defines("trainables", trainable, "map_fault"):
+        return (
+            f"The trainable {trainable!r} has no linear layer on a mean over tokens, so no class "
+            "activation map: it is defined for linear_eval, and for triple_entropy with "
+            "pooling=mean."
+        )
+    found = registry.load("trainables", trainable, "map_fault")
+    fault: str | None = found(binding.bind(trainable, config))
+    return fault
+
+
+def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:
+    """Train a config on all rows.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout.
+
+    Raises:
+        NoMapError: if the config has no class activation map.
+        DivergedError: if training diverges.
+    """
+    fault = map_fault(task.trainable, config)
+    if fault is not None:
+        raise NoMapError(fault)
+    if hooks.trains_heads(task.trainable):
+        return _head(task, data, binding.bind(task.trainable, config), seed)
+    return _fine_tuned(task, data, config, seed)
+
+
+def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
+    wanted = registry.load("trainables", task.trainable, "representation")(config)
+    card = representation.card(wanted.name)
+    rows = np.arange(len(data))
+    if isinstance(card, Fitted):
+        table, fitted = card.fit(features.fitted_counts(data, wanted.name), rows)
+        values = torch.from_numpy(table)
+
+        def parts(texts: Sequence[str]) -> Iterator[Parts]:
+            return card.fitted_parts(texts, fitted)
+    else:
+        values = features.load(data, task.model, wanted)
+
+        def parts(texts: Sequence[str]) -> Iterator[Parts]:
+            found = card.parts(texts, task.model, wanted)
+            if found is None:
+                raise NoMapError(f"The features {wanted.name!r} are no sum over parts.")
+            return found
+
+    head, _ = finished.train_head(task, data, config, seed, values, rows)
+    return Reader(_layer(head.classifier.weight, head.classifier.bias), parts)
+
+
+def _fine_tuned(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:
+    found = finished.train(task, data, config, seed)
+    network: Any = found.encoder.eval()
+    device = next(network.parameters()).device
+
+    def hidden(inputs: dict[str, Tensor]) -> Tensor:
+        given = {name: value.to(device) for name, value in inputs.items()}
+        output: Tensor = network(**given).last_hidden_state
+        return output
+
+    def parts(texts: Sequence[str]) -> Iterator[Parts]:
+        return pooled_encoder.token_parts(texts, found.tokenizer, found.max_length, hidden)
+
+    classifier: Any = found.head
+    return Reader(_layer(classifier.weight, classifier.bias), parts)
+
+
+def _layer(weight: Tensor, bias: Tensor) -> LinearLayer:
+    return LinearLayer(weight.detach().float().cpu().numpy(), bias.detach().float().cpu().numpy())

@@ -1,0 +1,254 @@
+"""A config trained to be used: one network from texts to classes, free of the sweep around it.
+
+A trainable whose classifier is linear on one vector of an encoder says so by a hook of its Config,
+
+    pooling(config)   "cls" (first token) or "mean" (over real tokens): its module has an `encoder`
+                      and a linear `classifier` on that vector
+
+and so does every head on an encoder's features, by its representation. Other configs cannot be
+saved as a model of transformers; `fault` says so before anything is trained.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from trainables.engine import binding, registry
+from trainables.engine.cells import assembly as cell_parts
+from trainables.engine.cells import trainable as hooks
+from trainables.engine.contract import Scalar, Task
+from trainables.engine.features import extraction as features
+from trainables.engine.features import representation
+from trainables.engine.features.pooled_encoder import PooledEncoder, mean_over_tokens
+from trainables.engine.inputs.stack_inputs import FeatureInputs
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.refit import tuned_encoder as tuned
+from trainables.engine.stacking import trainer as stack_training
+from trainables.engine.text_data import TextData
+from trainables.engine.training import loop
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Rows = npt.NDArray[np.int64]
+Pooling = Literal["cls", "mean"]
+Layer = Literal["output", "embeddings"]
+
+# Both loops score held-out rows after an epoch; a few of the training rows do.
+_SCORED = 16
+_TEXTS_AT_ONCE = 32
+
+
+class NotServedError(ValueError):
+    """A config has no network from texts to classes; the message says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A trained network.
+
+    Attributes:
+        encoder: Whole again: all blocks, all words.
+        head: From a vector of the encoder to logits: Linear, or Linear, GELU, Linear.
+        layer: Which vectors of tokens: the last layer's, or the word embeddings alone.
+        pooling: How they become one.
+        tokenizer: Of the encoder.
+        max_length: Tokens a text at most.
+        label_names: Class names by id.
+        pairs: Whether a row is two texts.
+        epochs: Metrics after each epoch; training loss only says something, since the rows that
+            are scored were trained on.
+    """
+
+    encoder: PreTrainedModel
+    head: nn.Module
+    layer: Layer
+    pooling: Pooling
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    label_names: tuple[str, ...]
+    pairs: bool
+    epochs: tuple[Mapping[str, float], ...] = ()
+
+    def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Logits of a batch, (batch, classes).
+
+        Args:
+            inputs: What the tokenizer gives, each (batch, length).
+        """
+        if self.layer == "embeddings":
+            hidden: Tensor = self.encoder.get_input_embeddings()(inputs["input_ids"])
+        else:
+            hidden = self.encoder(**inputs).last_hidden_state
+        real = inputs["attention_mask"].bool()
+        pooled = hidden[:, 0] if self.pooling == "cls" else mean_over_tokens(hidden, real)
+        given: Tensor = self.head(pooled)
+        return given
+
+    @torch.inference_mode()
+    def probabilities(
+        self, texts: Sequence[str], texts_b: Sequence[str] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Class probabilities of texts, or of pairs, float32 (texts, classes)."""
+        self.encoder.eval()
+        self.head.eval()
+        device = next(self.head.parameters()).device
+        found = []
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            part = slice(start, start + _TEXTS_AT_ONCE)
+            second = None if texts_b is None else list(texts_b[part])
+            given = self.tokenizer(
+                list(texts[part]),
+                second,
+                truncation=True,
+                max_length=min(self.max_length, self.tokenizer.model_max_length),
+                padding=True,
+                return_tensors="pt",
+            )
+            inputs = {name: value.to(device) for name, value in given.items()}
+            found.append(torch.softmax(self.logits(inputs).float(), dim=-1).cpu().numpy())
+        return np.concatenate(found)
+
+
+def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
+    """Why a config cannot be saved as a network from texts to classes; None if it can.
+
+    Args:
+        trainable: Its trainable.
+        config: Every field of its Config.
+    """
+    bound = binding.bind(trainable, config)
+    if hooks.trains_heads(trainable, bound):
+        name = registry.load("trainables", trainable, "representation")(bound).name
+        if isinstance(representation.card(name), PooledEncoder):
+            return None
+        return (
+            f"The representation {name!r} is no encoder's, so there is no network from texts to "
+            "classes to be saved."
+        )
+    if registry.defines("trainables", trainable, "pooling"):
+        return None
+    return (
+        f"The trainable {trainable!r} is no linear classifier on one vector of an encoder (it has "
+        "no hook pooling(config)), so no folder of transformers can hold it; `foldrace predict` "
+        "trains it for a file."
+    )
+
+
+def train(
+    task: Task,
+    data: TextData,
+    config: Mapping[str, Scalar],
+    seed: int,
+    rows: Rows | None = None,
+    fold: int = 0,
+) -> Finished:
+    """Train a config on all rows, or on some.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout.
+        rows: Which rows to train on, ascending; None for all.
+        fold: Decides, with the seed, what is dropped: a cell's, to train what the cell trained.
+
+    Raises:
+        NotServedError: if the config has no network from texts to classes.
+        DivergedError: if training diverges.
+    """
+    found = fault(task.trainable, config)
+    if found is not None:
+        raise NotServedError(found)
+    bound = binding.bind(task.trainable, config)
+    rows = np.arange(len(data)) if rows is None else rows
+    if hooks.trains_heads(task.trainable, bound):
+        return _head(task, data, bound, seed, rows)
+    return _fine_tuned(task, data, bound, seed, rows, fold)
+
+
+def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Finished:
+    wanted = registry.load("trainables", task.trainable, "representation")(config)
+    card = representation.card(wanted.name)
+    if not isinstance(card, PooledEncoder):
+        raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
+    values = features.load(data, task.model, wanted)
+    head, epochs = train_head(task, data, config, seed, values, rows)
+    layers: list[nn.Module] = [head.classifier]
+    if hasattr(head, "projection"):
+        layers = [head.projection, nn.GELU(), *layers]
+    return Finished(
+        encoder=copy.deepcopy(encoder.load_encoder(task.model)),
+        head=nn.Sequential(*layers) if len(layers) > 1 else layers[0],
+        layer=card.layer,
+        pooling="cls" if card.pooling == "first" else "mean",
+        tokenizer=encoder.load_tokenizer(task.model),
+        max_length=config.max_length,
+        label_names=data.label_names,
+        pairs=data.texts_b is not None,
+        epochs=tuple(epochs),
+    )
+
+
+def train_head(
+    task: Task, data: TextData, config: Any, seed: int, values: Tensor, rows: Rows
+) -> tuple[Any, list[dict[str, float]]]:
+    """Train a config's head on frozen features.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: The trainable's Config.
+        seed: Drives init and order.
+        values: The features, (rows of the data, width).
+        rows: Which rows to train on, ascending.
+
+    Returns:
+        The head, which has a linear `classifier`, and its metrics after each epoch.
+
+    Raises:
+        DivergedError: if training diverges.
+    """
+    head = cell_parts.module(task, data, config, seed, rows)
+    cell = stack_training.StackCell(head, config, seed, rows, rows[:_SCORED])
+    training = stack_training.StackTraining([cell], FeatureInputs(values), data.labels)
+    epochs = []
+    for number in range(config.epochs):
+        losses = training.epoch(number)
+        if not np.isfinite(losses).all():
+            raise loop.DivergedError(f"training {config} diverged in epoch {number + 1}")
+        epochs.append({"epoch": number + 1.0, "train_loss": float(losses[0])})
+    state = training.stack.state_of(0)  # with the vectors of a stack, which are no weights
+    head.load_state_dict({name: state[name] for name in head.state_dict()})
+    return head, epochs
+
+
+def _fine_tuned(
+    task: Task, data: TextData, config: Any, seed: int, rows: Rows, fold: int
+) -> Finished:
+    tokens = cell_parts.tokens(task, data, config)
+    module: Any = cell_parts.module(task, data, config, seed, rows)
+    training = loop.Training(
+        module, loop.CellData(tokens, rows, rows[:_SCORED], fold=fold), config, seed, 1
+    )
+    fitted = loop.fit(training, lambda _rows, _probabilities: {})
+    device = next(module.classifier.parameters()).device
+    return Finished(
+        encoder=tuned.whole(task, config, module.encoder, tokens).to(device),
+        head=module.classifier,
+        layer="output",
+        pooling=registry.load("trainables", task.trainable, "pooling")(config),
+        tokenizer=encoder.load_tokenizer(task.model),
+        max_length=config.max_length,
+        label_names=data.label_names,
+        pairs=data.texts_b is not None,
+        epochs=tuple(fitted.epochs),
+    )

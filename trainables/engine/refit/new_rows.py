@@ -1,0 +1,199 @@
+"""Rows that are not a sweep's, scored by a config that is trained on all rows that are.
+
+What no file can hold as a network of transformers (heads on two texts and two images, metadata
+beside a text, a read-out) can still be asked: the sweep's data and the further rows are one data
+set with an official split, and one cell of it is trained as any cell is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainables.engine import binding, registry
+from trainables.engine.cells import assembly as parts
+from trainables.engine.cells import stacks
+from trainables.engine.cells import trainable as hooks
+from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
+from trainables.engine.features import extraction as features
+from trainables.engine.features import representation
+from trainables.engine.refit import network as finished
+from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
+from trainables.engine.training import loop
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Further:
+    """Rows without labels, as the rows of a data set are.
+
+    Attributes:
+        texts: Their texts, cleaned as the data's are.
+        texts_b: Second texts; None where rows are single texts.
+        images: Images of text and second text; None where there are none.
+        metadata: Float64 (rows, columns), nan where missing; None where all are.
+    """
+
+    texts: Sequence[str]
+    texts_b: Sequence[str] | None = None
+    images: Sequence[ImagePair] | None = None
+    metadata: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.texts)
+
+    def take(self, rows: Sequence[int]) -> Further:
+        """Some rows, in their order."""
+        return Further(
+            [self.texts[row] for row in rows],
+            None if self.texts_b is None else [self.texts_b[row] for row in rows],
+            None if self.images is None else [self.images[row] for row in rows],
+            None if self.metadata is None else self.metadata[list(rows)],
+        )
+
+    @classmethod
+    def of(cls, data: TextData) -> Further:
+        """A data set's own rows."""
+        values = None if data.metadata is None else data.metadata.values
+        return cls(data.texts, data.texts_b, data.images, values)
+
+
+Scorer = Callable[[Further], Floats]
+"""From rows to class probabilities, float32 (rows, classes)."""
+
+
+def scorer(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Scorer:
+    """A config trained on all rows: at once where it makes a network, else when it is asked.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout.
+
+    Raises:
+        DivergedError: if training diverges; the scorer raises it, too.
+    """
+    if finished.fault(task.trainable, config) is not None:
+        return lambda rows: probabilities(task, data, config, seed, rows)
+    network = finished.train(task, data, config, seed)
+    return lambda rows: network.probabilities(rows.texts, rows.texts_b)
+
+
+def probabilities(
+    task: Task, data: TextData, config: Mapping[str, Scalar], seed: int, rows: Further
+) -> Floats:
+    """Train a config on all rows of the data and score others.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout, and which rows choose the epoch.
+        rows: What to score.
+
+    Returns:
+        Class probabilities, float32 (rows, classes).
+
+    Raises:
+        ValueError: if the data are pairs and the rows are not.
+        DivergedError: if training diverges.
+    """
+    asked = _labelled(data, rows)
+    both = _together(data, asked)
+    task = dataclasses.replace(
+        task, data_fingerprint=both.fingerprint, split=Split(holdout="official")
+    )
+    cell = Cell(key="beside", config=config, seed=seed, fold=0)
+    bound = binding.bind(task.trainable, config)
+    if hooks.trains_heads(task.trainable, bound):
+        return _head(task, both, [data, asked], cell, bound)
+    training = parts.alone(task, both, cell, bound)
+    plain = training.data.evaluation is None and training.averages is None
+    if plain and len(training.data.valid):
+        return _at_its_best(training, bound.epochs)
+    for number in range(bound.epochs):
+        training.epoch(number)
+        # Where no rows choose the epoch, the last one counts.
+        if len(training.data.valid) or number + 1 == bound.epochs:
+            training.scored(number + 1)
+    return training.choice.probabilities
+
+
+def _at_its_best(training: loop.Training, epochs: int) -> Floats:
+    """Of the epoch that the valid rows choose: the others are scored by it alone."""
+    training.score_only(training.data.valid)
+    best: dict[str, Any] = {}
+    for number in range(epochs):
+        training.epoch(number)
+        training.scored(number + 1)
+        if training.choice.facts["chosen_epoch"] == number + 1:
+            best = copy.deepcopy(training.module.state_dict())
+    training.module.load_state_dict(best)
+    training.score_only(training.data.held_out)
+    return training.predict()[1]
+
+
+def _head(task: Task, both: TextData, of: Sequence[TextData], cell: Cell, config: Any) -> Floats:
+    wanted = registry.load("trainables", task.trainable, "representation")(config)
+    told: list[CellResult] = []
+    with contextlib.ExitStack() as stack:
+        if not isinstance(representation.card(wanted.name), representation.Fitted):
+            stack.enter_context(features.joined(both, of, task.model, wanted))
+        if stacks.train(task, both, [(cell, config)], told.append):
+            raise MemoryError(f"out of memory for {len(both):,} rows' features.")
+    if told[0].status != "done":
+        raise loop.DivergedError(told[0].error)
+    return told[0].probabilities
+
+
+def _labelled(data: TextData, rows: Further) -> TextData:
+    """The rows as a test part like the data, with labels that nobody looks at."""
+    if data.texts_b is not None and rows.texts_b is None:
+        raise ValueError(f"{data.name} has pairs of texts: give each row's second text, too.")
+    many = len(rows)
+    metadata = data.metadata
+    if metadata is not None:
+        missing = np.full((many, len(metadata.names)), np.nan)
+        metadata = Metadata(metadata.names, missing if rows.metadata is None else rows.metadata)
+    nothing: list[ImagePair] = [(None, None)] * many
+    return assemble(
+        name=f"{many:,} further rows",
+        texts=rows.texts,
+        texts_b=None if data.texts_b is None else rows.texts_b,
+        labels=np.zeros(many, np.int64),
+        label_names=data.label_names,
+        official=np.full(many, "test"),
+        images=None if data.images is None else rows.images or nothing,
+        metadata=metadata,
+    )
+
+
+def _together(data: TextData, rows: TextData) -> TextData:
+    """The data as the training part and the rows as the test part of one data set."""
+    metadata = data.metadata
+    if metadata is not None and rows.metadata is not None:
+        values = np.concatenate([metadata.values, rows.metadata.values])
+        metadata = Metadata(metadata.names, values)
+    both = assemble(
+        name=f"{data.name} and {rows.name}",
+        texts=[*data.texts, *rows.texts],
+        texts_b=None if data.texts_b is None else [*data.texts_b, *(rows.texts_b or ())],
+        labels=np.concatenate([data.labels, rows.labels]),
+        label_names=data.label_names,
+        official=np.array(["train"] * len(data) + ["test"] * len(rows)),
+        images=None if data.images is None else [*data.images, *(rows.images or ())],
+        metadata=metadata,
+    )
+    # A row that is asked about may be one of the data's: that takes none away from training.
+    apart = int(data.groups.max()) + 1 + np.arange(len(rows))
+    return dataclasses.replace(both, groups=np.concatenate([data.groups, apart]))

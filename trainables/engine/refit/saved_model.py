@@ -1,0 +1,147 @@
+"""A finished network as a Hugging Face folder, tokenizer and all.
+
+`AutoModelForSequenceClassification` loads it, in one of two ways.
+
+*Stock.* Where the classifier is linear on the first token's vector and the encoder is BERT,
+RoBERTa, ELECTRA or DistilBERT, the folder holds transformers' own class. Its head has a dense layer
+with an activation in front of the last layer, ours has none; but the two can be the same function:
+
+    gelu   z = gelu(z) - gelu(-z)
+    relu   z = relu(z) - relu(-z)
+    tanh   z = tanh(s z) / s + O((s z)^2), s = 2^-14: logits up to 30 keep six digits
+
+with z our logits, which the dense layer gives. Needs twice as many units as classes.
+
+*Own code.* Every other (a mean over tokens, a projection) comes with its class in `modeling.py`
+beside the weights, thirty lines, loaded with trust_remote_code=True. Without it transformers
+refuses: the folder's model type is none of its own, so that nobody gets a random head unawares.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from trainables.engine.refit import _pooled_classifier
+from trainables.engine.refit.network import Finished
+
+_SMALL = 2.0**-14
+_CODE = "modeling.py"
+_TYPE = "foldrace-pooled"
+
+
+def is_stock(found: Finished) -> bool:
+    """Whether transformers' own class can hold the network."""
+    return _head_of(found) is not None
+
+
+def save(found: Finished, folder: Path) -> None:
+    """Write a network and its tokenizer.
+
+    Args:
+        found: What was trained.
+        folder: Made if need be; a model that it holds is replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_stock(found):
+        _stock(found).save_pretrained(folder)
+        (folder / _CODE).unlink(missing_ok=True)
+    else:
+        _own(found, folder)
+    tokenizer = found.tokenizer
+    was = tokenizer.model_max_length
+    try:
+        # Whoever tokenises with truncation=True cuts where training did.
+        tokenizer.model_max_length = min(found.max_length, was)
+        tokenizer.save_pretrained(folder)
+    finally:
+        tokenizer.model_max_length = was
+
+
+def _head_of(found: Finished) -> str | None:
+    """The kind of stock head that fits; None where none does."""
+    kinds = {"bert": "tanh", "roberta": "tanh", "electra": "gelu", "distilbert": "relu"}
+    kind = kinds.get(found.encoder.config.model_type)
+    plain = isinstance(found.head, nn.Linear) and found.pooling == "cls"
+    if kind is None or not plain or found.layer != "output":
+        return None
+    return kind if 2 * len(found.label_names) <= found.encoder.config.hidden_size else None
+
+
+@torch.no_grad()
+def _stock(found: Finished) -> PreTrainedModel:
+    config = _named(found, copy.deepcopy(found.encoder.config))
+    model: Any = AutoModelForSequenceClassification.from_config(config)
+    body: Any = getattr(model, model.base_model_prefix)
+    # Poolers stay as they were drawn, but for BERT's, which is the dense layer of its head.
+    body.load_state_dict(found.encoder.state_dict(), strict=False)
+    heads = {
+        "bert": lambda: (body.pooler.dense, model.classifier),
+        "roberta": lambda: (model.classifier.dense, model.classifier.out_proj),
+        "electra": lambda: (model.classifier.dense, model.classifier.out_proj),
+        "distilbert": lambda: (model.pre_classifier, model.classifier),
+    }
+    dense, out = heads[config.model_type]()
+    classes = len(found.label_names)
+    head: Any = found.head
+    weight = head.weight.detach().cpu()
+    for layer in (dense, out):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    if _head_of(found) == "tanh":
+        dense.weight[:classes] = _SMALL * weight
+        out.weight[:, :classes] = torch.eye(classes) / _SMALL
+    else:
+        dense.weight[: 2 * classes] = torch.cat([weight, -weight])
+        out.weight[:, : 2 * classes] = torch.cat([torch.eye(classes), -torch.eye(classes)], dim=1)
+    out.bias.copy_(head.bias.detach().cpu())
+    given: PreTrainedModel = model.eval()
+    return given
+
+
+def _named(found: Finished, config: Any) -> Any:
+    config.id2label = dict(enumerate(found.label_names))
+    config.label2id = {name: number for number, name in enumerate(found.label_names)}
+    config.problem_type = "single_label_classification"
+    return config
+
+
+def _own(found: Finished, folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    layers = [found.head] if isinstance(found.head, nn.Linear) else list(found.head.children())
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    module = _pooled_classifier
+    config = _named(
+        found,
+        module.PooledConfig(
+            encoder=found.encoder.config.to_dict(),
+            pooling=found.pooling,
+            layer=found.layer,
+            widths=[layer.out_features for layer in linear[:-1]],
+        ),
+    )
+    model = module.PooledForSequenceClassification(config)
+    model.encoder.load_state_dict(found.encoder.state_dict())
+    for layer, learnt in zip(model.dense, linear, strict=True):
+        layer.load_state_dict(learnt.state_dict())
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    described = {
+        **json.loads(config.to_json_string()),
+        "model_type": _TYPE,
+        "architectures": ["PooledForSequenceClassification"],
+        "auto_map": {
+            "AutoConfig": "modeling.PooledConfig",
+            "AutoModelForSequenceClassification": "modeling.PooledForSequenceClassification",
+        },
+    }
+    (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    shutil.copyfile(Path(module.__file__), folder / _CODE)

@@ -1,0 +1,104 @@
+"""An encoder that a config has tuned, whole again, as a Hugging Face folder.
+
+A trainable whose sweeps leave an encoder behind says so by the hook `tunes_encoder(config)`; its
+module has an `encoder`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainables.engine import binding, registry
+from trainables.engine.cells import assembly as cell_parts
+from trainables.engine.cells import trainable as hooks
+from trainables.engine.contract import Scalar, Task
+from trainables.engine.inputs import frozen_states as prefix
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import vocabulary
+from trainables.engine.text_data import TextData
+from trainables.engine.training import loop
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# The loop wants rows to score, which nobody asks for here.
+_SCORED = 16
+
+
+def tunes(trainable: str, config: Mapping[str, Scalar]) -> bool:
+    """Whether a config leaves an encoder behind that is not the one it started from."""
+    if not registry.defines("trainables", trainable, "tunes_encoder"):
+        return False
+    bound = binding.bind(trainable, config)
+    found: bool = registry.load("trainables", trainable, "tunes_encoder")(bound)
+    return found
+
+
+def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> PreTrainedModel:
+    """Tune the task's encoder by a config on all rows.
+
+    Args:
+        task: What the sweep's cells share.
+        data: Its data.
+        config: Every field of the trainable's Config.
+        seed: Drives init, order and dropout.
+
+    Returns:
+        The encoder with all its blocks and words, on the host.
+
+    Raises:
+        DivergedError: if training diverges.
+    """
+    bound = binding.bind(task.trainable, config)
+    tokens = cell_parts.tokens(task, data, bound)
+    module: Any = cell_parts.module(task, data, bound, seed)
+    rows = np.arange(len(data))
+    cell = loop.CellData(tokens, rows, rows[:_SCORED])
+    training = loop.Training(module, cell, bound, seed, accumulation=1)
+    for number in range(bound.epochs):
+        if not math.isfinite(training.epoch(number)):
+            raise loop.DivergedError(f"tuning diverged in epoch {number + 1}")
+    return whole(task, bound, module.to("cpu").eval().encoder, tokens)
+
+
+def whole(
+    task: Task, config: Any, trained: PreTrainedModel, tokens: batches.Tokens
+) -> PreTrainedModel:
+    """An encoder with all its blocks and words, from what a cell has trained of it.
+
+    Args:
+        task: What the sweep's cells share.
+        config: The cell's Config.
+        trained: The encoder of its module: the top blocks, or one with the words of the data alone.
+        tokens: What it was trained on.
+    """
+    original = encoder.load_encoder(task.model)
+    count = hooks.trained_blocks(task, config)
+    if count is None:
+        vocabulary.put_back(trained, original, tokens.vocabulary)
+        return trained
+    full = copy.deepcopy(original)
+    top = list(prefix.blocks(full))[-count:] if count else []
+    for block, learnt in zip(top, prefix.blocks(trained), strict=True):
+        block.load_state_dict(learnt.state_dict())
+    return full
+
+
+def save(tuned: PreTrainedModel, model: str, folder: Path) -> None:
+    """Write an encoder and its tokenizer, so that `--model FOLDER` reads them.
+
+    Args:
+        tuned: The encoder.
+        model: Reference of what it was tuned from, whose tokenizer it has.
+        folder: Made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tuned.save_pretrained(folder)
+    encoder.load_tokenizer(model).save_pretrained(folder)

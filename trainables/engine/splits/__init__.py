@@ -1,0 +1,1 @@
+"""Folds, inner validation, subsets, and the audit of the data."""

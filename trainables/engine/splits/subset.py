@@ -1,0 +1,70 @@
+"""Stratified subsets: the papers' '-1k' and '-10k' sets, and `--subset N`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainables.engine.text_data import DataError, Rows, TextData
+
+# Fixed: a subset is part of what a data set is, not of what a cell's seed decides.
+_SUBSET_SEED = 1000
+
+
+def draw_subset(data: TextData, rows: int, name: str | None = None) -> TextData:
+    """A stratified draw, the same on every machine, in the order of the source.
+
+    Every class keeps its share of the rows, at least 1; inside a class every official part keeps
+    its share too.
+
+    Args:
+        data: The data to draw from.
+        rows: How many rows to draw.
+        name: What to call the subset; None keeps the name.
+
+    Raises:
+        DataError: if there are fewer rows than that, or more classes.
+    """
+    classes = len(data.label_names)
+    if rows > len(data):
+        raise DataError(
+            f"A subset of {rows:,} rows is larger than {data.name}, which has {len(data):,} rows."
+        )
+    if rows < classes:
+        raise DataError(
+            f"A subset of {rows:,} rows is too small for the {classes} classes of {data.name}: "
+            f"ask for at least {classes}."
+        )
+    if rows == len(data):
+        return data if name is None else data.take(np.arange(len(data)), name)
+    rng = np.random.default_rng(_SUBSET_SEED)
+    shuffled = rng.permutation(len(data))
+    quotas = _shares(np.bincount(data.labels, minlength=classes), rows, at_least=1)
+    taken = [
+        _spread(shuffled[data.labels[shuffled] == label], data, int(quota))
+        for label, quota in enumerate(quotas)
+    ]
+    return data.take(np.sort(np.concatenate(taken)), name)
+
+
+def _spread(candidates: Rows, data: TextData, quota: int) -> Rows:
+    """`quota` of the candidates, an equal share of every official part."""
+    if data.official is None:
+        return candidates[:quota]
+    names, part = np.unique(data.official[candidates], return_inverse=True)
+    quotas = _shares(np.bincount(part, minlength=len(names)), quota, at_least=0)
+    return np.concatenate([candidates[part == i][:share] for i, share in enumerate(quotas)])
+
+
+def _shares(sizes: Rows, total: int, at_least: int) -> Rows:
+    """Deal out `total` in proportion to the sizes by largest remainder, int64 (parts,).
+
+    No part gets more than its size, nor less than `at_least`.
+    """
+    ideal = sizes * (total / sizes.sum())
+    quota: Rows = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), at_least)
+    while quota.sum() != total:
+        missing = int(np.sign(total - quota.sum()))
+        room = quota < sizes if missing > 0 else quota > at_least
+        # The part that is furthest from its ideal in the needed direction moves by one.
+        quota[np.argmax(np.where(room, missing * (ideal - quota), -np.inf))] += missing
+    return quota

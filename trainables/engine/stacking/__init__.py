@@ -1,0 +1,1 @@
+"""Many cells as one model: module, optimizer, attention, dropout, training."""

@@ -1,0 +1,172 @@
+"""Many cells as one batched model: a stack of M modules of one shape.
+
+Every parameter and buffer gets a leading axis of length M, and `torch.func` runs the unmodified
+module over it. Hyper-parameters that are no shape are buffers of the module (`gamma`, `beta`) or
+vectors of the optimizer (`stack_optim.py`), so that cells of one stack may differ in them. The
+losses of a stack are summed before the backward pass: gradients do not mix.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+from trainables.engine.models.output import Output
+from trainables.engine.stacking import attention, dropout
+from trainables.engine.stacking import shared_batches as shared
+
+
+class StackedModule(nn.Module):
+    """M modules of one shape as one.
+
+    Args:
+        modules: Modules whose parameters and buffers agree in name, shape and type. Each takes
+            (inputs, labels) and gives an Output.
+
+    Raises:
+        ValueError: without a module, or when their shapes differ.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__()
+        if not modules:
+            raise ValueError("a stack needs at least 1 module, got none.")
+        shapes = [{name: p.shape for name, p in _state(module)} for module in modules]
+        if any(shape != shapes[0] for shape in shapes):
+            odd = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
+            differ = sorted(set(shapes[0].items()) ^ set(shapes[odd].items()))
+            raise ValueError(
+                f"modules of a stack must have one shape; module {odd} differs from the first in "
+                f"{sorted({name for name, _ in differ})}. Group cells by the space's shape axes."
+            )
+        parameters, buffers = stack_module_state(list(modules))
+        self._names = list(parameters)
+        self._buffer_names = list(buffers)
+        self.stacked = nn.ParameterList(parameters.values())
+        for number, buffer in enumerate(buffers.values()):
+            self.register_buffer(f"buffer_{number}", buffer)
+        _leave_padding(modules[0], dict(zip(self._names, self.stacked, strict=True)))
+        self.cells = len(modules)
+        # In a list, so that nn.Module does not count its weights; only its code is used.
+        self._template = [copy.deepcopy(modules[0]).to("meta")]
+        attention.use_in_stack(self._template[0])
+        shared.use_in_stack(self._template[0])
+
+    def train(self, mode: bool = True) -> StackedModule:
+        """Switch dropout and the like of all cells."""
+        super().train(mode)
+        self._template[0].train(mode)
+        return self
+
+    def forward(
+        self,
+        inputs: Any,
+        labels: Tensor,
+        cells: Tensor | None = None,
+        step: dropout.Step | None = None,
+    ) -> Output:
+        """Losses and logits of some cells, each on its own batch.
+
+        Args:
+            inputs: What a module takes, each tensor with a leading axis of cells; or of batches,
+                if they are fewer: the first is that of the first so many cells, and so on.
+            labels: Class ids, (cells or batches, batch).
+            cells: Which cells these are, int64 (cells,); None for all M in order.
+            step: What dropout drops; None where there is none, or in evaluation.
+
+        Returns:
+            Losses (cells,) and logits (cells, batch, classes).
+        """
+        parameters = self._taken(self._names, self.stacked, cells)
+        buffers = self._taken(
+            self._buffer_names,
+            [getattr(self, f"buffer_{i}") for i in range(len(self._buffer_names))],
+            cells,
+        )
+
+        def one(
+            state: dict[str, Tensor], given: Any, classes: Tensor, marker: Tensor | None
+        ) -> Output:
+            with dropout.under_vmap(marker):
+                output: Output = functional_call(self._template[0], state, (given, classes))
+            return output
+
+        state = {**parameters, **buffers}
+        batches, count = len(labels), self.cells if cells is None else len(cells)
+        # With keys nothing may be drawn beside what they decide.
+        chance = "different" if step is None else "error"
+        markers = None if step is None else step.markers(batches)
+        along = None if markers is None else 0
+        with dropout.drawing(step):
+            if batches == count:
+                every = torch.vmap(one, in_dims=(0, 0, 0, along), randomness=chance)
+                output: Output = every(state, inputs, labels, markers)
+            else:
+                of_batch = torch.vmap(one, in_dims=(0, None, None, None), randomness=chance)
+                apart = {name: each.unflatten(0, (batches, -1)) for name, each in state.items()}
+                every = torch.vmap(of_batch, in_dims=(0, 0, 0, along), randomness=chance)
+                given: Output = every(apart, inputs, labels, markers)
+                output = Output(loss=given.loss.flatten(), logits=given.logits.flatten(0, 1))
+        self._put_back(buffers, cells)
+        return output
+
+    @torch.no_grad()
+    def _put_back(self, buffers: dict[str, Tensor], cells: Tensor | None) -> None:
+        """Keep what a step made of copied buffers: running statistics of some cells."""
+        if cells is None or not self.training:
+            return
+        for number, moved in enumerate(buffers.values()):
+            getattr(self, f"buffer_{number}")[cells] = moved
+
+    def state_of(self, cell: int) -> dict[str, Tensor]:
+        """The parameters and buffers of one cell, as its own module names them."""
+        buffers = [getattr(self, f"buffer_{i}") for i in range(len(self._buffer_names))]
+        names = [*self._names, *self._buffer_names]
+        stacked = [*self.stacked, *buffers]
+        return {
+            name: tensor[cell].detach().clone() for name, tensor in zip(names, stacked, strict=True)
+        }
+
+    @torch.no_grad()
+    def keep(self, cells: Tensor) -> None:
+        """Drop all cells but these, in place; the optimizer must be told, too.
+
+        Args:
+            cells: Which to keep, int64 (kept,).
+        """
+        for parameter in self.stacked:
+            parameter.data = parameter.data[cells]
+            parameter.grad = None
+        for number in range(len(self._buffer_names)):
+            setattr(self, f"buffer_{number}", getattr(self, f"buffer_{number}")[cells])
+        self.cells = len(cells)
+
+    @staticmethod
+    def _taken(names: list[str], tensors: Any, cells: Tensor | None) -> dict[str, Tensor]:
+        return {
+            name: tensor if cells is None else tensor[cells]
+            for name, tensor in zip(names, tensors, strict=True)
+        }
+
+
+def _leave_padding(module: nn.Module, stacked: Mapping[str, Tensor]) -> None:
+    """Keep padding's embeddings out of training, as nn.Embedding does and its rule for vmap not."""
+    for name, part in module.named_modules():
+        weight = stacked.get(f"{name}.weight")
+        if isinstance(part, nn.Embedding) and part.padding_idx is not None and weight is not None:
+            weight.register_post_accumulate_grad_hook(partial(_no_gradient, part.padding_idx))
+
+
+def _no_gradient(row: int, weight: Tensor) -> None:
+    if weight.grad is not None:
+        weight.grad[:, row] = 0.0
+
+
+def _state(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(), *module.named_buffers()]

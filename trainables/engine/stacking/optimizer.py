@@ -1,0 +1,228 @@
+"""The optimizer of a stack: AdamW with a rate, a weight decay and a step count per cell."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from trainables.engine.stacking.module import StackedModule
+
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8
+# Cells of so many weights are stepped one after another by torch's fused kernel, which reads and
+# writes each weight once; smaller ones all at once, since a call would cost more than it does.
+LEAST_APART = 2**18
+# Weights that are stepped together: a pass over them finds what the pass before it left in cache.
+_VALUES_AT_ONCE = 2**18
+
+
+def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) -> Tensor:
+    """What a schedule makes of the peak learning rate: linear warm-up, then decay to 0.
+
+    Args:
+        schedule: "linear" or "cosine" decay, or "constant" for none.
+        step: Steps taken, (cells,).
+        steps: Steps in all, (cells,).
+        warmup: Steps of warm-up, (cells,).
+    """
+    rising = step / warmup.clamp(min=1)
+    done = ((step - warmup) / (steps - warmup).clamp(min=1)).clamp(0, 1)
+    if schedule == "constant":
+        falling = torch.ones_like(done)
+    else:
+        falling = 1 - done if schedule == "linear" else 0.5 * (1 + torch.cos(math.pi * done))
+    return torch.where(step < warmup, rising, falling)
+
+
+class StackedAdamW(torch.optim.Optimizer):
+    """AdamW (Loshchilov and Hutter, 2019, algorithm 2) of many cells.
+
+    Cells that sit out a step are not moved by it. Vectors of a cell (biases, normalisation) are not
+    decayed.
+
+    Args:
+        module: A stack, on its device.
+        learning_rates: Peak rate of each cell, (cells,), with the host, as all vectors here: a GPU
+            is not waited for.
+        weight_decays: Decay of each cell, (cells,).
+        least_apart: Weights of a cell from which on cells are stepped one by one.
+
+    Attributes:
+        factors: What the schedule makes of each cell's rate in the next step, (cells,).
+        steps: Steps that each cell has taken, (cells,).
+        cells: Which cells the next step moves, int64; None for all.
+    """
+
+    def __init__(
+        self,
+        module: StackedModule,
+        learning_rates: Tensor,
+        weight_decays: Tensor,
+        least_apart: int | None = None,
+    ) -> None:
+        trained = [p for p in module.stacked if p.requires_grad]
+        super().__init__(trained, {})
+        self.learning_rates, self.weight_decays = learning_rates, weight_decays
+        self.factors = torch.ones_like(learning_rates)
+        self.steps = torch.zeros_like(learning_rates)
+        self.cells: Tensor | None = None
+        self._trained = trained
+        self._kept: Tensor | None = None
+        weights = sum(p.numel() for p in trained) // module.cells
+        self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move the cells of `cells` by their gradients."""
+        if self._apart:
+            self._step_apart()
+        else:
+            self._step_together()
+        self.steps[slice(None) if self.cells is None else self.cells] += 1
+
+    def _step_apart(self) -> None:
+        """Cell by cell, by the kernel of torch's own optimizer, whose class takes as long again."""
+        rates = (self.learning_rates * self.factors).tolist()
+        decays, counts = self.weight_decays.tolist(), self.steps.tolist()
+        moved = [p for p in self._trained if p.grad is not None]
+        for parameter in moved:
+            if not self.state[parameter]:
+                self.state[parameter]["first"] = torch.zeros_like(parameter)
+                self.state[parameter]["second"] = torch.zeros_like(parameter)
+        for cell in range(len(rates)) if self.cells is None else self.cells.tolist():
+            # Matrices are decayed, vectors are not.
+            for decay, wide in ((decays[cell], True), (0.0, False)):
+                own = [p for p in moved if (p.ndim > 2) == wide]
+                if not own:
+                    continue
+                count = torch.tensor(float(counts[cell] + 1), device=own[0].device)
+                torch._fused_adamw_(
+                    [p.detach()[cell] for p in own],
+                    [p.grad[cell] for p in own if p.grad is not None],
+                    [self.state[p]["first"][cell] for p in own],
+                    [self.state[p]["second"][cell] for p in own],
+                    [],
+                    [count] * len(own),
+                    amsgrad=False,
+                    beta1=_BETAS[0],
+                    beta2=_BETAS[1],
+                    lr=rates[cell],
+                    weight_decay=decay,
+                    eps=_EPSILON,
+                    maximize=False,
+                )
+
+    def _step_together(self) -> None:
+        """Many cells at once: the fused kernel, which has one rate, steps from 0 at a rate of 1.
+
+        What it gives is then a step for each weight, which is added at its cell's rate.
+        """
+        numbers = torch.arange(len(self.steps)) if self.cells is None else self.cells
+        rates = (self.learning_rates * self.factors)[numbers]
+        shrink = 1 - rates * self.weight_decays[numbers]
+        counts = self.steps[numbers] + 1
+        for parameter in self._trained:
+            if parameter.grad is None:
+                continue
+            if not self.state[parameter]:
+                self.state[parameter]["first"] = torch.zeros_like(parameter)
+                self.state[parameter]["second"] = torch.zeros_like(parameter)
+            along = [_along(values, parameter) for values in (rates, shrink)]
+            for part in self._parts(parameter, counts):
+                at = part if self.cells is None else self.cells[part]
+                count = counts[part.start].to(parameter.device)
+                self._move(parameter, at, count, *(values[part] for values in along))
+
+    @staticmethod
+    def _parts(parameter: Tensor, counts: Tensor) -> list[slice]:
+        """Cells to step at once: as far as they agree in steps taken.
+
+        And with a host no more than its cache holds from pass to pass.
+        """
+        cells = len(counts)
+        most = cells
+        if parameter.device.type == "cpu":
+            most = max(1, _VALUES_AT_ONCE * len(parameter) // max(1, parameter.numel()))
+        ends = (torch.nonzero(counts[1:] != counts[:-1]).flatten() + 1).tolist()
+        runs = zip([0, *ends], [*ends, cells], strict=True)
+        return [
+            slice(start, min(start + most, end))
+            for first, end in runs
+            for start in range(first, end, most)
+        ]
+
+    def _move(
+        self, parameter: Tensor, at: slice | Tensor, count: Tensor, rate: Tensor, shrink: Tensor
+    ) -> None:
+        """One step of one parameter of some cells."""
+        state, gradient = self.state[parameter], parameter.grad
+        if gradient is None:
+            return
+        gradient = gradient[at]
+        moment, square = state["first"][at], state["second"][at]
+        step = self._zeros(gradient)
+        torch._fused_adamw_(
+            [step],
+            [gradient],
+            [moment],
+            [square],
+            [],
+            [count],
+            amsgrad=False,
+            beta1=_BETAS[0],
+            beta2=_BETAS[1],
+            lr=1.0,
+            weight_decay=0.0,
+            eps=_EPSILON,
+            maximize=False,
+        )
+        moved = parameter[at]
+        # Matrices are decayed, vectors are not.
+        if parameter.ndim > 2:
+            moved.mul_(shrink)
+        moved.addcmul_(step, rate)
+        if not isinstance(at, slice):  # what was taken by number is a copy
+            state["first"][at], state["second"][at] = moment, square
+            parameter[at] = moved
+
+    def _zeros(self, like: Tensor) -> Tensor:
+        """Zeros in memory that is kept from step to step: fresh pages cost more than the zeros."""
+        if self._kept is None or self._kept.numel() < like.numel():
+            self._kept = torch.empty(like.numel(), dtype=like.dtype, device=like.device)
+        return self._kept[: like.numel()].zero_().view(like.shape)
+
+    @torch.no_grad()
+    def keep(self, cells: Tensor) -> None:
+        """Drop the state of all cells but these, after the module has dropped them.
+
+        Args:
+            cells: Which to keep, int64 (kept,).
+        """
+        for name in ("learning_rates", "weight_decays", "factors", "steps"):
+            setattr(self, name, getattr(self, name)[cells])
+        for state in self.state.values():
+            state["first"], state["second"] = state["first"][cells], state["second"][cells]
+
+
+def _along(values: Tensor, parameter: Tensor) -> Tensor:
+    """A value per cell, shaped to meet a stacked parameter."""
+    return values.to(parameter).reshape(-1, *[1] * (parameter.ndim - 1))
+
+
+@torch.no_grad()
+def clip_gradients(module: StackedModule, norms: Tensor) -> None:
+    """Scale each cell's gradient down to its own largest norm, as clip_grad_norm_ does for one.
+
+    Args:
+        module: A stack after its backward pass.
+        norms: Largest norm of each cell, (cells,); 0 clips nothing.
+    """
+    gradients = [p.grad for p in module.stacked if p.grad is not None]
+    if not gradients or not bool((norms > 0).any()):
+        return
+    squares = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
+    allowed = torch.where(norms > 0, norms, torch.inf).to(squares)
+    factors = (allowed / (torch.linalg.vector_norm(squares, dim=0) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(_along(factors, gradient))

@@ -1,0 +1,197 @@
+"""Labelled texts as every part of foldrace sees them, whatever file or hub they came from.
+
+`trainables/engine/datasets/load.py` builds these objects; nothing here reads a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+
+
+class ImageRef(NamedTuple):
+    """An image that was looked at and is usable.
+
+    Attributes:
+        path: Its file on this machine.
+        digest: sha256 of its contents, which is what enters a fingerprint.
+    """
+
+    path: str
+    digest: str
+
+
+ImagePair = tuple[ImageRef | None, ImageRef | None]
+
+
+class DataError(ValueError):
+    """Data that cannot be trained on; the message says what was found and what to do about it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Metadata:
+    """Numeric columns beside the texts, as they are in the source: nothing is scaled here.
+
+    Attributes:
+        names: Of the columns, (columns,).
+        values: Float64 (rows, columns), nan where the source has no value.
+    """
+
+    names: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+
+    def take(self, rows: Rows) -> Metadata:
+        """Some rows, in their order."""
+        return Metadata(self.names, self.values[rows])
+
+    def to_bytes(self) -> bytes:
+        """All contents, equal for equal ones on every machine."""
+        plain = np.where(np.isnan(self.values), np.nan, self.values)  # one nan for all kinds of it
+        return json.dumps(self.names).encode() + plain.astype("<f8").tobytes()
+
+
+@dataclass(frozen=True, eq=False)
+class TextData:
+    """Labelled texts in a fixed order. Equal contents are equal objects.
+
+    Attributes:
+        name: What the user called it, for messages only: it does not enter the fingerprint.
+        texts: The texts, none of them blank.
+        texts_b: The second text of each pair, None where rows are single texts.
+        labels: Class ids, int64 (rows,), in [0, classes).
+        label_names: Class names in the order of their ids; every class has a row.
+        official: The source's own part of each row ("train", "valid", "test", ...), str (rows,);
+            None where the source has no parts.
+        groups: Rows with the same text (or pair) share a number, int64 (rows,). White space is
+            normalised first: copies that differ in a blank are still copies.
+        fingerprint: sha256 of all contents in order; a changed, added or moved row changes it.
+        images: The image of each row's text and of its second text, None where it has no usable
+            one; None where rows have no images at all.
+        dropped: How many rows were left out because their text or label was missing.
+        notes: What a reader of the audit should know about how the source was read.
+        metadata: Numeric columns that were asked for; None where none were.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    texts_b: tuple[str, ...] | None
+    labels: Rows
+    label_names: tuple[str, ...]
+    official: npt.NDArray[np.str_] | None
+    groups: Rows
+    fingerprint: str
+    dropped: int = 0
+    notes: tuple[str, ...] = ()
+    images: tuple[ImagePair, ...] | None = None
+    metadata: Metadata | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the contents are the same; the name they are called by does not matter."""
+        return isinstance(other, TextData) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.texts)
+
+    def take(self, rows: Rows, name: str | None = None) -> TextData:
+        """The data of some rows, with a fingerprint of their own.
+
+        Args:
+            rows: Indices of the rows, int64 (taken,), in the order that the result shall have.
+            name: The new name; None keeps the old one.
+        """
+        return assemble(
+            name=self.name if name is None else name,
+            texts=[self.texts[row] for row in rows],
+            texts_b=None if self.texts_b is None else [self.texts_b[row] for row in rows],
+            labels=self.labels[rows],
+            label_names=self.label_names,
+            official=None if self.official is None else self.official[rows],
+            images=None if self.images is None else [self.images[row] for row in rows],
+            dropped=self.dropped,
+            notes=self.notes,
+            metadata=None if self.metadata is None else self.metadata.take(rows),
+        )
+
+
+def assemble(
+    *,
+    name: str,
+    texts: Sequence[str],
+    texts_b: Sequence[str] | None,
+    labels: Rows,
+    label_names: Sequence[str],
+    official: npt.NDArray[np.str_] | None,
+    images: Sequence[ImagePair] | None = None,
+    dropped: int = 0,
+    notes: Sequence[str] = (),
+    metadata: Metadata | None = None,
+) -> TextData:
+    """A `TextData` with its groups and its fingerprint worked out from the contents.
+
+    Args:
+        name: What to call it.
+        texts: The texts, (rows,).
+        texts_b: Second texts, (rows,), or None.
+        labels: Class ids, int64 (rows,).
+        label_names: Class names by id.
+        official: Part of each row, str (rows,), or None.
+        images: Images of each row, (rows,), or None.
+        dropped: Rows left out as missing.
+        notes: Remarks for the audit.
+        metadata: Numeric columns, (rows, columns), or None.
+    """
+    parts = None if official is None else [str(part) for part in official]
+    digest = hashlib.sha256(json.dumps(list(label_names)).encode())
+    for row, text in enumerate(texts):
+        record = (
+            text,
+            None if texts_b is None else texts_b[row],
+            label_names[labels[row]],
+            None if parts is None else parts[row],
+        )
+        # JSON keeps the fields apart: ("a", "bc") and ("ab", "c") must not hash alike.
+        digest.update(json.dumps(record).encode())
+    if images is not None:
+        seen = [[None if one is None else one.digest for one in pair] for pair in images]
+        digest.update(json.dumps(seen).encode())
+    if metadata is not None:
+        digest.update(metadata.to_bytes())
+    return TextData(
+        name=name,
+        texts=tuple(texts),
+        texts_b=None if texts_b is None else tuple(texts_b),
+        labels=np.asarray(labels, np.int64),
+        label_names=tuple(label_names),
+        official=None if parts is None else np.array(parts, dtype=np.str_),
+        groups=_groups(texts, texts_b),
+        fingerprint=digest.hexdigest(),
+        dropped=dropped,
+        notes=tuple(notes),
+        images=None if images is None else tuple(images),
+        metadata=metadata,
+    )
+
+
+def _groups(texts: Sequence[str], texts_b: Sequence[str] | None) -> Rows:
+    """Number the distinct texts (or pairs) in order of appearance, int64 (rows,)."""
+    numbers: dict[tuple[str, str], int] = {}
+    seconds = [""] * len(texts) if texts_b is None else texts_b
+    return np.array(
+        [
+            numbers.setdefault((" ".join(text.split()), " ".join(second.split())), len(numbers))
+            for text, second in zip(texts, seconds, strict=True)
+        ],
+        dtype=np.int64,
+    )

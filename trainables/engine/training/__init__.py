@@ -1,0 +1,1 @@
+"""One cell: loop, checkpoint, averages, scores, read-out, distributed means."""

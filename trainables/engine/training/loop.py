@@ -1,0 +1,343 @@
+"""THE training loop, on accelerate.Accelerator: every trainable's cells go through `fit`.
+
+Per cell: AdamW without decay on biases and normalisation, linear warm-up then linear or cosine
+decay, optional clipping and accumulation, mixed precision; after each epoch the held-out rows are
+scored and, where a folder is given, everything is saved, so that a cell that is cut off goes on at
+its last epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
+from torch import nn
+
+from trainables.engine import seeding
+from trainables.engine.config import Settings
+from trainables.engine.inputs import tokens as batches
+from trainables.engine.splits.inner_validation import NO_ROWS, Choice
+from trainables.engine.stacking import dropout
+from trainables.engine.training import checkpoint as checkpoints
+from trainables.engine.training import distributed as shares
+from trainables.engine.training.ema import Averages
+from trainables.engine.training.read_out import Evaluation
+
+
+def _constant(optimizer: torch.optim.Optimizer, warmup: int, _: int) -> Any:
+    """No decay after the warm-up, however many steps there are."""
+    from transformers import get_constant_schedule_with_warmup
+
+    return get_constant_schedule_with_warmup(optimizer, warmup)
+
+
+def _linear(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
+    """Down to 0 in a straight line."""
+    from transformers import get_linear_schedule_with_warmup
+
+    return get_linear_schedule_with_warmup(optimizer, warmup, steps)
+
+
+def _cosine(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
+    """Down to 0 along half a cosine."""
+    from transformers import get_cosine_schedule_with_warmup
+
+    return get_cosine_schedule_with_warmup(optimizer, warmup, steps)
+
+
+# transformers is imported when a cell is trained: the driver, which trains none, does without.
+SCHEDULES: dict[str, Callable[..., Any]] = {
+    "constant": _constant,
+    "linear": _linear,
+    "cosine": _cosine,
+}
+# How many steps may pass before a loss that is not finite is noticed: looking makes a GPU wait.
+_STEPS_BETWEEN_LOOKS = 16
+
+
+class DivergedError(ArithmeticError):
+    """A loss was not finite; the cell is over."""
+
+
+@dataclass
+class Fit:
+    """What training one cell gave.
+
+    Attributes:
+        rows: Held-out rows, int64 (held_out,), ascending.
+        probabilities: Their class probabilities, float32 (held_out, classes).
+        epochs: Metrics after each epoch, in order.
+        facts: What to report beside the scores: which epoch counts, where one was chosen; what a
+            read-out found.
+    """
+
+    rows: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float32]
+    epochs: list[Mapping[str, float]] = field(default_factory=list)
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class CellData:
+    """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
+
+    Row numbers ascend; most cells have none that choose. Where a read-out makes probabilities of
+    the module's outputs, the evaluation is its own for these rows. The fold decides, with the seed,
+    what is dropped.
+    """
+
+    tokens: batches.Tokens
+    train: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    evaluation: Evaluation | None = None
+    fold: int = 0
+
+
+class Training:
+    """One cell's model, optimizer, schedule and loaders, ready on their device.
+
+    Args:
+        module: Gives an Output (loss, logits) for (inputs, labels).
+        data: The cell's rows.
+        settings: The cell's hyper-parameters.
+        seed: Drives order and dropout.
+        accumulation: Batches are cut into so many parts, one optimizer step for all of them.
+        compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
+        ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        data: CellData,
+        settings: Settings,
+        seed: int,
+        accumulation: int,
+        compiled: bool = False,
+        ema_decay: float = 0.0,
+    ) -> None:
+        # The state is shared by the process, and the cell before may have had another precision.
+        AcceleratorState._reset_state()
+        precision = {"fp32": "no"}.get(settings.precision, settings.precision)
+        self.accelerator = Accelerator(
+            mixed_precision=precision,
+            gradient_accumulation_steps=accumulation,
+            # An encoder's own pooler gives nothing that a loss is made of.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
+        place = (self.accelerator.process_index, self.accelerator.num_processes)
+        self._alone = place[1] == 1
+        if not self._alone and accumulation > 1:
+            raise ValueError(f"{place[1]} processes share batches: accumulation must be 1.")
+        self.settings, self.seed, self.data = settings, seed, data
+        self._part = -(-settings.batch_size // accumulation)
+        self.train, self._order = batches.loader(
+            data.tokens, data.train, self._part, seed, place, data.fold
+        )
+        scored = np.concatenate([data.held_out, data.valid])
+        if data.evaluation is not None:
+            scored = data.evaluation.rows
+        self.facts: Mapping[str, float] = {}
+        if compiled:
+            module.compile(dynamic=True)
+        optimizer = torch.optim.AdamW(
+            _groups(module, settings.weight_decay), lr=settings.learning_rate, fused=True
+        )
+        self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
+        if self._alone:
+            # Processes deal batches out themselves: accelerate repeats rows of uneven ones.
+            self.train = self.accelerator.prepare(self.train)
+        self.score_only(scored)
+        self.averages: Averages | None = None
+        if ema_decay:
+            own = list(self.accelerator.unwrap_model(self.module).parameters())
+            self.averages = Averages(own, torch.tensor([ema_decay]), alone=True)
+            self.accelerator.register_for_checkpointing(self.averages)
+        self.choice = Choice(data.tokens.labels[data.valid])
+        if len(data.valid):
+            self.accelerator.register_for_checkpointing(self.choice)
+        self.steps_per_epoch = math.ceil(len(self.train) / accumulation)
+        self.steps = settings.epochs * self.steps_per_epoch
+        # Stepped by hand, once a step: accelerate's own would count the processes.
+        self.schedule = SCHEDULES[settings.schedule](
+            optimizer, math.ceil(settings.warmup_fraction * self.steps), self.steps
+        )
+
+    def score_only(self, rows: npt.NDArray[np.int64]) -> None:
+        """Let `predict` and `scored` look at these rows; without it, at all held out and valid."""
+        place = (self.accelerator.process_index, self.accelerator.num_processes)
+        self.held_out, _ = batches.loader(self.data.tokens, rows, 2 * self._part, None, place)
+        if self._alone:
+            self.held_out = self.accelerator.prepare(self.held_out)
+
+    def epoch(self, number: int, most_steps: int | None = None) -> float:
+        """Train one epoch and return its mean loss.
+
+        Args:
+            number: From 0; decides order and dropout, so that a resumed cell goes on as it would.
+            most_steps: Stop after so many batches, for a measurement.
+
+        Raises:
+            DivergedError: if a loss is not finite.
+        """
+        self._order.epoch = number
+        # For models that draw by ways of their own; dropout looks at the rows' keys.
+        seeding.start_stream(self.seed, "dropout", self.data.fold, number)
+        self.module.train()
+        total = torch.zeros((), device=self.accelerator.device)
+        count = 0
+        for count, given in enumerate(self.train, start=1):
+            keys = given.pop("keys").to(self.accelerator.device)
+            batch, labels, _ = self._placed(given)
+            with self.accelerator.accumulate(self.module):
+                with dropout.drawing(dropout.Step(keys[None], count)):
+                    loss = shares.weighted(self.module(batch, labels).loss, len(labels))
+                self.accelerator.backward(loss)
+                if self.accelerator.sync_gradients and self.settings.clip_norm:
+                    self.accelerator.clip_grad_norm_(
+                        self.module.parameters(), self.settings.clip_norm
+                    )
+                self.optimizer.step()
+                if self.accelerator.sync_gradients:
+                    self.schedule.step()
+                    if self.averages is not None:
+                        self.averages.update()
+                self.optimizer.zero_grad()
+            total += loss.detach()
+            # The processes leave together or not at all: gradients are all of theirs.
+            if count % _STEPS_BETWEEN_LOOKS == 0 and not self._finite(total):
+                break
+            if count == most_steps:
+                break
+        mean = float(self.accelerator.reduce(total, "mean")) / max(count, 1)
+        if not math.isfinite(mean):
+            raise DivergedError(f"the training loss became {mean} in epoch {number + 1}")
+        return mean
+
+    def _placed(
+        self, batch: dict[str, torch.Tensor]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Inputs, labels and row numbers of a batch, on the device."""
+        given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        labels, rows = given.pop("labels"), given.pop("rows")
+        return given, labels, rows
+
+    def _finite(self, total: torch.Tensor) -> bool:
+        return bool(torch.isfinite(self.accelerator.reduce(total, "sum")))
+
+    def largest_loss(self) -> torch.Tensor:
+        """The loss of the longest rows that could make a batch, to see what it takes."""
+        tokens, rows = self.data.tokens, self.data.train
+        longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
+        batch = batches.Collator(tokens, self._order, (self.seed, self.data.fold))(longest.tolist())
+        keys = batch.pop("keys").to(self.accelerator.device)
+        given, labels, _ = self._placed(batch)
+        self.module.train()
+        with dropout.drawing(dropout.Step(keys[None], 0)):
+            loss: torch.Tensor = self.module(given, labels).loss
+        return loss
+
+    def scored(self, epoch: int) -> tuple[npt.NDArray[np.float32], dict[str, float]]:
+        """Probabilities of the held-out rows after an epoch, and what rows kept apart say of it.
+
+        Args:
+            epoch: From 1.
+
+        Raises:
+            DivergedError: as `predict`.
+        """
+        rows, given = self.predict()
+        chooses = np.isin(rows, self.data.valid)
+        held_out = given[~chooses]
+        return held_out, self.choice.see(epoch, held_out, given[chooses])
+
+    @torch.no_grad()
+    def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Rows that are scored, ascending, and their probabilities, (rows, classes).
+
+        What a read-out has to report is in `facts` then.
+
+        Raises:
+            DivergedError: if a logit is not finite.
+        """
+        if self.averages is None:
+            return self._predict()
+        with self.averages.applied():
+            return self._predict()
+
+    def _predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        self.module.eval()
+        rows, logits = [], []
+        for given in self.held_out:
+            batch, labels, numbers = self._placed(given)
+            output = self.module(batch, labels)
+            rows.append(numbers.cpu())
+            logits.append(output.logits.float().cpu())
+        if not self._alone:
+            found = gather_object([(torch.cat(rows), torch.cat(logits))])
+            rows, logits = [part[0] for part in found], [part[1] for part in found]
+        ids: npt.NDArray[np.int64] = torch.cat(rows).numpy()
+        scores = torch.cat(logits)
+        if not torch.isfinite(scores).all():
+            raise DivergedError("the logits of held-out rows are not finite")
+        order = np.argsort(ids)
+        if not self._alone:  # a batch too small to be shared was scored by all
+            _, order = np.unique(ids, return_index=True)
+        evaluation = self.data.evaluation
+        if evaluation is None:
+            return ids[order], torch.softmax(scores, dim=-1).numpy()[order]
+        reading = evaluation.read(scores.numpy()[order])
+        self.facts = reading.facts
+        ascending = np.argsort(evaluation.scored)
+        return evaluation.scored[ascending], reading.probabilities[ascending]
+
+
+def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters with and without decay: none on vectors, which are biases and normalisation."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def fit(
+    training: Training,
+    score: Callable[[npt.NDArray[np.int64], npt.NDArray[np.float32]], Mapping[str, float]],
+    checkpoint: Path | None = None,
+) -> Fit:
+    """Train one cell and score its held-out rows after every epoch.
+
+    Args:
+        training: The cell's, as it is before the first epoch.
+        score: Metrics of (held-out rows, probabilities).
+        checkpoint: Folder to save to after each long epoch; a cell that has saved goes on from it.
+
+    Raises:
+        DivergedError: if a loss or a logit is not finite.
+        BrokenCheckpointError: if the module may hold half of a checkpoint, which is gone now.
+    """
+    settings = training.settings
+    done = checkpoints.load(training, checkpoint)
+    held_out = np.sort(training.data.held_out)
+    for number in range(len(done), settings.epochs):
+        began = time.perf_counter()
+        loss = training.epoch(number)
+        probabilities, chosen = training.scored(number + 1)
+        scores = {**score(held_out, probabilities), **chosen, **training.facts}
+        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores}
+        done.append({**metrics, "seconds": time.perf_counter() - began})
+        checkpoints.save(training, checkpoint, done)
+    facts = {**training.choice.facts, **training.facts}
+    return Fit(held_out, training.choice.probabilities, done, facts)
