@@ -84,8 +84,8 @@ _FOUNDER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from search import mlflow_store
-from search.ledger import Ledger
+from search.tracking import client
+from search.tracking.connect import Ledger
 ledger = Ledger(sys.argv[2], "test", Path(sys.argv[3]))
 print("now", flush=True)
 ledger.start_sweep("mine", {}, {})

@@ -81,7 +81,7 @@ def test_a_submitted_sweep_shows_its_log_and_its_table_and_ends_with_0(
     shown, table = first
     assert len(table) > 10
     assert "cells trained" in shown
-    assert "winner" in shown
+    assert "Stopped because" in shown
     job = re.search(r"job (foldrace-\S+):", shown)
     assert job is not None
     (line,) = json.loads(place.submit("--json", "status")[0])

@@ -58,7 +58,7 @@ def test_what_was_started_is_ended_and_nothing_else() -> None:
 
 def test_a_driver_that_is_killed_is_outlived_by_nothing_it_started() -> None:
     program = (
-        "import subprocess, sys, time\nfrom search import ray_home\n"
+        "import subprocess, sys, time\nfrom search.process import ray_home\n"
         "with ray_home.attended() as attendance:\n"
         "    with attendance.starting():\n"
         "        one = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"

@@ -21,7 +21,7 @@ _ROOT = Path(__file__).parents[2]
 _WRITER = """
 import sys, time
 from pathlib import Path
-from search.spool import Spool
+from search.ledger.spool import Spool
 spool = Spool(Path(sys.argv[1]))
 for number in range(3):
     spool.put({"number": number})

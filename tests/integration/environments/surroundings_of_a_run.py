@@ -43,7 +43,18 @@ class Run:
         self.words = [
             *("run", "smoke", "--data", str(reviews), "--text", "body", "--label", "verdict"),
             *("--model", str(encoder), "--seeds", "2", "--folds", "2", "--strategy", "grid"),
-            *("--set", "k=2", "--set", "scale=3.3", "--fix", "epochs=4", "--name", "standard"),
+            *(
+                "--set",
+                "k=2",
+                "--set",
+                "scale=3.3",
+                "--fix",
+                "epochs=4",
+                "--fix",
+                "learning_rate=0.003",
+                "--name",
+                "standard",
+            ),
         ]
 
     def start(

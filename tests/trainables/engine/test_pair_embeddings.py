@@ -181,7 +181,7 @@ def test_what_cannot_be_looked_at_is_said(data: TextData, clip: Path, tiny_encod
 _SLOW = """
 import sys, time
 import numpy as np
-from trainables.engine import embedding_store
+from trainables.engine.features import embedding_store
 from trainables.engine.progress import Ticker
 
 def make(items):

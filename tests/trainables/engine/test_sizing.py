@@ -82,7 +82,7 @@ import resource, sys
 sys.path[:0] = {path!r}
 import json, torch
 from pathlib import Path
-from trainables.engine import runner, sizing
+from trainables.engine.cells import runner, sizing
 from trainables.engine.contract import Cell, Task
 torch.set_num_threads(1)
 task = Task.from_json(json.loads({task!r}))
