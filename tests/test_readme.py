@@ -13,7 +13,16 @@ from search.commands import listing
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = sorted([ROOT / "README.md", *(ROOT / "trainables").glob("*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        *(
+            path
+            for part in ("search", "trainables", "tests")
+            for path in (ROOT / part).rglob("*.md")
+        ),
+    ]
+)
 FENCED = re.compile(r"```\w*\n(.*?)```", flags=re.S)
 INDENTED = re.compile(r"^ {4}(foldrace .*)$", flags=re.M)
 COMMANDS = [
@@ -69,7 +78,19 @@ def test_no_link_is_broken(page: str, link: str) -> None:
         assert anchor in slugs, f"{page} links to {link}"
 
 
-@pytest.mark.parametrize("page", [path for path in PAGES if path.parent != ROOT])
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_every_page_is_linked(page: Path) -> None:
+    ways = {
+        (ROOT / at).parent.joinpath(link.partition("#")[0]).resolve()
+        for at, link in LINKS
+        if not link.startswith(("http:", "https:"))
+    }
+    assert page in ways
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in (ROOT / "trainables").glob("*.md") if page.name != "README.md"]
+)
 def test_the_page_of_a_trainable_is_linked_and_called_after_it(page: Path) -> None:
     assert page.stem in TRAINABLES
     assert f"(trainables/{page.name})" in README
@@ -78,4 +99,8 @@ def test_the_page_of_a_trainable_is_linked_and_called_after_it(page: Path) -> No
 
 @pytest.mark.parametrize("command", listing())
 def test_the_readme_names_every_command(command: str) -> None:
-    assert re.search(rf"(foldrace |\| ){command}\b", README), command
+    assert re.search(rf"(foldrace |\| |`){command}\b", README), command
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(README.splitlines()) <= 155
