@@ -1,4 +1,4 @@
-"""The README's regret table: every peer on every shipped table, many replays, in its own time.
+"""The regret table of the race's page: every peer on every shipped table, each in its own time.
 
     python tests/benchmarks/regret_table.py --jobs 2    plays what is missing, then shows
     python tests/benchmarks/regret_table.py --show      shows what there is, plays nothing

@@ -132,7 +132,7 @@ def test_a_node_with_other_data_is_named_before_anything_is_trained(
 
 
 def test_what_takes_jobs_listens_on_the_loopback_alone(place: Place) -> None:
-    # Ray's own ports between nodes are another matter: README, "Who may do what".
+    # Ray's own ports between nodes are another matter: search/cluster/README.md, "Who may do what".
     port = int(place.cluster.url.rsplit(":", 1)[1])
     found = {
         connection.laddr.ip
