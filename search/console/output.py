@@ -6,10 +6,11 @@ What a run shows while it goes is in search/console/live.py.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,9 @@ from rich.table import Table as RichTable
 
 from search.console.screen import screen_of
 from search.formatting import counted, duration
-from search.ledger.tracking_uri import default_tracking_uri
+from search.ledger.tracking_uri import LedgerError, default_tracking_uri
 from search.results.outcome import Outcome
+from search.spec import InputError
 from search.tracking.open import open_ledger
 from search.tracking.runs_page import runs_page
 
@@ -81,7 +83,8 @@ def show_end(outcome: Outcome) -> None:
         f"{duration(outcome.seconds)}."
     )
     if not outcome.complete:
-        say(f"Go on with: {command_name()} resume {outcome.plan.spec.name}{_ledger_flag(outcome)}")
+        name = shlex.quote(outcome.plan.spec.name)
+        say(f"Go on with: {command_name()} resume {name}{_ledger_flag(outcome)}")
 
 
 def show_answer(outcome: Outcome, answer: str, report: Path | None) -> None:
@@ -93,7 +96,12 @@ def show_answer(outcome: Outcome, answer: str, report: Path | None) -> None:
         report: Its page, if one was written.
     """
     spec = outcome.plan.spec
-    with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+    number = None
+    # An MLflow that is away gets the results later; the answer stands without its page.
+    with (
+        suppress(InputError, LedgerError),
+        open_ledger(spec.tracking_uri, spec.experiment) as ledger,
+    ):
         number = ledger.experiment_id()
     served = spec.tracking_uri.startswith(("http://", "https://"))
     server = spec.tracking_uri if served else "http://127.0.0.1:5000"
@@ -106,7 +114,7 @@ def show_answer(outcome: Outcome, answer: str, report: Path | None) -> None:
 
 def _ledger_flag(outcome: Outcome) -> str:
     uri = outcome.plan.spec.tracking_uri
-    return "" if uri == default_tracking_uri() else f" --tracking-uri {uri}"
+    return "" if uri == default_tracking_uri() else f" --tracking-uri {shlex.quote(uri)}"
 
 
 def show_table(rows: list[dict[str, Any]]) -> None:
