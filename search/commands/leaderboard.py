@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> int:
     from search.arguments import tracking_uri
     from search.spec import InputError
 
+    if options.top < 1:
+        raise InputError(f"--top must be at least 1, got {options.top}.")
     if not 0 <= options.rope < 100:
         raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")
     from search.console.leaderboard import show_leaderboard

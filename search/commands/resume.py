@@ -40,15 +40,13 @@ def run(options: argparse.Namespace) -> int:
     """`foldrace resume`."""
     from search.arguments import tracking_uri
     from search.console import live
-    from search.spec import Budget, Resources, SweepSpec, make_spec
+    from search.spec import Resources, SweepSpec, make_spec
     from search.sweep import run as sweep
 
     def change(spec: SweepSpec) -> SweepSpec:
-        budget = Budget(
-            max_cells=options.max_cells or spec.budget.max_cells,
-            max_hours=options.max_hours or spec.budget.max_hours,
-            stop_margin=spec.budget.stop_margin,
-        )
+        limits = {"max_cells": options.max_cells, "max_hours": options.max_hours}
+        changed = {name: value for name, value in limits.items() if value is not None}
+        budget = {**spec.budget.model_dump(), **changed}
         address = options.ray_address or spec.resources.ray_address
         resources = Resources(**{**spec.resources.model_dump(), "ray_address": address})
         nested = options.nested or spec.nested

@@ -308,3 +308,8 @@ def test_peers_can_be_replayed_but_not_run() -> None:
     parser.parse_args(["bench-strategies", "t.parquet", "--strategies", "forgiving,tpe-wilcoxon"])
     with pytest.raises(SystemExit):
         parser.parse_args(["run", "smoke", "--data", "d", "--model", "m", "--strategy", "pooled"])
+
+
+def test_a_leaderboard_without_rows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["leaderboard", "latest", "--top", "0"]) == 2
+    assert "--top must be at least 1, got 0" in capsys.readouterr().err

@@ -102,3 +102,11 @@ def test_a_typo_is_answered_with_the_nearest_name(open_terminal: Opener, reviews
     ended = open_terminal().run("run", "smokke", "--data", str(reviews), "--model", "minilm")
     _proper(ended, 80, code=2)
     assert ended.line("smoke")
+
+
+def test_a_limit_of_nothing_is_refused_and_not_taken_for_none(
+    open_terminal: Opener, trained: tuple[Path, Ended]
+) -> None:
+    ended = open_terminal(trained[0]).run("resume", "latest", "--max-hours", "0")
+    _proper(ended, 80, code=2)
+    assert ended.line("max_hours")
