@@ -79,10 +79,10 @@ def test_a_report_is_written(
 def test_a_head_on_a_mean_is_promoted_and_predicts_without_a_question(
     open_terminal: Opener, trained: tuple[Path, Ended], reviews: Path
 ) -> None:
-    ended = open_terminal(trained[0]).run("promote", "latest")
-    _proper(ended, 80)
-    assert ended.line("alias champion")
     for columns, rows in ((80, 24), (120, 40)):
+        ended = open_terminal(trained[0], columns=columns, rows=rows).run("promote", "latest")
+        _proper(ended, columns)
+        assert ended.line("alias champion")
         terminal = open_terminal(trained[0], columns=columns, rows=rows)
         ended = terminal.run("predict", "latest", "--data", str(reviews))
         _proper(ended, columns)
