@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from search.errors import InputError
 from search.ledger.tracking_uri import default_tracking_uri
-from search.spec import InputError, SweepSpec, default_name, make_spec
+from search.spec import SweepSpec, default_name, make_spec
 from trainables.engine.contract import DataRef
 
 

@@ -91,7 +91,7 @@ def _fields(options: Any, which: str) -> list[str]:
 
 def sweeps(options: Any) -> list[str]:
     """Names of the sweeps of a local ledger, newest first; a server is not asked at each TAB."""
-    from search.ledger.delivery import RefusedError
+    from search.errors import DeliveryRefusedError
     from search.ledger.tracking_uri import default_tracking_uri, sqlite_file
     from search.tracking.sqlite_store import SqliteStore, Writer
 
@@ -105,6 +105,6 @@ def sweeps(options: Any) -> list[str]:
     store = SqliteStore(file, {"sweeps": f"{experiment}/sweeps"}, no_writer)
     try:
         names = dict.fromkeys(run.name for run in store.runs("sweeps"))
-    except (OSError, RefusedError):
+    except (OSError, DeliveryRefusedError):
         return ["latest"]
     return ["latest", *list(names)[:_MOST]]

@@ -10,19 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from search.errors import InputError
 from search.ledger.tracking_uri import default_tracking_uri
 from spaces.schema.protocol import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
-
-
-class InputError(ValueError):
-    """What the user gave cannot be swept; raised before anything is trained (exit code 2)."""
-
-
-class SweepError(RuntimeError):
-    """Every further trial would fail the same way; what was earned before is in the ledger."""
 
 
 class Budget(BaseModel):

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.results.oof_reader import MOST_CELLS, MOST_PROBABILITIES, Pooled, gather
 from search.results.outcome import Outcome
 from search.results.standings import ROPE, held_out_share
-from search.spec import InputError
 from search.stats import ensemble_selection as ensemble
 from search.stats import intervals as stats
 from search.stats.class_scores import class_scores

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.process import launchers
 from search.results.outcome import Outcome
-from search.spec import InputError
 from trainables.analysis import pca, separation, token_correlation
 from trainables.engine import binding, registry
 from trainables.engine.cells import trainable as hooks

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from search.cluster import packaging as packing
+from search.errors import InputError, SweepError
 from search.schedule.callers import ASKED, FOLDER, MOST_MIB, SENT
-from search.spec import InputError, SweepError
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient

@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     from search.benchmark import replay
     from search.benchmark.score_table import read_table
     from search.console import output as console
-    from search.spec import InputError
+    from search.errors import InputError
 
     documents: list[dict[str, Any]] = []
     total = len(strategies) * len(shares) * options.replays
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
     """Strategies and shares, once every option is known to be sound: replays take their time."""
-    from search.spec import InputError
+    from search.errors import InputError
     from search.strategies.strategy import PEERS, STRATEGIES
 
     for table in options.tables:

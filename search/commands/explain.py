@@ -85,7 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from search.spec import InputError
+    from search.errors import InputError
 
     for name in ("rank", "words", "most_texts", "least_texts"):
         value = getattr(options, name)

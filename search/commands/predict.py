@@ -53,8 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
     from search.arguments import tracking_uri
+    from search.errors import InputError
     from search.planning.file_columns import check_file, table_with, text_columns
-    from search.spec import InputError
     from search.sweep import run as sweep
 
     path, uri = Path(options.data), tracking_uri(options)

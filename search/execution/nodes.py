@@ -16,8 +16,8 @@ import ray
 from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from search.errors import InputError, SweepError
 from search.process import own_code, ray_home
-from search.spec import InputError, SweepError
 from search.sweep.environment import usable_cpus
 
 _ANSWERS_WITHIN_S = 10.0

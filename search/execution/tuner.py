@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from search.errors import SweepError
 from search.execution.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
 from search.execution.dispatch import Asker, Dispatcher, Pair, Work
 from search.execution.plugin import read_text
 from search.execution.report_buffer import read_report
-from search.spec import Resources, SweepError
+from search.spec import Resources
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
 # no usage report to the outside, and no change of folder under the workers' feet.

@@ -11,13 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from search.errors import DeliveryRefusedError, LedgerError
 from search.ledger import payloads, records
-from search.ledger.delivery import Delivery, RefusedError
+from search.ledger.delivery import Delivery
 from search.ledger.predictions import Predictions, read_files, unpack
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
 from search.ledger.store import NewRun, RunNews, Store
-from search.ledger.tracking_uri import LedgerError, unreachable
+from search.ledger.tracking_uri import unreachable
 from search.ledger.writer import Recorder
 from trainables.engine.contract import Cell, CellResult, Scalar
 
@@ -82,7 +83,7 @@ class Journal:
     def _plain(self) -> Iterator[None]:
         try:
             yield
-        except RefusedError as error:
+        except DeliveryRefusedError as error:
             raise LedgerError(f"{self._where} refused: {error}") from error
         except OSError as error:
             raise LedgerError(unreachable(self._where, str(error))) from error

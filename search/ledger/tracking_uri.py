@@ -17,6 +17,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from search.errors import LedgerError
+
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SCHEMES = (*_DATABASES, "http", "https")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
@@ -25,13 +27,6 @@ _OPTIONS = re.compile(r"(\w+=[^&?/]*(&\w+=[^&?/]*)*)?")  # of a sqlite URI, afte
 _CONNECT_S = 4.0
 _LEAST_FREE_BYTES = 50 * 2**20
 _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes seconds
-
-
-class LedgerError(ValueError):
-    """The ledger cannot be used as asked, or is away when it is needed at once.
-
-    While cells are trained it may be away: results wait in the spool.
-    """
 
 
 def default_tracking_uri() -> str:

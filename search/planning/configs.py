@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from search.spec import InputError
+from search.errors import InputError
 from spaces.schema.space import Space
 from trainables.engine.contract import Scalar
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from search.spec import InputError
+from search.errors import InputError
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.headers import read_header
 from trainables.engine.datasets.table_files import READERS, Table, read_table

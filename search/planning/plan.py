@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.errors import InputError
 from search.planning.configs import read_configs
 from search.process import folders, own_code
 from search.results.labels import Labels
-from search.spec import InputError, SweepSpec
+from search.spec import SweepSpec
 from search.strategies.strategy import Problem
 from search.sweep import keep_encoder as model_source
 from spaces.schema.space import Space

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.process import folders
-from search.spec import InputError
 from trainables.engine.cells import runner
 from trainables.engine.text_data import TextData
 

@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from search.ledger.tracking_uri import LedgerError, check_uri
+from search.errors import InputError, LedgerError
+from search.ledger.tracking_uri import check_uri
 from search.process import ray_home
-from search.spec import InputError, SweepSpec
+from search.spec import SweepSpec
 
 # Where a run keeps what is not yet in the ledger; below the folder that it is started in.
 STATE = Path(".foldrace")

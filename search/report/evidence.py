@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from search.ledger.tracking_uri import LedgerError
+from search.errors import LedgerError
 from search.planning.plan import Plan
 from search.report.figures.confusion import count
 from search.results.document import of_outcome

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import NoPredictionsError
 from search.results.sweep_labels import FILE, Truth
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ IntArray = npt.NDArray[np.int64]
 # Some 10 s from a local ledger, and 400 MB of memory.
 MOST_CELLS = 10_000
 MOST_PROBABILITIES = 100_000_000
-
-
-class NoPredictionsError(ValueError):
-    """The predictions cannot be pooled; the message says why, for the reader of a leaderboard."""
 
 
 @dataclass(frozen=True, eq=False)

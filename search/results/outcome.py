@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.results.score_matrix import Table
 from search.results.standings import Standings
-from search.spec import InputError
 from trainables.engine.contract import Scalar
 
 if TYPE_CHECKING:

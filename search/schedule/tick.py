@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Literal
 
 from search.arguments import sweep_spec
 from search.cluster import packaging as packing
+from search.errors import InputError, SweepError
 from search.ledger.tracking_uri import default_tracking_uri
 from search.schedule.emit import carried, emit
 from search.schedule.quiet import Quiet, alone
-from search.spec import InputError, SweepError, SweepSpec
+from search.spec import SweepSpec
 
 if TYPE_CHECKING:
     from search.schedule.file import Entry, Schedule
@@ -206,7 +207,8 @@ def _spec(plan: Schedule, entry: Entry, name: str, tracking_uri: str | None) -> 
 
 def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
     """The sweeps of an entry, newest firing first."""
-    from search.tracking.open import NoLedgerError, open_ledger
+    from search.errors import NoLedgerError
+    from search.tracking.open import open_ledger
 
     try:
         ledger = open_ledger(spec.tracking_uri, spec.experiment)

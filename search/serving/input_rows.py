@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import InputError
 from search.planning.file_columns import table_with, text_columns
 from search.planning.plan import Plan
-from search.spec import InputError
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.cleaning import clean_text

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.ledger.tracking_uri import LedgerError, redact, sqlite_file
-from search.spec import InputError
+from search.errors import InputError, LedgerError
+from search.ledger.tracking_uri import redact, sqlite_file
 from trainables.engine import registry
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ def _is_there(tracking_uri: str) -> bool:
 
 def _sweeps(reference: str, tracking_uri: str, experiment: str) -> list[SweepRecord]:
     """The sweeps that a reference names, newest first."""
-    from search.tracking.open import NoLedgerError, open_ledger
+    from search.errors import NoLedgerError
+    from search.tracking.open import open_ledger
 
     try:
         with open_ledger(tracking_uri, experiment) as ledger:

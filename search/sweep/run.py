@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from search.errors import InputError, NoLedgerError, SweepError
 from search.execution.dispatch import Asker, Work
 from search.planning.plan import Plan, prepare, rebuild
 from search.process import folders, launchers
@@ -24,13 +25,13 @@ from search.results.outcome import Outcome
 from search.results.score_matrix import Table, other_code, planned_cells, tell_known
 from search.results.standings import ROPE, Standings, judge
 from search.results.sweep_labels import FILE, Truth
-from search.spec import InputError, SweepError, SweepSpec
+from search.spec import SweepSpec
 from search.strategies.strategy import Strategy, make_strategy
 from search.sweep import environment as surroundings
 from search.sweep import keep_encoder as model_source
 from search.sweep.results_handler import Intake, Watcher, sweep_tags
 from search.tracking.connect import Ledger, LoggedCell, SweepRecord
-from search.tracking.open import STATE, NoLedgerError, open_ledger
+from search.tracking.open import STATE, open_ledger
 from trainables.engine.contract import Task
 
 _FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions

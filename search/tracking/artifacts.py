@@ -6,7 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from search.ledger.tracking_uri import LedgerError, redact, sqlite_file
+from search.errors import LedgerError
+from search.ledger.tracking_uri import redact, sqlite_file
 from search.tracking import (
     client as mlflow_store,  # sets MLflow's environment before mlflow is imported
 )

@@ -12,10 +12,11 @@ import json
 import os
 from pathlib import Path
 
+from search.errors import LedgerError
 from search.ledger.ledger import Journal, Trained
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.store import Kind
-from search.ledger.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
+from search.ledger.tracking_uri import check_folder, check_uri, redact, sqlite_file
 from search.tracking.sqlite_store import SqliteStore, Writer
 
 __all__ = ["Ledger", "LedgerError", "LoggedCell", "SweepRecord", "Trained"]

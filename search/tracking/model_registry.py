@@ -20,7 +20,8 @@ from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
-from search.ledger.tracking_uri import LedgerError, redact, sqlite_file
+from search.errors import LedgerError
+from search.ledger.tracking_uri import redact, sqlite_file
 from search.tracking import client as mlflow_store  # noqa: F401  (sets MLflow's environment before its first use)
 
 ALIAS = "champion"

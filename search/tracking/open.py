@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from search.errors import InputError, NoLedgerError
 from search.ledger.tracking_uri import check_uri, redact, sqlite_file
 from search.process.folders import STATE
-from search.spec import InputError
 from search.tracking.connect import Ledger
 
 __all__ = ["STATE", "NoLedgerError", "open_ledger"]
-
-
-class NoLedgerError(InputError):
-    """There is no ledger yet: nothing has been trained into it."""
 
 
 def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Ledger:

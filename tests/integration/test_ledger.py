@@ -25,8 +25,9 @@ from ledger_cells import (
 )
 from mlflow import MlflowClient
 
+from search.errors import LedgerError
 from search.results.inert import digest
-from search.tracking.connect import Ledger, LedgerError
+from search.tracking.connect import Ledger
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from ledger_cells import FAMILY, Opener, key_of, record, result
 
+from search.errors import LedgerError
 from search.results.sweep_labels import FILE, Truth
-from search.tracking.connect import Ledger, LedgerError
+from search.tracking.connect import Ledger
 
 pytestmark = pytest.mark.integration
 

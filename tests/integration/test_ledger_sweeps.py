@@ -19,7 +19,7 @@ from ledger_cells import (
 )
 from mlflow import MlflowClient
 
-from search.tracking.connect import LedgerError
+from search.errors import LedgerError
 from trainables.engine.contract import Cell
 
 pytestmark = pytest.mark.integration

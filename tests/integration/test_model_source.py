@@ -10,8 +10,9 @@ import pytest
 import torch
 from sweep_shell import Shell
 
+from search.errors import InputError
 from search.planning.plan import prepare
-from search.spec import InputError, make_spec
+from search.spec import make_spec
 from search.sweep import keep_encoder as model_source
 from search.tracking.connect import Ledger
 from trainables.engine.contract import DataRef

@@ -13,9 +13,10 @@ import pytest
 from ledger_cells import runs_of
 
 from search.console import leaderboard
+from search.errors import InputError
 from search.planning.plan import Plan, prepare
 from search.results.document import of_outcome
-from search.spec import InputError, SweepSpec, make_spec
+from search.spec import SweepSpec, make_spec
 from search.sweep import nested_cv as nested
 from search.sweep import run as sweep
 from trainables.engine.cells import runner

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.results.oof_reader import NoPredictionsError, Pooled
+from search.errors import NoPredictionsError
+from search.results.oof_reader import Pooled
 from search.stats import intervals as stats
 from search.stats.bbc_cv import accuracy_scorer, bbc_cv
 from search.stats.selection_bias import correct

@@ -14,9 +14,10 @@ from search.arguments import sweep_spec
 from search.benchmark.export import recipe, write_table
 from search.benchmark.score_table import read_table
 from search.cli import build_parser
+from search.errors import InputError
 from search.planning.plan import Plan, rebuild
 from search.results.score_matrix import Table
-from search.spec import InputError, make_spec
+from search.spec import make_spec
 from trainables.engine.contract import DataRef, Split, Task
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from search.analysis.ensembles import check_alike
+from search.errors import InputError
 from search.planning.plan import Plan, rebuild
-from search.spec import InputError, make_spec
+from search.spec import make_spec
 from trainables.engine.contract import DataRef, Split, Task
 
 

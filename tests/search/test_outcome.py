@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from search.errors import InputError
 from search.planning.plan import rebuild
 from search.results.outcome import Outcome
 from search.results.score_matrix import Table
 from search.results.standings import judge
-from search.spec import InputError, make_spec
+from search.spec import make_spec
 from trainables.engine.contract import DataRef, Scalar, Split, Task
 
 

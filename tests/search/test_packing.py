@@ -8,8 +8,8 @@ import pytest
 
 from search.cluster import packaging as packing
 from search.cluster import submit as cluster
+from search.errors import InputError
 from search.schedule.callers import FOLDER
-from search.spec import InputError
 
 
 @pytest.fixture

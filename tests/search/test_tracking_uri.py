@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from search.errors import LedgerError
 from search.ledger import tracking_uri
-from search.ledger.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
+from search.ledger.tracking_uri import check_folder, check_uri, redact, sqlite_file
 
 
 @pytest.mark.parametrize(

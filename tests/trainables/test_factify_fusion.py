@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from spaces.factify import PAPER_ABLATION, PAPER_CLASSES, SPACE
 from trainables.engine import binding, seeding
 from trainables.engine.cells import trainable as hooks
+from trainables.engine.errors import DivergedError
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.fit_stack import fit_stack
@@ -95,9 +96,9 @@ def alone(one: StackCell) -> tuple[list[float], npt.NDArray[np.float64]]:
     return losses, torch.softmax(logits, dim=-1).numpy()
 
 
-def in_stack(cells: list[StackCell]) -> list[loop.Fit | loop.DivergedError]:
+def in_stack(cells: list[StackCell]) -> list[loop.Fit | DivergedError]:
     values, labels = features()
-    fits: dict[int, loop.Fit | loop.DivergedError] = {}
+    fits: dict[int, loop.Fit | DivergedError] = {}
     fit_stack(
         cells,
         FeatureInputs(values),

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainables.engine import registry
 from trainables.engine.contract import Scalar
+from trainables.engine.errors import RegistryError
 
 
 def config_class(trainable: str) -> type[Any]:
@@ -19,7 +20,7 @@ def config_class(trainable: str) -> type[Any]:
     """
     found = registry.load("trainables", trainable, "Config")
     if not dataclasses.is_dataclass(found) or not isinstance(found, type):
-        raise registry.RegistryError(f"Config of trainable {trainable!r} must be a dataclass.")
+        raise RegistryError(f"Config of trainable {trainable!r} must be a dataclass.")
     return found
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from trainables.engine.errors import RegistryError
+
 _PLUGIN = "foldrace_plugin_"
 # package -> entry name -> module of a user's own file
 _plugged: dict[str, dict[str, ModuleType]] = {}
@@ -31,10 +33,6 @@ _KINDS = {
     "CLEANING": "trainables.cleaning",
     "REPRESENTATION": "trainables.representations",
 }
-
-
-class RegistryError(ValueError):
-    """There is no entry of that name, or it lacks what it must define."""
 
 
 @cache

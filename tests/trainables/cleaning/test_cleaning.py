@@ -13,7 +13,7 @@ from trainables.cleaning.reuters_prefix import CLEANING
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.cleaning import clean_text
 from trainables.engine.datasets.load import load_data
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 ROWS = (
     "WASHINGTON (Reuters) - The head of a faction said,real",

@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from trainables.engine import seeding
+from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.stacking.module import StackedModule
@@ -71,8 +72,8 @@ def head(config: Config, seed: int, held_out: range) -> StackCell:
     return StackCell(module, config, seed, np.setdiff1d(np.arange(ROWS), kept), kept)
 
 
-def stack_fits(cells: list[StackCell], rows: Rows) -> list[loop.Fit | loop.DivergedError]:
-    fits: dict[int, loop.Fit | loop.DivergedError] = {}
+def stack_fits(cells: list[StackCell], rows: Rows) -> list[loop.Fit | DivergedError]:
+    fits: dict[int, loop.Fit | DivergedError] = {}
     fit_stack(
         cells,
         FeatureInputs(rows.features),
@@ -147,7 +148,7 @@ def test_a_diverging_cell_leaves_its_neighbours_bitwise_alone(rows):
     with torch.no_grad():
         broken.module.projection.weight[0, 0] = torch.nan
     wild = stack_fits([broken, *(head(*cell) for cell in neighbours)], rows)
-    assert isinstance(wild[0], loop.DivergedError)
+    assert isinstance(wild[0], DivergedError)
     assert "epoch 1" in str(wild[0])
     for one, other in zip(calm[1:], wild[1:], strict=True):
         assert np.array_equal(one.probabilities, other.probabilities)

@@ -22,6 +22,7 @@ from trainables.engine.cells import sizing, stacks
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import BrokenCheckpointError, DivergedError, TaskChangedError
 from trainables.engine.features import named_files
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.text_data import TextData
@@ -30,10 +31,6 @@ from trainables.engine.training import distributed as shares
 from trainables.engine.training.epoch_scores import few_scores
 
 Rows = npt.NDArray[np.int64]
-
-
-class TaskChangedError(ValueError):
-    """The data or the weights on this machine are not those that the sweep was planned with."""
 
 
 def checked_data(task: Task) -> TextData:
@@ -157,9 +154,9 @@ def _train_alone(
     try:
         try:
             result = _train_cell(data, cell, start, folder)
-        except checkpoint.BrokenCheckpointError:
+        except BrokenCheckpointError:
             result = _train_cell(data, cell, start, None)
-    except loop.DivergedError as error:
+    except DivergedError as error:
         result = CellResult(key=cell.key, status="diverged", error=str(error))
     except Exception as error:  # whatever a trainable does, its neighbours go on
         if shares.processes() > 1:

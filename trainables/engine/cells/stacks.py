@@ -14,6 +14,7 @@ from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import sizing
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.errors import DivergedError
 from trainables.engine.stacking import dropout
 from trainables.engine.stacking import fit_stack as stack_loop
 from trainables.engine.stacking import trainer as stack_training
@@ -192,9 +193,9 @@ def _train(
     cost.forget_peak()
     stack = parts.stack(task, data, members)
 
-    def finished(number: int, fit: loop.Fit | loop.DivergedError) -> None:
+    def finished(number: int, fit: loop.Fit | DivergedError) -> None:
         cell = members[number][0]
-        if isinstance(fit, loop.DivergedError):
+        if isinstance(fit, DivergedError):
             report(CellResult(key=cell.key, status="diverged", error=str(fit)))
             return
         rows = fit.rows % len(data)  # of its own table

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainables.engine import registry
-from trainables.engine.text_data import DataError, TextData, assemble
+from trainables.engine.errors import DataError, RegistryError
+from trainables.engine.text_data import TextData, assemble
 
 _PACKAGE = "trainables.cleaning"
 
@@ -21,7 +22,7 @@ def clean_text(text: str, steps: Sequence[str]) -> str:
     for step in steps:
         try:
             text = registry.load(_PACKAGE, step, "CLEANING")(text)
-        except registry.RegistryError as error:
+        except RegistryError as error:
             raise DataError(str(error)) from error
     return text
 

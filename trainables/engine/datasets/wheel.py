@@ -20,7 +20,7 @@ from pathlib import Path
 import platformdirs
 
 from trainables.engine.datasets.table_files import Table
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 _TIMEOUT_S = 300
 

