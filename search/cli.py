@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _terminate)
-    from search.errors import InputError, LedgerError, SweepError
+    from search.errors import FoldraceError
 
     try:
         code = int(listing()[options.command].run(options))
@@ -95,10 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except InputError as error:
-        return _failed(options.command, error, 2)
-    except (SweepError, LedgerError) as error:
-        return _failed(options.command, error, 1)
+    except FoldraceError as error:
+        return _failed(options.command, error, error.exit_code)
     except BrokenPipeError:
         return 1  # whoever read the answer has had enough of it
     except OSError as error:

@@ -80,10 +80,11 @@ def _files(prefix: str) -> list[str]:
 def _fields(options: Any, which: str) -> list[str]:
     """NAME= of each axis, and with --fix of each fixed value."""
     from trainables.engine import registry
+    from trainables.engine.errors import InputError
 
     try:
         space = registry.load("spaces", str(options.space), "SPACE")
-    except ValueError:
+    except InputError:
         return []
     names = [axis.name for axis in space.axes] if which == "set_axes" else list(space.kinds)
     return [f"{name}=" for name in names]

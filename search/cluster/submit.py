@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from search.cluster import packaging as packing
-from search.errors import InputError, SweepError
+from search.errors import FoldraceError, InputError, SweepError
 from search.schedule.callers import ASKED, FOLDER, MOST_MIB, SENT
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _answers(address: str) -> Iterator[None]:
     """Ray's own errors as ours: what the cluster said, and what to look at."""
     try:
         yield
-    except (InputError, SweepError):
+    except FoldraceError:
         raise
     except Exception as error:  # of a dozen kinds: requests', aiohttp's, Ray's own
         text = str(error).strip().splitlines()

@@ -27,6 +27,7 @@ from spaces.schema.space import Space
 from trainables.engine import binding, registry
 from trainables.engine.contract import Cell, DataRef, Scalar, Task, cell_keys, family_key
 from trainables.engine.datasets import load as dataset
+from trainables.engine.errors import ConfigError
 
 if TYPE_CHECKING:
     from trainables.engine.datasets.load import TextData
@@ -240,7 +241,7 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> None:
     for config in configs:
         try:
             binding.bind(space.trainable, config)
-        except ValueError as error:
+        except ConfigError as error:
             faults[str(error)] = None
     if faults:
         shown = "\n".join(itertools.islice(faults, 10))
@@ -298,10 +299,7 @@ def prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
             space, axis, value or model. The message says how.
     """
     check_names(spec)
-    try:
-        return _prepare(spec)
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+    return _prepare(spec)
 
 
 def check_names(spec: SweepSpec) -> None:
@@ -310,12 +308,9 @@ def check_names(spec: SweepSpec) -> None:
     Raises:
         InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.
     """
-    try:
-        narrowed_space(spec)
-        model_source.check_name(spec.model)
-        dataset.check_names(spec.data)
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+    narrowed_space(spec)
+    model_source.check_name(spec.model)
+    dataset.check_names(spec.data)
 
 
 def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from search.errors import InputError
 from search.planning.plan import Plan
 from search.process import folders
 from trainables.engine.cells import runner
@@ -16,7 +15,4 @@ def checked_data(plan: Plan) -> TextData:
         InputError: naming what changed, or cannot be had any more.
     """
     folders.usable_cache()
-    try:
-        return runner.checked_data(plan.task)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    return runner.checked_data(plan.task)

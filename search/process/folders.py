@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from search.errors import InputError, LedgerError
+from search.errors import InputError
 from search.ledger.tracking_uri import check_uri
 from search.process import ray_home
 from search.spec import SweepSpec
@@ -44,10 +44,7 @@ def check(spec: SweepSpec) -> None:
         ray_home.temp_dir()
         ray_home.check_loopback()
         ray_home.check_processes()
-    try:
-        check_uri(spec.tracking_uri)
-    except LedgerError as error:
-        raise InputError(str(error)) from error
+    check_uri(spec.tracking_uri)
 
 
 def usable_cache() -> None:

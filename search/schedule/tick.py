@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 from search.arguments import sweep_spec
 from search.cluster import packaging as packing
-from search.errors import InputError, SweepError
+from search.errors import FoldraceError, InputError
 from search.ledger.tracking_uri import default_tracking_uri
 from search.schedule.emit import carried, emit
 from search.schedule.quiet import Quiet, alone
@@ -100,7 +100,7 @@ def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
             check_names(spec)
         else:
             narrowed_space(spec)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f"sweep {entry.name!r}: {error}") from error
 
 
@@ -160,8 +160,8 @@ def tick_entry(
             if told.state == "waits" and fire is None:
                 quiet.put(now, entry.next_firing(now), ledger)
             return told
-    except (InputError, SweepError) as error:
-        return Told(entry.name, "failed", str(error), 2 if isinstance(error, InputError) else 1)
+    except FoldraceError as error:
+        return Told(entry.name, "failed", str(error), error.exit_code)
 
 
 def _look(

@@ -148,10 +148,7 @@ def rows_of(
             if name not in table.columns:
                 notes.append(f"{path.name} has no column {name!r}: taken as missing")
                 continue
-            try:
-                values[:, number] = numeric_column(table, name, kept, set(names))
-            except ValueError as error:
-                raise InputError(str(error)) from error
+            values[:, number] = numeric_column(table, name, kept, set(names))
     pairs: list[ImagePair] | None = None
     if shape.images:
         pairs, note = _images(ref, path, table, kept)

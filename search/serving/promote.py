@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.errors import InputError, LedgerError, SweepError
+from search.errors import SweepError
 from search.planning.plan import Plan
 from search.planning.unchanged import checked_data
 from search.process import launchers
@@ -69,6 +69,7 @@ def promote(
         InputError: if there is no such sweep or config, its data or model changed, or the config
             has no network from texts to classes.
         SweepError: if training diverges.
+        LedgerError: if MLflow refuses the model.
     """
     record, outcome = load_sweep(tracking_uri, experiment, sweep)
     plan, config = outcome.plan, outcome.config_at(rank, finished.fault)
@@ -85,24 +86,21 @@ def promote(
     columns = {"text": data.texts[:_EXAMPLES]}
     if data.texts_b is not None:
         columns["text_b"] = data.texts_b[:_EXAMPLES]
-    try:
-        registered = register(
-            tracking_uri,
-            record.id,
-            folder,
-            name or plan.spec.name,
-            classes=data.label_names,
-            example={column: list(texts) for column, texts in columns.items()},
-            tags={
-                **_tags(plan, config, record.id),
-                "classes": json.dumps(data.label_names),
-                "columns": ",".join(columns),
-            },
-            about=card,
-        )
-        registered = crown(tracking_uri, registered) if move_alias else registered
-    except LedgerError as error:
-        raise InputError(str(error)) from error
+    registered = register(
+        tracking_uri,
+        record.id,
+        folder,
+        name or plan.spec.name,
+        classes=data.label_names,
+        example={column: list(texts) for column, texts in columns.items()},
+        tags={
+            **_tags(plan, config, record.id),
+            "classes": json.dumps(data.label_names),
+            "columns": ",".join(columns),
+        },
+        about=card,
+    )
+    registered = crown(tracking_uri, registered) if move_alias else registered
     return Champion(registered=registered, folder=folder, stock=stock, config=plan.label(config))
 
 
@@ -124,11 +122,11 @@ def of_sweep(tracking_uri: str, sweep_id: str, name: str) -> Registered | None:
         tracking_uri: Where the registry is.
         sweep_id: MLflow run id of the sweep.
         name: Of the registered model.
+
+    Raises:
+        LedgerError: if MLflow refuses.
     """
-    try:
-        found = versions(tracking_uri, name)
-    except LedgerError as error:
-        raise InputError(str(error)) from error
+    found = versions(tracking_uri, name)
     return next((one for one in found if one.tags.get("sweep") == sweep_id), None)
 
 
@@ -138,9 +136,9 @@ def crowned(tracking_uri: str, name: str) -> Registered | None:
     Args:
         tracking_uri: Where the registry is.
         name: Of the registered model.
+
+    Raises:
+        LedgerError: if MLflow refuses.
     """
-    try:
-        found = versions(tracking_uri, name)
-    except LedgerError as error:
-        raise InputError(str(error)) from error
+    found = versions(tracking_uri, name)
     return next((one for one in found if one.champion), None)

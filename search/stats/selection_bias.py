@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import FoldraceError, NoPredictionsError
 from search.results.oof_reader import Pooled
 from search.stats import bbc_cv as bbc
 from search.stats import intervals as stats
@@ -90,8 +91,8 @@ def correct(
         scores: Objective by config and block, nan where missing, (configs, blocks).
         winner: The config that the strategy names.
         test_share: Share of the rows that a block holds out.
-        pool: Reads the predictions of these configs; raises ValueError, saying why, if it cannot.
-            None takes the quick form.
+        pool: Reads the predictions of these configs; raises a FoldraceError, saying why, if it
+            cannot. None takes the quick form.
         means: The surrogate's posterior means, (configs,), where configs were stopped early.
     """
     sign = 1.0 if plan.space.mode == "max" else -1.0
@@ -106,7 +107,7 @@ def correct(
             place = int(np.searchsorted(complete, winner))
             luck, reach = _by_rows(pool(complete), place, plan.space.objective, sign)
             by = "bbc-cv"
-        except ValueError as error:
+        except FoldraceError as error:
             note = str(error)
     if by == "block bootstrap":
         luck, reach = _by_blocks(scores, winner, complete, sign, test_share)
@@ -135,7 +136,9 @@ def _by_rows(
         scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, metric)
         draws = min(_DRAWS, _MOST_METRIC_CALLS // (configs * seeds))
         if draws < _FEWEST_DRAWS:
-            raise ValueError(f"{objective} of {configs:,} configs would take too long to draw")
+            raise NoPredictionsError(
+                f"{objective} of {configs:,} configs would take too long to draw"
+            )
     found = bbc.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
     whole = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])
     # A strategy that names another than the best mean has taken some luck off by itself.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from search.errors import InputError, LedgerError
 from search.ledger.tracking_uri import redact, sqlite_file
 from trainables.engine import registry
+from trainables.engine.errors import DivergedError
 
 if TYPE_CHECKING:
     from search.results.outcome import Outcome
@@ -50,7 +51,7 @@ def keep(outcome: Outcome, watcher: Watcher) -> None:
     watcher.said(f"tuning {plan.label(best)} on all rows, to keep its encoder ...")
     try:
         _keep(outcome, best)
-    except (LedgerError, ArithmeticError, OSError) as error:
+    except (LedgerError, DivergedError, OSError) as error:
         watcher.said(f"Warning: sweep {plan.spec.name!r} keeps no encoder: {error}")
         return
     watcher.said(f"The encoder is kept with the sweep: --model {plan.spec.name}")
@@ -156,8 +157,6 @@ def _sweeps(reference: str, tracking_uri: str, experiment: str) -> list[SweepRec
             every = [one for one in ledger.sweeps() if not one.spec_json["spec"].get("outer")]
     except NoLedgerError:
         return []
-    except LedgerError as error:
-        raise InputError(str(error)) from error
     if reference == "latest":
         return every[:1]
     return [one for one in every if reference in (one.name, one.id)]

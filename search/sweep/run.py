@@ -304,13 +304,10 @@ def find(ledger: Ledger, sweep: str) -> SweepRecord:
     Raises:
         InputError: if there is none; names the nearest.
     """
-    try:
-        record = ledger.find_sweep(sweep)
-        if sweep == "latest" and record.spec_json["spec"].get("outer"):
-            own = (r for r in ledger.sweeps() if not r.spec_json["spec"].get("outer"))
-            record = next(own, record)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    record = ledger.find_sweep(sweep)
+    if sweep == "latest" and record.spec_json["spec"].get("outer"):
+        own = (r for r in ledger.sweeps() if not r.spec_json["spec"].get("outer"))
+        record = next(own, record)
     return record
 
 

@@ -25,7 +25,7 @@ from ledger_cells import (
 )
 from mlflow import MlflowClient
 
-from search.errors import LedgerError
+from search.errors import InputError, LedgerError
 from search.results.inert import digest
 from search.tracking.connect import Ledger
 
@@ -202,7 +202,7 @@ def test_check_of_something_that_is_no_mlflow_says_so(tmp_path: Path) -> None:
         try:
             assert other.stdout is not None
             port = other.stdout.readline().split(" port ")[1].split(" ")[0]
-            with pytest.raises(LedgerError, match=f"127.0.0.1:{port}"):
+            with pytest.raises(InputError, match=f"127.0.0.1:{port}"):
                 Ledger(f"http://127.0.0.1:{port}", "test", tmp_path / "spool").check()
         finally:
             other.kill()
@@ -213,7 +213,7 @@ def test_check_of_a_server_that_is_not_there_is_quick_and_says_so(tmp_path: Path
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     began = time.monotonic()
-    with pytest.raises(LedgerError, match=rf"cannot be reached at 'http://\*\*\*@127.*{port}"):
+    with pytest.raises(InputError, match=rf"cannot be reached at 'http://\*\*\*@127.*{port}"):
         Ledger(f"http://me:pw@127.0.0.1:{port}", "test", tmp_path).check()
     assert time.monotonic() - began < 5
 

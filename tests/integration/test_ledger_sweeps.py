@@ -19,7 +19,7 @@ from ledger_cells import (
 )
 from mlflow import MlflowClient
 
-from search.errors import LedgerError
+from search.errors import InputError, LedgerError
 from trainables.engine.contract import Cell
 
 pytestmark = pytest.mark.integration
@@ -89,7 +89,7 @@ def test_a_resumed_sweep_goes_on_with_its_configs_and_ends_them(
 
 def test_sweeps_are_found_by_name_id_and_latest(open_ledger: Opener) -> None:
     ledger = open_ledger()
-    with pytest.raises(LedgerError, match=r"No sweep in .* yet"):
+    with pytest.raises(InputError, match=r"No sweep in .* yet"):
         ledger.find_sweep("latest")
     spec = {"spec": {"name": "a" * 9000, "seeds": [2, 16]}, "task": {"data": None}}
     old = ledger.start_sweep("tweets-minilm", spec, {"space": "smoke", "family": FAMILY})
@@ -101,7 +101,7 @@ def test_sweeps_are_found_by_name_id_and_latest(open_ledger: Opener) -> None:
     assert record.tags == {"space": "smoke", "family": FAMILY}
     assert record.status == "RUNNING"
     assert abs(record.started - time.time()) < 60
-    with pytest.raises(LedgerError, match="Did you mean 'tweets-minilm'"):
+    with pytest.raises(InputError, match="Did you mean 'tweets-minilm'"):
         ledger.find_sweep("tweet-minilm")
 
 

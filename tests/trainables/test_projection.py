@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from trainables import linear_eval
+from trainables.engine.errors import ConfigError
 from trainables.projection import Config, build
 
 CONFIG = Config(
@@ -69,9 +70,9 @@ def test_the_baseline_has_no_proxies() -> None:
 
 
 def test_a_config_out_of_range_names_each_field() -> None:
-    with pytest.raises(ValueError, match=r"projection config .* k at least 1, got 0; .*schedule"):
+    with pytest.raises(ConfigError, match=r"projection config .* k at least 1, got 0; .*schedule"):
         replace(CONFIG, k=0, schedule="steps")
-    with pytest.raises(ValueError, match=r"linear_eval config .* representation one of .*'lsa'"):
+    with pytest.raises(ConfigError, match=r"linear_eval config .* representation one of .*'lsa'"):
         linear_eval.Config(
             representation="lsa",
             max_length=8,

@@ -17,6 +17,7 @@ from transformers import (
     RobertaConfig,
 )
 
+from trainables.engine.errors import ConfigError
 from trainables.triple_entropy import Config, TripleEntropy, build
 
 FIELDS: dict[str, Any] = {
@@ -177,5 +178,5 @@ def test_mean_pooling_is_over_real_tokens() -> None:
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{field} .*, got {value!r}"):
+    with pytest.raises(ConfigError, match=f"{field} .*, got {value!r}"):
         Config(**{**FIELDS, field: value})

@@ -9,7 +9,7 @@ from typing import Any
 
 from trainables.engine import registry
 from trainables.engine.contract import Scalar
-from trainables.engine.errors import RegistryError
+from trainables.engine.errors import ConfigError, RegistryError
 
 
 def config_class(trainable: str) -> type[Any]:
@@ -28,7 +28,7 @@ def bind(trainable: str, config: Mapping[str, Scalar]) -> Any:
     """The Config of a complete config.
 
     Raises:
-        ValueError: listing every field that is missing or unknown, or the value that the Config
+        ConfigError: listing every field that is missing or unknown, or the value that the Config
             itself refuses.
     """
     cls = config_class(trainable)
@@ -44,5 +44,6 @@ def bind(trainable: str, config: Mapping[str, Scalar]) -> Any:
         if required and item.default_factory is dataclasses.MISSING and name not in config:
             faults.append(f"{trainable}.Config wants a value for {name!r}.")
     if faults:
-        raise ValueError("\n".join(faults))
-    return cls(**config)
+        raise ConfigError("\n".join(faults))
+    with registry.plugin_rules("trainables", trainable):
+        return cls(**config)

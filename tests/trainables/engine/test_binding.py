@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from trainables.engine import binding, registry
+from trainables.engine.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 SPACES = registry.names("spaces")
@@ -34,7 +35,7 @@ def test_all_misfits_are_in_one_message() -> None:
     config = space.complete(space.point(0))
     del config["k"]
     config["marginn"] = 1.0
-    with pytest.raises(ValueError, match="marginn") as caught:
+    with pytest.raises(ConfigError, match="marginn") as caught:
         binding.bind("triple_entropy", config)
     assert "Did you mean 'margin'" in str(caught.value)
     assert "wants a value for 'k'" in str(caught.value)

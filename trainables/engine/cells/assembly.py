@@ -43,13 +43,14 @@ def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar
     """Refuse configs that cannot be trained on the data: metadata or texts that are not there.
 
     Raises:
-        ValueError: naming what is missing, and the way out.
+        InputError: naming what is missing, and the way out.
     """
     configs = list(configs)
     if registry.defines("trainables", task.trainable, "check_data"):
         own = registry.load("trainables", task.trainable, "check_data")
         for config in configs:
-            own(binding.bind(task.trainable, config), data)
+            with registry.plugin_rules("trainables", task.trainable):
+                own(binding.bind(task.trainable, config), data)
     names = ("inner_share", "metadata", "views")
     if not any(registry.defines("trainables", task.trainable, name) for name in names):
         return

@@ -39,7 +39,7 @@ def checked_data(task: Task) -> TextData:
     Raises:
         TaskChangedError: with both fingerprints, if data, weights or a file are not the planned
             ones.
-        ValueError: if they cannot be had any more.
+        InputError: if they cannot be had any more.
     """
     data = load_data(task.data)
     for what, planned, here in (
@@ -62,7 +62,7 @@ def check(task: Task) -> None:
     """Read data and weights as `train_stack` would; train nothing.
 
     Raises:
-        ValueError: if they are not the planned ones, or cannot be read.
+        InputError: if they are not the planned ones, or cannot be read.
     """
     checked_data(task)
 
@@ -98,7 +98,7 @@ def train_stack(
         How many cells of this shape are best trained as one model; None where that was not tried.
 
     Raises:
-        ValueError: if data or weights changed, or cannot be read: no cell could be trained.
+        InputError: if data or weights changed, or cannot be read: no cell could be trained.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -216,6 +216,6 @@ def measure(
         clock: How long to measure; None for as long as it takes.
 
     Raises:
-        ValueError: as `train_stack`.
+        InputError: as `train_stack`.
     """
     return stacks.measure(task, checked_data(task), cell, steps, stack, cells, clock)

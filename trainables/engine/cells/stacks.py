@@ -46,7 +46,7 @@ def grouped(
     for number, cell in enumerate(cells):
         try:
             config = binding.bind(task.trainable, cell.config)
-        except ValueError as error:
+        except Exception as error:  # whatever a trainable does, its neighbours go on
             report(parts.failed(cell, error))
             continue
         key = hooks.stack_key(task.trainable, config)

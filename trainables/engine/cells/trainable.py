@@ -34,6 +34,7 @@ from typing import Any
 from trainables.engine import binding, registry
 from trainables.engine.config import FineTuning
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.errors import ConfigError
 from trainables.engine.inputs import frozen_states as prefix
 from trainables.engine.models import pretrained as encoder
 
@@ -65,14 +66,14 @@ def trained_blocks(task: Task, config: Any) -> int | None:
     """How many of the encoder's blocks are trained, where some are frozen.
 
     Raises:
-        ValueError: if the encoder has fewer.
+        ConfigError: if the encoder has fewer.
     """
     wanted = config.trainable_blocks if isinstance(config, FineTuning) else None
     if wanted is None:
         return None
     has = len(prefix.blocks(encoder.load_encoder(task.model)))
     if wanted > has:
-        raise ValueError(
+        raise ConfigError(
             f"trainable_blocks must be at most {has}, the blocks of model {task.model!r}, got "
             f"{wanted}."
         )
@@ -90,7 +91,7 @@ def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
     """Refuse configs that the model cannot be trained by, before anything is.
 
     Raises:
-        ValueError: naming the value and what is allowed.
+        ConfigError: naming the value and what is allowed.
     """
     if issubclass(registry.load("trainables", task.trainable, "Config"), FineTuning):
         bound = (binding.bind(task.trainable, config) for config in configs)

@@ -95,7 +95,7 @@ def _kept(url: str, folder: Path, limits: Limits, resolver: Resolver) -> Path | 
         content = fetch(url, limits, resolver)
     except UrlRefusedError as error:
         return f"refused: {error}"
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (UnreachableError, OSError, http.client.HTTPException, ValueError) as error:
         return f"unreachable: {error}"
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".draft", delete=False) as draft:
         draft.write(content)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from trainables.engine.contract import canonical_json
 from trainables.engine.datasets.wheel import cache_folder
+from trainables.engine.errors import ModelError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.models import pretrained as encoder
@@ -58,13 +59,13 @@ def blocks(network: PreTrainedModel) -> nn.ModuleList:
     """The transformer blocks of an encoder, from the bottom.
 
     Raises:
-        ValueError: if it has no list of blocks of the length that its config states.
+        ModelError: if it has no list of blocks of the length that its config states.
     """
     count = network.config.num_hidden_layers
     lists = [part for part in network.modules() if isinstance(part, nn.ModuleList)]
     found = [part for part in lists if len(part) == count]
     if len(found) != 1 or not hasattr(network, "embeddings"):
-        raise ValueError(
+        raise ModelError(
             f"a {type(network).__name__} has no list of {count} blocks above its embeddings; its "
             "lower blocks cannot be frozen. Leave trainable_blocks out."
         )

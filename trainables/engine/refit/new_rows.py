@@ -22,7 +22,7 @@ from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import stacks
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
-from trainables.engine.errors import DivergedError
+from trainables.engine.errors import DataError, DivergedError
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.refit import network as finished
@@ -106,7 +106,7 @@ def probabilities(
         Class probabilities, float32 (rows, classes).
 
     Raises:
-        ValueError: if the data are pairs and the rows are not.
+        DataError: if the data are pairs and the rows are not.
         DivergedError: if training diverges.
     """
     asked = _labelled(data, rows)
@@ -160,7 +160,7 @@ def _head(task: Task, both: TextData, of: Sequence[TextData], cell: Cell, config
 def _labelled(data: TextData, rows: Further) -> TextData:
     """The rows as a test part like the data, with labels that nobody looks at."""
     if data.texts_b is not None and rows.texts_b is None:
-        raise ValueError(f"{data.name} has pairs of texts: give each row's second text, too.")
+        raise DataError(f"{data.name} has pairs of texts: give each row's second text, too.")
     many = len(rows)
     metadata = data.metadata
     if metadata is not None:
