@@ -21,8 +21,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from trainables.engine.cache import cache_folder
 from trainables.engine.contract import canonical_json
-from trainables.engine.datasets.wheel import cache_folder
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.models import frozen_blocks
