@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_shell import Shell
+
+from tests.integration.sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 

@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 
 import pytest
-from sweep_shell import Shell
 
 from spaces.factify import SPACE
-from tests.trainables.engine import clip_models
+from tests.integration.sweep_shell import Shell
+from tests.trainables import clip_models
 
 pytestmark = pytest.mark.integration
 

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
-from ray_nodes import free_ports
 
-_ROOT = Path(__file__).parents[2]
+from tests.integration.cluster.ray_nodes import free_ports
+
+_ROOT = Path(__file__).parents[3]
 _PACKAGES = ("openssh-server", "openssh-client", "rsync")
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 

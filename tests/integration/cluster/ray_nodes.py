@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 _MOST_RESTARTS = 5
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def free_ports(count: int) -> list[int]:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sweep_shell import Shell
 
 from search.cluster import mlflow_server as ledger_server
+from tests.integration.sweep_shell import Shell
 
 pytestmark = [
     pytest.mark.integration,
@@ -30,7 +30,7 @@ pytestmark = [
     ),
 ]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def programs() -> Path | None:

@@ -13,8 +13,9 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from loopback_machines import ADDRESSES, Machines
-from sweep_shell import Shell
+
+from tests.integration.cluster.loopback_machines import ADDRESSES, Machines
+from tests.integration.sweep_shell import Shell
 
 pytestmark = [
     pytest.mark.integration,

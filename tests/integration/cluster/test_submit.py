@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ray_nodes import LoopbackCluster, Node
-from sweep_shell import Found, Shell, workers_of
+
+from tests.integration.cluster.ray_nodes import LoopbackCluster, Node
+from tests.integration.sweep_shell import Found, Shell, workers_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

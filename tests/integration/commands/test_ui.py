@@ -13,14 +13,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ledger_cells import CONFIG, TAGS, Opener
 from mlflow import MlflowClient
 
 from search.tracking.runs_page import runs_page
+from tests.integration.ledger_cells import CONFIG, TAGS, Opener
 
 pytestmark = pytest.mark.integration
 
-_ROOT = str(Path(__file__).parents[2])
+_ROOT = str(Path(__file__).parents[3])
 
 
 def free_port() -> int:

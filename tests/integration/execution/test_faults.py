@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from ledger_server import Server
-from sweep_shell import Shell, workers_of
+
+from tests.integration.ledger_server import Server
+from tests.integration.sweep_shell import Shell, workers_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from sweep_shell import Shell
+
+from tests.integration.sweep_shell import Shell
 
 pytestmark = [
     pytest.mark.integration,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sweep_shell import Shell, workers_of
 
 from search.sweep import run as sweep
+from tests.integration.sweep_shell import Shell, workers_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import CellResult
 

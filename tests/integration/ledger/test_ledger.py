@@ -12,7 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ledger_cells import (
+from mlflow import MlflowClient
+
+from search.results.inert import digest
+from search.tracking.connect import Ledger, LedgerError
+from tests.integration.ledger_cells import (
     FAMILY,
     TAGS,
     Opener,
@@ -23,10 +27,6 @@ from ledger_cells import (
     result,
     runs_of,
 )
-from mlflow import MlflowClient
-
-from search.results.inert import digest
-from search.tracking.connect import Ledger, LedgerError
 
 pytestmark = pytest.mark.integration
 

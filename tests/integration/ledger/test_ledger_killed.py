@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger_cells import (
+from mlflow import MlflowClient
+
+from search.tracking.connect import Ledger
+from tests.integration.ledger_cells import (
     CONFIG,
     FAMILY,
     TAGS,
@@ -22,14 +25,11 @@ from ledger_cells import (
     result,
     runs_of,
 )
-from ledger_server import Server
-from mlflow import MlflowClient
-
-from search.tracking.connect import Ledger
+from tests.integration.ledger_server import Server
 
 pytestmark = pytest.mark.integration
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 # A driver that trains nothing: what it prints has been recorded.
@@ -50,7 +50,7 @@ for number in range(10_000):
 
 def drive(uri: str, spool: Path, ask: str, *, least: int, seconds: float) -> set[str]:
     """Start a driver, kill it `seconds` after `least` records; the keys that it recorded."""
-    command = [sys.executable, "-c", _DRIVER, str(_ROOT), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", _DRIVER, str(_ROOT), str(Path(__file__).parents[1])]
     driver = subprocess.Popen(
         [*command, uri, str(spool), ask], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger_cells import FAMILY, Opener, key_of, record, result
 
 from search.results.sweep_labels import FILE, Truth
 from search.tracking.connect import Ledger, LedgerError
+from tests.integration.ledger_cells import FAMILY, Opener, key_of, record, result
 
 pytestmark = pytest.mark.integration
 

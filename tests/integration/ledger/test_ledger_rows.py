@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_cells import FAMILY, Opener, finished_keys, key_of, record
 
 from search.ledger.store import Kind, NewRun, Point, RunNews
 from search.tracking import client as mlflow_store
 from search.tracking import sqlite_rows as mlflow_rows
 from search.tracking.client import MlflowStore
+from tests.integration.ledger_cells import FAMILY, Opener, finished_keys, key_of, record
 
 pytestmark = pytest.mark.integration
 

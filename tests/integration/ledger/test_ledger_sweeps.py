@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger_cells import (
+from mlflow import MlflowClient
+
+from search.tracking.connect import LedgerError
+from tests.integration.ledger_cells import (
     CONFIG,
     FAMILY,
     TAGS,
@@ -17,9 +20,6 @@ from ledger_cells import (
     result,
     runs_of,
 )
-from mlflow import MlflowClient
-
-from search.tracking.connect import LedgerError
 from trainables.engine.contract import Cell
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_cells import FAMILY, Opener, key_of, record, result
 from mlflow import MlflowClient
 
 from search.ledger.delivery import RefusedError
@@ -18,10 +17,11 @@ from search.ledger.store import Kind
 from search.tracking.client import MlflowStore
 from search.tracking.connect import Ledger
 from search.tracking.sqlite_store import SqliteStore, Writer
+from tests.integration.ledger_cells import FAMILY, Opener, key_of, record, result
 
 pytestmark = pytest.mark.integration
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _NAMES: Mapping[Kind, str] = {"configs": "test", "cells": "test/cells", "sweeps": "test/sweeps"}
 _KINDS: tuple[Kind, ...] = ("configs", "cells", "sweeps")
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_sweep import draw, spec_of
-from ledger_cells import Opener
 
 from search import cli
 from search.cluster import packaging as packing
 from search.report.evidence import collect
 from search.tracking.connect import Ledger
+from tests.integration.drawn_sweep import draw, spec_of
+from tests.integration.ledger_cells import Opener
 from trainables.engine.contract import DataRef
 
 pytestmark = pytest.mark.integration

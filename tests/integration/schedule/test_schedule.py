@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_cells import runs_of
 from mlflow import MlflowClient
 
 from search import cli
@@ -19,12 +18,13 @@ from search.schedule import tick as schedule
 from search.schedule.file import Schedule, read_schedule
 from search.sweep import run as sweep
 from search.tracking.connect import Ledger
+from tests.integration.ledger_cells import runs_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell
 
 pytestmark = pytest.mark.integration
 
-PLUGIN = Path(__file__).with_name("bag.py")
+PLUGIN = Path(__file__).parents[1] / "bag.py"
 FIRST = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 DAY, SOON = timedelta(days=1), timedelta(minutes=3)
 

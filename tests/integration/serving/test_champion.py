@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
-from sweep_shell import Shell
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from tests.integration.sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 
@@ -127,7 +128,7 @@ def server(swept: tuple[Shell, dict[str, Any]]) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "search.cli", "serve", "mine", "--port", str(port)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

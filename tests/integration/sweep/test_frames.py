@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from drawn_sweep import draw, spec_of
-from ledger_cells import Opener
 
 from search.sweep import run as sweep
+from tests.integration.drawn_sweep import draw, spec_of
+from tests.integration.ledger_cells import Opener
 
 pytestmark = pytest.mark.integration
 

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from sweep_shell import Shell
+
+from tests.integration.sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 
-PLUGIN = Path(__file__).with_name("bag.py")
+PLUGIN = Path(__file__).parents[1] / "bag.py"
 
 
 def test_a_parameter_that_does_nothing_is_named_while_the_sweep_runs(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from sweep_shell import Shell
 
 from search.planning.plan import prepare
 from search.spec import InputError, make_spec
 from search.sweep import keep_encoder as model_source
 from search.tracking.connect import Ledger
+from tests.integration.sweep_shell import Shell
 from trainables.engine.contract import DataRef
 from trainables.engine.models import pretrained as encoder
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ledger_cells import runs_of
 
 from search.console import leaderboard
 from search.planning.plan import Plan, prepare
@@ -18,6 +17,7 @@ from search.results.document import of_outcome
 from search.spec import InputError, SweepSpec, make_spec
 from search.sweep import nested_cv as nested
 from search.sweep import run as sweep
+from tests.integration.ledger_cells import runs_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
@@ -25,7 +25,7 @@ from trainables.engine.splits import folds
 
 pytestmark = pytest.mark.integration
 
-PLUGIN = Path(__file__).with_name("bag.py")
+PLUGIN = Path(__file__).parents[1] / "bag.py"
 RATES = (1e-4, 1e-2, 1.0)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sweep_shell import Shell
+
+from tests.integration.sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 

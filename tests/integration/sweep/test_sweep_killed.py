@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from ledger_server import Server
-from sweep_shell import Found, Shell, workers_of
 
 from search.results.sweep_labels import FILE as TRUTH
+from tests.integration.ledger_server import Server
+from tests.integration.sweep_shell import Found, Shell, workers_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

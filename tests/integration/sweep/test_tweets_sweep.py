@@ -6,9 +6,9 @@ import csv
 from pathlib import Path
 
 import pytest
-from sweep_shell import Shell
 
 from search.tracking.connect import Ledger
+from tests.integration.sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sweep_shell import Shell
 
 from search.process import own_code
+from tests.integration.sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 

@@ -17,8 +17,8 @@ from search.cluster import idle_shutdown as idle
 from search.cluster import mlflow_server as ledger_server
 from search.spec import InputError
 
-ROOT = Path(__file__).parents[2]
-FILES = ["cluster.yaml", "tests/integration/local-cluster.yaml"]
+ROOT = Path(__file__).parents[3]
+FILES = ["cluster.yaml", "tests/integration/cluster/local-cluster.yaml"]
 
 
 def read(name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from search.ledger.spool import Spool
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 # Puts three payloads, says so, and then waits to be killed.
 _WRITER = """

@@ -16,7 +16,7 @@ from search.planning.plan import Plan, prepare, rebuild
 from search.spec import InputError, SweepSpec, default_name, make_spec
 from trainables.engine.contract import DataRef, Task, canonical_json, cell_key
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

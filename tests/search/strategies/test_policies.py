@@ -1,4 +1,4 @@
-"""What each strategy decides, as tables; the contract they share is in test_race.py."""
+"""What each strategy decides, as tables; the contract they share is in test_strategy.py."""
 
 from __future__ import annotations
 

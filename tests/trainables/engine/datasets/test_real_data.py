@@ -17,7 +17,7 @@ from trainables.engine.splits.audit import audit
 from trainables.engine.splits.folds import held_out
 
 FOLDER = Path(
-    os.environ.get("FOLDRACE_DATA") or Path(__file__).parents[3].parent / "shared" / "data"
+    os.environ.get("FOLDRACE_DATA") or Path(__file__).parents[4].parent / "shared" / "data"
 )
 
 

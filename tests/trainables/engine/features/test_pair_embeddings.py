@@ -20,7 +20,7 @@ from PIL import Image
 from transformers import AutoModel, AutoTokenizer, CLIPImageProcessor
 
 from spaces.factify import SPACE
-from tests.trainables.engine import clip_models
+from tests.trainables import clip_models
 from tests.trainables.tasks import task_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Scalar
@@ -37,7 +37,7 @@ from trainables.engine.models.image_preprocessing import read_preparation
 from trainables.engine.progress import Ticker
 from trainables.engine.text_data import DataError, TextData
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)
