@@ -5,12 +5,13 @@ Saved with the sweep in the ledger, it is all that `resume` needs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from search.errors import InputError
+from search.errors import InputError, LedgerError
 from search.ledger.tracking_uri import default_tracking_uri
 from spaces.schema.protocol import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
@@ -188,6 +189,18 @@ def make_spec(**fields: Any) -> SweepSpec:
             message = fault["msg"].removeprefix("Value error, ")
             lines.append(f"{where}: {message}{'' if 'got' in message else found}")
         raise InputError("\n".join(lines)) from error
+
+
+def saved_spec(sweep: str, fields: Mapping[str, Any]) -> SweepSpec:
+    """The spec that the ledger has of a sweep.
+
+    Raises:
+        LedgerError: naming the sweep, if this version of foldrace cannot read it.
+    """
+    try:
+        return SweepSpec.model_validate(fields)
+    except ValidationError as error:
+        raise LedgerError(f"The spec of sweep {sweep!r} cannot be read: {error}") from error
 
 
 def default_name(space: str, data: DataRef, model: str) -> str:

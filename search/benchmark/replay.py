@@ -200,7 +200,8 @@ def judge(
         them, to a `search.benchmark.regret.summary`.
 
     Raises:
-        ValueError: for an unknown strategy, or when no seed is left for the truth.
+        ValueError: for an unknown strategy.
+        InputError: when no seed is left for the truth.
     """
     rules = rules or Rules()
     if not isinstance(players, Mapping):

@@ -161,7 +161,7 @@ def narrowed_space(spec: SweepSpec) -> Space:
     """The spec's space with its --set and --fix applied.
 
     Raises:
-        ValueError: naming an unknown space, axis or value, and what is allowed.
+        InputError: naming an unknown space, axis or value, and what is allowed.
     """
     if spec.plugin is not None:
         registry.load_plugin(Path(spec.plugin))

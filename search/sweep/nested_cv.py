@@ -24,7 +24,7 @@ from search.planning.plan import Plan
 from search.results.document import summary
 from search.results.outcome import Outcome
 from search.results.standings import held_out_share
-from search.spec import SweepSpec
+from search.spec import saved_spec
 from search.stats import intervals as stats
 from search.sweep import run as sweep
 from search.sweep.results_handler import Intake, Watcher
@@ -159,7 +159,7 @@ def _started(ledger: Ledger, inner: Plan) -> str | None:
     for record in ledger.sweeps():
         if record.name != inner.spec.name or record.tags.get("family") != inner.family:
             continue
-        spec = SweepSpec.model_validate(record.spec_json["spec"])
+        spec = saved_spec(record.name, record.spec_json["spec"])
         if spec.model_dump(mode="json", exclude=_MAY_DIFFER) == wanted:
             return record.id
     return None

@@ -25,7 +25,7 @@ from search.results.outcome import Outcome
 from search.results.score_matrix import Table, other_code, planned_cells, tell_known
 from search.results.standings import ROPE, Standings, judge
 from search.results.sweep_labels import FILE, Truth
-from search.spec import SweepSpec
+from search.spec import SweepSpec, saved_spec
 from search.strategies.strategy import Strategy, make_strategy
 from search.sweep import environment as surroundings
 from search.sweep import keep_encoder as model_source
@@ -283,7 +283,7 @@ def read(
     """
     from search.sweep import nested_cv as nested_scores  # which runs sweeps of its own
 
-    spec = SweepSpec.model_validate(record.spec_json["spec"])
+    spec = saved_spec(record.name, record.spec_json["spec"])
     plan = rebuild(spec, Task.from_json(record.spec_json["task"]))
     table = Table.empty(plan)
     strategy = _strategy(plan)
@@ -327,7 +327,7 @@ def resume(
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
     # The ledger may have moved since (a copied file, a server in front): where it was found holds.
-    saved = SweepSpec.model_validate(record.spec_json["spec"])
+    saved = saved_spec(record.name, record.spec_json["spec"])
     spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
     folders.check(spec)
     plan = prepare(spec)[0]
