@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from search.ledger.tracking_uri import default_tracking_uri
 from search.spec import InputError, SweepSpec, default_name, make_spec
+from search.tracking_uri import default_tracking_uri
 from trainables.engine.contract import DataRef
 
 

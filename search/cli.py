@@ -86,8 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _terminate)
-    from search.ledger.tracking_uri import LedgerError
     from search.spec import InputError, SweepError
+    from search.tracking_uri import LedgerError
 
     try:
         code = int(listing()[options.command].run(options))

@@ -17,8 +17,8 @@ from search.ledger.predictions import Predictions, read_files, unpack
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
 from search.ledger.store import NewRun, RunNews, Store
-from search.ledger.tracking_uri import LedgerError, unreachable
 from search.ledger.writer import Recorder
+from search.tracking_uri import LedgerError, unreachable
 from trainables.engine.contract import Cell, CellResult, Scalar
 
 _log = logging.getLogger("foldrace.ledger")

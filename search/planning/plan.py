@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.planning.configs import read_configs
+from search.planning.labels import Labels
 from search.process import folders, own_code
-from search.results.labels import Labels
 from search.spec import InputError, SweepSpec
 from search.strategies.strategy import Problem
 from search.sweep import keep_encoder as model_source

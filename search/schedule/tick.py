@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Literal
 
 from search.arguments import sweep_spec
 from search.cluster import packaging as packing
-from search.ledger.tracking_uri import default_tracking_uri
 from search.schedule.emit import carried, emit
 from search.schedule.quiet import Quiet, alone
 from search.spec import InputError, SweepError, SweepSpec
+from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
     from search.schedule.file import Entry, Schedule

@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.ledger.tracking_uri import LedgerError
 from search.planning.plan import Plan
 from search.planning.unchanged import checked_data
 from search.process import launchers
@@ -18,6 +17,7 @@ from search.serving import model_card
 from search.spec import InputError, SweepError
 from search.sweep.run import load as load_sweep
 from search.tracking.model_registry import Registered, crown, register, versions
+from search.tracking_uri import LedgerError
 from trainables.engine.refit import network as finished
 from trainables.engine.refit import saved_model
 from trainables.engine.training.loop import DivergedError

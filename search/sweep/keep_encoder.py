@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.ledger.tracking_uri import LedgerError, redact, sqlite_file
 from search.spec import InputError
+from search.tracking_uri import LedgerError, redact, sqlite_file
 from trainables.engine import registry
 
 if TYPE_CHECKING:

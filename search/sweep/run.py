@@ -17,6 +17,7 @@ import numpy as np
 
 from search.execution.dispatch import Asker, Work
 from search.planning.plan import Plan, prepare, rebuild
+from search.process import environment as surroundings
 from search.process import folders, launchers
 from search.results.document import summary
 from search.results.oof_reader import gather
@@ -26,7 +27,6 @@ from search.results.standings import ROPE, Standings, judge
 from search.results.sweep_labels import FILE, Truth
 from search.spec import InputError, SweepError, SweepSpec
 from search.strategies.strategy import Strategy, make_strategy
-from search.sweep import environment as surroundings
 from search.sweep import keep_encoder as model_source
 from search.sweep.results_handler import Intake, Watcher, sweep_tags
 from search.tracking.connect import Ledger, LoggedCell, SweepRecord
