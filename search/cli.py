@@ -41,6 +41,8 @@ def build_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=ShowVersion)
+    # Commands that hold commands (submit, schedule) parse these with it.
+    parser.set_defaults(parse=parser.parse_args)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in listing().items():
         own = commands.add_parser(

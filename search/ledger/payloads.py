@@ -14,8 +14,7 @@ import numpy as np
 
 from search.ledger.records import LoggedCell, metric_names, param_values, redacted, tag_values
 from search.ledger.store import NewRun, Point
-from search.results.inert import digest
-from trainables.engine.contract import Cell, CellResult, Scalar
+from trainables.engine.contract import Cell, CellResult, Scalar, digest
 
 Payload = Mapping[str, Any]
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from search.spec import InputError
 from search.tracking_uri import redact
 
+CALLERS = ("cron", "systemd", "kubernetes")
+
 _CARRIED = ("MLFLOW_TRACKING_URI", "FOLDRACE_DATA", "FOLDRACE_CACHE")
 
 

@@ -138,7 +138,7 @@ def register(
     return Registered(name=name, version=number, tags=dict(tags), champion=False)
 
 
-def crown(uri: str, found: Registered) -> Registered:
+def set_champion(uri: str, found: Registered) -> Registered:
     """Move the alias `champion` to a version.
 
     Raises:

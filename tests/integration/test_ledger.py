@@ -25,8 +25,8 @@ from ledger_cells import (
 )
 from mlflow import MlflowClient
 
-from search.results.inert import digest
 from search.tracking.connect import Ledger, LedgerError
+from trainables.engine.contract import digest
 
 pytestmark = pytest.mark.integration
 

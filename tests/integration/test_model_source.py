@@ -10,7 +10,7 @@ import pytest
 import torch
 from sweep_shell import Shell
 
-from search.planning.plan import prepare
+from search.planning.prepare import prepare
 from search.spec import InputError, make_spec
 from search.sweep import keep_encoder as model_source
 from search.tracking.connect import Ledger

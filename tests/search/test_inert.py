@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.results.inert import InertWatch, digest
-from trainables.engine.contract import CellResult
+from search.results.inert import InertWatch
+from trainables.engine.contract import CellResult, digest
 
 CONFIGS: list[dict[str, Any]] = [
     {"k": 2, "scale": 3.3, "beta": 0.5},

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from search.analysis.ensembles import check_alike
-from search.planning.plan import Plan, rebuild
+from search.planning.plan import Plan
+from search.planning.prepare import rebuild
 from search.spec import InputError, make_spec
 from trainables.engine.contract import DataRef, Split, Task
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from search.planning.plan import Plan, rebuild
+from search.planning.plan import Plan
+from search.planning.prepare import rebuild
 from search.report.effects import Effects, axis_effects
 from search.report.figures import axes as draw_axes
 from search.spec import make_spec
