@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.planning import model_reference
 from search.planning.configs import choose_configs
+from search.planning.plan import Plan
 from search.process import folders, own_code
 from search.spec import InputError, SweepSpec
 from spaces.schema.space import Space
@@ -18,10 +19,8 @@ from trainables.engine.contract import DataRef, Scalar, Task
 from trainables.engine.datasets import load as dataset
 
 if TYPE_CHECKING:
-    from trainables.engine.datasets.load import TextData
     from trainables.engine.splits.audit import Audit
-from search.planning.plan import Plan
-from trainables.engine.text_data import TextData
+    from trainables.engine.text_data import TextData
 
 
 def _local(data: DataRef) -> DataRef:
