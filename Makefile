@@ -54,9 +54,8 @@ bench: $(VENV)/.test
 	$(BIN)/python -m pytest -q -s tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout 3000
 
 faults: $(VENV)/.test
-	FOLDRACE_FAULTS=1 $(BIN)/python -m pytest -q -s --durations=0 tests/integration/test_faults.py \
-		tests/integration/test_ray_up.py tests/integration/test_worker_group.py \
-		tests/integration/test_gpu_shares.py tests/integration/test_head_server.py \
+	FOLDRACE_FAULTS=1 $(BIN)/python -m pytest -q -s --durations=0 tests/integration/execution \
+		tests/integration/cluster/test_ray_up.py tests/integration/cluster/test_head_server.py \
 		tests/integration/environments
 
 clean:

@@ -16,7 +16,7 @@ from search.process import own_code
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import adjusted_means, mean_interval
 from search.sweep.callback import Callback
-from trainables.engine.contract import CellResult, digest
+from trainables.engine.contract import CellResult, result_digest
 
 if TYPE_CHECKING:
     from search.tracking.connect import Ledger
@@ -56,7 +56,7 @@ class ResultHandler:
                 self.table.failures[pair] = result.error or result.status
             self.tell(*pair, score)
             self.callback.on_cell(self.plan, self.table, pair, result)
-            for suspect in self.table.compare(pair, digest(result)):
+            for suspect in self.table.compare(pair, result_digest(result)):
                 self.callback.on_inert(self.plan, suspect)
         self.configs(touched=np.unique([pair[0] for pair, _ in results]))
 

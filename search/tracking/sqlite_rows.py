@@ -2,9 +2,9 @@
 
 MLflow's client commits seven times for one run, and each commit waits for the disk: 40-120 ms a
 cell. Here a batch of runs is one commit, so that a run is there with all it has or not at all. The
-rows are those that MLflow's store writes for the same calls, to the last column (tests/integration/
-test_ledger_rows.py compares them); where the tables are not those of 3.17, `open_rows` gives None
-and the client is used.
+rows are those that MLflow's store writes for the same calls, to the last column
+(tests/integration/ledger/test_ledger_rows.py compares them); where the tables are not those of
+3.17, `open_rows` gives None and the client is used.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 To import MLflow takes seconds, to read its tables takes none: commands that only look never import
 it, and never make a file. What is read is what MLflow's client gives for the same question
-(tests/integration/test_sqlite_store.py asks both). Where the tables lack a column that is read
-here, MLflow is asked.
+(tests/integration/ledger/test_sqlite_store.py asks both). Where the tables lack a column that is
+read here, MLflow is asked.
 """
 
 from __future__ import annotations

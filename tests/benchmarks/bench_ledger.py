@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger_cells import FAMILY, TAGS, runs_of
-from ledger_server import Server
 
 from search.strategies.strategy import Problem, make_strategy
 from search.tracking import client as mlflow_store
 from search.tracking import rest_pages as mlflow_pages
 from search.tracking.connect import Ledger, Trained
 from search.tracking.sqlite_store import SqliteStore
+from tests.integration.ledger_cells import FAMILY, TAGS, runs_of
+from tests.integration.ledger_server import Server
 from trainables.engine.contract import Cell, CellResult
 
 CELLS = int(os.environ.get("FOLDRACE_BENCH_CELLS", "10000"))

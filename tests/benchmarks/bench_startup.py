@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from drawn_sweep import draw, spec_of
 
 from search.tracking.connect import Ledger
+from tests.integration.drawn_sweep import draw, spec_of
 
 ROOT = Path(__file__).parents[2]
 TRIES = 3

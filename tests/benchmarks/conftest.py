@@ -10,15 +10,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
 _FIGURES: list[dict[str, Any]] = []
 # Where the run began: a bench may go elsewhere.

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-# Where the tests of this folder find what they share.
-sys.path.insert(0, str(Path(__file__).parent))
-
-import sweep_shell
-from ledger_cells import Opener
-
 from search.tracking.connect import Ledger
 from search.tracking.sqlite_database import make_database
+from tests.integration import sweep_shell
+from tests.integration.ledger_cells import Opener
 
 
 @pytest.fixture(autouse=True)

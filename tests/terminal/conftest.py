@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-# Where the tests of this folder find what they share.
-sys.path.insert(0, str(Path(__file__).parent))
-
-from terminal import Ended, Terminal
+from tests.terminal.terminal import Ended, Terminal
 
 Opener = Callable[..., Terminal]
 

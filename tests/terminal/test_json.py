@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
-from terminal import Ended
 
 from search import cli
+from tests.terminal.terminal import Ended
 
 pytestmark = pytest.mark.integration
 
-# `submit status --json` needs a cluster: tests/integration/test_submit.py reads it.
+# `submit status --json` needs a cluster: tests/integration/cluster/test_submit.py reads it.
 _ELSEWHERE = {"submit"}
 
 

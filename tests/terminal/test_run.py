@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Opener
-from terminal import Ended
+
+from tests.terminal.conftest import Opener
+from tests.terminal.terminal import Ended
 
 pytestmark = pytest.mark.integration
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from spaces.schema.space import Space
-from tests.trainables.engine import clip_models
+from tests.trainables import clip_models
 from tests.trainables.tasks import task_of, task_of_reviews
 from trainables.engine import binding, registry
 from trainables.engine.cells import assembly as parts

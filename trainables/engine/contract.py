@@ -291,11 +291,11 @@ def cell_keys(
     return keys
 
 
-# Metrics that the machine decides, not the training.
+# What the machine decides, not the training.
 _NOT_OF_THE_TRAINING = ("seconds", "peak_memory_mib")
 
 
-def digest(result: CellResult) -> str | None:
+def result_digest(result: CellResult) -> str | None:
     """Equal for results that agree in every metric, epoch and out-of-fold probability.
 
     None for a result without predictions, which proves nothing.
@@ -307,7 +307,7 @@ def digest(result: CellResult) -> str | None:
         for metrics in (result.metrics, *result.epochs)
     ]
     text = json.dumps([numbers, list(result.probabilities.shape)], sort_keys=True)
-    result_digest = hashlib.sha256(text.encode())
-    result_digest.update(result.rows.astype("<i8").tobytes())
-    result_digest.update(result.probabilities.astype("<f4").tobytes())
-    return result_digest.hexdigest()[:32]
+    found = hashlib.sha256(text.encode())
+    found.update(result.rows.astype("<i8").tobytes())
+    found.update(result.probabilities.astype("<f4").tobytes())
+    return found.hexdigest()[:32]

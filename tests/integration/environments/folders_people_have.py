@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from surroundings_of_a_run import ROOT
+from tests.integration.environments.surroundings_of_a_run import ROOT
 
 PACKAGES = ("search", "spaces", "trainables")
 STRANGER = 'raise SystemExit("a file of the working directory was imported")\n'

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from folders_people_have import (
+from tests.integration.environments.folders_people_have import (
     STRANGER,
     Make,
     closed_folder,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from sweep_shell import Found, Shell
+
+from tests.integration.sweep_shell import Found, Shell
 
 FOLDRACE = str(Path(sys.executable).with_name("foldrace"))
 ROOT = Path(__file__).parents[3]

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from situations import AT_ONCE, LONG, QUICK_REFUSALS, Situation
-from surroundings_of_a_run import FOLDRACE, Ended, Run
-from sweep_shell import Found
+
+from tests.integration.environments.situations import AT_ONCE, LONG, QUICK_REFUSALS, Situation
+from tests.integration.environments.surroundings_of_a_run import FOLDRACE, Ended, Run
+from tests.integration.sweep_shell import Found
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 long_only = pytest.mark.skipif(

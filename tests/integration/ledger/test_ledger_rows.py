@@ -1,0 +1,137 @@
+"""Runs written as rows and by MLflow's own client are equal to the last column."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.ledger.store import Kind, NewRun, Point, RunNews
+from search.tracking import client as mlflow_store
+from search.tracking import sqlite_rows as mlflow_rows
+from search.tracking.client import MlflowStore
+from tests.integration.ledger_cells import FAMILY, Opener, finished_keys, key_of, record
+
+pytestmark = pytest.mark.integration
+
+_TABLES = ("experiments", "runs", "tags", "params", "metrics", "latest_metrics")
+_NAMES: Mapping[Kind, str] = {"configs": "a", "cells": "a/cells", "sweeps": "a/sweeps"}
+_POINTS: list[Point] = [
+    ("loss", 0.5, 1_000, 1),
+    ("loss", 0.25, 2_000, 2),
+    ("loss", 0.125, 1_500, 2),
+    ("up", math.inf, 1_000, 1),
+    ("down", -math.inf, 1_000, 1),
+    ("none", math.nan, 1_000, 1),
+    ("none", math.nan, 1_000, 1),
+    ("twice", 1.0, 1_000, 1),
+    ("twice", 1.0, 1_000, 1),
+    ("tie", 1.0, 1_000, 1),
+    ("tie", 2.0, 1_000, 1),
+]
+
+
+def runs() -> list[NewRun]:
+    whole = NewRun(
+        name="a run's näme",
+        tags={"cell_key": "k", "empty": ""},
+        params={"gamma": "0.1", "pooling": "cls"},
+        points=_POINTS,
+        status="FINISHED",
+        started_ms=1_000,
+        ended_ms=3_000,
+        files={"predictions.npz": b"bytes"},
+    )
+    bare = NewRun(name="bare", tags={}, params={}, points=(), status="RUNNING", started_ms=5)
+    return [whole, bare]
+
+
+def write(store: MlflowStore) -> list[str]:
+    """Everything that is ever written of a run, in every order that the ledger uses."""
+    run_ids = store.add("cells", runs())
+    later = [("loss", 0.75, 900, 3), ("loss", 0.1, 9_000, 1), ("late", 1.0, 1, 1), _POINTS[0]]
+    store.extend(
+        [
+            RunNews(run_id=run_ids[0], points=later, params={"gamma": "0.1", "k": "1"}),
+            RunNews(run_id=run_ids[1], tags={"cell_key": "new"}),
+            RunNews(run_id=run_ids[1], tags={"cell_key": "newer"}, points=_POINTS),
+        ]
+    )
+    store.end(run_ids[1:], "KILLED", 7_000)
+    return run_ids
+
+
+def rows_of(database: Path, run_ids: list[str], folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of the tables, sorted, with the run ids and folder as words and no clock times."""
+    words = {run_id: f"run {number}" for number, run_id in enumerate(run_ids)}
+
+    def plain(name: str, value: Any) -> Any:
+        if name in ("creation_time", "last_update_time"):
+            return 0
+        text = str(value)
+        for run_id, word in words.items():
+            text = text.replace(run_id, word)
+        return (type(value).__name__, text.replace(str(folder), "folder"))
+
+    found = {}
+    with closing(sqlite3.connect(database)) as connection:
+        for table in _TABLES:
+            cursor = connection.execute(f"SELECT * FROM {table}")
+            names = [column[0] for column in cursor.description]
+            found[table] = sorted(
+                tuple(plain(*pair) for pair in zip(names, row, strict=True)) for row in cursor
+            )
+    return found
+
+
+def store_in(folder: Path, empty_database: bytes) -> MlflowStore:
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(empty_database)
+    return MlflowStore(f"sqlite:///{folder}/mlflow.db", _NAMES, folder / "mlartifacts")
+
+
+def test_rows_are_those_of_mlflows_own_client(
+    tmp_path: Path, empty_database: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_rows = store_in(tmp_path / "rows", empty_database)
+    ours = write(by_rows)
+    monkeypatch.setattr(mlflow_store, "open_rows", lambda uri, artifacts: None)
+    by_client = store_in(tmp_path / "client", empty_database)
+    theirs = write(by_client)
+    got = rows_of(tmp_path / "rows/mlflow.db", ours, tmp_path / "rows")
+    want = rows_of(tmp_path / "client/mlflow.db", theirs, tmp_path / "client")
+    assert len(want["metrics"]) > 10, "the comparison compares something"
+    for table in _TABLES:
+        assert got[table] == want[table], table
+    for store, run_ids in ((by_rows, ours), (by_client, theirs)):
+        assert store.fetch(run_ids[0], "predictions.npz") == b"bytes"
+        assert store.fetch(run_ids[1], "predictions.npz") is None
+        found = {run.run_id: run.status for run in store.find("cells", "cell_key", ["k", "newer"])}
+        assert found == dict(zip(run_ids, ("FINISHED", "KILLED"), strict=True))
+
+
+def test_other_tables_than_those_of_this_release_are_left_to_the_client(
+    monkeypatch: pytest.MonkeyPatch, open_ledger: Opener, ledger_uri: str
+) -> None:
+    known = {**mlflow_rows._KNOWN, mlflow_rows._RUNS: {"run_uuid", "a column of tomorrow"}}
+    monkeypatch.setattr(mlflow_rows, "_KNOWN", known)
+    ledger = open_ledger()
+    record(ledger, 1)
+    record(ledger, 2)
+    assert ledger.flush(30)
+    assert finished_keys(ledger_uri) == {key_of(1): 1, key_of(2): 1}
+    assert set(open_ledger().known_cells(FAMILY)) == {key_of(1), key_of(2)}
+
+
+def test_a_batch_is_there_as_a_whole_or_not_at_all(tmp_path: Path, empty_database: bytes) -> None:
+    store = store_in(tmp_path / "rows", empty_database)
+    good, bad = runs()
+    bad = NewRun(**{**vars(bad), "params": {"not a text": None}})
+    with pytest.raises(Exception, match="NOT NULL"):
+        store.add("cells", [good, bad])
+    assert list(store.runs("cells")) == []

@@ -1,0 +1,139 @@
+"""Sweeps and their configs in a real MLflow, and passwords nowhere."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from search.tracking.connect import LedgerError
+from tests.integration.ledger_cells import (
+    CONFIG,
+    FAMILY,
+    TAGS,
+    Opener,
+    key_of,
+    result,
+    runs_of,
+)
+from trainables.engine.contract import Cell
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_config_shows_its_curve_and_latest_state(open_ledger: Opener, ledger_uri: str) -> None:
+    ledger = open_ledger()
+    sweep = ledger.start_sweep("mine", {"spec": {}}, {"space": "smoke"})
+    scores = [0.5, 0.7, 0.6, 0.8]
+    for count in range(1, 5):
+        ledger.record_config(
+            sweep,
+            "k=10",
+            params=CONFIG,
+            scores=scores[:count],
+            seconds=2.0 * count,
+            tags=TAGS,
+            interval=(0.4, 0.9),
+        )
+    assert ledger.flush(30)
+    (run,) = runs_of(ledger_uri, "test")
+    assert run.info.run_name == "k=10"
+    assert run.info.status == "RUNNING"
+    assert run.data.tags["sweep"] == sweep
+    assert run.data.params["k"] == "10"
+    client = MlflowClient(ledger_uri)
+    curve = client.get_metric_history(run.info.run_id, "mean")
+    assert {m.step: round(m.value, 6) for m in curve} == {1: 0.5, 2: 0.6, 3: 0.6, 4: 0.65}
+    metrics = dict(run.data.metrics)
+    assert metrics.pop("std") == pytest.approx(np.std(scores, ddof=1))
+    assert metrics == pytest.approx(
+        {"mean": 0.65, "cells": 4, "seconds": 8, "ci_low": 0.4, "ci_high": 0.9}
+    )
+
+
+def test_a_resumed_sweep_goes_on_with_its_configs_and_ends_them(
+    open_ledger: Opener, ledger_uri: str
+) -> None:
+    first = open_ledger()
+    sweep = first.start_sweep("mine", {"spec": {}}, {})
+    first.record_config(sweep, "a", params=CONFIG, scores=[0.5], seconds=1, tags=TAGS)
+    first.finish_sweep(sweep, "KILLED", {"cells_done": 1})
+    assert first.close(30) == 0
+    assert open_ledger().find_sweep("mine").status == "KILLED"
+
+    second = open_ledger()
+    second.resume_sweep(sweep)
+    assert second.find_sweep("mine").status == "RUNNING"
+    for name in ("a", "b"):
+        second.record_config(sweep, name, params=CONFIG, scores=[0.5, 0.6], seconds=2, tags=TAGS)
+    winner = {"config": {"k": 10}, "mean": 0.55, "corrected": None, "indistinguishable": []}
+    second.finish_sweep(sweep, "FINISHED", {"cells_done": 4, "data": "x", "winner": winner})
+    assert second.close(30) == 0
+    runs = runs_of(ledger_uri, "test")
+    assert sorted(run.data.tags["config"] for run in runs) == ["a", "b"]
+    assert all(run.data.metrics["cells"] == 2 for run in runs)
+    by_config = {run.data.tags["config"]: run for run in runs}
+    assert by_config["b"].info.status == "FINISHED"
+    steps = MlflowClient(ledger_uri).get_metric_history(by_config["a"].info.run_id, "mean")
+    assert sorted(m.step for m in steps) == [1, 2]
+    done = open_ledger().find_sweep(sweep)
+    assert (done.status, done.metrics["winner_mean"]) == ("FINISHED", 0.55)
+    assert json.loads(done.tags["winner_config"]) == {"k": 10}
+    files = {file.path for file in MlflowClient(ledger_uri).list_artifacts(sweep)}
+    assert files == {"spec.json", "leaderboard.json"}
+
+
+def test_sweeps_are_found_by_name_id_and_latest(open_ledger: Opener) -> None:
+    ledger = open_ledger()
+    with pytest.raises(LedgerError, match=r"No sweep in .* yet"):
+        ledger.find_sweep("latest")
+    spec = {"spec": {"name": "a" * 9000, "seeds": [2, 16]}, "task": {"data": None}}
+    old = ledger.start_sweep("tweets-minilm", spec, {"space": "smoke", "family": FAMILY})
+    time.sleep(0.01)
+    new = ledger.start_sweep("tweets-minilm", spec, {})
+    assert ledger.find_sweep("tweets-minilm").id == ledger.find_sweep("latest").id == new
+    record = open_ledger().find_sweep(old)
+    assert record.spec_json == spec
+    assert record.tags == {"space": "smoke", "family": FAMILY}
+    assert record.status == "RUNNING"
+    assert abs(record.started - time.time()) < 60
+    with pytest.raises(LedgerError, match="Did you mean 'tweets-minilm'"):
+        ledger.find_sweep("tweet-minilm")
+
+
+def test_passwords_of_uris_are_written_nowhere(
+    open_ledger: Opener, ledger_uri: str, tmp_path: Path
+) -> None:
+    secret = "https://me:hunter2@host/path"
+    ledger = open_ledger()
+    sweep = ledger.start_sweep("mine", {"spec": {"tracking_uri": secret}}, {"data": secret})
+    ledger.attach(sweep, {"audit.json": "{}"})
+    ledger.record(
+        Cell(key=key_of(1), config={"model": secret}, seed=2, fold=0),
+        result(1),
+        run_name="x",
+        tags={**TAGS, "data": secret},
+    )
+    ledger.record_config(sweep, "a", params={"m": secret}, scores=[1], seconds=1, tags=TAGS)
+    ledger.finish_sweep(sweep, "FAILED", {"data": secret, "error": secret})
+    assert ledger.close(30) == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) >= 4
+    assert [path for path in files if b"hunter2" in path.read_bytes()] == []
+
+
+def test_a_refusal_by_name_is_an_error_that_says_what_to_do(
+    open_ledger: Opener, ledger_uri: str
+) -> None:
+    ledger = open_ledger()
+    ledger.start_sweep("mine", {}, {})
+    client = MlflowClient(ledger_uri)
+    found = client.get_experiment_by_name("test/sweeps")
+    assert found is not None
+    client.delete_experiment(found.experiment_id)
+    with pytest.raises(LedgerError, match="was deleted in MLflow"):
+        open_ledger().find_sweep("latest")

@@ -1,0 +1,220 @@
+"""`foldrace report` on sweeps in a real ledger, whose scores are drawn: files, verdicts, codes."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search import cli
+from search.cluster import packaging as packing
+from search.report.evidence import collect
+from search.tracking.connect import Ledger
+from tests.integration.drawn_sweep import draw, spec_of
+from tests.integration.ledger_cells import Opener
+from trainables.engine.contract import DataRef
+
+pytestmark = pytest.mark.integration
+
+
+def rising(gain: float) -> Any:
+    """Accuracy 0.75 for the baseline, more for a smaller beta."""
+
+    def score(config: Mapping[str, Any]) -> float:
+        return 0.75 + gain * (1.0 - config["beta"])
+
+    return score
+
+
+class Reporter:
+    """`foldrace report` in this process, in a folder of its own."""
+
+    def __init__(
+        self, folder: Path, uri: str, capsys: pytest.CaptureFixture[str], opener: Opener
+    ) -> None:
+        self.folder, self.uri, self._capsys, self._open = folder, uri, capsys, opener
+
+    def draw(self, name: str, gain: float, *, rows: int = 600, **changes: Any) -> str:
+        spec = spec_of(self.uri, name=name, **changes)
+        return draw(self._open(), spec, rising(gain), rows=rows, noise=0.002)
+
+    def ledger(self) -> Ledger:
+        return self._open()
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        self._capsys.readouterr()
+        flags = ("--tracking-uri", self.uri, "--experiment", "test")
+        code = cli.main(["report", *arguments, *flags])
+        shown = self._capsys.readouterr()
+        return code, shown.out + shown.err
+
+
+@pytest.fixture
+def reporter(
+    tmp_path: Path,
+    ledger_uri: str,
+    open_ledger: Opener,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Reporter:
+    monkeypatch.chdir(tmp_path)
+    return Reporter(tmp_path, ledger_uri, capsys, open_ledger)
+
+
+class _Page(html.parser.HTMLParser):
+    """The tags and ids of a page, and what it would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br", "link", "img", "path", "use", "rect"):
+            self.open.append(tag)
+        self.fetched += [
+            str(value)
+            for name, value in attrs
+            if name in ("src", "href", "xlink:href") and not str(value).startswith(("#", "data:"))
+        ]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("meta", "br", "link", "img", "path", "use", "rect"):
+            assert self.open.pop() == tag
+
+
+def test_the_page_answers_the_question_and_needs_nothing_else(reporter: Reporter) -> None:
+    sweep_id = reporter.draw("one", gain=0.15)
+    code, shown = reporter.run("one", "--out", "out")
+    assert code == 0, shown
+    page = (reporter.folder / "out/report.html").read_text()
+    parsed = _Page()
+    parsed.feed(page)
+    assert parsed.open == []
+    assert parsed.fetched == []
+    assert page.index("Which of 21 configs") < page.index("Leaderboard")
+    for piece in ("beta=0.1", "over cross-entropy", "Cannot be told from it", "foldrace run"):
+        assert piece in page, piece
+    drawings = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
+    assert {"The leaders", "Which axes matter", "Learning curves"} <= set(drawings)
+    names = {path.name for path in (reporter.folder / "out").iterdir()}
+    for figure in ("leaders", "gain-per-cell", "axis-effects", "axis-pairs", "race", "confusion"):
+        assert {f"{figure}.png", f"{figure}.svg"} <= names
+    markdown = (reporter.folder / "out/report.md").read_text()
+    links = re.findall(r"\]\(([^)]+)\)", markdown)
+    assert links
+    assert all((reporter.folder / "out" / link).is_file() for link in links)
+    kept = {path.name for path in reporter.folder.rglob(f"{sweep_id}/artifacts/*")}
+    assert names <= kept
+
+
+def test_the_figures_are_the_ledgers(reporter: Reporter) -> None:
+    reporter.draw("one", gain=0.15)
+    evidence = collect(reporter.uri, "test", "one")
+    winner = evidence.plan.configs[evidence.rival or 0]
+    assert winner["beta"] == 0.1
+    assert len(evidence.arrivals) == evidence.exhaustive_cells == 21 * 6
+    counts = evidence.confusions[evidence.rival or 0]
+    # Every row once a seed, and the diagonal's share is the accuracy of all cells together.
+    assert counts.sum() == 2 * 600
+    mean = evidence.table.scores[evidence.rival].mean()
+    assert counts.trace() / counts.sum() == pytest.approx(mean, abs=0.005)
+    assert evidence.curves[0].values["accuracy"].shape == (6, 3)
+    assert evidence.curves[0].values["train_loss"][0].tolist() == [1.0, 0.5, pytest.approx(1 / 3)]
+
+
+@pytest.mark.parametrize(("gain", "codes"), [(0.15, {0}), (-0.1, {3, 4})])
+def test_check_paper_ends_as_the_rows_do(reporter: Reporter, gain: float, codes: set[int]) -> None:
+    reporter.draw("one", gain=gain, data=DataRef(name="trec-1k"))
+    found, shown = reporter.run("one", "--check-paper", "--json", "--out", "out")
+    document, _ = json.JSONDecoder().raw_decode(shown)
+    (row,) = [row for row in document["paper"] if row["paper_model"] == "roberta-base"]
+    assert row["paper_score"] == 0.8209
+    # Six cells and 120 rows may be too few to deny the paper: that is 4. The rules: test_paper.py.
+    assert found == document["check_paper"], row
+    assert found in codes, row
+
+
+def test_the_contrastive_losses_stand_beside_their_paper_whatever_the_size(
+    reporter: Reporter,
+) -> None:
+    scores = {"none": 0.6, "scl": 0.55, "lcl": 0.75}
+    axes = {"ce_weight": (0.5,), "temperature": (0.3,), "learning_rate": (2e-5,)}
+    data = DataRef(name="empathetic-dialogues-hard-a", subset=900)
+    spec = spec_of(
+        reporter.uri,
+        space="contrastive",
+        name="hard",
+        model="minilm",
+        data=data,
+        set_axes={**axes, "batch_size": (10,), "epochs": (5,)},
+    )
+    draw(reporter.ledger(), spec, lambda config: scores[config["loss"]], rows=900, noise=0.002)
+    code, shown = reporter.run("hard", "--check-paper", "--json", "--out", "out")
+    document, _ = json.JSONDecoder().raw_decode(shown)
+    assert code == document["check_paper"]
+    said = {row["row"]: (row["paper_gain"], row["says"]) for row in document["paper"]}
+    assert said["LCL"] == (pytest.approx(0.014), "agrees")
+    assert said["SCL"][0] == pytest.approx(-0.007)
+    page = (reporter.folder / "out/report.html").read_text()
+    found = re.search(r"<h2>All metrics</h2>.*?</table>", page, re.S)
+    assert found is not None
+    head, *rows = re.findall(r"<tr>(.*?)</tr>", found[0], re.S)
+    assert re.findall(r">([^<]+)</th>", head) == ["metric", "#1", "#2", "#3"]
+    values = {re.findall(r">([a-z ]+)</td>", row)[0]: row for row in rows}
+    assert list(values) == ["accuracy", "entropy", "loss", "train loss"]
+    entropy = -(0.8 * np.log2(0.8) + 0.2 * np.log2(0.1))
+    assert re.findall(r">([0-9.]+)</td>", values["entropy"]) == [f"{entropy:.4f}"] * 3
+
+
+def test_check_paper_is_undecided_where_the_paper_has_no_row(reporter: Reporter) -> None:
+    reporter.draw("one", gain=0.1, data=DataRef(name="mine.csv"))
+    code, shown = reporter.run("one", "--check-paper")
+    assert code == 4
+    assert "no row for mine" in " ".join(shown.split())
+
+
+def test_several_sweeps_make_one_page_with_the_gain_by_size(reporter: Reporter) -> None:
+    reporter.draw("small", gain=0.12, data=DataRef(name="trec-1k"))
+    reporter.draw("large", gain=0.05, data=DataRef(name="trec"), rows=1500)
+    code, shown = reporter.run("small", "large", "--out", "both")
+    assert code == 0, shown
+    page = (reporter.folder / "both/report.html").read_text()
+    assert page.count("<article") == 2
+    assert "figure 1" in page
+    for file in ("gain-by-size.png", "small/leaders.png", "large/leaders.svg", "report.md"):
+        assert (reporter.folder / "both" / file).is_file(), file
+
+
+def test_the_tree_that_is_sent_to_a_cluster_renders_a_report(
+    reporter: Reporter, tmp_path: Path
+) -> None:
+    reporter.draw("sent", 0.02)
+    sent = tmp_path / "sent"
+    packing.pack(sent, {}, folder=packing.root())
+    code = (
+        "import sys, search\nfrom search.cli import main\nprint(search.__file__)\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    flags = ["--tracking-uri", reporter.uri, "--experiment", "test", "--out", "there"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "report", "sent", *flags],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(sent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(sent))
+    assert "sent" in (tmp_path / "there" / "report.html").read_text()
+    assert (tmp_path / "there" / "report.md").is_file()

@@ -1,0 +1,190 @@
+"""From a spec to cells: which configs compete, what their keys are, what the strategy is set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search.planning.plan import Plan
+from search.planning.prepare import prepare, rebuild
+from search.spec import InputError, SweepSpec, default_name, make_spec
+from trainables.engine.contract import DataRef, Task, canonical_json, cell_key
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def fields(reviews: Path, tiny_encoder: Path) -> dict[str, Any]:
+    return {
+        "space": "softtriple",
+        "data": DataRef(name=str(reviews), text="body", label="verdict"),
+        "model": str(tiny_encoder),
+        "name": "mine",
+        "seeds": (2, 16),
+        "folds": 2,
+        "fix": {"max_length": 16},
+    }
+
+
+def _plan(fields: dict[str, Any], **changes: Any) -> Plan:
+    return prepare(make_spec(**{**fields, **changes}))[0]
+
+
+def test_the_whole_grid_competes_with_its_references_first(fields: dict[str, Any]) -> None:
+    plan = _plan(fields)
+    # 4,900 points, of which paper-best is one, and the baseline, which is none of them.
+    assert len(plan.configs) == 4901
+    assert plan.names == {0: "cross-entropy", 1: "paper-best"}
+    assert plan.baseline == 0
+    assert len(plan.keys) == 4901 * 4
+    assert plan.problem.floor == (0, 1)
+
+
+def test_what_is_inert_is_neither_in_the_key_nor_a_feature(fields: dict[str, Any]) -> None:
+    plan = _plan(fields, set_axes={"k": (10,), "beta": (0.5,)})
+    assert plan.axes_of(0) == {"beta": 1.0}
+    features = plan.problem.features[0]
+    assert np.isnan(features).all(), "beta = 1 is off the axis, the others are inert"
+    assert np.isfinite(plan.problem.features[1:]).all()
+    other = _plan(fields, set_axes={"k": (100,), "beta": (0.5,)})
+    baseline = {key for key, (config, _) in plan.keys.items() if config == 0}
+    assert baseline == {key for key, (config, _) in other.keys.items() if config == 0}
+
+
+def test_a_wider_grid_shares_every_cell_of_a_narrower_one(fields: dict[str, Any]) -> None:
+    narrow = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
+    wide = _plan(fields, set_axes={"k": (10, 100), "gamma": (0.1,), "beta": (0.5, 0.9)})
+    assert narrow.family == wide.family
+    assert set(narrow.keys) < set(wide.keys)
+    assert narrow.left_out == ("paper-best",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fix": {"max_length": 16, "learning_rate": 3e-4}},
+        {"folds": 3},
+        {"data": "subset"},
+    ],
+    ids=["a fixed value", "the folds", "the data"],
+)
+def test_what_changes_the_result_changes_every_key(
+    fields: dict[str, Any], change: dict[str, Any]
+) -> None:
+    narrowed = {**fields, "set_axes": {"k": (10,), "gamma": (0.1,), "beta": (0.5,)}}
+    if change.get("data") == "subset":
+        change = {"data": DataRef(**{**vars(fields["data"]), "subset": 60})}
+    assert not set(_plan(narrowed).keys) & set(_plan(narrowed, **change).keys)
+
+
+def test_the_path_of_the_data_is_not_in_the_key(
+    fields: dict[str, Any], tmp_path: Path, reviews: Path
+) -> None:
+    copy = tmp_path / "elsewhere.csv"
+    copy.write_bytes(reviews.read_bytes())
+    narrowed = {**fields, "set_axes": {"k": (10,), "gamma": (0.1,), "beta": (0.5,)}}
+    moved = _plan(narrowed, data=DataRef(name=str(copy), text="body", label="verdict"))
+    assert moved.keys == _plan(narrowed).keys
+
+
+def test_keys_are_the_same_in_another_process(fields: dict[str, Any]) -> None:
+    plan = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
+    code = (
+        "import json,sys\nfrom search.planning.prepare import prepare\n"
+        "from search.spec import SweepSpec\n"
+        "plan = prepare(SweepSpec.model_validate_json(sys.argv[1]))[0]\n"
+        "print(json.dumps(sorted(plan.keys)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, plan.spec.model_dump_json()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == sorted(plan.keys)
+
+
+def test_a_plan_is_rebuilt_from_the_ledger_without_data_or_model(fields: dict[str, Any]) -> None:
+    plan = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
+    spec = SweepSpec.model_validate(json.loads(plan.spec.model_dump_json()))
+    task = Task.from_json(json.loads(json.dumps(plan.task.to_json())))
+    again = rebuild(spec, task)
+    assert (again.keys, again.configs, again.names) == (plan.keys, plan.configs, plan.names)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.json", '[{"k": 10, "gamma": 0.1, "lambda": 3.3, "delta": 0.3, "beta": 0.9}]'),
+        ("mine.jsonl", '{"k": 10, "gamma": 0.1, "scale": 3.3, "margin": 0.3, "beta": 0.9}\n'),
+        ("mine.csv", "k,gamma,lambda,delta,beta\n10,0.1,3.3,0.3,0.9\n"),
+    ],
+)
+def test_configs_come_from_a_file_and_race_the_baseline(
+    name: str, content: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    plan = _plan(fields, configs=str(path))
+    assert [plan.axes_of(i) for i in range(len(plan.configs))] == [
+        {"beta": 1.0},
+        {"k": 10, "gamma": 0.1, "scale": 3.3, "margin": 0.3, "beta": 0.9},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ("[]", "non-empty"),
+        ("{", "not JSON"),
+        ('[{"k": 10}]', "gamma"),
+        ('[{"k": 11, "gamma": 0.1, "scale": 3.3, "margin": 0.3, "beta": 0.9}]', "11"),
+    ],
+)
+def test_a_faulty_file_of_configs_is_refused(
+    content: str, wanted: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=wanted):
+        _plan(fields, configs=str(path))
+
+
+def test_every_fault_of_a_spec_is_in_one_message(fields: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        make_spec(**{**fields, "name": "a/b", "strategy": "guess", "budget": {"max_cells": 0}})
+    assert all(word in str(caught.value) for word in ("name", "strategy", "budget.max_cells"))
+
+
+def test_a_sweep_without_a_name_is_called_after_what_it_searches() -> None:
+    data = DataRef(name="/far/away/tweets.csv", subset=500)
+    assert default_name("softtriple", data, "roberta-base") == "softtriple-tweets-500-roberta-base"
+    assert default_name("smoke", DataRef(name="org/set"), "a/b") == "smoke-set-b"
+
+
+def test_a_spec_has_the_ledger_of_the_shell(
+    fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ledger:5000")
+    assert make_spec(**fields).tracking_uri == "http://ledger:5000"
+    assert make_spec(**fields, tracking_uri="sqlite:///here.db").tracking_uri == "sqlite:///here.db"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert make_spec(**fields).tracking_uri == "sqlite:///mlflow.db"
+
+
+def test_a_cells_key_is_the_digest_of_its_canonical_json(fields: dict[str, Any]) -> None:
+    plan = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
+    for key, (config, block) in list(plan.keys.items())[::7]:
+        seed, fold = plan.blocks[block]
+        active = plan.space.active(plan.configs[config])
+        value = {"family": plan.family, "config": active, "seed": seed, "fold": fold}
+        assert key == hashlib.sha256(canonical_json(value).encode()).hexdigest()
+        assert key == cell_key(plan.task, active, seed, fold)

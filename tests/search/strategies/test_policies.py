@@ -1,0 +1,236 @@
+"""What each strategy decides, as tables; the contract they share is in test_strategy.py."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import optuna
+import pytest
+
+from search.strategies.strategy import Problem, Strategy, make_strategy
+
+
+def line(configs: int, blocks: int, **rest) -> Problem:
+    return Problem(
+        features=np.arange(configs, dtype=float)[:, None],
+        shapes=np.zeros(configs, np.int64),
+        blocks=blocks,
+        **rest,
+    )
+
+
+def play(strategy: Strategy, scores: np.ndarray, batch: int = 4) -> None:
+    while cells := strategy.ask(batch):
+        for config, block in cells:
+            value = float(scores[config, block])
+            strategy.tell(config, block, value if np.isfinite(value) else None)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_wilcoxon_drops_a_config_where_optuna_s_pruner_does(mode):
+    rng = np.random.default_rng(4)
+    best = rng.normal(0, 1, 12)
+    direction = "maximize" if mode == "max" else "minimize"
+    study = optuna.create_study(direction=direction, pruner=optuna.pruners.WilcoxonPruner())
+    study.add_trial(
+        optuna.trial.create_trial(
+            value=best.mean(), intermediate_values=dict(enumerate(best.tolist()))
+        )
+    )
+    verdicts = []
+    for shift, told in itertools.product((-1.0, -0.3, 0.0, 0.3, 1.0), range(1, 12)):
+        other = best + shift + rng.normal(0, 0.5, 12)
+        strategy = make_strategy("wilcoxon", line(2, 12, prior=(0,), mode=mode))
+        trial = study.ask()
+        for block in range(12):
+            strategy.tell(0, block, best[block])
+        for block in range(told):
+            strategy.tell(1, block, other[block])
+            trial.report(other[block], block)
+        verdicts.append((strategy.ask(1) == [], trial.should_prune()))
+    ours, theirs = zip(*verdicts, strict=True)
+    assert ours == theirs
+    assert 0 < sum(ours) < len(ours)
+
+
+def test_halving_gives_each_rung_three_times_the_cells_to_a_third_of_the_configs():
+    scores = np.arange(27)[:, None] + np.zeros((27, 9))
+    strategy = make_strategy("halving", line(27, 9))
+    play(strategy, scores)
+    told = (strategy.board.state == 2).sum(axis=1)
+    # 27 configs x 1 cell, the best 9 get 3, the best 3 of those all 9.
+    assert told.tolist() == [1] * 18 + [3] * 6 + [9] * 3
+    assert strategy.winner() == 26
+
+
+def test_halving_waits_for_the_last_cell_of_a_rung():
+    strategy = make_strategy("halving", line(3, 3))
+    assert len(strategy.ask(10)) == 3
+    assert strategy.ask(10) == []
+    assert not strategy.done
+
+
+def test_halving_under_a_budget_still_completes_a_config():
+    strategy = make_strategy("halving", line(500, 20, floor=(0,)), max_cells=200)
+    play(strategy, np.random.default_rng(0).normal(size=(500, 20)))
+    assert strategy.spent <= 200
+    assert strategy.board.complete().sum() >= 2
+
+
+def peak(configs: int, blocks: int, noise: float, seed: int = 0) -> np.ndarray:
+    """Scores with a smooth top at 0.7 of the line, and blocks that differ by 1."""
+    rng = np.random.default_rng(seed)
+    truth = -np.square((np.arange(configs) - 0.7 * configs) / configs)
+    return truth[:, None] + rng.normal(size=blocks) + noise * rng.normal(size=(configs, blocks))
+
+
+@pytest.mark.parametrize("budget", [80, 150, 400])
+@pytest.mark.parametrize("batch", [1, 16, 64])
+def test_a_race_ends_with_complete_finalists_whatever_budget_and_batch(budget, batch):
+    strategy = make_strategy("race", line(60, 20, floor=(3,)), max_cells=budget)
+    play(strategy, peak(60, 20, noise=0.05), batch)
+    assert strategy.spent == budget
+    assert strategy.board.complete().sum() >= 2
+    if budget > 80:
+        assert abs(strategy.winner() - 42) <= 8
+
+
+@pytest.mark.parametrize("allowed", [120, 250, 600])
+def test_a_race_against_the_clock_keeps_time_for_its_final(allowed):
+    # No budget of cells: only what is said to be left, less with every cell, until time is up.
+    scores = peak(200, 20, noise=0.02)
+    strategy = make_strategy("race", line(200, 20), max_cells=4000)
+    while strategy.spent < allowed:
+        strategy.afford(allowed - strategy.spent)
+        for config, block in strategy.ask(min(4, allowed - strategy.spent)):
+            strategy.tell(config, block, float(scores[config, block]))
+    assert strategy.spent <= allowed
+    assert strategy.board.complete().sum() >= 2
+    assert strategy.winner() is not None
+    resumed = make_strategy("race", line(200, 20), max_cells=4000)
+    for config, block in np.argwhere(np.isfinite(strategy.board.scores)).tolist():
+        resumed.tell(config, block, float(strategy.board.scores[config, block]))
+    assert not resumed.done, "with more time, the race goes on"
+
+
+def test_leaders_that_change_in_the_final_leave_no_race_without_a_complete_config():
+    # Cells so noisy that the ranking turns with every batch, and a budget of three configs' cells.
+    for seed in range(20):
+        scores = peak(60, 20, noise=0.5, seed=seed)
+        strategy = make_strategy("race", line(60, 20), seed=seed, max_cells=70)
+        play(strategy, scores)
+        assert strategy.board.complete().any()
+        assert strategy.winner() is not None
+
+
+def test_a_race_without_a_budget_ends_by_itself_with_few_cells():
+    strategy = make_strategy("race", line(200, 20, floor=(0,)))
+    scores = peak(200, 20, noise=0.002)
+    play(strategy, scores)
+    assert strategy.done
+    assert strategy.spent < 0.15 * scores.size
+    means = scores.mean(axis=1)
+    assert means.max() - means[strategy.winner()] < 0.005
+
+
+@pytest.mark.parametrize("spent", ["by its margin", "by its usual number of cells"])
+def test_a_value_that_is_added_to_an_axis_of_a_finished_race_is_tried(spent):
+    noise = 0.001 if spent == "by its margin" else 0.2
+
+    def grid(values: int) -> Problem:
+        features = np.array([[a, b] for a in range(8) for b in range(values)], float)
+        return Problem(features=features, shapes=np.zeros(8 * values, np.int64), blocks=5)
+
+    # The new value, the fourth of the second axis, is the best by far.
+    truth = np.array([[0.01 * a + (0.3 if b == 3 else 0.0)] for a in range(8) for b in range(4)])
+    scores = truth + np.random.default_rng(0).normal(0, noise, (32, 5))
+    old = [config for config in range(32) if config % 4 < 3]
+    before = make_strategy("race", grid(3))
+    play(before, scores[old])
+    assert before.stopped is not None
+    after = make_strategy("race", grid(4))
+    for config, block in np.argwhere(np.isfinite(before.board.scores)).tolist():
+        after.tell(old[config], block, float(before.board.scores[config, block]))
+    assert not after.done
+    assert after.stopped is None
+    play(after, scores)
+    fresh = np.isfinite(after.board.scores).any(axis=1)[3::4]
+    assert fresh.any()
+    if spent == "by its margin":
+        assert after.winner() % 4 == 3
+
+
+def test_each_strategy_says_why_it_stopped():
+    scores = peak(40, 6, noise=0.01)
+    told = {}
+    for name in ("race", "grid", "halving", "wilcoxon"):
+        strategy = make_strategy(name, line(40, 6))
+        assert strategy.stopped is None
+        play(strategy, scores)
+        told[name] = strategy.stopped
+    assert told["grid"] == "every cell is there"
+    assert "probability under 5%" in told["race"] or "usually takes" in told["race"]
+    assert "rung" in told["halving"]
+    assert told["wilcoxon"] is not None
+    budget = make_strategy("random", line(40, 6), max_cells=7)
+    play(budget, scores)
+    assert budget.stopped == "its budget of 7 cells is spent"
+
+
+def test_a_wider_margin_ends_a_race_sooner():
+    spent = []
+    for margin in (0.01, 0.05):
+        strategy = make_strategy("race", line(100, 20), stop_margin=margin)
+        play(strategy, peak(100, 20, noise=0.05))
+        spent.append(strategy.spent)
+    assert spent[1] < spent[0]
+
+
+def test_a_race_leaves_a_config_alone_that_has_failed():
+    scores = peak(60, 20, noise=0.01)
+    scores[40:45] = np.nan
+    strategy = make_strategy("race", line(60, 20), max_cells=300)
+    play(strategy, scores, batch=2)
+    assert (strategy.board.state[40:45] == 3).sum() <= 10
+    assert strategy.winner() not in range(40, 45)
+
+
+def test_a_race_in_which_all_fails_ends():
+    strategy = make_strategy("race", line(6, 4), max_cells=20)
+    play(strategy, np.full((6, 4), np.nan))
+    assert strategy.done
+    assert strategy.winner() is None
+
+
+def test_the_opening_spreads_over_the_blocks():
+    strategy = make_strategy("race", line(400, 20), max_cells=1000)
+    blocks = [block for _, block in strategy.ask(100)]
+    assert len(set(blocks)) == 20
+    assert max(np.bincount(blocks)) <= 15
+
+
+def test_the_winner_of_a_race_is_not_a_lone_peak_among_poor_neighbours():
+    # A smooth hill around config 25; config 5 beats its top by a tenth of one mean's noise.
+    rng = np.random.default_rng(0)
+    hill = np.exp(-np.square((np.arange(40) - 25) / 10))
+    scores = hill[:, None] + 0.5 * rng.normal(size=(40, 20))
+    scores[5] += scores.mean(axis=1).max() + 0.01 - scores[5].mean()
+    strategy = make_strategy("race", line(40, 20))
+    for config, block in itertools.product(range(40), range(20)):
+        strategy.tell(config, block, scores[config, block])
+    assert scores.mean(axis=1).argmax() == 5
+    assert abs(strategy.winner() - 25) < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "margin", "message"),
+    [
+        ("race", 0.0, "stop_margin must be above 0, got 0.0"),
+        ("grid", 0.1, "stop_margin ends a race only, got it for strategy 'grid'"),
+    ],
+)
+def test_a_stop_margin_that_means_nothing_is_refused(name, margin, message):
+    with pytest.raises(ValueError, match=message):
+        make_strategy(name, line(3, 2), stop_margin=margin)
