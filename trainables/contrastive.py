@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine.config import FineTuning
-from trainables.engine.features.pooled_encoder import mean_over_tokens, pooling_map_fault
 from trainables.engine.inputs.views import View
 from trainables.engine.models.output import Output
+from trainables.engine.models.pooling import mean_over_tokens, pooling_map_fault
 from trainables.engine.models.pretrained import hidden_dropout, real_tokens
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine.config import FineTuning
-from trainables.engine.features.pooled_encoder import mean_over_tokens
 from trainables.engine.models.output import Output
+from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.models.pretrained import real_tokens
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from trainables.analysis.linear_evaluation import LinearEvaluation, read_pairs
 from trainables.engine.config import FineTuning
-from trainables.engine.features.pooled_encoder import mean_over_tokens
 from trainables.engine.inputs.views import View
 from trainables.engine.models.output import Output
+from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.models.pretrained import real_tokens
 from trainables.losses.info_nce import InfoNCELoss
 

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine.config import FineTuning
-from trainables.engine.features.pooled_encoder import mean_over_tokens, pooling_map_fault
 from trainables.engine.models.output import Output
+from trainables.engine.models.pooling import mean_over_tokens, pooling_map_fault
 from trainables.engine.models.pretrained import hidden_dropout, real_tokens
 from trainables.engine.training import distributed as shares
 from trainables.losses.soft_triple import SoftTripleLoss

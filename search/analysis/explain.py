@@ -29,6 +29,7 @@ from trainables.engine.features.representation import Parts
 from trainables.engine.refit import attribution as refit
 from trainables.engine.refit import new_rows as beside
 from trainables.engine.refit import occlusion as erasure
+from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.refit.new_rows import Further
 from trainables.engine.text_data import TextData
 
@@ -155,7 +156,7 @@ def _reader(
         names = () if data.metadata is None else data.metadata.names
         found = list(erasure.parts(given, names, erasure.ends(task, values), score))
     classes = len(data.label_names)
-    layer = cam.LinearLayer(np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
+    layer = LinearLayer(np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
     return refit.Reader(layer, lambda _texts: iter(found))
 
 
@@ -216,7 +217,7 @@ def _read_many(
     found: Explanation,
     parts: Iterator[Parts],
     headings: Sequence[str],
-    layer: cam.LinearLayer,
+    layer: LinearLayer,
     names: Sequence[str],
     wanted: Wanted,
 ) -> None:
@@ -246,7 +247,7 @@ def _read_many(
 
 
 def _marked(
-    parts: Parts, layer: cam.LinearLayer, names: Sequence[str], label: str | None, heading: str
+    parts: Parts, layer: LinearLayer, names: Sequence[str], label: str | None, heading: str
 ) -> Marked:
     probabilities = layer.probabilities(parts)
     at = int(probabilities.argmax()) if label is None else list(names).index(label)

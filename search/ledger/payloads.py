@@ -14,8 +14,7 @@ import numpy as np
 
 from search.ledger.records import LoggedCell, metric_names, param_values, redacted, tag_values
 from search.ledger.store import NewRun, Point
-from search.results.inert import digest
-from trainables.engine.contract import Cell, CellResult, Scalar
+from trainables.engine.contract import Cell, CellResult, Scalar, result_digest
 
 Payload = Mapping[str, Any]
 
@@ -32,7 +31,7 @@ def of_cell(cell: Cell, result: CellResult, run_name: str, tags: Mapping[str, st
     extra = {"cell_key": cell.key, "status": result.status}
     if result.error:
         extra["error"] = result.error
-    found = digest(result)
+    found = result_digest(result)
     if found is not None:
         extra["digest"] = found
     return {

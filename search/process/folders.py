@@ -55,7 +55,7 @@ def usable_cache() -> None:
     Raises:
         InputError: if it cannot, and was named, or there is no other.
     """
-    from trainables.engine.datasets.wheel import cache_folder
+    from trainables.engine.cache import cache_folder
 
     try:
         tempfile.gettempdir()

@@ -135,7 +135,7 @@ def _kept(reference: str) -> re.Match[str] | None:
 
 
 def _place() -> Path:
-    from trainables.engine.datasets.wheel import cache_folder
+    from trainables.engine.cache import cache_folder
 
     return cache_folder().absolute() / "encoders"
 

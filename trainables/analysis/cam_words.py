@@ -17,6 +17,7 @@ import numpy.typing as npt
 from trainables.analysis import cam, lettering
 from trainables.analysis.pca import COLOURS
 from trainables.engine.features.representation import Parts
+from trainables.engine.refit.linear_layer import LinearLayer
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,7 +60,7 @@ class Aggregate:
 
 def aggregate(
     texts: Iterable[Parts],
-    layer: cam.LinearLayer,
+    layer: LinearLayer,
     label_names: Sequence[str],
     *,
     least_texts: int | None,

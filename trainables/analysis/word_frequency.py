@@ -13,8 +13,7 @@ from pathlib import Path
 
 from trainables.analysis import lettering
 from trainables.engine.splits.folds import part_counts
-from trainables.engine.text_data import TextData
-from trainables.engine.words import words
+from trainables.engine.text_data import TextData, words
 
 Ranked = list[tuple[str, int]]
 

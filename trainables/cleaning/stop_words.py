@@ -8,7 +8,7 @@ usual ones: whether a document refutes a claim may hang on them.
 
 from __future__ import annotations
 
-from trainables.engine.words import words
+from trainables.engine.text_data import words
 
 
 def _listed(text: str) -> frozenset[str]:

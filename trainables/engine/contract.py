@@ -289,3 +289,25 @@ def cell_keys(
         whole.update(f',"fold":{fold},"seed":{seed}}}'.encode())
         keys.append(whole.hexdigest())
     return keys
+
+
+# What the machine decides, not the training.
+_NOT_OF_THE_TRAINING = ("seconds", "peak_memory_mib")
+
+
+def result_digest(result: CellResult) -> str | None:
+    """Equal for results that agree in every metric, epoch and out-of-fold probability.
+
+    None for a result without predictions, which proves nothing.
+    """
+    if result.status != "done" or not len(result.rows):
+        return None
+    numbers = [
+        {name: value for name, value in metrics.items() if name not in _NOT_OF_THE_TRAINING}
+        for metrics in (result.metrics, *result.epochs)
+    ]
+    text = json.dumps([numbers, list(result.probabilities.shape)], sort_keys=True)
+    found = hashlib.sha256(text.encode())
+    found.update(result.rows.astype("<i8").tobytes())
+    found.update(result.probabilities.astype("<f4").tobytes())
+    return found.hexdigest()[:32]

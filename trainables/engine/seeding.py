@@ -65,7 +65,7 @@ def dropout_keys(
     rows: npt.NDArray[np.int64],
     views: int = 1,
 ) -> npt.NDArray[np.int32]:
-    """What decides the dropout of a batch: see `dropout.Step`.
+    """What decides the dropout of a batch: see `dropout_masks.Step`.
 
     Args:
         seed: The cell's.

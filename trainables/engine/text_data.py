@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -195,3 +199,19 @@ def _groups(texts: Sequence[str], texts_b: Sequence[str] | None) -> Rows:
         ],
         dtype=np.int64,
     )
+
+
+# The zero-width joiners decide how letters of Devanagari are drawn.
+_JOINERS = "\u200c\u200d"
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    marks = [i for i in range(0x300, sys.maxunicode) if unicodedata.category(chr(i))[0] == "M"]
+    letter = rf"[\w{re.escape(''.join(map(chr, marks)))}{_JOINERS}]"
+    return re.compile(rf"{letter}+(?:['\u2019\u2010\u2011-]{letter}+)*")
+
+
+def words(text: str) -> Iterator[re.Match[str]]:
+    """The words of a text, each with its place."""
+    return _pattern().finditer(text)

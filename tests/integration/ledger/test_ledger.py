@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from search.results.inert import digest
 from search.tracking.connect import Ledger, LedgerError
 from tests.integration.ledger_cells import (
     FAMILY,
@@ -27,6 +26,7 @@ from tests.integration.ledger_cells import (
     result,
     runs_of,
 )
+from trainables.engine.contract import result_digest
 
 pytestmark = pytest.mark.integration
 
@@ -79,7 +79,7 @@ def test_a_cells_run_holds_names_that_the_ui_can_group_and_draw(
         **TAGS,
         "cell_key": key_of(1),
         "status": "done",
-        "digest": digest(result(1)),
+        "digest": result_digest(result(1)),
     }
     client = MlflowClient(ledger_uri)
     curve = client.get_metric_history(run.info.run_id, "accuracy")

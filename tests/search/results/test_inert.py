@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.results.inert import InertWatch, digest
-from trainables.engine.contract import CellResult
+from search.results.inert import InertWatch
+from trainables.engine.contract import CellResult, result_digest
 
 CONFIGS: list[dict[str, Any]] = [
     {"k": 2, "scale": 3.3, "beta": 0.5},
@@ -35,8 +35,10 @@ def watch() -> InertWatch:
 def test_what_the_machine_decides_changes_no_digest() -> None:
     metrics = {"accuracy": 0.5, "seconds": 9.0, "peak_memory_mib": 7.0}
     epochs = ({"train_loss": 1.0, "seconds": 5.0},)
-    assert digest(replace(RESULT, key="b", metrics=metrics, epochs=epochs)) == digest(RESULT)
-    assert digest(CellResult.from_json(RESULT.to_json())) == digest(RESULT)
+    assert result_digest(replace(RESULT, key="b", metrics=metrics, epochs=epochs)) == result_digest(
+        RESULT
+    )
+    assert result_digest(CellResult.from_json(RESULT.to_json())) == result_digest(RESULT)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +52,12 @@ def test_what_the_machine_decides_changes_no_digest() -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_whatever_the_training_decides_changes_it(change: dict[str, Any]) -> None:
-    assert digest(replace(RESULT, **change)) != digest(RESULT)
+    assert result_digest(replace(RESULT, **change)) != result_digest(RESULT)
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged"])
 def test_a_cell_that_failed_proves_nothing(status: Any) -> None:
-    assert digest(replace(RESULT, status=status)) is None
+    assert result_digest(replace(RESULT, status=status)) is None
 
 
 def test_two_configs_that_differ_in_one_parameter_name_it_once() -> None:

@@ -12,13 +12,14 @@ import torch
 from spaces.linear_eval import SPACE as LINEAR
 from spaces.smoke import SPACE as SMOKE
 from trainables.analysis import cam, cam_page, cam_words
-from trainables.analysis.cam import LinearLayer, Word
+from trainables.analysis.cam import Word
 from trainables.engine.contract import DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.features.representation import Parts
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.refit import attribution as refit
 from trainables.engine.refit.attribution import NoMapError, Reader
+from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.text_data import TextData
 
 

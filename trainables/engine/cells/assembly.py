@@ -27,8 +27,8 @@ from trainables.engine.inputs import frozen_states as prefix
 from trainables.engine.inputs import metadata_inputs, views
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
+from trainables.engine.models import frozen_blocks, vocabulary
 from trainables.engine.models import pretrained as encoder
-from trainables.engine.models import vocabulary
 from trainables.engine.splits import folds
 from trainables.engine.splits import inner_validation as inner
 from trainables.engine.stacking.trainer import StackCell
@@ -202,7 +202,7 @@ def module(
     else:
         network, trained = encoder.load_encoder(task.model), hooks.trained_blocks(task, config)
         if trained is not None:
-            base = prefix.top(network, trained)
+            base = frozen_blocks.top(network, trained)
         else:
             base = vocabulary.restricted(network, tokens(task, data, config).vocabulary)
         if registry.defines("trainables", task.trainable, "LEARNS_FROM_ROWS"):

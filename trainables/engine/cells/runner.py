@@ -27,7 +27,7 @@ from trainables.engine.models import pretrained as encoder
 from trainables.engine.text_data import TextData
 from trainables.engine.training import checkpoint, cost, loop, scoring
 from trainables.engine.training import distributed as shares
-from trainables.engine.training.epoch_scores import few_scores
+from trainables.engine.training.scoring import few_scores
 
 Rows = npt.NDArray[np.int64]
 

@@ -14,12 +14,11 @@ from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import sizing
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.stacking import dropout
 from trainables.engine.stacking import fit_stack as stack_loop
 from trainables.engine.stacking import trainer as stack_training
 from trainables.engine.text_data import TextData
-from trainables.engine.training import cost, loop, scoring
-from trainables.engine.training.epoch_scores import few_scores
+from trainables.engine.training import cost, dropout, loop, scoring
+from trainables.engine.training.scoring import few_scores
 
 # A cell and its Config.
 Member = tuple[Cell, Any]

@@ -34,7 +34,7 @@ from typing import Any
 from trainables.engine import binding, registry
 from trainables.engine.config import FineTuning
 from trainables.engine.contract import Scalar, Task
-from trainables.engine.inputs import frozen_states as prefix
+from trainables.engine.models import frozen_blocks
 from trainables.engine.models import pretrained as encoder
 
 
@@ -70,7 +70,7 @@ def trained_blocks(task: Task, config: Any) -> int | None:
     wanted = config.trainable_blocks if isinstance(config, FineTuning) else None
     if wanted is None:
         return None
-    has = len(prefix.blocks(encoder.load_encoder(task.model)))
+    has = len(frozen_blocks.blocks(encoder.load_encoder(task.model)))
     if wanted > has:
         raise ValueError(
             f"trainable_blocks must be at most {has}, the blocks of model {task.model!r}, got "

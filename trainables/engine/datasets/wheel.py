@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from trainables.engine.cache import cache_folder
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.text_data import DataError
 
@@ -53,12 +51,6 @@ class WheelFile:
     project: str
     version: str
     member: str
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: FOLDRACE_CACHE, else the user's cache folder for foldrace."""
-    chosen = os.environ.get("FOLDRACE_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("foldrace"))
 
 
 def read_wheel_table(table: WheelTable, wanted: Collection[str]) -> Table:

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
+from trainables.engine.cache import cache_folder
 from trainables.engine.contract import canonical_json
-from trainables.engine.datasets.wheel import cache_folder
 from trainables.engine.progress import Ticker
 
 Item = TypeVar("Item")

@@ -24,8 +24,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from trainables.engine.cache import cache_folder
 from trainables.engine.contract import Split, canonical_json
-from trainables.engine.datasets.wheel import cache_folder
 from trainables.engine.features import representation, word_vectors
 from trainables.engine.features.representation import Fitted, Floats, Laid, Representation
 from trainables.engine.models import pretrained as encoder

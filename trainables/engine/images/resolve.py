@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from trainables.engine.datasets.wheel import cache_folder
+from trainables.engine.cache import cache_folder
 from trainables.engine.images.download import fetch_all
 from trainables.engine.images.inspection import Look, look
 from trainables.engine.images.url_policy import Resolver, is_url, public_address

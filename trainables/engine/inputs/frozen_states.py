@@ -7,7 +7,6 @@ as a memory-mapped file that all workers of the machine share. Frozen blocks dro
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import logging
 import shutil
@@ -20,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from filelock import FileLock
-from torch import Tensor, nn
+from torch import Tensor
 
+from trainables.engine.cache import cache_folder
 from trainables.engine.contract import canonical_json
-from trainables.engine.datasets.wheel import cache_folder
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
+from trainables.engine.models import frozen_blocks
 from trainables.engine.models import pretrained as encoder
-from trainables.engine.models import vocabulary
 from trainables.engine.text_data import TextData
 
 if TYPE_CHECKING:
@@ -45,55 +44,11 @@ _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _BITS = {torch.float32: np.int32, torch.bfloat16: np.int16, torch.float16: np.int16}
 
 
-class _Given(nn.Module):
-    """Stands in for the embeddings: hands on the hidden states that are given."""
-
-    def forward(
-        self, input_ids: None = None, inputs_embeds: Tensor | None = None, *_: Any, **__: Any
-    ) -> Tensor | None:
-        return inputs_embeds
-
-
-def blocks(network: PreTrainedModel) -> nn.ModuleList:
-    """The transformer blocks of an encoder, from the bottom.
-
-    Raises:
-        ValueError: if it has no list of blocks of the length that its config states.
-    """
-    count = network.config.num_hidden_layers
-    lists = [part for part in network.modules() if isinstance(part, nn.ModuleList)]
-    found = [part for part in lists if len(part) == count]
-    if len(found) != 1 or not hasattr(network, "embeddings"):
-        raise ValueError(
-            f"a {type(network).__name__} has no list of {count} blocks above its embeddings; its "
-            "lower blocks cannot be frozen. Leave trainable_blocks out."
-        )
-    return found[0]
-
-
-def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
-    """A copy of an encoder's top blocks, which takes hidden states as `inputs_embeds`.
-
-    Args:
-        network: Stays as it is.
-        trained: How many blocks, less than it has.
-    """
-    kept = blocks(network)
-    # Only what is kept is copied, all with one memo: blocks and encoder share a config.
-    memo: dict[int, Any] = {id(network.embeddings): _Given()}
-    memo[id(kept)] = copy.deepcopy(nn.ModuleList(list(kept)[len(kept) - trained :]), memo)
-    if hasattr(network, "embeddings_project"):
-        memo[id(network.embeddings_project)] = nn.Identity()
-    upper: PreTrainedModel = copy.deepcopy(network, memo)
-    upper.config.num_hidden_layers = trained
-    return upper
-
-
 class LivePrefix:
     """Hidden states computed at every step, for want of a disk to keep them; as Ragged gives them.
 
     Args:
-        lower: The frozen part, see `below`.
+        lower: The frozen part, see `frozen_blocks.below`.
         inputs: Tokens.
         precision: "fp32", "bf16" or "fp16".
     """
@@ -123,15 +78,6 @@ class LivePrefix:
         }
 
 
-def below(network: PreTrainedModel, trained: int, words: vocabulary.Ids) -> PreTrainedModel:
-    """A copy of an encoder's embeddings and lower blocks, for the words of a data set."""
-    kept = blocks(network)
-    lower = vocabulary.restricted(network, words)
-    del blocks(lower)[len(kept) - trained :]
-    lower.config.num_hidden_layers = len(kept) - trained
-    return lower
-
-
 @lru_cache(maxsize=4)
 def tokens(
     data: TextData, model: str, max_length: int, precision: str, trained: int
@@ -156,7 +102,9 @@ def tokens(
     }
     name = hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
     live = LivePrefix(
-        below(encoder.load_encoder(model), trained, plain.vocabulary), plain.inputs, precision
+        frozen_blocks.below(encoder.load_encoder(model), trained, plain.vocabulary),
+        plain.inputs,
+        precision,
     )
     inputs = _kept(live, plain, name)
     return batches.Tokens(inputs, plain.vocabulary, plain.lengths, plain.labels)

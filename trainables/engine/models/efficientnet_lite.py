@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.datasets.wheel import WheelFile, cache_folder, wheel_path
+from trainables.engine.cache import cache_folder
+from trainables.engine.datasets.wheel import WheelFile, wheel_path
 from trainables.engine.models.pretrained import ModelError
 
 KIND, SIDE = "efficientnet_lite0", 224

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.analysis.cam import LinearLayer
 from trainables.engine import binding, registry
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Scalar, Task
@@ -21,6 +20,7 @@ from trainables.engine.features import extraction as features
 from trainables.engine.features import pooled_encoder, representation
 from trainables.engine.features.representation import Fitted, Parts
 from trainables.engine.refit import network as finished
+from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.text_data import TextData
 
 

@@ -27,9 +27,10 @@ from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
-from trainables.engine.features.pooled_encoder import PooledEncoder, mean_over_tokens
+from trainables.engine.features.pooled_encoder import PooledEncoder
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.models import pretrained as encoder
+from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.refit import tuned_encoder as tuned
 from trainables.engine.stacking import trainer as stack_training
 from trainables.engine.text_data import TextData

@@ -27,8 +27,7 @@ from trainables.engine.contract import Scalar, Task
 from trainables.engine.features.representation import TASKS_MODEL, Parts
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.refit.new_rows import Floats, Further, Scorer
-from trainables.engine.text_data import ImagePair
-from trainables.engine.words import words
+from trainables.engine.text_data import ImagePair, words
 
 _BETWEEN = "\n\n"  # stands between the two texts of a row where it is shown
 _IMAGES = ("[image]", "[second image]")

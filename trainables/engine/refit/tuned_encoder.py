@@ -18,10 +18,9 @@ from trainables.engine import binding, registry
 from trainables.engine.cells import assembly as cell_parts
 from trainables.engine.cells import trainable as hooks
 from trainables.engine.contract import Scalar, Task
-from trainables.engine.inputs import frozen_states as prefix
 from trainables.engine.inputs import tokens as batches
+from trainables.engine.models import frozen_blocks, vocabulary
 from trainables.engine.models import pretrained as encoder
-from trainables.engine.models import vocabulary
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
 
@@ -85,8 +84,8 @@ def whole(
         vocabulary.put_back(trained, original, tokens.vocabulary)
         return trained
     full = copy.deepcopy(original)
-    top = list(prefix.blocks(full))[-count:] if count else []
-    for block, learnt in zip(top, prefix.blocks(trained), strict=True):
+    top = list(frozen_blocks.blocks(full))[-count:] if count else []
+    for block, learnt in zip(top, frozen_blocks.blocks(trained), strict=True):
         block.load_state_dict(learnt.state_dict())
     return full
 

@@ -2,7 +2,7 @@
 
 Under `torch.vmap` the fast kernels of scaled_dot_product_attention have no rule of their own for a
 further axis. But attention has no weights: cells are just more rows of the batch. Where dropout is
-to be trained with, no kernel will do: see `dropout.py`.
+to be trained with, no kernel will do: see `training/dropout.py`.
 """
 
 from __future__ import annotations

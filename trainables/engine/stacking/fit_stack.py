@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from trainables.engine.inputs.stack_inputs import Inputs
-from trainables.engine.splits.inner_validation import Choice
 from trainables.engine.stacking import shared_batches as shared
 from trainables.engine.stacking.trainer import Rows, Scorer, StackCell, StackTraining
 from trainables.engine.training import loop
+from trainables.engine.training.epoch_choice import Choice
 
 
 def fit_stack(

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from trainables.engine.models.output import Output
-from trainables.engine.stacking import attention, dropout
+from trainables.engine.stacking import attention
 from trainables.engine.stacking import shared_batches as shared
+from trainables.engine.training import dropout, dropout_masks
 
 
 class StackedModule(nn.Module):
@@ -69,7 +70,7 @@ class StackedModule(nn.Module):
         inputs: Any,
         labels: Tensor,
         cells: Tensor | None = None,
-        step: dropout.Step | None = None,
+        step: dropout_masks.Step | None = None,
     ) -> Output:
         """Losses and logits of some cells, each on its own batch.
 

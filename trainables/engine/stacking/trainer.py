@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from trainables.engine.config import Settings
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.splits.inner_validation import NO_ROWS
-from trainables.engine.stacking import dropout
+from trainables.engine.stacking import block_keys
 from trainables.engine.stacking import shared_batches as shared
 from trainables.engine.stacking.module import StackedModule
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
-from trainables.engine.training import block_keys
+from trainables.engine.training import dropout, dropout_masks
 from trainables.engine.training.ema import Averages
 from trainables.engine.training.read_out import Evaluation
 
@@ -147,7 +147,7 @@ class StackTraining:
             for chosen, rows in step:
                 places = None if chosen is None else chosen.to(device)
                 given = self.inputs.views(rows, number)
-                drops = dropout.Step(None, count)
+                drops = dropout_masks.Step(None, count)
                 if self._drops:
                     views = self.inputs.view_count(number)
                     drops = block_keys.step(

@@ -26,11 +26,12 @@ from torch import nn
 from trainables.engine import seeding
 from trainables.engine.config import Settings
 from trainables.engine.inputs import tokens as batches
-from trainables.engine.splits.inner_validation import NO_ROWS, Choice
-from trainables.engine.stacking import dropout
+from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.training import checkpoint as checkpoints
 from trainables.engine.training import distributed as shares
+from trainables.engine.training import dropout, dropout_masks
 from trainables.engine.training.ema import Averages
+from trainables.engine.training.epoch_choice import Choice
 from trainables.engine.training.read_out import Evaluation
 
 
@@ -201,7 +202,7 @@ class Training:
             keys = given.pop("keys").to(self.accelerator.device)
             batch, labels, _ = self._placed(given)
             with self.accelerator.accumulate(self.module):
-                with dropout.drawing(dropout.Step(keys[None], count)):
+                with dropout.drawing(dropout_masks.Step(keys[None], count)):
                     loss = shares.weighted(self.module(batch, labels).loss, len(labels))
                 self.accelerator.backward(loss)
                 if self.accelerator.sync_gradients and self.settings.clip_norm:
@@ -244,7 +245,7 @@ class Training:
         keys = batch.pop("keys").to(self.accelerator.device)
         given, labels, _ = self._placed(batch)
         self.module.train()
-        with dropout.drawing(dropout.Step(keys[None], 0)):
+        with dropout.drawing(dropout_masks.Step(keys[None], 0)):
             loss: torch.Tensor = self.module(given, labels).loss
         return loss
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from trainables.engine import registry
+from trainables.engine.cache import cache_folder
 from trainables.engine.contract import DataRef, Split
 from trainables.engine.datasets.load import load_data
-from trainables.engine.datasets.wheel import cache_folder
 from trainables.engine.splits.audit import audit
 from trainables.engine.splits.folds import held_out
 

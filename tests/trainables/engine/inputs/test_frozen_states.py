@@ -30,6 +30,7 @@ from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.inputs import frozen_states as prefix
 from trainables.engine.inputs import tokens as batches
+from trainables.engine.models import frozen_blocks
 from trainables.engine.models import pretrained as encoder
 
 SIZES = {"vocab_size": 40, "max_position_embeddings": 24, "pad_token_id": 0}
@@ -76,16 +77,19 @@ def test_lower_and_upper_blocks_are_the_whole_encoder(kind: str, trained: int) -
     ids = torch.tensor([[7, 30, 12, 8], [7, 9, padding, padding]])
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
     expected = whole(input_ids=ids, attention_mask=mask).last_hidden_state
-    lower, upper = prefix.below(whole, trained, np.arange(40)), prefix.top(whole, trained)
+    lower, upper = (
+        frozen_blocks.below(whole, trained, np.arange(40)),
+        frozen_blocks.top(whole, trained),
+    )
     hidden = lower(input_ids=ids, attention_mask=mask).last_hidden_state
     given = upper(inputs_embeds=hidden, attention_mask=mask).last_hidden_state
     torch.testing.assert_close(given[0], expected[0], rtol=0, atol=1e-12)
     torch.testing.assert_close(given[1, :2], expected[1, :2], rtol=0, atol=1e-12)
-    assert len(prefix.blocks(upper)) == trained
+    assert len(frozen_blocks.blocks(upper)) == trained
     # Nothing below the trained blocks is copied, held or stepped.
     names = {name for name, _ in upper.named_parameters()}
     assert not any("embeddings" in name for name in names)
-    assert len(prefix.blocks(whole)) == 3
+    assert len(frozen_blocks.blocks(whole)) == 3
 
 
 def train(task: Task, *cells: Cell, **how: Any) -> dict[str, CellResult]:

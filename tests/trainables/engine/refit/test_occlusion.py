@@ -14,6 +14,7 @@ from spaces.softtriple import SPACE
 from tests.trainables.tasks import task_of
 from trainables.analysis import cam
 from trainables.engine.refit import occlusion as erasure
+from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.refit.new_rows import Further
 from trainables.engine.text_data import ImageRef
 
@@ -94,7 +95,7 @@ def test_parts_add_up_to_the_log_probabilities_and_a_layer_gives_these_back(
     assert len(found.words) <= erasure.size(rows)[0]
     probabilities = bag(rows)[0]
     np.testing.assert_allclose(found.features, np.log(probabilities), atol=1e-4)
-    layer = cam.LinearLayer(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
+    layer = LinearLayer(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
     np.testing.assert_allclose(layer.probabilities(found), probabilities, atol=1e-4)
     np.testing.assert_allclose(layer.centred().probabilities(found), probabilities, atol=1e-4)
 

@@ -11,6 +11,7 @@ from trainables.engine.contract import Split
 from trainables.engine.splits import folds
 from trainables.engine.splits import inner_validation as inner
 from trainables.engine.text_data import DataError, TextData, assemble
+from trainables.engine.training.epoch_choice import Choice
 
 SPLIT = Split(folds=4)
 
@@ -70,7 +71,7 @@ def probabilities(guesses: list[int]) -> np.ndarray:
 
 
 def test_the_first_of_the_best_epochs_counts_by_accuracy_per_class() -> None:
-    choice = inner.Choice(np.array([0, 0, 0, 1]))
+    choice = Choice(np.array([0, 0, 0, 1]))
     held_out = [np.full((2, 2), number, np.float32) for number in range(4)]
     guesses = [[0, 0, 0, 0], [0, 1, 1, 1], [0, 1, 1, 1], [0, 0, 1, 0]]
     shown = [
@@ -85,9 +86,9 @@ def test_the_first_of_the_best_epochs_counts_by_accuracy_per_class() -> None:
 
 
 def test_a_choice_goes_on_from_a_checkpoint() -> None:
-    choice = inner.Choice(np.array([0, 1]))
+    choice = Choice(np.array([0, 1]))
     choice.see(1, probabilities([0, 1, 1]), probabilities([0, 1]))
-    again = inner.Choice(np.array([0, 1]))
+    again = Choice(np.array([0, 1]))
     again.load_state_dict(choice.state_dict())
     again.see(2, probabilities([0, 0, 0]), probabilities([0, 0]))
     assert again.facts == choice.facts
@@ -95,7 +96,7 @@ def test_a_choice_goes_on_from_a_checkpoint() -> None:
 
 
 def test_without_rows_that_choose_the_last_epoch_counts() -> None:
-    choice = inner.Choice(inner.NO_ROWS)
+    choice = Choice(inner.NO_ROWS)
     for guess in ([0, 1], [1, 1]):
         assert choice.see(1, probabilities(guess), probabilities([])) == {}
     assert choice.facts == {}

@@ -14,8 +14,8 @@ from transformers import BertConfig, BertModel
 
 from trainables.engine import seeding
 from trainables.engine.models.output import Output
-from trainables.engine.stacking import dropout
 from trainables.engine.stacking.module import StackedModule
+from trainables.engine.training import dropout, dropout_masks
 
 ROWS = np.array([3, 41, 8, 97])
 
@@ -28,7 +28,7 @@ def masks(
     *shape: int, share: float = 0.5, calls: int = 1, number: int = 0, **block: Any
 ) -> list[Tensor]:
     """What some calls of dropout leave of ones."""
-    with dropout.drawing(dropout.Step(keys(**block), number)):
+    with dropout.drawing(dropout_masks.Step(keys(**block), number)):
         return [functional.dropout(torch.ones(shape), share) for _ in range(calls)]
 
 
@@ -41,7 +41,7 @@ def alike(one: Tensor, other: Tensor) -> float:
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.9])
 def test_the_share_and_the_scale_are_those_of_torch(share: float) -> None:
     values = torch.ones(4, 63, 801, requires_grad=True)
-    with dropout.drawing(dropout.Step(keys(), 0)):
+    with dropout.drawing(dropout_masks.Step(keys(), 0)):
         result = nn.Dropout(share)(values)
     result.sum().backward()
     # What is dropped gets no gradient; what is kept gets its scale.
@@ -116,14 +116,14 @@ def test_what_has_no_rows_is_dropped_once_a_step() -> None:
 
 
 def test_half_precision_keeps_the_scale() -> None:
-    with dropout.drawing(dropout.Step(keys(), 0)):
+    with dropout.drawing(dropout_masks.Step(keys(), 0)):
         half = functional.dropout(torch.ones(4, 1000, dtype=torch.bfloat16), 0.1)
     torch.testing.assert_close(half.float(), masks(4, 1000, share=0.1)[0], rtol=5e-3, atol=0)
 
 
 def test_evaluation_drops_nothing_and_outside_of_a_step_torch_drops() -> None:
     values = torch.ones(4, 10)
-    with dropout.drawing(dropout.Step(keys(), 0)):
+    with dropout.drawing(dropout_masks.Step(keys(), 0)):
         assert torch.equal(nn.Dropout(0.5).eval()(values), values)
     torch.manual_seed(1)
     ours = functional.dropout(values)
@@ -137,7 +137,7 @@ def test_attention_is_torchs_own_but_for_the_draws(causal: bool) -> None:
     query, key, value = torch.randn(3, 4, 2, 6, 8).unbind()
     mask = None if causal else torch.rand(4, 1, 6, 6) < 0.8
     expected = functional.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
-    with dropout.drawing(dropout.Step(keys(), 0)):
+    with dropout.drawing(dropout_masks.Step(keys(), 0)):
         for given in (0.0, 1e-6):  # so small a share drops nothing: the formula is left
             found = functional.scaled_dot_product_attention(
                 query, key, value, mask, dropout_p=given, is_causal=causal
@@ -167,13 +167,13 @@ def test_cells_of_a_block_share_masks_in_any_layout_of_a_stack() -> None:
     labels = torch.zeros(4, dtype=torch.int64)
     alone = []
     for block in blocks:
-        with dropout.drawing(dropout.Step(block[None], 0)):
+        with dropout.drawing(dropout_masks.Step(block[None], 0)):
             alone.append(Head()(torch.ones(4, 40), labels).logits)
     assert alike(*alone) < 5
 
     def found(rows: int, cells: int, of: list[int] | None) -> list[Tensor]:
         stack = StackedModule([Head() for _ in range(cells)])
-        step = dropout.Step(blocks, 0, None if of is None else torch.tensor(of))
+        step = dropout_masks.Step(blocks, 0, None if of is None else torch.tensor(of))
         given = stack(torch.ones(rows, 4, 40), labels.expand(rows, -1), None, step)
         return list(given.logits)
 
@@ -189,16 +189,21 @@ def test_cells_of_a_block_share_masks_in_any_layout_of_a_stack() -> None:
 
 def test_a_mask_is_made_once_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    mask = dropout.Step._mask
+    mask = dropout_masks.Step._mask
 
-    def counted(own: dropout.Step, *given: Any) -> Tensor:
+    def counted(own: dropout_masks.Step, *given: Any) -> Tensor:
         found = mask(own, *given)
         made.append(found.numel())
         return found
 
-    monkeypatch.setattr(dropout.Step, "_mask", counted)
+    monkeypatch.setattr(dropout_masks.Step, "_mask", counted)
     stack = StackedModule([Head() for _ in range(6)])
-    stack(torch.ones(6, 4, 40), torch.zeros(6, 4, dtype=torch.int64), None, dropout.Step(keys(), 0))
+    stack(
+        torch.ones(6, 4, 40),
+        torch.zeros(6, 4, dtype=torch.int64),
+        None,
+        dropout_masks.Step(keys(), 0),
+    )
     assert made == [4 * 40] * 3
 
 
@@ -210,10 +215,10 @@ def test_a_stack_refuses_what_no_key_decides() -> None:
     stack = StackedModule([Noisy(), Noisy()])
     inputs, labels = torch.ones(2, 4, 40), torch.zeros(2, 4, dtype=torch.int64)
     with pytest.raises(RuntimeError) as raised:
-        stack(inputs, labels, None, dropout.Step(torch.cat([keys(), keys()]), 0))
+        stack(inputs, labels, None, dropout_masks.Step(torch.cat([keys(), keys()]), 0))
     assert dropout.draws_itself(raised.value)
     with pytest.raises(RuntimeError, match=r"give it an nn\.Dropout"):
-        StackedModule([Head(), Head()])(inputs, labels, None, dropout.Step(None, 0))
+        StackedModule([Head(), Head()])(inputs, labels, None, dropout_masks.Step(None, 0))
 
 
 def test_the_numbers_stand() -> None:
@@ -236,9 +241,9 @@ def test_an_encoder_in_training_draws_from_no_generator() -> None:
     model = BertModel(config).train()
     ids = torch.ones(4, 5, dtype=torch.int64)
     before = torch.get_rng_state()
-    with dropout.drawing(dropout.Step(keys(), 0)):
+    with dropout.drawing(dropout_masks.Step(keys(), 0)):
         one = model(ids).last_hidden_state
         assert not torch.equal(one[0], one[1])
-    with dropout.drawing(dropout.Step(keys(), 0)):
+    with dropout.drawing(dropout_masks.Step(keys(), 0)):
         assert torch.equal(copy.deepcopy(model)(ids).last_hidden_state, one)
     assert torch.equal(torch.get_rng_state(), before)

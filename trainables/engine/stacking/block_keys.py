@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from trainables.engine import seeding
-from trainables.engine.stacking import dropout
 from trainables.engine.stacking import shared_batches as shared
+from trainables.engine.training import dropout_masks
 
 Rows = npt.NDArray[np.int64]
 
@@ -43,7 +43,7 @@ def step(
     rows: Rows,
     views: int,
     device: torch.device,
-) -> dropout.Step:
+) -> dropout_masks.Step:
     """The keys of one step.
 
     Args:
@@ -69,4 +69,6 @@ def step(
     found = [places[blocks[number]] for number in numbers]
     given = torch.from_numpy(np.stack(keys)).to(device, non_blocking=True)
     runs = np.repeat(np.arange(len(keys)), len(numbers) // len(keys)).tolist()
-    return dropout.Step(given, count, None if found == runs else torch.tensor(found, device=device))
+    return dropout_masks.Step(
+        given, count, None if found == runs else torch.tensor(found, device=device)
+    )

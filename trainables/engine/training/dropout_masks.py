@@ -1,4 +1,4 @@
-"""Dropout whose masks are a function of (seed, fold, epoch, row, layer), wherever cells train.
+"""Dropout masks that are a function of (seed, fold, epoch, row, layer), wherever a cell trains.
 
 A mask is hashed, not drawn: each value of a layer's output has a number of its own, made of its
 row's key and of its place in the row, so it does not matter who else is in the batch or in the
@@ -11,15 +11,10 @@ of key for each row and layer: integer arithmetic, the same bits on a CPU and on
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 # A value of a mask has 16 bits to be compared with the share.
 _VALUES = 65_536
@@ -151,154 +146,3 @@ def _times(values: Tensor, mask: Tensor, share: float) -> Tensor:
     if values.dtype.itemsize > 2:
         return values * mask
     return values * mask * _scale(share)  # a scale of half precision would be off by a part in 700
-
-
-class _Now:
-    """The step whose forward pass is under way, if one is."""
-
-    def __init__(self) -> None:
-        self.step: Step | None = None
-        # Whose batches a module under vmap is given; see `_Drop`.
-        self.marker: Tensor | None = None
-
-
-_now = _Now()
-_torch_dropout = functional.dropout
-_torch_attention = functional.scaled_dot_product_attention
-
-
-class _Drop(torch.autograd.Function):
-    """Dropout under vmap, where the cells of a block share a mask.
-
-    A rule for vmap runs where autograd records what it does, so there is no backward to write. The
-    cells of a block are an inner vmap, which has no marker: it hands on to the outer one.
-    """
-
-    @staticmethod
-    def forward(values: Tensor, marker: Tensor, share: float, call: int, axes: int) -> Tensor:
-        raise RuntimeError("dropout of a stack was called outside of one; use nn.Dropout there.")
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        raise RuntimeError("dropout of a stack was called outside of one; use nn.Dropout there.")
-
-    @staticmethod
-    def vmap(
-        info: Any, dims: Any, values: Tensor, marker: Tensor, share: float, call: int, axes: int
-    ) -> tuple[Tensor, int]:
-        if dims[0] is None:
-            values = values.expand(info.batch_size, *values.shape)
-        else:
-            values = values.movedim(dims[0], 0)
-        if dims[1] is None:
-            given: Tensor = _Drop.apply(  # type: ignore[no-untyped-call]
-                values, marker, share, call, axes + 1
-            )
-            return given, 0
-        if _now.step is None:
-            raise RuntimeError("the step of a stack ended before its forward pass.")
-        return _now.step.applied(values, share, call, axes + 1), 0
-
-
-def _dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:  # torch's own names
-    step = _now.step
-    if step is None or not training:
-        return _torch_dropout(input, p, training, inplace)
-    # Counted where nothing is dropped, too: configs with and without agree in all other layers.
-    call, step.calls = step.calls, step.calls + 1
-    if not 0 < p < 1:
-        return _torch_dropout(input, p, training, inplace)
-    if _now.marker is None:
-        return step.applied(input, p, call, 0)
-    given: Tensor = _Drop.apply(input, _now.marker, p, call, 0)  # type: ignore[no-untyped-call]
-    return given
-
-
-def _attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:  # torch's own names
-    if _now.step is None or dropout_p == 0:
-        given: Tensor = _torch_attention(
-            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
-        )
-        return given
-    if enable_gqa:
-        key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
-        value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
-    # torch's kernels draw their masks within; what is left is the formula.
-    products = query * (query.shape[-1] ** -0.5 if scale is None else scale) @ key.mT
-    if is_causal:
-        attn_mask = torch.ones(products.shape[-2:], dtype=torch.bool, device=query.device).tril()
-    if attn_mask is not None:
-        if attn_mask.dtype == torch.bool:
-            products = products.masked_fill(~attn_mask, -torch.inf)
-        else:
-            products = products + attn_mask
-    weights = torch.softmax(products, dim=-1).to(query.dtype)
-    return _dropout(weights, dropout_p) @ value
-
-
-@contextmanager
-def drawing(step: Step | None) -> Iterator[None]:
-    """Let all dropout inside, attention's as well, drop what a step's keys say.
-
-    Modules and their classes stay as they are: what they call in torch is put in its place, so that
-    a model that has no layer for its dropout is held to it, too.
-
-    Args:
-        step: Of the one forward pass inside; None leaves torch's own.
-    """
-    if step is None:
-        yield
-        return
-    step.calls, _now.step = 0, step
-    functional.dropout = _dropout
-    functional.scaled_dot_product_attention = _attention
-    try:
-        yield
-    finally:
-        functional.dropout = _torch_dropout
-        functional.scaled_dot_product_attention = _torch_attention
-        _now.step = None
-
-
-@contextmanager
-def under_vmap(marker: Tensor | None) -> Iterator[None]:
-    """Within a function under vmap: its part of the step's markers."""
-    _now.marker = marker
-    try:
-        yield
-    finally:
-        _now.marker = None
-
-
-def drops(module: nn.Module) -> bool:
-    """Whether a module may drop something in training: heads on features mostly do not."""
-    return any(
-        _is_pretrained(part) or (isinstance(part, nn.Dropout) and part.p > 0)
-        for part in module.modules()
-    )
-
-
-def draws_itself(error: Exception) -> bool:
-    """Whether a stack failed because a model draws at random what no key decides."""
-    return isinstance(error, RuntimeError) and "randomness" in str(error)
-
-
-def _is_pretrained(part: nn.Module) -> bool:
-    """Whether it is a model of transformers, which takes seconds to import where nobody has one."""
-    loaded = sys.modules.get("transformers.modeling_utils")
-    return loaded is not None and isinstance(part, loaded.PreTrainedModel)

@@ -1,0 +1,66 @@
+"""An encoder cut in two: frozen lower blocks, and the top blocks that are trained."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from trainables.engine.models import vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class _Given(nn.Module):
+    """Stands in for the embeddings: hands on the hidden states that are given."""
+
+    def forward(
+        self, input_ids: None = None, inputs_embeds: Tensor | None = None, *_: Any, **__: Any
+    ) -> Tensor | None:
+        return inputs_embeds
+
+
+def blocks(network: PreTrainedModel) -> nn.ModuleList:
+    """The transformer blocks of an encoder, from the bottom.
+
+    Raises:
+        ValueError: if it has no list of blocks of the length that its config states.
+    """
+    count = network.config.num_hidden_layers
+    lists = [part for part in network.modules() if isinstance(part, nn.ModuleList)]
+    found = [part for part in lists if len(part) == count]
+    if len(found) != 1 or not hasattr(network, "embeddings"):
+        raise ValueError(
+            f"a {type(network).__name__} has no list of {count} blocks above its embeddings; its "
+            "lower blocks cannot be frozen. Leave trainable_blocks out."
+        )
+    return found[0]
+
+
+def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
+    """A copy of an encoder's top blocks, which takes hidden states as `inputs_embeds`.
+
+    Args:
+        network: Stays as it is.
+        trained: How many blocks, less than it has.
+    """
+    kept = blocks(network)
+    # Only what is kept is copied, all with one memo: blocks and encoder share a config.
+    memo: dict[int, Any] = {id(network.embeddings): _Given()}
+    memo[id(kept)] = copy.deepcopy(nn.ModuleList(list(kept)[len(kept) - trained :]), memo)
+    if hasattr(network, "embeddings_project"):
+        memo[id(network.embeddings_project)] = nn.Identity()
+    upper: PreTrainedModel = copy.deepcopy(network, memo)
+    upper.config.num_hidden_layers = trained
+    return upper
+
+
+def below(network: PreTrainedModel, trained: int, words: vocabulary.Ids) -> PreTrainedModel:
+    """A copy of an encoder's embeddings and lower blocks, for the words of a data set."""
+    kept = blocks(network)
+    lower = vocabulary.restricted(network, words)
+    del blocks(lower)[len(kept) - trained :]
+    lower.config.num_hidden_layers = len(kept) - trained
+    return lower

@@ -1,0 +1,68 @@
+"""The epoch whose predictions count: chosen on rows kept apart, else the last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from trainables.engine.text_data import Rows
+from trainables.metrics.class_accuracy import class_accuracy
+
+Floats = npt.NDArray[np.float32]
+
+
+class Choice:
+    """Keeps the held-out predictions of the epoch that counts.
+
+    Args:
+        labels: Class ids of the rows that choose, int64 (valid,); without any, each epoch is better
+            than the one before.
+    """
+
+    def __init__(self, labels: Rows) -> None:
+        self._labels = labels
+        self._epoch, self._score = 0, -1.0
+        self.probabilities: Floats = np.zeros((0, 0), np.float32)
+
+    def see(self, epoch: int, held_out: Floats, valid: Floats) -> dict[str, float]:
+        """Take the predictions after an epoch.
+
+        Args:
+            epoch: From 1.
+            held_out: Probabilities of the held-out rows, (held_out, classes).
+            valid: Of the rows that choose, in the order of `labels`, (valid, classes).
+
+        Returns:
+            What to report with the epoch.
+        """
+        if not len(self._labels):
+            self.probabilities = held_out
+            return {}
+        score = class_accuracy(self._labels, valid)
+        if score > self._score:  # the earlier of equals: it has fitted less
+            self._epoch, self._score, self.probabilities = epoch, score, held_out
+        return {"inner_class_accuracy": score}
+
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """What to report with the cell."""
+        if not len(self._labels):
+            return {}
+        return {"chosen_epoch": float(self._epoch), "inner_class_accuracy": self._score}
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {
+            "epoch": torch.tensor(self._epoch),
+            "score": torch.tensor(self._score, dtype=torch.float64),
+            "probabilities": torch.from_numpy(self.probabilities),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._epoch, self._score = int(state["epoch"]), float(state["score"])
+        self.probabilities = state["probabilities"].numpy()
