@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from search.planning.plan import Plan, rebuild
 from search.results.document import summary
 from search.results.score_matrix import Table
 from search.results.sweep_labels import FILE, Truth
@@ -16,8 +15,8 @@ from search.strategies.strategy import make_strategy
 from search.sweep.results_handler import Intake, Watcher, sweep_tags
 from search.sweep.run import judged
 from search.tracking.connect import Ledger
-from trainables.engine import registry
-from trainables.engine.contract import CellResult, DataRef, Split, Task
+from tests.factories import plan_of
+from trainables.engine.contract import CellResult, DataRef
 
 Score = Callable[[Mapping[str, Any]], float]
 
@@ -37,19 +36,6 @@ def spec_of(uri: str, **changes: Any) -> SweepSpec:
         **changes,
     }
     return make_spec(**fields)
-
-
-def plan_of(spec: SweepSpec) -> Plan:
-    task = Task(
-        trainable=registry.load("spaces", spec.space, "SPACE").trainable,
-        version=3,
-        data=spec.data,
-        data_fingerprint="d" * 64,
-        model=spec.model,
-        model_fingerprint="w" * 64,
-        split=Split(folds=spec.folds, holdout=spec.holdout),
-    )
-    return rebuild(spec, task)
 
 
 def draw(
