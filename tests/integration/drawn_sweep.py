@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from search.planning.plan import Plan
-from search.planning.prepare import rebuild
 from search.results.document import summary
 from search.results.score_matrix import ScoreMatrix
 from search.results.sweep_labels import FILE, SweepLabels
@@ -18,8 +16,8 @@ from search.sweep.callback import Callback
 from search.sweep.judging import judged
 from search.sweep.results_handler import ResultHandler, sweep_tags
 from search.tracking.connect import Ledger
-from trainables.engine import registry
-from trainables.engine.contract import CellResult, DataRef, Split, Task
+from tests.factories import plan_of
+from trainables.engine.contract import CellResult, DataRef
 
 Score = Callable[[Mapping[str, Any]], float]
 
@@ -39,19 +37,6 @@ def spec_of(uri: str, **changes: Any) -> SweepSpec:
         **changes,
     }
     return make_spec(**fields)
-
-
-def plan_of(spec: SweepSpec) -> Plan:
-    task = Task(
-        trainable=registry.load("spaces", spec.space, "SPACE").trainable,
-        version=3,
-        data=spec.data,
-        data_fingerprint="d" * 64,
-        model=spec.model,
-        model_fingerprint="w" * 64,
-        split=Split(folds=spec.folds, holdout=spec.holdout),
-    )
-    return rebuild(spec, task)
 
 
 def draw(

@@ -17,41 +17,20 @@ from search.cli import build_parser
 from search.planning.plan import Plan
 from search.planning.prepare import rebuild
 from search.results.score_matrix import ScoreMatrix
-from search.spec import InputError, make_spec
-from trainables.engine.contract import DataRef, Split, Task
+from search.spec import InputError
+from tests import factories
+from trainables.engine.contract import DataRef
 
 
 @pytest.fixture
 def plan() -> Plan:
     """The baseline and four configs of two shapes over four blocks."""
-    data = DataRef(name="/some/where/reviews.csv", text="my text")
-    spec = make_spec(
-        space="softtriple",
-        data=data,
-        model="m",
-        name="mine",
+    return factories.plan(
+        data=DataRef(name="/some/where/reviews.csv", text="my text"),
         strategy="grid",
-        seeds=(2, 16),
-        folds=2,
-        set_axes={
-            "k": (10, 100),
-            "gamma": (0.1,),
-            "scale": (3.3,),
-            "margin": (0.3,),
-            "beta": (0.5, 0.9),
-        },
+        set_axes={"k": (10, 100), "beta": (0.5, 0.9)},
         fix={"max_length": 16},
     )
-    task = Task(
-        trainable="triple_entropy",
-        version=1,
-        data=data,
-        data_fingerprint="d",
-        model="m",
-        model_fingerprint="w",
-        split=Split(folds=2),
-    )
-    return rebuild(spec, task)
 
 
 @pytest.fixture

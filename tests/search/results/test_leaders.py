@@ -12,30 +12,15 @@ import pytest
 
 from search.console import live
 from search.planning.plan import Plan
-from search.planning.prepare import rebuild
 from search.results.leaders import Leaders
 from search.results.score_matrix import ScoreMatrix
-from search.spec import make_spec
-from trainables.engine.contract import CellResult, DataRef, Split, Task
+from tests import factories
+from trainables.engine.contract import CellResult
 
 
 @pytest.fixture
 def plan() -> Plan:
-    data = DataRef(name="d")
-    axes = {"k": (10,), "scale": (3.3,), "gamma": (0.1,), "margin": (0.3,)}
-    spec = make_spec(
-        space="softtriple", data=data, model="m", name="n", set_axes=axes, seeds=(2, 16), folds=5
-    )
-    task = Task(
-        trainable="triple_entropy",
-        version=1,
-        data=data,
-        data_fingerprint="d",
-        model="m",
-        model_fingerprint="w",
-        split=Split(folds=5),
-    )
-    return rebuild(spec, task)
+    return factories.plan(folds=5)
 
 
 def table_of(plan: Plan) -> ScoreMatrix:

@@ -7,37 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from search.planning.prepare import rebuild
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import judge
-from search.spec import InputError, make_spec
-from trainables.engine.contract import DataRef, Scalar, Split, Task
+from search.spec import InputError
+from tests import factories
+from trainables.engine.contract import Scalar
 
 
 @pytest.fixture
 def outcome() -> SweepResult:
     """Three configs of two cells each: beta = 0.1, then 0.5, then cross-entropy."""
-    spec = make_spec(
-        space="softtriple",
-        data=DataRef(name="trec-1k"),
-        model="minilm",
-        name="mine",
-        seeds=(2,),
-        folds=2,
-        set_axes={
-            "k": (10,),
-            "gamma": (0.1,),
-            "scale": (1.0,),
-            "margin": (0.3,),
-            "beta": (0.1, 0.5),
-        },
-    )
-    task = Task(
-        trainable="triple_entropy", version=1, data=spec.data, data_fingerprint="d",
-        model="minilm", model_fingerprint="w", split=Split(folds=2),
-    )  # fmt: skip
-    plan = rebuild(spec, task)
+    plan = factories.plan(seeds=(2,), set_axes={"scale": (1.0,), "beta": (0.1, 0.5)})
     table = ScoreMatrix.empty(plan)
     for config, values in enumerate(plan.configs):
         table.scores[config] = 0.8 - 0.1 * float(str(values["beta"])) + np.array([0.0, 0.01])

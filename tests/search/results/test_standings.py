@@ -14,43 +14,17 @@ import pytest
 from search import formatting
 from search.console import leaderboard, live
 from search.planning.plan import Plan
-from search.planning.prepare import rebuild
 from search.results.document import of_standings, summary
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import judge
-from search.spec import make_spec
-from trainables.engine.contract import CellResult, DataRef, Split, Task
+from tests import factories
+from trainables.engine.contract import CellResult
 
 
 @pytest.fixture
 def plan() -> Plan:
     """Four configs over four blocks: the baseline and three values of beta."""
-    data = DataRef(name="reviews.csv")
-    spec = make_spec(
-        space="softtriple",
-        data=data,
-        model="m",
-        name="mine",
-        seeds=(2, 16),
-        folds=2,
-        set_axes={
-            "k": (10,),
-            "gamma": (0.1,),
-            "scale": (3.3,),
-            "margin": (0.3,),
-            "beta": (0.5, 0.7, 0.9),
-        },
-    )
-    task = Task(
-        trainable="triple_entropy",
-        version=1,
-        data=data,
-        data_fingerprint="d",
-        model="m",
-        model_fingerprint="w",
-        split=Split(folds=2),
-    )
-    return rebuild(spec, task)
+    return factories.plan(set_axes={"beta": (0.5, 0.7, 0.9)})
 
 
 SCORES = np.array(
