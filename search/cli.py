@@ -21,6 +21,7 @@ from search import completion
 from search.commands import listing
 from search.parser import Parser, ShowVersion
 from search.process import start as process_start
+from trainables.engine.errors import FoldraceError
 
 _MAIN_EXAMPLES = """\
 examples:
@@ -41,6 +42,8 @@ def build_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=ShowVersion)
+    # Commands that hold commands (submit, schedule) parse these with it.
+    parser.set_defaults(parse=parser.parse_args)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in listing().items():
         own = commands.add_parser(
@@ -86,7 +89,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _terminate)
-    from search.errors import FoldraceError
 
     try:
         code = int(listing()[options.command].run(options))

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from search.errors import InputError, LedgerError
-from search.ledger.tracking_uri import default_tracking_uri
+from search.tracking_uri import EXPERIMENT, default_tracking_uri
 from spaces.schema.protocol import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
@@ -98,7 +98,7 @@ class SweepSpec(BaseModel):
     data: DataRef
     model: str
     name: str
-    experiment: str = "foldrace"
+    experiment: str = EXPERIMENT
     tracking_uri: str = Field(default_factory=default_tracking_uri)
     set_axes: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
     fix: dict[str, Scalar] = Field(default_factory=dict)
@@ -191,8 +191,8 @@ def make_spec(**fields: Any) -> SweepSpec:
         raise InputError("\n".join(lines)) from error
 
 
-def saved_spec(sweep: str, fields: Mapping[str, Any]) -> SweepSpec:
-    """The spec that the ledger has of a sweep.
+def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
+    """The spec of a sweep, as the ledger has it.
 
     Raises:
         LedgerError: naming the sweep, if this version of foldrace cannot read it.
@@ -200,7 +200,8 @@ def saved_spec(sweep: str, fields: Mapping[str, Any]) -> SweepSpec:
     try:
         return SweepSpec.model_validate(fields)
     except ValidationError as error:
-        raise LedgerError(f"The spec of sweep {sweep!r} cannot be read: {error}") from error
+        name = fields.get("name")
+        raise LedgerError(f"The spec of sweep {name!r} cannot be read: {error}") from error
 
 
 def default_name(space: str, data: DataRef, model: str) -> str:

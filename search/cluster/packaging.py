@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from search.cluster.options import MOST_MIB
 from search.errors import InputError
-from search.schedule.callers import MOST_MIB
 
 PINS = "constraints.txt"
 ATTACHED = "attached"  # folder of the user's own files (--plugin, --configs) in the package

@@ -39,10 +39,10 @@ def run(options: argparse.Namespace) -> int:
     from search.console import output as console
     from search.errors import InputError
     from search.process.child_server import serve_until_ended
-    from search.serving.promote import crowned
+    from search.serving.promote import champion_of
 
     uri = tracking_uri(options)
-    found = crowned(uri, options.model)
+    found = champion_of(uri, options.model)
     if found is None:
         raise InputError(
             f"No registered model {options.model!r} has the alias champion. Make one with: "

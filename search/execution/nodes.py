@@ -18,7 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.errors import FoldraceError, InputError, SweepError
 from search.process import own_code, ray_home
-from search.sweep.environment import usable_cpus
+from search.process.environment import usable_cpus
 
 _ANSWERS_WITHIN_S = 10.0
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from search.errors import DeliveryRefusedError
-from search.ledger.delivery_queue import Job, Outbox, Payload, bundled, unbundled
+from search.ledger.delivery_queue import DeliveryQueue, Job, Payload, bundled, unbundled
 from search.ledger.spool import Spool
 
 _log = logging.getLogger("foldrace.ledger")
@@ -46,7 +46,7 @@ class Delivery:
         self._spool = spool
         self._deliver = deliver
         self._changed = threading.Condition()
-        self._outbox = Outbox(update_every_s)
+        self._outbox = DeliveryQueue(update_every_s)
         self._current: list[Job] = []
         self._refused = 0
         self._arrived = 0

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from search.errors import InputError
-from search.ledger.tracking_uri import redact
+from search.tracking_uri import redact
+
+CALLERS = ("cron", "systemd", "kubernetes")
 
 _CARRIED = ("MLFLOW_TRACKING_URI", "FOLDRACE_DATA", "FOLDRACE_CACHE")
 

@@ -31,8 +31,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from search.cluster.options import FOLDER
 from search.errors import InputError
-from search.schedule.callers import FOLDER
 
 _MOST_BYTES = 2**20
 

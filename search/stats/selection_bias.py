@@ -28,18 +28,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from search.errors import FoldraceError, NoPredictionsError
-from search.results.oof_reader import Pooled
 from search.stats import bbc_cv as bbc
 from search.stats import intervals as stats
-
-if TYPE_CHECKING:
-    from search.planning.plan import Plan
+from search.stats.out_of_fold import OutOfFold
+from search.strategies.board import Problem
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -76,26 +74,28 @@ class Correction:
 
 
 def correct(
-    plan: Plan,
+    problem: Problem,
+    objective: str,
     scores: FloatArray,
     winner: int | None,
     test_share: float,
     *,
-    pool: Callable[[IntArray], Pooled] | None = None,
+    pool: Callable[[IntArray], OutOfFold] | None = None,
     means: FloatArray | None = None,
 ) -> Correction | None:
     """Correct the winner's mean; None where it was not picked from several complete configs.
 
     Args:
-        plan: The sweep.
+        problem: The sweep in numbers.
+        objective: Name of the metric that decides.
         scores: Objective by config and block, nan where missing, (configs, blocks).
         winner: The config that the strategy names.
         test_share: Share of the rows that a block holds out.
-        pool: Reads the predictions of these configs; raises a FoldraceError, saying why, if it
-            cannot. None takes the quick form.
+        pool: Reads the predictions of these configs; a FoldraceError says why it cannot. None takes
+            the quick form.
         means: The surrogate's posterior means, (configs,), where configs were stopped early.
     """
-    sign = 1.0 if plan.space.mode == "max" else -1.0
+    sign = problem.sign
     complete = np.flatnonzero(np.isfinite(scores).all(axis=1))
     if winner is None or winner not in complete or len(complete) < 2 or scores.shape[1] < 2:
         return None
@@ -105,7 +105,7 @@ def correct(
     if pool is not None:
         try:
             place = int(np.searchsorted(complete, winner))
-            luck, reach = _by_rows(pool(complete), place, plan.space.objective, sign)
+            luck, reach = _by_rows(pool(complete), place, objective, sign)
             by = "bbc-cv"
         except FoldraceError as error:
             note = str(error)
@@ -119,7 +119,7 @@ def correct(
 
 
 def _by_rows(
-    pooled: Pooled, winner: int, objective: str, sign: float
+    pooled: OutOfFold, winner: int, objective: str, sign: float
 ) -> tuple[float, tuple[float, float]]:
     """The winner's luck, and how far its interval reaches below and above, in the score's units.
 

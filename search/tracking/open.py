@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from search.errors import NoLedgerError
-from search.ledger.tracking_uri import check_uri, redact, sqlite_file
 from search.process.folders import STATE
 from search.tracking.connect import Ledger
+from search.tracking_uri import check_uri, redact, sqlite_file
 
 __all__ = ["STATE", "open_ledger"]
 

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -97,9 +98,9 @@ STAGES = {
 def plan(
     tmp_path: Path, tiny_encoder: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
-    """Runs `foldrace plan smoke`."""
+    """Runs `foldrace plan smoke` on data that this process has not read before."""
     monkeypatch.chdir(tmp_path)
-    words = ["--data", str(reviews), "--text", "body", "--label", "verdict"]
+    words = ["--data", str(shutil.copy(reviews, tmp_path)), "--text", "body", "--label", "verdict"]
     words += ["--model", str(tiny_encoder), "--folds", "2", "--seeds", "2", "--json"]
 
     def go(*more: str, space: str = "smoke") -> int:

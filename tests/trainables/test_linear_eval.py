@@ -11,7 +11,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from search.errors import InputError
-from search.planning.plan import prepare
+from search.planning.prepare import prepare
 from search.spec import make_spec
 from spaces.linear_eval import SPACE
 from tests.trainables.tasks import task_of_reviews

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from search.errors import InputError
-from search.ledger import tracking_uri
-from search.ledger.tracking_uri import check_folder, check_uri, redact, sqlite_file
+from search import tracking_uri
+from search.tracking_uri import check_folder, check_uri, redact, sqlite_file
+from trainables.engine.errors import InputError
 
 
 @pytest.mark.parametrize(

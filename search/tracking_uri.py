@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 
 from search.errors import InputError
 
+EXPERIMENT = "foldrace"
+"""MLflow experiment of sweeps that name none."""
+
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SCHEMES = (*_DATABASES, "http", "https")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
