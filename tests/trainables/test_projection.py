@@ -9,27 +9,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.factories import config
 from trainables import linear_eval
 from trainables.projection import Config, build
 
-CONFIG = Config(
-    k=3,
-    gamma=0.07,
-    scale=4.0,
-    margin=0.3,
-    beta=0.7,
-    width=6,
-    representation="encoder-mean",
-    max_length=16,
-    learning_rate=0.01,
-    weight_decay=0.01,
-    warmup_fraction=0.06,
-    schedule="linear",
-    batch_size=8,
-    epochs=1,
-    clip_norm=0.0,
-    precision="fp32",
-)
+CONFIG = Config(**config("projection", k=3, gamma=0.07, scale=4.0, beta=0.7, width=6))
 
 
 @torch.no_grad()
@@ -72,17 +56,4 @@ def test_a_config_out_of_range_names_each_field() -> None:
     with pytest.raises(ValueError, match=r"projection config .* k at least 1, got 0; .*schedule"):
         replace(CONFIG, k=0, schedule="steps")
     with pytest.raises(ValueError, match=r"linear_eval config .* representation one of .*'lsa'"):
-        linear_eval.Config(
-            representation="lsa",
-            max_length=8,
-            word2vec="vectors.txt",
-            glove="vectors.txt",
-            learning_rate=0.1,
-            weight_decay=0.0,
-            warmup_fraction=0.0,
-            schedule="cosine",
-            batch_size=8,
-            epochs=1,
-            clip_norm=0.0,
-            precision="fp32",
-        )
+        linear_eval.Config(**config("linear_eval", representation="lsa"))

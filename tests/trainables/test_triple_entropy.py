@@ -17,28 +17,10 @@ from transformers import (
     RobertaConfig,
 )
 
+from tests.factories import config
 from trainables.triple_entropy import Config, TripleEntropy, build
 
-FIELDS: dict[str, Any] = {
-    "k": 3,
-    "gamma": 0.1,
-    "scale": 3.3,
-    "margin": 0.3,
-    "beta": 0.7,
-    "merge_weight": 0.0,
-    "padding_tokens": False,
-    "trainable_blocks": None,
-    "pooling": "cls",
-    "learning_rate": 1e-3,
-    "weight_decay": 0.01,
-    "warmup_fraction": 0.06,
-    "schedule": "linear",
-    "batch_size": 4,
-    "max_length": 16,
-    "epochs": 1,
-    "clip_norm": 0.0,
-    "precision": "fp32",
-}
+FIELDS = config("triple_entropy", k=3, beta=0.7, pooling="cls", learning_rate=1e-3, batch_size=4)
 SMALL = {"vocab_size": 20, "max_position_embeddings": 24, "pad_token_id": 0}
 ENCODERS = [
     BertConfig(

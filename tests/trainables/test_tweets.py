@@ -309,7 +309,7 @@ def test_configs_out_of_range_are_named_together() -> None:
 
 def test_metadata_without_columns_are_refused_before_anything_is_trained(task: Task) -> None:
     with pytest.raises(ValueError, match=r"metadata=log joins numeric columns.*--metadata"):
-        parts.check_data(task, load_data(task.data), [config(metadata="log")])
+        parts.check(task, load_data(task.data), [Config(**config(metadata="log"))])
 
 
 def test_the_space_is_the_papers() -> None:

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from search.planning.plan import Plan, rebuild
+from search.planning.plan import Plan
 from search.report.effects import Effects, axis_effects
 from search.report.figures import axes as draw_axes
-from search.spec import make_spec
-from trainables.engine.contract import DataRef, Split, Task
+from tests import factories
 
 BETAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SCALES = (1.0, 3.3, 10.0)
@@ -21,21 +20,8 @@ SCALES = (1.0, 3.3, 10.0)
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     """2 x 3 x 5 configs of the SoftTriple grid, and its baseline, over 10 blocks."""
-    data = DataRef(name="d")
-    axes = {"k": (10, 100), "scale": SCALES, "gamma": (0.1,), "margin": (0.3,), "beta": BETAS}
-    spec = make_spec(
-        space="softtriple", data=data, model="m", name="n", set_axes=axes, seeds=(2, 16), folds=5
-    )
-    task = Task(
-        trainable="triple_entropy",
-        version=1,
-        data=data,
-        data_fingerprint="d",
-        model="m",
-        model_fingerprint="w",
-        split=Split(folds=5),
-    )
-    return rebuild(spec, task)
+    axes = {"k": (10, 100), "scale": SCALES, "beta": BETAS}
+    return factories.plan(set_axes=axes, folds=5)
 
 
 def scores_of(plan: Plan, noise: float = 0.002) -> npt.NDArray[np.float64]:

@@ -10,32 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.factories import config
 from tests.trainables.tasks import task_of_reviews
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.training import loop
 
-CONFIG: dict[str, Any] = {
-    "k": 2,
-    "gamma": 0.1,
-    "scale": 3.3,
-    "margin": 0.3,
-    "beta": 0.9,
-    "merge_weight": 0.0,
-    "padding_tokens": False,
-    "trainable_blocks": None,
-    "pooling": "mean",
-    "learning_rate": 1e-2,
-    "weight_decay": 0.01,
-    "warmup_fraction": 0.06,
-    "schedule": "linear",
-    "batch_size": 16,
-    "max_length": 16,
-    "epochs": 3,
-    "clip_norm": 1.0,
-    "precision": "fp32",
-}
+CONFIG = config("triple_entropy", beta=0.9, epochs=3, clip_norm=1.0)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from tests.factories import config
 from trainables.engine.cells import sizing
 
 OUT_OF_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
@@ -126,26 +127,9 @@ def test_a_stack_that_runs_out_of_memory_is_halved_and_every_cell_is_trained(
 @pytest.fixture
 def limited_config() -> dict[str, object]:
     # 2 classes x 30,000 proxies of 32: 8 MB, and as much for each copy that training needs.
-    return {
-        "k": 30_000,
-        "gamma": 0.1,
-        "scale": 3.3,
-        "margin": 0.3,
-        "beta": 0.5,
-        "merge_weight": 0.0,
-        "padding_tokens": False,
-        "trainable_blocks": None,
-        "pooling": "mean",
-        "learning_rate": 1e-3,
-        "weight_decay": 0.01,
-        "warmup_fraction": 0.0,
-        "schedule": "linear",
-        "batch_size": 40,
-        "max_length": 16,
-        "epochs": 1,
-        "clip_norm": 0.0,
-        "precision": "fp32",
-    }
+    return config(
+        "triple_entropy", k=30_000, learning_rate=1e-3, warmup_fraction=0.0, batch_size=40
+    )
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from transformers import (
     RobertaModel,
 )
 
+from tests.factories import config
 from tests.trainables.tasks import task_of_reviews
 from trainables.engine.cells import assembly, runner
 from trainables.engine.cells.trainable import Trainable
@@ -45,26 +46,7 @@ ENCODERS = {
         DistilBertConfig(**SIZES, dim=16, n_layers=3, n_heads=2, hidden_dim=24),
     ),
 }
-CONFIG: dict[str, Any] = {
-    "k": 2,
-    "gamma": 0.1,
-    "scale": 3.3,
-    "margin": 0.3,
-    "beta": 0.5,
-    "merge_weight": 0.0,
-    "padding_tokens": False,
-    "trainable_blocks": 1,
-    "pooling": "mean",
-    "learning_rate": 1e-2,
-    "weight_decay": 0.01,
-    "warmup_fraction": 0.0,
-    "schedule": "linear",
-    "batch_size": 16,
-    "max_length": 16,
-    "epochs": 2,
-    "clip_norm": 1.0,
-    "precision": "fp32",
-}
+CONFIG = config("triple_entropy", trainable_blocks=1, warmup_fraction=0.0, epochs=2, clip_norm=1.0)
 
 
 @pytest.fixture(autouse=True)

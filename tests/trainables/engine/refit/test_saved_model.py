@@ -20,6 +20,7 @@ from transformers import (
     RobertaConfig,
 )
 
+from tests import factories
 from tests.trainables.tasks import task_of_reviews
 from trainables.engine.cells import runner
 from trainables.engine.cells.trainable import Trainable
@@ -130,46 +131,11 @@ def test_more_classes_than_the_head_has_room_for_take_own_code(tiny_encoder: Pat
     assert not saved_model.is_stock(found)
 
 
-COMMON = {
-    "learning_rate": 5e-3,
-    "weight_decay": 0.01,
-    "warmup_fraction": 0.06,
-    "schedule": "linear",
-    "batch_size": 16,
-    "max_length": 16,
-    "epochs": 2,
-    "clip_norm": 0.0,
-    "precision": "fp32",
-}
 TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
-    "first token": (
-        "triple_entropy",
-        {
-            "k": 2,
-            "gamma": 0.1,
-            "scale": 3.3,
-            "margin": 0.3,
-            "beta": 0.5,
-            "merge_weight": 0.0,
-            "padding_tokens": False,
-            "trainable_blocks": None,
-            "pooling": "cls",
-        },
-    ),
+    "first token": ("triple_entropy", {"pooling": "cls"}),
     "top block": ("encoder_linear", {"trainable_blocks": 1}),
-    "head": ("linear_eval", {"representation": "encoder-mean", "word2vec": "", "glove": ""}),
-    "projection": (
-        "projection",
-        {
-            "k": 2,
-            "gamma": 0.1,
-            "scale": 3.3,
-            "margin": 0.3,
-            "beta": 0.5,
-            "width": 16,
-            "representation": "encoder-first",
-        },
-    ),
+    "head": ("linear_eval", {}),
+    "projection": ("projection", {"width": 16, "representation": "encoder-first"}),
 }
 
 
@@ -179,7 +145,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
 ) -> None:
     trainable, own = TRAINED[name]
     task = task_of_reviews(trainable, tiny_encoder, reviews)
-    config = {**COMMON, **own}
+    config = factories.config(trainable, learning_rate=5e-3, epochs=2, **own)
     data = load_data(task.data)
     cell = Cell(key="c" * 64, config=config, seed=2, fold=1)
     results: list[Any] = []
@@ -206,6 +172,6 @@ def test_a_config_without_an_encoder_is_refused_with_a_reason(
     reviews: Path, tiny_encoder: Path
 ) -> None:
     task = task_of_reviews("linear_eval", tiny_encoder, reviews)
-    config = {**COMMON, "representation": "tfidf-unigram", "word2vec": "", "glove": ""}
+    config = factories.config("linear_eval", representation="tfidf-unigram")
     with pytest.raises(NotServedError, match="'tfidf-unigram' is no encoder's"):
         train(task, load_data(task.data), config, 2)

@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
+from tests.factories import config, fits_of_stack, stack_cell
 from trainables.engine import seeding
 from trainables.engine.inputs.stack_inputs import FeatureInputs
-from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.stacking.module import StackedModule
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
 from trainables.engine.stacking.trainer import StackCell
@@ -23,24 +23,7 @@ from trainables.engine.training import loop
 from trainables.projection import Config, build
 
 ROWS, WIDTH, CLASSES = 90, 7, 3
-CONFIG = Config(
-    k=4,
-    gamma=0.1,
-    scale=3.3,
-    margin=0.3,
-    beta=0.5,
-    width=5,
-    representation="encoder-mean",
-    max_length=16,
-    learning_rate=0.01,
-    weight_decay=0.1,
-    warmup_fraction=0.1,
-    schedule="linear",
-    batch_size=16,
-    epochs=3,
-    clip_norm=0.0,
-    precision="fp32",
-)
+CONFIG = Config(**config("projection", k=4, weight_decay=0.1, warmup_fraction=0.1, epochs=3))
 
 
 @dataclass(frozen=True)
@@ -57,30 +40,14 @@ def rows(double: None) -> Rows:
     return Rows(torch.as_tensor(features), labels)
 
 
-@pytest.fixture
-def double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def head(config: Config, seed: int, held_out: range) -> StackCell:
     with seeding.drawing_from(seed, "init"):
         module = build(config, WIDTH, CLASSES)
-    kept = np.array(held_out)
-    return StackCell(module, config, seed, np.setdiff1d(np.arange(ROWS), kept), kept)
+    return stack_cell(module, config, seed, held_out, ROWS)
 
 
 def stack_fits(cells: list[StackCell], rows: Rows) -> list[loop.Fit | loop.DivergedError]:
-    fits: dict[int, loop.Fit | loop.DivergedError] = {}
-    fit_stack(
-        cells,
-        FeatureInputs(rows.features),
-        rows.labels,
-        lambda labels, probabilities: [{} for _ in labels],
-        fits.__setitem__,
-    )
-    return [fits[i] for i in range(len(cells))]
+    return fits_of_stack(cells, FeatureInputs(rows.features), rows.labels)
 
 
 def alone(cell: StackCell, rows: Rows) -> tuple[list[float], np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +19,11 @@ from transformers import (
     RobertaConfig,
 )
 
+from tests.factories import config, fits_of_stack, stack_cell
 from trainables.engine import seeding
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.inputs.stack_inputs import TokenInputs
-from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.training import loop
 from trainables.triple_entropy import Config, build
@@ -45,24 +44,17 @@ ENCODERS = {
     "minilm": BertConfig(**{**BERT, "hidden_size": 24, "num_attention_heads": 4}),
 }
 CONFIG = Config(
-    k=3,
-    gamma=0.1,
-    scale=3.3,
-    margin=0.3,
-    beta=0.6,
-    merge_weight=0.0,
-    padding_tokens=False,
-    trainable_blocks=None,
-    pooling="mean",
-    learning_rate=1e-3,
-    weight_decay=0.1,
-    warmup_fraction=0.1,
-    schedule="linear",
-    batch_size=8,
-    max_length=12,
-    epochs=3,
-    clip_norm=0.0,
-    precision="fp32",
+    **config(
+        "triple_entropy",
+        k=3,
+        beta=0.6,
+        learning_rate=1e-3,
+        weight_decay=0.1,
+        warmup_fraction=0.1,
+        batch_size=8,
+        max_length=12,
+        epochs=3,
+    )
 )
 ROWS, CLASSES = 50, 3
 
@@ -70,13 +62,6 @@ ROWS, CLASSES = 50, 3
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def double() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def tokens(padding: int = 0) -> batches.Tokens:
@@ -108,20 +93,11 @@ def pretrained(kind: str, dropout: float) -> PreTrainedModel:
 def cell(base: PreTrainedModel, config: Config, seed: int, held_out: range) -> StackCell:
     with seeding.drawing_from(seed, "init"):
         module = build(config, copy.deepcopy(base), CLASSES)
-    kept = np.array(held_out)
-    return StackCell(module, config, seed, np.setdiff1d(np.arange(ROWS), kept), kept)
+    return stack_cell(module, config, seed, held_out, ROWS)
 
 
 def together(cells: list[StackCell], data: batches.Tokens) -> list[Any]:
-    fits: dict[int, Any] = {}
-    fit_stack(
-        cells,
-        TokenInputs(data),
-        data.labels,
-        lambda labels, probabilities: [{} for _ in labels],
-        fits.__setitem__,
-    )
-    return [fits[number] for number in range(len(cells))]
+    return fits_of_stack(cells, TokenInputs(data), data.labels)
 
 
 def alone(one: StackCell, data: batches.Tokens) -> loop.Fit:

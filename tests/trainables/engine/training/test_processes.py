@@ -20,32 +20,16 @@ from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 
 from spaces.tweets import SPACE as TWEETS
+from tests.factories import config
 from tests.trainables.tasks import task_of_reviews
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.training import checkpoint, loop
 from trainables.engine.training import distributed as shares
 
-CONFIG: dict[str, Any] = {
-    "k": 2,
-    "gamma": 0.1,
-    "scale": 3.3,
-    "margin": 0.3,
-    "beta": 0.5,
-    "merge_weight": 0.1,
-    "padding_tokens": False,
-    "trainable_blocks": None,
-    "pooling": "mean",
-    "learning_rate": 1e-3,
-    "weight_decay": 0.01,
-    "warmup_fraction": 0.06,
-    "schedule": "linear",
-    "batch_size": 17,
-    "max_length": 16,
-    "epochs": 3,
-    "clip_norm": 1.0,
-    "precision": "fp32",
-}
+CONFIG = config(
+    "triple_entropy", merge_weight=0.1, learning_rate=1e-3, batch_size=17, epochs=3, clip_norm=1.0
+)
 # 80 rows are trained on and 40 held out. Batches of 17 leave a last one of 12 (and 6 to score);
 # batches of 79 leave one of a single row, which two processes cannot share.
 CELLS = [
