@@ -56,5 +56,5 @@ def test_the_baseline_has_no_proxies() -> None:
 def test_a_config_out_of_range_names_each_field() -> None:
     with pytest.raises(ConfigError, match=r"projection config .* k at least 1, got 0; .*schedule"):
         replace(CONFIG, k=0, schedule="steps")
-    with pytest.raises(ValueError, match=r"linear_eval config .* representation one of .*'lsa'"):
+    with pytest.raises(ConfigError, match=r"linear_eval config .* representation one of .*'lsa'"):
         linear_eval.Config(**config("linear_eval", representation="lsa"))

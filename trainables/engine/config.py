@@ -9,7 +9,7 @@ from trainables.engine.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TrainingConfig:
     """Hyper-parameters of the loop; a trainable's Config is a subclass with its own beside them.
 
     Attributes:
@@ -70,8 +70,8 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FineTuning(Settings):
-    """Settings of a trainable that trains the encoder, or the top of it.
+class FineTuning(TrainingConfig):
+    """Hyper-parameters of a trainable that trains the encoder, or the top of it.
 
     Attributes:
         trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all,
@@ -83,7 +83,7 @@ class FineTuning(Settings):
     trainable_blocks: int | None
 
     def rules(self) -> dict[str, bool]:
-        """Those of `Settings` and of the blocks."""
+        """Those of `TrainingConfig` and of the blocks."""
         blocks = self.trainable_blocks is None or self.trainable_blocks >= self.LEAST_BLOCKS
         return {
             f"trainable_blocks at least {self.LEAST_BLOCKS}, or none for all": blocks,

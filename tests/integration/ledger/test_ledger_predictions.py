@@ -90,5 +90,5 @@ def test_a_sweep_keeps_its_labels(open_ledger: Opener) -> None:
 
 
 def test_a_damaged_file_of_labels_is_said() -> None:
-    with pytest.raises(ValueError, match=r"labels\.npz of the sweep is damaged"):
+    with pytest.raises(LedgerError, match=r"labels\.npz of the sweep is damaged"):
         SweepLabels.from_bytes(b"PK nonsense")
