@@ -17,16 +17,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.results.outcome import Outcome
+    from search.planning.plan import Plan
+    from search.planning.prepare import plan
+    from search.results.outcome import SweepResult
     from search.spec import SweepSpec, make_spec
+    from search.sweep.callback import Callback
+    from search.sweep.load import load
     from search.sweep.run import resume, run
 
-__all__ = ["Outcome", "SweepSpec", "make_spec", "resume", "run"]
+__all__ = [
+    "Callback",
+    "Plan",
+    "SweepResult",
+    "SweepSpec",
+    "load",
+    "make_spec",
+    "plan",
+    "resume",
+    "run",
+]
 
 _HOME = {
+    "Callback": "search.sweep.callback",
+    "Plan": "search.planning.plan",
+    "SweepResult": "search.results.outcome",
     "SweepSpec": "search.spec",
+    "load": "search.sweep.load",
     "make_spec": "search.spec",
-    "Outcome": "search.results.outcome",
+    "plan": "search.planning.prepare",
     "resume": "search.sweep.run",
     "run": "search.sweep.run",
 }

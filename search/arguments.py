@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from search.ledger.tracking_uri import default_tracking_uri
 from search.spec import InputError, SweepSpec, default_name, make_spec
+from search.tracking_uri import default_tracking_uri
 from trainables.engine.contract import DataRef
+
+Parse = Callable[[Sequence[str]], argparse.Namespace]
+"""From the words of a command to its options: the command line's own parser."""
 
 
 def tracking_uri(options: argparse.Namespace) -> str:

@@ -41,6 +41,8 @@ def build_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=ShowVersion)
+    # Commands that hold commands (submit, schedule) parse these with it.
+    parser.set_defaults(parse=parser.parse_args)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in listing().items():
         own = commands.add_parser(
@@ -86,8 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _terminate)
-    from search.ledger.tracking_uri import LedgerError
     from search.spec import InputError, SweepError
+    from search.tracking_uri import LedgerError
 
     try:
         code = int(listing()[options.command].run(options))

@@ -92,8 +92,8 @@ def _fields(options: Any, which: str) -> list[str]:
 def sweeps(options: Any) -> list[str]:
     """Names of the sweeps of a local ledger, newest first; a server is not asked at each TAB."""
     from search.ledger.delivery import RefusedError
-    from search.ledger.tracking_uri import default_tracking_uri, sqlite_file
     from search.tracking.sqlite_store import SqliteStore, Writer
+    from search.tracking_uri import default_tracking_uri, sqlite_file
 
     def no_writer() -> Writer:
         raise ConnectionError("MLflow is not imported for a TAB")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from search.ledger.tracking_uri import default_tracking_uri
+from search.tracking_uri import EXPERIMENT, default_tracking_uri
 from spaces.schema.protocol import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
@@ -104,7 +104,7 @@ class SweepSpec(BaseModel):
     data: DataRef
     model: str
     name: str
-    experiment: str = "foldrace"
+    experiment: str = EXPERIMENT
     tracking_uri: str = Field(default_factory=default_tracking_uri)
     set_axes: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
     fix: dict[str, Scalar] = Field(default_factory=dict)

@@ -16,8 +16,8 @@ from search.analysis import worst_rows
 from search.ledger.predictions import Predictions
 from search.planning.plan import Plan
 from search.report.figures import confusion as draw_confusion
-from search.results.outcome import Outcome
-from search.results.sweep_labels import FILE, Truth
+from search.results.outcome import SweepResult
+from search.results.sweep_labels import FILE, SweepLabels
 from search.tracking.connect import Ledger
 from search.tracking.open import open_ledger
 from trainables.analysis import word_frequency
@@ -53,7 +53,7 @@ class Shown:
         }
 
 
-def show(outcome: Outcome, folder: Path) -> Shown:
+def show(outcome: SweepResult, folder: Path) -> Shown:
     """Write a finished ablation's files into a folder, and attach them to the sweep's run.
 
     Args:
@@ -70,7 +70,7 @@ def show(outcome: Outcome, folder: Path) -> Shown:
         kept = ledger.file(outcome.sweep_id, FILE)
         if kept is None:
             return shown
-        truth = Truth.from_bytes(kept)
+        truth = SweepLabels.from_bytes(kept)
         cells = {index: _cells(ledger, outcome, index) for index in chosen}
         papers = _papers(plan, truth.label_names)
         for index in chosen:
@@ -104,7 +104,7 @@ def _papers(plan: Plan, label_names: tuple[str, ...]) -> Mapping[str, tuple[floa
     return {name: row for name, row in found.items() if row is not None}
 
 
-def _cells(ledger: Ledger, outcome: Outcome, index: int) -> list[Predictions]:
+def _cells(ledger: Ledger, outcome: SweepResult, index: int) -> list[Predictions]:
     done = np.flatnonzero(np.isfinite(outcome.table.scores[index]))
     keys = [outcome.plan.cell((index, int(block))).key for block in done]
     return list(ledger.predictions_of(keys))
@@ -112,8 +112,8 @@ def _cells(ledger: Ledger, outcome: Outcome, index: int) -> list[Predictions]:
 
 def _write(
     shown: Shown,
-    outcome: Outcome,
-    truth: Truth,
+    outcome: SweepResult,
+    truth: SweepLabels,
     cells: Mapping[int, list[Predictions]],
     folder: Path,
 ) -> None:

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from search.planning.plan import Plan
-from search.results.oof_reader import MOST_CELLS, MOST_PROBABILITIES, Pooled, gather
-from search.results.outcome import Outcome
-from search.results.standings import ROPE, held_out_share
+from search.results.oof_reader import MOST_CELLS, MOST_PROBABILITIES, gather
+from search.results.outcome import SweepResult
+from search.results.standings import ROPE
 from search.spec import InputError
 from search.stats import ensemble_selection as ensemble
 from search.stats import intervals as stats
 from search.stats.class_scores import class_scores
-from search.sweep.run import load
+from search.stats.out_of_fold import OutOfFold
+from search.sweep.load import load_record
 from search.tracking.open import open_ledger
 from trainables.engine.training.scoring import metric_of
 
@@ -28,7 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Library:
+class Candidates:
     """The complete configs of sweeps over the same data and folds.
 
     Attributes:
@@ -39,7 +40,7 @@ class Library:
 
     plans: tuple[Plan, ...]
     configs: tuple[tuple[int, int], ...]
-    pooled: Pooled
+    pooled: OutOfFold
 
 
 def ensemble_document(
@@ -58,7 +59,7 @@ def ensemble_document(
         InputError: if a sweep is not there, they differ in data, seeds, folds or objective, or
             their predictions cannot be had.
     """
-    found = [load(tracking_uri, experiment, sweep)[1] for sweep in sweeps]
+    found = [load_record(tracking_uri, experiment, sweep)[1] for sweep in sweeps]
     check_alike([outcome.plan for outcome in found])
     read = _read(tracking_uri, experiment, found)
     document = _document(read, rounds, most)
@@ -75,7 +76,7 @@ def classes_document(tracking_uri: str, experiment: str, sweep: str, rank: int) 
         InputError: as `ensemble_document`, or if the leaderboard has no such rank or the config
             has not all its cells.
     """
-    outcome = load(tracking_uri, experiment, sweep)[1]
+    outcome = load_record(tracking_uri, experiment, sweep)[1]
     plan, config = outcome.plan, outcome.config_at(rank)
     wanted = {config: f"rank {rank}"}
     if plan.baseline is not None:
@@ -131,16 +132,16 @@ def check_alike(plans: Sequence[Plan]) -> None:
 def _read(
     tracking_uri: str,
     experiment: str,
-    found: Sequence[Outcome],
+    found: Sequence[SweepResult],
     only: Sequence[int] | None = None,
-) -> Library:
+) -> Candidates:
     """Complete configs of sweeps with their predictions; a cell that two sweeps share counts once.
 
     Raises:
         InputError: without a complete config, or if predictions are missing or too many.
     """
     configs: list[tuple[int, int]] = []
-    pools: list[Pooled] = []
+    pools: list[OutOfFold] = []
     seen: set[str] = set()
     with open_ledger(tracking_uri, experiment) as ledger:
         for place, outcome in enumerate(found):
@@ -170,8 +171,8 @@ def _read(
     if any(not np.array_equal(pool.folds, first.folds) for pool in pools[1:]):
         raise InputError("The sweeps' cells were not held out in the same folds.")
     probabilities = np.concatenate([pool.probabilities for pool in pools])
-    pooled = Pooled(first.labels, first.groups, first.label_names, probabilities, first.folds)
-    return Library(tuple(outcome.plan for outcome in found), tuple(configs), pooled)
+    pooled = OutOfFold(first.labels, first.groups, first.label_names, probabilities, first.folds)
+    return Candidates(tuple(outcome.plan for outcome in found), tuple(configs), pooled)
 
 
 def _check_size(plan: Plan, configs: int) -> None:
@@ -182,10 +183,10 @@ def _check_size(plan: Plan, configs: int) -> None:
         )
 
 
-def _document(read: Library, rounds: int, most: int) -> dict[str, Any]:
+def _document(read: Candidates, rounds: int, most: int) -> dict[str, Any]:
     pooled, plan = read.pooled, read.plans[0]
-    objective, share = plan.space.objective, held_out_share(plan)
-    sign = 1.0 if plan.space.mode == "max" else -1.0
+    objective, share = plan.space.objective, plan.test_share
+    sign = plan.problem.sign
     metric = metric_of(objective, pooled.label_names)
     scores = ensemble.nested(
         pooled.labels,

@@ -14,9 +14,9 @@ import numpy as np
 
 from search.analysis import representations
 from search.planning.plan import Plan
-from search.planning.unchanged import checked_data
+from search.planning.prepare import checked_data
 from search.process import launchers
-from search.results.outcome import Outcome
+from search.results.outcome import SweepResult
 from search.serving import input_rows as rows
 from search.spec import InputError
 from search.tracking.open import open_ledger
@@ -41,7 +41,7 @@ _ERASED = "scores by erasure: how far log p(class) falls when a word is taken ou
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Request:
     """What to explain; see the options of `foldrace explain`."""
 
     text: str | None
@@ -82,7 +82,7 @@ class Explanation:
 
 
 @launchers.forgotten()
-def explain(outcome: Outcome, wanted: Wanted, folder: Path) -> Explanation:
+def explain(outcome: SweepResult, wanted: Request, folder: Path) -> Explanation:
     """Refit a config and read texts with it.
 
     Args:
@@ -161,7 +161,7 @@ def _reader(
 
 
 def _rows(
-    plan: Plan, data: TextData, wanted: Wanted, erased: bool
+    plan: Plan, data: TextData, wanted: Request, erased: bool
 ) -> tuple[Further, list[str], list[str]]:
     """Rows, a heading each, and notes."""
     if wanted.text is not None:
@@ -219,7 +219,7 @@ def _read_many(
     headings: Sequence[str],
     layer: LinearLayer,
     names: Sequence[str],
-    wanted: Wanted,
+    wanted: Request,
 ) -> None:
     """Words over all texts, and the first texts for the page."""
 

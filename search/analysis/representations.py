@@ -11,7 +11,7 @@ import numpy as np
 
 from search.planning.plan import Plan
 from search.process import launchers
-from search.results.outcome import Outcome
+from search.results.outcome import SweepResult
 from search.spec import InputError
 from trainables.analysis import pca, separation, token_correlation
 from trainables.engine import binding, registry
@@ -52,7 +52,7 @@ def check(plan: Plan) -> None:
 
 
 @launchers.forgotten()
-def draw(outcome: Outcome, data: TextData, folder: Path, sentence: str | None) -> Drawn:
+def draw(outcome: SweepResult, data: TextData, folder: Path, sentence: str | None) -> Drawn:
     """Measure and draw every representation that the sweep's configs have.
 
     The test part is the sweep's own first fold, or its held-out share; what is fitted is fitted on
@@ -130,7 +130,7 @@ def _features(
 
 
 def _row(
-    outcome: Outcome,
+    outcome: SweepResult,
     one: Representation,
     width: int,
     facts: dict[str, float],

@@ -17,7 +17,7 @@ from search.spec import InputError, SweepSpec
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
-    from search.results.score_matrix import Table
+    from search.results.score_matrix import ScoreMatrix
 
 
 def recipe(spec: SweepSpec) -> str:
@@ -62,7 +62,7 @@ def recipe(spec: SweepSpec) -> str:
     return shlex.join(words)
 
 
-def write_table(plan: Plan, table: Table, path: Path) -> int:
+def write_table(plan: Plan, table: ScoreMatrix, path: Path) -> int:
     """Write the cells of a sweep that have a score, or failed.
 
     Args:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from search.schedule.callers import MOST_MIB
+from search.cluster.options import MOST_MIB
 from search.spec import InputError
 
 PINS = "constraints.txt"

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from search.arguments import Parse
 from search.cluster import packaging as packing
-from search.schedule.callers import ASKED, FOLDER, MOST_MIB, SENT
+from search.cluster.options import ASKED, FOLDER, MOST_MIB, SENT
 from search.spec import InputError, SweepError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def jobs(address: str, prefix: str) -> dict[str, str]:
 
 
 def _send(options: argparse.Namespace, words: Sequence[str]) -> int:
-    sent, attached = command(words)
+    sent, attached = command(words, options.parse)
     job = f"foldrace-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     client = client_of(options.address)
     mib = send(
@@ -197,20 +198,19 @@ def _send(options: argparse.Namespace, words: Sequence[str]) -> int:
         raise
 
 
-def command(words: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
+def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Path]]:
     """A command as the head node is to run it, and the files that must travel with it.
 
     Args:
         words: As typed: run, plan or resume, with their options.
+        parse: Parser of the command line.
 
     Raises:
         InputError: for options that cannot work there: a relative path of data or of a model, a
             password in a URI.
         SystemExit: for options that do not parse, with exit code 2.
     """
-    from search.cli import build_parser
-
-    options = build_parser().parse_args(words)
+    options = parse(words)
     sent = list(words)
     attached: dict[str, Path] = {}
     if options.tracking_uri and re.search(r"://[^/]*@", options.tracking_uri):

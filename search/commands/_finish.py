@@ -13,7 +13,7 @@ from search.commands._options import print_json
 
 if TYPE_CHECKING:
     from search.analysis.ablation import Shown
-    from search.results.outcome import Outcome
+    from search.results.outcome import SweepResult
 
 
 def _going_on(program: str, options: argparse.Namespace) -> str:
@@ -28,7 +28,7 @@ def _going_on(program: str, options: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
+def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
     """Run or resume, show the leaderboard, say how to go on or where to look."""
     from search.console import output as console
     from search.results.document import of_outcome
@@ -68,7 +68,7 @@ def finish(go: Callable[[], Outcome], options: argparse.Namespace) -> int:
     return 0
 
 
-def _report(outcome: Outcome, folder: str | None) -> Path | None:
+def _report(outcome: SweepResult, folder: str | None) -> Path | None:
     """Write the report, if one is wanted; returns its page."""
     if folder is None:
         return None
@@ -78,7 +78,7 @@ def _report(outcome: Outcome, folder: str | None) -> Path | None:
     return report_of(spec.tracking_uri, spec.experiment, [outcome.sweep_id], Path(folder)).page
 
 
-def _ablation(outcome: Outcome, document: dict[str, Any]) -> Shown | None:
+def _ablation(outcome: SweepResult, document: dict[str, Any]) -> Shown | None:
     """The ablation's table, written and entered into the document; None for other sweeps."""
     if outcome.plan.spec.configs != "ablation":
         return None

@@ -7,6 +7,8 @@ import json
 import sys
 from typing import Any
 
+from search.tracking_uri import EXPERIMENT
+
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
@@ -27,7 +29,7 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
         help="MLflow tracking URI (default: $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)",
     )
     ledger.add_argument(
-        "--experiment", default="foldrace", metavar="NAME", help="MLflow experiment (foldrace)"
+        "--experiment", default=EXPERIMENT, metavar="NAME", help="MLflow experiment (foldrace)"
     )
 
 

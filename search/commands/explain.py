@@ -104,10 +104,10 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--text-b is the second text of a pair: give the first with --text.")
     from search.arguments import tracking_uri
     from search.planning.file_columns import check_file
-    from search.sweep import run as sweep
+    from search.sweep.load import load_record
 
     uri = tracking_uri(options)
-    record, outcome = sweep.load(uri, options.experiment, options.sweep)
+    record, outcome = load_record(uri, options.experiment, options.sweep)
     file = Path(options.data) if options.data else None
     if file is not None:
         check_file(file, outcome.plan.task.data, column, column_b)
@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         found = explanation.explain(
             outcome,
-            explanation.Wanted(
+            explanation.Request(
                 text=text,
                 text_b=text_b,
                 file=file,

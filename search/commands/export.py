@@ -29,9 +29,9 @@ def run(options: argparse.Namespace) -> int:
     from search.arguments import tracking_uri
     from search.benchmark.export import recipe, write_table
     from search.console import output as console
-    from search.sweep import run as sweep
+    from search.sweep.load import load_record
 
-    _, outcome = sweep.load(tracking_uri(options), options.experiment, options.sweep)
+    _, outcome = load_record(tracking_uri(options), options.experiment, options.sweep)
     planned, table = outcome.plan, outcome.table
     path = Path(options.out or f"{planned.spec.name}.parquet")
     rows = write_table(planned, table, path)

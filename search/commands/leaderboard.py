@@ -37,9 +37,9 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")
     from search.console.leaderboard import show_leaderboard
     from search.results.document import of_outcome
-    from search.sweep import run as sweep
+    from search.sweep.load import load_record
 
-    _, found = sweep.load(
+    _, found = load_record(
         tracking_uri(options), options.experiment, options.sweep, options.rope / 100
     )
     document = of_outcome(found)

@@ -31,19 +31,19 @@ def run(options: argparse.Namespace) -> int:
     spec = sweep_spec(options)
     if options.price_per_hour is not None and options.price_per_hour < 0:
         raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
-    from search.planning.plan import check_names, prepare
+    from search.planning.prepare import check_names, prepare
 
     check_names(spec)  # before anything is imported that takes its time
     from search.console import output as console
     from search.planning import estimate
     from search.sweep import nested_cv as nested
-    from search.sweep import run as sweep
+    from search.sweep.load import known_pairs
 
     with console.busy("reading the data and the model"):
         planned, data, audit = prepare(spec)
-        known = sweep.known_pairs(planned)
+        known = known_pairs(planned)
         inner = nested.inner_plans(planned) if spec.nested else []
-        inside = [len(sweep.known_pairs(one)) for one in inner]
+        inside = [len(known_pairs(one)) for one in inner]
     with console.busy("training a few steps to estimate the time"):
         cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)
     document = estimate.document(planned, data, audit, cost)

@@ -16,8 +16,8 @@ from search.commands._options import (
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord
-    from search.results.outcome import Outcome
-    from search.serving.predict import Asked, Predicted
+    from search.results.outcome import SweepResult
+    from search.serving.predict import Classifier, Predictions
     from search.tracking.model_registry import Registered
 
 PLACE = 65
@@ -55,12 +55,12 @@ def run(options: argparse.Namespace) -> int:
     from search.arguments import tracking_uri
     from search.planning.file_columns import check_file, table_with, text_columns
     from search.spec import InputError
-    from search.sweep import run as sweep
+    from search.sweep.load import load_record
 
     path, uri = Path(options.data), tracking_uri(options)
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
-    record, outcome = sweep.load(uri, options.experiment, options.sweep)
+    record, outcome = load_record(uri, options.experiment, options.sweep)
     plan = outcome.plan
     ref = plan.task.data
     check_file(path, ref, options.text, options.text_b)
@@ -96,11 +96,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _asked(
-    options: argparse.Namespace, uri: str, record: SweepRecord, outcome: Outcome
-) -> tuple[Asked, Registered | None]:
+    options: argparse.Namespace, uri: str, record: SweepRecord, outcome: SweepResult
+) -> tuple[Classifier, Registered | None]:
     """What classifies the file: a registered model, or the winner, to be trained beside it."""
     from search.console import output as console
-    from search.planning.unchanged import checked_data
+    from search.planning.prepare import checked_data
     from search.serving import predict as prediction
     from search.serving import promote as champion
     from trainables.engine.refit import network as finished
@@ -110,7 +110,7 @@ def _asked(
     fault = finished.fault(plan.space.trainable, plan.configs[config])
     if registered is None and fault is not None:
         console.say("no model of this sweep can be saved: its winner is trained for this file")
-        return prediction.trained_for_it(plan, config, checked_data(plan)), None
+        return prediction.train_classifier(plan, config, checked_data(plan)), None
     if registered is None:
         with console.busy("no model of this sweep yet: training its winner on all rows"):
             registered = champion.promote(
@@ -119,13 +119,13 @@ def _asked(
     return prediction.registered_model(uri, registered), registered
 
 
-def _added(found: Predicted) -> list[str]:
+def _added(found: Predictions) -> list[str]:
     """Names of the columns that are added; one that the file has already gets a suffix."""
     names = next((list(row) for row in found.found if row is not None), ["label", "probability"])
     return [f"predicted_{name}" if name in found.table.names else name for name in names]
 
 
-def _write(found: Predicted, out: Path) -> None:
+def _write(found: Predictions, out: Path) -> None:
     import csv
 
     table, added = found.table, _added(found)
@@ -143,13 +143,13 @@ def _shown(value: Any) -> Any:
     return f"{value:.6f}" if isinstance(value, float) else value
 
 
-def _counts(found: Predicted) -> dict[str, int]:
+def _counts(found: Predictions) -> dict[str, int]:
     from collections import Counter
 
     return dict(Counter(str(row["label"]) for row in found.found if row is not None).most_common())
 
 
-def _document(found: Predicted, registered: Registered | None, out: Path) -> dict[str, Any]:
+def _document(found: Predictions, registered: Registered | None, out: Path) -> dict[str, Any]:
     return {
         "model": None if registered is None else registered.name,
         "version": None if registered is None else registered.version,
@@ -162,7 +162,7 @@ def _document(found: Predicted, registered: Registered | None, out: Path) -> dic
     }
 
 
-def _say(found: Predicted, registered: Registered | None, out: Path) -> None:
+def _say(found: Predictions, registered: Registered | None, out: Path) -> None:
     from search.console import output as console
     from search.formatting import points
 

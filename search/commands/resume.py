@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search.results.outcome import SweepResult
+
 import argparse
 
 from search.commands._finish import finish
@@ -53,13 +58,13 @@ def run(options: argparse.Namespace) -> int:
         fields = {**dict(spec), "budget": budget, "resources": resources, "nested": nested}
         return make_spec(**fields)
 
-    def go() -> sweep.Outcome:
+    def go() -> SweepResult:
         return sweep.resume(
-            tracking_uri(options),
-            options.experiment,
             options.sweep,
+            tracking_uri=tracking_uri(options),
+            experiment=options.experiment,
             change=change,
-            watcher=live.watcher(options.json),
+            callbacks=[live.display(options.json)],
         )
 
     return finish(go, options)

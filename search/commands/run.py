@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
     from search.arguments import sweep_spec
-    from search.planning.plan import check_names, prepare
+    from search.planning.prepare import check_names, prepare
 
     spec = sweep_spec(options)
     check_names(spec)  # before anything is imported that takes its time
@@ -37,13 +37,14 @@ def run(options: argparse.Namespace) -> int:
     from search.planning import expected
     from search.process import folders
     from search.sweep import run as sweep
+    from search.sweep.load import known_cells
 
-    watcher = live.watcher(options.json)
+    shown = live.display(options.json)
     folders.check(spec)
     # For a program stderr holds events alone.
     with nullcontext() if options.json else console.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)
     if not options.json:
         console.show_sweep(plan, data, audit)
-        console.say(expected.before_the_run(plan, sweep.known_cells(plan)))
-    return finish(lambda: sweep.run(plan.spec, plan=plan, watcher=watcher), options)
+        console.say(expected.before_the_run(plan, known_cells(plan)))
+    return finish(lambda: sweep.run(plan.spec, plan=plan, callbacks=[shown]), options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from search.schedule.callers import CALLERS
+from search.schedule.emit import CALLERS
 
 PLACE = 86
 SUMMARY = "Start sweeps when they are due."

@@ -38,11 +38,11 @@ def run(options: argparse.Namespace) -> int:
     from search.arguments import tracking_uri
     from search.console import output as console
     from search.process.child_server import serve_until_ended
-    from search.serving.promote import crowned
+    from search.serving.promote import champion_of
     from search.spec import InputError
 
     uri = tracking_uri(options)
-    found = crowned(uri, options.model)
+    found = champion_of(uri, options.model)
     if found is None:
         raise InputError(
             f"No registered model {options.model!r} has the alias champion. Make one with: "

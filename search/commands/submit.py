@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from search.schedule.callers import FOLDER, MOST_MIB, SENT
+from search.cluster.options import FOLDER, MOST_MIB, SENT
 
 PLACE = 84
 SUMMARY = "Run a sweep on a Ray cluster, as a job."

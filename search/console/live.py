@@ -6,33 +6,30 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from search.console.progress import Pace
+from search.console.progress import Progress
 from search.console.screen import Column, label_table, screen_of
 from search.formatting import between, counted, duration, fitted_line, points, printable
 from search.results.inert import Suspect
-from search.results.leaders import Frontier
-from search.sweep.results_handler import Watcher
+from search.results.leaders import Leaders
+from search.results.score_matrix import ScoreMatrix
+from search.sweep.callback import Callback, Running
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from search.planning.plan import Plan
-    from search.sweep.run import Table
     from trainables.engine.contract import CellResult
-
-Running = Callable[[], Mapping[str, Sequence[tuple[int, int]]]]
-"""Gives the (config, block) pairs that each trial trains now."""
 
 _SECONDS_BETWEEN_LINES = 10.0
 _THROUGH = ("grid", "random")  # strategies that train all that they may
 _TRAINED_SHOWN, _FAILURES_SHOWN = 4, 3
 
 
-def watcher(machine: bool = False) -> Watcher:
-    """The watcher that suits stderr.
+def display(machine: bool = False) -> Callback:
+    """Callback that shows a sweep on stderr, as suits a terminal or a log.
 
     Args:
         machine: One JSON object a line, for a program.
@@ -40,24 +37,24 @@ def watcher(machine: bool = False) -> Watcher:
     if machine:
         return JsonLines()
     screen = screen_of(sys.stderr)
-    return Picture() if screen.is_terminal and not screen.is_dumb_terminal else Lines()
+    return LiveDisplay() if screen.is_terminal and not screen.is_dumb_terminal else Lines()
 
 
-class Lines(Watcher):
+class Lines(Callback):
     """A line now and then: for a file, a pipe, a log."""
 
     def __init__(self) -> None:
         self.screen = screen_of(sys.stderr, forgiving=True)
-        self.pace = Pace(0)
+        self.pace = Progress(0)
         self._last = -math.inf
 
     def say(self, text: str) -> None:
         """One line."""
         self.screen.print(text)
 
-    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+    def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
         """Say how much is left to train."""
-        self.pace = Pace(planned, table.reused, plan.spec.strategy not in _THROUGH)
+        self.pace = Progress(planned, table.reused, plan.spec.strategy not in _THROUGH)
         if table.reused:
             verb = "is" if table.reused == 1 else "are"
             told = f"{table.reused:,} of the sweep's cells {verb} in the ledger already"
@@ -67,12 +64,14 @@ class Lines(Watcher):
         if table.reused < planned:
             self.say("starting Ray ...")
 
-    def started(self, slots: int, running: Running) -> None:
+    def on_workers(self, slots: int, running: Running) -> None:
         """Start the clock."""
         self.pace.start()
         self.say(f"training, {counted(slots, 'stack')} at a time")
 
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+    def on_cell(
+        self, plan: Plan, table: ScoreMatrix, pair: tuple[int, int], result: CellResult
+    ) -> None:
         """Count; say what failed."""
         self.pace.cell(result.metrics.get("seconds", None))
         if result.status != "done":
@@ -82,15 +81,15 @@ class Lines(Watcher):
             self._last = now
             self.say(f"{progress(self.pace)}, {speed(self.pace)}")
 
-    def inert(self, plan: Plan, suspect: Suspect) -> None:
+    def on_inert(self, plan: Plan, suspect: Suspect) -> None:
         """Warn of a hyper-parameter that does nothing, as soon as it shows."""
         self.say(f"Warning: {suspect.to_json(plan.blocks, plan.declared_in)['meaning']}")
 
-    def said(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """Hand a line on."""
         self.say(text)
 
-    def nested(self, plan: Plan, done: int) -> None:
+    def on_outer_fold(self, plan: Plan, done: int) -> None:
         """Say which inner sweep of a nested cross-validation starts."""
         self.say(f"nested: outer fold {done + 1} of {plan.spec.folds}")
 
@@ -101,13 +100,13 @@ def failure(plan: Plan, pair: tuple[int, int], result: CellResult) -> str:
     return printable(f"{result.status}: {where}: {result.error}")
 
 
-def progress(pace: Pace) -> str:
+def progress(pace: Progress) -> str:
     """How many of the cells are there; a race may well end before the last of them."""
     most = "at most " if pace.may_end_early else ""
     return f"{pace.done:,} of {most}{counted(pace.planned, 'cell')}"
 
 
-def speed(pace: Pace) -> str:
+def speed(pace: Progress) -> str:
     """Cells a minute, and the time that all cells left would take with its 80% interval."""
     told = f"{pace.per_minute:.1f} cells/min"
     left = pace.left
@@ -117,7 +116,7 @@ def speed(pace: Pace) -> str:
     return f"{told}, about {middle} left" + ("" if reach == middle else f" ({reach})")
 
 
-class Picture(Lines):
+class LiveDisplay(Lines):
     """The whole state, redrawn twice a second on a terminal."""
 
     def __init__(self) -> None:
@@ -125,16 +124,16 @@ class Picture(Lines):
         self._live: Any = None
         self._plan: Plan | None = None
         self._running: Running = dict
-        self._frontier: Frontier | None = None
+        self._frontier: Leaders | None = None
         self._failures: list[str] = []
 
-    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+    def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
         """Say how much is left, and look at what there is."""
-        super().reused(plan, table, planned)
-        self._plan, self._frontier = plan, Frontier(plan)
-        self._frontier.look(table)
+        super().on_start(plan, table, planned)
+        self._plan, self._frontier = plan, Leaders(plan)
+        self._frontier.update(table)
 
-    def started(self, slots: int, running: Running) -> None:
+    def on_workers(self, slots: int, running: Running) -> None:
         """Start drawing."""
         from rich.live import Live
 
@@ -151,15 +150,17 @@ class Picture(Lines):
         )
         self._live.start()
 
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+    def on_cell(
+        self, plan: Plan, table: ScoreMatrix, pair: tuple[int, int], result: CellResult
+    ) -> None:
         """Count, and look anew at who leads if the last look is long enough ago."""
         self.pace.cell(result.metrics.get("seconds", None))
         if result.status != "done":
             self._failures.append(failure(plan, pair, result))
         if self._frontier is not None:
-            self._frontier.look(table)
+            self._frontier.update(table)
 
-    def closed(self) -> None:
+    def on_end(self) -> None:
         """Leave the terminal as it was; what failed stays on it."""
         if self._live is not None:
             self._live.stop()
@@ -210,7 +211,7 @@ class Picture(Lines):
         grid.add_row(bar, progress(pace))
         return Group(grid, speed(pace))
 
-    def _leaders(self, frontier: Frontier) -> RenderableType:
+    def _leaders(self, frontier: Leaders) -> RenderableType:
         rows = frontier.leaders
         columns = [
             Column("mean", [points(row.mean) for row in rows]),
@@ -242,9 +243,9 @@ class JsonLines(Lines):
         self.screen.file.write(json.dumps({"event": name, **fields}, allow_nan=False) + "\n")
         self.screen.file.flush()
 
-    def reused(self, plan: Plan, table: Table, planned: int) -> None:
+    def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
         """How much there is."""
-        super().reused(plan, table, planned)
+        super().on_start(plan, table, planned)
         fields = {
             "sweep": plan.spec.name,
             "configs": len(plan.configs),
@@ -254,14 +255,16 @@ class JsonLines(Lines):
         }
         self.event("sweep", fields)
 
-    def started(self, slots: int, running: Running) -> None:
+    def on_workers(self, slots: int, running: Running) -> None:
         """Workers are up."""
-        super().started(slots, running)
+        super().on_workers(slots, running)
         self.event("started", {"slots": slots})
 
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+    def on_cell(
+        self, plan: Plan, table: ScoreMatrix, pair: tuple[int, int], result: CellResult
+    ) -> None:
         """A cell came in."""
-        super().cell(plan, table, pair, result)
+        super().on_cell(plan, table, pair, result)
         left, score = self.pace.left, table.scores[pair]
         seed, fold = plan.blocks[pair[1]]
         self.event(
@@ -282,18 +285,18 @@ class JsonLines(Lines):
             },
         )
 
-    def inert(self, plan: Plan, suspect: Suspect) -> None:
+    def on_inert(self, plan: Plan, suspect: Suspect) -> None:
         """A hyper-parameter did nothing."""
         self.event("inert", suspect.to_json(plan.blocks, plan.declared_in))
 
-    def said(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """Something was said that is no event of its own."""
         self.event("said", {"text": text})
 
-    def nested(self, plan: Plan, done: int) -> None:
+    def on_outer_fold(self, plan: Plan, done: int) -> None:
         """An inner sweep starts."""
         self.event("nested", {"outer_fold": done, "folds": plan.spec.folds})
 
-    def closed(self) -> None:
+    def on_end(self) -> None:
         """The run is over."""
         self.event("closed", {"done": self.pace.done, "planned": self.pace.planned})

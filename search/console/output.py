@@ -18,11 +18,11 @@ from rich.table import Table as RichTable
 
 from search.console.screen import screen_of
 from search.formatting import counted, duration
-from search.ledger.tracking_uri import LedgerError, default_tracking_uri
-from search.results.outcome import Outcome
+from search.results.outcome import SweepResult
 from search.spec import InputError
 from search.tracking.open import open_ledger
 from search.tracking.runs_page import runs_page
+from search.tracking_uri import LedgerError, default_tracking_uri
 
 if TYPE_CHECKING:
     from search.planning.estimate import Estimate
@@ -75,7 +75,7 @@ def command_name() -> str:
     return os.path.relpath(sys.argv[0])
 
 
-def show_end(outcome: Outcome) -> None:
+def show_end(outcome: SweepResult) -> None:
     """What the run did, and how it goes on where it is not through."""
     table = outcome.table
     say(
@@ -87,7 +87,7 @@ def show_end(outcome: Outcome) -> None:
         say(f"Go on with: {command_name()} resume {name}{_ledger_flag(outcome)}")
 
 
-def show_answer(outcome: Outcome, answer: str, report: Path | None) -> None:
+def show_answer(outcome: SweepResult, answer: str, report: Path | None) -> None:
     """The answer again, which the table has scrolled away, and where all of it can be seen.
 
     Args:
@@ -112,7 +112,7 @@ def show_answer(outcome: Outcome, answer: str, report: Path | None) -> None:
     say(f"{told}MLflow: {ui}{page}", whole=True)
 
 
-def _ledger_flag(outcome: Outcome) -> str:
+def _ledger_flag(outcome: SweepResult) -> str:
     uri = outcome.plan.spec.tracking_uri
     return "" if uri == default_tracking_uri() else f" --tracking-uri {shlex.quote(uri)}"
 

@@ -12,7 +12,7 @@ _WIDTH = 1.2816  # a normal's 10th to 90th percentile
 
 
 @dataclass(frozen=True)
-class Left:
+class TimeLeft:
     """Seconds left at most: the middle and an 80% interval. A race may well end earlier."""
 
     low: float
@@ -21,7 +21,7 @@ class Left:
 
 
 @dataclass
-class Pace:
+class Progress:
     """Counts cells and takes the time.
 
     Attributes:
@@ -64,7 +64,7 @@ class Pace:
         return 60 * self.trained / elapsed if elapsed > 0 else 0.0
 
     @property
-    def left(self) -> Left | None:
+    def left(self) -> TimeLeft | None:
         """How long the cells still planned would take; None before there is anything to say.
 
         Two things are not known: the mean cell, of which `trained` were seen, and the luck of the
@@ -79,4 +79,6 @@ class Pace:
         # Student's t in the place of the normal, by the first term of its expansion.
         width = _WIDTH * (1 + (_WIDTH**2 + 1) / (4 * freedom))
         middle = todo / rate
-        return Left(middle * math.exp(-width * unsure), middle, middle * math.exp(width * unsure))
+        return TimeLeft(
+            middle * math.exp(-width * unsure), middle, middle * math.exp(width * unsure)
+        )

@@ -28,7 +28,7 @@ _CELLS_WITHOUT_NEWS = 16
 _SHARE_WITHOUT_NEWS = 1 / 8
 
 
-class Asker(Protocol):
+class CellSource(Protocol):
     """The part of a strategy (search/strategies/strategy.py) that decides what is trained."""
 
     @property
@@ -46,7 +46,7 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True)
-class Work:
+class CellTask:
     """The cells of a sweep, as far as whoever trains them must know.
 
     Attributes:
@@ -77,8 +77,8 @@ class Dispatcher:
         seconds_per_stack: What makes the start of a trial a small part of it.
     """
 
-    strategy: Asker
-    work: Work
+    strategy: CellSource
+    work: CellTask
     stack: int | Literal["auto"] = "auto"
     slots: int = 1
     retries: int = 2

@@ -17,8 +17,8 @@ from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search.process import own_code, ray_home
+from search.process.environment import usable_cpus
 from search.spec import InputError, SweepError
-from search.sweep.environment import usable_cpus
 
 _ANSWERS_WITHIN_S = 10.0
 

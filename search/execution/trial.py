@@ -13,9 +13,9 @@ from search.execution import worker_group
 from search.execution.cell_timeout import CellClock
 from search.execution.plugin import Plugin, load_text
 from search.execution.report_buffer import ReportBuffer
+from search.process import environment as surroundings
 from search.process import launchers
 from search.spec import Resources
-from search.sweep import environment as surroundings
 from trainables.engine.contract import Cell, CellResult, Task
 
 

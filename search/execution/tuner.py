@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from search.execution.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
-from search.execution.dispatch import Asker, Dispatcher, Pair, Work
+from search.execution.dispatch import CellSource, CellTask, Dispatcher, Pair
 from search.execution.plugin import read_text
 from search.execution.report_buffer import read_report
 from search.spec import Resources, SweepError
@@ -147,8 +147,8 @@ def _slots(resources: Resources, gpus: float) -> int:
 
 
 def train(
-    strategy: Asker,
-    work: Work,
+    strategy: CellSource,
+    work: CellTask,
     resources: Resources,
     *,
     storage: Path,

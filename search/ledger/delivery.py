@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from search.ledger.delivery_queue import Job, Outbox, Payload, bundled, unbundled
+from search.ledger.delivery_queue import DeliveryQueue, Job, Payload, bundled, unbundled
 from search.ledger.spool import Spool
 
 _log = logging.getLogger("foldrace.ledger")
@@ -49,7 +49,7 @@ class Delivery:
         self._spool = spool
         self._deliver = deliver
         self._changed = threading.Condition()
-        self._outbox = Outbox(update_every_s)
+        self._outbox = DeliveryQueue(update_every_s)
         self._current: list[Job] = []
         self._refused = 0
         self._arrived = 0

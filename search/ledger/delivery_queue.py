@@ -50,7 +50,7 @@ class Job:
         return not (self.alone or other.alone) and bool(self.tries) == bool(other.tries)
 
 
-class Outbox:
+class DeliveryQueue:
     """Results in order of arrival, and the latest state of each key.
 
     Args:

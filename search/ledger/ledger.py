@@ -17,8 +17,8 @@ from search.ledger.predictions import Predictions, read_files, unpack
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
 from search.ledger.store import NewRun, RunNews, Store
-from search.ledger.tracking_uri import LedgerError, unreachable
-from search.ledger.writer import Recorder
+from search.ledger.writer import LedgerWriter
+from search.tracking_uri import LedgerError, unreachable
 from trainables.engine.contract import Cell, CellResult, Scalar
 
 _log = logging.getLogger("foldrace.ledger")
@@ -57,7 +57,7 @@ class Journal:
         self._store = store
         self._spool_folder = spool_folder
         self._where = where
-        self._recorder = Recorder(store)
+        self._recorder = LedgerWriter(store)
         self._delivery = Delivery(Spool(spool_folder), self._recorder.deliver)
         self._settled: dict[str, set[str]] = {}  # family -> keys that need no recording any more
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.ledger.tracking_uri import LedgerError, redact
+from search.tracking_uri import LedgerError, redact
 
 CELL_TAGS = ("family", "sweep", "config", "space", "data", "model")
 """Tags that the caller gives to every cell; the ledger adds cell_key, status, digest and error."""

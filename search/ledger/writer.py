@@ -32,7 +32,7 @@ class _ConfigRun:
     ended: bool = False
 
 
-class Recorder:
+class LedgerWriter:
     """What the background thread does, and the look-ups that it shares with the driver."""
 
     def __init__(self, store: Store) -> None:

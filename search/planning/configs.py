@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from search.spec import InputError
+from search.spec import InputError, SweepSpec
 from spaces.schema.space import Space
 from trainables.engine.contract import Scalar
+
+if TYPE_CHECKING:
+    pass
 
 
 def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
@@ -47,3 +50,56 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
             if not {axis.name, *axis.aliases}.isdisjoint(row)
         }
         yield space.complete(given)  # raises where an axis that matters is not given
+
+
+# More configs than this are not enumerated by any strategy: narrow the space instead.
+_MOST_CONFIGS = 200_000
+
+
+def choose_configs(
+    spec: SweepSpec, space: Space
+) -> tuple[tuple[Mapping[str, Scalar], ...], dict[int, str], int | None, tuple[str, ...]]:
+    """Complete configs in a fixed order, reference names by index, the baseline, names left out.
+
+    References stand first. One that the narrowed axes exclude is left out, but never the baseline:
+    it is what gains are measured against.
+    """
+    chosen: dict[str, tuple[Mapping[str, Scalar], str | None]] = {}
+    left_out = []
+    references = space.references
+    named = {"all": tuple(references), "reference": tuple(references), "ablation": space.ablation}
+    wanted = named.get(spec.configs, ())  # a file's configs stand for themselves
+    if spec.configs == "ablation" and not wanted:
+        raise InputError(
+            f"Space {space.name!r} names no ablation configs; use --configs reference."
+        )
+    if space.baseline is not None and space.baseline not in wanted:
+        wanted = (space.baseline, *wanted)
+
+    def key(config: Mapping[str, Scalar]) -> str:
+        return json.dumps(space.active(config), sort_keys=True)
+
+    for name in wanted:
+        config = references[name]
+        if spec.configs == "all" and name != space.baseline and not space.admits(config):
+            left_out.append(name)
+            continue
+        complete = space.complete(config)
+        chosen.setdefault(key(complete), (complete, name))
+    others: Iterator[Mapping[str, Scalar]] = iter(())
+    if spec.configs == "all":
+        if len(space) > _MOST_CONFIGS:
+            raise InputError(
+                f"Space {space.name!r} has {len(space):,} configs, at most {_MOST_CONFIGS:,} can "
+                "compete: narrow an axis with --set."
+            )
+        others = space.grid()
+    elif spec.configs not in ("reference", "ablation"):
+        others = read_configs(space, Path(spec.configs))
+    for config in others:
+        complete = space.complete(config)
+        chosen.setdefault(key(complete), (complete, None))
+    configs = tuple(config for config, _ in chosen.values())
+    names = {i: name for i, (_, name) in enumerate(chosen.values()) if name is not None}
+    baseline = next((i for i, name in names.items() if name == space.baseline), None)
+    return configs, names, baseline, tuple(left_out)

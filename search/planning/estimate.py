@@ -11,7 +11,7 @@ from search.formatting import counted, duration
 from search.planning.expected import Expected, slots_here
 from search.planning.plan import Plan
 from search.process import launchers
-from search.sweep.environment import threads
+from search.process.environment import threads
 
 if TYPE_CHECKING:
     from trainables.engine.datasets.load import TextData

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from search.formatting import counted, duration
 from search.planning.plan import Plan
+from search.process.environment import usable_cpus
 from search.spec import Resources
 from search.strategies.board import typical_cells
 from search.strategies.strategy import most_cells
-from search.sweep.environment import usable_cpus
 
 if TYPE_CHECKING:
     from search.ledger.records import LoggedCell

@@ -6,33 +6,21 @@ is bound to its trainable's Config, the data are read, split and audited, the we
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.planning.configs import read_configs
-from search.process import folders, own_code
-from search.results.labels import Labels
-from search.spec import InputError, SweepSpec
+from search.planning.labels import Labels
+from search.spec import SweepSpec
 from search.strategies.strategy import Problem
-from search.sweep import keep_encoder as model_source
 from spaces.schema.space import Space
-from trainables.engine import binding, registry
-from trainables.engine.contract import Cell, DataRef, Scalar, Task, cell_keys, family_key
-from trainables.engine.datasets import load as dataset
+from trainables.engine.contract import Cell, Scalar, Task, cell_keys, family_key
 
 if TYPE_CHECKING:
-    from trainables.engine.datasets.load import TextData
-    from trainables.engine.splits.audit import Audit
-
-# More configs than this are not enumerated by any strategy: narrow the space instead.
-_MOST_CONFIGS = 200_000
+    pass
 
 
 @dataclass(frozen=True)
@@ -47,6 +35,8 @@ class Plan:
         baseline: Index of the config that gains are measured against; None without one.
         task: What all cells share.
         left_out: Names of reference configs that the narrowed axes exclude.
+        official_share: Share of the rows in the data's official test part; None where it is not
+            the protocol, or not known.
     """
 
     spec: SweepSpec
@@ -56,6 +46,7 @@ class Plan:
     baseline: int | None
     task: Task
     left_out: tuple[str, ...] = ()
+    official_share: float | None = None
 
     @cached_property
     def blocks(self) -> tuple[tuple[int, int], ...]:
@@ -66,6 +57,16 @@ class Plan:
     def declared_in(self) -> str:
         """The file that declares the space, for messages."""
         return self.spec.plugin or f"spaces/{self.spec.space}.py"
+
+    @property
+    def test_share(self) -> float:
+        """Share of the rows that one block holds out."""
+        if self.spec.folds is not None:
+            return 1 / self.spec.folds
+        if isinstance(self.spec.holdout, float):
+            return self.spec.holdout
+        # Sweeps of before shares were kept went by this.
+        return 0.2 if self.official_share is None else self.official_share
 
     @cached_property
     def family(self) -> str:
@@ -141,223 +142,3 @@ class Plan:
             mode=self.space.mode,
             unordered=unordered,
         )
-
-
-def _local(data: DataRef) -> DataRef:
-    """Workers run in folders of their own: a local file's path must hold everywhere."""
-    path = Path(data.name).expanduser()
-    return replace(data, name=str(path.resolve())) if path.is_file() else data
-
-
-def _plugin_digest(spec: SweepSpec) -> str:
-    if spec.plugin is None:
-        return ""
-    return own_code.of_plugin(Path(spec.plugin).read_text(encoding="utf-8"))
-
-
-def narrowed_space(spec: SweepSpec) -> Space:
-    """The spec's space with its --set and --fix applied.
-
-    Raises:
-        ValueError: naming an unknown space, axis or value, and what is allowed.
-    """
-    if spec.plugin is not None:
-        registry.load_plugin(Path(spec.plugin))
-    space = registry.load("spaces", spec.space, "SPACE")
-    if not isinstance(space, Space):
-        raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
-    space = space.narrow(spec.set_axes) if spec.set_axes else space
-    space = space.fix(spec.fix) if spec.fix else space
-    return _with_metadata(spec, space)
-
-
-def _with_metadata(spec: SweepSpec, space: Space) -> Space:
-    """The space without the values of its axis `metadata` for which the data have no columns."""
-    if spec.data.metadata and "metadata" not in space.kinds:
-        raise InputError(
-            f"Space {space.name!r} joins no metadata to its texts, got --metadata "
-            f"{','.join(spec.data.metadata)}. Leave it out, or use the space 'tweets'."
-        )
-    axis = next((axis for axis in space.axes if axis.name == "metadata"), None)
-    if spec.data.metadata or axis is None or "metadata" in spec.set_axes:
-        return space  # what --set and --fix ask for is refused once the data are read
-    return space.narrow({"metadata": ("none",)})
-
-
-def choose_configs(
-    spec: SweepSpec, space: Space
-) -> tuple[tuple[Mapping[str, Scalar], ...], dict[int, str], int | None, tuple[str, ...]]:
-    """Complete configs in a fixed order, reference names by index, the baseline, names left out.
-
-    References stand first. One that the narrowed axes exclude is left out, but never the baseline:
-    it is what gains are measured against.
-    """
-    chosen: dict[str, tuple[Mapping[str, Scalar], str | None]] = {}
-    left_out = []
-    references = space.references
-    named = {"all": tuple(references), "reference": tuple(references), "ablation": space.ablation}
-    wanted = named.get(spec.configs, ())  # a file's configs stand for themselves
-    if spec.configs == "ablation" and not wanted:
-        raise InputError(
-            f"Space {space.name!r} names no ablation configs; use --configs reference."
-        )
-    if space.baseline is not None and space.baseline not in wanted:
-        wanted = (space.baseline, *wanted)
-
-    def key(config: Mapping[str, Scalar]) -> str:
-        return json.dumps(space.active(config), sort_keys=True)
-
-    for name in wanted:
-        config = references[name]
-        if spec.configs == "all" and name != space.baseline and not space.admits(config):
-            left_out.append(name)
-            continue
-        complete = space.complete(config)
-        chosen.setdefault(key(complete), (complete, name))
-    others: Iterator[Mapping[str, Scalar]] = iter(())
-    if spec.configs == "all":
-        if len(space) > _MOST_CONFIGS:
-            raise InputError(
-                f"Space {space.name!r} has {len(space):,} configs, at most {_MOST_CONFIGS:,} can "
-                "compete: narrow an axis with --set."
-            )
-        others = space.grid()
-    elif spec.configs not in ("reference", "ablation"):
-        others = read_configs(space, Path(spec.configs))
-    for config in others:
-        complete = space.complete(config)
-        chosen.setdefault(key(complete), (complete, None))
-    configs = tuple(config for config, _ in chosen.values())
-    names = {i: name for i, (_, name) in enumerate(chosen.values()) if name is not None}
-    baseline = next((i for i, name in names.items() if name == space.baseline), None)
-    return configs, names, baseline, tuple(left_out)
-
-
-def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> None:
-    """Every config must be one that the trainable accepts; the first few faults in one message."""
-    faults: dict[str, None] = {}
-    for config in configs:
-        try:
-            binding.bind(space.trainable, config)
-        except ValueError as error:
-            faults[str(error)] = None
-    if faults:
-        shown = "\n".join(itertools.islice(faults, 10))
-        raise InputError(
-            f"Space {space.name!r} does not fit trainable {space.trainable!r}:\n{shown}"
-        )
-
-
-def _files(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> dict[str, set[str]]:
-    """Values by field that name further files, as the trainable's `files` says."""
-    if not registry.defines("trainables", space.trainable, "files"):
-        return {}
-    of_config = registry.load("trainables", space.trainable, "files")
-    found: dict[str, set[str]] = {}
-    for config in configs:
-        for name, value in of_config(binding.bind(space.trainable, config)).items():
-            found.setdefault(name, set()).add(value)
-    return found
-
-
-def _local_files(
-    spec: SweepSpec, space: Space, configs: tuple[Mapping[str, Scalar], ...]
-) -> SweepSpec:
-    """The spec with the paths of such files made absolute: workers run in folders of their own."""
-    from trainables.engine.features import named_files
-
-    fix = dict(spec.fix)
-    for name, values in _files(space, configs).items():
-        for value in values:
-            local = named_files.resolve(value)
-            if local != value and fix.get(name) != value:
-                raise InputError(
-                    f"{name}={value} must be an absolute path where --fix does not give it: {local}"
-                )
-            if local != value:
-                fix[name] = local
-    return spec.model_copy(update={"fix": fix})
-
-
-def rebuild(spec: SweepSpec, task: Task) -> Plan:
-    """The plan of a sweep in the ledger, without reading its data or its model again."""
-    space = narrowed_space(spec)
-    configs, names, baseline, left_out = choose_configs(spec, space)
-    return Plan(spec, space, configs, names, baseline, task, left_out)
-
-
-def prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
-    """Read, check and bind everything; train nothing.
-
-    Returns:
-        The plan, the data that it reads, and what the audit found in them.
-
-    Raises:
-        InputError: for whatever the user can mend: a file, a column, a class too small, an unknown
-            space, axis, value or model. The message says how.
-    """
-    check_names(spec)
-    try:
-        return _prepare(spec)
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from error
-
-
-def check_names(spec: SweepSpec) -> None:
-    """Refuse what needs no heavy import to be refused: names, typed values, columns of a file.
-
-    Raises:
-        InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.
-    """
-    try:
-        narrowed_space(spec)
-        model_source.check_name(spec.model)
-        dataset.check_names(spec.data)
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from error
-
-
-def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
-    space = narrowed_space(spec)
-    configs, names, baseline, left_out = choose_configs(spec, space)
-    _bind_all(space, configs)
-    # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine.cells import assembly as parts
-    from trainables.engine.cells import trainable as hooks
-    from trainables.engine.features import named_files
-    from trainables.engine.models import pretrained as encoder
-    from trainables.engine.splits import folds
-    from trainables.engine.splits.audit import audit
-
-    if space.cleaning and not spec.data.cleaning:
-        data_ref = replace(spec.data, cleaning=space.cleaning)
-        spec = spec.model_copy(update={"data": data_ref})
-    folders.usable_cache()
-    local = _local_files(spec, space, configs)
-    if local != spec:
-        spec = local
-        space = narrowed_space(spec)
-        configs, names, baseline, left_out = choose_configs(spec, space)
-    files = {value for values in _files(space, configs).values() for value in values}
-    model = model_source.resolve(spec.model, spec.tracking_uri, spec.experiment)
-    spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
-    data = dataset.load_data(spec.data)
-    for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
-        folds.held_out(data, split, seed, 0)
-    task = Task(
-        trainable=space.trainable,
-        version=registry.load("trainables", space.trainable, "VERSION"),
-        data=spec.data,
-        data_fingerprint=data.fingerprint,
-        model=spec.model,
-        model_fingerprint=encoder.model_fingerprint(spec.model),
-        split=spec.split,
-        files={value: named_files.fingerprint(value) for value in sorted(files)},
-        plugin=""
-        if spec.plugin is None
-        else own_code.of_plugin(Path(spec.plugin).read_text("utf-8")),
-    )
-    hooks.check(task, configs)
-    parts.check_data(task, data, configs)
-    plan = Plan(spec, space, configs, names, baseline, task, left_out)
-    return plan, data, audit(data)

@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from search.ledger.tracking_uri import LedgerError, check_uri
 from search.process import ray_home
 from search.spec import InputError, SweepSpec
+from search.tracking_uri import LedgerError, check_uri
 
 # Where a run keeps what is not yet in the ledger; below the folder that it is started in.
 STATE = Path(".foldrace")

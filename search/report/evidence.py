@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from search.ledger.tracking_uri import LedgerError
 from search.planning.plan import Plan
 from search.report.figures.confusion import count
 from search.results.document import of_outcome
-from search.results.score_matrix import Table
-from search.results.standings import ROPE, Standing, Standings, held_out_share
-from search.results.sweep_labels import FILE, Truth
+from search.results.score_matrix import ScoreMatrix
+from search.results.standings import ROPE, Standing, Standings
+from search.results.sweep_labels import FILE, SweepLabels
 from search.stats import intervals as stats
-from search.sweep.run import find, read
+from search.sweep.load import find, read
 from search.tracking.open import open_ledger
+from search.tracking_uri import LedgerError
 
 if TYPE_CHECKING:
     from search.tracking.connect import Ledger, LoggedCell, SweepRecord
@@ -67,7 +67,7 @@ class Evidence:
 
     record: SweepRecord
     plan: Plan
-    table: Table
+    table: ScoreMatrix
     standings: Standings
     document: Mapping[str, Any]
     arrivals: IntArray
@@ -81,7 +81,7 @@ class Evidence:
     @property
     def share(self) -> float:
         """Share of the rows that a block holds out."""
-        return held_out_share(self.plan)
+        return self.plan.test_share
 
     @property
     def sign(self) -> float:
@@ -168,7 +168,7 @@ def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROP
         outcome, known = read(ledger, record, rope)
         plan, table, standings = outcome.plan, outcome.table, outcome.standings
         kept = ledger.file(record.id, FILE)
-        truth = None if kept is None else Truth.from_bytes(kept)
+        truth = None if kept is None else SweepLabels.from_bytes(kept)
         confusions, note = _confusions(ledger, plan, standings, truth)
         return Evidence(
             record=record,
@@ -199,7 +199,7 @@ def _chosen(plan: Plan, standings: Standings) -> list[int]:
 
 
 def _confusions(
-    ledger: Ledger, plan: Plan, standings: Standings, truth: Truth | None
+    ledger: Ledger, plan: Plan, standings: Standings, truth: SweepLabels | None
 ) -> tuple[dict[int, IntArray], str]:
     if truth is None:
         return {}, "the sweep kept no labels"

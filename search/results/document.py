@@ -13,20 +13,20 @@ from search.results.score_matrix import planned_cells
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
-    from search.results.outcome import Outcome
-    from search.results.score_matrix import Table
+    from search.results.outcome import SweepResult
+    from search.results.score_matrix import ScoreMatrix
     from search.results.standings import Standing, Standings
     from search.stats import intervals as stats
 
 
-def of_outcome(outcome: Outcome) -> dict[str, Any]:
+def of_outcome(outcome: SweepResult) -> dict[str, Any]:
     """What a sweep has come to."""
     return summary(outcome.plan, outcome.table, outcome.standings, outcome.nested, outcome.stopped)
 
 
 def summary(
     plan: Plan,
-    table: Table,
+    table: ScoreMatrix,
     standings: Standings,
     nested: Mapping[str, Any] | None = None,
     stopped: str | None = None,
@@ -37,7 +37,7 @@ def summary(
         plan: The sweep.
         table: Its scores.
         standings: Its configs, judged.
-        nested: The nested score, as `search.sweep.nested_cv.Nested.to_json` gives it.
+        nested: The nested score, as `search.results.nested_score.Nested.to_json` gives it.
         stopped: Why it ended; None while it goes on.
     """
     document: dict[str, Any] = {
@@ -78,7 +78,7 @@ def of_standings(plan: Plan, standings: Standings) -> dict[str, Any]:
     }
 
 
-def _only_failed(table: Table) -> int:
+def _only_failed(table: ScoreMatrix) -> int:
     """Configs that were tried and have no score to show for it."""
     return sum(not np.isfinite(table.scores[config]).any() for config in table.failed)
 

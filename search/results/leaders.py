@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.formatting import counted
-from search.results.standings import adjusted_means, held_out_share, mean_interval
+from search.results.standings import adjusted_means, mean_interval
 from search.stats.p_best import chances
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
-    from search.results.score_matrix import Table
+    from search.results.score_matrix import ScoreMatrix
 
 _LEADERS, _DROPPED = 5, 3
 # A config is out when it has a tenth of the probability that all tried ones would share equally.
@@ -56,14 +56,14 @@ class Dropped:
     cells: int
 
 
-class Frontier:
+class Leaders:
     """The leaders and the dropped of one sweep.
 
     Attributes:
         leaders: Best first, by the race's model of all configs: one lucky cell leads nowhere.
         dropped: Those with cells, not all, and next to no probability of being the best; the one
             that was nearest first.
-        fallen: How many of these there are.
+        dropped_count: How many of these there are.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -71,9 +71,9 @@ class Frontier:
         self._next = 0.0
         self.leaders: list[Leader] = []
         self.dropped: list[Dropped] = []
-        self.fallen = 0
+        self.dropped_count = 0
 
-    def look(self, table: Table) -> None:
+    def update(self, table: ScoreMatrix) -> None:
         """Look at the table, if the last look is long enough ago for what it cost."""
         began = time.monotonic()
         if began < self._next or not np.isfinite(table.scores).any():
@@ -82,11 +82,11 @@ class Frontier:
         now = time.monotonic()
         self._next = now + max(_LEAST_SECONDS, _REST * (now - began))
 
-    def _look(self, table: Table) -> None:
+    def _look(self, table: ScoreMatrix) -> None:
         plan, scores, sign = self._plan, table.scores, self._plan.problem.sign
-        share = held_out_share(plan)
+        share = plan.test_share
         counts = np.isfinite(scores).sum(axis=1)
-        found = chances(plan, scores, table.failed, share)
+        found = chances(plan.problem, scores, table.failed, share)
         p_best = None if found is None else found.p_best
         tried = np.flatnonzero(counts)
         means = adjusted_means(plan, scores)
@@ -112,26 +112,26 @@ class Frontier:
                     gain=gain,
                 )
             )
-        self.dropped, self.fallen = [], 0
+        self.dropped, self.dropped_count = [], 0
         if p_best is None:
             return
-        fallen = [
+        dropped_count = [
             config
             for config in order.tolist()
             if counts[config] < scores.shape[1] and p_best[config] < _HOPELESS / len(tried)
         ]
-        self.fallen = len(fallen)
+        self.dropped_count = len(dropped_count)
         first = worth[order[0]]
         self.dropped = [
             Dropped(plan.label(one), float(sign * (worth[one] - first)), int(counts[one]))
-            for one in fallen[:_DROPPED]
+            for one in dropped_count[:_DROPPED]
         ]
 
     def dropped_lines(self) -> list[str]:
         """The dropped in words."""
-        if not self.fallen:
+        if not self.dropped_count:
             return []
-        many = counted(self.fallen, "config")
+        many = counted(self.dropped_count, "config")
         lines = [f"fell back: {many} with next to no chance of being the best"]
         for one in self.dropped:
             behind = f"{100 * one.behind:+.2f} points, {counted(one.cells, 'cell')}"

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from search.planning.plan import Plan
-from search.results.score_matrix import Table
+from search.results.score_matrix import ScoreMatrix
 from search.results.standings import Standings
 from search.spec import InputError
 from trainables.engine.contract import Scalar
@@ -24,7 +26,7 @@ def _no_fault(_trainable: str, _config: Mapping[str, Scalar]) -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepResult:
     """How a run ended.
 
     Attributes:
@@ -40,7 +42,7 @@ class Outcome:
 
     sweep_id: str
     plan: Plan
-    table: Table
+    table: ScoreMatrix
     standings: Standings
     complete: bool
     seconds: float
@@ -48,16 +50,53 @@ class Outcome:
     stopped: str | None = None
 
     def frame(self) -> pd.DataFrame:
-        """The configs as a pandas frame, best first; see `search.results.frames.configs`."""
-        from search.results import frames
+        """The configs with a score as a pandas frame, best first.
 
-        return frames.configs(self)
+        Its columns are the axes, then the figures as fractions. An axis without effect in a config
+        is missing there. `gain` is paired, over the baseline.
+        """
+        import pandas as pd
+
+        plan = self.plan
+        rows = [
+            {
+                **{axis.name: None for axis in plan.space.axes},
+                **plan.axes_of(row.config),
+                "name": plan.names.get(row.config),
+                "mean": row.mean,
+                "std": row.std,
+                "ci_low": row.ci_low,
+                "ci_high": row.ci_high,
+                "cells": row.cells,
+                "p_best": row.p_best,
+                "gain": row.delta,
+                "gain_low": row.delta_low,
+                "gain_high": row.delta_high,
+                "status": row.status,
+            }
+            for row in self.standings.rows
+        ]
+        frame = pd.DataFrame(rows)
+        frame.index = pd.RangeIndex(1, len(rows) + 1, name="rank")
+        return frame
 
     def cells(self) -> pd.DataFrame:
-        """The cells as a pandas frame; see `search.results.frames.cells`."""
-        from search.results import frames
+        """The cells with a score as a pandas frame: axes, seed, fold, score and seconds."""
+        import pandas as pd
 
-        return frames.cells(self)
+        plan, table = self.plan, self.table
+        rows = [
+            {
+                **{axis.name: None for axis in plan.space.axes},
+                **plan.axes_of(config),
+                "seed": plan.blocks[block][0],
+                "fold": plan.blocks[block][1],
+                "score": float(table.scores[config, block]),
+                "seconds": float(table.seconds[config, block]),
+            }
+            for config, block in np.argwhere(np.isfinite(table.scores)).tolist()
+        ]
+        return pd.DataFrame(rows)
 
     def config_at(self, rank: int, fault: Fault = _no_fault) -> int:
         """The config at a place of the leaderboard that is to be used for something.

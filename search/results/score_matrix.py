@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Table:
+class ScoreMatrix:
     """The scores of a sweep as they come in.
 
     Attributes:
@@ -48,7 +48,7 @@ class Table:
         return frozenset(config for config, _ in self.failures)
 
     @classmethod
-    def empty(cls, plan: Plan) -> Table:
+    def empty(cls, plan: Plan) -> ScoreMatrix:
         """A table without a cell."""
         shape = (len(plan.configs), len(plan.blocks))
         watch = InertWatch(lambda index: plan.space.active(plan.configs[index]))
@@ -68,7 +68,7 @@ class Table:
 def tell_known(
     plan: Plan,
     known: Mapping[str, LoggedCell],
-    table: Table,
+    table: ScoreMatrix,
     tell: Callable[[int, int, float | None], None],
     sweep_id: str | None = None,
 ) -> None:

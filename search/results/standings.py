@@ -16,7 +16,7 @@ from search.strategies.board import Board
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
-    from search.results.oof_reader import Pooled
+    from search.stats.out_of_fold import OutOfFold
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -103,23 +103,13 @@ class Standings:
         return mean - self.correction.score
 
 
-def held_out_share(plan: Plan) -> float:
-    """Share of the rows that one block holds out."""
-    if plan.spec.folds is not None:
-        return 1 / plan.spec.folds
-    if isinstance(plan.spec.holdout, float):
-        return plan.spec.holdout
-    # The official test part's share stands in the data, which a leaderboard does not read.
-    return 0.2
-
-
 def judge(
     plan: Plan,
     scores: FloatArray,
     winner: int | None,
     failed: frozenset[int] = frozenset(),
     *,
-    pool: Callable[[IntArray], Pooled] | None = None,
+    pool: Callable[[IntArray], OutOfFold] | None = None,
     rope: float = ROPE,
 ) -> Standings:
     """Rank the configs of a table.
@@ -132,13 +122,14 @@ def judge(
         pool: Reads the predictions of configs, for the winner's correction; None does without.
         rope: Differences up to this size, either way, count as practically equal.
     """
-    sign = 1.0 if plan.space.mode == "max" else -1.0
-    share = held_out_share(plan)
+    sign, share = plan.problem.sign, plan.test_share
     counts = np.isfinite(scores).sum(axis=1)
     complete = np.flatnonzero(counts == scores.shape[1])
-    found = chances(plan, scores, failed, share)
+    found = chances(plan.problem, scores, failed, share)
     means = None if found is None else found.means
-    correction = correct(plan, scores, winner, share, pool=pool, means=means)
+    correction = correct(
+        plan.problem, plan.space.objective, scores, winner, share, pool=pool, means=means
+    )
     luck = 0.0
     if correction is not None and winner is not None:
         luck = float(scores[winner].mean()) - correction.score
@@ -213,8 +204,7 @@ class _Race:
         shared = gains[np.isfinite(gains)]
         if len(shared) < stats.FEWEST_FOR_INTERVAL:
             return None
-        sign = 1.0 if self.plan.space.mode == "max" else -1.0
-        return stats.correlated_t_test(sign * shared, self.share, self.rope)
+        return stats.correlated_t_test(self.plan.problem.sign * shared, self.share, self.rope)
 
 
 def _standing(race: _Race, config: int, found: Chances | None, failed: bool) -> Standing:

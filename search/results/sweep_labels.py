@@ -18,7 +18,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class SweepLabels:
     """Labels by row of the data set.
 
     Attributes:
@@ -43,7 +43,7 @@ class Truth:
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Truth:
+    def from_bytes(cls, data: bytes) -> SweepLabels:
         """The inverse of `to_bytes`.
 
         Raises:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from search.results.score_matrix import Table, tell_known
-from search.results.standings import held_out_share
+from search.results.score_matrix import ScoreMatrix, tell_known
 from search.schedule import promotion
 from search.spec import Budget, InputError, SweepSpec
 from search.tracking.open import STATE, open_ledger
@@ -18,14 +17,14 @@ from trainables.engine.contract import Scalar, canonical_json
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
-    from search.results.outcome import Outcome
+    from search.results.outcome import SweepResult
     from search.schedule.file import Entry
     from search.tracking.connect import SweepRecord
 
 Config = Mapping[str, Scalar]
 
 
-class Succession:
+class ChampionUpdate:
     """Of one firing: who was champion before it, and who is after it.
 
     Args:
@@ -47,14 +46,15 @@ class Succession:
         compared. The sweep finds these cells in the ledger, so they are no loss.
         """
         from search.sweep import run as sweep
+        from search.sweep.load import known_pairs
 
         plan = self._champions_plan()
-        if plan is not None and len(sweep.known_pairs(plan)) < len(plan.configs) * len(plan.blocks):
+        if plan is not None and len(known_pairs(plan)) < len(plan.configs) * len(plan.blocks):
             sweep.run(plan.spec, plan=plan, tags={"champion_of": self._entry.name})
 
     def _champions_plan(self) -> Plan | None:
         """A sweep of the champion's config alone; None without one, or if the space lost it."""
-        from search.planning.plan import narrowed_space, prepare
+        from search.planning.prepare import narrowed_space, prepare
 
         if self._champion is None:
             return None
@@ -80,7 +80,7 @@ class Succession:
                 return index
         return None
 
-    def settle(self, outcome: Outcome) -> str:
+    def settle(self, outcome: SweepResult) -> str:
         """Decide about the champion, keep the decision with the sweep, and say what it is."""
         plan, winner = outcome.plan, outcome.standings.winner
         if winner is None:
@@ -100,10 +100,10 @@ class Succession:
             ledger.tag_sweep(outcome.sweep_id, tags)
         said = f"champion {tags['promotion']}: {decision.reason}"
         if decision.moves and self._entry.registered_model is not None:
-            said += f"; {self._crown(outcome.sweep_id, self._entry.registered_model)}"
+            said += f"; {self._set_champion(outcome.sweep_id, self._entry.registered_model)}"
         return said
 
-    def _crown(self, sweep_id: str, name: str) -> str:
+    def _set_champion(self, sweep_id: str, name: str) -> str:
         """Train the winner on all data, register it, and move the alias to it.
 
         Raises:
@@ -120,13 +120,13 @@ class Succession:
 
     def _compared(self, plan: Plan, winner: npt.NDArray[np.float64]) -> promotion.Decision:
         if self._champion is None:
-            return promotion.decide(winner, None, held_out_share(plan))
+            return promotion.decide(winner, None, plan.test_share)
         theirs = self._champions_plan()
         index = None if theirs is None else self._index(theirs)
         if theirs is None or index is None:
             return promotion.Decision(False, "the champion's config is none of this sweep's")
-        table = Table.empty(theirs)
+        table = ScoreMatrix.empty(theirs)
         with open_ledger(self._spec.tracking_uri, self._spec.experiment) as ledger:
             tell_known(theirs, ledger.known_cells(theirs.family), table, lambda *_: None)
         mode = plan.space.mode
-        return promotion.decide(winner, table.scores[index], held_out_share(plan), mode)
+        return promotion.decide(winner, table.scores[index], plan.test_share, mode)

@@ -12,8 +12,10 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from search.ledger.tracking_uri import redact
 from search.spec import InputError
+from search.tracking_uri import redact
+
+CALLERS = ("cron", "systemd", "kubernetes")
 
 _CARRIED = ("MLFLOW_TRACKING_URI", "FOLDRACE_DATA", "FOLDRACE_CACHE")
 

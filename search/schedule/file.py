@@ -31,7 +31,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from search.schedule.callers import FOLDER
+from search.cluster.options import FOLDER
 from search.spec import InputError
 
 _MOST_BYTES = 2**20

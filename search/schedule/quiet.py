@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from search.ledger.tracking_uri import sqlite_file
 from search.tracking.open import STATE
+from search.tracking_uri import sqlite_file
 
 _FOLDER = STATE / "schedule"
 _SERVER_HOLDS = timedelta(hours=1)

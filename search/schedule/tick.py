@@ -19,12 +19,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from search.arguments import sweep_spec
+from search.arguments import Parse, sweep_spec
 from search.cluster import packaging as packing
-from search.ledger.tracking_uri import default_tracking_uri
 from search.schedule.emit import carried, emit
 from search.schedule.quiet import Quiet, alone
 from search.spec import InputError, SweepError, SweepSpec
+from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
     from search.schedule.file import Entry, Schedule
@@ -40,7 +40,7 @@ State = Literal["waits", "fired", "resumed", "submitted", "runs", "failed"]
 
 
 @dataclass(frozen=True)
-class Told:
+class EntryStatus:
     """What a tick did about one entry; `code` is the exit code that a failure asks for."""
 
     name: str
@@ -56,7 +56,7 @@ def schedule(options: argparse.Namespace) -> int:
     file = Path(options.file).resolve()
     plan = read_schedule(file)
     for entry in plan.sweep:
-        spec = _spec(plan, entry, "check", options.tracking_uri)
+        spec = _spec(plan, options.parse, entry, "check", options.tracking_uri)
         # All of the file before any of it runs; a tick leaves the data of others alone.
         if entry.submit is None and not options.once and options.fire is None:
             _check_here(entry, spec, data=options.emit != "kubernetes")
@@ -81,18 +81,30 @@ def schedule(options: argparse.Namespace) -> int:
         if named is None:
             known = ", ".join(one.name for one in plan.sweep)
             raise InputError(f"--fire names no sweep of {file}: {name!r}. Known: {known}.")
-        return _say([tick_entry(plan, named, _now(), options.tracking_uri, fire=_time(moment))])
+        return _say(
+            [
+                tick_entry(
+                    plan, options.parse, named, _now(), options.tracking_uri, fire=_time(moment)
+                )
+            ]
+        )
     if options.once:
-        return _say(tick(plan, _now(), options.tracking_uri))
+        return _say(tick(plan, options.parse, _now(), options.tracking_uri))
     while True:
-        _say([told for told in tick(plan, _now(), options.tracking_uri) if told.state != "waits"])
+        _say(
+            [
+                told
+                for told in tick(plan, options.parse, _now(), options.tracking_uri)
+                if told.state != "waits"
+            ]
+        )
         coming = min(entry.next_firing(_now()) for entry in plan.sweep)
         time.sleep(min(_LONGEST_SLEEP_S, max(1.0, (coming - _now()).total_seconds())))
 
 
 def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
     """Refuse a sweep that could never start: a misspelt space tonight is a lost night."""
-    from search.planning.plan import check_names, narrowed_space
+    from search.planning.prepare import check_names, narrowed_space
 
     try:
         if data:
@@ -119,64 +131,71 @@ def _time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _say(found: list[Told]) -> int:
+def _say(found: list[EntryStatus]) -> int:
     for told in found:
         sys.stderr.write(f"{told.name}: {told.state}: {told.detail}\n")
     return max((told.code for told in found), default=0)
 
 
-def tick(plan: Schedule, now: datetime, tracking_uri: str | None = None) -> list[Told]:
+def tick(
+    plan: Schedule, parse: Parse, now: datetime, tracking_uri: str | None = None
+) -> list[EntryStatus]:
     """Start what is due and wait for what runs here; a sweep that fails stops no other.
 
     Args:
         plan: The schedule.
+        parse: Parser of the command line.
         now: The time.
         tracking_uri: Of the ledger, in place of the file's.
     """
-    return [tick_entry(plan, entry, now, tracking_uri) for entry in plan.sweep]
+    return [tick_entry(plan, parse, entry, now, tracking_uri) for entry in plan.sweep]
 
 
 def tick_entry(
     plan: Schedule,
+    parse: Parse,
     entry: Entry,
     now: datetime,
     tracking_uri: str | None = None,
     fire: datetime | None = None,
-) -> Told:
+) -> EntryStatus:
     """The same for one entry; `fire` is a firing that a tick elsewhere found due."""
     try:
         with alone(entry.name) as mine:
             if not mine:
-                return Told(entry.name, "runs", "another tick has it")
+                return EntryStatus(entry.name, "runs", "another tick has it")
             uri = _uri(plan, tracking_uri)
             quiet = Quiet.of(entry.name, entry.model_dump_json(), uri, plan.experiment)
             # The clock first: MLflow takes seconds to import, and mostly there is nothing to do.
             until = quiet.until(now) if fire is None else None
             if until is not None:
-                return Told(entry.name, "waits", f"next at {until.isoformat()}")
+                return EntryStatus(entry.name, "waits", f"next at {until.isoformat()}")
             ledger = quiet.stamp()
-            told = _look(plan, entry, tracking_uri, fire, now)
+            told = _look(plan, parse, entry, tracking_uri, fire, now)
             if told.state == "waits" and fire is None:
                 quiet.put(now, entry.next_firing(now), ledger)
             return told
     except (InputError, SweepError) as error:
-        return Told(entry.name, "failed", str(error), 2 if isinstance(error, InputError) else 1)
+        return EntryStatus(
+            entry.name, "failed", str(error), 2 if isinstance(error, InputError) else 1
+        )
 
 
 def _look(
     plan: Schedule,
+    parse: Parse,
     entry: Entry,
     tracking_uri: str | None,
     fire: datetime | None,
     now: datetime,
-) -> Told:
+) -> EntryStatus:
     """Ask the ledger what fired, and do what is due."""
-    spec = _spec(plan, entry, "check", tracking_uri)
+    spec = _spec(plan, parse, entry, "check", tracking_uri)
     past = _firings(spec, entry)
     last = past[0] if past else None
     if entry.submit is not None and fire is None:
-        return _submit(plan, entry, spec, _due(entry, last, now))
-    return _run(plan, entry, tracking_uri, past, fire or _due(entry, last, now), now)
+        return _submit(plan, parse, entry, spec, _due(entry, last, now))
+    return _run(plan, parse, entry, tracking_uri, past, fire or _due(entry, last, now), now)
 
 
 def _uri(plan: Schedule, tracking_uri: str | None) -> str:
@@ -184,20 +203,20 @@ def _uri(plan: Schedule, tracking_uri: str | None) -> str:
     return tracking_uri or plan.tracking_uri or default_tracking_uri()
 
 
-def _spec(plan: Schedule, entry: Entry, name: str, tracking_uri: str | None) -> SweepSpec:
+def _spec(
+    plan: Schedule, parse: Parse, entry: Entry, name: str, tracking_uri: str | None
+) -> SweepSpec:
     """The sweep of an entry.
 
     Raises:
         InputError: if its `run` is none that `foldrace run` takes.
     """
-    from search.cli import build_parser
-
     uri = _uri(plan, tracking_uri)
     words = [*entry.words, "--name", name, "--experiment", plan.experiment, "--tracking-uri", uri]
     if entry.submit is not None:
         words += ["--ray-address", "auto"]  # it runs as a job, on the head node
     try:
-        return sweep_spec(build_parser().parse_args(words))
+        return sweep_spec(parse(words))
     except SystemExit as error:
         raise InputError(
             f"sweep {entry.name!r}: `foldrace {shlex.join(entry.words)}` does not parse."
@@ -227,44 +246,51 @@ def _due(entry: Entry, last: SweepRecord | None, now: datetime) -> datetime | No
 
 def _run(
     plan: Schedule,
+    parse: Parse,
     entry: Entry,
     tracking_uri: str | None,
     past: list[SweepRecord],
     firing: datetime | None,
     now: datetime,
-) -> Told:
-    from search.console.live import watcher
-    from search.schedule.champion_update import Succession
+) -> EntryStatus:
+    from search.console.live import display
+    from search.schedule.champion_update import ChampionUpdate
     from search.sweep import run as sweep
 
     last = past[0] if past else None
     cut = last if last is not None and last.status == "RUNNING" else None
     if cut is not None and (firing is None or _time(cut.tags["firing"]) == firing):
         # Nobody holds the entry's lock, so whoever ran it is gone.
-        spec = _spec(plan, entry, cut.name, tracking_uri)
-        succession = Succession(entry, spec, past[1:])
-        outcome = sweep.resume(spec.tracking_uri, spec.experiment, cut.id, watcher=watcher())
-        return Told(entry.name, "resumed", f"{cut.name}; {succession.settle(outcome)}")
+        spec = _spec(plan, parse, entry, cut.name, tracking_uri)
+        succession = ChampionUpdate(entry, spec, past[1:])
+        outcome = sweep.resume(
+            cut.id,
+            tracking_uri=spec.tracking_uri,
+            experiment=spec.experiment,
+            callbacks=[display()],
+        )
+        return EntryStatus(entry.name, "resumed", f"{cut.name}; {succession.settle(outcome)}")
     if firing is None or (last is not None and _time(last.tags["firing"]) >= firing):
-        return Told(entry.name, "waits", f"next at {entry.next_firing(now).isoformat()}")
-    spec = _spec(plan, entry, f"{entry.name}-{firing:%Y%m%d-%H%M}", tracking_uri)
+        return EntryStatus(entry.name, "waits", f"next at {entry.next_firing(now).isoformat()}")
+    spec = _spec(plan, parse, entry, f"{entry.name}-{firing:%Y%m%d-%H%M}", tracking_uri)
     tags = {"schedule": entry.name, "firing": firing.isoformat()}
     if last is not None:
         tags |= {"predecessor": last.id, "predecessor_name": last.name}
-    succession = Succession(entry, spec, past)
+    succession = ChampionUpdate(entry, spec, past)
     succession.score_champion()
-    outcome = sweep.run(spec, tags=tags, watcher=watcher())
+    outcome = sweep.run(spec, tags=tags, callbacks=[display()])
     table = outcome.table
     detail = f"{spec.name}: {table.trained} cells trained, {table.reused} from the ledger"
-    return Told(entry.name, "fired", f"{detail}; {succession.settle(outcome)}")
+    return EntryStatus(entry.name, "fired", f"{detail}; {succession.settle(outcome)}")
 
 
 def _submit(
     plan: Schedule,
+    parse: Parse,
     entry: Entry,
     spec: SweepSpec,
     firing: datetime | None,
-) -> Told:
+) -> EntryStatus:
     """Hand a firing to a cluster, whose head runs it as a tick of this entry alone."""
     from search.cluster import submit as cluster
 
@@ -278,15 +304,17 @@ def _submit(
     prefix = f"foldrace-schedule-{entry.name}-"
     jobs = cluster.jobs(entry.submit, prefix)
     if running := [job for job, status in jobs.items() if status in _RUNNING]:
-        return Told(entry.name, "runs", f"job {running[0]}")
+        return EntryStatus(entry.name, "runs", f"job {running[0]}")
     if firing is None:
         when = entry.next_firing(_now()).isoformat()
-        return Told(entry.name, "waits", f"next at {when}")
+        return EntryStatus(entry.name, "waits", f"next at {when}")
     # Ray takes an id once: of two ticks at once, on whatever machines, one starts it.
     job = f"{prefix}{firing:%Y%m%d-%H%M}"
     if job in jobs:
-        return Told(entry.name, "failed", f"job {job} ended as {jobs[job]} without a sweep", 1)
-    attached = cluster.command(entry.words)[1]
+        return EntryStatus(
+            entry.name, "failed", f"job {job} ended as {jobs[job]} without a sweep", 1
+        )
+    attached = cluster.command(entry.words, parse)[1]
     if attached:
         raise InputError(
             f"sweep {entry.name!r} names files of this machine ({', '.join(attached)}): a "
@@ -304,4 +332,4 @@ def _submit(
             install=entry.install,
         ),
     )
-    return Told(entry.name, "submitted", f"job {job}")
+    return EntryStatus(entry.name, "submitted", f"job {job}")

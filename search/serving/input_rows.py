@@ -24,7 +24,7 @@ from trainables.engine.text_data import ImagePair, TextData
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class RowSchema:
     """What a row of the sweep has beside its text.
 
     Attributes:
@@ -38,7 +38,7 @@ class Shape:
     metadata: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, data: TextData) -> Shape:
+    def of(cls, data: TextData) -> RowSchema:
         """That of a data set's rows."""
         return cls(
             pairs=data.texts_b is not None,
@@ -120,14 +120,14 @@ def of_table(
         InputError: if the file cannot be read, has no such column, or something else than numbers
             in a column of metadata.
     """
-    shape = Shape.of(data)
+    shape = RowSchema.of(data)
     table = table_with(path, text_columns(plan.task.data, shape.pairs, column, column_b))
     return rows_of(plan, shape, path, table, column, column_b)
 
 
 def rows_of(
     plan: Plan,
-    shape: Shape,
+    shape: RowSchema,
     path: Path,
     table: Table,
     column: str | None = None,

@@ -11,11 +11,11 @@ from search.formatting import points
 from search.report.evidence import data_label, model_label
 
 if TYPE_CHECKING:
-    from search.results.outcome import Outcome
+    from search.results.outcome import SweepResult
     from trainables.engine.text_data import TextData
 
 
-def write(outcome: Outcome, config: int, data: TextData, sweep_id: str, *, stock: bool) -> str:
+def write(outcome: SweepResult, config: int, data: TextData, sweep_id: str, *, stock: bool) -> str:
     """A card in Markdown.
 
     Args:
@@ -91,7 +91,7 @@ Made again by: `{recipe(plan.spec)}`, then `foldrace promote {plan.spec.name}`. 
 """
 
 
-def _score(outcome: Outcome, config: int) -> str:
+def _score(outcome: SweepResult, config: int) -> str:
     plan, standings = outcome.plan, outcome.standings
     row = next(row for row in standings.rows if row.config == config)
     interval = (

@@ -17,7 +17,7 @@ import numpy as np
 from search.planning.file_columns import table_with, text_columns
 from search.planning.plan import Plan
 from search.process import launchers
-from search.serving.input_rows import Shape, rows_of
+from search.serving.input_rows import RowSchema, rows_of
 from search.spec import SweepError
 from search.tracking.model_registry import Registered, load
 from trainables.engine.datasets.table_files import Table
@@ -29,7 +29,7 @@ from trainables.engine.training.scoring import score
 
 
 @dataclass(frozen=True)
-class Asked:
+class Classifier:
     """What classifies rows.
 
     Attributes:
@@ -38,12 +38,12 @@ class Asked:
         score: From rows to class probabilities.
     """
 
-    shape: Shape
+    shape: RowSchema
     classes: tuple[str, ...]
     score: Scorer
 
 
-def registered_model(tracking_uri: str, model: Registered) -> Asked:
+def registered_model(tracking_uri: str, model: Registered) -> Classifier:
     """A model of MLflow's registry.
 
     Raises:
@@ -61,10 +61,10 @@ def registered_model(tracking_uri: str, model: Registered) -> Asked:
         found: Floats = given[[f"p_{name}" for name in classes]].to_numpy(np.float32)
         return found
 
-    return Asked(Shape(pairs=pairs), tuple(classes), score_rows)
+    return Classifier(RowSchema(pairs=pairs), tuple(classes), score_rows)
 
 
-def trained_for_it(plan: Plan, config: int, data: TextData) -> Asked:
+def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
     """A config that is trained on all rows once the rows to classify are known."""
 
     def score_rows(rows: Further) -> Floats:
@@ -77,11 +77,11 @@ def trained_for_it(plan: Plan, config: int, data: TextData) -> Asked:
                 f"{plan.label(config)} cannot be trained on all rows: {error}."
             ) from error
 
-    return Asked(Shape.of(data), data.label_names, score_rows)
+    return Classifier(RowSchema.of(data), data.label_names, score_rows)
 
 
 @dataclass(frozen=True, eq=False)
-class Predicted:
+class Predictions:
     """What a model made of a file.
 
     Attributes:
@@ -103,12 +103,12 @@ class Predicted:
 def predict(
     plan: Plan,
     path: Path,
-    asked: Asked,
+    asked: Classifier,
     *,
     column: str | None = None,
     column_b: str | None = None,
     label: str | None = None,
-) -> Predicted:
+) -> Predictions:
     """Classify a file's rows.
 
     Args:
@@ -137,7 +137,7 @@ def predict(
     scores = None
     if named in table.columns:
         scores = _scores([table.columns[named][r] for r in rows.kept], given, asked.classes)
-    return Predicted(table, found, table.rows - len(rows.kept), scores, rows.notes)
+    return Predictions(table, found, table.rows - len(rows.kept), scores, rows.notes)
 
 
 def _scores(

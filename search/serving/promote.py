@@ -10,14 +10,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.ledger.tracking_uri import LedgerError
 from search.planning.plan import Plan
-from search.planning.unchanged import checked_data
+from search.planning.prepare import checked_data
 from search.process import launchers
 from search.serving import model_card
 from search.spec import InputError, SweepError
-from search.sweep.run import load as load_sweep
-from search.tracking.model_registry import Registered, crown, register, versions
+from search.sweep.load import load_record as load_sweep
+from search.tracking.model_registry import Registered, register, set_champion, versions
+from search.tracking_uri import LedgerError
 from trainables.engine.refit import network as finished
 from trainables.engine.refit import saved_model
 from trainables.engine.training.loop import DivergedError
@@ -101,7 +101,7 @@ def promote(
             },
             about=card,
         )
-        registered = crown(tracking_uri, registered) if move_alias else registered
+        registered = set_champion(tracking_uri, registered) if move_alias else registered
     except LedgerError as error:
         raise InputError(str(error)) from error
     return Champion(registered=registered, folder=folder, stock=stock, config=plan.label(config))
@@ -133,7 +133,7 @@ def of_sweep(tracking_uri: str, sweep_id: str, name: str) -> Registered | None:
     return next((one for one in found if one.tags.get("sweep") == sweep_id), None)
 
 
-def crowned(tracking_uri: str, name: str) -> Registered | None:
+def champion_of(tracking_uri: str, name: str) -> Registered | None:
     """The version of a registered model that has the alias `champion`; None without one.
 
     Args:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from search.stats import intervals as stats
-from search.strategies.board import Board
-
-if TYPE_CHECKING:
-    from search.planning.plan import Plan
+from search.strategies.board import Board, Problem
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,7 +32,7 @@ class Chances:
 
 
 def chances(
-    plan: Plan, scores: FloatArray, failed: frozenset[int], test_share: float
+    problem: Problem, scores: FloatArray, failed: frozenset[int], test_share: float
 ) -> Chances | None:
     """Probability of each config that its expected score is the best.
 
@@ -44,7 +41,7 @@ def chances(
     model that the race itself goes by.
 
     Args:
-        plan: The sweep.
+        problem: The sweep in numbers.
         scores: Objective by config and block, nan where missing, (configs, blocks).
         failed: Configs of which a cell failed; they can never be complete.
         test_share: Share of the rows that a block holds out.
@@ -52,7 +49,6 @@ def chances(
     Returns:
         None while no config is complete, or with a single block.
     """
-    sign = 1.0 if plan.space.mode == "max" else -1.0
     complete = np.isfinite(scores).all(axis=1)
     if not complete.any() or scores.shape[1] < 2:
         return None
@@ -62,16 +58,16 @@ def chances(
         if scores.shape[1] < stats.FEWEST_FOR_INTERVAL:
             return Chances(None, "correlated t-test")
         shares = np.zeros(len(scores))
-        shares[complete] = stats.probability_best(sign * scores[complete], test_share)
+        shares[complete] = stats.probability_best(problem.sign * scores[complete], test_share)
         return Chances(shares, "correlated t-test")
     from search.strategies.surrogate import believe, build_features
 
-    belief = believe(build_features(plan.problem), Board.of(plan.problem, scores))
-    p_best = belief.p_best(plan.problem) if _meet(plan, scores, belief.mean) else None
+    belief = believe(build_features(problem), Board.of(problem, scores))
+    p_best = belief.p_best(problem) if _meet(problem, scores, belief.mean) else None
     return Chances(p_best, "surrogate", belief.mean)
 
 
-def _meet(plan: Plan, scores: FloatArray, means: FloatArray) -> bool:
+def _meet(problem: Problem, scores: FloatArray, means: FloatArray) -> bool:
     """Whether the two that lead share so many blocks that a probability says something.
 
     These are the two best that have all their cells, else the two best by the model: one cell each
@@ -82,5 +78,5 @@ def _meet(plan: Plan, scores: FloatArray, means: FloatArray) -> bool:
     among = complete if len(complete) > 1 else np.flatnonzero(told.any(axis=1))
     if len(among) < 2:
         return False
-    first, second = among[np.argsort(-plan.problem.sign * means[among], kind="stable")][:2]
+    first, second = among[np.argsort(-problem.sign * means[among], kind="stable")][:2]
     return int((told[first] & told[second]).sum()) >= stats.FEWEST_FOR_INTERVAL

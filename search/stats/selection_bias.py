@@ -28,17 +28,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from search.results.oof_reader import Pooled
 from search.stats import bbc_cv as bbc
 from search.stats import intervals as stats
-
-if TYPE_CHECKING:
-    from search.planning.plan import Plan
+from search.stats.out_of_fold import NoPredictionsError, OutOfFold
+from search.strategies.board import Problem
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -75,26 +73,28 @@ class Correction:
 
 
 def correct(
-    plan: Plan,
+    problem: Problem,
+    objective: str,
     scores: FloatArray,
     winner: int | None,
     test_share: float,
     *,
-    pool: Callable[[IntArray], Pooled] | None = None,
+    pool: Callable[[IntArray], OutOfFold] | None = None,
     means: FloatArray | None = None,
 ) -> Correction | None:
     """Correct the winner's mean; None where it was not picked from several complete configs.
 
     Args:
-        plan: The sweep.
+        problem: The sweep in numbers.
+        objective: Name of the metric that decides.
         scores: Objective by config and block, nan where missing, (configs, blocks).
         winner: The config that the strategy names.
         test_share: Share of the rows that a block holds out.
-        pool: Reads the predictions of these configs; raises ValueError, saying why, if it cannot.
-            None takes the quick form.
+        pool: Reads the predictions of these configs; NoPredictionsError says why it cannot. None
+            takes the quick form.
         means: The surrogate's posterior means, (configs,), where configs were stopped early.
     """
-    sign = 1.0 if plan.space.mode == "max" else -1.0
+    sign = problem.sign
     complete = np.flatnonzero(np.isfinite(scores).all(axis=1))
     if winner is None or winner not in complete or len(complete) < 2 or scores.shape[1] < 2:
         return None
@@ -104,9 +104,9 @@ def correct(
     if pool is not None:
         try:
             place = int(np.searchsorted(complete, winner))
-            luck, reach = _by_rows(pool(complete), place, plan.space.objective, sign)
+            luck, reach = _by_rows(pool(complete), place, objective, sign)
             by = "bbc-cv"
-        except ValueError as error:
+        except NoPredictionsError as error:
             note = str(error)
     if by == "block bootstrap":
         luck, reach = _by_blocks(scores, winner, complete, sign, test_share)
@@ -118,7 +118,7 @@ def correct(
 
 
 def _by_rows(
-    pooled: Pooled, winner: int, objective: str, sign: float
+    pooled: OutOfFold, winner: int, objective: str, sign: float
 ) -> tuple[float, tuple[float, float]]:
     """The winner's luck, and how far its interval reaches below and above, in the score's units.
 
@@ -131,11 +131,16 @@ def _by_rows(
     else:
         from trainables.engine.training.scoring import metric_of
 
-        metric = metric_of(objective, pooled.label_names)
+        try:
+            metric = metric_of(objective, pooled.label_names)
+        except ValueError as error:
+            raise NoPredictionsError(str(error)) from error
         scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, metric)
         draws = min(_DRAWS, _MOST_METRIC_CALLS // (configs * seeds))
         if draws < _FEWEST_DRAWS:
-            raise ValueError(f"{objective} of {configs:,} configs would take too long to draw")
+            raise NoPredictionsError(
+                f"{objective} of {configs:,} configs would take too long to draw"
+            )
     found = bbc.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
     whole = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])
     # A strategy that names another than the best mean has taken some luck off by itself.

@@ -69,7 +69,7 @@ class _Heat:
     over: bool
 
 
-class Pooled:
+class FinetuneRace:
     """The pooled-variance race over all configs, or in heats of as many as a budget can carry.
 
     Without a budget, or with a large one, it is one race of all configs that ends by itself. A

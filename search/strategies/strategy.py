@@ -311,9 +311,9 @@ def _from_elsewhere(name: str, problem: Problem, seed: int, max_cells: int | Non
 
         return Forgiving(problem, seed)
     if name == "pooled":
-        from search.strategies.finetune_race import Pooled
+        from search.strategies.finetune_race import FinetuneRace
 
-        return Pooled(problem, seed, max_cells)
+        return FinetuneRace(problem, seed, max_cells)
     if name == "tpe-wilcoxon":
         from search.strategies.tpe_wilcoxon import TpeWilcoxon
 

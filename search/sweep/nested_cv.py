@@ -14,77 +14,25 @@ ledger once.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from search.planning.plan import Plan
 from search.results.document import summary
-from search.results.outcome import Outcome
-from search.results.standings import held_out_share
+from search.results.nested_score import FILE, Nested, OuterFold
+from search.results.outcome import SweepResult
 from search.spec import SweepSpec
 from search.stats import intervals as stats
-from search.sweep import run as sweep
-from search.sweep.results_handler import Intake, Watcher
+from search.sweep.callback import Callback
+from search.sweep.judging import judged
+from search.sweep.results_handler import ResultHandler
+from search.sweep.single import run_single, train_cells
 from search.tracking.connect import Ledger
 from search.tracking.open import open_ledger
-from trainables.engine.contract import Scalar
-
-FILE = "nested.json"
 
 # Not what an inner sweep is, only how long and where it runs.
 _MAY_DIFFER = {"budget", "resources", "tracking_uri", "experiment", "plugin"}
-
-
-@dataclass(frozen=True)
-class OuterFold:
-    """One outer fold.
-
-    Attributes:
-        fold: Its number.
-        sweep: Name of the inner sweep.
-        config: What the inner sweep picked: the axes that have an effect.
-        score: The pick's cell on this fold; None if it failed.
-        inner_mean: The pick's mean in the inner sweep, which flatters it.
-        inner_cells: Cells with a score in the inner sweep.
-    """
-
-    fold: int
-    sweep: str
-    config: Mapping[str, Scalar]
-    score: float | None
-    inner_mean: float
-    inner_cells: int
-
-
-@dataclass(frozen=True)
-class Nested:
-    """The outcome of a nested cross-validation; scores are fractions.
-
-    Attributes:
-        seed: The protocol's first seed, whose folds are put away one after another.
-        folds: One after another.
-        mean: Over the outer folds; None while one of their cells has failed.
-        std: Standard deviation over them.
-        ci_low: Lower end of the corrected 95% interval of the mean.
-        ci_high: Upper end.
-        winner_mean: The sweep's own winner on the same cells, which it was picked on; None where it
-            lacks one.
-    """
-
-    seed: int
-    folds: tuple[OuterFold, ...]
-    mean: float | None
-    std: float | None
-    ci_low: float | None
-    ci_high: float | None
-    winner_mean: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The `nested` of the leaderboard document."""
-        return {**asdict(self), "folds": [asdict(fold) for fold in self.folds]}
 
 
 def inner_plan(plan: Plan, fold: int) -> Plan:
@@ -110,28 +58,28 @@ def inner_plans(plan: Plan) -> list[Plan]:
     return [inner_plan(plan, fold) for fold in range(plan.spec.folds)]
 
 
-def check_winner(outcome: Outcome, watcher: Watcher) -> Outcome:
+def check_winner(outcome: SweepResult, callback: Callback) -> SweepResult:
     """Run or finish a sweep's nested cross-validation.
 
     Args:
         outcome: Of the sweep itself.
-        watcher: Told what happens.
+        callback: Told what happens.
 
     Returns:
         The outcome with its nested score; without one, and not complete, if an inner sweep's
         budget ended before a config had all its cells.
 
     Raises:
-        SweepError: as `sweep.run`.
+        SweepError: as `search.sweep.run.run`.
         KeyboardInterrupt: if interrupted; `resume --nested` goes on from the ledger.
     """
     plan = outcome.plan
-    picks: list[tuple[Plan, Outcome, int]] = []
+    picks: list[tuple[Plan, SweepResult, int]] = []
     for fold, inner in enumerate(inner_plans(plan)):
-        watcher.nested(plan, fold)
+        callback.on_outer_fold(plan, fold)
         with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
             sweep_id = _started(ledger, inner)
-        done = sweep.run(inner.spec, plan=inner, sweep_id=sweep_id, watcher=watcher)
+        done = run_single(inner, sweep_id, callback)
         if not done.complete or done.standings.winner is None:
             return replace(outcome, complete=False, seconds=outcome.seconds + done.seconds)
         picks.append((inner, done, done.standings.winner))
@@ -140,17 +88,7 @@ def check_winner(outcome: Outcome, watcher: Watcher) -> Outcome:
         (pick, plan.blocks.index((plan.spec.seeds[0], fold)))
         for fold, (_, _, pick) in enumerate(picks)
     ]
-    return _scored(outcome, picks, pairs, watcher)
-
-
-def read(ledger: Ledger, sweep_id: str) -> dict[str, Any] | None:
-    """The nested score that a sweep keeps, as `Nested.to_json` gave it; None without one.
-
-    Raises:
-        LedgerError: if MLflow cannot be reached.
-    """
-    kept = ledger.file(sweep_id, FILE)
-    return None if kept is None else dict(json.loads(kept))
+    return _scored(outcome, picks, pairs, callback)
 
 
 def _started(ledger: Ledger, inner: Plan) -> str | None:
@@ -166,7 +104,7 @@ def _started(ledger: Ledger, inner: Plan) -> str | None:
 
 
 class _Listed:
-    """Asks for a list of cells, each once: what `sweep.train_cells` is given instead of a race."""
+    """Asks for a list of cells, each once: what `train_cells` is given instead of a race."""
 
     def __init__(self, pairs: list[tuple[int, int]]) -> None:
         self._open = list(pairs)
@@ -191,11 +129,11 @@ class _Listed:
 
 
 def _scored(
-    outcome: Outcome,
-    picks: list[tuple[Plan, Outcome, int]],
+    outcome: SweepResult,
+    picks: list[tuple[Plan, SweepResult, int]],
     pairs: list[tuple[int, int]],
-    watcher: Watcher,
-) -> Outcome:
+    callback: Callback,
+) -> SweepResult:
     """Train the outer cells that the sweep has not, and put the score on record."""
     plan, table = outcome.plan, outcome.table
     missing = [
@@ -210,20 +148,18 @@ def _scored(
         nested = None
         standings = outcome.standings
         try:
-            asker = _Listed(missing)
-            intake = Intake(plan, table, ledger, outcome.sweep_id, asker.tell, watcher)
-            complete = not missing or sweep.train_cells(
-                plan, asker, intake, outcome.sweep_id, watcher
-            )
+            source = _Listed(missing)
+            handler = ResultHandler(plan, table, ledger, outcome.sweep_id, source.tell, callback)
+            complete = not missing or train_cells(plan, source, handler, outcome.sweep_id, callback)
             if missing:
-                standings = sweep.judged(plan, table, ledger, outcome.sweep_id)
+                standings = judged(plan, table, ledger, outcome.sweep_id)
             if complete:
                 nested = _nested(plan, outcome, picks, pairs).to_json()
                 text = json.dumps(nested, indent=2)
                 ledger.attach(outcome.sweep_id, {FILE: text})
                 status = "FINISHED"
         finally:
-            watcher.closed()
+            callback.on_end()
             ended = summary(plan, table, standings, nested, outcome.stopped)
             ledger.finish_sweep(outcome.sweep_id, status, ended)
     return replace(outcome, standings=standings, complete=complete, nested=nested)
@@ -231,8 +167,8 @@ def _scored(
 
 def _nested(
     plan: Plan,
-    outcome: Outcome,
-    picks: list[tuple[Plan, Outcome, int]],
+    outcome: SweepResult,
+    picks: list[tuple[Plan, SweepResult, int]],
     pairs: list[tuple[int, int]],
 ) -> Nested:
     scores = np.array([outcome.table.scores[pair] for pair in pairs])
@@ -254,7 +190,7 @@ def _nested(
     whole = bool(np.isfinite(scores).all())
     interval = None
     if whole and len(scores) >= stats.FEWEST_FOR_INTERVAL:
-        interval = stats.corrected_interval(scores, held_out_share(plan))
+        interval = stats.corrected_interval(scores, plan.test_share)
     return Nested(
         seed=plan.spec.seeds[0],
         folds=folds,

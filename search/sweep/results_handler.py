@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,40 +13,13 @@ import numpy.typing as npt
 from search.ledger.ledger import Trained
 from search.planning.plan import Plan
 from search.process import own_code
-from search.results.inert import Suspect
-from search.results.score_matrix import Table
-from search.results.standings import adjusted_means, held_out_share, mean_interval
+from search.results.score_matrix import ScoreMatrix
+from search.results.standings import adjusted_means, mean_interval
+from search.sweep.callback import Callback
 from trainables.engine.contract import CellResult, result_digest
 
 if TYPE_CHECKING:
     from search.tracking.connect import Ledger
-
-
-class Watcher:
-    """Told what happens during a run; this one says nothing. The console has one that draws."""
-
-    def reused(self, plan: Plan, table: Table, planned: int) -> None:
-        """The ledger has been read."""
-
-    def started(
-        self, slots: int, running: Callable[[], Mapping[str, Sequence[tuple[int, int]]]]
-    ) -> None:
-        """Ray is up and trains so many stacks at once; `running` gives the pairs of each."""
-
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
-        """A cell has come in."""
-
-    def inert(self, plan: Plan, suspect: Suspect) -> None:
-        """A hyper-parameter made no difference; told once for each parameter."""
-
-    def nested(self, plan: Plan, done: int) -> None:
-        """So many outer folds of a nested cross-validation are through; the next one starts."""
-
-    def said(self, text: str) -> None:
-        """Something worth a line happened after the cells."""
-
-    def closed(self) -> None:
-        """The run is over, whichever way."""
 
 
 def sweep_tags(plan: Plan) -> dict[str, str]:
@@ -61,15 +34,15 @@ def sweep_tags(plan: Plan) -> dict[str, str]:
 
 
 @dataclass
-class Intake:
+class ResultHandler:
     """Takes each result of a sweep to all who must know it."""
 
     plan: Plan
-    table: Table
+    table: ScoreMatrix
     ledger: Ledger
     sweep_id: str
     tell: Callable[[int, int, float | None], None]
-    watcher: Watcher
+    callback: Callback
 
     def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
         """Take the results that came in together; the ledger has them before anyone else."""
@@ -82,9 +55,9 @@ class Intake:
             if score is None:
                 self.table.failures[pair] = result.error or result.status
             self.tell(*pair, score)
-            self.watcher.cell(self.plan, self.table, pair, result)
+            self.callback.on_cell(self.plan, self.table, pair, result)
             for suspect in self.table.compare(pair, result_digest(result)):
-                self.watcher.inert(self.plan, suspect)
+                self.callback.on_inert(self.plan, suspect)
         self.configs(touched=np.unique([pair[0] for pair, _ in results]))
 
     def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
@@ -115,7 +88,7 @@ class Intake:
         means = adjusted_means(self.plan, self.table.scores) if len(touched) else None
         for index in touched.tolist():
             row = self.table.scores[index]
-            interval = mean_interval(row, held_out_share(self.plan))
+            interval = mean_interval(row, self.plan.test_share)
             self.ledger.record_config(
                 self.sweep_id,
                 self.plan.labels.whole(index),

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 from search.ledger.delivery import RefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import Kind, NewRun, RunNews
-from search.ledger.tracking_uri import redact, sqlite_file
 from search.tracking.sqlite_store import deleted, local_path
+from search.tracking_uri import redact, sqlite_file
 
 # Before mlflow is imported: nothing is reported to the outside; and a request that fails is tried
 # again by the delivery, which has the spool, not for minutes by MLflow (default: 7 retries, 120 s).

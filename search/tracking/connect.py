@@ -15,8 +15,8 @@ from pathlib import Path
 from search.ledger.ledger import Journal, Trained
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.store import Kind
-from search.ledger.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
 from search.tracking.sqlite_store import SqliteStore, Writer
+from search.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
 
 __all__ = ["Ledger", "LedgerError", "LoggedCell", "SweepRecord", "Trained"]
 

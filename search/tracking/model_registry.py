@@ -20,8 +20,8 @@ from mlflow.models import Model
 from mlflow.models.signature import ModelSignature
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
-from search.ledger.tracking_uri import LedgerError, redact, sqlite_file
 from search.tracking import client as mlflow_store  # noqa: F401  (sets MLflow's environment before its first use)
+from search.tracking_uri import LedgerError, redact, sqlite_file
 
 ALIAS = "champion"
 _CODE = Path(__file__).with_name("pyfunc_model.py")
@@ -138,7 +138,7 @@ def register(
     return Registered(name=name, version=number, tags=dict(tags), champion=False)
 
 
-def crown(uri: str, found: Registered) -> Registered:
+def set_champion(uri: str, found: Registered) -> Registered:
     """Move the alias `champion` to a version.
 
     Raises:

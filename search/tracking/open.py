@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from search.ledger.tracking_uri import check_uri, redact, sqlite_file
 from search.process.folders import STATE
 from search.spec import InputError
 from search.tracking.connect import Ledger
+from search.tracking_uri import check_uri, redact, sqlite_file
 
 __all__ = ["STATE", "NoLedgerError", "open_ledger"]
 

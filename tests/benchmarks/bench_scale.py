@@ -19,8 +19,8 @@ import pytest
 
 from search import make_spec, run
 from search.planning.plan import Plan
-from search.results.score_matrix import Table
-from search.sweep.results_handler import Watcher
+from search.results.score_matrix import ScoreMatrix
+from search.sweep.callback import Callback
 from trainables.engine.contract import CellResult, DataRef
 
 CELLS = int(os.environ.get("FOLDRACE_SCALE_CELLS", "2000"))
@@ -28,7 +28,7 @@ PLUGIN = Path(__file__).with_name("fake_cells.py")
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-class Meter(Watcher):
+class Meter(Callback):
     """Time, memory and disk after each so many cells."""
 
     def __init__(self, folder: Path) -> None:
@@ -39,10 +39,12 @@ class Meter(Watcher):
         self.rows: list[dict[str, float]] = []
         self.began = time.perf_counter()
 
-    def started(self, slots: int, running: object) -> None:
+    def on_workers(self, slots: int, running: object) -> None:
         self.began = time.perf_counter()
 
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+    def on_cell(
+        self, plan: Plan, table: ScoreMatrix, pair: tuple[int, int], result: CellResult
+    ) -> None:
         self.seen += 1
         if self.seen >= self._next:
             self._next = self.seen + max(500, CELLS // 50)
@@ -97,7 +99,7 @@ def test_cells_of_ten_milliseconds(
     )
     meter = Meter(tmp_path)
     began = time.perf_counter()
-    outcome = run(spec, watcher=meter)
+    outcome = run(spec, callbacks=[meter])
     meter.note()
     total = time.perf_counter() - began
     assert outcome.table.trained == CELLS

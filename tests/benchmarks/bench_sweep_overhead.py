@@ -18,8 +18,8 @@ from throughput import SMALL, TREC, need_trec, random_encoder
 
 from search import make_spec, run
 from search.planning.plan import Plan
-from search.results.score_matrix import Table
-from search.sweep.results_handler import Watcher
+from search.results.score_matrix import ScoreMatrix
+from search.sweep.callback import Callback
 from trainables.engine.contract import CellResult
 
 SLOTS = 2
@@ -27,18 +27,20 @@ SLOTS = 2
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-class Clock(Watcher):
+class Clock(Callback):
     """Notes when each cell came in and how long it was trained."""
 
     def __init__(self) -> None:
         self.cells: list[tuple[float, float]] = []
         self.up = 0.0
 
-    def started(self, slots: int, running: object) -> None:
+    def on_workers(self, slots: int, running: object) -> None:
         assert slots == SLOTS
         self.up = time.perf_counter()
 
-    def cell(self, plan: Plan, table: Table, pair: tuple[int, int], result: CellResult) -> None:
+    def on_cell(
+        self, plan: Plan, table: ScoreMatrix, pair: tuple[int, int], result: CellResult
+    ) -> None:
         assert result.status == "done", result.error
         self.cells.append((time.perf_counter(), result.metrics["seconds"]))
 
@@ -59,7 +61,7 @@ def swept(folder: Path, model: str, configs: list[dict[str, Any]], **fields: Any
         **fields,
     )
     clock, began = Clock(), time.perf_counter()
-    run(spec, watcher=clock)
+    run(spec, callbacks=[clock])
     end, last = time.perf_counter(), clock.cells[-1][0]
     # The first stacks hold a cell each, so the first results are those of the slots.
     starts = [at - seconds for at, seconds in clock.cells[:SLOTS]]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from search.results.document import summary
-from search.results.score_matrix import Table
-from search.results.sweep_labels import FILE, Truth
+from search.results.score_matrix import ScoreMatrix
+from search.results.sweep_labels import FILE, SweepLabels
 from search.spec import SweepSpec, make_spec
 from search.strategies.strategy import make_strategy
-from search.sweep.results_handler import Intake, Watcher, sweep_tags
-from search.sweep.run import judged
+from search.sweep.callback import Callback
+from search.sweep.judging import judged
+from search.sweep.results_handler import ResultHandler, sweep_tags
 from search.tracking.connect import Ledger
 from tests.factories import plan_of
 from trainables.engine.contract import CellResult, DataRef
@@ -63,11 +64,11 @@ def draw(
         {"spec": spec.model_dump(mode="json"), "task": plan.task.to_json()},
         sweep_tags(plan),
     )
-    truth = Truth(labels, np.arange(rows), ("red", "green", "blue"))
+    truth = SweepLabels(labels, np.arange(rows), ("red", "green", "blue"))
     ledger.attach(sweep_id, {FILE: truth.to_bytes()})
-    table = Table.empty(plan)
+    table = ScoreMatrix.empty(plan)
     strategy = make_strategy(spec.strategy, plan.problem, seed=0, max_cells=spec.budget.max_cells)
-    intake = Intake(plan, table, ledger, sweep_id, strategy.tell, Watcher())
+    intake = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, Callback())
     while not strategy.done:
         results = []
         for config, block in strategy.ask(40):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from search.planning.plan import prepare
+from search.planning.prepare import prepare
 from search.spec import InputError, make_spec
 from spaces.linear_eval import SPACE
 from tests.trainables.tasks import task_of_reviews

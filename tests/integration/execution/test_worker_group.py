@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.sweep import run as sweep
+from search.sweep.load import load_record
 from tests.integration.sweep_shell import Shell, workers_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import CellResult
@@ -50,7 +50,7 @@ def test_a_group_that_loses_a_worker_gives_each_cell_once_and_as_one_process_doe
     assert process.returncode == 0, err
 
     monkeypatch.chdir(tmp_path)
-    _, outcome = sweep.load(f"sqlite:///{tmp_path}/mlflow.db", "foldrace", "group")
+    _, outcome = load_record(f"sqlite:///{tmp_path}/mlflow.db", "foldrace", "group")
     pairs = np.argwhere(np.isfinite(outcome.table.scores)).tolist()
     cells = [outcome.plan.cell((config, block)) for config, block in pairs]
     assert len(cells) == CELLS

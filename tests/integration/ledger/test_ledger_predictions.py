@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.results.sweep_labels import FILE, Truth
+from search.results.sweep_labels import FILE, SweepLabels
 from search.tracking.connect import Ledger, LedgerError
 from tests.integration.ledger_cells import FAMILY, Opener, key_of, record, result
 
@@ -78,11 +78,11 @@ def test_a_sweep_keeps_its_labels(open_ledger: Opener) -> None:
     ledger: Ledger = open_ledger()
     sweep = ledger.start_sweep("mine", {"spec": {}}, {})
     assert ledger.file(sweep, FILE) is None
-    truth = Truth(np.array([0, 1, 1]), np.array([0, 1, 1]), ("Zürich", "b"))
+    truth = SweepLabels(np.array([0, 1, 1]), np.array([0, 1, 1]), ("Zürich", "b"))
     ledger.attach(sweep, {FILE: truth.to_bytes()})
     kept = ledger.file(sweep, FILE)
     assert kept is not None
-    again = Truth.from_bytes(kept)
+    again = SweepLabels.from_bytes(kept)
     np.testing.assert_array_equal(again.labels, truth.labels)
     np.testing.assert_array_equal(again.groups, truth.groups)
     assert again.label_names == truth.label_names
@@ -90,4 +90,4 @@ def test_a_sweep_keeps_its_labels(open_ledger: Opener) -> None:
 
 def test_a_damaged_file_of_labels_is_said() -> None:
     with pytest.raises(ValueError, match=r"labels\.npz of the sweep is damaged"):
-        Truth.from_bytes(b"PK nonsense")
+        SweepLabels.from_bytes(b"PK nonsense")

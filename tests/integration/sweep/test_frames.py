@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search.sweep import run as sweep
+from search.sweep.load import load_record
 from tests.integration.drawn_sweep import draw, spec_of
 from tests.integration.ledger_cells import Opener
 
@@ -20,7 +20,7 @@ def score(config: Mapping[str, Any]) -> float:
 
 def test_a_row_a_config_and_a_row_a_cell(ledger_uri: str, open_ledger: Opener) -> None:
     draw(open_ledger(), spec_of(ledger_uri), score, rows=600, noise=0.002)
-    _, outcome = sweep.load(ledger_uri, "test", "drawn")
+    _, outcome = load_record(ledger_uri, "test", "drawn")
     frame, cells = outcome.frame(), outcome.cells()
     assert len(frame) == len(outcome.standings.rows) == 21
     assert frame.index.name == "rank"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.planning.plan import prepare
+from search.planning import model_reference
+from search.planning.prepare import prepare
 from search.spec import InputError, make_spec
-from search.sweep import keep_encoder as model_source
 from search.tracking.connect import Ledger
 from tests.integration.sweep_shell import Shell
 from trainables.engine.contract import DataRef
@@ -46,9 +46,9 @@ def test_a_finished_mirror_sweep_is_a_model(
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     (sweep,) = shell.runs("sweeps")
-    folder = model_source.resolve("tuned", uri, "foldrace")
-    assert model_source.resolve("latest", uri, "foldrace") == folder
-    assert model_source.resolve(sweep.info.run_id, uri, "foldrace") == folder
+    folder = model_reference.resolve("tuned", uri, "foldrace")
+    assert model_reference.resolve("latest", uri, "foldrace") == folder
+    assert model_reference.resolve(sweep.info.run_id, uri, "foldrace") == folder
     before = encoder.load_encoder(str(tiny_encoder)).state_dict()
     after = encoder.load_encoder(folder).state_dict()
     assert set(before) == set(after)
@@ -83,7 +83,7 @@ def test_what_is_no_sweep_with_an_encoder(
         ledger.start_sweep("plain", {"spec": {"outer": None}}, {})
 
     def resolved(reference: str, uri: str = ledger_uri) -> str:
-        return model_source.resolve(reference, uri, "foldrace")
+        return model_reference.resolve(reference, uri, "foldrace")
 
     with pytest.raises(InputError, match="Sweep 'plain' keeps no encoder"):
         resolved("plain")

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from search.console import leaderboard
-from search.planning.plan import Plan, prepare
+from search.planning.plan import Plan
+from search.planning.prepare import prepare
 from search.results.document import of_outcome
 from search.spec import InputError, SweepSpec, make_spec
+from search.sweep import nested_cv, single
 from search.sweep import nested_cv as nested
 from search.sweep import run as sweep
+from search.sweep.load import load_record
 from tests.integration.ledger_cells import runs_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
@@ -68,7 +71,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
                 )
         return True
 
-    monkeypatch.setattr(sweep, "train_cells", train)
+    for module in (single, nested_cv):
+        monkeypatch.setattr(module, "train_cells", train)
     return cells
 
 
@@ -116,12 +120,12 @@ def test_a_nested_sweep_is_found_again_and_trains_nothing_twice(
     first = sweep.run(spec)
     assert len(trained) == 3 * 6 * 4, "the sweep and three inner ones; outer cells are the sweep's"
     assert max(Counter(cell.key for cell in trained).values()) == 1
-    again = sweep.resume(ledger_uri, "test", "latest")
+    again = sweep.resume("latest", tracking_uri=ledger_uri, experiment="test")
     assert len(trained) == 72
     assert again.nested == first.nested
     names = sorted(run.info.run_name for run in runs_of(ledger_uri, "test/sweeps"))
     assert names == ["mine", "mine-nested-0", "mine-nested-1", "mine-nested-2"]
-    _, found = sweep.load(ledger_uri, "test", "latest")
+    _, found = load_record(ledger_uri, "test", "latest")
     assert found.nested == first.nested
     document = of_outcome(found)
     assert document["winner"]["corrected_by"] == "bbc-cv"

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from torch.nn import functional
 
 from search import SweepSpec
-from search.planning.plan import prepare
+from search.planning.prepare import prepare
 from trainables.engine import registry
 from trainables.engine.cells import runner
 from trainables.engine.refit import network as finished

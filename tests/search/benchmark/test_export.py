@@ -14,8 +14,9 @@ from search.arguments import sweep_spec
 from search.benchmark.export import recipe, write_table
 from search.benchmark.score_table import read_table
 from search.cli import build_parser
-from search.planning.plan import Plan, rebuild
-from search.results.score_matrix import Table
+from search.planning.plan import Plan
+from search.planning.prepare import rebuild
+from search.results.score_matrix import ScoreMatrix
 from search.spec import InputError
 from tests import factories
 from trainables.engine.contract import DataRef
@@ -33,14 +34,14 @@ def plan() -> Plan:
 
 
 @pytest.fixture
-def table(plan: Plan) -> Table:
-    table = Table.empty(plan)
+def table(plan: Plan) -> ScoreMatrix:
+    table = ScoreMatrix.empty(plan)
     table.scores[:] = np.linspace(0.5, 0.9, table.scores.size).reshape(table.scores.shape)
     table.seconds[:] = 1.5
     return table
 
 
-def test_a_table_comes_back_as_it_was(plan: Plan, table: Table, tmp_path: Path) -> None:
+def test_a_table_comes_back_as_it_was(plan: Plan, table: ScoreMatrix, tmp_path: Path) -> None:
     table.scores[2, 1] = math.nan
     table.failures[2, 1] = "diverged"
     path = tmp_path / "mine.parquet"
@@ -58,16 +59,16 @@ def test_a_table_comes_back_as_it_was(plan: Plan, table: Table, tmp_path: Path) 
     ).all()
 
 
-def test_cells_never_trained_are_left_out(plan: Plan, table: Table, tmp_path: Path) -> None:
+def test_cells_never_trained_are_left_out(plan: Plan, table: ScoreMatrix, tmp_path: Path) -> None:
     table.scores[2, 1] = math.nan
     assert write_table(plan, table, tmp_path / "t.parquet") == 19
     with pytest.raises(InputError, match="no finished cell"):
-        write_table(plan, Table.empty(plan), tmp_path / "none.parquet")
+        write_table(plan, ScoreMatrix.empty(plan), tmp_path / "none.parquet")
     with pytest.raises(InputError, match="no folder"):
         write_table(plan, table, tmp_path / "absent" / "t.parquet")
 
 
-def test_the_recipe_is_the_same_sweep(plan: Plan, table: Table, tmp_path: Path) -> None:
+def test_the_recipe_is_the_same_sweep(plan: Plan, table: ScoreMatrix, tmp_path: Path) -> None:
     write_table(plan, table, tmp_path / "t.parquet")
     about = pq.read_schema(tmp_path / "t.parquet").metadata[b"foldrace"].decode()
     assert "/some/where" not in about  # no path of the machine that made it

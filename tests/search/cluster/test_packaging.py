@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from search.cli import build_parser
 from search.cluster import packaging as packing
 from search.cluster import submit as cluster
-from search.schedule.callers import FOLDER
+from search.cluster.options import FOLDER
 from search.spec import InputError
 
 
@@ -86,7 +87,7 @@ def test_a_command_goes_to_the_cluster_with_its_files_and_its_ledger(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ledger:5000")
     file = tmp_path / "my configs.csv"
     file.write_text("k\n1\n")
-    words, attached = cluster.command([*RUN, "--configs", str(file)])
+    words, attached = cluster.command([*RUN, "--configs", str(file)], build_parser().parse_args)
     assert words == [
         *(*RUN, "--configs", "attached/my configs.csv"),
         *("--ray-address", "auto", "--tracking-uri", "http://ledger:5000"),
@@ -112,7 +113,7 @@ def test_what_cannot_work_there_is_refused_here(
     monkeypatch.chdir(tmp_path)
     Path("mine.csv").write_text("text,label\na,b\n")
     with pytest.raises(InputError, match=message):
-        cluster.command(words)
+        cluster.command(words, build_parser().parse_args)
 
 
 def test_the_environment_is_that_of_the_pins(tmp_path: Path) -> None:

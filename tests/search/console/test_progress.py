@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.console.progress import Pace
+from search.console.progress import Progress
 
 
 class Clock:
@@ -18,7 +18,7 @@ class Clock:
 
 def test_the_time_left_is_what_the_cells_so_far_took() -> None:
     clock = Clock()
-    pace = Pace(planned=30, reused=10, clock=clock)
+    pace = Progress(planned=30, reused=10, clock=clock)
     pace.start()
     for _ in range(5):
         clock.now += 2.0
@@ -31,7 +31,7 @@ def test_the_time_left_is_what_the_cells_so_far_took() -> None:
 
 
 def test_nothing_is_promised_before_three_cells() -> None:
-    pace = Pace(planned=10, clock=Clock())
+    pace = Progress(planned=10, clock=Clock())
     assert (pace.left, pace.per_minute) == (None, 0.0)
 
 
@@ -41,7 +41,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     for _ in range(400):
         seconds = rng.gamma(4.0, 1.0, 60)
         clock = Clock()
-        pace = Pace(planned=60, clock=clock)
+        pace = Progress(planned=60, clock=clock)
         pace.start()
         for one in seconds[:12]:
             clock.now += one

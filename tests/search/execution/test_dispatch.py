@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.execution.dispatch import Dispatcher, Pair, Work
+from search.execution.dispatch import CellTask, Dispatcher, Pair
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 
 TASK = Task(
@@ -57,7 +57,7 @@ def _dispatcher(
     def cell(pair: Pair) -> Cell:
         return Cell(key=f"{pair[0]}-{pair[1]}", config={}, seed=pair[1], fold=0)
 
-    return Dispatcher(Listed(pairs), Work(TASK, cell, shape, on_results), **settings)  # type: ignore[arg-type]
+    return Dispatcher(Listed(pairs), CellTask(TASK, cell, shape, on_results), **settings)  # type: ignore[arg-type]
 
 
 def _done(key: str, seconds: float = 1.0) -> CellResult:

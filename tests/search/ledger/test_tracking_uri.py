@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from search.ledger import tracking_uri
-from search.ledger.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
+from search import tracking_uri
+from search.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
 
 
 @pytest.mark.parametrize(

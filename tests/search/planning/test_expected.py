@@ -11,7 +11,8 @@ from search.ledger.records import LoggedCell
 from search.planning import expected
 from search.planning.estimate import estimate
 from search.planning.expected import Expected, before_the_run, seconds_of_like_cells
-from search.planning.plan import Plan, prepare
+from search.planning.plan import Plan
+from search.planning.prepare import prepare
 from search.spec import make_spec
 from search.strategies import strategy as race
 from trainables.engine.cells import runner, stacks

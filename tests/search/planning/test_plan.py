@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.planning.plan import Plan, prepare, rebuild
+from search.planning.plan import Plan
+from search.planning.prepare import prepare, rebuild
 from search.spec import InputError, SweepSpec, default_name, make_spec
 from trainables.engine.contract import DataRef, Task, canonical_json, cell_key
 
@@ -96,7 +97,7 @@ def test_the_path_of_the_data_is_not_in_the_key(
 def test_keys_are_the_same_in_another_process(fields: dict[str, Any]) -> None:
     plan = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
     code = (
-        "import json,sys\nfrom search.planning.plan import prepare\n"
+        "import json,sys\nfrom search.planning.prepare import prepare\n"
         "from search.spec import SweepSpec\n"
         "plan = prepare(SweepSpec.model_validate_json(sys.argv[1]))[0]\n"
         "print(json.dumps(sorted(plan.keys)))"

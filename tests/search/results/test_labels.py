@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.formatting import between, counted, fitted_line, printable, scalar, shortened
-from search.results.labels import Labels
+from search.planning.labels import Labels
 
 GRID = [{"k": 10, "gamma": 0.1, "beta": beta, "epochs": 5} for beta in (0.5, 0.7)]
 AXES = ("k", "gamma", "beta")

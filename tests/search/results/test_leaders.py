@@ -12,8 +12,8 @@ import pytest
 
 from search.console import live
 from search.planning.plan import Plan
-from search.results.leaders import Frontier
-from search.results.score_matrix import Table
+from search.results.leaders import Leaders
+from search.results.score_matrix import ScoreMatrix
 from tests import factories
 from trainables.engine.contract import CellResult
 
@@ -23,9 +23,9 @@ def plan() -> Plan:
     return factories.plan(folds=5)
 
 
-def table_of(plan: Plan) -> Table:
+def table_of(plan: Plan) -> ScoreMatrix:
     """Config 1 leads by far; config 2 was stopped after three cells, well behind."""
-    table = Table.empty(plan)
+    table = ScoreMatrix.empty(plan)
     noise = np.random.default_rng(0).normal(0, 0.002, table.scores.shape)
     table.scores[:2] = np.array([0.80, 0.90])[:, None] + noise[:2]
     table.scores[2, :3] = 0.60 + noise[2, :3]
@@ -34,8 +34,8 @@ def table_of(plan: Plan) -> Table:
 
 
 def test_the_best_complete_config_stands_first(plan: Plan) -> None:
-    frontier = Frontier(plan)
-    frontier.look(table_of(plan))
+    frontier = Leaders(plan)
+    frontier.update(table_of(plan))
     first, second = frontier.leaders[:2]
     assert (first.label, second.label) == (plan.label(1), plan.label(0))
     assert first.p_best is not None
@@ -45,10 +45,10 @@ def test_the_best_complete_config_stands_first(plan: Plan) -> None:
 
 
 def test_a_dropped_config_is_named_with_its_distance(plan: Plan) -> None:
-    frontier = Frontier(plan)
-    frontier.look(table_of(plan))
+    frontier = Leaders(plan)
+    frontier.update(table_of(plan))
     lines = frontier.dropped_lines()
-    assert frontier.fallen == len(plan.configs) - 2
+    assert frontier.dropped_count == len(plan.configs) - 2
     nearest = frontier.dropped[0]
     assert nearest.behind == pytest.approx(-0.2, abs=0.03)
     assert nearest.cells == 3
@@ -56,26 +56,26 @@ def test_a_dropped_config_is_named_with_its_distance(plan: Plan) -> None:
 
 
 def test_a_second_look_waits(plan: Plan) -> None:
-    frontier = Frontier(plan)
-    frontier.look(table_of(plan))
+    frontier = Leaders(plan)
+    frontier.update(table_of(plan))
     before = list(frontier.leaders)
-    frontier.look(Table.empty(plan))
+    frontier.update(ScoreMatrix.empty(plan))
     assert frontier.leaders == before
 
 
 def test_a_program_reads_one_object_a_line(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    shown = live.watcher(machine=True)
-    table = Table.empty(plan)
-    shown.reused(plan, table, 60)
-    shown.started(2, dict)
+    shown = live.display(machine=True)
+    table = ScoreMatrix.empty(plan)
+    shown.on_start(plan, table, 60)
+    shown.on_workers(2, dict)
     table.scores[1, 0] = 0.9
     done = CellResult(key="k", status="done", metrics={"accuracy": 0.9, "seconds": 1.0})
-    shown.cell(plan, table, (1, 0), done)
+    shown.on_cell(plan, table, (1, 0), done)
     lost = CellResult(key="l", status="failed", error="out of memory")
-    shown.cell(plan, table, (2, 0), lost)
-    shown.closed()
+    shown.on_cell(plan, table, (2, 0), lost)
+    shown.on_end()
     events: list[dict[str, Any]] = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [one["event"] for one in events] == ["sweep", "started", "cell", "cell", "closed"]
     assert (events[2]["score"], events[2]["done"], events[2]["planned"]) == (0.9, 1, 60)
@@ -92,14 +92,14 @@ def test_a_terminal_shows_the_state(plan: Plan, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("sys.stderr", stream)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "120")
-    shown = live.watcher()
-    assert isinstance(shown, live.Picture)
+    shown = live.display()
+    assert isinstance(shown, live.LiveDisplay)
     table = table_of(plan)
-    shown.reused(plan, table, 60)
-    shown.started(2, lambda: {"a": [(3, 4), (4, 4)]})
+    shown.on_start(plan, table, 60)
+    shown.on_workers(2, lambda: {"a": [(3, 4), (4, 4)]})
     result = CellResult(key="l", status="diverged", error="the loss became nan")
-    shown.cell(plan, table, (2, 0), result)
-    shown.closed()
+    shown.on_cell(plan, table, (2, 0), result)
+    shown.on_end()
     text = stream.getvalue()
     for piece in (
         "leaders",

@@ -15,7 +15,7 @@ from search import formatting
 from search.console import leaderboard, live
 from search.planning.plan import Plan
 from search.results.document import of_standings, summary
-from search.results.score_matrix import Table
+from search.results.score_matrix import ScoreMatrix
 from search.results.standings import judge
 from tests import factories
 from trainables.engine.contract import CellResult
@@ -72,7 +72,7 @@ def test_only_what_the_paired_test_cannot_tell_is_called_indistinguishable(plan:
 def test_before_a_config_is_complete_there_is_no_winner(plan: Plan) -> None:
     scores = np.full((4, 4), math.nan)
     scores[:, 0] = 0.5
-    table = Table(scores, scores.copy())
+    table = ScoreMatrix(scores, scores.copy())
     document = summary(plan, table, judge(plan, scores, winner=None))
     assert document["winner"] is None
     assert document["cells_done"] == 4
@@ -80,7 +80,7 @@ def test_before_a_config_is_complete_there_is_no_winner(plan: Plan) -> None:
 
 
 def test_the_document_has_the_contract_s_fields_and_is_json(plan: Plan) -> None:
-    table = Table(SCORES, SCORES.copy(), reused=5, foreign=3)
+    table = ScoreMatrix(SCORES, SCORES.copy(), reused=5, foreign=3)
     document = summary(plan, table, judge(plan, SCORES, winner=3))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["cells_planned"] == 16
@@ -97,7 +97,7 @@ def test_the_document_has_the_contract_s_fields_and_is_json(plan: Plan) -> None:
 def test_the_screen_shows_points_and_says_what_each_figure_is(
     plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = Table(SCORES, SCORES.copy())
+    table = ScoreMatrix(SCORES, SCORES.copy())
     leaderboard.show_leaderboard(summary(plan, table, judge(plan, SCORES, winner=3)), top=2)
     shown = capsys.readouterr().out
     assert "82.50" in shown
@@ -109,13 +109,13 @@ def test_the_screen_shows_points_and_says_what_each_figure_is(
 def test_progress_without_a_terminal_is_lines(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    shown = live.watcher()
-    table = Table(np.full((4, 4), math.nan), np.full((4, 4), math.nan), reused=15)
-    shown.reused(plan, table, 16)
-    shown.started(2, dict)
+    shown = live.display()
+    table = ScoreMatrix(np.full((4, 4), math.nan), np.full((4, 4), math.nan), reused=15)
+    shown.on_start(plan, table, 16)
+    shown.on_workers(2, dict)
     result: Any = CellResult(key="k", status="diverged", error="the loss became nan")
-    shown.cell(plan, table, (3, 0), result)
-    shown.closed()
+    shown.on_cell(plan, table, (3, 0), result)
+    shown.on_end()
     assert "16 of at most 16 cells" in stream.getvalue()
     assert "diverged: beta=0.9" in stream.getvalue()
     assert "the loss became nan" in stream.getvalue()
@@ -200,7 +200,7 @@ def test_the_screen_names_form_rivals_and_the_chance_against_the_baseline(plan: 
     scores = SCORES.copy()
     scores[2] = scores[3] + [0.004, -0.002, 0.003, -0.004]
     standings = judge(plan, scores, winner=3)
-    text = " ".join(leaderboard.explanation(summary(plan, Table(scores, scores), standings)))
+    text = " ".join(leaderboard.explanation(summary(plan, ScoreMatrix(scores, scores), standings)))
     assert "by a bootstrap over blocks" in text
     assert "1 complete config cannot be told from the winner at 5%: beta=0.7" in text
     assert "better by more than 0.50 points with probability" in text
@@ -210,7 +210,7 @@ def test_an_interval_beyond_what_a_score_can_be_is_owned_up_to(plan: Plan) -> No
     wide = SCORES.copy()
     wide[3] = [0.80, 1.0, 0.84, 1.0]
     for scores, said in ((SCORES, False), (wide, True)):
-        document = summary(plan, Table(scores, scores), judge(plan, scores, winner=3))
+        document = summary(plan, ScoreMatrix(scores, scores), judge(plan, scores, winner=3))
         assert (max(row["ci_high"] or 0 for row in document["configs"]) > 1) == said
         lines = leaderboard.explanation(document)
         assert any("its cells are too few" in line for line in lines) == said

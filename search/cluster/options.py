@@ -1,4 +1,4 @@
-"""What the options of `foldrace submit` and `foldrace schedule` share with what they do."""
+"""Words and limits of `foldrace submit`, for its parser and its work."""
 
 from __future__ import annotations
 
@@ -6,4 +6,3 @@ SENT = ("run", "plan", "resume")
 ASKED = ("status", "logs", "stop")
 FOLDER = "~/foldrace-sweeps"
 MOST_MIB = 20.0
-CALLERS = ("cron", "systemd", "kubernetes")

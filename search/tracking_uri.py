@@ -17,6 +17,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+EXPERIMENT = "foldrace"
+"""MLflow experiment of sweeps that name none."""
+
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SCHEMES = (*_DATABASES, "http", "https")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}

@@ -1,0 +1,128 @@
+"""A model reference resolved: alias, folder, hub id, or a sweep that kept an encoder.
+
+`--model` takes a sweep by its name, its run id, or `latest`. A cell's key holds the digest of the
+weights, so it does not matter where these were found.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.spec import InputError
+from search.tracking_uri import LedgerError, redact, sqlite_file
+
+if TYPE_CHECKING:
+    from search.tracking.connect import SweepRecord
+
+
+FOLDER = "encoder"
+"""Of a sweep's artifacts."""
+
+_KEPT = re.compile(r"(?P<name>.+)-(?P<run_id>[0-9a-f]{32})")
+
+
+def check_name(reference: str) -> None:
+    """Refuse what can be no model, without a look into the ledger or the hub.
+
+    Raises:
+        ModelError: naming the aliases, or what the folder lacks.
+    """
+    from trainables.engine.models import pretrained as encoder
+
+    if _kept(reference) is None:
+        encoder.resolve_model(reference)
+
+
+def resolve(reference: str, tracking_uri: str, experiment: str) -> str:
+    """What `--model` means, the same in every process of this machine.
+
+    Args:
+        reference: An alias, a folder, a hub id, or a sweep: its name, its run id, or `latest`.
+        tracking_uri: Where the ledger is.
+        experiment: Its name.
+
+    Returns:
+        The reference; for a sweep, the folder that its encoder was fetched to.
+
+    Raises:
+        InputError: if the sweep keeps no encoder, or the ledger cannot be reached.
+        ModelError: if it is none of these.
+    """
+    from trainables.engine.models import pretrained as encoder
+
+    kept = _kept(reference)
+    if kept is not None:
+        run_id = kept["run_id"]
+        return encoder.resolve_model(str(_fetched(tracking_uri, kept["name"], run_id)))
+    sweep = Path(reference).name == reference and not Path(reference).is_dir()
+    if sweep and not encoder.is_alias(reference) and _is_there(tracking_uri):
+        records = sweeps_named(reference, tracking_uri, experiment)
+        for record in records:
+            folder = _fetched(tracking_uri, record.name, record.id, missing_is_fine=True)
+            if folder is not None:
+                return encoder.resolve_model(str(folder))
+        if records:
+            raise InputError(
+                f"Sweep {records[0].name!r} keeps no encoder: finished sweeps of the space mirror "
+                "do. For a model of that name on the hub give OWNER/NAME."
+            )
+    return encoder.resolve_model(reference)
+
+
+def _kept(reference: str) -> re.Match[str] | None:
+    """The sweep behind a folder that an encoder was fetched to, if it is one and is gone."""
+    path = Path(reference)
+    if path.is_dir() or path.parent != _place():
+        return None
+    return _KEPT.fullmatch(path.name)
+
+
+def _place() -> Path:
+    from trainables.engine.cache import cache_folder
+
+    return cache_folder().absolute() / "encoders"
+
+
+def _is_there(tracking_uri: str) -> bool:
+    """Whether there is a ledger to look into: a local one is not made for a question."""
+    file = sqlite_file(tracking_uri)
+    return file is None or file.is_file()
+
+
+def sweeps_named(reference: str, tracking_uri: str, experiment: str) -> list[SweepRecord]:
+    """The sweeps that a reference names, newest first."""
+    from search.tracking.open import NoLedgerError, open_ledger
+
+    try:
+        with open_ledger(tracking_uri, experiment) as ledger:
+            every = [one for one in ledger.sweeps() if not one.spec_json["spec"].get("outer")]
+    except NoLedgerError:
+        return []
+    except LedgerError as error:
+        raise InputError(str(error)) from error
+    if reference == "latest":
+        return every[:1]
+    return [one for one in every if reference in (one.name, one.id)]
+
+
+def _fetched(
+    tracking_uri: str, name: str, run_id: str, missing_is_fine: bool = False
+) -> Path | None:
+    """The folder of a sweep's encoder here; None where there is none and that is fine."""
+    place = _place() / f"{name}-{run_id}"
+    if place.is_dir():
+        return place
+    from search.tracking.artifacts import get_folder
+
+    try:
+        if get_folder(tracking_uri, run_id, FOLDER, place):
+            return place
+    except LedgerError as error:
+        raise InputError(f"The encoder of sweep {name!r} cannot be fetched: {error}") from error
+    if missing_is_fine:
+        return None
+    raise InputError(
+        f"The run {run_id} of sweep {name!r} in {redact(tracking_uri)} has no encoder any more."
+    )

@@ -1,0 +1,229 @@
+"""A sweep read, bound and checked before anything is trained."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.planning import model_reference
+from search.planning.configs import choose_configs
+from search.planning.plan import Plan
+from search.process import folders, own_code
+from search.spec import InputError, SweepSpec
+from spaces.schema.space import Space
+from trainables.engine import binding, registry
+from trainables.engine.contract import DataRef, Scalar, Task
+from trainables.engine.datasets import load as dataset
+
+if TYPE_CHECKING:
+    from trainables.engine.splits.audit import Audit
+    from trainables.engine.text_data import TextData
+
+
+def _local(data: DataRef) -> DataRef:
+    """Workers run in folders of their own: a local file's path must hold everywhere."""
+    path = Path(data.name).expanduser()
+    return replace(data, name=str(path.resolve())) if path.is_file() else data
+
+
+def _plugin_digest(spec: SweepSpec) -> str:
+    if spec.plugin is None:
+        return ""
+    return own_code.of_plugin(Path(spec.plugin).read_text(encoding="utf-8"))
+
+
+def narrowed_space(spec: SweepSpec) -> Space:
+    """The spec's space with its --set and --fix applied.
+
+    Raises:
+        ValueError: naming an unknown space, axis or value, and what is allowed.
+    """
+    if spec.plugin is not None:
+        registry.load_plugin(Path(spec.plugin))
+    space = registry.load("spaces", spec.space, "SPACE")
+    if not isinstance(space, Space):
+        raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
+    space = space.narrow(spec.set_axes) if spec.set_axes else space
+    space = space.fix(spec.fix) if spec.fix else space
+    return _with_metadata(spec, space)
+
+
+def _with_metadata(spec: SweepSpec, space: Space) -> Space:
+    """The space without the values of its axis `metadata` for which the data have no columns."""
+    if spec.data.metadata and "metadata" not in space.kinds:
+        raise InputError(
+            f"Space {space.name!r} joins no metadata to its texts, got --metadata "
+            f"{','.join(spec.data.metadata)}. Leave it out, or use the space 'tweets'."
+        )
+    axis = next((axis for axis in space.axes if axis.name == "metadata"), None)
+    if spec.data.metadata or axis is None or "metadata" in spec.set_axes:
+        return space  # what --set and --fix ask for is refused once the data are read
+    return space.narrow({"metadata": ("none",)})
+
+
+def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> None:
+    """Every config must be one that the trainable accepts; the first few faults in one message."""
+    faults: dict[str, None] = {}
+    for config in configs:
+        try:
+            binding.bind(space.trainable, config)
+        except ValueError as error:
+            faults[str(error)] = None
+    if faults:
+        shown = "\n".join(itertools.islice(faults, 10))
+        raise InputError(
+            f"Space {space.name!r} does not fit trainable {space.trainable!r}:\n{shown}"
+        )
+
+
+def _files(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> dict[str, set[str]]:
+    """Values by field that name further files, as the trainable's `files` says."""
+    if not registry.defines("trainables", space.trainable, "files"):
+        return {}
+    of_config = registry.load("trainables", space.trainable, "files")
+    found: dict[str, set[str]] = {}
+    for config in configs:
+        for name, value in of_config(binding.bind(space.trainable, config)).items():
+            found.setdefault(name, set()).add(value)
+    return found
+
+
+def _local_files(
+    spec: SweepSpec, space: Space, configs: tuple[Mapping[str, Scalar], ...]
+) -> SweepSpec:
+    """The spec with the paths of such files made absolute: workers run in folders of their own."""
+    from trainables.engine.features import named_files
+
+    fix = dict(spec.fix)
+    for name, values in _files(space, configs).items():
+        for value in values:
+            local = named_files.resolve(value)
+            if local != value and fix.get(name) != value:
+                raise InputError(
+                    f"{name}={value} must be an absolute path where --fix does not give it: {local}"
+                )
+            if local != value:
+                fix[name] = local
+    return spec.model_copy(update={"fix": fix})
+
+
+def to_json(plan: Plan) -> dict[str, Any]:
+    """Document that the ledger keeps of a plan; `from_json` is the inverse."""
+    saved = {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
+    return saved | ({} if plan.official_share is None else {"test_share": plan.official_share})
+
+
+def from_json(saved: Mapping[str, Any]) -> Plan:
+    """The plan of a sweep in the ledger, without reading its data or its model again."""
+    spec, task = SweepSpec.model_validate(saved["spec"]), Task.from_json(saved["task"])
+    return rebuild(spec, task, saved.get("test_share"))
+
+
+def rebuild(spec: SweepSpec, task: Task, official_share: float | None = None) -> Plan:
+    """The plan of a spec whose task is known."""
+    space = narrowed_space(spec)
+    configs, names, baseline, left_out = choose_configs(spec, space)
+    return Plan(spec, space, configs, names, baseline, task, left_out, official_share)
+
+
+def prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
+    """Read, check and bind everything; train nothing.
+
+    Returns:
+        The plan, the data that it reads, and what the audit found in them.
+
+    Raises:
+        InputError: for whatever the user can mend: a file, a column, a class too small, an unknown
+            space, axis, value or model. The message says how.
+    """
+    check_names(spec)
+    try:
+        return _prepare(spec)
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+
+
+def plan(spec: SweepSpec) -> Plan:
+    """Plan of a sweep: everything is read, checked and bound, nothing is trained.
+
+    Raises:
+        InputError: as `prepare`.
+    """
+    return prepare(spec)[0]
+
+
+def check_names(spec: SweepSpec) -> None:
+    """Refuse what needs no heavy import to be refused: names, typed values, columns of a file.
+
+    Raises:
+        InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.
+    """
+    try:
+        narrowed_space(spec)
+        model_reference.check_name(spec.model)
+        dataset.check_names(spec.data)
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+
+
+def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
+    space = narrowed_space(spec)
+    configs, names, baseline, left_out = choose_configs(spec, space)
+    _bind_all(space, configs)
+    # Heavy imports (torch, datasets) only when the cheap checks are through.
+    from trainables.engine.cells import assembly as parts
+    from trainables.engine.cells import trainable as hooks
+    from trainables.engine.features import named_files
+    from trainables.engine.models import pretrained as encoder
+    from trainables.engine.splits import folds
+    from trainables.engine.splits.audit import audit
+
+    if space.cleaning and not spec.data.cleaning:
+        data_ref = replace(spec.data, cleaning=space.cleaning)
+        spec = spec.model_copy(update={"data": data_ref})
+    folders.usable_cache()
+    local = _local_files(spec, space, configs)
+    if local != spec:
+        spec = local
+        space = narrowed_space(spec)
+        configs, names, baseline, left_out = choose_configs(spec, space)
+    files = {value for values in _files(space, configs).values() for value in values}
+    model = model_reference.resolve(spec.model, spec.tracking_uri, spec.experiment)
+    spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
+    data = dataset.load_data(spec.data)
+    for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
+        train, test = folds.held_out(data, split, seed, 0)
+    official = len(test) / (len(train) + len(test)) if spec.holdout == "official" else None
+    task = Task(
+        trainable=space.trainable,
+        version=registry.load("trainables", space.trainable, "VERSION"),
+        data=spec.data,
+        data_fingerprint=data.fingerprint,
+        model=spec.model,
+        model_fingerprint=encoder.model_fingerprint(spec.model),
+        split=spec.split,
+        files={value: named_files.fingerprint(value) for value in sorted(files)},
+        plugin=_plugin_digest(spec),
+    )
+    hooks.check(task, configs)
+    parts.check_data(task, data, configs)
+    plan = Plan(spec, space, configs, names, baseline, task, left_out, official)
+    return plan, data, audit(data)
+
+
+def checked_data(plan: Plan) -> TextData:
+    """The sweep's data, unchanged; model and other files unchanged, too.
+
+    Raises:
+        InputError: naming what changed, or cannot be had any more.
+    """
+    from trainables.engine.cells import runner
+
+    folders.usable_cache()
+    try:
+        return runner.checked_data(plan.task)
+    except ValueError as error:
+        raise InputError(str(error)) from error

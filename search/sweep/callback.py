@@ -1,0 +1,81 @@
+"""Callbacks: told of a sweep's progress while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from search.planning.plan import Plan
+from search.results.inert import Suspect
+from search.results.score_matrix import ScoreMatrix
+from trainables.engine.contract import CellResult
+
+Pair = tuple[int, int]
+Running = Callable[[], Mapping[str, Sequence[Pair]]]
+"""Gives the (config, block) pairs that each trial trains now."""
+
+
+class Callback:
+    """Base class of callbacks; each method does nothing until it is overridden."""
+
+    def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
+        """Called once the ledger has been read, with the number of cells planned."""
+
+    def on_workers(self, slots: int, running: Running) -> None:
+        """Called once Ray is up, with the number of stacks that train at a time."""
+
+    def on_cell(self, plan: Plan, table: ScoreMatrix, pair: Pair, result: CellResult) -> None:
+        """Called for each cell that comes in."""
+
+    def on_inert(self, plan: Plan, suspect: Suspect) -> None:
+        """Called once for each hyper-parameter that made no difference."""
+
+    def on_outer_fold(self, plan: Plan, done: int) -> None:
+        """Called before each outer fold of a nested cross-validation."""
+
+    def on_message(self, text: str) -> None:
+        """Called with a line for the user."""
+
+    def on_end(self) -> None:
+        """Called at the end of the run, however it ends."""
+
+
+class CallbackList(Callback):
+    """Several callbacks as one, called in order."""
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self._callbacks = tuple(callbacks)
+
+    def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_start(plan, table, planned)
+
+    def on_workers(self, slots: int, running: Running) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_workers(slots, running)
+
+    def on_cell(self, plan: Plan, table: ScoreMatrix, pair: Pair, result: CellResult) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_cell(plan, table, pair, result)
+
+    def on_inert(self, plan: Plan, suspect: Suspect) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_inert(plan, suspect)
+
+    def on_outer_fold(self, plan: Plan, done: int) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_outer_fold(plan, done)
+
+    def on_message(self, text: str) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_message(text)
+
+    def on_end(self) -> None:
+        """Pass on."""
+        for callback in self._callbacks:
+            callback.on_end()

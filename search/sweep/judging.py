@@ -1,0 +1,59 @@
+"""A sweep's standings: its strategy's winner, corrected by the ledger's predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search.planning.plan import Plan
+from search.results.oof_reader import gather
+from search.results.score_matrix import ScoreMatrix
+from search.results.standings import ROPE, Standings, judge
+from search.strategies.strategy import Strategy, make_strategy
+from search.tracking.connect import Ledger
+
+
+def judged(
+    plan: Plan,
+    table: ScoreMatrix,
+    ledger: Ledger,
+    sweep_id: str,
+    *,
+    strategy: Strategy | None = None,
+    rope: float = ROPE,
+) -> Standings:
+    """The standings, the winner corrected from the predictions in the ledger if they are there.
+
+    Args:
+        plan: The sweep.
+        table: Its scores.
+        ledger: Where its predictions are.
+        sweep_id: Its run id.
+        strategy: Names the winner; None makes one and tells it the table.
+        rope: Differences up to this size, either way, count as practically equal.
+    """
+    if strategy is None:
+        strategy = strategy_of(plan)
+        for config, block in np.argwhere(np.isfinite(table.scores)).tolist():
+            strategy.tell(config, block, float(table.scores[config, block]))
+        for pair in table.failures:
+            strategy.tell(*pair, None)
+    return judge(
+        plan,
+        table.scores,
+        strategy.winner(),
+        table.failed,
+        pool=lambda configs: gather(ledger, sweep_id, plan, configs),
+        rope=rope,
+    )
+
+
+def strategy_of(plan: Plan) -> Strategy:
+    """The strategy that the spec names, before it has been told a cell."""
+    spec = plan.spec
+    return make_strategy(
+        spec.strategy,
+        plan.problem,
+        seed=spec.strategy_seed,
+        max_cells=spec.budget.max_cells,
+        stop_margin=spec.budget.stop_margin,
+    )

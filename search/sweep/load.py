@@ -1,0 +1,113 @@
+"""A sweep as the ledger has it, without its data or its model."""
+
+from __future__ import annotations
+
+from search.planning.plan import Plan
+from search.planning.prepare import from_json
+from search.results import nested_score
+from search.results.outcome import SweepResult
+from search.results.score_matrix import ScoreMatrix, tell_known
+from search.results.standings import ROPE
+from search.spec import InputError
+from search.sweep.judging import judged, strategy_of
+from search.tracking.connect import Ledger, LoggedCell, SweepRecord
+from search.tracking.open import NoLedgerError, open_ledger
+from search.tracking_uri import EXPERIMENT, default_tracking_uri
+
+
+def known_cells(plan: Plan) -> dict[str, LoggedCell]:
+    """The ledger's cells with a plan's data, model and split, by key.
+
+    Raises:
+        InputError: if the ledger cannot be reached.
+    """
+    try:
+        with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
+            return ledger.known_cells(plan.family)
+    except NoLedgerError:
+        return {}
+
+
+def known_pairs(plan: Plan) -> set[tuple[int, int]]:
+    """The (config, block) pairs of a plan that need no training, because the ledger has them.
+
+    Raises:
+        InputError: if the ledger cannot be reached.
+    """
+    known = known_cells(plan)
+    return {plan.keys[key] for key, cell in known.items() if key in plan.keys and cell.settled}
+
+
+def load(
+    sweep: str, *, tracking_uri: str | None = None, experiment: str = EXPERIMENT
+) -> SweepResult:
+    """A sweep as the ledger has it, without reading its data or its model.
+
+    Args:
+        sweep: Name, MLflow run id, or `latest`.
+        tracking_uri: URI of the ledger; None takes MLFLOW_TRACKING_URI, else the local file.
+        experiment: Name of the experiment.
+
+    Raises:
+        InputError: if there is no such sweep, or the ledger cannot be reached.
+    """
+    return load_record(tracking_uri or default_tracking_uri(), experiment, sweep)[1]
+
+
+def load_record(
+    tracking_uri: str, experiment: str, sweep: str, rope: float = ROPE
+) -> tuple[SweepRecord, SweepResult]:
+    """A sweep's record and its result, as the ledger has them.
+
+    Args:
+        tracking_uri: Where the ledger is.
+        experiment: Its name.
+        sweep: Name, MLflow run id, or `latest`.
+        rope: Differences up to this size, either way, count as practically equal.
+
+    Raises:
+        InputError: if there is no such sweep, or the ledger cannot be reached.
+    """
+    with open_ledger(tracking_uri, experiment) as ledger:
+        record = find(ledger, sweep)
+        return record, read(ledger, record, rope)[0]
+
+
+def read(
+    ledger: Ledger, record: SweepRecord, rope: float = ROPE
+) -> tuple[SweepResult, dict[str, LoggedCell]]:
+    """What the ledger has of a sweep, and the cells of its family by key.
+
+    Args:
+        ledger: Where it is.
+        record: The sweep.
+        rope: Differences up to this size, either way, count as practically equal.
+    """
+    plan = from_json(record.spec_json)
+    table = ScoreMatrix.empty(plan)
+    strategy = strategy_of(plan)
+    known = ledger.known_cells(plan.family)
+    tell_known(plan, known, table, strategy.tell, record.id)
+    nested = nested_score.read(ledger, record.id)
+    standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
+    stopped = strategy.stopped
+    if stopped is None and record.status != "RUNNING":
+        stopped = record.tags.get("stopped")
+    done = strategy.done
+    return SweepResult(record.id, plan, table, standings, done, 0.0, nested, stopped), known
+
+
+def find(ledger: Ledger, sweep: str) -> SweepRecord:
+    """A sweep by name, MLflow run id or `latest`, which passes over a nested one's inner sweeps.
+
+    Raises:
+        InputError: if there is none; names the nearest.
+    """
+    try:
+        record = ledger.find_sweep(sweep)
+        if sweep == "latest" and record.spec_json["spec"].get("outer"):
+            own = (r for r in ledger.sweeps() if not r.spec_json["spec"].get("outer"))
+            record = next(own, record)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return record

@@ -1,0 +1,147 @@
+"""One sweep trained: the ledger's cells to the strategy, its choices to Ray, results to both."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from search.execution.dispatch import CellSource, CellTask
+from search.planning.plan import Plan
+from search.planning.prepare import to_json
+from search.process import environment
+from search.results.document import summary
+from search.results.outcome import SweepResult
+from search.results.score_matrix import ScoreMatrix, other_code, planned_cells, tell_known
+from search.results.sweep_labels import FILE, SweepLabels
+from search.sweep.callback import Callback
+from search.sweep.judging import judged, strategy_of
+from search.sweep.results_handler import ResultHandler, sweep_tags
+from search.tracking.connect import Ledger
+from search.tracking.open import STATE, open_ledger
+
+_FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions
+
+
+def run_single(
+    plan: Plan,
+    sweep_id: str | None,
+    callback: Callback,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> SweepResult:
+    """Train one sweep, neither nested nor leaving an encoder behind.
+
+    Args:
+        plan: The sweep.
+        sweep_id: MLflow run id of the sweep to go on with; None starts a new one.
+        callback: Told of its progress.
+        tags: More tags of a new sweep's run.
+    """
+    began, spec = time.monotonic(), plan.spec
+    with open_ledger(spec.tracking_uri, spec.experiment, make=True) as ledger:
+        table = ScoreMatrix.empty(plan)
+        strategy = strategy_of(plan)
+        known = ledger.known_cells(plan.family)
+        tell_known(plan, known, table, strategy.tell, sweep_id)
+        if sweep_id is None:
+            every = {**sweep_tags(plan), **environment.tags(), **tags}
+            sweep_id = ledger.start_sweep(spec.name, to_json(plan), every)
+            ledger.attach(sweep_id, environment.files())
+            _name_data(plan, ledger, sweep_id)
+        else:
+            ledger.resume_sweep(sweep_id)
+        _keep_labels(plan, ledger, sweep_id)
+        handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, callback)
+        handler.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
+        callback.on_start(plan, table, planned_cells(plan))
+        if other := other_code(plan, known):
+            callback.on_message(other)
+        complete = strategy.done
+        status, stopped = "FAILED", "an error ended it"
+        try:
+            if not complete:
+                _make_features(plan, table, ledger, sweep_id)
+                complete = train_cells(plan, strategy, handler, sweep_id, callback)
+            status = "FINISHED" if complete else "KILLED"
+            stopped = strategy.stopped or f"its {spec.budget.max_hours:g} hours are over"
+        except KeyboardInterrupt:
+            status, stopped = "KILLED", "it was interrupted"
+            raise
+        finally:
+            callback.on_end()
+            standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
+            handler.adjust()
+            ended = summary(plan, table, standings, stopped=stopped)
+            ledger.finish_sweep(sweep_id, status, ended)
+        seconds = time.monotonic() - began
+        return SweepResult(sweep_id, plan, table, standings, complete, seconds, stopped=stopped)
+
+
+def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str) -> None:
+    """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
+    from trainables.engine.cells import assembly as parts
+    from trainables.engine.cells import trainable as hooks
+
+    if plan.spec.resources.ray_address != "local" or not hooks.trains_heads(plan.space.trainable):
+        return
+    from trainables.engine.datasets.load import load_data
+
+    unfinished = np.flatnonzero(~np.isfinite(table.scores).all(axis=1))
+    configs = [plan.configs[config] for config in unfinished]
+    made = parts.make_features(plan.task, load_data(plan.spec.data), configs)
+    if made and ledger.file(sweep_id, _FEATURES) is None:
+        ledger.attach(sweep_id, {_FEATURES: json.dumps(made, indent=2)})
+
+
+def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
+    """Keep the true labels with the sweep: a leaderboard corrects the winner without the data."""
+    from trainables.engine.datasets.load import load_data
+
+    if ledger.file(sweep_id, FILE) is None:
+        data = load_data(plan.spec.data)
+        truth = SweepLabels(data.labels, data.groups, data.label_names)
+        ledger.attach(sweep_id, {FILE: truth.to_bytes()})
+
+
+def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
+    """Log the data as an MLflow data set: the UI shows it beside the sweep."""
+    from trainables.engine.datasets.load import load_data
+
+    data = load_data(plan.spec.data)
+    counts = np.bincount(data.labels, minlength=len(data.label_names)).tolist()
+    ledger.name_data(
+        sweep_id,
+        name=Path(plan.spec.data.name).name,
+        fingerprint=data.fingerprint,
+        source=plan.spec.data.name,
+        columns=["text"] if data.texts_b is None else ["text", "text_b"],
+        profile={
+            "rows": len(data),
+            "classes": dict(zip(data.label_names, counts, strict=True)),
+            **{k: v for k, v in vars(plan.spec.data).items() if v not in (None, False, ())},
+        },
+    )
+
+
+def train_cells(
+    plan: Plan, source: CellSource, handler: ResultHandler, sweep_id: str, callback: Callback
+) -> bool:
+    """Train what is asked for until all is done, or the time is over: then False."""
+    # Ray takes seconds to import: a sweep that finds all its cells in the ledger does without.
+    from search.execution import tuner
+
+    hours = plan.spec.budget.max_hours
+    return tuner.train(
+        source,
+        CellTask(plan.task, plan.cell, plan.shape, handler.results),
+        plan.spec.resources,
+        storage=STATE / "tune" / sweep_id,
+        checkpoints=STATE / "checkpoints" / sweep_id,
+        max_seconds=None if hours is None else hours * 3600,
+        plugin=plan.spec.plugin,
+        on_start=callback.on_workers,
+    )
