@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
-from spaces.schema.protocol import Protocol
+from spaces import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]

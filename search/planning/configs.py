@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.spec import InputError, SweepSpec
-from spaces.schema.space import Space
+from spaces import Space
 from trainables.engine.contract import Scalar
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from search.planning.configs import choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
 from search.spec import InputError, SweepSpec
-from spaces.schema.space import Space
+from spaces import Space
 from trainables.engine import binding, registry
 from trainables.engine.contract import DataRef, Scalar, Task
 from trainables.engine.datasets import load as dataset

@@ -13,8 +13,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from spaces.schema.scalar import Scalar, SpaceError, read_scalar
-from spaces.schema.space import Axis
+from spaces import Axis, Scalar, SpaceError
+from spaces.schema.scalar import read_scalar
 
 
 @pytest.mark.parametrize(
