@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from spaces.schema.axis import Axis
     from spaces.schema.inert import Inert
     from spaces.schema.protocol import Protocol
-    from spaces.schema.scalar import Scalar, SpaceError
+    from spaces.schema.scalar import Scalar
     from spaces.schema.space import Space
+    from trainables.engine.errors import SpaceError
 
 __all__ = ["Axis", "Inert", "Protocol", "Scalar", "Space", "SpaceError"]
 
@@ -41,7 +42,7 @@ _HOME = {
     "Protocol": "spaces.schema.protocol",
     "Scalar": "spaces.schema.scalar",
     "Space": "spaces.schema.space",
-    "SpaceError": "spaces.schema.scalar",
+    "SpaceError": "trainables.engine.errors",
 }
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from spaces.schema.axis import Axis
 from spaces.schema.inert import Inert
-from spaces.schema.scalar import Scalar, SpaceError, is_scalar
+from spaces.schema.scalar import Scalar, is_scalar
+from trainables.engine.errors import SpaceError
 
 # len() of Python cannot give more than 2**63 - 1.
 _MOST_POINTS = 2**62

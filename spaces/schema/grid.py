@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from spaces.schema.axis import Axis
-from spaces.schema.scalar import Scalar, SpaceError
+from spaces.schema.scalar import Scalar
+from trainables.engine.errors import SpaceError
 
 
 class _Digit(NamedTuple):

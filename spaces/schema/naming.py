@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from spaces.schema.axis import Axis
-from spaces.schema.scalar import Scalar, SpaceError, kinds_like, nearest, read_scalar
+from spaces.schema.scalar import Scalar, kinds_like, nearest, read_scalar
+from trainables.engine.errors import SpaceError
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from spaces.schema.axis import Axis
 from spaces.schema.grid import Grid
 from spaces.schema.inert import Inert
 from spaces.schema.naming import Names
-from spaces.schema.scalar import FrozenMapping, Scalar, SpaceError
+from spaces.schema.scalar import FrozenMapping, Scalar
+from trainables.engine.errors import SpaceError
 
 __all__ = ["Axis", "Inert", "Scalar", "Space", "SpaceError"]
 
