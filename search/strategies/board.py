@@ -22,7 +22,7 @@ OPEN, ASKED, TOLD, FAILED = 0, 1, 2, 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """Configs that compete, the blocks that score them, and configs that come first.
+    """Configs that compete, and the blocks that score them.
 
     Attributes:
         features: Ordinal position of each config on each axis, float (configs, axes); nan where the

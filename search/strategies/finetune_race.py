@@ -1,4 +1,4 @@
-"""The pooled-variance race of R's finetune: drop each config that is shown to be worse.
+"""The pooled-variance race of R's finetune, which drops significantly worse configs.
 
 As `finetune::tune_race_anova` does (Kuhn, Futility Analysis in the Cross-Validation of Machine
 Learning Models, 2014, arXiv:1405.6974): after three blocks of the one shared random order, and
@@ -77,7 +77,7 @@ class _Heat:
 
 
 class FinetuneRace:
-    """The pooled-variance race over all configs, or in heats that the budget can carry.
+    """Pooled-variance race of all configs, or heats within a budget.
 
     Without a budget, or with a large one, it is one race of all configs that ends by itself. A
     budget that cannot give every config its burn-in is spent in heats: configs drawn at random race

@@ -19,7 +19,7 @@ _KEEP = 3
 
 
 class Halving:
-    """Successive halving: all configs get one cell, the better third gets more, and so on.
+    """Successive halving: the better third of each rung gets more cells.
 
     Cells per rung grow threefold (1, 3, 9, ... up to all blocks), all on the same blocks, so that a
     rung compares like with like. Under a budget too small for every config it starts with as many,

@@ -71,7 +71,7 @@ class Race:
         self._cache: tuple[int, Belief] | None = None
 
     def afford(self, cells: int) -> None:
-        """Upper bound on total cells: the final must fit into the time left."""
+        """Upper bound on total cells, within which the final must fit."""
         self._affordable = cells
 
     @property
@@ -197,7 +197,7 @@ class Race:
         return bool(better.mean() < _STOP_PROBABILITY)
 
     def _open(self, board: Board, limit: int) -> IntArray | None:
-        """Cells of the opening: none while it waits, None once it is through."""
+        """Cells of the opening; None once it is through."""
         used = self._problem.blocks - board.per_config(OPEN)
         first = np.array(self._problem.prior, np.int64)
         owed = np.maximum(min(_FIRST_GUESS_CELLS, self._problem.blocks) - used[first], 0)
@@ -227,7 +227,7 @@ class Race:
         return np.array(seats, np.int64)
 
     def _pick(self, board: Board, configs: IntArray, counts: IntArray, limit: int) -> IntArray:
-        """First `limit` open cells: `counts` of each config, in its turn of blocks."""
+        """Up to `limit` open cells, `counts` of each config."""
         cells: list[tuple[int, int]] = []
         for config, count in zip(configs.tolist(), counts.tolist(), strict=True):
             if len(cells) >= limit:

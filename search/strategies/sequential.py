@@ -1,4 +1,4 @@
-"""Policies without a plan: the whole grid in order, or configs at random."""
+"""Policies without a plan: the whole grid, or configs at random."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def best_complete(board: Board) -> int | None:
 
 
 def first_then(problem: Problem, order: IntArray) -> IntArray:
-    """Move the floor and the first guesses to the front of an order."""
+    """Move the floor and the first guesses to the front."""
     first = np.array(problem.first, np.int64)
     return np.concatenate([first, order[~np.isin(order, first)]])
 

@@ -35,7 +35,7 @@ def worse(scores: FloatArray, best: FloatArray, measured: BoolArray) -> bool:
 
 
 def p_less(differences: FloatArray) -> float:
-    """Probability of differences at least as low, if each sign were a coin's.
+    """One-sided p-value of the signed-rank test; zeros are split.
 
     Zeros are split. Equal to `scipy.stats.wilcoxon(differences, alternative="less",
     zero_method="zsplit").pvalue`, and 1 where that has none.

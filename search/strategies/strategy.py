@@ -115,7 +115,9 @@ class Strategy:
         self._end: tuple[int, bool] = (-1, False)
 
     def ask(self, n: int) -> list[tuple[int, int]]:
-        """Hand out up to n cells (config, block), each once; equal shapes are neighbours.
+        """Hand out up to n cells (config, block), each once.
+
+        Cells of equal shape are neighbours.
 
         Fewer than n, or none, when the strategy must see results first or is done.
 
@@ -134,7 +136,9 @@ class Strategy:
         return [(int(config), int(block)) for config, block in cells[order]]
 
     def tell(self, config: int, block: int, score: float | None) -> None:
-        """Take the score of a cell, asked for or reused; None when it failed.
+        """Take the score of a cell; None when it failed.
+
+        It may be a cell that was never asked for, reused from the ledger.
 
         A failed cell stays missing: its config keeps its other cells and is never complete.
 

@@ -69,7 +69,7 @@ class Tpe:
         return self.nearest(study.ask(self.axes).params, ~used)
 
     def nearest(self, params: Mapping[str, Any], among: BoolArray) -> int:
-        """Config nearest to a point of the axes, which need not be a config itself.
+        """Config nearest to a point of the axes.
 
         Args:
             params: Position on each of `axes`.

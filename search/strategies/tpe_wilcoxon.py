@@ -48,7 +48,7 @@ class TpeWilcoxon:
         self._proposed: int | None = None
 
     def propose(self, board: Board, limit: int) -> IntArray:
-        """Next open cell of the config under way, or of a new proposal, (cells, 2)."""
+        """Next open cell of the current or a new config, (cells, 2)."""
         if board.count(ASKED):
             return np.zeros((0, 2), np.int64)
         started = board.per_config(OPEN) < self._problem.blocks
@@ -64,7 +64,10 @@ class TpeWilcoxon:
         return best_complete(board)
 
     def _settle(self, board: Board, config: int) -> bool:
-        """Return True for a config that gets no more cells; its value joins the study."""
+        """Return True once a config gets no more cells.
+
+        Its value joins the study then.
+        """
         state = board.state[config]
         scored = state == TOLD
         scores = board.scores[config, scored]

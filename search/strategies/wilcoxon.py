@@ -13,7 +13,7 @@ _AT_ONCE = 4
 
 
 class Wilcoxon:
-    """Configs in random order; one is dropped once the paired test says so.
+    """Configs in random order, dropped as the paired test says.
 
     As optuna.pruners.WilcoxonPruner does: one-sided signed-rank test of the config's cells against
     the same cells of the best complete config, p < 0.1, from two cells on, and never while its mean
