@@ -7,7 +7,6 @@ from pathlib import Path
 
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
-PLACE = 80
 SUMMARY = "Write a sweep's cells to a Parquet table."
 EXAMPLES = """\
 examples:
