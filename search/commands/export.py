@@ -25,8 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace export`."""
-    from search.arguments import tracking_uri
-    from search.benchmark.export import recipe, write_table
+    from search.arguments import recipe, tracking_uri
+    from search.benchmark.export import write_table
     from search.console import output as console
     from search.sweep.load import load_record
 
