@@ -134,10 +134,12 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
 def recipe(spec: SweepSpec) -> str:
     """The command that makes a sweep's cells again; the inverse of `sweep_spec`.
 
-    Local paths stand by their names alone. Where a sweep runs, and its name, are left out.
+    Local paths stand by their names alone. Where a sweep runs, and its name, are left out. A Space
+    that was given itself stands as the plugin that would have to declare it.
     """
     data, budget = spec.data, spec.budget
     margin = budget.stop_margin
+    plugin = spec.plugin or (f"{spec.space}.py" if spec.declared else None)
     options: list[tuple[str, object]] = [
         ("--data", Path(data.name).name),
         ("--text", data.text),
@@ -162,7 +164,7 @@ def recipe(spec: SweepSpec) -> str:
         ("--max-cells", budget.max_cells),
         ("--max-hours", budget.max_hours),
         ("--stop-margin", None if margin is None else round(100 * margin, 6)),
-        ("--plugin", None if spec.plugin is None else Path(spec.plugin).name),
+        ("--plugin", None if plugin is None else Path(plugin).name),
         ("--nested", spec.nested),
     ]
     words = ["foldrace", "run", spec.space]
