@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.config import Settings
+from trainables.engine.config import TrainingConfig
 from trainables.engine.features import pair_embeddings
 from trainables.engine.features import trainable_towers as joint
 from trainables.engine.features.pair_layout import Layout
@@ -41,7 +41,7 @@ _OWN_TOWER = "model"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(TrainingConfig):
     """Hyper-parameters of one cell.
 
     Attributes:

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from trainables.engine.config import Settings
+from trainables.engine.config import TrainingConfig
 from trainables.engine.features import representation as representations
 from trainables.engine.features.representation import Representation, names
 from trainables.engine.models.output import Output
@@ -29,7 +29,7 @@ _OF_VECTORS = ("word2vec", "glove")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(TrainingConfig):
     """Hyper-parameters of one cell.
 
     Attributes:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.config import Settings
+from trainables.engine.config import TrainingConfig
 from trainables.engine.features.representation import Representation
 from trainables.engine.models.output import Output
 from trainables.losses.cross_entropy import cross_entropy
@@ -31,7 +31,7 @@ _FROM_ENCODER = ("encoder-mean", "encoder-first", "word-embeddings")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(TrainingConfig):
     """Hyper-parameters of one cell; the paper's symbols in brackets.
 
     Attributes:

@@ -32,7 +32,7 @@ from trainables.engine.models.pretrained import hidden_dropout, real_tokens
 from trainables.engine.training import distributed as shares
 
 if TYPE_CHECKING:
-    from trainables.engine.cells.material import Material
+    from trainables.engine.cells.cell_context import CellContext
 
 VERSION = 2
 # Class weights and the scale of metadata are taken from the rows that a cell is trained on.
@@ -91,28 +91,28 @@ class Tweets(nn.Module):
 
     Args:
         config: The cell's hyper-parameters.
-        material: The encoder, and the rows that the cell is trained on.
+        context: The encoder, and the rows that the cell is trained on.
         num_classes: Classes of the data.
     """
 
     class_weights: Tensor
     head_rate: Tensor
 
-    def __init__(self, config: Config, material: Material, num_classes: int) -> None:
+    def __init__(self, config: Config, context: CellContext, num_classes: int) -> None:
         super().__init__()
-        encoder = material.network
+        encoder = context.network
         width = encoder.config.hidden_size
         spread = encoder.config.initializer_range
         self.encoder, self.pooling = encoder, config.pooling
         self.dropout = nn.Dropout(hidden_dropout(encoder))
-        self.pooler = _pooler(material, width, spread) if config.pooling == "pooler" else None
+        self.pooler = _pooler(context, width, spread) if config.pooling == "pooler" else None
         # Buffers, not numbers: in a stack of cells each cell has its own.
-        weights = class_weights(material.labels, num_classes, config.class_weights)
+        weights = class_weights(context.labels, num_classes, config.class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
         rate = torch.tensor(float(config.head_rate))
         self.register_buffer("head_rate", rate, persistent=False)
-        self.scaling = None if material.metadata is None else Scaling(material.metadata)
-        columns = 0 if material.metadata is None else material.metadata.shape[1]
+        self.scaling = None if context.metadata is None else Scaling(context.metadata)
+        columns = 0 if context.metadata is None else context.metadata.shape[1]
         inputs = [width + columns, *[width] * (config.head_layers - 1)]
         outputs = [*[width] * (config.head_layers - 1), num_classes]
         layers = [nn.Linear(*sizes) for sizes in zip(inputs, outputs, strict=True)]
@@ -202,14 +202,14 @@ def class_weights(labels: npt.NDArray[np.int64], num_classes: int, kind: str) ->
     return torch.from_numpy(len(labels) / (num_classes * np.maximum(rows, 1))).float()
 
 
-def _pooler(material: Material, width: int, spread: float) -> nn.Linear:
+def _pooler(context: CellContext, width: int, spread: float) -> nn.Linear:
     pooler = nn.Linear(width, width)
     nn.init.normal_(pooler.weight, std=spread)
     nn.init.zeros_(pooler.bias)
-    if material.pooler is not None:
+    if context.pooler is not None:
         with torch.no_grad():
-            pooler.weight.copy_(material.pooler[0])
-            pooler.bias.copy_(material.pooler[1])
+            pooler.weight.copy_(context.pooler[0])
+            pooler.bias.copy_(context.pooler[1])
     return pooler
 
 
@@ -228,6 +228,6 @@ def stack_key(config: Config) -> Config:
     return replace(config, class_weights="none", head_rate=1.0, inner_share=0.0)
 
 
-def build(config: Config, material: Material, num_classes: int) -> Tweets:
+def build(config: Config, context: CellContext, num_classes: int) -> Tweets:
     """The module of one cell, its head drawn from torch's current generator."""
-    return Tweets(config, material, num_classes)
+    return Tweets(config, context, num_classes)

@@ -14,8 +14,7 @@ from search.process import launchers
 from search.results.outcome import SweepResult
 from search.spec import InputError
 from trainables.analysis import pca, separation, token_correlation
-from trainables.engine import binding, registry
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.features.representation import Fitted, Representation
@@ -44,7 +43,7 @@ def check(plan: Plan) -> None:
     Raises:
         InputError: if the sweep trained no heads on representations.
     """
-    if not hooks.trains_heads(plan.space.trainable):
+    if not Trainable.load(plan.space.trainable).may_train_heads:
         raise InputError(
             f"--pictures shows representations, and sweep {plan.spec.name!r} of "
             f"{plan.space.trainable!r} has none of its own: sweep linear_eval with its model."
@@ -102,10 +101,10 @@ def draw(outcome: SweepResult, data: TextData, folder: Path, sentence: str | Non
 
 def _wanted(plan: Plan) -> dict[Representation, list[int]]:
     """The representations of a plan's configs, and which configs have them."""
-    of_config = registry.load("trainables", plan.space.trainable, "representation")
+    trainable = Trainable.load(plan.space.trainable)
     found: dict[Representation, list[int]] = {}
     for index, config in enumerate(plan.configs):
-        one = of_config(binding.bind(plan.space.trainable, config))
+        one = trainable.representation(trainable.bind(config))
         if one is not None:  # a config that trains what makes its features has none of its own
             found.setdefault(one, []).append(index)
     return found

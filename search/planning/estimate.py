@@ -154,8 +154,8 @@ def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
     """Seconds a cell of each measured shape, and how many cells were trained as one model."""
     import torch
 
-    from trainables.engine.cells import trainable as hooks
     from trainables.engine.cells.runner import measure
+    from trainables.engine.cells.trainable import Trainable
     from trainables.engine.training.cost import Clock
 
     torch.set_num_threads(threads(plan.spec.resources.cpus_per_trial))
@@ -181,7 +181,7 @@ def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
             )
         measured[shape] = timing.seconds_per_cell
         together = max(together, timing.together)
-        if not hooks.trains_heads(plan.space.trainable):
+        if not Trainable.load(plan.space.trainable).may_train_heads:
             # What was found for the commonest shape will do: a probe takes most of a minute.
             stack = timing.together
     return measured, together

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ from search.planning.plan import Plan
 from search.process import folders, own_code
 from search.spec import InputError, SweepSpec
 from spaces.schema.space import Space
-from trainables.engine import binding, registry
+from trainables.engine import registry
+from trainables.engine.cells.trainable import Trainable
+from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import DataRef, Scalar, Task
 from trainables.engine.datasets import load as dataset
 
@@ -68,12 +70,14 @@ def _with_metadata(spec: SweepSpec, space: Space) -> Space:
     return space.narrow({"metadata": ("none",)})
 
 
-def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> None:
-    """Every config must be one that the trainable accepts; the first few faults in one message."""
+def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[TrainingConfig]:
+    """Each config as the trainable's Config; the first few misfits in one message."""
+    trainable = Trainable.load(space.trainable)
+    bound = []
     faults: dict[str, None] = {}
     for config in configs:
         try:
-            binding.bind(space.trainable, config)
+            bound.append(trainable.bind(config))
         except ValueError as error:
             faults[str(error)] = None
     if faults:
@@ -81,28 +85,25 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> None:
         raise InputError(
             f"Space {space.name!r} does not fit trainable {space.trainable!r}:\n{shown}"
         )
+    return bound
 
 
-def _files(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> dict[str, set[str]]:
+def _files(space: Space, configs: Sequence[TrainingConfig]) -> dict[str, set[str]]:
     """Values by field that name further files, as the trainable's `files` says."""
-    if not registry.defines("trainables", space.trainable, "files"):
-        return {}
-    of_config = registry.load("trainables", space.trainable, "files")
+    trainable = Trainable.load(space.trainable)
     found: dict[str, set[str]] = {}
     for config in configs:
-        for name, value in of_config(binding.bind(space.trainable, config)).items():
+        for name, value in trainable.files(config).items():
             found.setdefault(name, set()).add(value)
     return found
 
 
-def _local_files(
-    spec: SweepSpec, space: Space, configs: tuple[Mapping[str, Scalar], ...]
-) -> SweepSpec:
+def _local_files(spec: SweepSpec, files: Mapping[str, set[str]]) -> SweepSpec:
     """The spec with the paths of such files made absolute: workers run in folders of their own."""
     from trainables.engine.features import named_files
 
     fix = dict(spec.fix)
-    for name, values in _files(space, configs).items():
+    for name, values in files.items():
         for value in values:
             local = named_files.resolve(value)
             if local != value and fix.get(name) != value:
@@ -176,10 +177,9 @@ def check_names(spec: SweepSpec) -> None:
 def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     space = narrowed_space(spec)
     configs, names, baseline, left_out = choose_configs(spec, space)
-    _bind_all(space, configs)
+    bound = _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
     from trainables.engine.cells import assembly as parts
-    from trainables.engine.cells import trainable as hooks
     from trainables.engine.features import named_files
     from trainables.engine.models import pretrained as encoder
     from trainables.engine.splits import folds
@@ -189,12 +189,13 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         data_ref = replace(spec.data, cleaning=space.cleaning)
         spec = spec.model_copy(update={"data": data_ref})
     folders.usable_cache()
-    local = _local_files(spec, space, configs)
+    local = _local_files(spec, _files(space, bound))
     if local != spec:
         spec = local
         space = narrowed_space(spec)
         configs, names, baseline, left_out = choose_configs(spec, space)
-    files = {value for values in _files(space, configs).values() for value in values}
+        bound = _bind_all(space, configs)
+    files = {value for values in _files(space, bound).values() for value in values}
     model = model_reference.resolve(spec.model, spec.tracking_uri, spec.experiment)
     spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
     data = dataset.load_data(spec.data)
@@ -203,7 +204,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     official = len(test) / (len(train) + len(test)) if spec.holdout == "official" else None
     task = Task(
         trainable=space.trainable,
-        version=registry.load("trainables", space.trainable, "VERSION"),
+        version=Trainable.load(space.trainable).version,
         data=spec.data,
         data_fingerprint=data.fingerprint,
         model=spec.model,
@@ -212,8 +213,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         files={value: named_files.fingerprint(value) for value in sorted(files)},
         plugin=_plugin_digest(spec),
     )
-    hooks.check(task, configs)
-    parts.check_data(task, data, configs)
+    parts.check(task, data, bound)
     plan = Plan(spec, space, configs, names, baseline, task, left_out, official)
     return plan, data, audit(data)
 

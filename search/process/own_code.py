@@ -21,6 +21,7 @@ PACKAGES = ("search", "spaces", "trainables")
 _NUMBERS = "trainables"
 # Of a user's file: told by their own fingerprints, or, as a space, by each cell's config.
 _TOLD_APART = {"SPACE", "DATASET", "ENCODER"}
+# A LOSS is no entry of its own, but stands in the keys of cells that such files have trained.
 _MAKES_NUMBERS = {"LOSS", "METRIC", "CLEANING", "REPRESENTATION", "build"}
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

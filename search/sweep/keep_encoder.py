@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from search.planning.model_reference import FOLDER, sweeps_named
 from search.tracking_uri import LedgerError
-from trainables.engine import registry
+from trainables.engine.cells.trainable import Trainable
 
 if TYPE_CHECKING:
     from search.results.outcome import SweepResult
@@ -31,12 +31,13 @@ def keep(outcome: SweepResult, callback: Callback) -> None:
         callback: Told what happens.
     """
     plan = outcome.plan
-    if not registry.defines("trainables", plan.space.trainable, "tunes_encoder"):
+    trainable = Trainable.load(plan.space.trainable)
+    if not trainable.may_tune_encoder:
         return
-    from trainables.engine.refit import tuned_encoder as tuned
-
     ranked = (row.config for row in outcome.standings.rows)
-    best = next((c for c in ranked if tuned.tunes(plan.space.trainable, plan.configs[c])), None)
+    best = next(
+        (c for c in ranked if trainable.tunes_encoder(trainable.bind(plan.configs[c]))), None
+    )
     if best is None or (not outcome.table.trained and _is_kept(outcome)):
         return
     callback.on_message(f"tuning {plan.label(best)} on all rows, to keep its encoder ...")

@@ -84,9 +84,10 @@ def run_single(
 def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str) -> None:
     """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
     from trainables.engine.cells import assembly as parts
-    from trainables.engine.cells import trainable as hooks
+    from trainables.engine.cells.trainable import Trainable
 
-    if plan.spec.resources.ray_address != "local" or not hooks.trains_heads(plan.space.trainable):
+    heads = Trainable.load(plan.space.trainable).may_train_heads
+    if plan.spec.resources.ray_address != "local" or not heads:
         return
     from trainables.engine.datasets.load import load_data
 

@@ -6,6 +6,7 @@ import resource
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import torch
 from throughput import THREADS, TURNS, in_turns, medians
 
 from spaces.factify import SPACE
-from trainables.engine import binding, seeding
+from trainables.engine import seeding
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.models import efficientnet_lite, towers
@@ -26,7 +28,8 @@ WIDTHS = {"clip": Layout(text=512, image=512), "minilm and lite0": Layout(text=3
 
 def cells(layout: Layout, how_many: int) -> list[StackCell]:
     """Cells of the proposed model over 4 seeds x 5 folds, as a sweep deals them out."""
-    config: Config = binding.bind("factify_fusion", SPACE.complete(SPACE.references["proposed"]))
+    proposed = SPACE.complete(SPACE.references["proposed"])
+    config = cast(Config, Trainable.load("factify_fusion").bind(proposed))
     found = []
     for number in range(how_many):
         seed, fold = number // 5, number % 5

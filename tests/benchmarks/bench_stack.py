@@ -25,9 +25,9 @@ from throughput import (
 from throughput import task_of as task_with
 from torch.profiler import ProfilerActivity, profile
 
-from trainables.engine import binding
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import runner
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.stacking import trainer as stack_training
@@ -56,7 +56,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training(task: Task, cells: list[Cell]) -> loop.Training | stack_training.StackTraining:
     """Cells ready to train, as the runner would make them."""
     data = load_data(TREC)
-    members = [(cell, binding.bind(task.trainable, cell.config)) for cell in cells]
+    members = [(cell, Trainable.load(task.trainable).bind(cell.config)) for cell in cells]
     if len(members) == 1:
         return parts.alone(task, data, *members[0])
     stack = parts.stack(task, data, members)

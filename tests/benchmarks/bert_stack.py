@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
 from transformers import BertConfig, BertModel
 
 from spaces.softtriple import SPACE
-from trainables.engine import binding, seeding
+from trainables.engine import seeding
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Scalar
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
@@ -41,7 +43,8 @@ def training(
         "epochs": 1,
         "learning_rate": 1e-4,
     }
-    settings: Config = binding.bind("triple_entropy", {**SPACE.complete(start), **changed})
+    bound = Trainable.load("triple_entropy").bind({**SPACE.complete(start), **changed})
+    settings = cast(Config, bound)
     draw = np.random.default_rng(0)
     lengths = draw.integers(*LENGTHS, size=rows)
     ids = torch.from_numpy(draw.integers(1, words, size=int(lengths.sum())))

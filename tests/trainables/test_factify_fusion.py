@@ -15,8 +15,8 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from spaces.factify import PAPER_ABLATION, PAPER_CLASSES, SPACE
-from trainables.engine import binding, seeding
-from trainables.engine.cells import trainable as hooks
+from trainables.engine import seeding
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.fit_stack import fit_stack
@@ -26,8 +26,8 @@ from trainables.factify_fusion import Config, FusionNet, PairAttention, build, s
 
 ROWS, CLASSES = 90, 5
 LAYOUT = Layout(text=16, image=12)
-CONFIG: Config = binding.bind(
-    "factify_fusion", SPACE.complete({**SPACE.references["proposed"], "epochs": 3})
+CONFIG: Config = Trainable.load("factify_fusion").bind(
+    SPACE.complete({**SPACE.references["proposed"], "epochs": 3})
 )
 SMALL = replace(CONFIG, dropout=0.0, attention_dim=8, heads=2, learning_rate=0.01, ema_decay=0.9)
 
@@ -199,13 +199,13 @@ def test_the_missing_vector_is_learned() -> None:
 
 
 def test_what_may_differ_within_a_stack() -> None:
-    key = hooks.stack_key("factify_fusion", CONFIG)
+    key = Trainable.load("factify_fusion").stack_group(CONFIG)
     for free in ({"smoothing": 0.3}, {"ema_decay": 0.0}, {"learning_rate": 1e-3}, {"epochs": 9}):
-        assert hooks.stack_key("factify_fusion", replace(CONFIG, **free)) == key
+        assert Trainable.load("factify_fusion").stack_group(replace(CONFIG, **free)) == key
     for shape in ({"heads": 8}, {"dropout": 0.5}, {"modalities": "text"}, {"attention": False}):
-        assert hooks.stack_key("factify_fusion", replace(CONFIG, **shape)) != key
+        assert Trainable.load("factify_fusion").stack_group(replace(CONFIG, **shape)) != key
     assert stack_key(replace(CONFIG, frozen=False)) is None
-    assert hooks.stack_key("factify_fusion", replace(CONFIG, frozen=False)) is None
+    assert Trainable.load("factify_fusion").stack_group(replace(CONFIG, frozen=False)) is None
 
 
 def test_the_space_is_section_5_1_and_table_2() -> None:

@@ -15,8 +15,8 @@ from search.spec import InputError, make_spec
 from spaces.linear_eval import SPACE
 from tests.trainables.tasks import task_of_reviews
 from trainables import linear_eval
-from trainables.engine import binding
 from trainables.engine.cells import runner
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.features import extraction as features
@@ -97,7 +97,7 @@ def test_it_comes_to_scikit_learns_logistic_regression(
     made = config(vectors, representation=name, learning_rate=0.03, weight_decay=0.0, epochs=200)
     result = train(task, Cell(key="a", config=made, seed=2, fold=1))["a"]
     data = load_data(task.data)
-    wanted = linear_eval.representation(binding.bind("linear_eval", made))
+    wanted = linear_eval.representation(Trainable.load("linear_eval").bind(made))
     tables = features.tables(data, task.model, wanted, SPLIT, [(2, 1)])
     rows, held_out = folds.held_out(data, SPLIT, 2, 1)
     peer = LogisticRegression(C=1e3, max_iter=5000)

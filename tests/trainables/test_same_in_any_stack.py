@@ -20,10 +20,10 @@ from torch import Tensor
 from spaces.schema.space import Space
 from tests.trainables import clip_models
 from tests.trainables.tasks import task_of, task_of_reviews
-from trainables.engine import binding, registry
+from trainables.engine import registry
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import runner, sizing
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.inputs import stack_inputs as inputs
 from trainables.engine.inputs.ragged import Ragged
@@ -206,7 +206,8 @@ def test_a_cell_is_the_same_alone_in_any_stack_and_after_a_resume(
             for key, found in trained(task, order, stack=size).items():
                 the_same(found, alone[key], 1e-5)
     assert len({one.probabilities.tobytes() for one in alone.values()}) == len(cells)
-    if not hooks.trains_heads(trainable, binding.bind(trainable, cells[0].config)):
+    entry = Trainable.load(trainable)
+    if entry.representation(entry.bind(cells[0].config)) is None:
         found = resumed(task, cells[4], tmp_path, monkeypatch)
         the_same(found, alone[cells[4].key], 1e-5)
 

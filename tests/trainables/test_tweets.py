@@ -19,8 +19,8 @@ from spaces.tweets import SPACE
 from tests.trainables.tasks import task_of
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import runner
-from trainables.engine.cells import trainable as hooks
-from trainables.engine.cells.material import Material
+from trainables.engine.cells.cell_context import CellContext
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.models import pretrained as encoder
@@ -96,7 +96,7 @@ def test_cells_of_other_weights_rates_and_shares_are_one_stack_and_as_alone(
         Cell(key=str(i), config=config(head_layers=2, **change), seed=2, fold=i)
         for i, change in enumerate(changes)
     ]
-    assert len({hooks.stack_key("tweets", Config(**cell.config)) for cell in cells}) == 1
+    assert len({Trainable.load("tweets").stack_group(Config(**cell.config)) for cell in cells}) == 1
     together = train(task, *cells, stack=3)
     for one in cells:
         alone = train(task, one)[one.key]
@@ -193,13 +193,13 @@ class Words(nn.Module):
 
 
 def head(settings: dict[str, Any], labels: np.ndarray, classes: int = 3) -> Tweets:
-    material = Material(
+    context = CellContext(
         network=Words(4),  # type: ignore[arg-type]
         pooler=(torch.randn(4, 4), torch.randn(4)),
         labels=labels,
         metadata=None,
     )
-    return Tweets(Config(**settings), material, classes)
+    return Tweets(Config(**settings), context, classes)
 
 
 def inputs(rows: int) -> dict[str, Tensor]:
@@ -309,7 +309,7 @@ def test_configs_out_of_range_are_named_together() -> None:
 
 def test_metadata_without_columns_are_refused_before_anything_is_trained(task: Task) -> None:
     with pytest.raises(ValueError, match=r"metadata=log joins numeric columns.*--metadata"):
-        parts.check_data(task, load_data(task.data), [config(metadata="log")])
+        parts.check(task, load_data(task.data), [Config(**config(metadata="log"))])
 
 
 def test_the_space_is_the_papers() -> None:

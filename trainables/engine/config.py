@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TrainingConfig:
     """Hyper-parameters of the loop; a trainable's Config is a subclass with its own beside them.
 
     Attributes:
@@ -68,8 +68,8 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FineTuning(Settings):
-    """Settings of a trainable that trains the encoder, or the top of it.
+class FineTuning(TrainingConfig):
+    """Hyper-parameters of a trainable that trains the encoder, or the top of it.
 
     Attributes:
         trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all,
@@ -81,7 +81,7 @@ class FineTuning(Settings):
     trainable_blocks: int | None
 
     def rules(self) -> dict[str, bool]:
-        """Those of `Settings` and of the blocks."""
+        """Those of `TrainingConfig` and of the blocks."""
         blocks = self.trainable_blocks is None or self.trainable_blocks >= self.LEAST_BLOCKS
         return {
             f"trainable_blocks at least {self.LEAST_BLOCKS}, or none for all": blocks,

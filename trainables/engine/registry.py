@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,6 @@ _KINDS = {
     "SPACE": "spaces",
     "DATASET": "trainables.data",
     "ENCODER": "trainables.encoders",
-    "LOSS": "trainables.losses",
     "METRIC": "trainables.metrics",
     "CLEANING": "trainables.cleaning",
     "REPRESENTATION": "trainables.representations",
@@ -67,10 +67,10 @@ def load(package: str, name: str, attribute: str) -> Any:
     Raises:
         RegistryError: naming the nearest entries, or the attribute that the entry lacks.
     """
-    module = _module(package, name)
-    if not hasattr(module, attribute):
-        raise RegistryError(f"{module.__name__} must define {attribute}, and does not.")
-    return getattr(module, attribute)
+    file = entry(package, name)
+    if not hasattr(file, attribute):
+        raise RegistryError(f"{file.__name__} must define {attribute}, and does not.")
+    return getattr(file, attribute)
 
 
 def defines(package: str, name: str, attribute: str) -> bool:
@@ -79,7 +79,7 @@ def defines(package: str, name: str, attribute: str) -> bool:
     Raises:
         RegistryError: if there is no such entry.
     """
-    return hasattr(_module(package, name), attribute)
+    return hasattr(entry(package, name), attribute)
 
 
 def source(package: str, name: str) -> Path:
@@ -98,7 +98,12 @@ def source(package: str, name: str) -> Path:
     return Path(folder) / f"{wanted}.py"
 
 
-def _module(package: str, name: str) -> ModuleType:
+def entry(package: str, name: str) -> ModuleType:
+    """The file of an entry, imported.
+
+    Raises:
+        RegistryError: if there is no such entry.
+    """
     wanted = name.replace("-", "_")
     plugged = _plugged.get(package, {})
     if wanted in plugged:
@@ -112,15 +117,31 @@ def _unknown(package: str, name: str) -> RegistryError:
     """The error for an entry that is not there."""
     wanted = name.replace("-", "_")
     kind = package.rsplit(".", maxsplit=1)[-1]
-    near = difflib.get_close_matches(wanted, names(package), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return RegistryError(f"No entry {name!r} in {kind}.{hint} Known: {', '.join(names(package))}.")
+    near = hint(wanted, names(package))
+    return RegistryError(f"No entry {name!r} in {kind}.{near} Known: {', '.join(names(package))}.")
+
+
+def hint(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The sentence that follows a name nobody knows: the nearest one, or nothing.
+
+    Args:
+        name: Name as it was typed.
+        known: All names.
+        cutoff: Least similarity, in [0, 1].
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def entry_name(module: ModuleType) -> str:
+    """The name of the entry that a file is, be it a plugin or one of ours."""
+    return module.__name__.rpartition(".")[2].removeprefix(_PLUGIN)
 
 
 def load_plugin(path: Path | str) -> tuple[str, ...]:
     """Import a user's file and add what it defines to the entries, under the file's own name.
 
-    A file may define SPACE, DATASET, ENCODER, LOSS, METRIC, CLEANING, REPRESENTATION, or a
+    A file may define SPACE, DATASET, ENCODER, METRIC, CLEANING, REPRESENTATION, or a
     trainable (VERSION, Config, build).
 
     Returns:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from spaces.schema.space import Axis, Space
-from trainables.engine.config import Settings
+from trainables.engine.config import TrainingConfig
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.models.output import Output
 
@@ -71,14 +71,12 @@ class FocalLoss(nn.Module):
         return ((1 - (-own).exp()) ** self.focus * own).mean()
 
 
-LOSS = FocalLoss
-
 # The trainable: a version, a Config of plain values, and a module.
 VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(TrainingConfig):
     """One cell's hyper-parameters: rates, epochs and the like, and the loss's own."""
 
     focus: float

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from pyarrow import parquet
-from torch.nn import functional
 
 from search import SweepSpec
 from search.planning.prepare import prepare
@@ -44,17 +42,9 @@ def spec(
 
 def test_one_file_brings_one_of_each_kind() -> None:
     packages = registry.load_plugin(PLUGIN)
-    assert set(packages) == {"spaces", "trainables.data", "trainables.losses", "trainables"}
+    assert set(packages) == {"spaces", "trainables.data", "trainables"}
     for package in packages:
         assert "my_study" in registry.names(package)
-
-
-def test_the_loss_is_found_by_name_and_is_cross_entropy_without_focus() -> None:
-    registry.load_plugin(PLUGIN)
-    loss = registry.load("trainables.losses", "my-study", "LOSS")
-    logits, labels = torch.randn(8, 3), torch.arange(8) % 3
-    torch.testing.assert_close(loss(0.0)(logits, labels), functional.cross_entropy(logits, labels))
-    assert loss(2.0)(logits, labels) < loss(0.0)(logits, labels)
 
 
 def test_the_study_trains_and_its_winner_can_be_saved(spec: SweepSpec, tmp_path: Path) -> None:

@@ -13,18 +13,17 @@ from tests.integration.sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
 
-LOSS = '''"""A loss of my own."""
-from torch.nn import functional
+CLEANING = '''"""A cleaning step of my own."""
 
-def LOSS(logits, labels):
-    return functional.cross_entropy(logits, labels)
+def CLEANING(text):
+    return text.strip()
 '''
 
 
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("plugin") / "own_loss.py"
-    file.write_text(LOSS)
+    file = tmp_path_factory.mktemp("plugin") / "own_cleaning.py"
+    file.write_text(CLEANING)
     return file
 
 
@@ -50,11 +49,11 @@ def test_each_cell_and_its_sweep_hold_the_digest_of_the_code_that_ran(trained: S
 
 
 def test_the_same_code_is_taken_over_without_a_word(trained: Shell, plugin: Path) -> None:
-    plugin.write_text(LOSS.replace("own.", "own, described anew."))
+    plugin.write_text(CLEANING.replace("own.", "own, described anew."))
     out, err = trained.run("run", *trained.sweep, "--name", "again")
     assert "2 of the sweep's cells are in the ledger" in err
     assert "other code" not in out + err
-    plugin.write_text(LOSS)
+    plugin.write_text(CLEANING)
 
 
 def test_cells_of_other_code_are_taken_over_with_a_line(trained: Shell) -> None:
@@ -68,10 +67,10 @@ def test_cells_of_other_code_are_taken_over_with_a_line(trained: Shell) -> None:
 def test_a_plugin_that_was_changed_trains_anew_and_cannot_be_resumed(
     trained: Shell, plugin: Path
 ) -> None:
-    plugin.write_text(LOSS.replace("return ", "return 2 * "))
+    plugin.write_text(CLEANING.replace("return ", "return 2 * "))
     _, err = trained.run("resume", "first", code=2)
     assert f"{plugin} changed since sweep 'first' started" in err
     document = trained.json("run", *trained.sweep, "--name", "changed")
     assert document["cells_reused"] == 0
     assert document["cells_done"] == 2
-    plugin.write_text(LOSS)
+    plugin.write_text(CLEANING)

@@ -12,7 +12,8 @@ import pytest
 
 from search import cli
 from spaces.softtriple import SPACE
-from trainables.engine import binding, meanings, registry
+from trainables.engine import meanings, registry
+from trainables.engine.cells.trainable import Trainable
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,7 +27,7 @@ def test_every_axis_and_fixed_value_has_a_meaning(name: str) -> None:
 
 @pytest.mark.parametrize("name", registry.names("trainables"))
 def test_the_docstring_of_a_config_names_its_fields_and_no_others(name: str) -> None:
-    fields = {field.name for field in dataclasses.fields(binding.config_class(name))}
+    fields = {field.name for field in dataclasses.fields(Trainable.load(name).Config)}
     assert set(meanings.of(name)) == fields
 
 
@@ -39,8 +40,8 @@ def test_a_meaning_of_several_lines_is_one() -> None:
 def test_a_plugin_is_read_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
-        "from dataclasses import dataclass\nfrom trainables.engine.config import Settings\n"
-        "VERSION = 1\n\n@dataclass(frozen=True, kw_only=True)\nclass Config(Settings):\n"
+        "from dataclasses import dataclass\nfrom trainables.engine.config import TrainingConfig\n"
+        "VERSION = 1\n\n@dataclass(frozen=True, kw_only=True)\nclass Config(TrainingConfig):\n"
         '    """Mine.\n\n    Attributes:\n'
         '        width: Of the layer,\n            in all.\n    """\n'
         "    width: int\n\ndef build(config, base, classes): ...\n"

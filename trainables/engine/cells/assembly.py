@@ -1,14 +1,12 @@
 """What a cell is trained from: its module, its inputs and its rows.
 
-A trainable gives `build(config, base, classes)`. Its base is the encoder (or its top blocks), the
-features' width for heads, and a `material.Material` where it says LEARNS_FROM_ROWS = True. What
-else it may give is in `hooks.py`.
+What a trainable says of its cells is in `trainable.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +15,11 @@ import numpy.typing as npt
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 
-from trainables.engine import binding, registry, seeding
-from trainables.engine.cells import material
-from trainables.engine.cells import trainable as hooks
-from trainables.engine.contract import Cell, CellResult, Scalar, Task
+from trainables.engine import seeding
+from trainables.engine.cells.cell_context import CellContext
+from trainables.engine.cells.trainable import Trainable
+from trainables.engine.config import FineTuning, TrainingConfig
+from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.inputs import frozen_states as prefix
@@ -34,68 +33,80 @@ from trainables.engine.splits import inner_validation as inner
 from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
-from trainables.engine.training.read_out import Evaluation, ReadOut
+from trainables.engine.training.read_out import Evaluation
 
 Rows = npt.NDArray[np.int64]
 
 
-def check_data(task: Task, data: TextData, configs: Iterable[Mapping[str, Scalar]]) -> None:
-    """Refuse configs that cannot be trained on the data: metadata or texts that are not there.
+def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse configs that the model or the data cannot train.
+
+    Args:
+        task: The task of the sweep.
+        data: Its data.
+        configs: Configs of its trainable.
 
     Raises:
         ValueError: naming what is missing, and the way out.
     """
-    configs = list(configs)
-    if registry.defines("trainables", task.trainable, "check_data"):
-        own = registry.load("trainables", task.trainable, "check_data")
-        for config in configs:
-            own(binding.bind(task.trainable, config), data)
-    names = ("inner_share", "metadata", "views")
-    if not any(registry.defines("trainables", task.trainable, name) for name in names):
-        return
-    bound = [binding.bind(task.trainable, config) for config in configs]
-    told = {tuple(hooks.asked(task, name, config) for name in names): config for config in bound}
-    for (share, kind, seen), config in told.items():
-        # Too few texts of a class are too few for every seed and fold.
-        inner.apart(data, task.split, 0, 0, share or 0.0)
+    check_blocks(task, configs)
+    trainable = Trainable.load(task.trainable)
+    needs = {}
+    for config in configs:
+        trainable.check_data(config, data)
+        share, kind = trainable.inner_share(config), trainable.metadata(config)
+        needs[share, kind, trainable.views(config)] = config
+    for (share, kind, seen), config in needs.items():
+        if share:  # too few texts of a class are too few for every seed and fold
+            inner.apart(data, task.split, 0, 0, share)
         if kind is not None:
             metadata_inputs.table(data, kind)
         if seen is not None:
             corpus(task, data, config)
 
 
-def corpus(task: Task, data: TextData, config: Any) -> views.Corpus:
+def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse configs that train more blocks than the model has.
+
+    Raises:
+        ValueError: naming the number and what is allowed.
+    """
+    blocks = {c.trainable_blocks: c for c in configs if isinstance(c, FineTuning)}
+    for config in blocks.values():
+        frozen_blocks.trained_blocks(task.model, config)
+
+
+def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
     """The texts that a cell's encoder is fed: the data's own, and what views and read-outs want.
 
     Raises:
         DataError: if the data have no such views.
     """
-    wanted: tuple[views.View, ...] = hooks.asked(task, "views", config) or (views.View(),)
-    reader: ReadOut | None = hooks.asked(task, "read_out", config)
+    trainable = Trainable.load(task.trainable)
+    reader = trainable.read_out(config)
     mask = encoder.load_tokenizer(task.model).mask_token
-    return views.corpus(data, wanted, mask, () if reader is None else reader.texts)
+    seen = trainable.views(config) or (views.View(),)
+    return views.corpus(data, seen, mask, () if reader is None else reader.texts)
 
 
 def _evaluation(
-    task: Task, data: TextData, config: Any, train: Rows, scored: Rows
+    task: Task, data: TextData, config: TrainingConfig, train: Rows, scored: Rows
 ) -> Evaluation | None:
     """What makes probabilities of a cell's outputs; None where they are logits."""
-    reader: ReadOut | None = hooks.asked(task, "read_out", config)
+    reader = Trainable.load(task.trainable).read_out(config)
     if reader is None:
         return None
     fed = corpus(task, data, config)
     return Evaluation(reader, train, scored, fed.further, fed.data.labels, len(data.label_names))
 
 
-def tokens(task: Task, data: TextData, config: Any) -> batches.Tokens:
+def tokens(task: Task, data: TextData, config: TrainingConfig) -> batches.Tokens:
     """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks; and metadata."""
-    if registry.defines("trainables", task.trainable, "tokens"):
-        own: batches.Tokens = registry.load("trainables", task.trainable, "tokens")(
-            config, data, task.model
-        )
-        return own
-    fed, trained = corpus(task, data, config), hooks.trained_blocks(task, config)
-    kind = hooks.asked(task, "metadata", config)
+    trainable = Trainable.load(task.trainable)
+    if trainable.tokens is not None:
+        return trainable.tokens(config, data, task.model)
+    fed, trained = corpus(task, data, config), frozen_blocks.trained_blocks(task.model, config)
+    kind = trainable.metadata(config)
     if trained is not None:
         given = prefix.tokens(fed.data, task.model, config.max_length, config.precision, trained)
     else:
@@ -125,7 +136,7 @@ class StackData:
     facts: Mapping[str, float]
 
 
-def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> StackData:
+def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConfig]]) -> StackData:
     """Cells that share a stack, with what they are fed.
 
     Args:
@@ -135,10 +146,10 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, Any]]) -> St
     """
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
-    if not hooks.trains_heads(task.trainable, config):
+    wanted = Trainable.load(task.trainable).representation(config)
+    if wanted is None:
         given = tokens(task, data, config)
         return StackData(cells, TokenInputs(given), given.labels, {})
-    wanted = registry.load("trainables", task.trainable, "representation")(config)
     blocks = [(cell.seed, cell.fold) for cell, _ in members]
     tables = features.tables(data, task.model, wanted, task.split, blocks)
     offsets = [tables.offsets[block] for block in blocks]
@@ -169,19 +180,18 @@ def make_features(
     Returns:
         What each extraction had to report, and its seconds, by representation.
     """
-    wanted = registry.load("trainables", task.trainable, "representation")
-    distinct = dict.fromkeys(wanted(binding.bind(task.trainable, one)) for one in configs)
-    distinct.pop(None, None)
+    trainable = Trainable.load(task.trainable)
+    distinct = dict.fromkeys(trainable.representation(trainable.bind(one)) for one in configs)
     found = {}
     for one in distinct:
-        if not isinstance(representation.card(one.name), representation.Fitted):
+        if one is not None and not isinstance(representation.card(one.name), representation.Fitted):
             made = features.made(data, task.model, one)
             found[one.name] = {**made.facts, "seconds": made.seconds}
     return found
 
 
 def module(
-    task: Task, data: TextData, config: Any, seed: int, trained_on: Rows | None = None
+    task: Task, data: TextData, config: TrainingConfig, seed: int, trained_on: Rows | None = None
 ) -> nn.Module:
     """A cell's module, its head drawn from the seed; an encoder is a fresh copy.
 
@@ -192,26 +202,26 @@ def module(
         seed: The cell's seed.
         trained_on: The rows that it will be trained on; None for all.
     """
-    build = registry.load("trainables", task.trainable, "build")
+    trainable = Trainable.load(task.trainable)
+    wanted = trainable.representation(config)
     base: Any
-    if hooks.trains_heads(task.trainable, config):
-        wanted = registry.load("trainables", task.trainable, "representation")(config)
+    if wanted is not None:
         base = features.base(data, task.model, wanted)
-    elif registry.defines("trainables", task.trainable, "base"):
-        base = registry.load("trainables", task.trainable, "base")(config, data, task.model)
+    elif trainable.base is not None:
+        base = trainable.base(config, data, task.model)
     else:
-        network, trained = encoder.load_encoder(task.model), hooks.trained_blocks(task, config)
+        network = encoder.load_encoder(task.model)
+        trained = frozen_blocks.trained_blocks(task.model, config)
         if trained is not None:
             base = frozen_blocks.top(network, trained)
         else:
             base = vocabulary.restricted(network, tokens(task, data, config).vocabulary)
-        if registry.defines("trainables", task.trainable, "LEARNS_FROM_ROWS"):
+        if trainable.learns_from_rows:
             chosen = np.arange(len(data)) if trained_on is None else trained_on
-            kind = hooks.asked(task, "metadata", config)
-            base = material.gather(data, task.model, base, kind, chosen)
+            kind = trainable.metadata(config)
+            base = CellContext.of(data, task.model, base, kind, chosen)
     with seeding.drawing_from(seed, "init"):
-        built: nn.Module = build(config, base, len(data.label_names))
-    return built
+        return trainable.build(config, base, len(data.label_names))
 
 
 def rows(task: Task, data: TextData, cell: Cell) -> tuple[Rows, Rows]:
@@ -219,18 +229,20 @@ def rows(task: Task, data: TextData, cell: Cell) -> tuple[Rows, Rows]:
     return folds.held_out(data, task.split, cell.seed, cell.fold)
 
 
-def used_rows(task: Task, data: TextData, cell: Cell, config: Any) -> tuple[Rows, Rows, Rows]:
+def used_rows(
+    task: Task, data: TextData, cell: Cell, config: TrainingConfig
+) -> tuple[Rows, Rows, Rows]:
     """Rows that a cell is trained on, held out, and that choose its epoch, all ascending."""
-    share = hooks.asked(task, "inner_share", config) or 0.0
+    share = Trainable.load(task.trainable).inner_share(config)
     return inner.apart(data, task.split, cell.seed, cell.fold, share)
 
 
-def stack_cell(task: Task, data: TextData, cell: Cell, config: Any) -> StackCell:
+def stack_cell(task: Task, data: TextData, cell: Cell, config: TrainingConfig) -> StackCell:
     """A cell as a stack takes it."""
     train, held_out, valid = used_rows(task, data, cell, config)
     built = module(task, data, config, cell.seed, train)
     read = _evaluation(task, data, config, train, np.concatenate([held_out, valid]))
-    decay = hooks.asked(task, "ema_decay", config) or 0.0
+    decay = Trainable.load(task.trainable).ema_decay(config)
     return StackCell(built, config, cell.seed, train, held_out, valid, read, decay, cell.fold)
 
 
@@ -238,7 +250,7 @@ def alone(
     task: Task,
     data: TextData,
     cell: Cell,
-    config: Any,
+    config: TrainingConfig,
     accumulation: int = 1,
     compiled: bool = False,
 ) -> loop.Training:
@@ -258,7 +270,7 @@ def alone(
         cell.seed,
         accumulation,
         compiled,
-        hooks.asked(task, "ema_decay", config) or 0.0,
+        Trainable.load(task.trainable).ema_decay(config),
     )
 
 

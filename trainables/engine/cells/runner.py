@@ -19,7 +19,7 @@ import torch
 
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import sizing, stacks
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.features import named_files
@@ -106,14 +106,15 @@ def train_stack(
     if threads is not None:
         torch.set_num_threads(threads)
     data = checked_data(task)
-    if not hooks.trains_heads(task.trainable):
+    trainable = Trainable.load(task.trainable)
+    if not trainable.may_train_heads:
         encoder.load_encoder(task.model)
     # What is loaded by now stays: a collection after each cell need not look at it again.
     gc.collect()
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
-        heads = hooks.trains_heads(task.trainable, group[0][1])
+        heads = trainable.representation(group[0][1]) is not None
         found = _size(task, data, group, stack)
         if found is not None and not heads:
             best = max(best or 1, found)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from accelerate.utils.memory import should_reduce_batch_size
 
-from trainables.engine import binding
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import sizing
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
+from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.stacking import fit_stack as stack_loop
 from trainables.engine.stacking import trainer as stack_training
@@ -21,7 +21,7 @@ from trainables.engine.training import cost, dropout, loop, scoring
 from trainables.engine.training.scoring import few_scores
 
 # A cell and its Config.
-Member = tuple[Cell, Any]
+Member = tuple[Cell, TrainingConfig]
 
 # Heads are timed in a stack of so many: alone, a head would pay for what a stack shares.
 _HEADS_MEASURED = 32
@@ -40,14 +40,15 @@ def grouped(
         cells: Of one trial.
         report: Told of each cell whose config its trainable refuses.
     """
+    trainable = Trainable.load(task.trainable)
     groups: dict[Hashable, list[Member]] = {}
     for number, cell in enumerate(cells):
         try:
-            config = binding.bind(task.trainable, cell.config)
+            config = trainable.bind(cell.config)
         except ValueError as error:
             report(parts.failed(cell, error))
             continue
-        key = hooks.stack_key(task.trainable, config)
+        key = trainable.stack_group(config)
         groups.setdefault(("alone", number) if key is None else key, []).append((cell, config))
     return list(groups.values())
 
@@ -65,11 +66,12 @@ def size(
             for so long that a probe is a small part of it.
     """
     _, config = members[0]
-    if hooks.trains_heads(task.trainable, config):
+    trainable = Trainable.load(task.trainable)
+    if trainable.representation(config) is not None:
         return len(members) if wanted == "auto" else wanted
     if wanted != "auto":
         return 1 if config.precision == "fp16" else min(wanted, sizing.most())
-    if config.precision == "fp16" or hooks.stack_key(task.trainable, config) is None:
+    if config.precision == "fp16" or trainable.stack_group(config) is None:
         return 1
     steps = _steps_per_epoch(task, data, members[0])
     due = sizing.due(_kind(task, config), steps * sum(one.epochs for _, one in members))
@@ -86,13 +88,12 @@ def _worth_a_probe(task: Task, data: TextData, member: Member, cells: int | None
 
 def _steps_per_epoch(task: Task, data: TextData, member: Member) -> int:
     cell, config = member
-    size: int = config.batch_size
-    return math.ceil(len(parts.rows(task, data, cell)[0]) / size)
+    return math.ceil(len(parts.rows(task, data, cell)[0]) / config.batch_size)
 
 
-def _kind(task: Task, config: Any) -> Hashable:
+def _kind(task: Task, config: TrainingConfig) -> Hashable:
     """Equal for cells of one cost."""
-    shape = hooks.stack_key(task.trainable, config)
+    shape = Trainable.load(task.trainable).stack_group(config)
     return (task.trainable, task.data_fingerprint, task.model_fingerprint, shape)
 
 
@@ -241,9 +242,10 @@ def measure(
         clock: How long to measure; None for as long as it takes.
     """
     clock = clock or cost.Clock()
-    config = binding.bind(task.trainable, cell.config)
-    heads = hooks.trains_heads(task.trainable, config)
-    stacks = hooks.stack_key(task.trainable, config) is not None and config.precision != "fp16"
+    trainable = Trainable.load(task.trainable)
+    config = trainable.bind(cell.config)
+    heads = trainable.representation(config) is not None
+    stacks = trainable.stack_group(config) is not None and config.precision != "fp16"
     many = 1
     if heads:
         many = _HEADS_MEASURED

@@ -1,98 +1,238 @@
-"""What a trainable says of its configs, beside `build`: its hooks.
+"""The contract of a trainable: everything that a file of `trainables/` may define.
 
-Each is a function of the trainable's file, and may be left out:
-
-    stack_key(config)         the Config with all that may differ within a stack set to one value:
-                              equal for cells that can train as one batched model; without it they
-                              train one after another
-    representation(config)    frozen features: its cells are heads on these; None for a config
-                              that trains what makes the features, too
-    tokens(config, data, model), base(config, data, model)
-                              what such a cell is fed, and what its module is built on, where that
-                              is not texts' tokens and the model's encoder
-    check_data(config, data)  refuses data that a config cannot be trained on
-    ema_decay(config)         decay of the weights' moving average that is scored; without: none
-    pooling(config)           "cls" or "mean": the classifier is linear on that vector of the
-                              encoder, so that a winner can be saved; see finished.py
-    map_fault(config)         why its classifier has no class activation map; None if it has one
-    reads_with(config)        what reads each text by itself: "model" for the task's, or an alias,
-                              hub id or folder; without it the task's model reads a row's texts
-    tunes_encoder(config)     whether a sweep leaves a tuned encoder behind; see tuned.py
-    inner_share(config)       share of a cell's training rows to choose the epoch on; 0: none
-    metadata(config)          what is made of the data's metadata; None: they are left out
-    views(config)             the views of a text that a training batch holds; without it the text
-    read_out(config)          what makes probabilities of a module's outputs; without it they are
-                              logits
+A trainable is one file, and the file is its entry: it defines VERSION, Config and build, and as
+many of the hooks below as it needs, as functions of those names. `Trainable.load` reads it once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+import inspect
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
-from trainables.engine import binding, registry
-from trainables.engine.config import FineTuning
-from trainables.engine.contract import Scalar, Task
-from trainables.engine.models import frozen_blocks
-from trainables.engine.models import pretrained as encoder
+from trainables.engine import registry
+from trainables.engine.config import TrainingConfig
+from trainables.engine.contract import Scalar
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def trains_heads(trainable: str, config: Any = None) -> bool:
-    """Whether a trainable's cells, or those of one Config of it, are heads on frozen features."""
-    if not registry.defines("trainables", trainable, "representation"):
-        return False
-    if config is None:
-        return True
-    return registry.load("trainables", trainable, "representation")(config) is not None
+    from trainables.engine.features.representation import Representation
+    from trainables.engine.inputs.metadata_inputs import Kind
+    from trainables.engine.inputs.tokens import Tokens
+    from trainables.engine.inputs.views import View
+    from trainables.engine.text_data import TextData
+    from trainables.engine.training.read_out import ReadOut
 
+Pooling = Literal["cls", "mean"]
 
-def stack_key(trainable: str, config: Any) -> Hashable | None:
-    """Equal for cells that may share a stack; None for cells that train alone."""
-    if not registry.defines("trainables", trainable, "stack_key"):
-        return None
-    given = registry.load("trainables", trainable, "stack_key")(config)
-    if given is None:
-        return None
-    # What the loop has a vector for, whatever the trainable.
-    key: Hashable = dataclasses.replace(
-        given, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
-    )
-    return key
+# A public name this close to a hook's is a misspelt hook, not a helper.
+_NEAR = 0.8
+# Fields that a file writes in capitals.
+_CONSTANTS = {"version": "VERSION", "learns_from_rows": "LEARNS_FROM_ROWS"}
 
 
-def trained_blocks(task: Task, config: Any) -> int | None:
-    """How many of the encoder's blocks are trained, where some are frozen.
+def _none(*_: Any) -> None:
+    return None
 
-    Raises:
-        ValueError: if the encoder has fewer.
+
+def _zero(_: Any) -> float:
+    return 0.0
+
+
+def _no(_: Any) -> bool:
+    return False
+
+
+def _no_files(_: Any) -> Mapping[str, str]:
+    return {}
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Trainable:
+    """One way to train a cell, read from its file.
+
+    Fields without a default must be defined by the file. Each hook takes the file's own Config
+    first. A file's public functions of other names are its own, unless their names are almost a
+    hook's: such a file is refused.
     """
-    wanted = config.trainable_blocks if isinstance(config, FineTuning) else None
-    if wanted is None:
-        return None
-    has = len(frozen_blocks.blocks(encoder.load_encoder(task.model)))
-    if wanted > has:
-        raise ValueError(
-            f"trainable_blocks must be at most {has}, the blocks of model {task.model!r}, got "
-            f"{wanted}."
+
+    name: str
+    """Name of the file, without .py."""
+
+    version: int
+    """VERSION in the file, part of every cell's key: raise it when equal configs train anew."""
+
+    Config: type[TrainingConfig]
+    """Hyper-parameters: a frozen, keyword-only dataclass below TrainingConfig or FineTuning."""
+
+    build: Callable[[Any, Any, int], nn.Module]
+    """build(config, base, num_classes): a cell's module, which maps (inputs, labels) to an Output.
+
+    The base is a copy of the encoder, or its top blocks; for frozen features their width, or their
+    layout; with LEARNS_FROM_ROWS a `CellContext`; whatever `base` returns where that is defined.
+    """
+
+    learns_from_rows: bool = False
+    """LEARNS_FROM_ROWS = True in the file: `build` needs the labels or metadata trained on."""
+
+    stack_key: Callable[[Any], TrainingConfig | None] = _none
+    """The config with all values that may differ within a stack set alike; None trains alone.
+
+    Cells of equal keys train as one batched model.
+    """
+
+    representation: Callable[[Any], Representation | None] = _none
+    """Frozen features that the cell's head is trained on; None trains from tokens."""
+
+    tokens: Callable[[Any, TextData, str], Tokens] | None = None
+    """tokens(config, data, model): inputs of all rows, where these are not the texts' tokens."""
+
+    base: Callable[[Any, TextData, str], Any] | None = None
+    """base(config, data, model): the base that `build` gets, where that is not the encoder."""
+
+    files: Callable[[Any], Mapping[str, str]] = _no_files
+    """Field -> value for each field that names a file or a further model that the cell reads.
+
+    Their contents take the value's place in the cell's key.
+    """
+
+    check_data: Callable[[Any, TextData], None] = _none
+    """check_data(config, data): raises a DataError for data that cannot be trained on."""
+
+    ema_decay: Callable[[Any], float] = _zero
+    """Decay of the weights' moving average that is scored; 0 scores the weights themselves."""
+
+    inner_share: Callable[[Any], float] = _zero
+    """Share of a cell's training rows kept apart to choose the epoch on; 0 takes the last epoch."""
+
+    metadata: Callable[[Any], Kind | None] = _none
+    """Scale of the metadata columns that the module is given; None leaves them out."""
+
+    views: Callable[[Any], tuple[View, ...] | None] = _none
+    """Views of a text in a training batch; None feeds the text itself."""
+
+    read_out: Callable[[Any], ReadOut | None] = _none
+    """Turns the module's outputs into probabilities; None takes them for logits."""
+
+    pooling: Callable[[Any], Pooling | None] = _none
+    """Vector that the linear `classifier` sees: first token or mean over tokens; None for neither.
+
+    A winner with such a vector can be saved as a model of transformers.
+    """
+
+    map_fault: Callable[[Any], str | None] | None = None
+    """Reason why the classifier has no class activation map; None where it has one."""
+
+    reads_with: Callable[[Any], str | None] = _none
+    """Model that reads each text by itself: "model" for the task's, else an alias, id or folder."""
+
+    tunes_encoder: Callable[[Any], bool] = _no
+    """True where a sweep's winner leaves a tuned `encoder` that is worth keeping."""
+
+    @classmethod
+    def load(cls, name: str) -> Trainable:
+        """Read the trainable of a name, from `trainables/` or a plugin.
+
+        Raises:
+            RegistryError: if there is none, or its file does not fit this contract.
+        """
+        return _read(registry.entry("trainables", name))
+
+    @classmethod
+    def of_module(cls, module: ModuleType) -> Trainable:
+        """Read a trainable from its imported file.
+
+        Raises:
+            RegistryError: naming what is missing, misspelt or of the wrong kind.
+        """
+        return _read(module)
+
+    @property
+    def may_train_heads(self) -> bool:
+        """True where some of its configs train heads on frozen features."""
+        return self.representation is not _none
+
+    @property
+    def may_tune_encoder(self) -> bool:
+        """True where some of its configs leave a tuned encoder behind."""
+        return self.tunes_encoder is not _no
+
+    def bind(self, config: Mapping[str, Scalar]) -> TrainingConfig:
+        """Turn a complete config into the trainable's Config.
+
+        Raises:
+            ValueError: listing every field that is missing or unknown, or the value that the Config
+                itself refuses.
+        """
+        fields = {field.name: field for field in dataclasses.fields(self.Config)}
+        faults = []
+        for name in config:
+            if name not in fields:
+                hint = registry.hint(name, fields)
+                faults.append(f"{self.name}.Config has no field {name!r}.{hint}")
+        for name, field in fields.items():
+            required = field.default is dataclasses.MISSING
+            if required and field.default_factory is dataclasses.MISSING and name not in config:
+                faults.append(f"{self.name}.Config wants a value for {name!r}.")
+        if faults:
+            raise ValueError("\n".join(faults))
+        values: dict[str, Any] = dict(config)
+        return self.Config(**values)
+
+    def stack_group(self, config: TrainingConfig) -> Hashable | None:
+        """Group key: equal for cells that may share a stack, None for cells that train alone."""
+        key = self.stack_key(config)
+        if key is None:
+            return None
+        # The loop holds these per cell, whatever the trainable.
+        return dataclasses.replace(
+            key, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
         )
-    return wanted if wanted < has else None
 
 
-def asked(task: Task, hook: str, config: Any) -> Any:
-    """What a trainable's hook says of a config; None where it has no such hook."""
-    if not registry.defines("trainables", task.trainable, hook):
-        return None
-    return registry.load("trainables", task.trainable, hook)(config)
+# Name in a file -> its field here.
+_FIELDS = {
+    _CONSTANTS.get(field.name, field.name): field
+    for field in dataclasses.fields(Trainable)
+    if field.name != "name"
+}
 
 
-def check(task: Task, configs: Iterable[Mapping[str, Scalar]]) -> None:
-    """Refuse configs that the model cannot be trained by, before anything is.
+@lru_cache(maxsize=64)
+def _read(module: ModuleType) -> Trainable:
+    values = {word: getattr(module, word) for word in _FIELDS if hasattr(module, word)}
+    missing = [word for word, field in _FIELDS.items() if field.default is dataclasses.MISSING]
+    faults = [f"it defines no {word}" for word in missing if word not in values]
+    faults += [fault for word in values if (fault := _fault(word, values[word]))]
+    for word in sorted(_public_names(module) - set(_FIELDS)):
+        hint = registry.hint(word, _FIELDS, cutoff=_NEAR)
+        if hint:
+            faults.append(f"{word} is no hook.{hint} A helper's name starts with an underscore")
+    name = registry.entry_name(module)
+    if faults:
+        raise registry.RegistryError(f"Trainable {name!r} cannot be used: {'; '.join(faults)}.")
+    return Trainable(name=name, **{_FIELDS[word].name: value for word, value in values.items()})
 
-    Raises:
-        ValueError: naming the value and what is allowed.
-    """
-    if issubclass(registry.load("trainables", task.trainable, "Config"), FineTuning):
-        bound = (binding.bind(task.trainable, config) for config in configs)
-        for config in {config.trainable_blocks: config for config in bound}.values():
-            trained_blocks(task, config)
+
+def _fault(word: str, value: Any) -> str | None:
+    """Reason why a value cannot be what its name stands for."""
+    if word == "Config":
+        fits = isinstance(value, type) and issubclass(value, TrainingConfig)
+        return None if fits else f"Config must be a dataclass below TrainingConfig, got {value!r}"
+    if word in _CONSTANTS.values():
+        return None if isinstance(value, int) else f"{word} must be an integer, got {value!r}"
+    return None if callable(value) else f"{word} must be a function, got {value!r}"
+
+
+def _public_names(module: ModuleType) -> set[str]:
+    """Names of a file's own functions and constants, without those that it imports."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (name.isupper() or (inspect.isfunction(value) and value.__module__ == module.__name__))
+    }

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from trainables.engine.config import FineTuning, TrainingConfig
+from trainables.engine.models import pretrained as encoder
 from trainables.engine.models import vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class _Given(nn.Module):
+class _PassThrough(nn.Module):
     """Stands in for the embeddings: hands on the hidden states that are given."""
 
     def forward(
@@ -39,6 +41,28 @@ def blocks(network: PreTrainedModel) -> nn.ModuleList:
     return found[0]
 
 
+def trained_blocks(model: str, config: TrainingConfig) -> int | None:
+    """Number of blocks that a config trains; None where it trains the whole encoder.
+
+    Args:
+        model: Reference of the encoder.
+        config: A trainable's Config.
+
+    Raises:
+        ValueError: if the encoder has fewer blocks.
+    """
+    trained = config.trainable_blocks if isinstance(config, FineTuning) else None
+    if trained is None:
+        return None
+    most = len(blocks(encoder.load_encoder(model)))
+    if trained > most:
+        raise ValueError(
+            f"trainable_blocks must be at most {most}, the blocks of model {model!r}, got "
+            f"{trained}."
+        )
+    return trained if trained < most else None
+
+
 def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
     """A copy of an encoder's top blocks, which takes hidden states as `inputs_embeds`.
 
@@ -48,7 +72,7 @@ def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
     """
     kept = blocks(network)
     # Only what is kept is copied, all with one memo: blocks and encoder share a config.
-    memo: dict[int, Any] = {id(network.embeddings): _Given()}
+    memo: dict[int, Any] = {id(network.embeddings): _PassThrough()}
     memo[id(kept)] = copy.deepcopy(nn.ModuleList(list(kept)[len(kept) - trained :]), memo)
     if hasattr(network, "embeddings_project"):
         memo[id(network.embeddings_project)] = nn.Identity()

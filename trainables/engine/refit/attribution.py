@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.engine import binding, registry
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
+from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.features import extraction as features
 from trainables.engine.features import pooled_encoder, representation
-from trainables.engine.features.representation import Fitted, Parts
+from trainables.engine.features.representation import Fitted, Parts, Representation
 from trainables.engine.refit import network as finished
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.text_data import TextData
@@ -43,15 +43,14 @@ class Reader:
 
 def map_fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
     """Why a config has no class activation map; None if it has one."""
-    if not registry.defines("trainables", trainable, "map_fault"):
+    entry = Trainable.load(trainable)
+    if entry.map_fault is None:
         return (
             f"The trainable {trainable!r} has no linear layer on a mean over tokens, so no class "
             "activation map: it is defined for linear_eval, and for triple_entropy with "
             "pooling=mean."
         )
-    found = registry.load("trainables", trainable, "map_fault")
-    fault: str | None = found(binding.bind(trainable, config))
-    return fault
+    return entry.map_fault(entry.bind(config))
 
 
 def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:
@@ -70,13 +69,17 @@ def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -
     fault = map_fault(task.trainable, config)
     if fault is not None:
         raise NoMapError(fault)
-    if hooks.trains_heads(task.trainable):
-        return _head(task, data, binding.bind(task.trainable, config), seed)
+    trainable = Trainable.load(task.trainable)
+    bound = trainable.bind(config)
+    wanted = trainable.representation(bound)
+    if wanted is not None:
+        return _head(task, data, bound, wanted, seed)
     return _fine_tuned(task, data, config, seed)
 
 
-def _head(task: Task, data: TextData, config: Any, seed: int) -> Reader:
-    wanted = registry.load("trainables", task.trainable, "representation")(config)
+def _head(
+    task: Task, data: TextData, config: TrainingConfig, wanted: Representation, seed: int
+) -> Reader:
     card = representation.card(wanted.name)
     rows = np.arange(len(data))
     if isinstance(card, Fitted):

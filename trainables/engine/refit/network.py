@@ -1,12 +1,8 @@
 """A config trained to be used: one network from texts to classes, free of the sweep around it.
 
-A trainable whose classifier is linear on one vector of an encoder says so by a hook of its Config,
-
-    pooling(config)   "cls" (first token) or "mean" (over real tokens): its module has an `encoder`
-                      and a linear `classifier` on that vector
-
-and so does every head on an encoder's features, by its representation. Other configs cannot be
-saved as a model of transformers; `fault` says so before anything is trained.
+A config can be saved as a model of transformers where its classifier is linear on one vector of an
+encoder: by the hook `Trainable.pooling`, or as a head on an encoder's features. `fault` says so
+before anything is trained.
 """
 
 from __future__ import annotations
@@ -21,13 +17,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from trainables.engine import binding, registry
 from trainables.engine.cells import assembly as cell_parts
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Pooling, Trainable
+from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.features.pooled_encoder import PooledEncoder
+from trainables.engine.features.representation import Representation
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models.pooling import mean_over_tokens
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Rows = npt.NDArray[np.int64]
-Pooling = Literal["cls", "mean"]
 Layer = Literal["output", "embeddings"]
 
 # Both loops score held-out rows after an epoch; a few of the training rows do.
@@ -126,16 +122,17 @@ def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
         trainable: Its trainable.
         config: Every field of its Config.
     """
-    bound = binding.bind(trainable, config)
-    if hooks.trains_heads(trainable, bound):
-        name = registry.load("trainables", trainable, "representation")(bound).name
-        if isinstance(representation.card(name), PooledEncoder):
+    entry = Trainable.load(trainable)
+    bound = entry.bind(config)
+    features = entry.representation(bound)
+    if features is not None:
+        if isinstance(representation.card(features.name), PooledEncoder):
             return None
         return (
-            f"The representation {name!r} is no encoder's, so there is no network from texts to "
-            "classes to be saved."
+            f"The representation {features.name!r} is no encoder's, so there is no network from "
+            "texts to classes to be saved."
         )
-    if registry.defines("trainables", trainable, "pooling"):
+    if entry.pooling(bound) is not None:
         return None
     return (
         f"The trainable {trainable!r} is no linear classifier on one vector of an encoder (it has "
@@ -169,15 +166,23 @@ def train(
     found = fault(task.trainable, config)
     if found is not None:
         raise NotServedError(found)
-    bound = binding.bind(task.trainable, config)
+    trainable = Trainable.load(task.trainable)
+    bound = trainable.bind(config)
     rows = np.arange(len(data)) if rows is None else rows
-    if hooks.trains_heads(task.trainable, bound):
-        return _head(task, data, bound, seed, rows)
+    wanted = trainable.representation(bound)
+    if wanted is not None:
+        return _head(task, data, bound, wanted, seed, rows)
     return _fine_tuned(task, data, bound, seed, rows, fold)
 
 
-def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Finished:
-    wanted = registry.load("trainables", task.trainable, "representation")(config)
+def _head(
+    task: Task,
+    data: TextData,
+    config: TrainingConfig,
+    wanted: Representation,
+    seed: int,
+    rows: Rows,
+) -> Finished:
     card = representation.card(wanted.name)
     if not isinstance(card, PooledEncoder):
         raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
@@ -200,7 +205,7 @@ def _head(task: Task, data: TextData, config: Any, seed: int, rows: Rows) -> Fin
 
 
 def train_head(
-    task: Task, data: TextData, config: Any, seed: int, values: Tensor, rows: Rows
+    task: Task, data: TextData, config: TrainingConfig, seed: int, values: Tensor, rows: Rows
 ) -> tuple[Any, list[dict[str, float]]]:
     """Train a config's head on frozen features.
 
@@ -233,7 +238,7 @@ def train_head(
 
 
 def _fine_tuned(
-    task: Task, data: TextData, config: Any, seed: int, rows: Rows, fold: int
+    task: Task, data: TextData, config: TrainingConfig, seed: int, rows: Rows, fold: int
 ) -> Finished:
     tokens = cell_parts.tokens(task, data, config)
     module: Any = cell_parts.module(task, data, config, seed, rows)
@@ -242,11 +247,14 @@ def _fine_tuned(
     )
     fitted = loop.fit(training, lambda _rows, _probabilities: {})
     device = next(module.classifier.parameters()).device
+    pooling = Trainable.load(task.trainable).pooling(config)
+    if pooling is None:
+        raise NotServedError(f"The trainable {task.trainable!r} has no vector to classify.")
     return Finished(
         encoder=tuned.whole(task, config, module.encoder, tokens).to(device),
         head=module.classifier,
         layer="output",
-        pooling=registry.load("trainables", task.trainable, "pooling")(config),
+        pooling=pooling,
         tokenizer=encoder.load_tokenizer(task.model),
         max_length=config.max_length,
         label_names=data.label_names,

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainables.engine import binding, registry
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import stacks
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
+from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
@@ -114,9 +114,11 @@ def probabilities(
         task, data_fingerprint=both.fingerprint, split=Split(holdout="official")
     )
     cell = Cell(key="beside", config=config, seed=seed, fold=0)
-    bound = binding.bind(task.trainable, config)
-    if hooks.trains_heads(task.trainable, bound):
-        return _head(task, both, [data, asked], cell, bound)
+    trainable = Trainable.load(task.trainable)
+    bound = trainable.bind(config)
+    wanted = trainable.representation(bound)
+    if wanted is not None:
+        return _head(task, both, [data, asked], cell, bound, wanted)
     training = parts.alone(task, both, cell, bound)
     plain = training.data.evaluation is None and training.averages is None
     if plain and len(training.data.valid):
@@ -143,8 +145,14 @@ def _at_its_best(training: loop.Training, epochs: int) -> Floats:
     return training.predict()[1]
 
 
-def _head(task: Task, both: TextData, of: Sequence[TextData], cell: Cell, config: Any) -> Floats:
-    wanted = registry.load("trainables", task.trainable, "representation")(config)
+def _head(
+    task: Task,
+    both: TextData,
+    of: Sequence[TextData],
+    cell: Cell,
+    config: TrainingConfig,
+    wanted: representation.Representation,
+) -> Floats:
     told: list[CellResult] = []
     with contextlib.ExitStack() as stack:
         if not isinstance(representation.card(wanted.name), representation.Fitted):

@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainables.engine import binding, registry
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.features.representation import TASKS_MODEL, Parts
 from trainables.engine.models import pretrained as encoder
@@ -44,13 +43,12 @@ def ends(task: Task, config: Mapping[str, Scalar]) -> Ends:
         task: What the sweep's cells share.
         config: Every field of the trainable's Config.
     """
-    bound = binding.bind(task.trainable, config)
-    limit: int | None = bound.max_length
-    if hooks.trains_heads(task.trainable, bound):
-        wanted = registry.load("trainables", task.trainable, "representation")(bound)
-        limit = wanted.max_length
-    own = hooks.asked(task, "reads_with", bound)
-    reference = task.model if own in (None, TASKS_MODEL) else own
+    trainable = Trainable.load(task.trainable)
+    bound = trainable.bind(config)
+    features = trainable.representation(bound)
+    limit = bound.max_length if features is None else features.max_length
+    own = trainable.reads_with(bound)
+    reference = task.model if own is None or own == TASKS_MODEL else own
     tokenizer: Any = encoder.load_tokenizer(reference)
     if limit is None or not tokenizer.is_fast:
         return _whole

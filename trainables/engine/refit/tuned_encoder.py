@@ -1,8 +1,4 @@
-"""An encoder that a config has tuned, whole again, as a Hugging Face folder.
-
-A trainable whose sweeps leave an encoder behind says so by the hook `tunes_encoder(config)`; its
-module has an `encoder`.
-"""
+"""An encoder that a config has tuned, whole again, as a Hugging Face folder."""
 
 from __future__ import annotations
 
@@ -14,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainables.engine import binding, registry
 from trainables.engine.cells import assembly as cell_parts
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
+from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import frozen_blocks, vocabulary
@@ -29,15 +25,6 @@ if TYPE_CHECKING:
 
 # The loop wants rows to score, which nobody asks for here.
 _SCORED = 16
-
-
-def tunes(trainable: str, config: Mapping[str, Scalar]) -> bool:
-    """Whether a config leaves an encoder behind that is not the one it started from."""
-    if not registry.defines("trainables", trainable, "tunes_encoder"):
-        return False
-    bound = binding.bind(trainable, config)
-    found: bool = registry.load("trainables", trainable, "tunes_encoder")(bound)
-    return found
 
 
 def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> PreTrainedModel:
@@ -55,7 +42,7 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
     Raises:
         DivergedError: if training diverges.
     """
-    bound = binding.bind(task.trainable, config)
+    bound = Trainable.load(task.trainable).bind(config)
     tokens = cell_parts.tokens(task, data, bound)
     module: Any = cell_parts.module(task, data, bound, seed)
     rows = np.arange(len(data))
@@ -68,7 +55,7 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
 
 
 def whole(
-    task: Task, config: Any, trained: PreTrainedModel, tokens: batches.Tokens
+    task: Task, config: TrainingConfig, trained: PreTrainedModel, tokens: batches.Tokens
 ) -> PreTrainedModel:
     """An encoder with all its blocks and words, from what a cell has trained of it.
 
@@ -79,7 +66,7 @@ def whole(
         tokens: What it was trained on.
     """
     original = encoder.load_encoder(task.model)
-    count = hooks.trained_blocks(task, config)
+    count = frozen_blocks.trained_blocks(task.model, config)
     if count is None:
         vocabulary.put_back(trained, original, tokens.vocabulary)
         return trained

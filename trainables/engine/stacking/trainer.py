@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from trainables.engine.config import Settings
+from trainables.engine.config import TrainingConfig
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.stacking import block_keys
@@ -52,7 +52,7 @@ class StackCell:
     """
 
     module: nn.Module
-    settings: Settings
+    settings: TrainingConfig
     seed: int
     train: Rows
     held_out: Rows
@@ -302,5 +302,5 @@ class StackTraining:
         self.optimizer.optimizer.learning_rates[cell] = 0.0
 
 
-def _vectors(settings: Sequence[Settings], dtype: torch.dtype) -> Callable[[str], Tensor]:
+def _vectors(settings: Sequence[TrainingConfig], dtype: torch.dtype) -> Callable[[str], Tensor]:
     return lambda name: torch.tensor([getattr(one, name) for one in settings], dtype=dtype)

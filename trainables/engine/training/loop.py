@@ -24,7 +24,7 @@ from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
 
 from trainables.engine import seeding
-from trainables.engine.config import Settings
+from trainables.engine.config import TrainingConfig
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.training import checkpoint as checkpoints
@@ -122,7 +122,7 @@ class Training:
         self,
         module: nn.Module,
         data: CellData,
-        settings: Settings,
+        settings: TrainingConfig,
         seed: int,
         accumulation: int,
         compiled: bool = False,

@@ -15,7 +15,7 @@ from spaces.linear_grid import SPACE as LINEAR
 from spaces.projection import SPACE as PROJECTION
 from tests.trainables.tasks import task_of_reviews
 from trainables.engine.cells import runner
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.features import extraction as features
@@ -121,5 +121,5 @@ def test_linear_evaluation_comes_to_logistic_regression(task: Task) -> None:
 
 
 def test_which_trainables_train_heads() -> None:
-    assert hooks.trains_heads("projection")
-    assert not hooks.trains_heads("triple_entropy")
+    assert Trainable.load("projection").may_train_heads
+    assert not Trainable.load("triple_entropy").may_train_heads

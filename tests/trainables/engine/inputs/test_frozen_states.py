@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from transformers import (
 
 from tests.factories import config
 from tests.trainables.tasks import task_of_reviews
-from trainables.engine.cells import runner
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells import assembly, runner
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.inputs import frozen_states as prefix
@@ -150,8 +149,8 @@ def test_cells_on_kept_states_share_a_stack(task: Task, precision: str) -> None:
 
 
 def test_more_blocks_than_there_are_are_refused_before_training(task: Task) -> None:
+    bind = Trainable.load("triple_entropy").bind
     with pytest.raises(ValueError, match=r"trainable_blocks must be at most 2, .*got 5"):
-        hooks.check(task, [cell().config, cell(trainable_blocks=5).config])
+        assembly.check_blocks(task, [bind(cell().config), bind(cell(trainable_blocks=5).config)])
     with pytest.raises(ValueError, match="trainable_blocks at least 1"):
-        hooks.check(task, [cell(trainable_blocks=0).config])
-    hooks.check(replace(task, trainable="projection"), [])
+        bind(cell(trainable_blocks=0).config)

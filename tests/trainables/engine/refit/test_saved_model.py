@@ -23,7 +23,7 @@ from transformers import (
 from tests import factories
 from tests.trainables.tasks import task_of_reviews
 from trainables.engine.cells import runner
-from trainables.engine.cells import trainable as hooks
+from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell
 from trainables.engine.datasets.load import load_data
 from trainables.engine.refit import saved_model
@@ -165,7 +165,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
     with torch.inference_mode():
         again = model(**given).logits.softmax(-1).numpy()
     np.testing.assert_allclose(again, result.probabilities, atol=5e-5)
-    assert hooks.trains_heads(trainable) == (name in ("head", "projection"))
+    assert Trainable.load(trainable).may_train_heads == (name in ("head", "projection"))
 
 
 def test_a_config_without_an_encoder_is_refused_with_a_reason(
