@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.arguments import recipe
 from search.benchmark.score_table import METADATA
-from search.spec import InputError
+from search.errors import InputError
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan

@@ -21,6 +21,7 @@ from trainables.engine.cells import assembly as cell_parts
 from trainables.engine.cells.trainable import Pooling, Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.errors import DivergedError, NotServedError
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.features.pooled_encoder import PooledEncoder
@@ -42,10 +43,6 @@ Layer = Literal["output", "embeddings"]
 # Both loops score held-out rows after an epoch; a few of the training rows do.
 _SCORED = 16
 _TEXTS_AT_ONCE = 32
-
-
-class NotServedError(ValueError):
-    """A config has no network from texts to classes; the message says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +227,7 @@ def train_head(
     for number in range(config.epochs):
         losses = training.epoch(number)
         if not np.isfinite(losses).all():
-            raise loop.DivergedError(f"training {config} diverged in epoch {number + 1}")
+            raise DivergedError(f"training {config} diverged in epoch {number + 1}")
         epochs.append({"epoch": number + 1.0, "train_loss": float(losses[0])})
     state = training.stack.state_of(0)  # with the vectors of a stack, which are no weights
     head.load_state_dict({name: state[name] for name in head.state_dict()})

@@ -14,6 +14,7 @@ from trainables.engine.cells import assembly as cell_parts
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import frozen_blocks, vocabulary
 from trainables.engine.models import pretrained as encoder
@@ -50,7 +51,7 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
     training = loop.Training(module, cell, bound, seed, accumulation=1)
     for number in range(bound.epochs):
         if not math.isfinite(training.epoch(number)):
-            raise loop.DivergedError(f"tuning diverged in epoch {number + 1}")
+            raise DivergedError(f"tuning diverged in epoch {number + 1}")
     return whole(task, bound, module.to("cpu").eval().encoder, tokens)
 
 

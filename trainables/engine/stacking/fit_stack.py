@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.stacking import shared_batches as shared
 from trainables.engine.stacking.trainer import Rows, Scorer, StackCell, StackTraining
@@ -20,7 +21,7 @@ def fit_stack(
     inputs: Inputs,
     labels: Rows,
     score: Scorer,
-    finished: Callable[[int, loop.Fit | loop.DivergedError], None],
+    finished: Callable[[int, loop.Fit | DivergedError], None],
     compiled: bool = False,
 ) -> None:
     """Train a stack and hand over each cell at the end of its last epoch.
@@ -78,8 +79,8 @@ def fit_stack(
             numbers = [numbers[place] for place in going]
 
 
-def _diverged(loss: float, epoch: int) -> loop.DivergedError:
+def _diverged(loss: float, epoch: int) -> DivergedError:
     what = f"the training loss became {loss}"
     if math.isfinite(loss):
         what = "the probabilities of held-out rows are not finite"
-    return loop.DivergedError(f"{what} in epoch {epoch + 1}")
+    return DivergedError(f"{what} in epoch {epoch + 1}")
