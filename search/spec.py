@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from search.errors import InputError, LedgerError
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
-from spaces.schema.protocol import Protocol
+from spaces import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Inert, Space
+from spaces import Axis, Inert, Space
 
 _TRAINED = {"learning_rate": 2e-5, "batch_size": 10, "epochs": 5}
 _AUTHORS = {"ce_weight": 0.5, "temperature": 0.3, **_TRAINED}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Space
+from spaces import Axis, Space
 
 SPACE = Space(
     name="encoder_linear",

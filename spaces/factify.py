@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Inert, Scalar, Space
+from spaces import Axis, Inert, Scalar, Space
 
 _PROPOSED: dict[str, Scalar] = {
     "modalities": "both",

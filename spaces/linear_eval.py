@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Inert, Space
+from spaces import Axis, Inert, Space
 
 _TFIDF = ("tfidf-unigram-nostop", "tfidf-unigram", "tfidf-bigram-nostop", "tfidf-bigram")
 _ENCODER = ("word-embeddings", "encoder-mean")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Inert, Scalar, Space
+from spaces import Axis, Inert, Scalar, Space
 
 _MIRROR: dict[str, Scalar] = {
     "learning_rate": 2e-5,

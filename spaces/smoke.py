@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Inert, Space
+from spaces import Axis, Inert, Space
 
 SPACE = Space(
     name="smoke",

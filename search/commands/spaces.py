@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from search.commands._options import add_json, print_json
 
 if TYPE_CHECKING:
-    from spaces.schema.space import Space
+    from spaces import Space
 
 SUMMARY = "List the spaces, or show one: its axes and fixed values, and what each means."
 EXAMPLES = """\

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.errors import InputError
 from search.spec import SweepSpec
-from spaces.schema.space import Space
+from spaces import Space
 from trainables.engine.contract import Scalar
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from search.planning.labels import Labels
 from search.spec import SweepSpec
 from search.strategies.strategy import Problem
-from spaces.schema.space import Space
+from spaces import Space
 from trainables.engine.contract import Cell, Scalar, Task, cell_keys, family_key
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from search.planning.configs import choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
 from search.spec import SweepSpec, saved_spec
-from spaces.schema.space import Space
+from spaces import Space
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig

@@ -1,112 +1,124 @@
-"""From a user's words to the axes and values of a space, and what to say where there is no way."""
+"""The names of a space: from a user's words to axes and values, and messages where none fits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
 
 from spaces.schema.axis import Axis
-from spaces.schema.scalar import Scalar, nearest, read_scalar
+from spaces.schema.scalar import Scalar, kinds_like, nearest, read_scalar
 from trainables.engine.errors import SpaceError
 
-if TYPE_CHECKING:
-    from spaces.schema.space import Space
 
+@dataclass(frozen=True)
+class Names:
+    """Axes and fixed values of a space, under every word that stands for them.
 
-def unknown(space: Space, word: str, what: str, names: tuple[str, ...]) -> str:
-    """The message for a name that the space does not have.
-
-    Args:
-        space: The space.
-        word: What was given.
-        what: "axis" or "parameter".
-        names: All that it could have been.
+    Attributes:
+        space: Name of the space, for messages.
+        axes: Axes that are searched.
+        fixed: Values of the other parameters, by name.
     """
-    aliases = {alias: axis.name for axis in space.axes for alias in axis.aliases}
-    shown = ", ".join(
-        f"{name} ({symbols[0]})"
-        if (symbols := [alias for alias, owner in aliases.items() if owner == name])
-        else name
-        for name in names
-    )
-    return (
-        f"Space {space.name!r} has no {what} {word!r}.{nearest(word, (*names, *aliases))} "
-        f"It has {shown or 'none'}."
-    )
 
+    space: str
+    axes: tuple[Axis, ...]
+    fixed: Mapping[str, Scalar]
 
-def read(space: Space, name: str, value: object) -> Scalar:
-    """The value, or the word for it, in the type of an axis or fixed name.
+    @cached_property
+    def kinds(self) -> dict[str, frozenset[type]]:
+        """Types that the values of each axis and fixed name may have."""
+        fixed = {name: kinds_like(value) for name, value in self.fixed.items()}
+        return {axis.name: axis.kinds for axis in self.axes} | fixed
 
-    Raises:
-        SpaceError: naming the parameter, the type that it needs and the value.
-    """
-    try:
-        return read_scalar(value, space.kinds[name])
-    except ValueError as error:
-        raise SpaceError(f"{name} of space {space.name!r} {error}.") from None
+    @cached_property
+    def _aliases(self) -> dict[str, str]:
+        return {alias: axis.name for axis in self.axes for alias in axis.aliases}
 
+    def unknown(self, word: str, kind: str, names: Iterable[str]) -> str:
+        """Return the message for a name that the space does not have.
 
-def _name(space: Space, word: str) -> str:
-    """The name that a word stands for, by itself or as the paper's symbol; else the word."""
-    plain = word.strip().replace("-", "_")
-    owners = [axis.name for axis in space.axes if plain in axis.aliases]
-    return owners[0] if owners and plain not in space.kinds else plain
+        Args:
+            word: Name that was typed.
+            kind: "axis" or "parameter".
+            names: Names that it could have been.
+        """
+        symbols = {name: f"{name} ({alias})" for alias, name in reversed(self._aliases.items())}
+        names = list(names)
+        shown = ", ".join(symbols.get(name, name) for name in names)
+        return (
+            f"Space {self.space!r} has no {kind} {word!r}.{nearest(word, (*names, *self._aliases))}"
+            f" It has {shown or 'none'}."
+        )
 
+    def read(self, name: str, value: object) -> Scalar:
+        """Return a value, or the word for it, in the type of its axis or fixed name.
 
-def narrowed(space: Space, axes: Mapping[str, Iterable[Scalar]]) -> dict[str, Axis]:
-    """Every axis by name, those that are given with only their given values.
+        Raises:
+            SpaceError: naming the parameter, the type that it needs and the value.
+        """
+        try:
+            return read_scalar(value, self.kinds[name])
+        except ValueError as error:
+            raise SpaceError(f"{name} of space {self.space!r} {error}.") from None
 
-    Raises:
-        SpaceError: all faults, a line each.
-    """
-    known = {axis.name: axis for axis in space.axes}
-    chosen: dict[str, Axis] = {}
-    faults = []
-    for word, given in axes.items():
-        name = _name(space, word)
-        if name in chosen:
-            faults.append(f"Axis {name!r} is given values twice, the second time as {word!r}.")
-        elif name in space.fixed:
-            faults.append(
-                f"{name!r} is not an axis of space {space.name!r} but fixed to "
-                f"{space.fixed[name]!r}: give it another value with --fix {name}=V. Axes: "
-                f"{', '.join(known)}."
-            )
-        elif name not in known:
-            faults.append(unknown(space, word, "axis", tuple(known)))
-        else:
-            try:
-                # A text is many values with commas, never its letters.
-                chosen[name] = known[name].narrow(
-                    given.split(",") if isinstance(given, str) else given
+    def _resolve(self, word: str) -> str:
+        """Return the name that a word stands for, by itself or as a symbol; else the word."""
+        plain = word.strip().replace("-", "_")
+        return plain if plain in self.kinds else self._aliases.get(plain, plain)
+
+    def narrow(self, axes: Mapping[str, Iterable[Scalar]]) -> tuple[Axis, ...]:
+        """Return every axis; those that are named have only the named values.
+
+        Raises:
+            SpaceError: with all faults, a line each.
+        """
+        axis_of = {axis.name: axis for axis in self.axes}
+        narrowed: dict[str, Axis] = {}
+        faults = []
+        for word, values in axes.items():
+            name = self._resolve(word)
+            if name in narrowed:
+                faults.append(f"Axis {name!r} is given values twice, the second time as {word!r}.")
+            elif name in self.fixed:
+                faults.append(
+                    f"{name!r} is not an axis of space {self.space!r} but fixed to "
+                    f"{self.fixed[name]!r}: give it another value with --fix {name}=V. Axes: "
+                    f"{', '.join(axis_of)}."
                 )
-            except SpaceError as error:
-                faults.append(str(error))
-    if faults:
-        raise SpaceError("\n".join(faults))
-    return known | chosen
+            elif name not in axis_of:
+                faults.append(self.unknown(word, "axis", axis_of))
+            else:
+                try:
+                    # A text is many values with commas, never its letters.
+                    narrowed[name] = axis_of[name].narrow(
+                        values.split(",") if isinstance(values, str) else values
+                    )
+                except SpaceError as error:
+                    faults.append(str(error))
+        if faults:
+            raise SpaceError("\n".join(faults))
+        return tuple((axis_of | narrowed).values())
 
+    def fix(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return the named values by name, in the types of their parameters.
 
-def fixed(space: Space, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """The given values by name, in the types of the parameters.
-
-    Raises:
-        SpaceError: all faults, a line each.
-    """
-    chosen: dict[str, Scalar] = {}
-    faults = []
-    for word, given in values.items():
-        name = _name(space, word)
-        if name in chosen:
-            faults.append(f"{name!r} is fixed twice, the second time as {word!r}.")
-        elif name not in space.kinds:
-            faults.append(unknown(space, word, "parameter", tuple(space.kinds)))
-        else:
-            try:
-                chosen[name] = read(space, name, given)
-            except SpaceError as error:
-                faults.append(str(error))
-    if faults:
-        raise SpaceError("\n".join(faults))
-    return chosen
+        Raises:
+            SpaceError: with all faults, a line each.
+        """
+        fixed: dict[str, Scalar] = {}
+        faults = []
+        for word, value in values.items():
+            name = self._resolve(word)
+            if name in fixed:
+                faults.append(f"{name!r} is fixed twice, the second time as {word!r}.")
+            elif name not in self.kinds:
+                faults.append(self.unknown(word, "parameter", self.kinds))
+            else:
+                try:
+                    fixed[name] = self.read(name, value)
+                except SpaceError as error:
+                    faults.append(str(error))
+        if faults:
+            raise SpaceError("\n".join(faults))
+        return fixed

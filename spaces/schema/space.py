@@ -6,31 +6,22 @@ A config is a plain dict from name to scalar. `grid` and `point` give configs ov
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
-from spaces.schema import faults, naming
+from spaces.schema import faults
 from spaces.schema.axis import Axis
+from spaces.schema.grid import Grid
 from spaces.schema.inert import Inert
-from spaces.schema.scalar import FrozenMapping, Scalar, kinds_like
+from spaces.schema.naming import Names
+from spaces.schema.scalar import FrozenMapping, Scalar
 from trainables.engine.errors import SpaceError
 
 __all__ = ["Axis", "Inert", "Scalar", "Space", "SpaceError"]
-
-
-class _Digit(NamedTuple):
-    """One axis as a digit of a point's number; the last axis is the lowest digit."""
-
-    name: str
-    values: tuple[Scalar, ...]
-    positions: Mapping[Scalar, int]
-    stride: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,123 +78,102 @@ class Space:
             ("cleaning", tuple(self.cleaning)),
         ):
             object.__setattr__(self, name, value)
-        found = faults.find(self)
+        found = list(self._faults())
+        # References are tried only on a space that is sound without them.
+        found = found or list(
+            faults.of_references(self.references, self.baseline, self.ablation, self.complete)
+        )
         if found:
             raise SpaceError(f"Space {self.name!r} is not well formed.\n" + "\n".join(found))
 
-    @cached_property
-    def _digits(self) -> tuple[_Digit, ...]:
-        digits: list[_Digit] = []
-        stride = 1
-        for axis in reversed(self.axes):
-            digits.append(_Digit(axis.name, axis.values, axis.positions, stride))
-            stride *= len(axis.values)
-        return tuple(reversed(digits))
+    def _faults(self) -> Iterator[str]:
+        labels = ("name", "trainable", "objective", "source")
+        yield from faults.of_labels({label: getattr(self, label) for label in labels}, self.mode)
+        rules = tuple(name for rule in self.inert for name in (*rule.when, *rule.axes))
+        lists = {"shape": self.shape, "yielding": self.yielding, "An inert rule": rules}
+        yield from faults.of_names(self.axes, self.fixed, lists)
+        yield from faults.of_values(self.axes, self.fixed)
+        yield from faults.of_rules(self.inert)
 
     @cached_property
-    def _axes(self) -> dict[str, Axis]:
-        return {axis.name: axis for axis in self.axes}
+    def _grid(self) -> Grid:
+        return Grid(self.name, self.axes)
 
     @cached_property
-    def _size(self) -> int:
-        return math.prod(len(digit.values) for digit in self._digits)
+    def _names(self) -> Names:
+        return Names(self.name, self.axes, self.fixed)
 
     def __len__(self) -> int:
         """Number of points of the grid; SpaceError if an axis is continuous."""
-        return self._size
+        return self._grid.size
 
     def grid(self) -> Iterator[dict[str, Scalar]]:
-        """Every point, lazily, in the order of `point`."""
-        names = [digit.name for digit in self._digits]
-        for values in itertools.product(*(digit.values for digit in self._digits)):
-            yield dict(zip(names, values, strict=True))
+        """Yield every point, in the order of `point`."""
+        return iter(self._grid)
 
     def point(self, index: int) -> dict[str, Scalar]:
-        """The config at an index of the grid, without walking there.
+        """Return the config at an index of the grid, without walking there.
 
         Raises:
             SpaceError: if the index is not in [0, len(space)).
         """
-        if not 0 <= index < self._size:
-            raise SpaceError(
-                f"Space {self.name!r} has points 0 to {self._size - 1}, there is no {index}."
-            )
-        return {
-            name: values[index // stride % len(values)] for name, values, _, stride in self._digits
-        }
+        return self._grid.point(index)
 
     def index(self, config: Mapping[str, Scalar]) -> int:
-        """The inverse of `point`; names beside the axes are passed over.
+        """Return the index of a config in the grid; names beside the axes are passed over.
 
         Raises:
             SpaceError: naming the axis that the config lacks, or whose value is off the grid.
         """
-        try:
-            return sum(
-                positions[config[name]] * stride for name, _, positions, stride in self._digits
-            )
-        except KeyError:
-            for name, axis in self._axes.items():
-                if name not in config:
-                    raise SpaceError(f"A config of space {self.name!r} lacks {name!r}.") from None
-                axis.check(config[name])
-            raise
+        return self._grid.index(config)
 
     def sample(self, n: int, rng: np.random.Generator) -> list[dict[str, Scalar]]:
-        """`n` different points, each set of points as likely as any other.
+        """Draw `n` different points, each set of points as likely as any other.
 
         Raises:
             SpaceError: if the grid has fewer points than `n`.
         """
-        if not 0 <= n <= self._size:
-            raise SpaceError(f"Space {self.name!r} has {self._size} points, cannot draw {n}.")
-        return [self.point(int(i)) for i in rng.choice(self._size, size=n, replace=False)]
+        if not 0 <= n <= len(self):
+            raise SpaceError(f"Space {self.name!r} has {len(self)} points, cannot draw {n}.")
+        return [self.point(int(i)) for i in rng.choice(len(self), size=n, replace=False)]
 
     def neighbours(self, config: Mapping[str, Scalar]) -> list[dict[str, Scalar]]:
-        """The points one step away along one axis that has an effect in the config.
+        """Return the points one step away along one axis that has an effect in the config.
 
         A step on an axis of numbers is to the next value; on one of names, to any other.
 
         Raises:
             SpaceError: if the config is not on the grid.
         """
-        here = self.point(self.index(config))
-        _, idle = self._resolve(config)
-        found = []
-        for axis in self.axes:
-            if axis.name in idle:
-                continue
-            at = axis.positions[here[axis.name]]
-            reach = (at - 1, at + 1) if axis.ordered else range(len(axis.values))
-            found += [
-                {**here, axis.name: axis.values[position]}
-                for position in reach
-                if position != at and 0 <= position < len(axis.values)
-            ]
-        return found
+        idle = self._resolve(config)[1]
+        return self._grid.neighbours(config, [axis for axis in self.axes if axis.name not in idle])
 
-    @cached_property
+    @property
     def kinds(self) -> dict[str, frozenset[type]]:
         """Types that the values of each axis and fixed name may have."""
-        fixed = {name: kinds_like(value) for name, value in self.fixed.items()}
-        return {axis.name: axis.kinds for axis in self.axes} | fixed
+        return self._names.kinds
 
     @cached_property
     def _defaults(self) -> dict[str, Scalar]:
-        """What stands for a parameter without effect: an axis's first value, or the fixed one."""
+        """Values of parameters without effect: an axis's first value, or the fixed one."""
         return {axis.name: axis.first for axis in self.axes} | dict(self.fixed)
+
+    @cached_property
+    def _searched(self) -> tuple[str, ...]:
+        return tuple(axis.name for axis in self.axes)
 
     @cached_property
     def _rules(self) -> list[tuple[list[tuple[str, tuple[Scalar, ...]]], tuple[str, ...]]]:
         return [(list(rule.when.items()), rule.axes) for rule in self.inert]
 
     def _resolve(self, config: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], set[str]]:
-        """The complete config, and the names without effect in it; called for every cell."""
-        values, missing, kinds = self._defaults.copy(), set(self._axes), self.kinds
+        """Return the complete config, and the names without effect in it; run for every cell."""
+        names, kinds = self._names, self._names.kinds
+        values, missing = self._defaults.copy(), set(self._searched)
         for name, value in config.items():
             if name not in kinds:
-                raise SpaceError(naming.unknown(self, name, "parameter", tuple(kinds)))
-            values[name] = value if type(value) in kinds[name] else naming.read(self, name, value)
+                raise SpaceError(names.unknown(name, "parameter", kinds))
+            values[name] = value if type(value) in kinds[name] else names.read(name, value)
             missing.discard(name)
         idle: set[str] = set()
         for when, without in self._rules:
@@ -215,7 +185,7 @@ class Space:
         for name in idle:
             values[name] = self._defaults[name]
         if not missing <= idle:
-            lacking = ", ".join(repr(n) for n in self._axes if n in missing - idle)
+            lacking = ", ".join(repr(name) for name in self._searched if name in missing - idle)
             raise SpaceError(f"A config of space {self.name!r} lacks {lacking}.")
         return values, idle
 
@@ -258,8 +228,7 @@ class Space:
         Raises:
             SpaceError: naming each unknown axis and each value that is not of its axis.
         """
-        chosen = naming.narrowed(self, axes)
-        return replace(self, axes=tuple(chosen[axis.name] for axis in self.axes))
+        return replace(self, axes=self._names.narrow(axes))
 
     def fix(self, values: Mapping[str, Scalar]) -> Space:
         """The space with other fixed values; an axis that is given one is no longer searched.
@@ -271,7 +240,7 @@ class Space:
         Raises:
             SpaceError: naming each unknown name and each value of a wrong type.
         """
-        chosen = naming.fixed(self, values)
+        chosen = self._names.fix(values)
         axes = tuple(axis for axis in self.axes if axis.name not in chosen)
         references = {
             reference: {

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import CategoricalDistribution
 
-from spaces.schema.space import Axis, Space
+from spaces import Axis, Space
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 

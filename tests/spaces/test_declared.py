@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import spaces
-from spaces.schema.space import Space
+from spaces import Space
 from spaces.smoke import SPACE as SMOKE
 from spaces.softtriple import SPACE as SOFTTRIPLE
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spaces.schema.space import Space
+from spaces import Space
 from tests.trainables import clip_models
 from tests.trainables.tasks import task_of, task_of_reviews
 from trainables.engine import registry

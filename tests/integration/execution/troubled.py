@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution
 from torch import nn
 from torch.nn import functional
 
-from spaces.schema.space import Axis, Space
+from spaces import Axis, Space
 from trainables.engine.models.output import Output
 
 VERSION = 1

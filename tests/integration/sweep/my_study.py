@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from spaces.schema.space import Axis, Space
+from spaces import Axis, Space
 from trainables.engine.config import TrainingConfig
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.models.output import Output

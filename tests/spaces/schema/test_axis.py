@@ -13,9 +13,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from spaces.schema.scalar import Scalar, read_scalar
-from spaces.schema.space import Axis
-from trainables.engine.errors import SpaceError
+from spaces import Axis, Scalar, SpaceError
+from spaces.schema.scalar import read_scalar
 
 
 @pytest.mark.parametrize(

@@ -6,40 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.distributions import IntDistribution
 
-from spaces.schema.space import Axis, Inert, Scalar, Space
-from trainables.engine.errors import SpaceError
-
-
-def make_axis(name: str, *values: Scalar, symbol: str | None = None) -> Axis:
-    return Axis(name=name, distribution=CategoricalDistribution(list(values)), symbol=symbol)
-
-
-SPACE = Space(
-    name="small",
-    trainable="triple_entropy",
-    source="none: made for this test",
-    axes=(
-        make_axis("k", 1, 10, 100),
-        make_axis("scale", 1, 3.3, symbol="lambda"),
-        make_axis("beta", 0.5, 1.0),
-        make_axis("pooling", "cls", "mean", "max"),
-    ),
-    fixed={"epochs": 5, "rate": 1e-5, "merge": 0.0, "padding": False},
-    inert=(
-        Inert(when={"beta": (1.0,)}, axes=("k", "scale", "merge")),
-        Inert(when={"k": (1,)}, axes=("merge",)),
-    ),
-    references={
-        "plain": {"beta": 1.0, "pooling": "cls"},
-        "off-grid": {"k": 10, "scale": 7.0, "beta": 0.5, "pooling": "cls"},
-    },
-    baseline="plain",
-    ablation=("off-grid", "plain"),
-    shape=("k", "epochs"),
-)
-POINT = {"k": 10, "scale": 3.3, "beta": 0.5, "pooling": "mean"}
+from spaces import Axis, Inert, Scalar, SpaceError
+from tests.spaces.schema.small_space import POINT, SPACE
 
 
 def test_the_first_axis_changes_slowest() -> None:

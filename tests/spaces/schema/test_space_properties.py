@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from spaces.schema.space import Axis, Inert, Scalar, Space
+from spaces import Axis, Inert, Scalar, Space
 
 numbers = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: x + 0.0)
 choices = st.one_of(
