@@ -1,8 +1,9 @@
-"""What was typed, as a SweepSpec: texts to numbers, lists and pairs, each fault named."""
+"""Typed options to a SweepSpec, each fault named, and a SweepSpec back to its command."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -68,6 +69,11 @@ def _stack(text: str) -> int | str:
     raise InputError(f"--stack wants auto or a whole number from 1, got {text!r}.")
 
 
+def _fraction(points: float | None) -> float | None:
+    # Rounded: 0.7 points are 0.007, not 0.006999999999999999.
+    return None if points is None else round(points / 100, 12)
+
+
 def sweep_spec(options: argparse.Namespace) -> SweepSpec:
     """The sweep that `run` and `plan` were asked for.
 
@@ -108,7 +114,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         budget={
             "max_cells": options.max_cells,
             "max_hours": options.max_hours,
-            "stop_margin": None if options.stop_margin is None else options.stop_margin / 100,
+            "stop_margin": _fraction(options.stop_margin),
         },
         resources={
             "ray_address": options.ray_address,
@@ -124,3 +130,50 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         },
         plugin=str(Path(options.plugin).resolve()) if options.plugin else None,
     )
+
+
+def recipe(spec: SweepSpec) -> str:
+    """The command that makes a sweep's cells again; the inverse of `sweep_spec`.
+
+    Local paths stand by their names alone. Where a sweep runs, and its name, are left out. A Space
+    that was given itself stands as the plugin that would have to declare it.
+    """
+    data, budget = spec.data, spec.budget
+    margin = budget.stop_margin
+    plugin = spec.plugin or (f"{spec.space}.py" if spec.declared else None)
+    options: list[tuple[str, object]] = [
+        ("--data", Path(data.name).name),
+        ("--text", data.text),
+        ("--text-b", data.text_b),
+        ("--label", data.label),
+        ("--image", data.image),
+        ("--image-b", data.image_b),
+        ("--subset", data.subset),
+        ("--bad-images", "drop" if data.bad_images == "drop" else None),
+        ("--drop-missing", data.drop_missing),
+        *(("--clean", step) for step in data.cleaning),
+        ("--metadata", ",".join(data.metadata) or None),
+        ("--model", Path(spec.model).name),
+        ("--strategy", spec.strategy),
+        ("--seeds", ",".join(map(str, spec.seeds))),
+        ("--folds", spec.folds),
+        ("--holdout", spec.holdout),
+        *(("--set", f"{axis}={','.join(map(str, v))}") for axis, v in spec.set_axes.items()),
+        *(("--fix", f"{name}={value}") for name, value in spec.fix.items()),
+        ("--configs", None if spec.configs == "all" else Path(spec.configs).name),
+        ("--strategy-seed", spec.strategy_seed or None),
+        ("--max-cells", budget.max_cells),
+        ("--max-hours", budget.max_hours),
+        ("--stop-margin", None if margin is None else round(100 * margin, 6)),
+        ("--plugin", None if plugin is None else Path(plugin).name),
+        ("--nested", spec.nested),
+    ]
+    words = ["foldrace", "run", spec.space]
+    for option, value in options:
+        if value is True:
+            words.append(option)
+        elif value is not None and value is not False:
+            # argparse takes a value that begins so for an option.
+            attached = str(value).startswith("-")
+            words += [f"{option}={value}"] if attached else [option, str(value)]
+    return shlex.join(words)

@@ -74,7 +74,8 @@ class SweepSpec(BaseModel):
     """A space on a data set and a model, under a protocol, a strategy and a budget.
 
     Attributes:
-        space: Name of a space, as `foldrace spaces` lists them.
+        space: Name of a space, as `foldrace spaces` lists them; or a `spaces.Space`.
+        declared: JSON of a Space that was given itself; None for a name.
         data: What to read: a name or a file, or a `trainables.engine.contract.DataRef`.
         model: Encoder alias, hub id, local folder, or a sweep that keeps an encoder.
         name: The sweep's name in MLflow, SPACE-DATA-MODEL without one; a second sweep of that name
@@ -113,6 +114,7 @@ class SweepSpec(BaseModel):
     budget: Budget = Budget()
     resources: Resources = Resources()
     plugin: str | None = None
+    declared: dict[str, Any] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -121,6 +123,12 @@ class SweepSpec(BaseModel):
         if not isinstance(given, dict):
             return given
         fields = dict(given)
+        if not isinstance(fields.get("space", ""), str):
+            from spaces.schema.space import Space
+
+            if isinstance(fields["space"], Space):
+                space = fields["space"]
+                fields |= {"space": space.name, "declared": space.to_json()}
         if isinstance(fields.get("data"), str):
             fields["data"] = DataRef(name=fields["data"])
         parts = [fields.get(name) for name in ("space", "data", "model")]

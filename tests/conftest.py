@@ -11,11 +11,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # The cores are shared by Ray's workers; more threads than cores only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# How long a test takes says nothing on a machine that others use, too.
+settings.register_profile("foldrace", deadline=None)
+settings.load_profile("foldrace")
 
 _WORDS = {
     "praise": ["good", "great", "fine", "lovely", "superb", "warm"],

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from search.analysis import ablation_table as ablation
 from search.analysis import worst_rows
+from search.arrays import IntArray
 from search.errors import InputError
 from search.ledger.predictions import Predictions
 from search.planning.plan import Plan
@@ -94,15 +94,13 @@ def _in_order(plan: Plan) -> list[int]:
 
 def _papers(plan: Plan, label_names: tuple[str, ...]) -> Mapping[str, tuple[float, ...]]:
     """The paper's numbers by config, where the space's file has them and classes are the same."""
-    known = plan.spec.plugin is None and registry.defines(
-        "spaces", plan.spec.space, "PAPER_ABLATION"
-    )
-    if not known:
+    name = plan.registered
+    if name is None or not registry.defines("spaces", name, "PAPER_ABLATION"):
         return {}
-    table = registry.load("spaces", plan.spec.space, "PAPER_ABLATION")
-    classes = registry.load("spaces", plan.spec.space, "PAPER_CLASSES")
-    found = {name: ablation.paper_row(name, table, classes, label_names) for name in table}
-    return {name: row for name, row in found.items() if row is not None}
+    table = registry.load("spaces", name, "PAPER_ABLATION")
+    classes = registry.load("spaces", name, "PAPER_CLASSES")
+    rows = {config: ablation.paper_row(config, table, classes, label_names) for config in table}
+    return {config: row for config, row in rows.items() if row is not None}
 
 
 def _cells(ledger: Ledger, outcome: SweepResult, index: int) -> list[Predictions]:
@@ -156,9 +154,7 @@ def _keep(shown: Shown, path: Path, text: str) -> None:
     shown.files.append(path)
 
 
-def _worst(
-    data: TextData, labels: npt.NDArray[np.int64], cells: list[Predictions]
-) -> list[worst_rows.WorstRow]:
+def _worst(data: TextData, labels: IntArray, cells: list[Predictions]) -> list[worst_rows.WorstRow]:
     found = []
     for row, taken, probability, wrong, times in worst_rows.worst(labels, cells, _WORST):
         images = None

@@ -8,59 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.arguments import recipe
 from search.benchmark.score_table import METADATA
 from search.errors import InputError
-from search.spec import SweepSpec
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
     from search.results.score_matrix import ScoreMatrix
-
-
-def recipe(spec: SweepSpec) -> str:
-    """The command that makes a sweep's cells again; local paths by their names alone."""
-    words = ["foldrace", "run", spec.space, "--data", Path(spec.data.name).name]
-    for option, value in (
-        ("--text", spec.data.text),
-        ("--text-b", spec.data.text_b),
-        ("--label", spec.data.label),
-        ("--image", spec.data.image),
-        ("--image-b", spec.data.image_b),
-        ("--subset", spec.data.subset),
-    ):
-        words += [] if value is None else [option, str(value)]
-    words += ["--bad-images", "drop"] if spec.data.bad_images == "drop" else []
-    words += ["--drop-missing"] if spec.data.drop_missing else []
-    for step in spec.data.cleaning:
-        words += ["--clean", step]
-    words += ["--metadata", ",".join(spec.data.metadata)] if spec.data.metadata else []
-    words += ["--model", Path(spec.model).name, "--strategy", spec.strategy]
-    words += ["--seeds", ",".join(map(str, spec.seeds))]
-    if spec.folds is not None:
-        words += ["--folds", str(spec.folds)]
-    else:
-        words += ["--holdout", str(spec.holdout)]
-    for name, values in spec.set_axes.items():
-        words += ["--set", f"{name}={','.join(map(str, values))}"]
-    for name, fixed in spec.fix.items():
-        words += ["--fix", f"{name}={fixed}"]
-    words += [] if spec.configs == "all" else ["--configs", Path(spec.configs).name]
-    margin = spec.budget.stop_margin
-    limits: tuple[tuple[str, float | str | None], ...] = (
-        ("--strategy-seed", spec.strategy_seed or None),
-        ("--max-cells", spec.budget.max_cells),
-        ("--max-hours", spec.budget.max_hours),
-        ("--stop-margin", None if margin is None else round(100 * margin, 6)),
-        ("--plugin", None if spec.plugin is None else Path(spec.plugin).name),
-    )
-    for option, limit in limits:
-        words += [] if limit is None else [option, str(limit)]
-    words += ["--nested"] if spec.nested else []
-    return shlex.join(words)
 
 
 def write_table(plan: Plan, table: ScoreMatrix, path: Path) -> int:

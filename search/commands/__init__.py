@@ -2,7 +2,6 @@
 
 Each file defines
 
-    PLACE                 where it stands in `foldrace --help`, from the top
     SUMMARY               one line: what it does
     EXAMPLES              typed commands, for the end of its own help
     add_options(parser)   its options
@@ -17,12 +16,35 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+# As `foldrace --help` lists them; a command that is not named here stands at the end.
+ORDER = (
+    "plan",
+    "run",
+    "resume",
+    "leaderboard",
+    "report",
+    "ensemble",
+    "classes",
+    "promote",
+    "predict",
+    "serve",
+    "explain",
+    "export",
+    "submit",
+    "schedule",
+    "bench_strategies",
+    "ui",
+    "spaces",
+    "data",
+    "models",
+    "completion",
+)
+
 
 def listing() -> dict[str, ModuleType]:
     """The commands by the name that one types, in the order of the help."""
     names = [
         module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
     ]
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    ordered = sorted(modules, key=lambda module: int(module.PLACE))
-    return {module.__name__.rsplit(".", 1)[-1].replace("_", "-"): module for module in ordered}
+    names.sort(key=(*ORDER, *names).index)
+    return {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}

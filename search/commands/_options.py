@@ -73,29 +73,41 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "space", metavar="SPACE", help="what to search; `foldrace spaces` lists them"
     )
-    data = parser.add_argument_group("data")
-    data.add_argument(
+    _add_data(parser.add_argument_group("data"))
+    _add_space(parser.add_argument_group("model and space"))
+    _add_protocol(parser.add_argument_group("protocol and strategy"))
+    limits = parser.add_argument_group("budget and resources")
+    _add_budget(limits)
+    _add_resources(limits)
+    add_ledger(parser)
+    parser.add_argument("--name", metavar="NAME", help="name of the sweep (space-data-model)")
+    add_json(parser)
+
+
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    """Options that name the data and their columns."""
+    group.add_argument(
         "--data",
         required=True,
         metavar="REF",
         help="registry name, name-1k, a local .csv .tsv .jsonl .parquet, or a hub id",
     )
-    add_text_columns(data, "of the data (text; a data set's own)")
-    data.add_argument("--label", metavar="COLUMN", help="column of the label")
-    data.add_argument("--image", metavar="COLUMN", help="column of the text's image: path or URL")
-    data.add_argument("--image-b", metavar="COLUMN", help="column of the second text's image")
-    data.add_argument(
+    add_text_columns(group, "of the data (text; a data set's own)")
+    group.add_argument("--label", metavar="COLUMN", help="column of the label")
+    group.add_argument("--image", metavar="COLUMN", help="column of the text's image: path or URL")
+    group.add_argument("--image-b", metavar="COLUMN", help="column of the second text's image")
+    group.add_argument(
         "--bad-images",
         choices=["missing", "drop"],
         default="missing",
         help="rows with an unusable image: keep them, a vector is learned for it; or leave them "
         "out (missing)",
     )
-    data.add_argument("--subset", type=int, metavar="N", help="a stratified subset of N rows")
-    data.add_argument(
+    group.add_argument("--subset", type=int, metavar="N", help="a stratified subset of N rows")
+    group.add_argument(
         "--drop-missing", action="store_true", help="leave out rows without text or label"
     )
-    data.add_argument(
+    group.add_argument(
         "--clean",
         action="append",
         default=[],
@@ -103,19 +115,22 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         help="a cleaning step such as reuters-prefix; repeat for more, in their order (the "
         "space's own; none for no step)",
     )
-    data.add_argument(
+    group.add_argument(
         "--metadata",
         metavar="COLUMN,COLUMN",
         help="numeric columns that `tweets` may join to the text; blank cells are missing values",
     )
-    model = parser.add_argument_group("model and space")
-    model.add_argument(
+
+
+def _add_space(group: argparse._ArgumentGroup) -> None:
+    """Options that name the model and narrow the space."""
+    group.add_argument(
         "--model",
         required=True,
         metavar="REF",
         help="alias, hub id, local folder, or a finished sweep that tuned one",
     )
-    model.add_argument(
+    group.add_argument(
         "--set",
         action="append",
         default=[],
@@ -124,25 +139,28 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         help="search only these values of an axis; repeat for more axes; `foldrace spaces SPACE` "
         "says what each means",
     )
-    model.add_argument(
+    group.add_argument(
         "--fix",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="give a fixed value (or an axis) this value; `foldrace spaces SPACE` lists them",
     )
-    model.add_argument(
+    group.add_argument(
         "--configs",
         default="all",
         metavar="all|reference|ablation|FILE",
         help="which configs compete: grid and references (all), the named ones, or a file's",
     )
-    model.add_argument("--plugin", metavar="FILE", help="a Python file with entries of your own")
-    protocol = parser.add_argument_group("protocol and strategy")
-    protocol.add_argument(
+    group.add_argument("--plugin", metavar="FILE", help="a Python file with entries of your own")
+
+
+def _add_protocol(group: argparse._ArgumentGroup) -> None:
+    """Options of the cross-validation and of the strategy."""
+    group.add_argument(
         "--seeds", default="2,16,128,2048", metavar="N,N", help="seeds (2,16,128,2048)"
     )
-    split = protocol.add_mutually_exclusive_group()
+    split = group.add_mutually_exclusive_group()
     split.add_argument("--folds", type=int, metavar="N", help="folds of the cross-validation (5)")
     split.add_argument(
         "--holdout",
@@ -151,85 +169,89 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE|official",
         help="hold out a share (0.2) or the official test part instead of folds",
     )
-    protocol.add_argument(
+    group.add_argument(
         "--strategy",
         default="race",
         choices=["race", "grid", "random", "tpe", "halving", "wilcoxon"],
         help="who decides which cells come next (race)",
     )
-    protocol.add_argument(
+    group.add_argument(
         "--strategy-seed", type=int, default=0, metavar="N", help="seed of the strategy (0)"
     )
-    add_nested(protocol)
-    budget = parser.add_argument_group("budget and resources")
-    budget.add_argument("--max-cells", type=int, metavar="N", help="cells in all, ledger included")
-    budget.add_argument("--max-hours", type=float, metavar="H", help="wall-clock hours")
-    budget.add_argument(
+    add_nested(group)
+
+
+def _add_budget(group: argparse._ArgumentGroup) -> None:
+    """Options that limit a sweep."""
+    group.add_argument("--max-cells", type=int, metavar="N", help="cells in all, ledger included")
+    group.add_argument("--max-hours", type=float, metavar="H", help="wall-clock hours")
+    group.add_argument(
         "--stop-margin",
         type=float,
         metavar="POINTS",
         help="end a race when P(another config is better by more) is under 5%% (0.5 points)",
     )
-    budget.add_argument(
+
+
+def _add_resources(group: argparse._ArgumentGroup) -> None:
+    """Options that say how cells are placed and retried."""
+    group.add_argument(
         "--stack",
         default="auto",
         metavar="auto|N",
         help="cells trained as one batched model (auto: the fastest that fits)",
     )
-    budget.add_argument(
+    group.add_argument(
         "--compile",
         action="store_true",
         help="run models through torch.compile: a minute or more before a worker's first step",
     )
-    budget.add_argument(
+    group.add_argument(
         "--max-cell-minutes",
         type=float,
         metavar="M",
         help="end a cell that takes longer; a stack of N cells may take N times that",
     )
-    budget.add_argument(
+    group.add_argument(
         "--cell-retries",
         type=int,
         default=2,
         metavar="N",
         help="how often a cell is trained again after its worker was lost or ran out of time (2)",
     )
-    budget.add_argument(
+    group.add_argument(
         "--workers-per-trial",
         type=int,
         default=1,
         metavar="N",
         help="processes that train each cell together, a GPU each (1)",
     )
-    budget.add_argument(
+    group.add_argument(
         "--fsdp",
         action="store_true",
         help="share the model out to the workers' GPUs (FSDP) instead of copying it (DDP)",
     )
-    budget.add_argument(
+    group.add_argument(
         "--cpus-per-trial", type=float, default=1.0, metavar="F", help="CPUs of one trial (1)"
     )
-    budget.add_argument(
+    group.add_argument(
         "--gpus-per-trial",
         type=float,
         metavar="F",
         help="GPUs of one trial (1 where there are any, else 0)",
     )
-    budget.add_argument(
+    group.add_argument(
         "--trials",
         type=int,
         metavar="N",
         help="trials at once (what fits at the start; a cluster that grows on demand wants N)",
     )
-    budget.add_argument(
+    group.add_argument(
         "--ray-address",
         default="local",
         metavar="auto|local|ray://...",
         help="where Ray runs: here (local), in the cluster of this machine (auto), or elsewhere",
     )
-    add_ledger(parser)
-    parser.add_argument("--name", metavar="NAME", help="name of the sweep (space-data-model)")
-    add_json(parser)
 
 
 def show_listing(rows: list[dict[str, Any]], options: argparse.Namespace) -> int:

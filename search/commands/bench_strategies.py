@@ -14,7 +14,6 @@ from typing import Any
 
 from search.commands._options import print_json
 
-PLACE = 90
 SUMMARY = "Replay strategies on finished exhaustive sweeps: regret against cells."
 EXAMPLES = """\
 examples:

@@ -7,7 +7,6 @@ import sys
 
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
-PLACE = 56
 SUMMARY = "Show how well a config tells each class."
 EXAMPLES = """\
 examples:

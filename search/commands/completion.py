@@ -7,7 +7,6 @@ import sys
 
 from search.completion import SHELLS, script
 
-PLACE = 140
 SUMMARY = "Print what makes the TAB key complete commands, options, spaces and sweeps."
 EXAMPLES = """\
 examples:

@@ -6,7 +6,6 @@ import argparse
 
 from search.commands._options import add_json, show_listing
 
-PLACE = 120
 SUMMARY = "List the data sets by name, with their hub ids."
 EXAMPLES = """\
 examples:

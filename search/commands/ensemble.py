@@ -11,7 +11,6 @@ from search.commands._options import add_json, add_ledger, print_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLACE = 54
 SUMMARY = "Select an ensemble of finished cells; score it on rows that no choice saw."
 EXAMPLES = """\
 examples:

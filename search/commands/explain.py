@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from search.analysis.explain import Explanation
     from trainables.analysis.cam_page import Marked
 
-PLACE = 70
 SUMMARY = "Show which words the best config of a sweep looks at."
 EXAMPLES = """\
 examples:

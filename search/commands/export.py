@@ -7,7 +7,6 @@ from pathlib import Path
 
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
-PLACE = 80
 SUMMARY = "Write a sweep's cells to a Parquet table."
 EXAMPLES = """\
 examples:
@@ -26,8 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace export`."""
-    from search.arguments import tracking_uri
-    from search.benchmark.export import recipe, write_table
+    from search.arguments import recipe, tracking_uri
+    from search.benchmark.export import write_table
     from search.console import output as console
     from search.sweep.load import load_record
 

@@ -6,7 +6,6 @@ import argparse
 
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
-PLACE = 40
 SUMMARY = "Show the configs of a sweep, best first."
 EXAMPLES = """\
 examples:

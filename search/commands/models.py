@@ -6,7 +6,6 @@ import argparse
 
 from search.commands._options import add_json, show_listing
 
-PLACE = 130
 SUMMARY = "List the encoder aliases, with their hub ids."
 EXAMPLES = """\
 examples:

@@ -6,7 +6,6 @@ import argparse
 
 from search.commands._options import add_search, print_json
 
-PLACE = 10
 SUMMARY = "Say what a run would train and cost; train nothing."
 EXAMPLES = """\
 examples:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from search.serving.predict import Classifier, Predictions
     from search.tracking.model_registry import Registered
 
-PLACE = 65
 SUMMARY = "Classify the rows of a file with a sweep's winner."
 EXAMPLES = """\
 examples:

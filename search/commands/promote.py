@@ -7,7 +7,6 @@ from pathlib import Path
 
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
-PLACE = 60
 SUMMARY = "Train the winner on all data, save it, and register it as champion."
 EXAMPLES = """\
 examples:

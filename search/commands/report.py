@@ -11,7 +11,6 @@ from search.commands._options import add_json, add_ledger, print_json
 if TYPE_CHECKING:
     from search.report.write import Report
 
-PLACE = 50
 SUMMARY = "Write the report of a sweep, or of several: a page, Markdown, figures."
 EXAMPLES = """\
 examples:

@@ -18,7 +18,6 @@ from search.commands._options import (
     add_sweep,
 )
 
-PLACE = 30
 SUMMARY = "Go on with a sweep that was interrupted."
 EXAMPLES = """\
 examples:

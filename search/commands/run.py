@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from search.commands._finish import finish
 from search.commands._options import add_report, add_search
 
-PLACE = 20
 SUMMARY = "Search a space and name the best config."
 EXAMPLES = """\
 examples:

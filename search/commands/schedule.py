@@ -6,7 +6,6 @@ import argparse
 
 from search.schedule.emit import CALLERS
 
-PLACE = 86
 SUMMARY = "Start sweeps when they are due."
 EXAMPLES = """\
 examples:

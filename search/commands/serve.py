@@ -9,7 +9,6 @@ from pathlib import Path
 
 from search.commands._options import add_ledger
 
-PLACE = 67
 SUMMARY = "Answer requests with a registered model: MLflow's own server."
 EXAMPLES = """\
 examples:

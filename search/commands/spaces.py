@@ -10,7 +10,6 @@ from search.commands._options import add_json, print_json
 if TYPE_CHECKING:
     from spaces import Space
 
-PLACE = 110
 SUMMARY = "List the spaces, or show one: its axes and fixed values, and what each means."
 EXAMPLES = """\
 examples:

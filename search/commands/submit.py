@@ -7,7 +7,6 @@ import os
 
 from search.cluster.options import FOLDER, MOST_MIB, SENT
 
-PLACE = 84
 SUMMARY = "Run a sweep on a Ray cluster, as a job."
 EXAMPLES = """\
 examples:

@@ -8,7 +8,6 @@ import sys
 
 from search.commands._options import add_ledger
 
-PLACE = 100
 SUMMARY = "Open the MLflow UI on the ledger."
 EXAMPLES = """\
 examples:

@@ -56,7 +56,15 @@ class Plan:
     @property
     def declared_in(self) -> str:
         """The file that declares the space, for messages."""
-        return self.spec.plugin or f"spaces/{self.spec.space}.py"
+        given = f"the Space {self.space.name!r}"
+        own = given if self.registered is None else f"spaces/{self.registered}.py"
+        return self.spec.plugin or own
+
+    @property
+    def registered(self) -> str | None:
+        """Name of the space where it is one of foldrace's own; None for a user's."""
+        own = self.spec.plugin is None and self.spec.declared is None
+        return self.spec.space if own else None
 
     @property
     def test_share(self) -> float:

@@ -47,7 +47,11 @@ def narrowed_space(spec: SweepSpec) -> Space:
     """
     if spec.plugin is not None:
         registry.load_plugin(Path(spec.plugin))
-    space = registry.load("spaces", spec.space, "SPACE")
+    space = (
+        registry.load("spaces", spec.space, "SPACE")
+        if spec.declared is None
+        else Space.from_json(spec.declared)
+    )
     if not isinstance(space, Space):
         raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
     space = space.narrow(spec.set_axes) if spec.set_axes else space

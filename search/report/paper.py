@@ -121,7 +121,7 @@ def compare(evidence: Evidence) -> list[Verdict]:
     plan, key = evidence.plan, data_key(evidence.plan)
     found = []
     for table in tables():
-        if plan.spec.space not in table["spaces"] or plan.space.objective != table["objective"]:
+        if plan.registered not in table["spaces"] or plan.space.objective != table["objective"]:
             continue
         names = {key, data_name(plan)} if table.get("any_size") else {key}
         rows = [row for row in table["rows"] if row["data"] in names]
@@ -134,7 +134,7 @@ def compare(evidence: Evidence) -> list[Verdict]:
 
 def known_rows(plan: Plan) -> list[str]:
     """The data sets that the papers' tables have for this space, for who has another."""
-    rows = [r["data"] for t in tables() if plan.spec.space in t["spaces"] for r in t["rows"]]
+    rows = [r["data"] for t in tables() if plan.registered in t["spaces"] for r in t["rows"]]
     return list(dict.fromkeys(rows))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.benchmark.export import recipe
+from search.arguments import recipe
 from search.console.leaderboard import explanation, status_of
 from search.formatting import duration
 from search.report.effects import Effects

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.benchmark.export import recipe
+from search.arguments import recipe
 from search.formatting import points
 from search.report.evidence import data_label, model_label
 

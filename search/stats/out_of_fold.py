@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
+from search.arrays import IntArray
 
 
 @dataclass(frozen=True, eq=False)

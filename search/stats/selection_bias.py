@@ -31,16 +31,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray, IntArray
 from search.errors import FoldraceError, NoPredictionsError
 from search.stats import bbc_cv as bbc
 from search.stats import intervals as stats
 from search.stats.out_of_fold import OutOfFold
 from search.strategies.board import Problem
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+MetricMaker = Callable[[tuple[str, ...]], bbc.Metric]
+"""From class names by id to a function of labels and probabilities."""
 
 By = Literal["bbc-cv", "block bootstrap"]
 
@@ -75,24 +75,24 @@ class Correction:
 
 def correct(
     problem: Problem,
-    objective: str,
     scores: FloatArray,
     winner: int | None,
     test_share: float,
     *,
     pool: Callable[[IntArray], OutOfFold] | None = None,
+    metric: MetricMaker | None = None,
     means: FloatArray | None = None,
 ) -> Correction | None:
     """Correct the winner's mean score.
 
     Args:
         problem: Problem that the strategy solves.
-        objective: Name of the metric that decides.
         scores: Objective by config and block, nan where missing, (configs, blocks).
         winner: Index of the strategy's winner.
         test_share: Share of the rows that a block holds out.
         pool: Reader of these configs' predictions; a FoldraceError says why it cannot. None takes
             the quick form.
+        metric: Maker of the objective's function from class names; None for accuracy.
         means: The surrogate's posterior means, (configs,), where configs were stopped early.
 
     Returns:
@@ -108,7 +108,7 @@ def correct(
     if pool is not None:
         try:
             place = int(np.searchsorted(complete, winner))
-            luck, reach = _by_rows(pool(complete), place, objective, sign)
+            luck, reach = _by_rows(pool(complete), place, metric, sign)
             by = "bbc-cv"
         except FoldraceError as error:
             note = str(error)
@@ -122,7 +122,7 @@ def correct(
 
 
 def _by_rows(
-    pooled: OutOfFold, winner: int, objective: str, sign: float
+    pooled: OutOfFold, winner: int, metric: MetricMaker | None, sign: float
 ) -> tuple[float, tuple[float, float]]:
     """Luck of the winner, and reach of its interval below and above.
 
@@ -130,17 +130,15 @@ def _by_rows(
     folds' F1, but the pick adds the same to either.
     """
     configs, seeds, rows, _ = pooled.probabilities.shape
-    if objective == "accuracy":
+    if metric is None:
         scorer, draws = bbc.accuracy_scorer(pooled.labels, pooled.probabilities), _DRAWS
     else:
-        from trainables.engine.training.scoring import metric_of
-
-        metric = metric_of(objective, pooled.label_names)
-        scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, metric)
+        objective = metric(pooled.label_names)
+        scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, objective)
         draws = min(_DRAWS, _MOST_METRIC_CALLS // (configs * seeds))
         if draws < _FEWEST_DRAWS:
             raise NoPredictionsError(
-                f"{objective} of {configs:,} configs would take too long to draw"
+                f"the objective of {configs:,} configs would take too long to draw"
             )
     corrected = bbc.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
     score = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])

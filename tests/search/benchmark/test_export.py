@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from search.arguments import sweep_spec
-from search.benchmark.export import recipe, write_table
+from search.arguments import recipe, sweep_spec
+from search.benchmark.export import write_table
 from search.benchmark.score_table import read_table
 from search.cli import build_parser
 from search.errors import InputError

@@ -1,0 +1,74 @@
+"""A command and its SweepSpec say the same: words -> spec -> words."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.arguments import recipe, sweep_spec
+from search.cli import build_parser
+from search.spec import make_spec
+from trainables.engine.contract import DataRef
+
+PARSE = build_parser().parse_args
+
+# Of words that a shell hands over: anything printable, quotes, equals and dashes among them.
+WORDS = st.text(
+    st.characters(blacklist_categories=("C", "Z"), blacklist_characters=",/"), min_size=1
+)
+NAMES = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
+COLUMNS = st.none() | WORDS
+VALUES = WORDS.filter(lambda text: text == text.strip())
+LISTS = st.lists(VALUES, min_size=1, max_size=4).map(tuple)
+MARGINS = st.integers(1, 500).map(lambda number: number / 1000)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> dict[str, Any]:
+    folds = draw(st.none() | st.integers(2, 10))
+    strategy = draw(st.sampled_from(["race", "grid", "random", "tpe", "halving"]))
+    shares = st.just("official") | st.floats(0.01, 0.9)
+    return {
+        "space": draw(NAMES),
+        "data": DataRef(
+            name=draw(NAMES),
+            text=draw(COLUMNS),
+            text_b=draw(COLUMNS),
+            label=draw(COLUMNS),
+            subset=draw(st.none() | st.integers(1, 10**6)),
+            drop_missing=draw(st.booleans()),
+            cleaning=tuple(draw(st.lists(NAMES, max_size=3))),
+            image=draw(COLUMNS),
+            image_b=draw(COLUMNS),
+            bad_images=draw(st.sampled_from(["missing", "drop"])),
+            metadata=tuple(draw(st.lists(VALUES, max_size=3))),
+        ),
+        "model": draw(NAMES),
+        "set_axes": draw(
+            st.dictionaries(NAMES, st.lists(VALUES, min_size=1).map(tuple), max_size=3)
+        ),
+        "fix": draw(st.dictionaries(NAMES, VALUES, max_size=3)),
+        "configs": draw(st.sampled_from(["all", "reference", "ablation"]) | NAMES),
+        "seeds": tuple(draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=4, unique=True))),
+        "folds": folds,
+        "holdout": draw(shares) if folds is None else None,
+        "strategy": strategy,
+        "strategy_seed": draw(st.integers(0, 1000)),
+        "nested": folds is not None and draw(st.booleans()),
+        "budget": {
+            "max_cells": draw(st.none() | st.integers(1, 10**6)),
+            "max_hours": draw(st.none() | st.floats(0.01, 1000)),
+            "stop_margin": draw(st.none() | MARGINS) if strategy == "race" else None,
+        },
+    }
+
+
+@given(specs())
+def test_a_recipe_is_read_as_the_spec_that_it_was_made_of(fields: dict[str, Any]) -> None:
+    spec = make_spec(**fields, name="mine", tracking_uri="sqlite:///mlflow.db")
+    words = shlex.split(recipe(spec))
+    again = sweep_spec(PARSE([*words[1:], "--name", "mine"]))
+    assert again.model_copy(update={"tracking_uri": spec.tracking_uri}) == spec
