@@ -251,7 +251,6 @@ def alone(
     data: TextData,
     cell: Cell,
     config: TrainingConfig,
-    accumulation: int = 1,
     compiled: bool = False,
 ) -> loop.Training:
     """A cell's own training: the plain path, with the fastest attention kernel."""
@@ -268,7 +267,6 @@ def alone(
         ),
         config,
         cell.seed,
-        accumulation,
         compiled,
         Trainable.load(task.trainable).ema_decay(config),
     )
