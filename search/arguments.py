@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from search.spec import InputError, SweepSpec, default_name, make_spec
+from search.errors import InputError
+from search.spec import SweepSpec, default_name, make_spec
 from search.tracking_uri import default_tracking_uri
 from trainables.engine.contract import DataRef
 

@@ -21,6 +21,7 @@ from search import completion
 from search.commands import listing
 from search.parser import Parser, ShowVersion
 from search.process import start as process_start
+from trainables.engine.errors import FoldraceError
 
 _MAIN_EXAMPLES = """\
 examples:
@@ -88,8 +89,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _terminate)
-    from search.spec import InputError, SweepError
-    from search.tracking_uri import LedgerError
 
     try:
         code = int(listing()[options.command].run(options))
@@ -98,10 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except InputError as error:
-        return _failed(options.command, error, 2)
-    except (SweepError, LedgerError) as error:
-        return _failed(options.command, error, 1)
+    except FoldraceError as error:
+        return _failed(options.command, error, error.exit_code)
     except BrokenPipeError:
         return 1  # whoever read the answer has had enough of it
     except OSError as error:

@@ -80,10 +80,11 @@ def _files(prefix: str) -> list[str]:
 def _fields(options: Any, which: str) -> list[str]:
     """NAME= of each axis, and with --fix of each fixed value."""
     from trainables.engine import registry
+    from trainables.engine.errors import InputError
 
     try:
         space = registry.load("spaces", str(options.space), "SPACE")
-    except ValueError:
+    except InputError:
         return []
     names = [axis.name for axis in space.axes] if which == "set_axes" else list(space.kinds)
     return [f"{name}=" for name in names]
@@ -91,7 +92,7 @@ def _fields(options: Any, which: str) -> list[str]:
 
 def sweeps(options: Any) -> list[str]:
     """Names of the sweeps of a local ledger, newest first; a server is not asked at each TAB."""
-    from search.ledger.delivery import RefusedError
+    from search.errors import DeliveryRefusedError
     from search.tracking.sqlite_store import SqliteStore, Writer
     from search.tracking_uri import default_tracking_uri, sqlite_file
 
@@ -105,6 +106,6 @@ def sweeps(options: Any) -> list[str]:
     store = SqliteStore(file, {"sweeps": f"{experiment}/sweeps"}, no_writer)
     try:
         names = dict.fromkeys(run.name for run in store.runs("sweeps"))
-    except (OSError, RefusedError):
+    except (OSError, DeliveryRefusedError):
         return ["latest"]
     return ["latest", *list(names)[:_MOST]]

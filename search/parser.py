@@ -124,10 +124,11 @@ def _hints(
 def _fields(space: str) -> tuple[str, ...]:
     """The parameters of a space; none of one that is not there."""
     from trainables.engine import registry
+    from trainables.engine.errors import InputError
 
     try:
         found = registry.load("spaces", space, "SPACE")
-    except ValueError:
+    except InputError:
         return ()
     return tuple(found.kinds)
 

@@ -5,24 +5,18 @@ Saved with the sweep in the ledger, it is all that `resume` needs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from search.errors import InputError, LedgerError
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
 from spaces.schema.protocol import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
-
-
-class InputError(ValueError):
-    """What the user gave cannot be swept; raised before anything is trained (exit code 2)."""
-
-
-class SweepError(RuntimeError):
-    """Every further trial would fail the same way; what was earned before is in the ledger."""
 
 
 class Budget(BaseModel):
@@ -195,6 +189,19 @@ def make_spec(**fields: Any) -> SweepSpec:
             message = fault["msg"].removeprefix("Value error, ")
             lines.append(f"{where}: {message}{'' if 'got' in message else found}")
         raise InputError("\n".join(lines)) from error
+
+
+def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
+    """The spec of a sweep, as the ledger has it.
+
+    Raises:
+        LedgerError: naming the sweep, if this version of foldrace cannot read it.
+    """
+    try:
+        return SweepSpec.model_validate(fields)
+    except ValidationError as error:
+        name = fields.get("name")
+        raise LedgerError(f"The spec of sweep {name!r} cannot be read: {error}") from error
 
 
 def default_name(space: str, data: DataRef, model: str) -> str:

@@ -17,6 +17,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from search.errors import InputError
+
 EXPERIMENT = "foldrace"
 """MLflow experiment of sweeps that name none."""
 
@@ -28,13 +30,6 @@ _OPTIONS = re.compile(r"(\w+=[^&?/]*(&\w+=[^&?/]*)*)?")  # of a sqlite URI, afte
 _CONNECT_S = 4.0
 _LEAST_FREE_BYTES = 50 * 2**20
 _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes seconds
-
-
-class LedgerError(ValueError):
-    """The ledger cannot be used as asked, or is away when it is needed at once.
-
-    While cells are trained it may be away: results wait in the spool.
-    """
 
 
 def default_tracking_uri() -> str:
@@ -67,25 +62,25 @@ def check_uri(uri: str) -> None:
     """Refuse a URI that cannot work, within about 5 seconds.
 
     Raises:
-        LedgerError: naming the URI (without its password), what is wrong with it and what to do.
+        InputError: naming the URI (without its password), what is wrong with it and what to do.
     """
     found = scheme(uri)
     if found not in _SCHEMES or "://" not in uri:
-        raise LedgerError(_unknown_scheme(uri))
+        raise InputError(_unknown_scheme(uri))
     if found == "sqlite":
         file = sqlite_file(uri)
         if file is None:
-            raise LedgerError(
+            raise InputError(
                 f"Tracking URI {uri!r} names no file, and the ledger must outlive this process. "
                 "Use sqlite:///mlflow.db or sqlite:////absolute/path/mlflow.db."
             )
         if not _OPTIONS.fullmatch(uri.partition("?")[2]):
-            raise LedgerError(
+            raise InputError(
                 f"Tracking URI {uri!r}: the path of a sqlite file may hold no '?', which starts "
                 "the URI's options. Rename the folder or the file."
             )
         if escaped := re.search(r"%[0-9A-Fa-f]{2}", str(file)):
-            raise LedgerError(
+            raise InputError(
                 f"Tracking URI {uri!r}: MLflow reads {escaped[0]!r} in the path {file} as another "
                 "character. Rename the folder or the file."
             )
@@ -98,16 +93,16 @@ def check_folder(folder: Path, what: str) -> None:
     """Refuse a folder that cannot be written to, or whose disk is full; makes it if it is missing.
 
     Raises:
-        LedgerError: naming the folder and what is wrong with it.
+        InputError: naming the folder and what is wrong with it.
     """
     made = folder
     while not made.exists():
         made = made.parent
     if not made.is_dir() or not os.access(made, os.W_OK | os.X_OK):
-        raise LedgerError(f"{what} {folder} cannot be written: {made} is not a writable folder.")
+        raise InputError(f"{what} {folder} cannot be written: {made} is not a writable folder.")
     free = shutil.disk_usage(made).free
     if free < _LEAST_FREE_BYTES:
-        raise LedgerError(
+        raise InputError(
             f"{what} {folder} has {free / 2**20:.0f} MiB of free disk, and needs at least "
             f"{_LEAST_FREE_BYTES / 2**20:.0f} MiB. Make room, or choose another folder."
         )
@@ -129,7 +124,7 @@ def _unknown_scheme(uri: str) -> str:
 
 def _check_sqlite(uri: str, file: Path) -> None:
     if not file.parent.is_dir():
-        raise LedgerError(
+        raise InputError(
             f"Tracking URI {uri!r}: the folder {file.parent} does not exist. Make it, or choose "
             "another path."
         )
@@ -137,7 +132,7 @@ def _check_sqlite(uri: str, file: Path) -> None:
     if not file.exists() or (file.is_file() and file.stat().st_size == 0):
         return
     if not file.is_file() or not os.access(file, os.R_OK | os.W_OK):
-        raise LedgerError(f"Tracking URI {uri!r}: {file} is not a file that can be written.")
+        raise InputError(f"Tracking URI {uri!r}: {file} is not a file that can be written.")
     try:
         with closing(sqlite3.connect(file, timeout=5.0)) as database:
             tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
@@ -146,12 +141,12 @@ def _check_sqlite(uri: str, file: Path) -> None:
                 if found != "ok":
                     raise sqlite3.DatabaseError(found)
     except sqlite3.Error as error:
-        raise LedgerError(
+        raise InputError(
             f"Tracking URI {uri!r}: {file} is not a sound sqlite database ({error}). Restore a "
             "copy of it, or choose another file."
         ) from error
     if tables and not {"experiments", "runs"} <= tables:
-        raise LedgerError(
+        raise InputError(
             f"Tracking URI {uri!r}: {file} is a database of something else than MLflow (tables: "
             f"{', '.join(sorted(tables)[:5])}). Choose another file."
         )
@@ -169,11 +164,11 @@ def _check_host(uri: str) -> None:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port or _PORTS[scheme(uri)]
     except ValueError as error:
-        raise LedgerError(f"Tracking URI {redact(uri)!r} is malformed: {error}.") from error
+        raise InputError(f"Tracking URI {redact(uri)!r} is malformed: {error}.") from error
     if not host:
         if scheme(uri) in _DATABASES:
             return  # a local socket: MLflow's own first call will tell
-        raise LedgerError(f"Tracking URI {redact(uri)!r} names no host.")
+        raise InputError(f"Tracking URI {redact(uri)!r} names no host.")
     failure: list[str] = ["no answer"]
 
     def connect() -> None:
@@ -187,7 +182,7 @@ def _check_host(uri: str) -> None:
     thread.start()
     thread.join(_CONNECT_S + 1.0)
     if failure:
-        raise LedgerError(unreachable(uri, f"{host}:{port}: {failure[0]}"))
+        raise InputError(unreachable(uri, f"{host}:{port}: {failure[0]}"))
 
 
 def unreachable(uri: str, why: str) -> str:

@@ -57,7 +57,7 @@ class Config(FineTuning):
         pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
 
     Raises:
-        ValueError: naming each field out of its range.
+        ConfigError: naming each field out of its range.
     """
 
     LEAST_BLOCKS: ClassVar[int] = (

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine.config import TrainingConfig
+from trainables.engine.errors import ModelError
 from trainables.engine.features import pair_embeddings
 from trainables.engine.features import trainable_towers as joint
 from trainables.engine.features.pair_layout import Layout
@@ -60,7 +61,7 @@ class Config(TrainingConfig):
         schedule: "constant" is the paper's; its Adam is AdamW at weight_decay 0.
 
     Raises:
-        ValueError: naming each field out of its range.
+        ConfigError: naming each field out of its range.
     """
 
     SCHEDULES: ClassVar[tuple[str, ...]] = ("constant", "linear", "cosine")
@@ -180,7 +181,7 @@ class FusionNet(nn.Module):
         fused = 0
         for name, width in layout.widths():
             if width < 4:
-                raise ValueError(f"features of a {name} must be at least 4 wide, got {width}.")
+                raise ModelError(f"features of a {name} must be at least 4 wide, got {width}.")
             self.extraction[name] = Extraction(width, config.dropout, name == "image")
             if config.attention:
                 self.attention[name] = PairAttention(

@@ -38,7 +38,7 @@ class Config(TrainingConfig):
         glove: Vectors of the representation glove, in the same way.
 
     Raises:
-        ValueError: naming each field out of its range.
+        ConfigError: naming each field out of its range.
     """
 
     PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16")

@@ -53,7 +53,7 @@ class Config(FineTuning):
         learning_rate: Peak rate of AdamW; 0 leaves the encoder as it is.
 
     Raises:
-        ValueError: naming each field out of its range.
+        ConfigError: naming each field out of its range.
     """
 
     LEAST_BLOCKS: ClassVar[int] = 1  # With all blocks frozen nothing would be tuned.

@@ -44,7 +44,7 @@ class Config(TrainingConfig):
         representation: Which features of a text; see `trainables/engine/features/extraction.py`.
 
     Raises:
-        ValueError: naming each field out of its range.
+        ConfigError: naming each field out of its range.
     """
 
     PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16")

@@ -52,7 +52,7 @@ class Config(FineTuning):
         pooling: "cls" (first token) or "mean" (over real tokens) for the classifier.
 
     Raises:
-        ValueError: naming each field out of its range.
+        ConfigError: naming each field out of its range.
     """
 
     LEAST_BLOCKS: ClassVar[int] = 1  # With all blocks frozen SoftTriple would move no logit.

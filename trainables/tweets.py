@@ -63,7 +63,7 @@ class Config(FineTuning):
             new weight hardly moves, and metadata are hardly heard.
 
     Raises:
-        ValueError: naming each field out of its range.
+        ConfigError: naming each field out of its range.
     """
 
     head_layers: int

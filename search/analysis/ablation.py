@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from search.analysis import ablation_table as ablation
 from search.analysis import worst_rows
+from search.errors import InputError
 from search.ledger.predictions import Predictions
 from search.planning.plan import Plan
 from search.report.figures import confusion as draw_confusion
@@ -136,7 +137,7 @@ def _write(
     shown.files.append(folder / "confusion.png")
     try:
         data = load_data(plan.spec.data)
-    except ValueError as error:
+    except InputError as error:
         shown.notes.append(f"the data cannot be read, so worst rows are not shown: {error}")
         return
     if data.fingerprint != plan.task.data_fingerprint:

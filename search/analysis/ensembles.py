@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import InputError, LedgerError, NoPredictionsError
 from search.planning.plan import Plan
 from search.results.oof_reader import MOST_CELLS, MOST_PROBABILITIES, gather
 from search.results.outcome import SweepResult
 from search.results.standings import ROPE
-from search.spec import InputError
 from search.stats import ensemble_selection as ensemble
 from search.stats import intervals as stats
 from search.stats.class_scores import class_scores
@@ -159,7 +159,7 @@ def _read(
             ledger.known_cells(plan.family)  # so that their predictions are found
             try:
                 pools.append(gather(ledger, outcome.sweep_id, plan, np.array(mine)))
-            except ValueError as error:
+            except (NoPredictionsError, LedgerError) as error:
                 raise InputError(f"Sweep {plan.spec.name!r}: {error}.") from error
             configs += [(place, config) for config in mine]
     if not pools:

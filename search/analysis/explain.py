@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from search.analysis import representations
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
 from search.results.outcome import SweepResult
 from search.serving import input_rows as rows
-from search.spec import InputError
 from search.tracking.open import open_ledger
 from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam_page import Marked

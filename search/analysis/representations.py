@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.process import launchers
 from search.results.outcome import SweepResult
-from search.spec import InputError
 from trainables.analysis import pca, separation, token_correlation
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.features import extraction as features

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.benchmark.score_table import METADATA
-from search.spec import InputError, SweepSpec
+from search.errors import InputError
+from search.spec import SweepSpec
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan

@@ -20,6 +20,7 @@ import numpy as np
 
 from search.benchmark.regret import summary
 from search.benchmark.score_table import ScoreTable
+from search.errors import InputError
 from search.strategies.board import FloatArray, Problem
 from search.strategies.strategy import Strategy, make_strategy
 
@@ -71,10 +72,10 @@ def deal(table: ScoreTable, rng: np.random.Generator, seeds: int = 4) -> Deal:
     """Deal so many seeds to the protocol, in a random order of blocks; the rest is the truth.
 
     Raises:
-        ValueError: when no seed is left for the truth.
+        InputError: when no seed is left for the truth.
     """
     if not 0 < seeds < len(table.seeds):
-        raise ValueError(
+        raise InputError(
             f"table {table.name!r} has {len(table.seeds)} seeds; a protocol of {seeds} must leave "
             "at least 1 for the truth, and take at least 1. Deal fewer, or add seeds to the table."
         )
@@ -199,7 +200,8 @@ def judge(
         them, to a `search.benchmark.regret.summary`.
 
     Raises:
-        ValueError: for an unknown strategy, or when no seed is left for the truth.
+        ValueError: for an unknown strategy.
+        InputError: when no seed is left for the truth.
     """
     rules = rules or Rules()
     if not isinstance(players, Mapping):

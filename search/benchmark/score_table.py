@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from search.errors import InputError
 from search.strategies.board import FloatArray, IntArray, Problem
 
 METADATA = b"foldrace"  # key of a table's own account of itself in its file
@@ -56,12 +57,16 @@ def read_table(
         floor: Axis values of configs that get every block, one mapping for each (none).
 
     Raises:
-        ValueError: for a missing column, an axis or a floor config that is not there, or a cell
-            that is there twice.
+        InputError: for a file that is no Parquet table, a missing column, an axis or a floor config
+            that is not there, or a cell that is there twice.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = pq.read_table(path)
+    try:
+        data = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be read as a Parquet table: {error}") from error
     about = json.loads((data.schema.metadata or {}).get(METADATA, b"{}"))
     mode = about.get("mode", "max") if mode is None else mode
     shape = about.get("shape", ()) if shape is None else shape
@@ -71,14 +76,14 @@ def read_table(
     missing = [name for name in _RESERVED if name not in columns]
     missing += [name for name in {*shape, *(n for one in floor for n in one)} if name not in axes]
     if missing or not axes:
-        raise ValueError(
+        raise InputError(
             f"{path.name} must have the columns seed, fold, score and its axes; missing {missing}, "
             f"found {sorted(columns)}."
         )
     points = list(zip(*(columns[axis] for axis in axes), strict=True))
     twice = len(points) - len(set(zip(points, columns["seed"], columns["fold"], strict=True)))
     if twice:
-        raise ValueError(f"{path.name} has {twice} cells more than once; keep one row a cell.")
+        raise InputError(f"{path.name} has {twice} cells more than once; keep one row a cell.")
     where = {config: i for i, config in enumerate(dict.fromkeys(points))}
     seeds, folds = sorted(set(columns["seed"])), sorted(set(columns["fold"]))
     scores = np.full((len(where), len(seeds), len(folds)), np.nan)
@@ -111,7 +116,7 @@ def _problem(
     wanted = [tuple(one.get(name) for name in axes) for one in floor]
     absent = [one for one in wanted if one not in where]
     if absent:
-        raise ValueError(f"floor must be configs of the table, {absent} are not; axes: {axes}.")
+        raise InputError(f"floor must be configs of the table, {absent} are not; axes: {axes}.")
     return Problem(
         features=np.stack(
             [_positions(column, levels[axis]) for axis, column in zip(axes, columns, strict=True)],

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from search.cluster import submit as cluster
-from search.spec import SweepError
+from search.errors import SweepError
 
 _POLL_S = 30.0
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from search.spec import InputError
+from search.errors import InputError
 
 _ROLE = _DATABASE = "mlflow"
 _USER = "admin"

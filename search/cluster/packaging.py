@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from search.cluster.options import MOST_MIB
-from search.spec import InputError
+from search.errors import InputError
 
 PINS = "constraints.txt"
 ATTACHED = "attached"  # folder of the user's own files (--plugin, --configs) in the package

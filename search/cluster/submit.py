@@ -27,7 +27,8 @@ from urllib.parse import urlsplit
 from search.arguments import Parse
 from search.cluster import packaging as packing
 from search.cluster.options import ASKED, FOLDER, MOST_MIB, SENT
-from search.spec import InputError, SweepError
+from search.errors import InputError, SweepError
+from trainables.engine.errors import FoldraceError
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -119,7 +120,7 @@ def _answers(address: str) -> Iterator[None]:
     """Ray's own errors as ours: what the cluster said, and what to look at."""
     try:
         yield
-    except (InputError, SweepError):
+    except FoldraceError:
         raise
     except Exception as error:  # of a dozen kinds: requests', aiohttp's, Ray's own
         text = str(error).strip().splitlines()

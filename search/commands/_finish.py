@@ -31,8 +31,8 @@ def _going_on(program: str, options: argparse.Namespace) -> str:
 def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
     """Run or resume, show the leaderboard, say how to go on or where to look."""
     from search.console import output as console
+    from search.errors import SweepError
     from search.results.document import of_outcome
-    from search.spec import SweepError
 
     try:
         outcome = go()

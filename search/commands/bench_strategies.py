@@ -78,25 +78,21 @@ def run(options: argparse.Namespace) -> int:
     from search.benchmark import replay
     from search.benchmark.score_table import read_table
     from search.console import output as console
-    from search.spec import InputError
 
     documents: list[dict[str, Any]] = []
     total = len(strategies) * len(shares) * options.replays
     for path in map(Path, options.tables):
-        try:
-            table = read_table(path, mode=options.mode)
-            with _progress(f"replaying on {path.name}", total) as advance:
-                document = replay.judge(
-                    table,
-                    strategies,
-                    shares=shares,
-                    replays=options.replays,
-                    rules=replay.Rules(seeds=options.protocol_seeds),
-                    jobs=options.jobs,
-                    progress=advance,
-                )
-        except (ValueError, OSError) as error:
-            raise InputError(str(error)) from error
+        table = read_table(path, mode=options.mode)
+        with _progress(f"replaying on {path.name}", total) as advance:
+            document = replay.judge(
+                table,
+                strategies,
+                shares=shares,
+                replays=options.replays,
+                rules=replay.Rules(seeds=options.protocol_seeds),
+                jobs=options.jobs,
+                progress=advance,
+            )
         documents.append(document)
         if not options.json:
             _show(document)
@@ -113,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
     """Strategies and shares, once every option is known to be sound: replays take their time."""
-    from search.spec import InputError
+    from search.errors import InputError
     from search.strategies.strategy import PEERS, STRATEGIES
 
     for table in options.tables:

@@ -41,7 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from search.spec import InputError
+    from search.errors import InputError
 
     for name in ("rounds", "members"):
         if getattr(options, name) < 1:

@@ -85,7 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from search.spec import InputError
+    from search.errors import InputError
 
     for name in ("rank", "words", "most_texts", "least_texts"):
         value = getattr(options, name)
@@ -115,27 +115,24 @@ def run(options: argparse.Namespace) -> int:
 
     folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        found = explanation.explain(
-            outcome,
-            explanation.Request(
-                text=text,
-                text_b=text_b,
-                file=file,
-                column=column,
-                column_b=column_b,
-                label=options.label,
-                rank=options.rank,
-                centred=not options.as_trained,
-                words=options.words,
-                least_texts=options.least_texts,
-                most_texts=options.most_texts,
-                pictures=options.pictures,
-            ),
-            folder,
-        )
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+    found = explanation.explain(
+        outcome,
+        explanation.Request(
+            text=text,
+            text_b=text_b,
+            file=file,
+            column=column,
+            column_b=column_b,
+            label=options.label,
+            rank=options.rank,
+            centred=not options.as_trained,
+            words=options.words,
+            least_texts=options.least_texts,
+            most_texts=options.most_texts,
+            pictures=options.pictures,
+        ),
+        folder,
+    )
     explanation.keep(uri, options.experiment, record.id, found.files)
     if options.json:
         print_json(found.document)

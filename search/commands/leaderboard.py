@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace leaderboard`."""
     from search.arguments import tracking_uri
-    from search.spec import InputError
+    from search.errors import InputError
 
     if options.top < 1:
         raise InputError(f"--top must be at least 1, got {options.top}.")

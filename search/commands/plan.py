@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace plan`."""
     from search.arguments import sweep_spec
-    from search.spec import InputError
+    from search.errors import InputError
 
     spec = sweep_spec(options)
     if options.price_per_hour is not None and options.price_per_hour < 0:

@@ -53,8 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
     from search.arguments import tracking_uri
+    from search.errors import InputError
     from search.planning.file_columns import check_file, table_with, text_columns
-    from search.spec import InputError
     from search.sweep.load import load_record
 
     path, uri = Path(options.data), tracking_uri(options)
@@ -70,22 +70,19 @@ def run(options: argparse.Namespace) -> int:
     from search.console import output as console
     from search.serving import predict as prediction  # which take seconds to import
 
-    try:
-        asked, registered = _asked(options, uri, record, outcome)
-        doing = f"reading {path.name}"
-        if registered is None:
-            doing = f"training the winner on all rows, and {doing}"
-        with console.busy(doing):
-            found = prediction.predict(
-                plan,
-                path,
-                asked,
-                column=options.text,
-                column_b=options.text_b,
-                label=options.label,
-            )
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+    asked, registered = _asked(options, uri, record, outcome)
+    doing = f"reading {path.name}"
+    if registered is None:
+        doing = f"training the winner on all rows, and {doing}"
+    with console.busy(doing):
+        found = prediction.predict(
+            plan,
+            path,
+            asked,
+            column=options.text,
+            column_b=options.text_b,
+            label=options.label,
+        )
     out = Path(options.out or f"predictions-{plan.spec.name}.csv")
     _write(found, out)
     if options.json:

@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     """`foldrace promote`."""
     from search.arguments import tracking_uri
     from search.console import output as console
+    from search.errors import InputError
     from search.serving.promote import promote
-    from search.spec import InputError
 
     if options.rank < 1:
         raise InputError(f"--rank must be at least 1, got {options.rank}.")

@@ -47,9 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace report`."""
     from search.arguments import tracking_uri
+    from search.errors import InputError
     from search.report.keep import report_of
     from search.report.paper import exit_code
-    from search.spec import InputError
 
     if not 0 <= options.rope < 100:
         raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")

@@ -37,9 +37,9 @@ def run(options: argparse.Namespace) -> int:
     """`foldrace serve`."""
     from search.arguments import tracking_uri
     from search.console import output as console
+    from search.errors import InputError
     from search.process.child_server import serve_until_ended
     from search.serving.promote import champion_of
-    from search.spec import InputError
 
     uri = tracking_uri(options)
     found = champion_of(uri, options.model)

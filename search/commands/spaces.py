@@ -31,16 +31,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace spaces`."""
-    from search.spec import InputError
     from trainables.engine import registry
 
-    try:
-        if options.plugin:
-            registry.load_plugin(options.plugin)
-        names = [options.space] if options.space else registry.names("spaces")
-        rows = [_row(registry.load("spaces", name, "SPACE")) for name in names]
-    except registry.RegistryError as error:
-        raise InputError(str(error)) from error
+    if options.plugin:
+        registry.load_plugin(options.plugin)
+    names = [options.space] if options.space else registry.names("spaces")
+    rows = [_row(registry.load("spaces", name, "SPACE")) for name in names]
     if options.json:
         print_json(rows[0] if options.space else rows)
     elif options.space:

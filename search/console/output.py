@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table as RichTable
 
 from search.console.screen import screen_of
+from search.errors import InputError, LedgerError
 from search.formatting import counted, duration
 from search.results.outcome import SweepResult
-from search.spec import InputError
 from search.tracking.open import open_ledger
 from search.tracking.runs_page import runs_page
-from search.tracking_uri import LedgerError, default_tracking_uri
+from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
     from search.planning.estimate import Estimate

@@ -16,9 +16,9 @@ import ray
 from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from search.errors import FoldraceError, InputError, SweepError
 from search.process import own_code, ray_home
 from search.process.environment import usable_cpus
-from search.spec import InputError, SweepError
 
 _ANSWERS_WITHIN_S = 10.0
 
@@ -148,7 +148,7 @@ def look(task: Mapping[str, Any], plugin: tuple[str, str] | None) -> str | None:
     try:
         load_text(plugin)
         runner.check(Task.from_json(task))
-    except ValueError as error:
+    except FoldraceError as error:
         return f"{type(error).__name__}: {error}"
     return None
 
@@ -182,6 +182,8 @@ def check_nodes(task: Mapping[str, Any], plugin: tuple[str, str] | None, cpus: f
     for node, answer in asked.items():
         try:
             fault = ray.get(answer)
+        except ray.exceptions.RayTaskError:
+            raise  # a mistake in the code, for which no node is to blame
         except ray.exceptions.RayError as error:
             fault = f"does not answer: {str(error).splitlines()[0]}"
         if fault is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ray import tune
 
+from search.errors import FoldraceError
 from search.execution import worker_group
 from search.execution.cell_timeout import CellClock
 from search.execution.plugin import Plugin, load_text
@@ -75,7 +76,7 @@ def train(
         reports.send()
         if best is not None:
             tune.report({"together": best})
-    except ValueError as error:
+    except FoldraceError as error:
         # Data or weights changed, or vanished, on this node: every other trial would fail too.
         tune.report({"refused": f"{type(error).__name__}: {error}"})
     finally:

@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from search.errors import SweepError
 from search.execution.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
 from search.execution.dispatch import CellSource, CellTask, Dispatcher, Pair
 from search.execution.plugin import read_text
 from search.execution.report_buffer import read_report
-from search.spec import Resources, SweepError
+from search.spec import Resources
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
 # no usage report to the outside, and no change of folder under the workers' feet.
@@ -101,18 +102,23 @@ class _Results(tune.Callback):
             self._dispatcher.received(trial.trial_id, *read_report(cells))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._dispatcher.ended(trial.trial_id, _last_line(trial) + self._limit)
+        self._dispatcher.ended(trial.trial_id, _end_of_traceback(trial) + self._limit)
 
 
-def _last_line(trial: Any) -> str:
-    """The line of a trial's traceback that names the error."""
+def _end_of_traceback(trial: Any) -> str:
+    """The line of a trial's traceback that names the error, and the line of code before it."""
     try:
         text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
     except (OSError, TypeError):
         return "no error file"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    named = [line for line in lines if "Error" in line.split(":", maxsplit=1)[0]]
-    return (named or lines or ["no text"])[-1][:500]
+    named = [n for n, line in enumerate(lines) if "Error" in line.split(":", maxsplit=1)[0]]
+    if not named:
+        return (lines or ["no text"])[-1][:500]
+    error = lines[named[-1]][:500]
+    code = [line for line in lines[: named[-1]] if line.startswith('File "')]
+    # Of a worker that died only Ray's own code is left.
+    return f"{error} ({code[-1]})" if code and not error.startswith("ray.") else error
 
 
 class _StartAtOnce(FIFOScheduler):

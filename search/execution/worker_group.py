@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from search.errors import FoldraceError
 from search.execution.cell_timeout import CellClock
 from search.execution.plugin import load_text
 from search.process import launchers, own_code
@@ -96,7 +97,7 @@ def work(given: Mapping[str, Any]) -> None:
     try:
         load_text(given["plugin"])
         runner.check(task)
-    except ValueError as error:
+    except FoldraceError as error:
         fault = f"{type(error).__name__}: {error}"
     faults: list[str | None] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(faults, fault)

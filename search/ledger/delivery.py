@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from search.errors import DeliveryRefusedError
 from search.ledger.delivery_queue import DeliveryQueue, Job, Payload, bundled, unbundled
 from search.ledger.spool import Spool
 
@@ -24,18 +25,14 @@ _MOST_IN_MEMORY = 1_000  # results that could not be spooled, because the disk i
 _Outcome = Literal["delivered", "refused", "down"]
 
 
-class RefusedError(Exception):
-    """The ledger answered, and would not have this payload: more tries will hardly help."""
-
-
 class Delivery:
     """Delivers each result, and the latest state of each key; goes on trying during an outage.
 
     Args:
         spool: Where results wait.
         deliver: Called in the background thread with payloads, in order, and whether an earlier try
-            may have left something of them half done. Raises RefusedError if one of them cannot be
-            taken (each is then tried alone), anything else for an outage.
+            may have left something of them half done. Raises DeliveryRefusedError if one of them
+            cannot be taken (each is then tried alone), anything else for an outage.
         update_every_s: The least time between two deliveries of one key's state.
     """
 
@@ -196,7 +193,7 @@ class Delivery:
             found = [part for job in jobs for part in self._payloads_of(job)]
             if found:
                 self._deliver(found, jobs[0].tries > 0)
-        except RefusedError as error:
+        except DeliveryRefusedError as error:
             for job in jobs:
                 if _given_up(job, job.tries + 1):
                     self._give_up(job, error)
@@ -223,7 +220,7 @@ class Delivery:
         except KeyError:
             return []
         except ValueError as error:
-            raise RefusedError(f"the file is damaged: {error}") from error
+            raise DeliveryRefusedError(f"the file is damaged: {error}") from error
 
     def _settle(self, jobs: list[Job], outcome: _Outcome) -> None:
         again: list[Job] = []
@@ -244,7 +241,7 @@ class Delivery:
         job.alone = True
         try:
             parts = self._payloads_of(job)
-        except RefusedError:
+        except DeliveryRefusedError:
             parts = []  # damaged as a whole
         job.size = 1
         if len(parts) < 2:
@@ -257,7 +254,7 @@ class Delivery:
         self._spool.remove(job.name)
         return split
 
-    def _give_up(self, job: Job, error: RefusedError) -> None:
+    def _give_up(self, job: Job, error: DeliveryRefusedError) -> None:
         if job.key is not None:
             # A state can be missed: the next one of its key, or the resumed sweep's, makes it good.
             _log.warning("MLflow refused an update of %s: %s", job.key, error)

@@ -11,14 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from search.errors import DeliveryRefusedError, FoldraceError, LedgerError
 from search.ledger import payloads, records
-from search.ledger.delivery import Delivery, RefusedError
+from search.ledger.delivery import Delivery
 from search.ledger.predictions import Predictions, read_files, unpack
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
 from search.ledger.store import NewRun, RunNews, Store
 from search.ledger.writer import LedgerWriter
-from search.tracking_uri import LedgerError, unreachable
+from search.tracking_uri import unreachable
 from trainables.engine.contract import Cell, CellResult, Scalar
 
 _log = logging.getLogger("foldrace.ledger")
@@ -73,19 +74,19 @@ class Journal:
         self.close()
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _asking(self, failure: type[FoldraceError] = LedgerError) -> Iterator[None]:
         """A conversation whose failure the user is to hear of, alone with MLflow."""
-        with self._plain(), self._recorder.lock:
+        with self._plain(failure), self._recorder.lock:
             yield
 
     @contextmanager
-    def _plain(self) -> Iterator[None]:
+    def _plain(self, failure: type[FoldraceError] = LedgerError) -> Iterator[None]:
         try:
             yield
-        except RefusedError as error:
-            raise LedgerError(f"{self._where} refused: {error}") from error
+        except DeliveryRefusedError as error:
+            raise failure(f"{self._where} refused: {error}") from error
         except OSError as error:
-            raise LedgerError(unreachable(self._where, str(error))) from error
+            raise failure(unreachable(self._where, str(error))) from error
 
     @property
     def pending(self) -> int:
@@ -387,6 +388,7 @@ class Journal:
         """The newest sweep of a name, the one of a run id, or with `latest` the newest of all.
 
         Raises:
-            LedgerError: if there is none; names the nearest.
+            InputError: if there is none; names the nearest.
+            LedgerError: if MLflow cannot be reached.
         """
         return records.pick_sweep(self.sweeps(), ref, self._where)

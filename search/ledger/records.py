@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.tracking_uri import LedgerError, redact
+from search.errors import InputError, LedgerError
+from search.tracking_uri import redact
 
 CELL_TAGS = ("family", "sweep", "config", "space", "data", "model")
 """Tags that the caller gives to every cell; the ledger adds cell_key, status, digest and error."""
@@ -136,13 +137,12 @@ class SweepRecord:
         """A sweep out of its run.
 
         Raises:
-            ValueError: if its spec is damaged.
+            LedgerError: if its spec is damaged.
         """
-        pieces = [run.tags[name] for name in sorted(run.tags) if name.startswith(_SPEC_TAG)]
         return cls(
             id=run.run_id,
             name=run.name,
-            spec_json=json.loads("".join(pieces)) if pieces else {},
+            spec_json=_spec_of(run),
             status=run.status,
             started=run.started_ms / 1000,
             tags={
@@ -154,22 +154,33 @@ class SweepRecord:
         )
 
 
+def _spec_of(run: LoggedRun) -> Any:
+    """The spec out of the pieces in a run's tags; empty without any."""
+    pieces = [run.tags[name] for name in sorted(run.tags) if name.startswith(_SPEC_TAG)]
+    try:
+        return json.loads("".join(pieces) or "{}")
+    except json.JSONDecodeError as error:
+        raise LedgerError(
+            f"The spec of sweep {run.name!r} (run {run.run_id}) is damaged in MLflow: {error}."
+        ) from error
+
+
 def pick_sweep(sweeps: Sequence[SweepRecord], ref: str, where: str) -> SweepRecord:
     """The first sweep of a name, the one of a run id, or with `latest` the first of all.
 
     Raises:
-        LedgerError: if there is none; names the nearest.
+        InputError: if there is none; names the nearest.
     """
     for sweep in sweeps:
         if ref in ("latest", sweep.id, sweep.name):
             return sweep
     if not sweeps:
-        raise LedgerError(f"No sweep in {where} yet. Start one with `foldrace run`.")
+        raise InputError(f"No sweep in {where} yet. Start one with `foldrace run`.")
     names = list(dict.fromkeys(sweep.name for sweep in sweeps))
     near = difflib.get_close_matches(ref, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    raise LedgerError(f"No sweep {ref!r} in {where}.{hint} Known: {listed}; or `latest`.")
+    raise InputError(f"No sweep {ref!r} in {where}.{hint} Known: {listed}; or `latest`.")
 
 
 def tag_values(tags: Mapping[str, object]) -> dict[str, str]:
@@ -212,12 +223,12 @@ def spec_tags(spec: Mapping[str, Any]) -> dict[str, str]:
     """A spec in pieces that fit into tags, so that one look-up brings every sweep's spec.
 
     Raises:
-        ValueError: if it does not fit into 50 of them.
+        InputError: if it does not fit into 50 of them.
     """
     text = json.dumps(spec, sort_keys=True)
     starts = range(0, len(text), _SPEC_PIECE)
     if len(starts) > _MOST_PIECES:
-        raise ValueError(
+        raise InputError(
             f"A sweep's spec may have {_SPEC_PIECE * _MOST_PIECES} characters, got {len(text)}."
         )
     return {

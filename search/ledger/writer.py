@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from search.errors import DeliveryRefusedError
 from search.ledger import payloads
-from search.ledger.delivery import RefusedError
 from search.ledger.payloads import Payload
 from search.ledger.records import LoggedCell
 from search.ledger.store import NewRun, RunNews, Store
@@ -52,7 +52,7 @@ class LedgerWriter:
         """Write payloads in their order; `again` if an earlier try may have written some of them.
 
         Raises:
-            RefusedError: if MLflow would not have one of them, or it is damaged.
+            DeliveryRefusedError: if MLflow would not have one of them, or it is damaged.
             OSError: if MLflow is not there.
         """
         try:
@@ -70,7 +70,7 @@ class LedgerWriter:
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, OSError):
                 raise
-            raise RefusedError(f"{type(error).__name__}: {error}") from error
+            raise DeliveryRefusedError(f"{type(error).__name__}: {error}") from error
 
     def load_family(self, family: str) -> dict[str, LoggedCell]:
         """The ended cells of a family by key; a second finished run of a key is deleted."""

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.spec import InputError, SweepSpec
+from search.errors import InputError
+from search.spec import SweepSpec
 from spaces.schema.space import Space
 from trainables.engine.contract import Scalar
 
@@ -20,16 +21,16 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
     """Configs from a .json list, .jsonl lines or .csv rows of axis values.
 
     Raises:
-        InputError: if there is no such file, it cannot be read, or holds no objects.
-        ValueError: from the space, for an axis that is missing or a value that is not allowed.
+        InputError: if there is no such file, it cannot be read, or holds no objects; SpaceError for
+            an axis that is missing or a value that is not allowed.
     """
     if not path.is_file():
         raise InputError(
             f"--configs must be all, reference, ablation or a file; there is no file {str(path)!r}."
         )
-    text = path.read_text(encoding="utf-8")
     rows: list[Any]
     try:
+        text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             rows = json.loads(text)
         elif path.suffix == ".jsonl":
@@ -40,6 +41,8 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
             raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
     except json.JSONDecodeError as error:
         raise InputError(f"--configs file {path} is not JSON: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--configs file {path} is no text in UTF-8: {error}.") from error
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"--configs file {path} must hold a non-empty list of objects.")
     for row in rows:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from search.spec import InputError
+from search.errors import InputError
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.headers import read_header
 from trainables.engine.datasets.table_files import READERS, Table, read_table
@@ -47,10 +47,7 @@ def check_file(
             )
         return
     columns = text_columns(ref, bool(column_b or ref.text_b), column, column_b)
-    try:
-        header = read_header(path)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    header = read_header(path)
     if header is None:
         table_with(path, columns)
     else:
@@ -63,11 +60,8 @@ def table_with(path: Path, columns: Iterable[str]) -> Table:
     Raises:
         InputError: if the file cannot be read, or has no such column.
     """
-    try:
-        names = read_table(path, []).names
-        table = read_table(path, names)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    names = read_table(path, []).names
+    table = read_table(path, names)
     _must_have(path, names, columns)
     return table
 

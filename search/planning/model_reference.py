@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.spec import InputError
-from search.tracking_uri import LedgerError, redact, sqlite_file
+from search.errors import InputError, LedgerError
+from search.tracking_uri import redact, sqlite_file
 
 if TYPE_CHECKING:
     from search.tracking.connect import SweepRecord
@@ -93,15 +93,14 @@ def _is_there(tracking_uri: str) -> bool:
 
 def sweeps_named(reference: str, tracking_uri: str, experiment: str) -> list[SweepRecord]:
     """The sweeps that a reference names, newest first."""
-    from search.tracking.open import NoLedgerError, open_ledger
+    from search.errors import NoLedgerError
+    from search.tracking.open import open_ledger
 
     try:
         with open_ledger(tracking_uri, experiment) as ledger:
             every = [one for one in ledger.sweeps() if not one.spec_json["spec"].get("outer")]
     except NoLedgerError:
         return []
-    except LedgerError as error:
-        raise InputError(str(error)) from error
     if reference == "latest":
         return every[:1]
     return [one for one in every if reference in (one.name, one.id)]

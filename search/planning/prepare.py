@@ -8,17 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.errors import InputError
 from search.planning import model_reference
 from search.planning.configs import choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
-from search.spec import InputError, SweepSpec
+from search.spec import SweepSpec, saved_spec
 from spaces.schema.space import Space
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import DataRef, Scalar, Task
 from trainables.engine.datasets import load as dataset
+from trainables.engine.errors import ConfigError
 
 if TYPE_CHECKING:
     from trainables.engine.splits.audit import Audit
@@ -74,7 +76,7 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[T
     for config in configs:
         try:
             bound.append(trainable.bind(config))
-        except ValueError as error:
+        except ConfigError as error:
             faults[str(error)] = None
     if faults:
         shown = "\n".join(itertools.islice(faults, 10))
@@ -119,7 +121,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 def from_json(saved: Mapping[str, Any]) -> Plan:
     """The plan of a sweep in the ledger, without reading its data or its model again."""
-    spec, task = SweepSpec.model_validate(saved["spec"]), Task.from_json(saved["task"])
+    spec, task = saved_spec(saved["spec"]), Task.from_json(saved["task"])
     return rebuild(spec, task, saved.get("test_share"))
 
 
@@ -141,10 +143,7 @@ def prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
             space, axis, value or model. The message says how.
     """
     check_names(spec)
-    try:
-        return _prepare(spec)
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+    return _prepare(spec)
 
 
 def plan(spec: SweepSpec) -> Plan:
@@ -162,12 +161,9 @@ def check_names(spec: SweepSpec) -> None:
     Raises:
         InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.
     """
-    try:
-        narrowed_space(spec)
-        model_reference.check_name(spec.model)
-        dataset.check_names(spec.data)
-    except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(str(error)) from error
+    narrowed_space(spec)
+    model_reference.check_name(spec.model)
+    dataset.check_names(spec.data)
 
 
 def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
@@ -223,7 +219,4 @@ def checked_data(plan: Plan) -> TextData:
     from trainables.engine.cells import runner
 
     folders.usable_cache()
-    try:
-        return runner.checked_data(plan.task)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    return runner.checked_data(plan.task)

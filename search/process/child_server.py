@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
-from search.spec import InputError
+from search.errors import InputError
 
 _GRACE_S = 10.0
 _LOOK_S = 0.25

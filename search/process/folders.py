@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from search.errors import InputError
 from search.process import ray_home
-from search.spec import InputError, SweepSpec
-from search.tracking_uri import LedgerError, check_uri
+from search.spec import SweepSpec
+from search.tracking_uri import check_uri
 
 # Where a run keeps what is not yet in the ledger; below the folder that it is started in.
 STATE = Path(".foldrace")
@@ -43,10 +44,7 @@ def check(spec: SweepSpec) -> None:
         ray_home.temp_dir()
         ray_home.check_loopback()
         ray_home.check_processes()
-    try:
-        check_uri(spec.tracking_uri)
-    except LedgerError as error:
-        raise InputError(str(error)) from error
+    check_uri(spec.tracking_uri)
 
 
 def usable_cache() -> None:

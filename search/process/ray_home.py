@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from search.spec import InputError
+from search.errors import InputError
 
 # An address of a socket may have 107 bytes. Ray's are FOLDER/session_DATE_TIME_MICROSECONDS_PID/
 # sockets/plasma_store.1, with up to 7 digits of the PID.

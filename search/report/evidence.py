@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import LedgerError
 from search.planning.plan import Plan
 from search.report.figures.confusion import count
 from search.results.document import of_outcome
@@ -19,7 +20,6 @@ from search.results.sweep_labels import FILE, SweepLabels
 from search.stats import intervals as stats
 from search.sweep.load import find, read
 from search.tracking.open import open_ledger
-from search.tracking_uri import LedgerError
 
 if TYPE_CHECKING:
     from search.tracking.connect import Ledger, LoggedCell, SweepRecord

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.errors import NoPredictionsError
 from search.results.sweep_labels import FILE, SweepLabels
-from search.stats.out_of_fold import IntArray, NoPredictionsError, OutOfFold
-from search.tracking_uri import LedgerError
+from search.stats.out_of_fold import IntArray, OutOfFold
 
 if TYPE_CHECKING:
     from search.ledger.ledger import Journal
@@ -30,8 +30,9 @@ def gather(ledger: Journal, sweep_id: str, plan: Plan, configs: IntArray) -> Out
         configs: Indices of the configs, (configs,).
 
     Raises:
-        NoPredictionsError: if there are too many, the protocol holds out a part only, labels or
-            predictions are missing, or MLflow cannot be reached.
+        NoPredictionsError: if there are too many, the protocol holds out a part only, or labels or
+            predictions are missing.
+        LedgerError: if a cell's predictions are missing, or MLflow cannot be reached.
     """
     if plan.spec.folds is None:
         raise NoPredictionsError("a hold-out protocol does not predict every row")
@@ -49,10 +50,7 @@ def gather(ledger: Journal, sweep_id: str, plan: Plan, configs: IntArray) -> Out
     folds = np.full(shape[1:3], -1, np.int64)
     pairs = [(i, block) for i in range(len(configs)) for block in range(len(plan.blocks))]
     keys = [plan.cell((int(configs[i]), block)).key for i, block in pairs]
-    try:
-        predictions = ledger.predictions_of(keys)
-    except LedgerError as error:
-        raise NoPredictionsError(str(error)) from error
+    predictions = ledger.predictions_of(keys)
     for (i, block), (rows, probabilities) in zip(pairs, predictions, strict=True):
         seed, fold = plan.blocks[block]
         pooled[i, seeds[seed], rows] = probabilities

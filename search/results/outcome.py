@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import Standings
-from search.spec import InputError
 from trainables.engine.contract import Scalar
 
 if TYPE_CHECKING:

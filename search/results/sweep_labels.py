@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import LedgerError
+
 FILE = "labels.npz"
 
 IntArray = npt.NDArray[np.int64]
@@ -47,7 +49,7 @@ class SweepLabels:
         """The inverse of `to_bytes`.
 
         Raises:
-            ValueError: if the file is not what `to_bytes` writes.
+            LedgerError: if the file is not what `to_bytes` writes.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -57,4 +59,4 @@ class SweepLabels:
                     tuple(arrays["label_names"].tolist()),
                 )
         except (OSError, KeyError, ValueError) as error:
-            raise ValueError(f"{FILE} of the sweep is damaged: {error}") from error
+            raise LedgerError(f"{FILE} of the sweep is damaged: {error}") from error

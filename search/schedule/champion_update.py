@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import InputError
 from search.results.score_matrix import ScoreMatrix, tell_known
 from search.schedule import promotion
-from search.spec import Budget, InputError, SweepSpec
+from search.spec import Budget, SweepSpec
 from search.tracking.open import STATE, open_ledger
 from trainables.engine.contract import Scalar, canonical_json
 

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from search.spec import InputError
+from search.errors import InputError
 from search.tracking_uri import redact
 
 CALLERS = ("cron", "systemd", "kubernetes")

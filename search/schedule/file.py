@@ -32,7 +32,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from search.cluster.options import FOLDER
-from search.spec import InputError
+from search.errors import InputError
 
 _MOST_BYTES = 2**20
 

@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Literal
 
 from search.arguments import Parse, sweep_spec
 from search.cluster import packaging as packing
+from search.errors import InputError
 from search.schedule.emit import carried, emit
 from search.schedule.quiet import Quiet, alone
-from search.spec import InputError, SweepError, SweepSpec
+from search.spec import SweepSpec
 from search.tracking_uri import default_tracking_uri
+from trainables.engine.errors import FoldraceError
 
 if TYPE_CHECKING:
     from search.schedule.file import Entry, Schedule
@@ -111,7 +113,7 @@ def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
             check_names(spec)
         else:
             narrowed_space(spec)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f"sweep {entry.name!r}: {error}") from error
 
 
@@ -175,10 +177,8 @@ def tick_entry(
             if told.state == "waits" and fire is None:
                 quiet.put(now, entry.next_firing(now), ledger)
             return told
-    except (InputError, SweepError) as error:
-        return EntryStatus(
-            entry.name, "failed", str(error), 2 if isinstance(error, InputError) else 1
-        )
+    except FoldraceError as error:
+        return EntryStatus(entry.name, "failed", str(error), error.exit_code)
 
 
 def _look(
@@ -225,7 +225,8 @@ def _spec(
 
 def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
     """The sweeps of an entry, newest firing first."""
-    from search.tracking.open import NoLedgerError, open_ledger
+    from search.errors import NoLedgerError
+    from search.tracking.open import open_ledger
 
     try:
         ledger = open_ledger(spec.tracking_uri, spec.experiment)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import InputError
 from search.planning.file_columns import table_with, text_columns
 from search.planning.plan import Plan
-from search.spec import InputError
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.cleaning import clean_text
@@ -148,10 +148,7 @@ def rows_of(
             if name not in table.columns:
                 notes.append(f"{path.name} has no column {name!r}: taken as missing")
                 continue
-            try:
-                values[:, number] = numeric_column(table, name, kept, set(names))
-            except ValueError as error:
-                raise InputError(str(error)) from error
+            values[:, number] = numeric_column(table, name, kept, set(names))
     pairs: list[ImagePair] | None = None
     if shape.images:
         pairs, note = _images(ref, path, table, kept)

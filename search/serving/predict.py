@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from search.errors import SweepError
 from search.planning.file_columns import table_with, text_columns
 from search.planning.plan import Plan
 from search.process import launchers
 from search.serving.input_rows import RowSchema, rows_of
-from search.spec import SweepError
 from search.tracking.model_registry import Registered, load
 from trainables.engine.datasets.table_files import Table
+from trainables.engine.errors import DivergedError
 from trainables.engine.refit import new_rows as beside
 from trainables.engine.refit.new_rows import Floats, Further, Scorer
 from trainables.engine.text_data import TextData
-from trainables.engine.training.loop import DivergedError
 from trainables.engine.training.scoring import score
 
 

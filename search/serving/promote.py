@@ -10,17 +10,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.errors import SweepError
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
 from search.serving import model_card
-from search.spec import InputError, SweepError
 from search.sweep.load import load_record as load_sweep
 from search.tracking.model_registry import Registered, register, set_champion, versions
-from search.tracking_uri import LedgerError
+from trainables.engine.errors import DivergedError
 from trainables.engine.refit import network as finished
 from trainables.engine.refit import saved_model
-from trainables.engine.training.loop import DivergedError
 
 CARD = "README.md"
 _EXAMPLES = 2  # rows of the input example
@@ -70,6 +69,7 @@ def promote(
         InputError: if there is no such sweep or config, its data or model changed, or the config
             has no network from texts to classes.
         SweepError: if training diverges.
+        LedgerError: if MLflow refuses the model.
     """
     record, outcome = load_sweep(tracking_uri, experiment, sweep)
     plan, config = outcome.plan, outcome.config_at(rank, finished.fault)
@@ -86,24 +86,21 @@ def promote(
     columns = {"text": data.texts[:_EXAMPLES]}
     if data.texts_b is not None:
         columns["text_b"] = data.texts_b[:_EXAMPLES]
-    try:
-        registered = register(
-            tracking_uri,
-            record.id,
-            folder,
-            name or plan.spec.name,
-            classes=data.label_names,
-            example={column: list(texts) for column, texts in columns.items()},
-            tags={
-                **_tags(plan, config, record.id),
-                "classes": json.dumps(data.label_names),
-                "columns": ",".join(columns),
-            },
-            about=card,
-        )
-        registered = set_champion(tracking_uri, registered) if move_alias else registered
-    except LedgerError as error:
-        raise InputError(str(error)) from error
+    registered = register(
+        tracking_uri,
+        record.id,
+        folder,
+        name or plan.spec.name,
+        classes=data.label_names,
+        example={column: list(texts) for column, texts in columns.items()},
+        tags={
+            **_tags(plan, config, record.id),
+            "classes": json.dumps(data.label_names),
+            "columns": ",".join(columns),
+        },
+        about=card,
+    )
+    registered = set_champion(tracking_uri, registered) if move_alias else registered
     return Champion(registered=registered, folder=folder, stock=stock, config=plan.label(config))
 
 
@@ -125,11 +122,11 @@ def of_sweep(tracking_uri: str, sweep_id: str, name: str) -> Registered | None:
         tracking_uri: Where the registry is.
         sweep_id: MLflow run id of the sweep.
         name: Of the registered model.
+
+    Raises:
+        LedgerError: if MLflow refuses.
     """
-    try:
-        found = versions(tracking_uri, name)
-    except LedgerError as error:
-        raise InputError(str(error)) from error
+    found = versions(tracking_uri, name)
     return next((one for one in found if one.tags.get("sweep") == sweep_id), None)
 
 
@@ -139,9 +136,9 @@ def champion_of(tracking_uri: str, name: str) -> Registered | None:
     Args:
         tracking_uri: Where the registry is.
         name: Of the registered model.
+
+    Raises:
+        LedgerError: if MLflow refuses.
     """
-    try:
-        found = versions(tracking_uri, name)
-    except LedgerError as error:
-        raise InputError(str(error)) from error
+    found = versions(tracking_uri, name)
     return next((one for one in found if one.champion), None)

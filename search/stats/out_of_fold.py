@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 IntArray = npt.NDArray[np.int64]
 
 
-class NoPredictionsError(ValueError):
-    """The predictions cannot be pooled; the message says why, for the reader of a leaderboard."""
-
-
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
     """Every row's prediction by every config and seed, each made by a model that never saw the row.

@@ -33,9 +33,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from search.errors import FoldraceError, NoPredictionsError
 from search.stats import bbc_cv as bbc
 from search.stats import intervals as stats
-from search.stats.out_of_fold import NoPredictionsError, OutOfFold
+from search.stats.out_of_fold import OutOfFold
 from search.strategies.board import Problem
 
 FloatArray = npt.NDArray[np.float64]
@@ -90,8 +91,8 @@ def correct(
         scores: Objective by config and block, nan where missing, (configs, blocks).
         winner: The config that the strategy names.
         test_share: Share of the rows that a block holds out.
-        pool: Reads the predictions of these configs; NoPredictionsError says why it cannot. None
-            takes the quick form.
+        pool: Reads the predictions of these configs; a FoldraceError says why it cannot. None takes
+            the quick form.
         means: The surrogate's posterior means, (configs,), where configs were stopped early.
     """
     sign = problem.sign
@@ -106,7 +107,7 @@ def correct(
             place = int(np.searchsorted(complete, winner))
             luck, reach = _by_rows(pool(complete), place, objective, sign)
             by = "bbc-cv"
-        except NoPredictionsError as error:
+        except FoldraceError as error:
             note = str(error)
     if by == "block bootstrap":
         luck, reach = _by_blocks(scores, winner, complete, sign, test_share)
@@ -131,10 +132,7 @@ def _by_rows(
     else:
         from trainables.engine.training.scoring import metric_of
 
-        try:
-            metric = metric_of(objective, pooled.label_names)
-        except ValueError as error:
-            raise NoPredictionsError(str(error)) from error
+        metric = metric_of(objective, pooled.label_names)
         scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, metric)
         draws = min(_DRAWS, _MOST_METRIC_CALLS // (configs * seeds))
         if draws < _FEWEST_DRAWS:

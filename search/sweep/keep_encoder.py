@@ -11,9 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.errors import LedgerError
 from search.planning.model_reference import FOLDER, sweeps_named
-from search.tracking_uri import LedgerError
 from trainables.engine.cells.trainable import Trainable
+from trainables.engine.errors import DivergedError
 
 if TYPE_CHECKING:
     from search.results.outcome import SweepResult
@@ -43,7 +44,7 @@ def keep(outcome: SweepResult, callback: Callback) -> None:
     callback.on_message(f"tuning {plan.label(best)} on all rows, to keep its encoder ...")
     try:
         _keep(outcome, best)
-    except (LedgerError, ArithmeticError, OSError) as error:
+    except (LedgerError, DivergedError, OSError) as error:
         callback.on_message(f"Warning: sweep {plan.spec.name!r} keeps no encoder: {error}")
         return
     callback.on_message(f"The encoder is kept with the sweep: --model {plan.spec.name}")

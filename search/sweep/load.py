@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from search.errors import NoLedgerError
 from search.planning.plan import Plan
 from search.planning.prepare import from_json
 from search.results import nested_score
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix, tell_known
 from search.results.standings import ROPE
-from search.spec import InputError
 from search.sweep.judging import judged, strategy_of
 from search.tracking.connect import Ledger, LoggedCell, SweepRecord
-from search.tracking.open import NoLedgerError, open_ledger
+from search.tracking.open import open_ledger
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
 
 
@@ -103,11 +103,8 @@ def find(ledger: Ledger, sweep: str) -> SweepRecord:
     Raises:
         InputError: if there is none; names the nearest.
     """
-    try:
-        record = ledger.find_sweep(sweep)
-        if sweep == "latest" and record.spec_json["spec"].get("outer"):
-            own = (r for r in ledger.sweeps() if not r.spec_json["spec"].get("outer"))
-            record = next(own, record)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    record = ledger.find_sweep(sweep)
+    if sweep == "latest" and record.spec_json["spec"].get("outer"):
+        own = (r for r in ledger.sweeps() if not r.spec_json["spec"].get("outer"))
+        record = next(own, record)
     return record

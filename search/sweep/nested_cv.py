@@ -22,7 +22,7 @@ from search.planning.plan import Plan
 from search.results.document import summary
 from search.results.nested_score import FILE, Nested, OuterFold
 from search.results.outcome import SweepResult
-from search.spec import SweepSpec
+from search.spec import saved_spec
 from search.stats import intervals as stats
 from search.sweep.callback import Callback
 from search.sweep.judging import judged
@@ -97,7 +97,7 @@ def _started(ledger: Ledger, inner: Plan) -> str | None:
     for record in ledger.sweeps():
         if record.name != inner.spec.name or record.tags.get("family") != inner.family:
             continue
-        spec = SweepSpec.model_validate(record.spec_json["spec"])
+        spec = saved_spec(record.spec_json["spec"])
         if spec.model_dump(mode="json", exclude=_MAY_DIFFER) == wanted:
             return record.id
     return None

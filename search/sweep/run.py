@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.process import folders, launchers
 from search.results.outcome import SweepResult
-from search.spec import InputError, SweepSpec
+from search.spec import SweepSpec, saved_spec
 from search.sweep import keep_encoder, nested_cv
 from search.sweep.callback import Callback, CallbackList
 from search.sweep.load import find
@@ -75,7 +76,7 @@ def resume(
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
     # The ledger may have moved since (a copied file, a server in front): where it was found holds.
-    saved = SweepSpec.model_validate(record.spec_json["spec"])
+    saved = saved_spec(record.spec_json["spec"])
     spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
     folders.check(spec)
     plan = prepare(spec)[0]

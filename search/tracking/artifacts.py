@@ -6,10 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from search.errors import LedgerError
 from search.tracking import (
     client as mlflow_store,  # sets MLflow's environment before mlflow is imported
 )
-from search.tracking_uri import LedgerError, redact, sqlite_file
+from search.tracking_uri import redact, sqlite_file
 
 from mlflow import MlflowClient  # isort: skip
 from mlflow.exceptions import MlflowException  # isort: skip

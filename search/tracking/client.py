@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from search.ledger.delivery import RefusedError
+from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import Kind, NewRun, RunNews
 from search.tracking.sqlite_store import deleted, local_path
@@ -73,7 +73,7 @@ def _plain_errors() -> Iterator[None]:
     except MlflowException as error:
         text = redact(str(error))
         if error.error_code in _REFUSALS:
-            raise RefusedError(text) from error
+            raise DeliveryRefusedError(text) from error
         raise ConnectionError(text) from error
 
 
@@ -123,7 +123,7 @@ class MlflowStore:
             if found is None:
                 return None
             if found.lifecycle_stage != "active":
-                raise RefusedError(deleted(found.name, found.experiment_id))
+                raise DeliveryRefusedError(deleted(found.name, found.experiment_id))
             self._experiments[kind] = found
         return self._experiments[kind]
 
@@ -196,7 +196,7 @@ class MlflowStore:
                 if local is not None:
                     return local[0].add(experiment, local[1], runs)
             return self._each(lambda run: self._add(experiment.experiment_id, run), runs)
-        except (RefusedError, OSError):
+        except (DeliveryRefusedError, OSError):
             self._experiments.clear()  # a restarted server may know them under other ids
             raise
 

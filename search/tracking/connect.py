@@ -12,13 +12,14 @@ import json
 import os
 from pathlib import Path
 
+from search.errors import InputError
 from search.ledger.ledger import Journal, Trained
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.store import Kind
 from search.tracking.sqlite_store import SqliteStore, Writer
-from search.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
+from search.tracking_uri import check_folder, check_uri, redact, sqlite_file
 
-__all__ = ["Ledger", "LedgerError", "LoggedCell", "SweepRecord", "Trained"]
+__all__ = ["Ledger", "LoggedCell", "SweepRecord", "Trained"]
 
 _PATIENCE_S = 10  # for a server's first answer
 
@@ -64,7 +65,7 @@ class Ledger(Journal):
         result, not here.
 
         Raises:
-            LedgerError: naming the URI, what is wrong and what to do.
+            InputError: naming the URI, what is wrong and what to do.
         """
         check_uri(self._uri)
         check_folder(self._spool_folder, "The folder of results that wait for MLflow,")
@@ -75,10 +76,10 @@ class Ledger(Journal):
         before = {name: os.environ.get(name) for name in hasty}
         os.environ.update(hasty)
         try:
-            with self._asking():
+            with self._asking(InputError):
                 self._tables.ping()
         except ImportError as error:
-            raise LedgerError(
+            raise InputError(
                 f"Tracking URI {redact(self._uri)!r} needs a database driver that is not "
                 f"installed ({error}). Install it, or use a server: http://host:5000."
             ) from error

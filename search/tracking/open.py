@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from search.errors import NoLedgerError
 from search.process.folders import STATE
-from search.spec import InputError
 from search.tracking.connect import Ledger
 from search.tracking_uri import check_uri, redact, sqlite_file
 
-__all__ = ["STATE", "NoLedgerError", "open_ledger"]
-
-
-class NoLedgerError(InputError):
-    """There is no ledger yet: nothing has been trained into it."""
+__all__ = ["STATE", "open_ledger"]
 
 
 def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Ledger:
@@ -26,18 +22,13 @@ def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Le
         NoLedgerError: if it is a sqlite file that is not there, and is not to be made.
         InputError: if it cannot be reached or written.
     """
-    try:
-        check_uri(tracking_uri)
-        file = sqlite_file(tracking_uri)
-        if file is not None and not file.exists() and not make:
-            raise NoLedgerError(
-                f"No sweep in {redact(tracking_uri)} (experiment {experiment!r}) yet: there is no "
-                f"file {file}. Start one with `foldrace run`, or correct --tracking-uri."
-            )
-        ledger = Ledger(tracking_uri, experiment, STATE / "spool")
-        ledger.check()
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    check_uri(tracking_uri)
+    file = sqlite_file(tracking_uri)
+    if file is not None and not file.exists() and not make:
+        raise NoLedgerError(
+            f"No sweep in {redact(tracking_uri)} (experiment {experiment!r}) yet: there is no "
+            f"file {file}. Start one with `foldrace run`, or correct --tracking-uri."
+        )
+    ledger = Ledger(tracking_uri, experiment, STATE / "spool")
+    ledger.check()
     return ledger

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
-from search.ledger.delivery import RefusedError
+from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import Kind, NewRun, RunNews, Store
 
@@ -213,7 +213,7 @@ class SqliteStore:
             return None
         number, stage, _ = row
         if stage != "active":
-            raise RefusedError(deleted(self._names[kind], number))
+            raise DeliveryRefusedError(deleted(self._names[kind], number))
         return int(number)
 
     def _row(self, tables: sqlite3.Connection, kind: Kind) -> tuple[Any, ...] | None:

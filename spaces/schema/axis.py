@@ -19,7 +19,8 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
-from spaces.schema.scalar import Scalar, SpaceError, is_scalar, listing, read_scalar
+from spaces.schema.scalar import Scalar, is_scalar, listing, read_scalar
+from trainables.engine.errors import SpaceError
 
 # All values are held in memory; nobody means more.
 _MOST_VALUES = 100_000

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from spaces.schema.scalar import SpaceError, is_scalar
+from spaces.schema.scalar import is_scalar
+from trainables.engine.errors import SpaceError
 
 if TYPE_CHECKING:
     from spaces.schema.space import Space

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from spaces.schema.axis import Axis
-from spaces.schema.scalar import Scalar, SpaceError, nearest, read_scalar
+from spaces.schema.scalar import Scalar, nearest, read_scalar
+from trainables.engine.errors import SpaceError
 
 if TYPE_CHECKING:
     from spaces.schema.space import Space

@@ -21,10 +21,6 @@ _KINDS = {
 }
 
 
-class SpaceError(ValueError):
-    """A space that is not well formed, or a config, axis or value that is not of the space."""
-
-
 class FrozenMapping(Mapping[str, _Value_co], Generic[_Value_co]):
     """A mapping that keeps its order and can be hashed, compared and pickled; never changed.
 

@@ -18,7 +18,8 @@ import numpy as np
 from spaces.schema import faults, naming
 from spaces.schema.axis import Axis
 from spaces.schema.inert import Inert
-from spaces.schema.scalar import FrozenMapping, Scalar, SpaceError, kinds_like
+from spaces.schema.scalar import FrozenMapping, Scalar, kinds_like
+from trainables.engine.errors import SpaceError
 
 __all__ = ["Axis", "Inert", "Scalar", "Space", "SpaceError"]
 

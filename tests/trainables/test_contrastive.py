@@ -17,6 +17,7 @@ from tests.trainables.tasks import task_of_reviews
 from trainables.contrastive import Config, Contrastive, build
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.errors import ConfigError
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
 
@@ -171,9 +172,9 @@ def test_a_second_view_that_is_not_there_is_refused(task: Task) -> None:
 
 
 def test_faults_are_named() -> None:
-    with pytest.raises(ValueError, match="loss one of none, scl, lcl, got 'sc'"):
+    with pytest.raises(ConfigError, match="loss one of none, scl, lcl, got 'sc'"):
         Config(**{**config("none"), "loss": "sc"})
-    with pytest.raises(ValueError, match=r"ce_weight in \(0, 1\], got 0.*views one of one"):
+    with pytest.raises(ConfigError, match=r"ce_weight in \(0, 1\], got 0.*views one of one"):
         Config(**config("scl", ce_weight=0, views="two"))
 
 

@@ -16,6 +16,7 @@ from trainables.encoder_linear import Config
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import ConfigError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.refit import attribution as refit
@@ -108,5 +109,5 @@ def test_the_reader_scores_as_a_cell_does(task: Task, blocks: int | None) -> Non
 
 def test_the_space_goes_from_none_to_all() -> None:
     assert SPACE.axes[0].values == (0, 1, 2, 4, None)
-    with pytest.raises(ValueError, match="trainable_blocks at least 0"):
+    with pytest.raises(ConfigError, match="trainable_blocks at least 0"):
         Config(**{**config(0), "trainable_blocks": -1})

@@ -17,11 +17,11 @@ from torch.optim.swa_utils import AveragedModel
 from spaces.factify import PAPER_ABLATION, PAPER_CLASSES, SPACE
 from trainables.engine import seeding
 from trainables.engine.cells.trainable import Trainable
+from trainables.engine.errors import ConfigError, DivergedError
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.stacking.trainer import StackCell
-from trainables.engine.training import loop
 from trainables.engine.training.fit import Fit
 from trainables.factify_fusion import Config, FusionNet, PairAttention, build, stack_key
 
@@ -96,9 +96,9 @@ def alone(one: StackCell) -> tuple[list[float], npt.NDArray[np.float64]]:
     return losses, torch.softmax(logits, dim=-1).numpy()
 
 
-def in_stack(cells: list[StackCell]) -> list[Fit | loop.DivergedError]:
+def in_stack(cells: list[StackCell]) -> list[Fit | DivergedError]:
     values, labels = features()
-    fits: dict[int, Fit | loop.DivergedError] = {}
+    fits: dict[int, Fit | DivergedError] = {}
     fit_stack(
         cells,
         FeatureInputs(values),
@@ -219,7 +219,7 @@ def test_the_space_is_section_5_1_and_table_2() -> None:
 
 
 def test_a_config_out_of_range_names_each_field() -> None:
-    with pytest.raises(ValueError, match=r"heads at least 1, and a divisor.*got 3.*smoothing in"):
+    with pytest.raises(ConfigError, match=r"heads at least 1, and a divisor.*got 3.*smoothing in"):
         replace(CONFIG, heads=3, smoothing=1.0)
-    with pytest.raises(ValueError, match="modalities one of text, image, both, got 'sound'"):
+    with pytest.raises(ConfigError, match="modalities one of text, image, both, got 'sound'"):
         replace(CONFIG, modalities="sound")

@@ -10,8 +10,9 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from search.errors import InputError
 from search.planning.prepare import prepare
-from search.spec import InputError, make_spec
+from search.spec import make_spec
 from spaces.linear_eval import SPACE
 from tests.trainables.tasks import task_of_reviews
 from trainables import linear_eval
@@ -19,6 +20,7 @@ from trainables.engine.cells import runner
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import TaskChangedError
 from trainables.engine.features import extraction as features
 from trainables.engine.splits import folds
 
@@ -160,7 +162,7 @@ def test_a_worker_refuses_vectors_that_changed(
 ) -> None:
     plan = prepare(make_spec(**fields(reviews, tiny_encoder, vectors)))[0]
     vectors.write_text("good 1 2\nbad 3 4\n")
-    with pytest.raises(runner.TaskChangedError, match=r"File .*vectors.txt.* changed"):
+    with pytest.raises(TaskChangedError, match=r"File .*vectors.txt.* changed"):
         runner.train_stack(plan.task, [plan.cell((0, 0))], lambda _: None)
 
 

@@ -18,6 +18,7 @@ from trainables.analysis import hypersphere
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import ConfigError
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.refit import tuned_encoder as tuned
 from trainables.engine.splits import folds
@@ -226,9 +227,9 @@ def test_the_saved_encoder_is_a_model_of_its_own_weights(
 
 
 def test_faults_are_named(task: Task, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="augmentation one of both, masking, dropout, got 'none'"):
+    with pytest.raises(ConfigError, match="augmentation one of both, masking, dropout, got 'none'"):
         Config(**config(augmentation="none"))
-    with pytest.raises(ValueError, match="batch_size at least 2, got 1"):
+    with pytest.raises(ConfigError, match="batch_size at least 2, got 1"):
         Config(**config(batch_size=1))
     results: list[CellResult] = []
     wrong = tmp_path / "pairs.csv"

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from tests.factories import config
 from trainables import linear_eval
+from trainables.engine.errors import ConfigError
 from trainables.projection import Config, build
 
 CONFIG = Config(**config("projection", k=3, gamma=0.07, scale=4.0, beta=0.7, width=6))
@@ -53,7 +54,7 @@ def test_the_baseline_has_no_proxies() -> None:
 
 
 def test_a_config_out_of_range_names_each_field() -> None:
-    with pytest.raises(ValueError, match=r"projection config .* k at least 1, got 0; .*schedule"):
+    with pytest.raises(ConfigError, match=r"projection config .* k at least 1, got 0; .*schedule"):
         replace(CONFIG, k=0, schedule="steps")
-    with pytest.raises(ValueError, match=r"linear_eval config .* representation one of .*'lsa'"):
+    with pytest.raises(ConfigError, match=r"linear_eval config .* representation one of .*'lsa'"):
         linear_eval.Config(**config("linear_eval", representation="lsa"))

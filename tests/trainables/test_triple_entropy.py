@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from tests.factories import config
+from trainables.engine.errors import ConfigError
 from trainables.triple_entropy import Config, TripleEntropy, build
 
 FIELDS = config("triple_entropy", k=3, beta=0.7, pooling="cls", learning_rate=1e-3, batch_size=4)
@@ -159,5 +160,5 @@ def test_mean_pooling_is_over_real_tokens() -> None:
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{field} .*, got {value!r}"):
+    with pytest.raises(ConfigError, match=f"{field} .*, got {value!r}"):
         Config(**{**FIELDS, field: value})

@@ -23,6 +23,7 @@ from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import ConfigError, NoMetadataError
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models.output import Output
 from trainables.engine.splits import inner_validation as inner
@@ -303,12 +304,12 @@ def test_a_pooler_that_was_not_pretrained_is_drawn_from_the_seed(
 def test_configs_out_of_range_are_named_together() -> None:
     wrong = {"head_layers": 0, "class_weights": "some", "inner_share": 1.0, "metadata": "root"}
     message = "head_layers at least 1.*class_weights one of.*metadata one of.*inner_share in"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
         Config(**config(**wrong))
 
 
 def test_metadata_without_columns_are_refused_before_anything_is_trained(task: Task) -> None:
-    with pytest.raises(ValueError, match=r"metadata=log joins numeric columns.*--metadata"):
+    with pytest.raises(NoMetadataError, match=r"metadata=log joins numeric columns.*--metadata"):
         parts.check(task, load_data(task.data), [Config(**config(metadata="log"))])
 
 

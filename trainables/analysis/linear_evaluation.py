@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from trainables.analysis import hypersphere
 from trainables.engine.datasets.table_files import READERS, read_table
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 from trainables.engine.training.read_out import Outputs, Reading
 
 Floats = npt.NDArray[np.floating]

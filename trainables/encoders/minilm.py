@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainables.engine.models.pretrained import EncoderCard, ModelError
+from trainables.engine.errors import ModelError
+from trainables.engine.models.pretrained import EncoderCard
 
 
 def _folder() -> Path:

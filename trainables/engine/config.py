@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from trainables.engine.errors import ConfigError
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -22,7 +24,7 @@ class TrainingConfig:
         precision: "fp32", "bf16" or "fp16" mixed precision.
 
     Raises:
-        ValueError: naming each field out of its range.
+        ConfigError: naming each field out of its range.
     """
 
     SCHEDULES: ClassVar[tuple[str, ...]] = ("linear", "cosine")
@@ -64,7 +66,7 @@ class TrainingConfig:
         if broken:
             trainable = type(self).__module__.rpartition(".")[2]
             article = "An" if trainable[0] in "aeiou" else "A"
-            raise ValueError(f"{article} {trainable} config must have {'; '.join(broken)}.")
+            raise ConfigError(f"{article} {trainable} config must have {'; '.join(broken)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,14 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from trainables.engine.errors import ConfigError, RegistryError
 
 _PLUGIN = "foldrace_plugin_"
 # package -> entry name -> module of a user's own file
@@ -31,10 +34,6 @@ _KINDS = {
     "CLEANING": "trainables.cleaning",
     "REPRESENTATION": "trainables.representations",
 }
-
-
-class RegistryError(ValueError):
-    """There is no entry of that name, or it lacks what it must define."""
 
 
 @cache
@@ -96,6 +95,23 @@ def source(package: str, name: str) -> Path:
         raise _unknown(package, name)
     folder = importlib.import_module(package).__path__[0]
     return Path(folder) / f"{wanted}.py"
+
+
+@contextmanager
+def plugin_rules(package: str, name: str) -> Iterator[None]:
+    """Let a user's file refuse by a plain ValueError; in ours that is a mistake in the code.
+
+    Raises:
+        ConfigError: in place of the ValueError, naming the file.
+    """
+    try:
+        yield
+    except ValueError as error:
+        plugged = _plugged.get(package, {}).get(name.replace("-", "_"))
+        if plugged is None:
+            raise
+        file = Path(str(plugged.__file__)).name
+        raise ConfigError(f"Plugin {file} refuses a config: {error}") from error
 
 
 def entry(package: str, name: str) -> ModuleType:

@@ -36,10 +36,6 @@ class ImageRef(NamedTuple):
 ImagePair = tuple[ImageRef | None, ImageRef | None]
 
 
-class DataError(ValueError):
-    """Data that cannot be trained on; the message says what was found and what to do about it."""
-
-
 @dataclass(frozen=True, eq=False)
 class Metadata:
     """Numeric columns beside the texts, as they are in the source: nothing is scaled here.

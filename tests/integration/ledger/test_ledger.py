@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from search.tracking.connect import Ledger, LedgerError
+from search.errors import LedgerError
+from search.tracking.connect import Ledger
 from tests.integration.ledger_cells import (
     FAMILY,
     TAGS,
@@ -27,6 +28,7 @@ from tests.integration.ledger_cells import (
     runs_of,
 )
 from trainables.engine.contract import result_digest
+from trainables.engine.errors import InputError
 
 pytestmark = pytest.mark.integration
 
@@ -201,7 +203,7 @@ def test_check_of_something_that_is_no_mlflow_says_so(tmp_path: Path) -> None:
         try:
             assert other.stdout is not None
             port = other.stdout.readline().split(" port ")[1].split(" ")[0]
-            with pytest.raises(LedgerError, match=f"127.0.0.1:{port}"):
+            with pytest.raises(InputError, match=f"127.0.0.1:{port}"):
                 Ledger(f"http://127.0.0.1:{port}", "test", tmp_path / "spool").check()
         finally:
             other.kill()
@@ -212,7 +214,7 @@ def test_check_of_a_server_that_is_not_there_is_quick_and_says_so(tmp_path: Path
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     began = time.monotonic()
-    with pytest.raises(LedgerError, match=rf"cannot be reached at 'http://\*\*\*@127.*{port}"):
+    with pytest.raises(InputError, match=rf"cannot be reached at 'http://\*\*\*@127.*{port}"):
         Ledger(f"http://me:pw@127.0.0.1:{port}", "test", tmp_path).check()
     assert time.monotonic() - began < 5
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from search.errors import LedgerError
 from search.results.sweep_labels import FILE, SweepLabels
-from search.tracking.connect import Ledger, LedgerError
+from search.tracking.connect import Ledger
 from tests.integration.ledger_cells import FAMILY, Opener, key_of, record, result
 
 pytestmark = pytest.mark.integration
@@ -89,5 +90,5 @@ def test_a_sweep_keeps_its_labels(open_ledger: Opener) -> None:
 
 
 def test_a_damaged_file_of_labels_is_said() -> None:
-    with pytest.raises(ValueError, match=r"labels\.npz of the sweep is damaged"):
+    with pytest.raises(LedgerError, match=r"labels\.npz of the sweep is damaged"):
         SweepLabels.from_bytes(b"PK nonsense")

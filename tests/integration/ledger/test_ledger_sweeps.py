@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from search.tracking.connect import LedgerError
+from search.errors import LedgerError
 from tests.integration.ledger_cells import (
     CONFIG,
     FAMILY,
@@ -21,6 +21,7 @@ from tests.integration.ledger_cells import (
     runs_of,
 )
 from trainables.engine.contract import Cell
+from trainables.engine.errors import InputError
 
 pytestmark = pytest.mark.integration
 
@@ -89,7 +90,7 @@ def test_a_resumed_sweep_goes_on_with_its_configs_and_ends_them(
 
 def test_sweeps_are_found_by_name_id_and_latest(open_ledger: Opener) -> None:
     ledger = open_ledger()
-    with pytest.raises(LedgerError, match=r"No sweep in .* yet"):
+    with pytest.raises(InputError, match=r"No sweep in .* yet"):
         ledger.find_sweep("latest")
     spec = {"spec": {"name": "a" * 9000, "seeds": [2, 16]}, "task": {"data": None}}
     old = ledger.start_sweep("tweets-minilm", spec, {"space": "smoke", "family": FAMILY})
@@ -101,7 +102,7 @@ def test_sweeps_are_found_by_name_id_and_latest(open_ledger: Opener) -> None:
     assert record.tags == {"space": "smoke", "family": FAMILY}
     assert record.status == "RUNNING"
     assert abs(record.started - time.time()) < 60
-    with pytest.raises(LedgerError, match="Did you mean 'tweets-minilm'"):
+    with pytest.raises(InputError, match="Did you mean 'tweets-minilm'"):
         ledger.find_sweep("tweet-minilm")
 
 

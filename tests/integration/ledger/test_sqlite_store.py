@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from search.ledger.delivery import RefusedError
+from search.errors import DeliveryRefusedError
 from search.ledger.store import Kind
 from search.tracking.client import MlflowStore
 from search.tracking.connect import Ledger
@@ -106,7 +106,7 @@ def test_a_deleted_experiment_is_named(filled: Path) -> None:
     client.delete_experiment(found.experiment_id)
     said = []
     for store in (reader(filled), mlflows(filled)):
-        with pytest.raises(RefusedError, match="mlflow experiments restore") as refused:
+        with pytest.raises(DeliveryRefusedError, match="mlflow experiments restore") as refused:
             store.runs("cells")
         said.append(str(refused.value))
     assert said[0] == said[1]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from search.errors import InputError
 from search.planning import model_reference
 from search.planning.prepare import prepare
-from search.spec import InputError, make_spec
+from search.spec import make_spec
 from search.tracking.connect import Ledger
 from tests.integration.sweep_shell import Shell
 from trainables.engine.contract import DataRef

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from search.console import leaderboard
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.results.document import of_outcome
-from search.spec import InputError, SweepSpec, make_spec
+from search.spec import SweepSpec, make_spec
 from search.sweep import nested_cv, single
 from search.sweep import nested_cv as nested
 from search.sweep import run as sweep

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from search.analysis.ensembles import check_alike
+from search.errors import InputError
 from search.planning.plan import Plan
-from search.spec import InputError
 from tests import factories
 
 

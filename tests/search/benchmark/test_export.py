@@ -14,10 +14,10 @@ from search.arguments import sweep_spec
 from search.benchmark.export import recipe, write_table
 from search.benchmark.score_table import read_table
 from search.cli import build_parser
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.planning.prepare import rebuild
 from search.results.score_matrix import ScoreMatrix
-from search.spec import InputError
 from tests import factories
 from trainables.engine.contract import DataRef
 

@@ -13,6 +13,7 @@ import pytest
 
 from search.benchmark.replay import Rules, deal, judge, play
 from search.benchmark.score_table import ScoreTable, read_table
+from search.errors import InputError
 from search.strategies.strategy import Problem, make_strategy
 
 
@@ -145,7 +146,7 @@ def test_a_cell_missing_from_the_table_is_told_as_failed():
 
 
 def test_a_deal_must_leave_a_seed_for_the_truth():
-    with pytest.raises(ValueError, match="has 2 seeds; a protocol of 2 must leave"):
+    with pytest.raises(InputError, match="has 2 seeds; a protocol of 2 must leave"):
         deal(table(np.zeros((2, 2, 1))), np.random.default_rng(0), seeds=2)
 
 
@@ -222,7 +223,7 @@ def test_null_axes_are_inert_and_null_scores_failed(tmp_path):
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, change, options, message):
     columns = {name: values for name, values in {**cells(), **change}.items() if values is not None}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         read_table(write(tmp_path / "t.parquet", **columns), **options)
 
 

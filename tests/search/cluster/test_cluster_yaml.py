@@ -15,7 +15,7 @@ import yaml
 
 from search.cluster import idle_shutdown as idle
 from search.cluster import mlflow_server as ledger_server
-from search.spec import InputError
+from search.errors import InputError
 
 ROOT = Path(__file__).parents[3]
 FILES = ["cluster.yaml", "tests/integration/cluster/local-cluster.yaml"]

@@ -10,7 +10,7 @@ from search.cli import build_parser
 from search.cluster import packaging as packing
 from search.cluster import submit as cluster
 from search.cluster.options import FOLDER
-from search.spec import InputError
+from search.errors import InputError
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from search.errors import InputError
 from search.execution.nodes import check_address
-from search.spec import InputError
 
 
 @pytest.mark.parametrize("address", ["local", "auto"])

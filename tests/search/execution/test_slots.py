@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import ray
 
+from search.errors import SweepError
 from search.execution import tuner
-from search.spec import Resources, SweepError
+from search.spec import Resources
 
 CLUSTER = {"CPU": 8.0, "GPU": 2.0}
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from search.errors import DeliveryRefusedError
 from search.ledger import delivery
 from search.ledger import delivery_queue as outbox
-from search.ledger.delivery import Delivery, Payload, RefusedError
+from search.ledger.delivery import Delivery, Payload
 from search.ledger.spool import Spool
 
 
@@ -39,7 +40,7 @@ class Shelf:
         if self.down:
             raise ConnectionError("nobody there")
         if self.dislikes & set(values):
-            raise RefusedError("not this one")
+            raise DeliveryRefusedError("not this one")
         self.taken += values
 
 

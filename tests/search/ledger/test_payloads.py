@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.errors import InputError
 from search.ledger import payloads, records
 from search.ledger.records import LoggedRun, SweepRecord
 from trainables.engine.contract import Cell, CellResult
@@ -127,7 +128,7 @@ def test_a_spec_comes_back_from_tags_that_fit(value: object) -> None:
 
 
 def test_a_spec_that_is_too_long_is_refused() -> None:
-    with pytest.raises(ValueError, match="may have 200000 characters, got 300"):
+    with pytest.raises(InputError, match="may have 200000 characters, got 300"):
         records.spec_tags({"a": "x" * 300_000})
 
 

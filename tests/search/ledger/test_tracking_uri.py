@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from search import tracking_uri
-from search.tracking_uri import LedgerError, check_folder, check_uri, redact, sqlite_file
+from search.tracking_uri import check_folder, check_uri, redact, sqlite_file
+from trainables.engine.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_passwords_of_uris_are_hidden_and_nothing_else(text: str, shown: str) ->
     ],
 )
 def test_a_uri_that_cannot_work_is_refused(uri: str, message: str) -> None:
-    with pytest.raises(LedgerError, match=message):
+    with pytest.raises(InputError, match=message):
         check_uri(uri)
 
 
@@ -69,19 +70,19 @@ def test_a_new_file_in_a_folder_that_is_there_is_fine(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match=f"folder {tmp_path}/none does not exist"):
+    with pytest.raises(InputError, match=f"folder {tmp_path}/none does not exist"):
         check_uri(f"sqlite:///{tmp_path}/none/mlflow.db")
 
 
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="is not a file that can be written"):
+    with pytest.raises(InputError, match="is not a file that can be written"):
         check_uri(f"sqlite:///{tmp_path}")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(LedgerError, match="not a writable folder"):
+    with pytest.raises(InputError, match="not a writable folder"):
         check_uri(f"sqlite:///{tmp_path}/mlflow.db")
 
 
@@ -109,25 +110,25 @@ def test_a_damaged_database_is_refused(tmp_path: Path, damage: str) -> None:
             "cut": content[:middle],
         }[damage]
     )
-    with pytest.raises(LedgerError, match="not a sound sqlite database"):
+    with pytest.raises(InputError, match="not a sound sqlite database"):
         check_uri(f"sqlite:///{file}")
 
 
 def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
     make_database(tmp_path / "other.db", ("customers",))
-    with pytest.raises(LedgerError, match=r"something else than MLflow \(tables: customers\)"):
+    with pytest.raises(InputError, match=r"something else than MLflow \(tables: customers\)"):
         check_uri(f"sqlite:///{tmp_path}/other.db")
 
 
 def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking_uri, "_LEAST_FREE_BYTES", 2**62)
-    with pytest.raises(LedgerError, match=r"MiB of free disk, and needs at least"):
+    with pytest.raises(InputError, match=r"MiB of free disk, and needs at least"):
         check_folder(tmp_path / "spool", "The spool")
 
 
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match=f"{tmp_path}/file is not a writable folder"):
+    with pytest.raises(InputError, match=f"{tmp_path}/file is not a writable folder"):
         check_folder(tmp_path / "file" / "spool", "The spool")
 
 
@@ -137,9 +138,7 @@ def test_a_port_where_nobody_listens_is_refused_at_once(kind: str) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     began = time.monotonic()
-    with pytest.raises(
-        LedgerError, match=rf"cannot be reached at '[a-z0-9+]+://\*\*\*@127.*{port}"
-    ):
+    with pytest.raises(InputError, match=rf"cannot be reached at '[a-z0-9+]+://\*\*\*@127.*{port}"):
         check_uri(f"{kind}://me:secret@127.0.0.1:{port}/db")
     assert time.monotonic() - began < 2
 
@@ -159,7 +158,7 @@ def test_a_host_that_swallows_packets_is_given_up_in_time(monkeypatch: pytest.Mo
             knock.setblocking(False)
             knock.connect_ex(("127.0.0.1", port))
         began = time.monotonic()
-        with pytest.raises(LedgerError, match=r"timed out|no answer"):
+        with pytest.raises(InputError, match=r"timed out|no answer"):
             check_uri(f"http://127.0.0.1:{port}")
         assert time.monotonic() - began < 2
         for knock in knocks:

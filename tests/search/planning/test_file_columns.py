@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from search.errors import InputError
 from search.planning.file_columns import check_file
-from search.spec import InputError
 from trainables.engine.contract import DataRef
 
 REF = DataRef(name="mine", text="body")

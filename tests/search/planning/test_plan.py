@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.errors import InputError
 from search.planning.plan import Plan
 from search.planning.prepare import prepare, rebuild
-from search.spec import InputError, SweepSpec, default_name, make_spec
+from search.spec import SweepSpec, default_name, make_spec
 from trainables.engine.contract import DataRef, Task, canonical_json, cell_key
 
 ROOT = Path(__file__).parents[3]

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from search.errors import InputError
 from search.process import ray_home
-from search.spec import InputError
 
 
 @pytest.mark.parametrize("variable", ["RAY_TMPDIR", "TMPDIR"])

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from search.errors import InputError
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import judge
-from search.spec import InputError
 from tests import factories
 from trainables.engine.contract import Scalar
 

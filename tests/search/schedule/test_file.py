@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.errors import InputError
 from search.schedule.emit import carried, emit
 from search.schedule.file import Entry, read_schedule
-from search.spec import InputError
 
 RUN = "smoke --data /shared/x.csv --model minilm"
 

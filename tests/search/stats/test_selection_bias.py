@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from search.errors import NoPredictionsError
 from search.stats import intervals as stats
 from search.stats.bbc_cv import accuracy_scorer, bbc_cv
-from search.stats.out_of_fold import NoPredictionsError, OutOfFold
+from search.stats.out_of_fold import OutOfFold
 from search.stats.selection_bias import correct
 from search.strategies.board import Problem
 

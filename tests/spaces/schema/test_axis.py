@@ -13,8 +13,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from spaces.schema.scalar import Scalar, SpaceError, read_scalar
+from spaces.schema.scalar import Scalar, read_scalar
 from spaces.schema.space import Axis
+from trainables.engine.errors import SpaceError
 
 
 @pytest.mark.parametrize(

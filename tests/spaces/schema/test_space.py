@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from spaces.schema.space import Axis, Inert, Scalar, Space, SpaceError
+from spaces.schema.space import Axis, Inert, Scalar, Space
+from trainables.engine.errors import SpaceError
 
 
 def make_axis(name: str, *values: Scalar, symbol: str | None = None) -> Axis:

@@ -10,7 +10,8 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from spaces.schema.space import Axis, Inert, Scalar, Space, SpaceError
+from spaces.schema.space import Axis, Inert, Scalar, Space
+from trainables.engine.errors import SpaceError
 
 
 def make_axis(name: str, *values: Scalar, symbol: str | None = None) -> Axis:

@@ -15,10 +15,11 @@ from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam import Word
 from trainables.engine.contract import DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import NoMapError
 from trainables.engine.features.representation import Parts
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.refit import attribution as refit
-from trainables.engine.refit.attribution import NoMapError, Reader
+from trainables.engine.refit.attribution import Reader
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.text_data import TextData
 

@@ -13,7 +13,7 @@ from trainables.cleaning.reuters_prefix import CLEANING
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.cleaning import clean_text
 from trainables.engine.datasets.load import load_data
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError, RegistryError
 
 ROWS = (
     "WASHINGTON (Reuters) - The head of a faction said,real",
@@ -58,7 +58,7 @@ def test_texts_of_which_nothing_is_left_are_missing(path: Path) -> None:
 
 
 def test_an_unknown_step_is_named_with_the_nearest(path: Path) -> None:
-    with pytest.raises(DataError, match="reuters_prefix"):
+    with pytest.raises(RegistryError, match="reuters_prefix"):
         load_data(DataRef(name=str(path), cleaning=("reuter-prefix",)))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainables.engine import registry
+from trainables.engine.errors import RegistryError
 
 ROOT = Path(__file__).parents[3]
 ATTRIBUTES = {
@@ -29,7 +30,7 @@ def test_the_entries_are_the_public_files_and_define_what_they_must(package: str
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(registry.RegistryError, match="Did you mean 'softtriple'"):
+    with pytest.raises(RegistryError, match="Did you mean 'softtriple'"):
         registry.load("spaces", "softriple", "SPACE")
 
 
@@ -39,7 +40,7 @@ def test_a_dash_is_an_underscore() -> None:
 
 
 def test_an_entry_that_lacks_its_object_is_named() -> None:
-    with pytest.raises(registry.RegistryError, match="triple_entropy must define SPACE"):
+    with pytest.raises(RegistryError, match="triple_entropy must define SPACE"):
         registry.load("trainables", "triple_entropy", "SPACE")
 
 
@@ -58,5 +59,5 @@ def test_a_users_file_is_an_entry_beside_the_others(tmp_path: Path) -> None:
 def test_a_faulty_plugin_is_refused(content: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(content)
-    with pytest.raises(registry.RegistryError, match=message):
+    with pytest.raises(RegistryError, match=message):
         registry.load_plugin(path)

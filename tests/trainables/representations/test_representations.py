@@ -14,10 +14,10 @@ from transformers import AutoModel, AutoTokenizer
 
 from trainables.engine.contract import DataRef, Split
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import VectorsError
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation, word_vectors
 from trainables.engine.features.representation import Fitted, Representation
-from trainables.engine.features.word_vectors import VectorsError
 from trainables.engine.splits import folds
 from trainables.engine.text_data import TextData
 

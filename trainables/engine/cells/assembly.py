@@ -15,7 +15,7 @@ import numpy.typing as npt
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 
-from trainables.engine import seeding
+from trainables.engine import registry, seeding
 from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig
@@ -47,13 +47,14 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
         configs: Configs of its trainable.
 
     Raises:
-        ValueError: naming what is missing, and the way out.
+        InputError: naming what is missing, and the way out.
     """
     check_blocks(task, configs)
     trainable = Trainable.load(task.trainable)
     needs = {}
     for config in configs:
-        trainable.check_data(config, data)
+        with registry.plugin_rules("trainables", task.trainable):
+            trainable.check_data(config, data)
         share, kind = trainable.inner_share(config), trainable.metadata(config)
         needs[share, kind, trainable.views(config)] = config
     for (share, kind, seen), config in needs.items():
@@ -69,7 +70,7 @@ def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
     """Refuse configs that train more blocks than the model has.
 
     Raises:
-        ValueError: naming the number and what is allowed.
+        ConfigError: naming the number and what is allowed.
     """
     blocks = {c.trainable_blocks: c for c in configs if isinstance(c, FineTuning)}
     for config in blocks.values():

@@ -22,6 +22,7 @@ from trainables.engine.cells import sizing, stacks
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import BrokenCheckpointError, DivergedError, TaskChangedError
 from trainables.engine.features import named_files
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.text_data import TextData
@@ -33,17 +34,13 @@ from trainables.engine.training.scoring import few_scores
 Rows = npt.NDArray[np.int64]
 
 
-class TaskChangedError(ValueError):
-    """The data or the weights on this machine are not those that the sweep was planned with."""
-
-
 def checked_data(task: Task) -> TextData:
     """The task's data.
 
     Raises:
         TaskChangedError: with both fingerprints, if data, weights or a file are not the planned
             ones.
-        ValueError: if they cannot be had any more.
+        InputError: if they cannot be had any more.
     """
     data = load_data(task.data)
     for what, planned, here in (
@@ -66,7 +63,7 @@ def check(task: Task) -> None:
     """Read data and weights as `train_stack` would; train nothing.
 
     Raises:
-        ValueError: if they are not the planned ones, or cannot be read.
+        InputError: if they are not the planned ones, or cannot be read.
     """
     checked_data(task)
 
@@ -100,7 +97,7 @@ def train_stack(
         How many cells of this shape are best trained as one model; None where that was not tried.
 
     Raises:
-        ValueError: if data or weights changed, or cannot be read: no cell could be trained.
+        InputError: if data or weights changed, or cannot be read: no cell could be trained.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -157,9 +154,9 @@ def _train_alone(
     try:
         try:
             result = _train_cell(data, cell, start, folder)
-        except checkpoint.BrokenCheckpointError:
+        except BrokenCheckpointError:
             result = _train_cell(data, cell, start, None)
-    except loop.DivergedError as error:
+    except DivergedError as error:
         result = CellResult(key=cell.key, status="diverged", error=str(error))
     except Exception as error:  # whatever a trainable does, its neighbours go on
         if shares.processes() > 1:
@@ -219,6 +216,6 @@ def measure(
         clock: How long to measure; None for as long as it takes.
 
     Raises:
-        ValueError: as `train_stack`.
+        InputError: as `train_stack`.
     """
     return stacks.measure(task, checked_data(task), cell, steps, stack, cells, clock)

@@ -14,6 +14,7 @@ from trainables.engine.cells import sizing
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.errors import DivergedError
 from trainables.engine.stacking import trainer as stack_training
 from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.text_data import TextData
@@ -46,7 +47,7 @@ def grouped(
     for number, cell in enumerate(cells):
         try:
             config = trainable.bind(cell.config)
-        except ValueError as error:
+        except Exception as error:  # whatever a trainable does, its neighbours go on
             report(parts.failed(cell, error))
             continue
         key = trainable.stack_group(config)
@@ -193,9 +194,9 @@ def _train(
     cost.forget_peak()
     stack = parts.stack(task, data, members)
 
-    def finished(number: int, fit: Fit | loop.DivergedError) -> None:
+    def finished(number: int, fit: Fit | DivergedError) -> None:
         cell = members[number][0]
-        if isinstance(fit, loop.DivergedError):
+        if isinstance(fit, DivergedError):
             report(CellResult(key=cell.key, status="diverged", error=str(fit)))
             return
         rows = fit.rows % len(data)  # of its own table

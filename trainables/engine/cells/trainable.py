@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trainables.engine import registry
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar
+from trainables.engine.errors import ConfigError, RegistryError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -165,8 +166,8 @@ class Trainable:
         """Turn a complete config into the trainable's Config.
 
         Raises:
-            ValueError: listing every field that is missing or unknown, or the value that the Config
-                itself refuses.
+            ConfigError: listing every field that is missing or unknown, or the value that the
+                Config itself refuses.
         """
         fields = {field.name: field for field in dataclasses.fields(self.Config)}
         faults = []
@@ -179,9 +180,10 @@ class Trainable:
             if required and field.default_factory is dataclasses.MISSING and name not in config:
                 faults.append(f"{self.name}.Config wants a value for {name!r}.")
         if faults:
-            raise ValueError("\n".join(faults))
+            raise ConfigError("\n".join(faults))
         values: dict[str, Any] = dict(config)
-        return self.Config(**values)
+        with registry.plugin_rules("trainables", self.name):
+            return self.Config(**values)
 
     def stack_group(self, config: TrainingConfig) -> Hashable | None:
         """Group key: equal for cells that may share a stack, None for cells that train alone."""
@@ -214,7 +216,7 @@ def _read(module: ModuleType) -> Trainable:
             faults.append(f"{word} is no hook.{hint} A helper's name starts with an underscore")
     name = registry.entry_name(module)
     if faults:
-        raise registry.RegistryError(f"Trainable {name!r} cannot be used: {'; '.join(faults)}.")
+        raise RegistryError(f"Trainable {name!r} cannot be used: {'; '.join(faults)}.")
     return Trainable(name=name, **{_FIELDS[word].name: value for word, value in values.items()})
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainables.engine import registry
-from trainables.engine.text_data import DataError, TextData, assemble
+from trainables.engine.errors import DataError
+from trainables.engine.text_data import TextData, assemble
 
 _PACKAGE = "trainables.cleaning"
 
@@ -16,13 +17,10 @@ def clean_text(text: str, steps: Sequence[str]) -> str:
     """What the steps make of one text, one after another.
 
     Raises:
-        DataError: for a step that does not exist, naming the nearest.
+        RegistryError: for a step that does not exist, naming the nearest.
     """
     for step in steps:
-        try:
-            text = registry.load(_PACKAGE, step, "CLEANING")(text)
-        except registry.RegistryError as error:
-            raise DataError(str(error)) from error
+        text = registry.load(_PACKAGE, step, "CLEANING")(text)
     return text
 
 

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from trainables.engine.datasets.table_files import Table, hint_of, read_table, reader_of
+from trainables.engine.errors import DataError
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _WHOLE_BYTES = 8 * 2**20  # of JSON lines, parsed in a blink
@@ -36,7 +37,7 @@ def read_header(path: Path) -> Table | None:
             names = read_table(path, ()).names
         else:
             return None
-    except (OSError, ValueError, csv.Error):
+    except (OSError, DataError, ValueError, csv.Error):
         return None
     columns = dict.fromkeys(names, ())
     return Table(str(path), names, columns, rows=0, typed=kind not in _DELIMITERS, hint=hint)

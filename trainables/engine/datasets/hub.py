@@ -9,7 +9,7 @@ from typing import Any
 
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.table_files import Table
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 # The hub answers in well under a second; without a network nobody should wait for long.
 _ANSWER_S = 6.0

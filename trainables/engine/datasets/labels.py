@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from trainables.engine.text_data import DataError, Rows
+from trainables.engine.errors import DataError
+from trainables.engine.text_data import Rows
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 

@@ -25,9 +25,10 @@ from trainables.engine.datasets.headers import read_header
 from trainables.engine.datasets.metadata import numeric_column
 from trainables.engine.datasets.part_files import read_parts
 from trainables.engine.datasets.table_files import READERS, Table, read_table
+from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns
 from trainables.engine.splits.subset import draw_subset
-from trainables.engine.text_data import DataError, TextData
+from trainables.engine.text_data import TextData
 
 __all__ = ["DataError", "DatasetCard", "TextData", "load_data"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from trainables.engine.datasets.table_files import Table, read_table
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 
 def read_parts(files: Sequence[tuple[str, Path]], wanted: Collection[str]) -> Table:

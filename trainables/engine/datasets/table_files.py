@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 _NAMES = {"\t": "tab", ",": "comma", ";": "semicolon"}
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from trainables.engine.cache import cache_folder
 from trainables.engine.datasets.table_files import Table
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 _TIMEOUT_S = 300
 

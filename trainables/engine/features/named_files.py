@@ -35,7 +35,7 @@ def fingerprint(reference: str) -> str:
     """sha256 of the contents behind a reference; never of its path.
 
     Raises:
-        ValueError: if there is no such file or model.
+        InputError: if there is no such file or model.
     """
     if _is_model(reference):
         return encoder.model_fingerprint(reference)

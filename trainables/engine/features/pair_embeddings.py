@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from trainables.engine.errors import DataError
 from trainables.engine.features.embedding_store import filled
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.features.representation import (
@@ -32,7 +33,7 @@ from trainables.engine.images.inspection import read_rgb
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models import towers
 from trainables.engine.progress import Ticker
-from trainables.engine.text_data import DataError, ImageRef, TextData
+from trainables.engine.text_data import ImageRef, TextData
 
 Places = npt.NDArray[np.int64]
 

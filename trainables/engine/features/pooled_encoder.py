@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.engine.errors import ModelError
 from trainables.engine.features.representation import Floats, Parts, Progress, Representation
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import pretrained as encoder
@@ -110,7 +111,7 @@ def token_parts(
         ModelError: if the tokenizer does not say where its tokens stand.
     """
     if not tokenizer.is_fast:
-        raise encoder.ModelError(
+        raise ModelError(
             "This model's tokenizer cannot say where its tokens stand in the text, so there is no "
             "map over words; use a model with a fast tokenizer (tokenizer.json)."
         )

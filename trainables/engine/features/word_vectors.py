@@ -19,15 +19,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from trainables.engine.errors import VectorsError
+
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+\Z", re.IGNORECASE)
 _HEADER = re.compile(rb"\d+ \d+\s*\Z")
-
-
-class VectorsError(ValueError):
-    """There are no such word vectors, or they cannot be read; the message says what to do."""
 
 
 def resolve(reference: str) -> str:

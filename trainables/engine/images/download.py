@@ -21,22 +21,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 
-from trainables.engine.images.url_policy import (
-    Address,
-    RefusedError,
-    Resolver,
-    public_address,
-    split,
-)
+from trainables.engine.errors import UnreachableError, UrlRefusedError
+from trainables.engine.images.url_policy import Address, Resolver, public_address, split
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
 _CHUNK = 64 * 1024
 _AGENT = "foldrace (research; fetches the images of a data set once)"
-
-
-class UnreachableError(OSError):
-    """A URL gave no image; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +93,9 @@ def _kept(url: str, folder: Path, limits: Limits, resolver: Resolver) -> Path | 
         return path
     try:
         content = fetch(url, limits, resolver)
-    except RefusedError as error:
+    except UrlRefusedError as error:
         return f"refused: {error}"
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (UnreachableError, OSError, http.client.HTTPException, ValueError) as error:
         return f"unreachable: {error}"
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".draft", delete=False) as draft:
         draft.write(content)
@@ -118,7 +109,7 @@ def fetch(url: str, limits: Limits, resolver: Resolver = public_address) -> byte
     """What a URL holds.
 
     Raises:
-        RefusedError: if it, or what it redirects to, may not be fetched.
+        UrlRefusedError: if it, or what it redirects to, may not be fetched.
         UnreachableError: if it gives no image of an allowed size in time.
     """
     pause = limits.pause_s

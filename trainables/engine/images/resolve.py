@@ -21,11 +21,12 @@ import numpy as np
 from filelock import FileLock
 
 from trainables.engine.cache import cache_folder
+from trainables.engine.errors import DataError
 from trainables.engine.images.download import fetch_all
 from trainables.engine.images.inspection import Look, look
 from trainables.engine.images.url_policy import Resolver, is_url, public_address
 from trainables.engine.progress import Ticker
-from trainables.engine.text_data import DataError, ImagePair, ImageRef, TextData, assemble
+from trainables.engine.text_data import ImagePair, ImageRef, TextData, assemble
 
 _LOOKERS = 8
 # A URL that gave nothing is asked again after so long, not in every process.

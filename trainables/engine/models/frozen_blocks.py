@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from trainables.engine.config import FineTuning, TrainingConfig
+from trainables.engine.errors import ConfigError, ModelError
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models import vocabulary
 
@@ -28,13 +29,13 @@ def blocks(network: PreTrainedModel) -> nn.ModuleList:
     """The transformer blocks of an encoder, from the bottom.
 
     Raises:
-        ValueError: if it has no list of blocks of the length that its config states.
+        ModelError: if it has no list of blocks of the length that its config states.
     """
     count = network.config.num_hidden_layers
     lists = [part for part in network.modules() if isinstance(part, nn.ModuleList)]
     found = [part for part in lists if len(part) == count]
     if len(found) != 1 or not hasattr(network, "embeddings"):
-        raise ValueError(
+        raise ModelError(
             f"a {type(network).__name__} has no list of {count} blocks above its embeddings; its "
             "lower blocks cannot be frozen. Leave trainable_blocks out."
         )
@@ -49,14 +50,14 @@ def trained_blocks(model: str, config: TrainingConfig) -> int | None:
         config: A trainable's Config.
 
     Raises:
-        ValueError: if the encoder has fewer blocks.
+        ConfigError: if the encoder has fewer blocks.
     """
     trained = config.trainable_blocks if isinstance(config, FineTuning) else None
     if trained is None:
         return None
     most = len(blocks(encoder.load_encoder(model)))
     if trained > most:
-        raise ValueError(
+        raise ConfigError(
             f"trainable_blocks must be at most {most}, the blocks of model {model!r}, got "
             f"{trained}."
         )

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.engine.models.pretrained import ModelError
+from trainables.engine.errors import ModelError
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainables.engine import registry
+from trainables.engine.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,10 +28,6 @@ _PACKAGE = "trainables.encoders"
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?\Z")
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "pytorch_model*.bin"]
-
-
-class ModelError(ValueError):
-    """There is no such model, or it cannot be loaded; the message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)

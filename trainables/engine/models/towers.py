@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.engine.errors import ModelError
 from trainables.engine.models import efficientnet_lite
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models.image_preprocessing import Preparation, read_preparation
 from trainables.engine.models.pooling import mean_over_tokens
-from trainables.engine.models.pretrained import ModelError
 
 _PAIRED = ("clip", "siglip", "siglip2")
 _ACTIVATIONS = {

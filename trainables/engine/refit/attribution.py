@@ -16,16 +16,13 @@ from torch import Tensor
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.errors import NoMapError
 from trainables.engine.features import extraction as features
 from trainables.engine.features import pooled_encoder, representation
 from trainables.engine.features.representation import Fitted, Parts, Representation
 from trainables.engine.refit import network as finished
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.text_data import TextData
-
-
-class NoMapError(ValueError):
-    """A config's classifier is no linear layer on a mean; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from trainables.engine.cells import assembly as cell_parts
 from trainables.engine.cells.trainable import Pooling, Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
+from trainables.engine.errors import DivergedError, NotServedError
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.features.pooled_encoder import PooledEncoder
@@ -43,10 +44,6 @@ Rows = npt.NDArray[np.int64]
 Layer = Literal["output", "embeddings"]
 
 _TEXTS_AT_ONCE = 32
-
-
-class NotServedError(ValueError):
-    """A config has no network from texts to classes; the message says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,9 +224,9 @@ def train_head(
     """
     head = cell_parts.module(task, data, config, seed, rows)
     cell = StackCell(head, config, seed, rows, NO_ROWS)
-    fits: list[Fit | loop.DivergedError] = []
+    fits: list[Fit | DivergedError] = []
     fit_stack([cell], FeatureInputs(values), data.labels, lambda _, fit: fits.append(fit))
-    if isinstance(fits[0], loop.DivergedError):
+    if isinstance(fits[0], DivergedError):
         raise fits[0]
     return fits[0]
 

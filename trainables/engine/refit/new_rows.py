@@ -20,11 +20,11 @@ from trainables.engine.cells import stacks
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
+from trainables.engine.errors import DataError, DivergedError
 from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.refit import network as finished
 from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
-from trainables.engine.training import loop
 from trainables.engine.training.fit import fit
 
 Floats = npt.NDArray[np.float32]
@@ -104,7 +104,7 @@ def probabilities(
         Class probabilities, float32 (rows, classes).
 
     Raises:
-        ValueError: if the data are pairs and the rows are not.
+        DataError: if the data are pairs and the rows are not.
         DivergedError: if training diverges.
     """
     asked = _labelled(data, rows)
@@ -136,14 +136,14 @@ def _head(
         if stacks.train(task, both, [(cell, config)], told.append):
             raise MemoryError(f"out of memory for {len(both):,} rows' features.")
     if told[0].status != "done":
-        raise loop.DivergedError(told[0].error)
+        raise DivergedError(told[0].error)
     return told[0].probabilities
 
 
 def _labelled(data: TextData, rows: Further) -> TextData:
     """The rows as a test part like the data, with labels that nobody looks at."""
     if data.texts_b is not None and rows.texts_b is None:
-        raise ValueError(f"{data.name} has pairs of texts: give each row's second text, too.")
+        raise DataError(f"{data.name} has pairs of texts: give each row's second text, too.")
     many = len(rows)
     metadata = data.metadata
     if metadata is not None:

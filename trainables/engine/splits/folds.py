@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainables.engine.contract import Split
-from trainables.engine.text_data import DataError, Rows, TextData
+from trainables.engine.errors import DataError
+from trainables.engine.text_data import Rows, TextData
 
 Floats = npt.NDArray[np.float64]
 

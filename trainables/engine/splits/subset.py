@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainables.engine.text_data import DataError, Rows, TextData
+from trainables.engine.errors import DataError
+from trainables.engine.text_data import Rows, TextData
 
 # Fixed: a subset is part of what a data set is, not of what a cell's seed decides.
 _SUBSET_SEED = 1000

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.stacking import shared_batches
 from trainables.engine.stacking.trainer import Floats, Rows, Scorer, StackCell, StackTraining
 from trainables.engine.training.epoch_choice import Choice
 from trainables.engine.training.fit import Fit
-from trainables.engine.training.loop import DivergedError
 
 
 def fit_stack(

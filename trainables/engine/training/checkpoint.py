@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainables.engine.errors import BrokenCheckpointError
+
 if TYPE_CHECKING:
     from trainables.engine.training.loop import Training
 
@@ -28,10 +30,6 @@ LEAST_EPOCH_S = 30.0
 _MANIFEST = "manifest.json"
 
 Epochs = list[Mapping[str, float]]
-
-
-class BrokenCheckpointError(RuntimeError):
-    """A sound checkpoint could not be taken in. It is gone; the cell's module is not to be used."""
 
 
 def load(training: Training, folder: Path | None) -> Epochs:

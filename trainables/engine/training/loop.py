@@ -21,6 +21,7 @@ from torch import nn
 
 from trainables.engine import seeding
 from trainables.engine.config import TrainingConfig
+from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.training import distributed as shares
@@ -60,10 +61,6 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
 }
 # How many steps may pass before a loss that is not finite is noticed: looking makes a GPU wait.
 _STEPS_BETWEEN_LOOKS = 16
-
-
-class DivergedError(ArithmeticError):
-    """A loss was not finite; the cell is over."""
 
 
 @dataclass(frozen=True, eq=False)

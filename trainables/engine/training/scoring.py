@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainables.engine import registry
+from trainables.engine.errors import RegistryError
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -85,7 +86,7 @@ def metric_of(
         label_names: Class names by id, (classes,).
 
     Raises:
-        ValueError: if no metric gives that name.
+        RegistryError: if no metric gives that name.
     """
     for file in registry.names("trainables.metrics"):
         if name != file and not name.startswith(f"{file}_"):
@@ -98,7 +99,7 @@ def metric_of(
         if rest in keys:
             number = keys.index(rest)
             return lambda labels, probabilities: float(metric(labels, probabilities)[number])
-    raise ValueError(
+    raise RegistryError(
         f"No metric gives {name!r}. Known: {', '.join(registry.names('trainables.metrics'))}, and "
         "those that are a number per class with _<class> behind."
     )

@@ -15,6 +15,7 @@ from tests.trainables.tasks import task_of_reviews
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import TaskChangedError
 from trainables.engine.training.fit import Fit
 
 CONFIG = config("triple_entropy", beta=0.9, epochs=3, clip_norm=1.0)
@@ -99,7 +100,7 @@ def test_what_changed_since_the_plan_is_refused_with_both_fingerprints(
     task: Task, what: str
 ) -> None:
     planned = getattr(task, what)
-    with pytest.raises(runner.TaskChangedError, match=f"0000.*{planned[:16]}"):
+    with pytest.raises(TaskChangedError, match=f"0000.*{planned[:16]}"):
         _train(replace(task, **{what: "0" * 64}), _cell())
 
 

@@ -15,6 +15,7 @@ from trainables import linear_eval, mirror, tweets
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
+from trainables.engine.errors import ConfigError, RegistryError
 
 ROOT = Path(__file__).parents[4]
 SPACES = registry.names("spaces")
@@ -41,7 +42,7 @@ def test_all_misfits_of_a_config_are_in_one_message() -> None:
     config = space.complete(space.point(0))
     del config["k"]
     config["marginn"] = 1.0
-    with pytest.raises(ValueError, match="marginn") as caught:
+    with pytest.raises(ConfigError, match="marginn") as caught:
         Trainable.load("triple_entropy").bind(config)
     assert "Did you mean 'margin'" in str(caught.value)
     assert "wants a value for 'k'" in str(caught.value)
@@ -94,7 +95,7 @@ def test_what_a_file_leaves_out_changes_nothing() -> None:
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(change: dict[str, Any], faults: list[str]) -> None:
-    with pytest.raises(registry.RegistryError, match="Trainable 'mine' cannot be used") as caught:
+    with pytest.raises(RegistryError, match="Trainable 'mine' cannot be used") as caught:
         Trainable.of_module(file_of(**change))
     for fault in faults:
         assert fault in str(caught.value)

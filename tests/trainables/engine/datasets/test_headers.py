@@ -12,7 +12,7 @@ from trainables.engine.contract import DataRef
 from trainables.engine.datasets import load as dataset
 from trainables.engine.datasets.headers import read_header
 from trainables.engine.datasets.table_files import read_table
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 FILES = {
     "plain.csv": "text,label\na b,x\n",

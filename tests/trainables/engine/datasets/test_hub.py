@@ -14,7 +14,8 @@ from trainables.engine.contract import DataRef
 from trainables.engine.datasets.columns import text_data
 from trainables.engine.datasets.hub import HubSource, card_source, read_hub, table_of_parts
 from trainables.engine.datasets.load import load_data
-from trainables.engine.text_data import DataError, TextData
+from trainables.engine.errors import DataError
+from trainables.engine.text_data import TextData
 
 CLASSES = datasets.Features(
     {"sentence": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])}

@@ -10,8 +10,9 @@ import torch
 
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import DataError, NoMetadataError
 from trainables.engine.inputs import metadata_inputs
-from trainables.engine.text_data import DataError, TextData
+from trainables.engine.text_data import TextData
 
 ROWS = [
     ("good film", "yes", "3", "0.5", "true"),
@@ -105,7 +106,7 @@ def test_the_table_says_what_is_missing_and_log_takes_the_size_of_counts(tmp_pat
 
 
 def test_data_without_metadata_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(metadata_inputs.NoMetadataError, match="name them with --metadata"):
+    with pytest.raises(NoMetadataError, match="name them with --metadata"):
         metadata_inputs.table(load(write(tmp_path)), "log")
 
 

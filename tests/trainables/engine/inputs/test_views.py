@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainables.engine.errors import DataError
 from trainables.engine.inputs.views import View, corpus, in_epoch, masked
-from trainables.engine.text_data import DataError, TextData, assemble
+from trainables.engine.text_data import TextData, assemble
 
 TEXTS = [
     "economist Paul Krugman mainly works on trade models",

@@ -17,6 +17,7 @@ from tests.trainables.tasks import task_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Split
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import DataError
 from trainables.engine.refit import new_rows as beside
 from trainables.engine.refit.new_rows import Further
 
@@ -121,5 +122,5 @@ def test_single_texts_for_a_model_of_pairs_are_refused(tmp_path: Path, tiny_enco
         rows = [(f"a {n}", f"b {n}", ("x", "y")[n % 2]) for n in range(20)]
         csv.writer(file).writerows([("text", "text_b", "label"), *rows])
     task = task_of("linear_eval", tiny_encoder, name=str(path), text_b="text_b")
-    with pytest.raises(ValueError, match="give each row's second text"):
+    with pytest.raises(DataError, match="give each row's second text"):
         beside.probabilities(task, load_data(task.data), HEAD, 2, Further(["a"]))

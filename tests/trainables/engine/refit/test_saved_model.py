@@ -26,8 +26,9 @@ from trainables.engine.cells import runner
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import NotServedError
 from trainables.engine.refit import saved_model
-from trainables.engine.refit.network import Finished, NotServedError, train
+from trainables.engine.refit.network import Finished, train
 from trainables.engine.splits import folds
 
 TEXTS = ["the film was great", "a dull story", "superb", "the end was awful and cold and poor"]

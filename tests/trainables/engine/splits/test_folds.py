@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.engine.contract import Split
+from trainables.engine.errors import DataError
 from trainables.engine.splits.folds import held_out
-from trainables.engine.text_data import DataError, TextData, assemble
+from trainables.engine.text_data import TextData, assemble
 
 
 def made(

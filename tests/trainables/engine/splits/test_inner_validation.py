@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.engine.contract import Split
+from trainables.engine.errors import DataError
 from trainables.engine.splits import folds
 from trainables.engine.splits import inner_validation as inner
-from trainables.engine.text_data import DataError, TextData, assemble
+from trainables.engine.text_data import TextData, assemble
 from trainables.engine.training.epoch_choice import Choice
 
 SPLIT = Split(folds=4)

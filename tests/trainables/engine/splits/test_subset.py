@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainables.engine.errors import DataError
 from trainables.engine.splits.subset import draw_subset
-from trainables.engine.text_data import DataError, TextData, assemble
+from trainables.engine.text_data import TextData, assemble
 
 
 def made(labels: list[int], official: list[str] | None = None) -> TextData:

@@ -15,11 +15,11 @@ from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_wi
 
 from tests.factories import config, fits_of_stack, stack_cell
 from trainables.engine import seeding
+from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.module import StackedModule
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
 from trainables.engine.stacking.trainer import StackCell
-from trainables.engine.training import loop
 from trainables.engine.training.fit import Fit
 from trainables.projection import Config, build
 
@@ -47,7 +47,7 @@ def head(config: Config, seed: int, held_out: range) -> StackCell:
     return stack_cell(module, config, seed, held_out, ROWS)
 
 
-def stack_fits(cells: list[StackCell], rows: Rows) -> list[Fit | loop.DivergedError]:
+def stack_fits(cells: list[StackCell], rows: Rows) -> list[Fit | DivergedError]:
     return fits_of_stack(cells, FeatureInputs(rows.features), rows.labels)
 
 
@@ -115,7 +115,7 @@ def test_a_diverging_cell_leaves_its_neighbours_bitwise_alone(rows):
     with torch.no_grad():
         broken.module.projection.weight[0, 0] = torch.nan
     wild = stack_fits([broken, *(head(*cell) for cell in neighbours)], rows)
-    assert isinstance(wild[0], loop.DivergedError)
+    assert isinstance(wild[0], DivergedError)
     assert "epoch 1" in str(wild[0])
     for one, other in zip(calm[1:], wild[1:], strict=True):
         assert np.array_equal(one.probabilities, other.probabilities)

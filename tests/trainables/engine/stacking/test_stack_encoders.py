@@ -21,6 +21,7 @@ from transformers import (
 
 from tests.factories import config, fits_of_stack, stack_cell
 from trainables.engine import seeding
+from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.inputs.stack_inputs import TokenInputs
@@ -151,7 +152,7 @@ def test_a_diverging_cell_leaves_its_neighbours_bitwise_alone() -> None:
     with torch.no_grad():
         cells[1].module.classifier.weight[0, 0] = torch.nan
     wild = together(cells, data)
-    assert isinstance(wild[1], loop.DivergedError)
+    assert isinstance(wild[1], DivergedError)
     for number in (0, 2, 3):
         np.testing.assert_array_equal(wild[number].probabilities, calm[number].probabilities)
         assert [e["train_loss"] for e in wild[number].epochs] == [

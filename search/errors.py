@@ -1,0 +1,38 @@
+"""The errors of search; those of spaces and trainables are in trainables/engine/errors.py."""
+
+from __future__ import annotations
+
+from trainables.engine.errors import FoldraceError, InputError
+
+__all__ = [
+    "DeliveryRefusedError",
+    "FoldraceError",
+    "InputError",
+    "LedgerError",
+    "NoLedgerError",
+    "NoPredictionsError",
+    "SweepError",
+]
+
+
+class NoLedgerError(InputError):
+    """There is no ledger yet: nothing has been trained into it."""
+
+
+class LedgerError(FoldraceError):
+    """The ledger refuses, is damaged, or is away when it is needed at once.
+
+    While cells are trained it may be away: results wait in the spool.
+    """
+
+
+class DeliveryRefusedError(FoldraceError):
+    """The ledger answered and would not have this payload: more tries will hardly help."""
+
+
+class NoPredictionsError(FoldraceError):
+    """Predictions cannot be pooled; the message tells a leaderboard's reader why."""
+
+
+class SweepError(FoldraceError):
+    """Every further trial would fail the same way; finished cells are in the ledger."""
