@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import IntArray, TextArray
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.labels import class_ids, is_missing, looks_numeric
 from trainables.engine.datasets.metadata import read_metadata
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns, with_images
-from trainables.engine.text_data import Rows, TextData, assemble
+from trainables.engine.text_data import TextData, assemble
 
 # A column called split with more values than this is something else.
 _MOST_PARTS = 12
@@ -210,9 +210,7 @@ def _texts(table: Table, column: str, rows: Sequence[int]) -> list[str]:
     return texts
 
 
-def _official(
-    split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None
-) -> npt.NDArray[np.str_]:
+def _official(split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None) -> TextArray:
     """The part of each row under the names that all data sets share, str (rows,)."""
     own = dict(card.parts) if card is not None else {}
     found = ["" if is_missing(split[row]) else str(split[row]).strip() for row in rows]
@@ -220,8 +218,8 @@ def _official(
 
 
 def _in_card_order(
-    labels: Rows, names: tuple[str, ...], card: DatasetCard | None
-) -> tuple[Rows, tuple[str, ...]]:
+    labels: IntArray, names: tuple[str, ...], card: DatasetCard | None
+) -> tuple[IntArray, tuple[str, ...]]:
     """Classes in the order of the card, so that the hub and a file give the same ids."""
     if card is None or not set(names) <= set(card.classes):
         return labels, names

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.splits.folds import part_counts
-from trainables.engine.text_data import Rows, TextData
+from trainables.engine.text_data import TextData
 
 # A token gives a label away when nearly all rows that hold it are of one class, and it stands in
 # enough of that class's rows to lift a score by itself.
@@ -37,7 +38,7 @@ class Giveaway:
     Attributes:
         token: The token, lower-case.
         label: The class that it gives away.
-        rows: Rows that hold it.
+        rows: IntArray that hold it.
         purity: Share of those rows that are of the class.
         coverage: Share of the class's rows that hold it.
     """
@@ -55,10 +56,10 @@ class Audit:
 
     Attributes:
         rows: Number of rows.
-        classes: Rows by class name.
-        parts: Rows by official part; empty where there is none.
-        dropped: Rows left out because a text or label was missing.
-        duplicates: Rows whose text (or pair) repeats an earlier row's.
+        classes: IntArray by class name.
+        parts: IntArray by official part; empty where there is none.
+        dropped: IntArray left out because a text or label was missing.
+        duplicates: IntArray whose text (or pair) repeats an earlier row's.
         contradictions: Distinct texts that stand under more than one label.
         shared: Distinct texts that two official parts share, by "train|test".
         giveaways: Tokens that give a label away, the strongest first.
@@ -179,7 +180,7 @@ def _shared(data: TextData) -> dict[str, int]:
 
 
 def _giveaways(
-    texts: Sequence[str], labels: Rows, label_names: Sequence[str]
+    texts: Sequence[str], labels: IntArray, label_names: Sequence[str]
 ) -> tuple[Giveaway, ...]:
     """Tokens that give a label away, widest first."""
     length = max(1, sum(map(len, texts)) // len(texts))

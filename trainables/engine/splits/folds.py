@@ -11,16 +11,14 @@ import dataclasses
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import FloatArray, IntArray
 from trainables.engine.contract import Split
 from trainables.engine.errors import DataError
-from trainables.engine.text_data import Rows, TextData
-
-Floats = npt.NDArray[np.float64]
+from trainables.engine.text_data import TextData
 
 
-def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[Rows, Rows]:
+def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[IntArray, IntArray]:
     """The rows to train on and the rows to score on.
 
     Args:
@@ -57,14 +55,16 @@ def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[Rows, 
 
 
 @lru_cache(maxsize=8)
-def _without(data: TextData, folds: int | None, outer: tuple[int, int]) -> tuple[Rows, TextData]:
+def _without(
+    data: TextData, folds: int | None, outer: tuple[int, int]
+) -> tuple[IntArray, TextData]:
     """The rows that an outer fold trains on, and their data; copies stay one group."""
     rows, _ = held_out(data, Split(folds=folds), *outer)
     inside = data.take(rows, f"{data.name} without fold {outer[1]} of seed {outer[0]}")
     return rows, inside
 
 
-def _official(data: TextData) -> tuple[Rows, Rows]:
+def _official(data: TextData) -> tuple[IntArray, IntArray]:
     if data.official is None:
         raise DataError(
             f"{data.name} has no official split (no column 'split'): use folds, or a held-out "
@@ -97,7 +97,7 @@ def part_counts(data: TextData) -> dict[str, int]:
 
 
 @lru_cache(maxsize=64)
-def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> Rows:
+def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> IntArray:
     """The part of every row, int64 (rows,); part p gets about `shares[p]` of every class."""
     _check_sizes(data, shares)
     rng = np.random.default_rng(seed)
@@ -117,12 +117,12 @@ def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> Rows:
 
 
 def _place_copies(
-    of_row: Rows,
-    counts: Rows,
+    of_row: IntArray,
+    counts: IntArray,
     data: TextData,
-    group: Rows,
-    sizes: Rows,
-    weights: Floats,
+    group: IntArray,
+    sizes: IntArray,
+    weights: FloatArray,
     rng: np.random.Generator,
 ) -> None:
     """Put every group of two rows and more into the part that lacks its classes most.
@@ -144,12 +144,12 @@ def _place_copies(
         counts[part, labels] += here
 
 
-def _level(held: Rows, filled: Rows, weights: Floats, rows: int) -> Rows:
+def _level(held: IntArray, filled: IntArray, weights: FloatArray, rows: int) -> IntArray:
     """How many of `rows` single rows each part gets so that the class is spread by `weights`.
 
     Args:
-        held: Rows of the class that each part has already, (parts,).
-        filled: Rows of any class that each part has already, (parts,): a remainder goes to the
+        held: IntArray of the class that each part has already, (parts,).
+        filled: IntArray of any class that each part has already, (parts,): a remainder goes to the
             emptiest part, so that parts stay level over the classes too.
         weights: Share of each part, (parts,), sums to 1.
         rows: Single rows to deal out.
