@@ -113,7 +113,7 @@ class Axis:
 
     @property
     def ordered(self) -> bool:
-        """True where each value has a neighbour on each side, as numbers have."""
+        """True where values have neighbours on both sides, as numbers have."""
         return not self.kinds & {str, bool, type(None)}
 
     @cached_property
@@ -167,7 +167,7 @@ class Axis:
             )
 
     def narrow(self, values: Iterable[Scalar]) -> Axis:
-        """Return the axis with only these of its values, in its own order.
+        """Return the axis with only some of its values, in order.
 
         Raises:
             SpaceError: naming the axis, the value that it has not, and those that it has.
@@ -207,7 +207,10 @@ class Axis:
 
 
 def _greek(word: str) -> str | None:
-    """Return the small Greek letter of that name; Unicode spells lambda without b."""
+    """Return the small Greek letter of a name.
+
+    Unicode spells lambda without b.
+    """
     try:
         return unicodedata.lookup(
             f"GREEK SMALL LETTER {'LAMDA' if word == 'lambda' else word.upper()}"

@@ -18,7 +18,10 @@ from trainables.engine.errors import SpaceError
 
 
 class _Digit(NamedTuple):
-    """One axis as a digit of a point's number; the last is lowest."""
+    """One axis as a digit of a point's number.
+
+    The last axis is the lowest digit.
+    """
 
     name: str
     values: tuple[Scalar, ...]

@@ -59,7 +59,7 @@ class Protocol:
         return len(self.seeds) * (self.folds or 1)
 
     def blocks(self) -> tuple[tuple[int, int], ...]:
-        """Return all (seed, fold), in the order in which every config meets them.
+        """Return all (seed, fold), in the order that every config meets.
 
         The order looks random and is fixed: the same in every process, on every machine, for any
         order of `seeds`. It is even: in every prefix, no seed has two blocks more than another, and

@@ -223,7 +223,7 @@ class Space:
         return values
 
     def shape_key(self, config: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
-        """Return a key that is equal for configs that can share a stack.
+        """Return a key, equal for configs that can share a stack.
 
         It holds None for a name without effect.
         """
