@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from search.analysis import ablation_table as ablation
 from search.analysis import worst_rows
+from search.arrays import IntArray
 from search.errors import InputError
 from search.ledger.predictions import Predictions
 from search.planning.plan import Plan
@@ -154,9 +154,7 @@ def _keep(shown: Shown, path: Path, text: str) -> None:
     shown.files.append(path)
 
 
-def _worst(
-    data: TextData, labels: npt.NDArray[np.int64], cells: list[Predictions]
-) -> list[worst_rows.WorstRow]:
+def _worst(data: TextData, labels: IntArray, cells: list[Predictions]) -> list[worst_rows.WorstRow]:
     found = []
     for row, taken, probability, wrong, times in worst_rows.worst(labels, cells, _WORST):
         images = None

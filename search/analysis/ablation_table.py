@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.arrays import IntArray
 from trainables.metrics.f1 import class_f1
 from trainables.metrics.weighted_f1 import weighted_f1
 
-Predictions = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+Predictions = tuple[IntArray, npt.NDArray[np.float32]]
 """Held-out rows (n,) and their class probabilities (n, classes), of one cell."""
 
 
@@ -50,7 +51,7 @@ class AblationRow:
 
 def row(
     name: str,
-    labels: npt.NDArray[np.int64],
+    labels: IntArray,
     cells: Iterable[Predictions],
     paper: Sequence[float] | None = None,
 ) -> AblationRow:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray
 from search.errors import InputError, LedgerError, NoPredictionsError
 from search.planning.plan import Plan
 from search.results.oof_reader import MOST_CELLS, MOST_PROBABILITIES, gather
@@ -24,8 +24,6 @@ from search.tracking.open import open_ledger
 from trainables.engine.training.scoring import metric_of
 
 FILE = "ensemble.json"  # of each sweep that an ensemble was made of
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

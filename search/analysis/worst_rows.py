@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from search.arrays import IntArray
+
 _SIDE = 160
 _MOST_TEXT = 400
 _STYLE = """\
@@ -53,8 +55,8 @@ class WorstRow:
 
 
 def worst(
-    labels: npt.NDArray[np.int64],
-    cells: Sequence[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]],
+    labels: IntArray,
+    cells: Sequence[tuple[IntArray, npt.NDArray[np.float32]]],
     top: int,
 ) -> list[tuple[int, int, float, int, int]]:
     """The rows whose true class gets the least probability from cells that did not see them.

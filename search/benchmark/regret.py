@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from search.strategies.board import FloatArray
+from search.arrays import FloatArray
 
 _CONFIDENCE = 0.95
 

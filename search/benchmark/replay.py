@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from search.arrays import FloatArray
 from search.benchmark.regret import summary
 from search.benchmark.score_table import ScoreTable
 from search.errors import InputError
-from search.strategies.board import FloatArray, Problem
+from search.strategies.board import Problem
 from search.strategies.strategy import Strategy, make_strategy
 
 EXHAUSTIVE = "exhaustive"

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from search.arrays import FloatArray, IntArray
 from search.errors import InputError
-from search.strategies.board import FloatArray, IntArray, Problem
+from search.strategies.board import Problem
 
 METADATA = b"foldrace"  # key of a table's own account of itself in its file
 _RESERVED = ("seed", "fold", "score")

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from search.arrays import IntArray
 from search.ledger import payloads
 
 if TYPE_CHECKING:
     from search.ledger.store import Store
 
-Predictions = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+Predictions = tuple[IntArray, npt.NDArray[np.float32]]
 """Held-out rows (n,) and their class probabilities (n, classes)."""
 
 _READERS = 8  # files asked for at once: a server's answer is mostly waiting

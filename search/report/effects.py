@@ -16,16 +16,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray, IntArray
 from search.strategies.board import TOLD, Board
 from search.strategies.surrogate import believe, build_features
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _DRAWS = 200
 _SURE = 0.95

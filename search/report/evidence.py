@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray, IntArray
 from search.errors import LedgerError
 from search.planning.plan import Plan
 from search.report.figures.confusion import count
@@ -24,8 +24,6 @@ from search.tracking.open import open_ledger
 if TYPE_CHECKING:
     from search.tracking.connect import Ledger, LoggedCell, SweepRecord
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 # Metrics of a cell that say nothing of what it has learnt.
 _COSTS = {"epoch", "seconds", "peak_memory_mib"}

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.arrays import IntArray
 from search.errors import NoPredictionsError
 from search.results.sweep_labels import FILE, SweepLabels
-from search.stats.out_of_fold import IntArray, OutOfFold
+from search.stats.out_of_fold import OutOfFold
 
 if TYPE_CHECKING:
     from search.ledger.ledger import Journal

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray
 from search.planning.plan import Plan
 from search.process import own_code
 from search.results.inert import InertWatch, Suspect
@@ -34,8 +34,8 @@ class ScoreMatrix:
         watch: Looks for hyper-parameters that do nothing; None looks for none.
     """
 
-    scores: npt.NDArray[np.float64]
-    seconds: npt.NDArray[np.float64]
+    scores: FloatArray
+    seconds: FloatArray
     reused: int = 0
     foreign: int = 0
     trained: int = 0

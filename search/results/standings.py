@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray, IntArray
 from search.stats import intervals as stats
 from search.stats.p_best import Chances, chances
-from search.stats.selection_bias import Correction, correct
+from search.stats.selection_bias import Correction, MetricMaker, correct
 from search.strategies.board import Board
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
     from search.stats.out_of_fold import OutOfFold
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 # Half a point, either way, is practically nothing: what papers of this field quarrel about.
 ROPE = 0.005
@@ -128,7 +127,7 @@ def judge(
     found = chances(plan.problem, scores, failed, share)
     means = None if found is None else found.means
     correction = correct(
-        plan.problem, plan.space.objective, scores, winner, share, pool=pool, means=means
+        plan.problem, scores, winner, share, pool=pool, metric=_metric_of(plan), means=means
     )
     luck = 0.0
     if correction is not None and winner is not None:
@@ -150,6 +149,14 @@ def judge(
         chances=found,
         rope=rope,
     )
+
+
+def _metric_of(plan: Plan) -> MetricMaker | None:
+    if plan.space.objective == "accuracy":
+        return None
+    from trainables.engine.training.scoring import metric_of
+
+    return partial(metric_of, plan.space.objective)
 
 
 def adjusted_means(plan: Plan, scores: FloatArray) -> FloatArray:

@@ -10,13 +10,11 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import IntArray
 from search.errors import LedgerError
 
 FILE = "labels.npz"
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from search.arrays import FloatArray
 from search.errors import InputError
 from search.results.score_matrix import ScoreMatrix, tell_known
 from search.schedule import promotion
@@ -119,7 +117,7 @@ class ChampionUpdate:
         )
         return f"alias champion of {name} is version {found.registered.version}"
 
-    def _compared(self, plan: Plan, winner: npt.NDArray[np.float64]) -> promotion.Decision:
+    def _compared(self, plan: Plan, winner: FloatArray) -> promotion.Decision:
         if self._champion is None:
             return promotion.decide(winner, None, plan.test_share)
         theirs = self._champions_plan()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray
 from search.stats import intervals as stats
 
 LEVEL = 0.05
@@ -32,8 +32,8 @@ class Decision:
 
 
 def decide(
-    winner: npt.NDArray[np.float64],
-    champion: npt.NDArray[np.float64] | None,
+    winner: FloatArray,
+    champion: FloatArray | None,
     share: float,
     mode: str = "max",
 ) -> Decision:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray
 from search.errors import InputError
 from search.planning.file_columns import table_with, text_columns
 from search.planning.plan import Plan
@@ -141,7 +141,7 @@ def rows_of(
         for name in names
     ]
     kept = [row for row in range(table.rows) if all(of[row].strip() for of in texts)]
-    values: npt.NDArray[np.float64] | None = None
+    values: FloatArray | None = None
     if shape.metadata:
         values = np.full((len(kept), len(shape.metadata)), np.nan)
         for number, name in enumerate(shape.metadata):

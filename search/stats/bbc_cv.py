@@ -17,8 +17,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from search.arrays import FloatArray, IntArray
+
 Metric = Callable[[IntArray, npt.NDArray[np.float32]], float]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from search.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class ClassScores:
     """
 
     names: tuple[str, ...]
-    rows: npt.NDArray[np.int64]
+    rows: IntArray
     precision: FloatArray
     recall: FloatArray
     f1: FloatArray
@@ -48,7 +48,7 @@ class ClassScores:
 
 
 def class_scores(
-    labels: npt.NDArray[np.int64],
+    labels: IntArray,
     probabilities: npt.NDArray[np.floating[Any]],
     names: Sequence[str],
 ) -> ClassScores:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from search.arrays import FloatArray, IntArray
+
 Probabilities = npt.NDArray[np.float32]
 Metric = Callable[[IntArray, npt.NDArray[np.floating[Any]]], float]
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-FloatArray = npt.NDArray[np.float64]
+from search.arrays import FloatArray
 
 # Two cells leave one degree of freedom: an interval wider than the scale itself.
 FEWEST_FOR_INTERVAL = 3

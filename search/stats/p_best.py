@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray
 from search.stats import intervals as stats
 from search.strategies.board import Board, Problem
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -31,16 +31,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray, IntArray
 from search.errors import FoldraceError, NoPredictionsError
 from search.stats import bbc_cv as bbc
 from search.stats import intervals as stats
 from search.stats.out_of_fold import OutOfFold
 from search.strategies.board import Problem
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+MetricMaker = Callable[[tuple[str, ...]], bbc.Metric]
+"""From class names by id to a function of labels and probabilities."""
 
 By = Literal["bbc-cv", "block bootstrap"]
 
@@ -75,24 +75,24 @@ class Correction:
 
 def correct(
     problem: Problem,
-    objective: str,
     scores: FloatArray,
     winner: int | None,
     test_share: float,
     *,
     pool: Callable[[IntArray], OutOfFold] | None = None,
+    metric: MetricMaker | None = None,
     means: FloatArray | None = None,
 ) -> Correction | None:
     """Correct the winner's mean; None where it was not picked from several complete configs.
 
     Args:
         problem: The sweep in numbers.
-        objective: Name of the metric that decides.
         scores: Objective by config and block, nan where missing, (configs, blocks).
         winner: The config that the strategy names.
         test_share: Share of the rows that a block holds out.
         pool: Reads the predictions of these configs; a FoldraceError says why it cannot. None takes
             the quick form.
+        metric: Makes the objective's function for given class names; None for accuracy.
         means: The surrogate's posterior means, (configs,), where configs were stopped early.
     """
     sign = problem.sign
@@ -105,7 +105,7 @@ def correct(
     if pool is not None:
         try:
             place = int(np.searchsorted(complete, winner))
-            luck, reach = _by_rows(pool(complete), place, objective, sign)
+            luck, reach = _by_rows(pool(complete), place, metric, sign)
             by = "bbc-cv"
         except FoldraceError as error:
             note = str(error)
@@ -119,7 +119,7 @@ def correct(
 
 
 def _by_rows(
-    pooled: OutOfFold, winner: int, objective: str, sign: float
+    pooled: OutOfFold, winner: int, metric: MetricMaker | None, sign: float
 ) -> tuple[float, tuple[float, float]]:
     """The winner's luck, and how far its interval reaches below and above, in the score's units.
 
@@ -127,17 +127,15 @@ def _by_rows(
     folds' F1, but what the pick adds is the same to either.
     """
     configs, seeds, rows, _ = pooled.probabilities.shape
-    if objective == "accuracy":
+    if metric is None:
         scorer, draws = bbc.accuracy_scorer(pooled.labels, pooled.probabilities), _DRAWS
     else:
-        from trainables.engine.training.scoring import metric_of
-
-        metric = metric_of(objective, pooled.label_names)
-        scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, metric)
+        score = metric(pooled.label_names)
+        scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, score)
         draws = min(_DRAWS, _MOST_METRIC_CALLS // (configs * seeds))
         if draws < _FEWEST_DRAWS:
             raise NoPredictionsError(
-                f"{objective} of {configs:,} configs would take too long to draw"
+                f"the objective of {configs:,} configs would take too long to draw"
             )
     found = bbc.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
     whole = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])

@@ -13,9 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+from search.arrays import BoolArray, FloatArray, IntArray
 
 OPEN, ASKED, TOLD, FAILED = 0, 1, 2, 3
 

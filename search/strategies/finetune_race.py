@@ -23,17 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from search.strategies.board import (
-    ASKED,
-    FAILED,
-    OPEN,
-    TOLD,
-    Board,
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Problem,
-)
+from search.arrays import BoolArray, FloatArray, IntArray
+from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem
 from search.strategies.sequential import first_then
 
 _BURN_IN = 3

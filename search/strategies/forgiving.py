@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.strategies.board import ASKED, FAILED, TOLD, Board, FloatArray, IntArray, Problem
+from search.arrays import FloatArray, IntArray
+from search.strategies.board import ASKED, FAILED, TOLD, Board, Problem
 from search.strategies.sequential import best_complete, first_then
 
 

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.strategies.board import (
-    FAILED,
-    OPEN,
-    TOLD,
-    Board,
-    IntArray,
-    Problem,
-)
+from search.arrays import IntArray
+from search.strategies.board import FAILED, OPEN, TOLD, Board, Problem
 from search.strategies.sequential import best_complete, first_then
 from search.strategies.signed_ranks import worse
 

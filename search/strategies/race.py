@@ -13,17 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.strategies.board import (
-    ASKED,
-    FAILED,
-    OPEN,
-    TOLD,
-    Board,
-    FloatArray,
-    IntArray,
-    Problem,
-    typical_cells,
-)
+from search.arrays import FloatArray, IntArray
+from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
 from search.strategies.surrogate import Belief, believe, build_features
 
 _STOP_PROBABILITY = 0.05

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.strategies.board import Board, IntArray, Problem
+from search.arrays import IntArray
+from search.strategies.board import Board, Problem
 
 
 class InOrder:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from search.strategies.board import BoolArray, FloatArray
+from search.arrays import BoolArray, FloatArray
 
 # Optuna's own defaults (optuna.pruners.WilcoxonPruner).
 _P_THRESHOLD = 0.1

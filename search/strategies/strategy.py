@@ -15,17 +15,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from search.arrays import IntArray
 from search.strategies import sequential as plain
-from search.strategies.board import (
-    ASKED,
-    FAILED,
-    OPEN,
-    TOLD,
-    Board,
-    IntArray,
-    Problem,
-    typical_cells,
-)
+from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
 
 __all__ = ["PEERS", "STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
 

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
-from search.strategies.board import TOLD, Board, BoolArray, FloatArray, IntArray, Problem
+from search.arrays import BoolArray, FloatArray, IntArray
+from search.strategies.board import TOLD, Board, Problem
 
 # Variance of a pair's effects beside an axis's own, before the data speak.
 _PAIR_SHARE = 0.2

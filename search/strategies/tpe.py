@@ -10,7 +10,8 @@ import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from search.strategies.board import OPEN, Board, BoolArray, FloatArray, IntArray, Problem
+from search.arrays import BoolArray, FloatArray, IntArray
+from search.strategies.board import OPEN, Board, Problem
 from search.strategies.sequential import best_complete
 
 

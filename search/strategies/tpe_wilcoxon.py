@@ -12,17 +12,8 @@ from __future__ import annotations
 import numpy as np
 from optuna.trial import TrialState
 
-from search.strategies.board import (
-    ASKED,
-    FAILED,
-    OPEN,
-    TOLD,
-    Board,
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Problem,
-)
+from search.arrays import BoolArray, FloatArray, IntArray
+from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem
 from search.strategies.sequential import best_complete
 from search.strategies.signed_ranks import worse
 from search.strategies.tpe import Tpe, quiet_study

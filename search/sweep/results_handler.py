@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import IntArray
 from search.ledger.ledger import Trained
 from search.planning.plan import Plan
 from search.process import own_code
@@ -83,7 +83,7 @@ class ResultHandler:
         there = np.isfinite(self.table.scores)
         self.configs(touched=np.flatnonzero(there.any(axis=1) & ~there.all(axis=1)))
 
-    def configs(self, touched: npt.NDArray[np.int64]) -> None:
+    def configs(self, touched: IntArray) -> None:
         """Bring the runs of these configs up to date."""
         means = adjusted_means(self.plan, self.table.scores) if len(touched) else None
         for index in touched.tolist():

@@ -18,9 +18,10 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
+from search.arrays import FloatArray
 from search.benchmark.replay import Deal, deal
 from search.benchmark.score_table import read_table
-from search.strategies.board import TOLD, Board, FloatArray
+from search.strategies.board import TOLD, Board
 from search.strategies.surrogate import believe, build_features
 
 TABLES = sorted((Path(__file__).parent / "tables").glob("*.parquet"))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import IntArray
 from search.report.figures.style import MAP, WIDTH, Picture, canvas, finish, wrapped
-
-IntArray = npt.NDArray[np.int64]
 
 _WRITTEN = 12  # with more classes a cell has no room for its number
 _UPRIGHT = 8  # characters of a name beyond which two names overlap

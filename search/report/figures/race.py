@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import IntArray
 from search.report.evidence import Evidence
 from search.report.figures.style import (
     BLUE,
@@ -20,8 +20,6 @@ from search.report.figures.style import (
     finish,
 )
 from search.report.paper import Verdict
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from search.arrays import FloatArray
 from search.report.evidence import Evidence, interval
 from search.report.figures.style import (
     BLUE,
@@ -153,7 +153,7 @@ def learning(evidence: Evidence) -> Picture | None:
 
 def _band(
     panel: object,
-    values: npt.NDArray[np.float64],
+    values: FloatArray,
     colour: str,
     dashes: str,
     marker: str,
@@ -178,7 +178,7 @@ def _band(
     )
 
 
-def _ending(evidence: Evidence, values: npt.NDArray[np.float64]) -> str:
+def _ending(evidence: Evidence, values: FloatArray) -> str:
     """Whether the last epoch still gained: then more of them might help."""
     means = evidence.sign * np.nanmean(values, axis=0)
     step = float(means[-1] - means[-2])

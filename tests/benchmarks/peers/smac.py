@@ -36,7 +36,8 @@ from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory.dataclasses import TrialInfo, TrialValue
 from smac.runhistory.enumerations import StatusType
 
-from search.strategies.board import ASKED, TOLD, Board, IntArray, Problem
+from search.arrays import IntArray
+from search.strategies.board import ASKED, TOLD, Board, Problem
 from search.strategies.strategy import Strategy
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,17 +14,14 @@ from search.stats.bbc_cv import accuracy_scorer, bbc_cv
 from search.stats.out_of_fold import OutOfFold
 from search.stats.selection_bias import correct
 from search.strategies.board import Problem
+from trainables.engine.training.scoring import metric_of
 
 ROWS, SEEDS, CONFIGS = 120, 2, 6
 
 
-def a_problem(
-    objective: str = "accuracy", mode: Literal["max", "min"] = "max"
-) -> tuple[Problem, str]:
+def a_problem(mode: Literal["max", "min"] = "max") -> Problem:
     features = np.arange(float(CONFIGS))[:, None]
-    return Problem(
-        features=features, shapes=np.zeros(CONFIGS, np.int64), blocks=8, mode=mode
-    ), objective
+    return Problem(features=features, shapes=np.zeros(CONFIGS, np.int64), blocks=8, mode=mode)
 
 
 def a_sweep(seed: int = 0) -> tuple[np.ndarray, OutOfFold]:
@@ -43,7 +41,7 @@ def a_sweep(seed: int = 0) -> tuple[np.ndarray, OutOfFold]:
 def test_with_equal_folds_it_is_bbc_cv_s_own_number() -> None:
     scores, pooled = a_sweep()
     winner = int(scores.mean(axis=1).argmax())
-    found = correct(*a_problem(), scores, winner, 1 / 4, pool=lambda configs: pooled)
+    found = correct(a_problem(), scores, winner, 1 / 4, pool=lambda configs: pooled)
     scorer = accuracy_scorer(pooled.labels, pooled.probabilities)
     expected = bbc_cv(scorer, CONFIGS, pooled.groups, draws=500)
     assert found is not None
@@ -68,13 +66,20 @@ def test_only_complete_configs_are_pooled() -> None:
             pooled.folds,
         )
 
-    correct(*a_problem(), scores, 4, 1 / 4, pool=pool)
+    correct(a_problem(), scores, 4, 1 / 4, pool=pool)
     assert asked == [[0, 1, 3, 4, 5]]
 
 
 def test_f1_is_corrected_from_the_mean_of_its_folds() -> None:
     scores, pooled = a_sweep()
-    found = correct(*a_problem("macro_f1"), scores - 0.1, 0, 1 / 4, pool=lambda configs: pooled)
+    found = correct(
+        a_problem(),
+        scores - 0.1,
+        0,
+        1 / 4,
+        pool=lambda configs: pooled,
+        metric=partial(metric_of, "macro_f1"),
+    )
     assert found is not None
     assert found.by == "bbc-cv"
     assert found.score <= scores[0].mean() - 0.1, "a pick is never worth more than it shows"
@@ -83,7 +88,14 @@ def test_f1_is_corrected_from_the_mean_of_its_folds() -> None:
 
 def test_a_class_of_its_own_is_an_objective_too() -> None:
     scores, pooled = a_sweep()
-    found = correct(*a_problem("f1_b"), scores, 0, 1 / 4, pool=lambda configs: pooled)
+    found = correct(
+        a_problem(),
+        scores,
+        0,
+        1 / 4,
+        pool=lambda configs: pooled,
+        metric=partial(metric_of, "f1_b"),
+    )
     assert found is not None
     assert found.by == "bbc-cv"
 
@@ -91,7 +103,14 @@ def test_a_class_of_its_own_is_an_objective_too() -> None:
 @pytest.mark.parametrize("objective", ["nowhere", "f1_nobody"])
 def test_a_metric_that_is_not_known_falls_to_the_quick_form(objective: str) -> None:
     scores, pooled = a_sweep()
-    found = correct(*a_problem(objective), scores, 0, 1 / 4, pool=lambda configs: pooled)
+    found = correct(
+        a_problem(),
+        scores,
+        0,
+        1 / 4,
+        pool=lambda configs: pooled,
+        metric=partial(metric_of, objective),
+    )
     assert found is not None
     assert found.by == "block bootstrap"
     assert f"No metric gives '{objective}'" in str(found.note)
@@ -103,7 +122,7 @@ def test_without_predictions_it_is_the_quick_form_and_says_why() -> None:
 
     scores, _ = a_sweep()
     winner = int(scores.mean(axis=1).argmax())
-    found = correct(*a_problem(), scores, winner, 1 / 4, pool=pool)
+    found = correct(a_problem(), scores, winner, 1 / 4, pool=pool)
     assert found is not None
     assert (found.by, found.note) == ("block bootstrap", "the sweep kept no labels")
     assert found.score == pytest.approx(stats.bootstrap_corrected(scores))
@@ -116,7 +135,7 @@ def test_where_configs_were_stopped_early_the_less_flattering_figure_holds() -> 
     winner = int(scores.mean(axis=1).argmax())
     for means, wanted in ((np.full(CONFIGS, 0.5), 0.5), (np.full(CONFIGS, 0.99), None)):
         found = correct(
-            *a_problem(), scores, winner, 1 / 4, pool=lambda configs: pooled, means=means
+            a_problem(), scores, winner, 1 / 4, pool=lambda configs: pooled, means=means
         )
         assert found is not None
         assert found.score == pytest.approx(found.resampled if wanted is None else wanted)
@@ -127,7 +146,7 @@ def test_where_low_is_good_luck_makes_a_score_lower() -> None:
     rng = np.random.default_rng(3)
     scores = rng.normal(0.5, 0.05, (50, 20))
     winner = int(scores.mean(axis=1).argmin())
-    found = correct(*a_problem("loss", "min"), scores, winner, 1 / 5)
+    found = correct(a_problem("min"), scores, winner, 1 / 5)
     assert found is not None
     assert found.score > scores[winner].mean()
     assert found.score == pytest.approx(-stats.bootstrap_corrected(-scores))
@@ -139,7 +158,7 @@ def test_where_low_is_good_luck_makes_a_score_lower() -> None:
 def test_what_was_not_picked_is_not_corrected(winner: int | None, complete: int) -> None:
     scores, _ = a_sweep()
     scores[complete:, 0] = np.nan
-    assert correct(*a_problem(), scores, winner, 1 / 4) is None
+    assert correct(a_problem(), scores, winner, 1 / 4) is None
 
 
 def test_the_best_of_equal_configs_is_corrected_to_what_they_are_worth() -> None:
@@ -154,7 +173,7 @@ def test_the_best_of_equal_configs_is_corrected_to_what_they_are_worth() -> None
         scores = np.stack([right[:, s, fold == f].mean(1) for s in (0, 1) for f in range(5)], 1)
         pooled = OutOfFold(labels, np.arange(200), ("a", "b"), given, np.tile(fold, (2, 1)))
         winner = int(scores.mean(axis=1).argmax())
-        found = correct(*a_problem(), scores, winner, 1 / 5, pool=lambda configs, p=pooled: p)
+        found = correct(a_problem(), scores, winner, 1 / 5, pool=lambda configs, p=pooled: p)
         assert found is not None
         raw.append(scores[winner].mean() - 0.7)
         corrected.append(found.score - 0.7)

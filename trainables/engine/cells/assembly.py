@@ -252,7 +252,6 @@ def alone(
     data: TextData,
     cell: Cell,
     config: TrainingConfig,
-    accumulation: int = 1,
     compiled: bool = False,
 ) -> loop.Training:
     """A cell's own training: the plain path, with the fastest attention kernel."""
@@ -269,7 +268,6 @@ def alone(
         ),
         config,
         cell.seed,
-        accumulation,
         compiled,
         Trainable.load(task.trainable).ema_decay(config),
     )

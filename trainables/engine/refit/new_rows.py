@@ -8,11 +8,9 @@ set with an official split, and one cell of it is trained as any cell is.
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +25,7 @@ from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.refit import network as finished
 from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
-from trainables.engine.training import loop
+from trainables.engine.training.fit import fit
 
 Floats = npt.NDArray[np.float32]
 
@@ -120,30 +118,7 @@ def probabilities(
     wanted = trainable.representation(bound)
     if wanted is not None:
         return _head(task, both, [data, asked], cell, bound, wanted)
-    training = parts.alone(task, both, cell, bound)
-    plain = training.data.evaluation is None and training.averages is None
-    if plain and len(training.data.valid):
-        return _at_its_best(training, bound.epochs)
-    for number in range(bound.epochs):
-        training.epoch(number)
-        # Where no rows choose the epoch, the last one counts.
-        if len(training.data.valid) or number + 1 == bound.epochs:
-            training.scored(number + 1)
-    return training.choice.probabilities
-
-
-def _at_its_best(training: loop.Training, epochs: int) -> Floats:
-    """Of the epoch that the valid rows choose: the others are scored by it alone."""
-    training.score_only(training.data.valid)
-    best: dict[str, Any] = {}
-    for number in range(epochs):
-        training.epoch(number)
-        training.scored(number + 1)
-        if training.choice.facts["chosen_epoch"] == number + 1:
-            best = copy.deepcopy(training.module.state_dict())
-    training.module.load_state_dict(best)
-    training.score_only(training.data.held_out)
-    return training.predict()[1]
+    return fit(parts.alone(task, both, cell, bound), evaluate=True).probabilities
 
 
 def _head(

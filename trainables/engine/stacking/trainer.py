@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from trainables.engine.config import TrainingConfig
@@ -26,10 +24,12 @@ from trainables.engine.stacking import shared_batches as shared
 from trainables.engine.stacking.module import StackedModule
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
 from trainables.engine.training import dropout, dropout_masks
+from trainables.engine.training.accelerator import fresh_accelerator
 from trainables.engine.training.ema import Averages
 from trainables.engine.training.read_out import Evaluation
 
 Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 # Metrics of many cells' held-out rows: (labels, probabilities of each cell) -> one dict a cell.
 Scorer = Callable[[list[Rows], list[npt.NDArray[np.float32]]], list[dict[str, float]]]
 
@@ -86,7 +86,6 @@ class StackTraining:
     def __init__(
         self, cells: Sequence[StackCell], inputs: Inputs, labels: Rows, compiled: bool = False
     ) -> None:
-        AcceleratorState._reset_state()
         settings = [cell.settings for cell in cells]
         agreed = {(one.batch_size, one.schedule, one.precision) for one in settings}
         if len(agreed) > 1:
@@ -97,7 +96,7 @@ class StackTraining:
         self.batch_size, self.schedule, precision = agreed.pop()
         if precision == "fp16" and len(cells) > 1:
             raise ValueError("a stack cannot train in fp16: its cells would share a loss scale.")
-        self.accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision))
+        self.accelerator = fresh_accelerator(precision)
         device = self.accelerator.device
         self.inputs = inputs.to(device)
         # Of each cell, what its read-out had to report after the last prediction.
@@ -285,6 +284,13 @@ class StackTraining:
             return torch.softmax(torch.from_numpy(ordered), dim=-1).numpy(), {}
         reading = cell.evaluation.read(ordered)
         return reading.probabilities, reading.facts
+
+    def trained(self, cell: int) -> nn.Module:
+        """A cell's own module, with the weights that it has now."""
+        module = self.cells[cell].module
+        state = self.stack.state_of(cell)  # with the vectors of a stack, which are no weights
+        module.load_state_dict({name: state[name] for name in module.state_dict()})
+        return module
 
     def keep(self, cells: Sequence[int]) -> None:
         """Go on with these cells alone."""
