@@ -69,7 +69,7 @@ class TextData:
         label_names: Class names in the order of their ids; every class has a row.
         official: The source's own part of each row ("train", "valid", "test", ...), str (rows,);
             None where the source has no parts.
-        groups: IntArray with the same text (or pair) share a number, int64 (rows,). White space is
+        groups: Rows with the same text (or pair) share a number, int64 (rows,). White space is
             normalised first: copies that differ in a blank are still copies.
         fingerprint: sha256 of all contents in order; a changed, added or moved row changes it.
         images: The image of each row's text and of its second text, None where it has no usable
@@ -147,7 +147,7 @@ def assemble(
         label_names: Class names by id.
         official: Part of each row, str (rows,), or None.
         images: Images of each row, (rows,), or None.
-        dropped: IntArray left out as missing.
+        dropped: Rows left out as missing.
         notes: Remarks for the audit.
         metadata: Numeric columns, (rows, columns), or None.
     """

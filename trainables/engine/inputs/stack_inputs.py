@@ -35,7 +35,7 @@ class Inputs(Protocol):
 
         Args:
             rows: What the cell is trained on.
-            size: IntArray a batch; one batch may be smaller.
+            size: Rows a batch; one batch may be smaller.
             seed: The cell's seed.
             epoch: From 0.
         """

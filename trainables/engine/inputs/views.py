@@ -50,7 +50,7 @@ class Corpus:
     Attributes:
         data: All texts, the data's own first.
         offsets: Where a row's views lie.
-        further: IntArray of the further texts, int64 (further,).
+        further: Rows of the further texts, int64 (further,).
     """
 
     data: TextData

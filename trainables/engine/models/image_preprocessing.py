@@ -81,7 +81,7 @@ def read_preparation(folder: Path, side: int) -> Preparation:
 
     Args:
         folder: With a preprocessor_config.json; without one CLIP's own values are taken.
-        side: ByteArray that the model takes, where the file does not say.
+        side: Pixels that the model takes, where the file does not say.
 
     Raises:
         ModelError: if the file cannot be understood.

@@ -24,7 +24,7 @@ def restricted(encoder: PreTrainedModel, vocabulary: IntArray) -> PreTrainedMode
 
     Args:
         encoder: Stays as it is.
-        vocabulary: IntArray to keep, int64 (words,), ascending, padding's under its own number.
+        vocabulary: Ids to keep, int64 (words,), ascending, padding's under its own number.
     """
     old = encoder.get_input_embeddings()
     weight = nn.Parameter(_weight(old).detach()[torch.from_numpy(vocabulary)])

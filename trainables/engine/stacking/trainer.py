@@ -40,9 +40,9 @@ class StackCell:
         module: Its module, drawn already.
         settings: Its hyper-parameters.
         seed: Drives its order.
-        train: IntArray that it is trained on.
-        held_out: IntArray that it is scored on.
-        valid: IntArray that choose its epoch; most cells have none.
+        train: Rows that it is trained on.
+        held_out: Rows that it is scored on.
+        valid: Rows that choose its epoch; most cells have none.
         evaluation: What makes probabilities of its outputs; None where they are logits.
         ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
         fold: Decides, with the seed, what is dropped.

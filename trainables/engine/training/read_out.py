@@ -76,7 +76,7 @@ class Evaluation:
         read_out: What reads.
         train: The training rows.
         scored: The rows that are scored, in the order of the probabilities.
-        further: IntArray of its further texts.
+        further: Rows of its further texts.
         labels: Classes of all rows of the corpus.
         classes: Classes of the data.
     """
