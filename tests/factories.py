@@ -100,5 +100,5 @@ def fits_of_stack(
     from trainables.engine.stacking.fit_stack import fit_stack
 
     fits: dict[int, Any] = {}
-    fit_stack(cells, inputs, labels, lambda labels, _: [{} for _ in labels], fits.__setitem__)
+    fit_stack(cells, inputs, labels, fits.__setitem__, lambda labels, _: [{} for _ in labels])
     return [fits[number] for number in range(len(cells))]

@@ -22,7 +22,7 @@ from trainables.engine.features.pair_layout import Layout
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.stacking.trainer import StackCell
-from trainables.engine.training import loop
+from trainables.engine.training.fit import Fit
 from trainables.factify_fusion import Config, FusionNet, PairAttention, build, stack_key
 
 ROWS, CLASSES = 90, 5
@@ -96,15 +96,15 @@ def alone(one: StackCell) -> tuple[list[float], npt.NDArray[np.float64]]:
     return losses, torch.softmax(logits, dim=-1).numpy()
 
 
-def in_stack(cells: list[StackCell]) -> list[loop.Fit | DivergedError]:
+def in_stack(cells: list[StackCell]) -> list[Fit | DivergedError]:
     values, labels = features()
-    fits: dict[int, loop.Fit | DivergedError] = {}
+    fits: dict[int, Fit | DivergedError] = {}
     fit_stack(
         cells,
         FeatureInputs(values),
         labels,
-        lambda given, _: [{} for _ in given],
         fits.__setitem__,
+        lambda given, _: [{} for _ in given],
     )
     return [fits[i] for i in range(len(cells))]
 
@@ -121,7 +121,7 @@ def test_each_cell_gets_what_it_gets_alone(double: None) -> None:
         ]
 
     for fit, one in zip(in_stack(cells()), cells(), strict=True):
-        assert isinstance(fit, loop.Fit)
+        assert isinstance(fit, Fit)
         losses, probabilities = alone(one)
         np.testing.assert_allclose([e["train_loss"] for e in fit.epochs], losses, atol=1e-9)
         # The stack hands over float32.
@@ -132,7 +132,7 @@ def test_each_cell_gets_what_it_gets_alone(double: None) -> None:
 def test_the_ablated_networks_train_in_a_stack_too(double: None, change: dict[str, object]) -> None:
     config = replace(SMALL, **change)  # type: ignore[arg-type]
     fit = in_stack([cell(config, 2, range(9)), cell(config, 16, range(9, 30))])[0]
-    assert isinstance(fit, loop.Fit)
+    assert isinstance(fit, Fit)
     losses, probabilities = alone(cell(config, 2, range(9)))
     np.testing.assert_allclose([e["train_loss"] for e in fit.epochs], losses, atol=1e-9)
     np.testing.assert_allclose(fit.probabilities, probabilities, atol=1e-6)

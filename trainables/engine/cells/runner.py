@@ -13,10 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import sizing, stacks
 from trainables.engine.cells.trainable import Trainable
@@ -28,9 +27,8 @@ from trainables.engine.models import pretrained as encoder
 from trainables.engine.text_data import TextData
 from trainables.engine.training import checkpoint, cost, loop, scoring
 from trainables.engine.training import distributed as shares
+from trainables.engine.training.fit import fit
 from trainables.engine.training.scoring import few_scores
-
-Rows = npt.NDArray[np.int64]
 
 
 def checked_data(task: Task) -> TextData:
@@ -74,7 +72,6 @@ def train_stack(
     *,
     stack: int | Literal["auto"] = "auto",
     threads: int | None = None,
-    accumulation: int = 1,
     compiled: bool = False,
     checkpoints: Path | None = None,
 ) -> int | None:
@@ -89,7 +86,6 @@ def train_stack(
         report: Called with each result.
         stack: How many to train as one model; 1 trains one after another, on the plain path.
         threads: CPU threads of this process; None leaves torch's choice.
-        accumulation: Cut batches of cells that train alone into so many parts to save memory.
         compiled: Run models through torch.compile.
         checkpoints: Folder below which a cell that trains alone saves its long epochs, until it is
             reported; None saves nothing.
@@ -120,7 +116,7 @@ def train_stack(
         while waiting:
             part = waiting.pop(0)
             if len(part) == 1 and not heads:
-                start = partial(parts.alone, task, data, *part[0], accumulation, compiled)
+                start = partial(parts.alone, task, data, *part[0], compiled)
                 _train_alone(data, part[0][0], start, checkpoints, report)
                 continue
             left = stacks.train(task, data, part, report, compiled)
@@ -177,13 +173,13 @@ def _train_cell(
     began = time.perf_counter()
     cost.forget_peak()
 
-    def few(rows: Rows, probabilities: npt.NDArray[np.float32]) -> Mapping[str, float]:
+    def few(rows: IntArray, probabilities: Float32Array) -> Mapping[str, float]:
         return few_scores([data.labels[rows]], [probabilities])[0]
 
-    fit = loop.fit(start(), few, folder)
+    result = fit(start(), few, checkpoint=folder)
     metrics = {
-        **scoring.score(data.labels[fit.rows], fit.probabilities, data.label_names),
-        **fit.facts,
+        **scoring.score(data.labels[result.rows], result.probabilities, data.label_names),
+        **result.facts,
         "seconds": time.perf_counter() - began,
         "peak_memory_mib": cost.peak_mib(),
     }
@@ -191,9 +187,9 @@ def _train_cell(
         key=cell.key,
         status="done",
         metrics=metrics,
-        epochs=tuple(fit.epochs),
-        rows=fit.rows,
-        probabilities=fit.probabilities,
+        epochs=tuple(result.epochs),
+        rows=result.rows,
+        probabilities=result.probabilities,
     )
 
 

@@ -15,10 +15,11 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.errors import DivergedError
-from trainables.engine.stacking import fit_stack as stack_loop
 from trainables.engine.stacking import trainer as stack_training
+from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.text_data import TextData
 from trainables.engine.training import cost, dropout, loop, scoring
+from trainables.engine.training.fit import Fit
 from trainables.engine.training.scoring import few_scores
 
 # A cell and its Config.
@@ -193,7 +194,7 @@ def _train(
     cost.forget_peak()
     stack = parts.stack(task, data, members)
 
-    def finished(number: int, fit: loop.Fit | DivergedError) -> None:
+    def finished(number: int, fit: Fit | DivergedError) -> None:
         cell = members[number][0]
         if isinstance(fit, DivergedError):
             report(CellResult(key=cell.key, status="diverged", error=str(fit)))
@@ -201,7 +202,6 @@ def _train(
         rows = fit.rows % len(data)  # of its own table
         metrics = {
             **scoring.score(data.labels[rows], fit.probabilities, data.label_names),
-            **fit.facts,
             **stack.facts,
             **fit.facts,
             # A cell's share of its stack: what it would have saved to be left out.
@@ -219,7 +219,7 @@ def _train(
             )
         )
 
-    stack_loop.fit_stack(stack.cells, stack.inputs, stack.labels, few_scores, finished, compiled)
+    fit_stack(stack.cells, stack.inputs, stack.labels, finished, few_scores, compiled)
 
 
 def measure(

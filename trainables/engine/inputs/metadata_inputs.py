@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.errors import NoMetadataError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.text_data import TextData
@@ -68,7 +68,7 @@ class WithMetadata:
         """The same rows, giving batches on another device."""
         return WithMetadata(self._inputs.to(device), self._values.to(device))
 
-    def padded(self, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+    def padded(self, rows: IntArray) -> dict[str, Tensor]:
         """The inputs of some rows, int64 (..., batch), and `metadata`, (..., batch, numbers)."""
         chosen = torch.as_tensor(rows, device=self._values.device)
         return {**self._inputs.padded(rows), NAME: self._values[chosen]}

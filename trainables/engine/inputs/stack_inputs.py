@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from trainables.engine import seeding
+from trainables.engine.arrays import IntArray
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.views import in_epoch, views_in
-
-Rows = npt.NDArray[np.int64]
 
 # Held-out rows are scored for so many values at a time: 64 MB of features.
 _VALUES_AT_ONCE = 2**24
@@ -33,7 +30,7 @@ class Inputs(Protocol):
         """The same, giving batches on a device."""
         ...
 
-    def batches(self, rows: Rows, size: int, seed: int, epoch: int) -> list[Rows]:
+    def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """One epoch's batches of a cell's rows, in order.
 
         Args:
@@ -44,7 +41,7 @@ class Inputs(Protocol):
         """
         ...
 
-    def scoring(self, rows: Rows, size: int) -> list[Rows]:
+    def scoring(self, rows: IntArray, size: int) -> list[IntArray]:
         """A cell's held-out rows in parts that fit into memory."""
         ...
 
@@ -52,11 +49,11 @@ class Inputs(Protocol):
         """How many cells may be scored together, at so many rows each."""
         ...
 
-    def at(self, rows: Rows) -> Any:
+    def at(self, rows: IntArray) -> Any:
         """What the module takes for some rows of each cell, int64 (cells, batch)."""
         ...
 
-    def views(self, rows: Rows, epoch: int) -> Any:
+    def views(self, rows: IntArray, epoch: int) -> Any:
         """The same for rows to train on: all their views in an epoch."""
         ...
 
@@ -80,12 +77,12 @@ class FeatureInputs:
         # A gather from a memory map would read the disk's pages once a step.
         return FeatureInputs(self._features.clone())
 
-    def batches(self, rows: Rows, size: int, seed: int, epoch: int) -> list[Rows]:
+    def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """The rows in an order drawn from seed and epoch, cut into batches."""
         order = rows[seeding.numpy_generator(seed, "order", epoch).permutation(len(rows))]
         return [order[start : start + size] for start in range(0, len(order), size)]
 
-    def scoring(self, rows: Rows, size: int) -> list[Rows]:
+    def scoring(self, rows: IntArray, size: int) -> list[IntArray]:
         """All rows at once."""
         return [rows]
 
@@ -93,11 +90,11 @@ class FeatureInputs:
         """As many as give 64 MB of features."""
         return max(1, _VALUES_AT_ONCE // (rows * self._features.shape[1]))
 
-    def at(self, rows: Rows) -> Tensor:
+    def at(self, rows: IntArray) -> Tensor:
         """Features, (cells, batch, width)."""
         return self._features[torch.as_tensor(rows, device=self._features.device)]
 
-    def views(self, rows: Rows, epoch: int) -> Tensor:
+    def views(self, rows: IntArray, epoch: int) -> Tensor:
         """As `at`: frozen features have one view."""
         return self.at(rows)
 
@@ -120,13 +117,13 @@ class TokenInputs:
         moved._inputs = self._inputs.to(device)
         return moved
 
-    def batches(self, rows: Rows, size: int, seed: int, epoch: int) -> list[Rows]:
+    def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """The batches that the cell would meet alone: rows of similar length."""
         buckets = batches.LengthBuckets(self._tokens.lengths[rows], size, seed)
         buckets.epoch = epoch
         return [rows[places] for places in buckets]
 
-    def scoring(self, rows: Rows, size: int) -> list[Rows]:
+    def scoring(self, rows: IntArray, size: int) -> list[IntArray]:
         """Twice a training batch at once, in order of length."""
         buckets = batches.LengthBuckets(self._tokens.lengths[rows], 2 * size, None)
         return [rows[places] for places in buckets]
@@ -135,7 +132,7 @@ class TokenInputs:
         """All: without gradients a batch takes less memory than it took in training."""
         return sys.maxsize
 
-    def at(self, rows: Rows) -> dict[str, Tensor]:
+    def at(self, rows: IntArray) -> dict[str, Tensor]:
         """Each input (cells, batch, length, ...); the mask bool (cells, batch, 1, 1, length).
 
         A ready mask: transformers would look at the values of another, which a stack cannot.
@@ -144,7 +141,7 @@ class TokenInputs:
         mask = given["attention_mask"].bool()
         return {**given, "attention_mask": mask[:, :, None, None]}
 
-    def views(self, rows: Rows, epoch: int) -> dict[str, Tensor]:
+    def views(self, rows: IntArray, epoch: int) -> dict[str, Tensor]:
         """The same with the views of the rows: each input (cells, views x batch, length, ...)."""
         return self.at(in_epoch(rows, self._tokens.views, epoch))
 

@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.errors import DataError
 from trainables.engine.text_data import TextData, assemble
 
-Rows = npt.NDArray[np.int64]
 # How far behind a row of the data its views lie, for each of so many epochs in turn.
 Offsets = tuple[tuple[int, ...], ...]
 
@@ -56,10 +55,10 @@ class Corpus:
 
     data: TextData
     offsets: Offsets
-    further: Rows
+    further: IntArray
 
 
-def in_epoch(rows: Rows, offsets: Offsets, epoch: int) -> Rows:
+def in_epoch(rows: IntArray, offsets: Offsets, epoch: int) -> IntArray:
     """Rows of the corpus that are the views of some rows of the data.
 
     Args:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.errors import ConfigError, ModelError
 from trainables.engine.models import pretrained as encoder
@@ -82,7 +83,7 @@ def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
     return upper
 
 
-def below(network: PreTrainedModel, trained: int, words: vocabulary.Ids) -> PreTrainedModel:
+def below(network: PreTrainedModel, trained: int, words: IntArray) -> PreTrainedModel:
     """A copy of an encoder's embeddings and lower blocks, for the words of a data set."""
     kept = blocks(network)
     lower = vocabulary.restricted(network, words)

@@ -94,7 +94,7 @@ def _head(
                 raise NoMapError(f"The features {wanted.name!r} are no sum over parts.")
             return found
 
-    head, _ = finished.train_head(task, data, config, seed, values, rows)
+    head = finished.train_head(task, data, config, seed, values, rows).module
     return Reader(_layer(head.classifier.weight, head.classifier.bias), parts)
 
 

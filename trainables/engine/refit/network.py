@@ -10,13 +10,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.cells import assembly as cell_parts
 from trainables.engine.cells.trainable import Pooling, Trainable
 from trainables.engine.config import TrainingConfig
@@ -30,18 +30,18 @@ from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.refit import tuned_encoder as tuned
-from trainables.engine.stacking import trainer as stack_training
+from trainables.engine.splits.inner_validation import NO_ROWS
+from trainables.engine.stacking.fit_stack import fit_stack
+from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
+from trainables.engine.training.fit import Fit, fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Rows = npt.NDArray[np.int64]
 Layer = Literal["output", "embeddings"]
 
-# Both loops score held-out rows after an epoch; a few of the training rows do.
-_SCORED = 16
 _TEXTS_AT_ONCE = 32
 
 
@@ -90,7 +90,7 @@ class Finished:
     @torch.inference_mode()
     def probabilities(
         self, texts: Sequence[str], texts_b: Sequence[str] | None = None
-    ) -> npt.NDArray[np.float32]:
+    ) -> Float32Array:
         """Class probabilities of texts, or of pairs, float32 (texts, classes)."""
         self.encoder.eval()
         self.head.eval()
@@ -143,7 +143,7 @@ def train(
     data: TextData,
     config: Mapping[str, Scalar],
     seed: int,
-    rows: Rows | None = None,
+    rows: IntArray | None = None,
     fold: int = 0,
 ) -> Finished:
     """Train a config on all rows, or on some.
@@ -178,13 +178,14 @@ def _head(
     config: TrainingConfig,
     wanted: Representation,
     seed: int,
-    rows: Rows,
+    rows: IntArray,
 ) -> Finished:
     card = representation.card(wanted.name)
     if not isinstance(card, PooledEncoder):
         raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
     values = features.load(data, task.model, wanted)
-    head, epochs = train_head(task, data, config, seed, values, rows)
+    trained = train_head(task, data, config, seed, values, rows)
+    head = trained.module
     layers: list[nn.Module] = [head.classifier]
     if hasattr(head, "projection"):
         layers = [head.projection, nn.GELU(), *layers]
@@ -197,13 +198,13 @@ def _head(
         max_length=config.max_length,
         label_names=data.label_names,
         pairs=data.texts_b is not None,
-        epochs=tuple(epochs),
+        epochs=tuple(trained.epochs),
     )
 
 
 def train_head(
-    task: Task, data: TextData, config: TrainingConfig, seed: int, values: Tensor, rows: Rows
-) -> tuple[Any, list[dict[str, float]]]:
+    task: Task, data: TextData, config: TrainingConfig, seed: int, values: Tensor, rows: IntArray
+) -> Fit:
     """Train a config's head on frozen features.
 
     Args:
@@ -215,34 +216,28 @@ def train_head(
         rows: Which rows to train on, ascending.
 
     Returns:
-        The head, which has a linear `classifier`, and its metrics after each epoch.
+        A Fit whose module has a linear `classifier`.
 
     Raises:
         DivergedError: if training diverges.
     """
     head = cell_parts.module(task, data, config, seed, rows)
-    cell = stack_training.StackCell(head, config, seed, rows, rows[:_SCORED])
-    training = stack_training.StackTraining([cell], FeatureInputs(values), data.labels)
-    epochs = []
-    for number in range(config.epochs):
-        losses = training.epoch(number)
-        if not np.isfinite(losses).all():
-            raise DivergedError(f"training {config} diverged in epoch {number + 1}")
-        epochs.append({"epoch": number + 1.0, "train_loss": float(losses[0])})
-    state = training.stack.state_of(0)  # with the vectors of a stack, which are no weights
-    head.load_state_dict({name: state[name] for name in head.state_dict()})
-    return head, epochs
+    cell = StackCell(head, config, seed, rows, NO_ROWS)
+    fits: list[Fit | DivergedError] = []
+    fit_stack([cell], FeatureInputs(values), data.labels, lambda _, fit: fits.append(fit))
+    if isinstance(fits[0], DivergedError):
+        raise fits[0]
+    return fits[0]
 
 
 def _fine_tuned(
-    task: Task, data: TextData, config: TrainingConfig, seed: int, rows: Rows, fold: int
+    task: Task, data: TextData, config: TrainingConfig, seed: int, rows: IntArray, fold: int
 ) -> Finished:
     tokens = cell_parts.tokens(task, data, config)
-    module: Any = cell_parts.module(task, data, config, seed, rows)
-    training = loop.Training(
-        module, loop.CellData(tokens, rows, rows[:_SCORED], fold=fold), config, seed, 1
-    )
-    fitted = loop.fit(training, lambda _rows, _probabilities: {})
+    cell = loop.CellData(tokens, rows, NO_ROWS, fold=fold)
+    drawn = cell_parts.module(task, data, config, seed, rows)
+    fitted = fit(loop.Training(drawn, cell, config, seed))
+    module = fitted.module
     device = next(module.classifier.parameters()).device
     pooling = Trainable.load(task.trainable).pooling(config)
     if pooling is None:

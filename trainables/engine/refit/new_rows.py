@@ -8,15 +8,13 @@ set with an official split, and one cell of it is trained as any cell is.
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import Float32Array, FloatArray
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import stacks
 from trainables.engine.cells.trainable import Trainable
@@ -27,9 +25,7 @@ from trainables.engine.features import extraction as features
 from trainables.engine.features import representation
 from trainables.engine.refit import network as finished
 from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
-from trainables.engine.training import loop
-
-Floats = npt.NDArray[np.float32]
+from trainables.engine.training.fit import fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +42,7 @@ class Further:
     texts: Sequence[str]
     texts_b: Sequence[str] | None = None
     images: Sequence[ImagePair] | None = None
-    metadata: npt.NDArray[np.float64] | None = None
+    metadata: FloatArray | None = None
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -68,7 +64,7 @@ class Further:
         return cls(data.texts, data.texts_b, data.images, values)
 
 
-Scorer = Callable[[Further], Floats]
+Scorer = Callable[[Further], Float32Array]
 """From rows to class probabilities, float32 (rows, classes)."""
 
 
@@ -92,7 +88,7 @@ def scorer(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) 
 
 def probabilities(
     task: Task, data: TextData, config: Mapping[str, Scalar], seed: int, rows: Further
-) -> Floats:
+) -> Float32Array:
     """Train a config on all rows of the data and score others.
 
     Args:
@@ -120,30 +116,7 @@ def probabilities(
     wanted = trainable.representation(bound)
     if wanted is not None:
         return _head(task, both, [data, asked], cell, bound, wanted)
-    training = parts.alone(task, both, cell, bound)
-    plain = training.data.evaluation is None and training.averages is None
-    if plain and len(training.data.valid):
-        return _at_its_best(training, bound.epochs)
-    for number in range(bound.epochs):
-        training.epoch(number)
-        # Where no rows choose the epoch, the last one counts.
-        if len(training.data.valid) or number + 1 == bound.epochs:
-            training.scored(number + 1)
-    return training.choice.probabilities
-
-
-def _at_its_best(training: loop.Training, epochs: int) -> Floats:
-    """Of the epoch that the valid rows choose: the others are scored by it alone."""
-    training.score_only(training.data.valid)
-    best: dict[str, Any] = {}
-    for number in range(epochs):
-        training.epoch(number)
-        training.scored(number + 1)
-        if training.choice.facts["chosen_epoch"] == number + 1:
-            best = copy.deepcopy(training.module.state_dict())
-    training.module.load_state_dict(best)
-    training.score_only(training.data.held_out)
-    return training.predict()[1]
+    return fit(parts.alone(task, both, cell, bound), evaluate=True).probabilities
 
 
 def _head(
@@ -153,7 +126,7 @@ def _head(
     cell: Cell,
     config: TrainingConfig,
     wanted: representation.Representation,
-) -> Floats:
+) -> Float32Array:
     told: list[CellResult] = []
     with contextlib.ExitStack() as stack:
         if not isinstance(representation.card(wanted.name), representation.Fitted):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,18 +13,16 @@ from trainables.engine.cells import assembly as cell_parts
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
-from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import frozen_blocks, vocabulary
 from trainables.engine.models import pretrained as encoder
+from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
+from trainables.engine.training.fit import fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-# The loop wants rows to score, which nobody asks for here.
-_SCORED = 16
 
 
 def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> PreTrainedModel:
@@ -45,14 +42,10 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
     """
     bound = Trainable.load(task.trainable).bind(config)
     tokens = cell_parts.tokens(task, data, bound)
-    module: Any = cell_parts.module(task, data, bound, seed)
-    rows = np.arange(len(data))
-    cell = loop.CellData(tokens, rows, rows[:_SCORED])
-    training = loop.Training(module, cell, bound, seed, accumulation=1)
-    for number in range(bound.epochs):
-        if not math.isfinite(training.epoch(number)):
-            raise DivergedError(f"tuning diverged in epoch {number + 1}")
-    return whole(task, bound, module.to("cpu").eval().encoder, tokens)
+    module = cell_parts.module(task, data, bound, seed)
+    cell = loop.CellData(tokens, np.arange(len(data)), NO_ROWS)
+    tuned = fit(loop.Training(module, cell, bound, seed)).module
+    return whole(task, bound, tuned.to("cpu").eval().encoder, tokens)
 
 
 def whole(

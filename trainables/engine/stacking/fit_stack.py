@@ -1,4 +1,4 @@
-"""Trains a stack from its first epoch to its last: what `loop.fit` is for one cell."""
+"""Trains a stack from its first epoch to its last, as `fit` trains one cell."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.stack_inputs import Inputs
-from trainables.engine.stacking import shared_batches as shared
-from trainables.engine.stacking.trainer import Rows, Scorer, StackCell, StackTraining
-from trainables.engine.training import loop
+from trainables.engine.stacking import shared_batches
+from trainables.engine.stacking.trainer import Scorer, StackCell, StackTraining
 from trainables.engine.training.epoch_choice import Choice
+from trainables.engine.training.fit import Fit
 
 
 def fit_stack(
     cells: Sequence[StackCell],
     inputs: Inputs,
-    labels: Rows,
-    score: Scorer,
-    finished: Callable[[int, loop.Fit | DivergedError], None],
+    labels: IntArray,
+    finished: Callable[[int, Fit | DivergedError], None],
+    score: Scorer | None = None,
     compiled: bool = False,
 ) -> None:
     """Train a stack and hand over each cell at the end of its last epoch.
 
     Args:
-        cells: Of one shape.
+        cells: Cells of one shape.
         inputs: All rows.
         labels: Class ids of all rows, int64 (rows,).
-        score: Metrics after an epoch.
-        finished: Told (number of the cell, what training it gave).
-        compiled: See `StackTraining`.
+        finished: Called with a cell's number and its result.
+        score: Metrics after every epoch; None trains only, and hands over each cell's module.
+        compiled: Run the model through torch.compile; see `StackTraining`.
     """
     # Blocks in a row, so that neither weights nor masks need to be gathered; those that have taken
     # as many steps side by side: the optimizer moves them at once.
-    alike = sorted(shared.blocks(cells), key=lambda block: len(cells[block[0]].train))
+    alike = sorted(shared_batches.blocks(cells), key=lambda block: len(cells[block[0]].train))
     numbers = [number for block in alike for number in block]
     training = StackTraining([cells[number] for number in numbers], inputs, labels, compiled)
     epochs: list[list[Mapping[str, float]]] = [[] for _ in cells]
@@ -45,30 +46,27 @@ def fit_stack(
     for epoch in range(max(cell.settings.epochs for cell in cells)):
         began = time.perf_counter()
         losses = training.epoch(epoch)
-        probabilities = training.predict()
-        sizes = [len(cell.held_out) for cell in training.cells]
-        held_out = [given[:size] for given, size in zip(probabilities, sizes, strict=True)]
-        scores = score([labels[cell.held_out] for cell in training.cells], held_out)
+        held_out, valid, scores = _scored(training, labels, score)
         seconds = (time.perf_counter() - began) / len(numbers)
         going = []
         for place in np.argsort(numbers).tolist():
             number, cell = numbers[place], training.cells[place]
             loss = float(losses[place])
+            chosen = choices[number].see(epoch + 1, held_out[place], valid[place])
+            metrics = {**scores[place], **chosen, **training.facts[place]}
             head = {"epoch": epoch + 1.0, "train_loss": loss}
-            choice, valid = choices[number], probabilities[place][sizes[place] :]
-            chosen = choice.see(epoch + 1, held_out[place], valid)
-            told = {**scores[place], **chosen, **training.facts[place]}
-            epochs[number].append({**head, **told, "seconds": seconds})
+            epochs[number].append({**head, **metrics, "seconds": seconds})
             if number not in lost:
-                if not math.isfinite(loss) or not np.isfinite(probabilities[place]).all():
+                finite = np.isfinite(held_out[place]).all() and np.isfinite(valid[place]).all()
+                if not math.isfinite(loss) or not finite:
                     lost.add(number)
                     training.freeze(place)
                     finished(number, _diverged(loss, epoch))
                 elif epoch + 1 == cell.settings.epochs:
-                    given = choice.probabilities
-                    facts = {**choice.facts, **training.facts[place]}
-                    fit = loop.Fit(cell.held_out, given, epochs[number], facts)
-                    finished(number, fit)
+                    facts = {**choices[number].facts, **training.facts[place]}
+                    module = training.trained(place) if score is None else None
+                    given = choices[number].probabilities
+                    finished(number, Fit(cell.held_out, given, epochs[number], facts, module))
             if epoch + 1 < cell.settings.epochs:
                 going.append(place)
         if not set(going) - {place for place, number in enumerate(numbers) if number in lost}:
@@ -79,8 +77,23 @@ def fit_stack(
             numbers = [numbers[place] for place in going]
 
 
+def _scored(
+    training: StackTraining, labels: IntArray, score: Scorer | None
+) -> tuple[list[Float32Array], list[Float32Array], list[dict[str, float]]]:
+    """Each cell's predictions of its held-out rows and of those that choose, and its metrics."""
+    cells = training.cells
+    if score is None:
+        nothing: list[Float32Array] = [np.zeros((0, 0), np.float32)] * len(cells)
+        return nothing, nothing, [{} for _ in cells]
+    probabilities = training.predict()
+    sizes = [len(cell.held_out) for cell in cells]
+    held_out = [part[:size] for part, size in zip(probabilities, sizes, strict=True)]
+    valid = [part[size:] for part, size in zip(probabilities, sizes, strict=True)]
+    return held_out, valid, score([labels[cell.held_out] for cell in cells], held_out)
+
+
 def _diverged(loss: float, epoch: int) -> DivergedError:
-    what = f"the training loss became {loss}"
+    fault = f"the training loss became {loss}"
     if math.isfinite(loss):
-        what = "the probabilities of held-out rows are not finite"
-    return DivergedError(f"{what} in epoch {epoch + 1}")
+        fault = "the probabilities of held-out rows are not finite"
+    return DivergedError(f"{fault} in epoch {epoch + 1}")

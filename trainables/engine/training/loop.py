@@ -9,28 +9,24 @@ its last epoch.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
 
 from trainables.engine import seeding
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.config import TrainingConfig
 from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.splits.inner_validation import NO_ROWS
-from trainables.engine.training import checkpoint as checkpoints
 from trainables.engine.training import distributed as shares
 from trainables.engine.training import dropout, dropout_masks
+from trainables.engine.training.accelerator import fresh_accelerator
 from trainables.engine.training.ema import Averages
 from trainables.engine.training.epoch_choice import Choice
 from trainables.engine.training.read_out import Evaluation
@@ -67,24 +63,6 @@ SCHEDULES: dict[str, Callable[..., Any]] = {
 _STEPS_BETWEEN_LOOKS = 16
 
 
-@dataclass
-class Fit:
-    """What training one cell gave.
-
-    Attributes:
-        rows: Held-out rows, int64 (held_out,), ascending.
-        probabilities: Their class probabilities, float32 (held_out, classes).
-        epochs: Metrics after each epoch, in order.
-        facts: What to report beside the scores: which epoch counts, where one was chosen; what a
-            read-out found.
-    """
-
-    rows: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float32]
-    epochs: list[Mapping[str, float]] = field(default_factory=list)
-    facts: Mapping[str, float] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, eq=False)
 class CellData:
     """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
@@ -95,9 +73,9 @@ class CellData:
     """
 
     tokens: batches.Tokens
-    train: npt.NDArray[np.int64]
-    held_out: npt.NDArray[np.int64]
-    valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    train: IntArray
+    held_out: IntArray
+    valid: IntArray = field(default_factory=lambda: NO_ROWS)
     evaluation: Evaluation | None = None
     fold: int = 0
 
@@ -110,7 +88,6 @@ class Training:
         data: The cell's rows.
         settings: The cell's hyper-parameters.
         seed: Drives order and dropout.
-        accumulation: Batches are cut into so many parts, one optimizer step for all of them.
         compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
         ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
     """
@@ -121,27 +98,19 @@ class Training:
         data: CellData,
         settings: TrainingConfig,
         seed: int,
-        accumulation: int,
         compiled: bool = False,
         ema_decay: float = 0.0,
     ) -> None:
-        # The state is shared by the process, and the cell before may have had another precision.
-        AcceleratorState._reset_state()
-        precision = {"fp32": "no"}.get(settings.precision, settings.precision)
-        self.accelerator = Accelerator(
-            mixed_precision=precision,
-            gradient_accumulation_steps=accumulation,
+        self.accelerator = fresh_accelerator(
+            settings.precision,
             # An encoder's own pooler gives nothing that a loss is made of.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
         place = (self.accelerator.process_index, self.accelerator.num_processes)
         self._alone = place[1] == 1
-        if not self._alone and accumulation > 1:
-            raise ValueError(f"{place[1]} processes share batches: accumulation must be 1.")
         self.settings, self.seed, self.data = settings, seed, data
-        self._part = -(-settings.batch_size // accumulation)
         self.train, self._order = batches.loader(
-            data.tokens, data.train, self._part, seed, place, data.fold
+            data.tokens, data.train, settings.batch_size, seed, place, data.fold
         )
         scored = np.concatenate([data.held_out, data.valid])
         if data.evaluation is not None:
@@ -156,7 +125,8 @@ class Training:
         if self._alone:
             # Processes deal batches out themselves: accelerate repeats rows of uneven ones.
             self.train = self.accelerator.prepare(self.train)
-        self.score_only(scored)
+        if len(scored):
+            self.score_only(scored)
         self.averages: Averages | None = None
         if ema_decay:
             own = list(self.accelerator.unwrap_model(self.module).parameters())
@@ -165,17 +135,18 @@ class Training:
         self.choice = Choice(data.tokens.labels[data.valid])
         if len(data.valid):
             self.accelerator.register_for_checkpointing(self.choice)
-        self.steps_per_epoch = math.ceil(len(self.train) / accumulation)
+        self.steps_per_epoch = len(self.train)
         self.steps = settings.epochs * self.steps_per_epoch
         # Stepped by hand, once a step: accelerate's own would count the processes.
         self.schedule = SCHEDULES[settings.schedule](
             optimizer, math.ceil(settings.warmup_fraction * self.steps), self.steps
         )
 
-    def score_only(self, rows: npt.NDArray[np.int64]) -> None:
+    def score_only(self, rows: IntArray) -> None:
         """Let `predict` and `scored` look at these rows; without it, at all held out and valid."""
         place = (self.accelerator.process_index, self.accelerator.num_processes)
-        self.held_out, _ = batches.loader(self.data.tokens, rows, 2 * self._part, None, place)
+        size = 2 * self.settings.batch_size
+        self.held_out, _ = batches.loader(self.data.tokens, rows, size, None, place)
         if self._alone:
             self.held_out = self.accelerator.prepare(self.held_out)
 
@@ -198,20 +169,16 @@ class Training:
         for count, given in enumerate(self.train, start=1):
             keys = given.pop("keys").to(self.accelerator.device)
             batch, labels, _ = self._placed(given)
-            with self.accelerator.accumulate(self.module):
-                with dropout.drawing(dropout_masks.Step(keys[None], count)):
-                    loss = shares.weighted(self.module(batch, labels).loss, len(labels))
-                self.accelerator.backward(loss)
-                if self.accelerator.sync_gradients and self.settings.clip_norm:
-                    self.accelerator.clip_grad_norm_(
-                        self.module.parameters(), self.settings.clip_norm
-                    )
-                self.optimizer.step()
-                if self.accelerator.sync_gradients:
-                    self.schedule.step()
-                    if self.averages is not None:
-                        self.averages.update()
-                self.optimizer.zero_grad()
+            with dropout.drawing(dropout_masks.Step(keys[None], count)):
+                loss = shares.weighted(self.module(batch, labels).loss, len(labels))
+            self.accelerator.backward(loss)
+            if self.settings.clip_norm:
+                self.accelerator.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
+            self.optimizer.step()
+            self.schedule.step()
+            if self.averages is not None:
+                self.averages.update()
+            self.optimizer.zero_grad()
             total += loss.detach()
             # The processes leave together or not at all: gradients are all of theirs.
             if count % _STEPS_BETWEEN_LOOKS == 0 and not self._finite(total):
@@ -246,7 +213,7 @@ class Training:
             loss: torch.Tensor = self.module(given, labels).loss
         return loss
 
-    def scored(self, epoch: int) -> tuple[npt.NDArray[np.float32], dict[str, float]]:
+    def scored(self, epoch: int) -> tuple[Float32Array, dict[str, float]]:
         """Probabilities of the held-out rows after an epoch, and what rows kept apart say of it.
 
         Args:
@@ -261,7 +228,7 @@ class Training:
         return held_out, self.choice.see(epoch, held_out, given[chooses])
 
     @torch.no_grad()
-    def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def predict(self) -> tuple[IntArray, Float32Array]:
         """Rows that are scored, ascending, and their probabilities, (rows, classes).
 
         What a read-out has to report is in `facts` then.
@@ -274,7 +241,7 @@ class Training:
         with self.averages.applied():
             return self._predict()
 
-    def _predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def _predict(self) -> tuple[IntArray, Float32Array]:
         self.module.eval()
         rows, logits = [], []
         for given in self.held_out:
@@ -285,7 +252,7 @@ class Training:
         if not self._alone:
             found = gather_object([(torch.cat(rows), torch.cat(logits))])
             rows, logits = [part[0] for part in found], [part[1] for part in found]
-        ids: npt.NDArray[np.int64] = torch.cat(rows).numpy()
+        ids: IntArray = torch.cat(rows).numpy()
         scores = torch.cat(logits)
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")
@@ -308,34 +275,3 @@ def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-def fit(
-    training: Training,
-    score: Callable[[npt.NDArray[np.int64], npt.NDArray[np.float32]], Mapping[str, float]],
-    checkpoint: Path | None = None,
-) -> Fit:
-    """Train one cell and score its held-out rows after every epoch.
-
-    Args:
-        training: The cell's, as it is before the first epoch.
-        score: Metrics of (held-out rows, probabilities).
-        checkpoint: Folder to save to after each long epoch; a cell that has saved goes on from it.
-
-    Raises:
-        DivergedError: if a loss or a logit is not finite.
-        BrokenCheckpointError: if the module may hold half of a checkpoint, which is gone now.
-    """
-    settings = training.settings
-    done = checkpoints.load(training, checkpoint)
-    held_out = np.sort(training.data.held_out)
-    for number in range(len(done), settings.epochs):
-        began = time.perf_counter()
-        loss = training.epoch(number)
-        probabilities, chosen = training.scored(number + 1)
-        scores = {**score(held_out, probabilities), **chosen, **training.facts}
-        metrics = {"epoch": number + 1.0, "train_loss": loss, **scores}
-        done.append({**metrics, "seconds": time.perf_counter() - began})
-        checkpoints.save(training, checkpoint, done)
-    facts = {**training.choice.facts, **training.facts}
-    return Fit(held_out, training.choice.probabilities, done, facts)

@@ -16,7 +16,7 @@ from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import TaskChangedError
-from trainables.engine.training import loop
+from trainables.engine.training.fit import Fit
 
 CONFIG = config("triple_entropy", beta=0.9, epochs=3, clip_norm=1.0)
 
@@ -105,32 +105,12 @@ def test_what_changed_since_the_plan_is_refused_with_both_fingerprints(
 
 
 def test_an_interruption_is_no_failed_cell(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any, **__: Any) -> loop.Fit:
+    def interrupted(*_: Any, **__: Any) -> Fit:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "fit", interrupted)
+    monkeypatch.setattr(runner, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _train(task, _cell())
-
-
-def test_accumulating_two_halves_of_a_batch_is_nearly_one_batch(
-    task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Without dropout and with plain cross-entropy only rounding and the batches' order differ.
-    from trainables.engine.inputs import tokens as batches
-    from trainables.engine.models import pretrained as encoder
-
-    still = encoder.load_encoder(task.model)
-    for part in still.modules():
-        if isinstance(part, torch.nn.Dropout):
-            monkeypatch.setattr(part, "p", 0.0)
-    monkeypatch.setattr(encoder, "hidden_dropout", lambda _: 0.0)
-    monkeypatch.setattr("trainables.triple_entropy.hidden_dropout", lambda _: 0.0)
-    monkeypatch.setattr(batches, "_BATCHES_A_BUCKET", 1)
-    one = {"beta": 1.0, "batch_size": 80, "epochs": 1, "learning_rate": 1e-3}
-    (whole,) = _train(task, _cell(**one))
-    (halves,) = _train(task, _cell(**one), accumulation=2)
-    np.testing.assert_allclose(halves.probabilities, whole.probabilities, atol=2e-5)
 
 
 def test_a_measurement_counts_a_cells_steps(task: Task) -> None:

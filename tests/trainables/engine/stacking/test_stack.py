@@ -20,7 +20,7 @@ from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.module import StackedModule
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
 from trainables.engine.stacking.trainer import StackCell
-from trainables.engine.training import loop
+from trainables.engine.training.fit import Fit
 from trainables.projection import Config, build
 
 ROWS, WIDTH, CLASSES = 90, 7, 3
@@ -47,7 +47,7 @@ def head(config: Config, seed: int, held_out: range) -> StackCell:
     return stack_cell(module, config, seed, held_out, ROWS)
 
 
-def stack_fits(cells: list[StackCell], rows: Rows) -> list[loop.Fit | DivergedError]:
+def stack_fits(cells: list[StackCell], rows: Rows) -> list[Fit | DivergedError]:
     return fits_of_stack(cells, FeatureInputs(rows.features), rows.labels)
 
 
@@ -101,7 +101,7 @@ def test_each_cell_gets_what_it_gets_alone(rows):
         ]
 
     for fit, cell in zip(stack_fits(cells(), rows), cells(), strict=True):
-        assert isinstance(fit, loop.Fit)
+        assert isinstance(fit, Fit)
         losses, probabilities = alone(cell, rows)
         np.testing.assert_allclose([e["train_loss"] for e in fit.epochs], losses, atol=1e-9)
         # The stack hands over float32.

@@ -27,6 +27,7 @@ from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.inputs.stack_inputs import TokenInputs
 from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.training import loop
+from trainables.engine.training.fit import Fit, fit
 from trainables.triple_entropy import Config, build
 
 SMALL = {"vocab_size": 24, "max_position_embeddings": 24, "pad_token_id": 0}
@@ -101,10 +102,10 @@ def together(cells: list[StackCell], data: batches.Tokens) -> list[Any]:
     return fits_of_stack(cells, TokenInputs(data), data.labels)
 
 
-def alone(one: StackCell, data: batches.Tokens) -> loop.Fit:
+def alone(one: StackCell, data: batches.Tokens) -> Fit:
     rows = loop.CellData(data, one.train, one.held_out)
-    training = loop.Training(one.module, rows, one.settings, one.seed, 1)
-    return loop.fit(training, lambda *_: {})
+    training = loop.Training(one.module, rows, one.settings, one.seed)
+    return fit(training, lambda *_: {})
 
 
 def several(base: PreTrainedModel) -> list[StackCell]:
@@ -125,22 +126,22 @@ def test_each_cell_gets_what_it_gets_alone(
     monkeypatch.setattr("trainables.engine.stacking.optimizer.LEAST_APART", 1 if apart else 2**40)
     base = pretrained(kind, dropout=0.2)
     data = tokens(base.config.pad_token_id)
-    for one, fit in zip(several(base), together(several(base), data), strict=True):
+    for one, found in zip(several(base), together(several(base), data), strict=True):
         expected = alone(one, data)
-        losses = [epoch["train_loss"] for epoch in fit.epochs]
+        losses = [epoch["train_loss"] for epoch in found.epochs]
         np.testing.assert_allclose(
             losses, [epoch["train_loss"] for epoch in expected.epochs], atol=1e-9
         )
-        np.testing.assert_array_equal(fit.rows, expected.rows)
+        np.testing.assert_array_equal(found.rows, expected.rows)
         # Handed over as float32.
-        np.testing.assert_allclose(fit.probabilities, expected.probabilities, atol=1e-7)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-7)
 
 
 def test_in_float32_predictions_agree_to_four_digits() -> None:
     base = pretrained("bert", dropout=0.2)
     data = tokens()
-    for one, fit in zip(several(base), together(several(base), data), strict=True):
-        np.testing.assert_allclose(fit.probabilities, alone(one, data).probabilities, atol=1e-4)
+    for one, found in zip(several(base), together(several(base), data), strict=True):
+        np.testing.assert_allclose(found.probabilities, alone(one, data).probabilities, atol=1e-4)
 
 
 def test_a_diverging_cell_leaves_its_neighbours_bitwise_alone() -> None:

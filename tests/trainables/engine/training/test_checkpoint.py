@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 from tests.factories import config
 from tests.trainables.tasks import task_of_reviews
@@ -172,7 +173,7 @@ def test_a_sound_checkpoint_that_cannot_be_taken_in_changes_no_cell(
                 parameter.zero_()
         raise RuntimeError("a key is missing")
 
-    monkeypatch.setattr(loop.Accelerator, "load_state", half)
+    monkeypatch.setattr(Accelerator, "load_state", half)
     assert_equal(train(task, cut.parent), whole)
     assert epochs.trained == [0, 1, 2, 3]
     assert not cut.exists()
@@ -184,7 +185,7 @@ def test_a_full_disk_costs_the_checkpoint_not_the_cell(
     def full(accelerator: Any, folder: str) -> None:
         raise OSError(28, "No space left on device", folder)
 
-    monkeypatch.setattr(loop.Accelerator, "save_state", full)
+    monkeypatch.setattr(Accelerator, "save_state", full)
     assert_equal(train(task, tmp_path), whole)
 
 

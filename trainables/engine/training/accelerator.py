@@ -1,0 +1,21 @@
+"""The Accelerator of one training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+
+def fresh_accelerator(precision: str, **options: Any) -> Accelerator:
+    """An Accelerator of a precision, whatever the training before it in this process had.
+
+    Args:
+        precision: "fp32", "bf16" or "fp16".
+        options: Further arguments of Accelerator.
+    """
+    # The state is shared by the process, and accelerate refuses a second precision. It has no
+    # public way to forget the first; a fresh process for each cell would take seconds.
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision), **options)
