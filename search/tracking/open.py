@@ -50,11 +50,7 @@ def connect(tracking_uri: str, experiment: str, spool_dir: Path = STATE / "spool
         tracking_uri: sqlite:///mlflow.db, http://host:5000, postgresql://...
         experiment: NAME; the two other experiments are called after it.
         spool_dir: Where results wait until MLflow has them; ledgers have sub-folders of their own.
-
-    Raises:
-        InputError: for a URI that cannot be one.
     """
-    check_uri(tracking_uri)
     file = sqlite_file(tracking_uri)
     # Absolute, so that a later change of the working folder changes nothing.
     uri = tracking_uri if file is None else f"sqlite:///{file}"
