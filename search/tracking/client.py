@@ -19,7 +19,7 @@ from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import Kind, NewRun, RunNews
 from search.tracking.sqlite_store import deleted, local_path
-from search.tracking_uri import redact, sqlite_file
+from search.tracking_uri import check_uri, redact, sqlite_file
 
 # Before mlflow is imported: nothing is reported to the outside; and a request that fails is tried
 # again by the delivery, which has the spool, not for minutes by MLflow (default: 7 retries, 120 s).
@@ -114,6 +114,7 @@ class MlflowStore:
 
     def ping(self) -> None:
         """Ask for the least there is, without MLflow's patience of minutes."""
+        check_uri(self._uri)
         hasty = {
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
             "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_PATIENCE_S),
