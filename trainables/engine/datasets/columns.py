@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import IntArray, TextArray
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.labels import class_ids, is_missing, looks_numeric
 from trainables.engine.datasets.metadata import read_metadata
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns, with_images
-from trainables.engine.text_data import Rows, TextData, assemble
+from trainables.engine.text_data import TextData, assemble
 
 # A column called split with more values than this is something else.
 _MOST_PARTS = 12
@@ -213,9 +213,7 @@ def _texts(table: Table, column: str, rows: Sequence[int]) -> list[str]:
     return texts
 
 
-def _official(
-    split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None
-) -> npt.NDArray[np.str_]:
+def _official(split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None) -> TextArray:
     """Return the part of each row under shared names, str (rows,)."""
     own = dict(card.parts) if card is not None else {}
     parts = ["" if is_missing(split[row]) else str(split[row]).strip() for row in rows]
@@ -223,8 +221,8 @@ def _official(
 
 
 def _in_card_order(
-    labels: Rows, names: tuple[str, ...], card: DatasetCard | None
-) -> tuple[Rows, tuple[str, ...]]:
+    labels: IntArray, names: tuple[str, ...], card: DatasetCard | None
+) -> tuple[IntArray, tuple[str, ...]]:
     """Return labels and names with the classes in the card's order.
 
     The hub and a file then give the same ids.

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.errors import DataError
-from trainables.engine.text_data import Rows
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
@@ -32,7 +32,7 @@ def looks_numeric(value: str) -> bool:
 
 def class_ids(
     values: Sequence[Any], names: Sequence[Any] | None, column: str, source: str
-) -> tuple[Rows, tuple[str, ...]]:
+) -> tuple[IntArray, tuple[str, ...]]:
     """Return class ids and names of labels, for any order of rows.
 
     Whole numbers keep their order. They are named by `names`, else by themselves. Other labels are

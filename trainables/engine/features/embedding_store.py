@@ -11,18 +11,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from filelock import FileLock
 
+from trainables.engine.arrays import AnyArray
 from trainables.engine.cache import cache_folder
 from trainables.engine.contract import canonical_json
 from trainables.engine.progress import Ticker
 
 Item = TypeVar("Item")
-Array = npt.NDArray[Any]
 
 # A restart makes at most so many seconds of work again; a flush costs milliseconds.
 _BETWEEN_FLUSHES_S = 1.0
@@ -31,10 +30,10 @@ _BETWEEN_FLUSHES_S = 1.0
 def filled(
     key: object,
     items: Sequence[Item],
-    make: Callable[[Sequence[Item]], Array],
+    make: Callable[[Sequence[Item]], AnyArray],
     batch: int,
     ticker: Ticker,
-) -> tuple[Array, float]:
+) -> tuple[AnyArray, float]:
     """A row for each item, made where it is not on disk.
 
     Args:
@@ -75,7 +74,7 @@ def _progress(path: Path) -> tuple[tuple[int, ...], str, int]:
 def _fill(
     path: Path,
     items: Sequence[Item],
-    make: Callable[[Sequence[Item]], Array],
+    make: Callable[[Sequence[Item]], AnyArray],
     batch: int,
     ticker: Ticker,
 ) -> float:

@@ -24,10 +24,11 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from trainables.engine.arrays import Float32Array
 from trainables.engine.cache import cache_folder
 from trainables.engine.contract import Split, canonical_json
 from trainables.engine.features import representation, word_vectors
-from trainables.engine.features.representation import Fitted, Floats, Laid, Representation
+from trainables.engine.features.representation import Fitted, Laid, Representation
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.progress import Ticker
 from trainables.engine.splits import folds
@@ -221,7 +222,7 @@ def _make(path: Path, data: TextData, model: str, wanted: Representation) -> Non
     _write(path, features)  # last: where it is, the report is, too
 
 
-def _write(path: Path, content: Floats | bytes) -> None:
+def _write(path: Path, content: Float32Array | bytes) -> None:
     """Under its name at once, so that a killed worker leaves no half of a file."""
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
         if isinstance(content, bytes):

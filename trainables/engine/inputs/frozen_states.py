@@ -14,13 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.cache import cache_folder
 from trainables.engine.contract import canonical_json
 from trainables.engine.inputs import tokens as batches
@@ -66,7 +67,7 @@ class UncachedStates:
         return self
 
     @torch.no_grad()
-    def padded(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Tensor]:
+    def padded(self, rows: IntArray) -> dict[str, Tensor]:
         """Return `inputs_embeds` and `attention_mask`, as `Ragged.padded`.
 
         The states are (..., batch, length, width).
@@ -106,23 +107,23 @@ def tokens(
         "trained": trained,
     }
     name = hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
-    states = UncachedStates(
+    uncached = UncachedStates(
         frozen_blocks.below(encoder.load_encoder(model), trained, plain.vocabulary),
         plain.inputs,
         precision,
     )
-    inputs = _cached(states, plain, name)
+    inputs = _cached(uncached, plain, name)
     return batches.Tokens(inputs, plain.vocabulary, plain.lengths, plain.labels)
 
 
-def _cached(states: UncachedStates, plain: batches.Tokens, name: str) -> Ragged | UncachedStates:
+def _cached(uncached: UncachedStates, plain: batches.Tokens, name: str) -> Ragged | UncachedStates:
     """Return the hidden states from their file.
 
     A file that is not there is written first; where it would not fit, the states stay uncached.
     """
     folder = cache_folder() / "hidden"
     folder.mkdir(parents=True, exist_ok=True)
-    probe = states.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
+    probe = uncached.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
     shape = (int(plain.lengths.sum()), probe.shape[-1])
     path = folder / f"{name}.npy"
     if not path.is_file():
@@ -133,11 +134,11 @@ def _cached(states: UncachedStates, plain: batches.Tokens, name: str) -> Ragged 
                 "hidden states of %.1f GB are not kept: %s has %.1f GB free; they are computed at "
                 "every step", needed / 1e9, folder, free / 1e9,
             )  # fmt: skip
-            return states
+            return uncached
         # One worker makes them, the others of this machine wait for it.
         with FileLock(folder / f"{name}.lock"):
             if not path.is_file():
-                _write(path, states, plain, shape, probe.dtype)
+                _write(path, uncached, plain, shape, probe.dtype)
     # Copy on write: torch wants memory that could be written, nobody writes it.
     bits = np.load(path, mmap_mode="c")
     hidden = torch.from_numpy(bits).view(probe.dtype)
@@ -146,7 +147,7 @@ def _cached(states: UncachedStates, plain: batches.Tokens, name: str) -> Ragged 
 
 def _write(
     path: Path,
-    states: UncachedStates,
+    uncached: UncachedStates,
     plain: batches.Tokens,
     shape: tuple[int, int],
     dtype: torch.dtype,
@@ -159,15 +160,15 @@ def _write(
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
         file = np.lib.format.open_memmap(draft.name, "w+", np.dtype(_BITS[dtype]), shape)
         for rows in _by_length(plain):
-            hidden = states.padded(rows)["inputs_embeds"].cpu()
-            for row, states in zip(rows, hidden, strict=True):
+            hidden = uncached.padded(rows)["inputs_embeds"].cpu()
+            for row, state in zip(rows, hidden, strict=True):
                 size = plain.lengths[row]
-                file[starts[row] : starts[row] + size] = states[:size].view(_torch_bits(dtype))
+                file[starts[row] : starts[row] + size] = state[:size].view(_torch_bits(dtype))
         file.flush()
     Path(draft.name).replace(path)
 
 
-def _by_length(plain: batches.Tokens) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+def _by_length(plain: batches.Tokens) -> Iterator[IntArray]:
     order = np.argsort(plain.lengths, kind="stable")
     for start in range(0, len(order), _ROWS_AT_ONCE):
         yield order[start : start + _ROWS_AT_ONCE]

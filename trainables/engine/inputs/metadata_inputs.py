@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.errors import NoMetadataError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.text_data import TextData
@@ -67,7 +67,7 @@ class WithMetadata:
         """Return the same rows, for batches on another device."""
         return WithMetadata(self._inputs.to(device), self._values.to(device))
 
-    def padded(self, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+    def padded(self, rows: IntArray) -> dict[str, Tensor]:
         """Return the inputs of some rows, int64 (..., batch).
 
         `metadata` among them is (..., batch, numbers).

@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from trainables.engine.arrays import IntArray
 
 # A larger column stays with the host: the device is for models.
 _MOST_BYTES_ON_DEVICE = 2**32
@@ -36,7 +36,7 @@ class Ragged:
         lengths: Number of tokens of each row, int64 (rows,).
     """
 
-    def __init__(self, columns: Mapping[str, Column], lengths: npt.NDArray[np.int64]) -> None:
+    def __init__(self, columns: Mapping[str, Column], lengths: IntArray) -> None:
         self.columns = dict(columns)
         self.device = torch.device("cpu")
         self._lengths = torch.as_tensor(lengths)
@@ -54,7 +54,7 @@ class Ragged:
         }
         return moved
 
-    def padded(self, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+    def padded(self, rows: IntArray) -> dict[str, Tensor]:
         """Return the inputs of some rows, padded to the longest of them.
 
         Args:

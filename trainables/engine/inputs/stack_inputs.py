@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from trainables.engine import seeding
+from trainables.engine.arrays import IntArray
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.views import in_epoch, views_in
-
-Rows = npt.NDArray[np.int64]
 
 # Number of values of held-out rows that are scored at a time: 64 MB of features.
 _VALUES_AT_ONCE = 2**24
@@ -33,7 +30,7 @@ class Inputs(Protocol):
         """Return the same rows, for batches on another device."""
         ...
 
-    def batches(self, rows: Rows, size: int, seed: int, epoch: int) -> list[Rows]:
+    def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """Return one epoch's batches of a cell's rows, in order.
 
         Args:
@@ -44,7 +41,7 @@ class Inputs(Protocol):
         """
         ...
 
-    def scoring(self, rows: Rows, size: int) -> list[Rows]:
+    def scoring(self, rows: IntArray, size: int) -> list[IntArray]:
         """Return a cell's held-out rows in parts that fit into memory."""
         ...
 
@@ -52,14 +49,14 @@ class Inputs(Protocol):
         """Return the number of cells that may be scored together."""
         ...
 
-    def at(self, rows: Rows) -> Any:
+    def at(self, rows: IntArray) -> Any:
         """Return the inputs of some rows of each cell.
 
-        Rows are int64 (cells, batch).
+        Row numbers are int64 (cells, batch).
         """
         ...
 
-    def views(self, rows: Rows, epoch: int) -> Any:
+    def views(self, rows: IntArray, epoch: int) -> Any:
         """Return all views in an epoch of rows to train on."""
         ...
 
@@ -83,12 +80,12 @@ class FeatureInputs:
         # A gather from a memory map would read the disk's pages once a step.
         return FeatureInputs(self._features.clone())
 
-    def batches(self, rows: Rows, size: int, seed: int, epoch: int) -> list[Rows]:
+    def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """Return the rows in an order drawn from seed and epoch."""
         order = rows[seeding.numpy_generator(seed, "order", epoch).permutation(len(rows))]
         return [order[start : start + size] for start in range(0, len(order), size)]
 
-    def scoring(self, rows: Rows, size: int) -> list[Rows]:
+    def scoring(self, rows: IntArray, size: int) -> list[IntArray]:
         """Return all rows at once."""
         return [rows]
 
@@ -96,11 +93,11 @@ class FeatureInputs:
         """Return the number of cells with 64 MB of features."""
         return max(1, _VALUES_AT_ONCE // (rows * self._features.shape[1]))
 
-    def at(self, rows: Rows) -> Tensor:
+    def at(self, rows: IntArray) -> Tensor:
         """Return features, (cells, batch, width)."""
         return self._features[torch.as_tensor(rows, device=self._features.device)]
 
-    def views(self, rows: Rows, epoch: int) -> Tensor:
+    def views(self, rows: IntArray, epoch: int) -> Tensor:
         """Return the features: frozen ones have one view."""
         return self.at(rows)
 
@@ -123,7 +120,7 @@ class TokenInputs:
         moved._inputs = self._inputs.to(device)
         return moved
 
-    def batches(self, rows: Rows, size: int, seed: int, epoch: int) -> list[Rows]:
+    def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """Return the batches that the cell would meet alone.
 
         Their rows are of similar length.
@@ -132,7 +129,7 @@ class TokenInputs:
         buckets.epoch = epoch
         return [rows[places] for places in buckets]
 
-    def scoring(self, rows: Rows, size: int) -> list[Rows]:
+    def scoring(self, rows: IntArray, size: int) -> list[IntArray]:
         """Return batches of twice the size, in order of length."""
         buckets = batches.LengthBuckets(self._tokens.lengths[rows], 2 * size, None)
         return [rows[places] for places in buckets]
@@ -144,7 +141,7 @@ class TokenInputs:
         """
         return sys.maxsize
 
-    def at(self, rows: Rows) -> dict[str, Tensor]:
+    def at(self, rows: IntArray) -> dict[str, Tensor]:
         """Return each input (cells, batch, length, ...).
 
         The mask is bool (cells, batch, 1, 1, length) and ready for use: transformers would read the
@@ -154,7 +151,7 @@ class TokenInputs:
         mask = inputs["attention_mask"].bool()
         return {**inputs, "attention_mask": mask[:, :, None, None]}
 
-    def views(self, rows: Rows, epoch: int) -> dict[str, Tensor]:
+    def views(self, rows: IntArray, epoch: int) -> dict[str, Tensor]:
         """Return each input with the views of the rows.
 
         It is (cells, views x batch, length, ...).

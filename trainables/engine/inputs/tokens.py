@@ -10,12 +10,12 @@ from itertools import chain
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainables.engine import seeding
+from trainables.engine.arrays import IntArray
 from trainables.engine.inputs import ragged
 from trainables.engine.inputs.views import Offsets, in_epoch, views_in
 from trainables.engine.models import pretrained as encoder
@@ -35,7 +35,7 @@ class Padding(Protocol):
         """Return the same rows, for batches on another device."""
         ...
 
-    def padded(self, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+    def padded(self, rows: IntArray) -> dict[str, Tensor]:
         """Return the inputs of some rows, int64 (..., batch)."""
         ...
 
@@ -54,9 +54,9 @@ class Tokens:
     """
 
     inputs: Padding
-    vocabulary: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.int64]
+    vocabulary: IntArray
+    lengths: IntArray
+    labels: IntArray
     views: Offsets = ((0,),)
 
 
@@ -71,7 +71,7 @@ def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
     """
     tokenizer = encoder.load_tokenizer(model)
     limit = min(max_length, tokenizer.model_max_length)
-    flat: dict[str, list[npt.NDArray[np.int64]]] = {}
+    flat: dict[str, list[IntArray]] = {}
     lengths: list[int] = []
     for start in range(0, len(data.texts), _TEXTS_AT_ONCE):
         part = slice(start, start + _TEXTS_AT_ONCE)
@@ -97,9 +97,7 @@ def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
     return Tokens(inputs, vocabulary, sizes, data.labels)
 
 
-def _numbered(
-    ids: npt.NDArray[np.int64], padding: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _numbered(ids: IntArray, padding: int) -> tuple[IntArray, IntArray]:
     """Return the vocabulary of some ids, and each token's place in it.
 
     All ids up to padding's are in the vocabulary.
@@ -114,7 +112,7 @@ class Rows(Dataset[int]):
     The collator looks the tokens up, so that workers copy nothing.
     """
 
-    def __init__(self, rows: npt.NDArray[np.int64]) -> None:
+    def __init__(self, rows: IntArray) -> None:
         self._rows = rows.tolist()
 
     def __len__(self) -> int:
@@ -138,7 +136,7 @@ class LengthBuckets(Sampler[list[int]]):
 
     drop_last = False  # read by accelerate, which deals batches out to processes
 
-    def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, seed: int | None) -> None:
+    def __init__(self, lengths: IntArray, batch_size: int, seed: int | None) -> None:
         self.batch_size = batch_size
         self.epoch = 0
         self._lengths = lengths
@@ -232,7 +230,7 @@ class Collator:
 
 def loader(
     tokens: Tokens,
-    rows: npt.NDArray[np.int64],
+    rows: IntArray,
     batch_size: int,
     seed: int | None,
     part: tuple[int, int] = (0, 1),

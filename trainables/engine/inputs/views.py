@@ -14,12 +14,11 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.errors import DataError
 from trainables.engine.text_data import TextData, assemble
 
-Rows = npt.NDArray[np.int64]
 # Distances from a row of the data to its views, one tuple an epoch; the epochs take turns.
 Offsets = tuple[tuple[int, ...], ...]
 
@@ -57,10 +56,10 @@ class Corpus:
 
     data: TextData
     offsets: Offsets
-    further: Rows
+    further: IntArray
 
 
-def in_epoch(rows: Rows, offsets: Offsets, epoch: int) -> Rows:
+def in_epoch(rows: IntArray, offsets: Offsets, epoch: int) -> IntArray:
     """Return the corpus rows that are the views of some rows.
 
     Args:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.errors import ConfigError, ModelError
 from trainables.engine.models import pretrained as encoder
@@ -86,7 +87,7 @@ def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
     return upper
 
 
-def below(network: PreTrainedModel, trained: int, words: vocabulary.Ids) -> PreTrainedModel:
+def below(network: PreTrainedModel, trained: int, words: IntArray) -> PreTrainedModel:
     """Return a copy of an encoder's embeddings and lower blocks.
 
     The embeddings are those of a data set's words.

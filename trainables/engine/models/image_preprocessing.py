@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
+from trainables.engine.arrays import ByteArray
 from trainables.engine.errors import ModelError
-
-Pixels = npt.NDArray[np.uint8]
 
 _CONFIG = "preprocessor_config.json"
 # CLIP's values (Radford et al., 2021), for a folder without its own.
@@ -41,7 +39,7 @@ class Preparation:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def pixels(self, image: Image.Image) -> Pixels:
+    def pixels(self, image: Image.Image) -> ByteArray:
         """Return an RGB image resized and cut, uint8 (3, height, width)."""
         if self.resize is not None:
             image = image.resize(self._size(image.size), Image.Resampling(self.resample))
@@ -66,7 +64,7 @@ class Preparation:
         return (pixels.float() / 255 - mean) / std
 
 
-def _centre(values: Pixels, height: int, width: int) -> Pixels:
+def _centre(values: ByteArray, height: int, width: int) -> ByteArray:
     """Return the middle of an image, (height, width, 3).
 
     Black fills an image that is smaller.

@@ -10,18 +10,16 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from trainables.engine.arrays import IntArray
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Ids = npt.NDArray[np.int64]
 
-
-def restricted(encoder: PreTrainedModel, vocabulary: Ids) -> PreTrainedModel:
+def restricted(encoder: PreTrainedModel, vocabulary: IntArray) -> PreTrainedModel:
     """Return a copy of an encoder that knows some tokens only.
 
     A token's id becomes its place in `vocabulary`.
@@ -40,7 +38,7 @@ def restricted(encoder: PreTrainedModel, vocabulary: Ids) -> PreTrainedModel:
 
 
 @torch.no_grad()
-def put_back(encoder: PreTrainedModel, original: PreTrainedModel, vocabulary: Ids) -> None:
+def put_back(encoder: PreTrainedModel, original: PreTrainedModel, vocabulary: IntArray) -> None:
     """Give a trained encoder its whole vocabulary again.
 
     Embeddings of words that it never saw are as they were.

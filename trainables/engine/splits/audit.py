@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.splits.folds import part_counts
-from trainables.engine.text_data import Rows, TextData
+from trainables.engine.text_data import TextData
 
 # A token gives a label away when nearly all rows that hold it are of one class, and it stands in
 # enough of that class's rows to lift a score by itself.
@@ -182,7 +183,7 @@ def _shared(data: TextData) -> dict[str, int]:
 
 
 def _giveaways(
-    texts: Sequence[str], labels: Rows, label_names: Sequence[str]
+    texts: Sequence[str], labels: IntArray, label_names: Sequence[str]
 ) -> tuple[Giveaway, ...]:
     """Return tokens that give a label away, widest first."""
     length = max(1, sum(map(len, texts)) // len(texts))

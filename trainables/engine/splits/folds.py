@@ -11,16 +11,14 @@ import dataclasses
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import FloatArray, IntArray
 from trainables.engine.contract import Split
 from trainables.engine.errors import DataError
-from trainables.engine.text_data import Rows, TextData
-
-Floats = npt.NDArray[np.float64]
+from trainables.engine.text_data import TextData
 
 
-def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[Rows, Rows]:
+def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[IntArray, IntArray]:
     """Return the rows to train on and the rows to score on.
 
     Args:
@@ -57,7 +55,9 @@ def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[Rows, 
 
 
 @lru_cache(maxsize=8)
-def _without(data: TextData, folds: int | None, outer: tuple[int, int]) -> tuple[Rows, TextData]:
+def _without(
+    data: TextData, folds: int | None, outer: tuple[int, int]
+) -> tuple[IntArray, TextData]:
     """Return the rows that an outer fold trains on, and their data.
 
     Copies stay one group.
@@ -67,7 +67,7 @@ def _without(data: TextData, folds: int | None, outer: tuple[int, int]) -> tuple
     return rows, inside
 
 
-def _official(data: TextData) -> tuple[Rows, Rows]:
+def _official(data: TextData) -> tuple[IntArray, IntArray]:
     if data.official is None:
         raise DataError(
             f"{data.name} has no official split (no column 'split'): use folds, or a held-out "
@@ -103,7 +103,7 @@ def part_counts(data: TextData) -> dict[str, int]:
 
 
 @lru_cache(maxsize=64)
-def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> Rows:
+def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> IntArray:
     """Return the part of every row, int64 (rows,).
 
     Part p gets about `shares[p]` of every class.
@@ -126,12 +126,12 @@ def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> Rows:
 
 
 def _place_copies(
-    of_row: Rows,
-    counts: Rows,
+    of_row: IntArray,
+    counts: IntArray,
     data: TextData,
-    group: Rows,
-    sizes: Rows,
-    weights: Floats,
+    group: IntArray,
+    sizes: IntArray,
+    weights: FloatArray,
     rng: np.random.Generator,
 ) -> None:
     """Put each group of copies into the part that most needs it.
@@ -155,7 +155,7 @@ def _place_copies(
         counts[part, labels] += here
 
 
-def _level(held: Rows, filled: Rows, weights: Floats, rows: int) -> Rows:
+def _level(held: IntArray, filled: IntArray, weights: FloatArray, rows: int) -> IntArray:
     """Return the number of single rows that each part gets.
 
     The class is then spread by `weights`.

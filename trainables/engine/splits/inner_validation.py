@@ -14,22 +14,20 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.contract import Split
 from trainables.engine.splits import folds
-from trainables.engine.text_data import Rows, TextData
+from trainables.engine.text_data import TextData
 
-Floats = npt.NDArray[np.float32]
-
-NO_ROWS: Rows = np.zeros(0, np.int64)
+NO_ROWS: IntArray = np.zeros(0, np.int64)
 NO_ROWS.setflags(write=False)
 
 
 @lru_cache(maxsize=64)
 def apart(
     data: TextData, split: Split, seed: int, fold: int, share: float
-) -> tuple[Rows, Rows, Rows]:
+) -> tuple[IntArray, IntArray, IntArray]:
     """Return the rows trained on, held out, and kept for inner validation.
 
     Args:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.errors import DataError
-from trainables.engine.text_data import Rows, TextData
+from trainables.engine.text_data import TextData
 
 # Fixed: a subset belongs to the data set, no cell's seed decides it.
 _SUBSET_SEED = 1000
@@ -49,7 +50,7 @@ def draw_subset(data: TextData, rows: int, name: str | None = None) -> TextData:
     return data.take(np.sort(np.concatenate(taken)), name)
 
 
-def _spread(candidates: Rows, data: TextData, quota: int) -> Rows:
+def _spread(candidates: IntArray, data: TextData, quota: int) -> IntArray:
     """Return `quota` candidates, an equal share of every official part."""
     if data.official is None:
         return candidates[:quota]
@@ -58,7 +59,7 @@ def _spread(candidates: Rows, data: TextData, quota: int) -> Rows:
     return np.concatenate([candidates[part == i][:share] for i, share in enumerate(quotas)])
 
 
-def _shares(sizes: Rows, total: int, at_least: int) -> Rows:
+def _shares(sizes: IntArray, total: int, at_least: int) -> IntArray:
     """Deal out `total` in proportion to the sizes, int64 (parts,).
 
     The largest remainders are rounded up.
@@ -66,7 +67,7 @@ def _shares(sizes: Rows, total: int, at_least: int) -> Rows:
     No part gets more than its size, nor less than `at_least`.
     """
     ideal = sizes * (total / sizes.sum())
-    quota: Rows = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), at_least)
+    quota: IntArray = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), at_least)
     while quota.sum() != total:
         missing = int(np.sign(total - quota.sum()))
         room = quota < sizes if missing > 0 else quota > at_least
