@@ -1,4 +1,6 @@
-"""Search spaces, and the vocabulary in which they are declared; no torch, Ray, MLflow or I/O.
+"""Search spaces, and the vocabulary in which they are declared.
+
+No torch, Ray, MLflow or I/O.
 
 Example:
     >>> from optuna.distributions import CategoricalDistribution
@@ -19,7 +21,7 @@ Example:
     >>> space.active({"beta": 1.0, "k": 10})
     {'beta': 1.0, 'epochs': 5}
 
-Names are looked up when they are used: a command that needs no space imports none.
+Names are imported when they are first used, so a command without a space imports none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Label-aware contrastive fine-tuning: loss, its weight, its temperature, and how it is trained.
+"""Label-aware contrastive fine-tuning: the authors' search of weight, temperature and training.
 
 Cross-entropy, SCL and LCL of Not All Negatives are Equal (Suresh and Ong, EMNLP 2021). Weights,
 temperatures and rates are those of the authors' search (their config.py); batch and epochs are
@@ -8,7 +8,7 @@ their final settings for ISEAR, EmoInt and SST-2: lambda 0.5, temperature 0.3.
     foldrace run contrastive --data isear --model electra-base --configs reference
     foldrace run contrastive --data empathetic-dialogues-hard-a --model electra-base
 
-`--set epochs=5 --set batch_size=10` keeps what the authors kept.
+`--set epochs=5 --set batch_size=10` gives the authors' own values.
 """
 
 from __future__ import annotations

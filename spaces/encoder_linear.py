@@ -1,4 +1,6 @@
-"""Lee's final model with its top blocks trained: 5 depths x 3 rates x 2 epochs = 30 configs.
+"""Lee's final model with its top blocks trained: 30 configs.
+
+5 depths x 3 learning rates x 2 numbers of epochs.
 
 Figure 5(d) and the outlook of section 4.2 of Better Reasoning Behind Classification Predictions
 with BERT for Fake News Detection: 0 trained blocks is the paper's frozen encoder, null trains all.

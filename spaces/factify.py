@@ -1,9 +1,9 @@
-"""The fusion network of Team Noir at Factify 2: its ablation, and the choices around it.
+"""The fusion network of Team Noir at Factify 2, with its ablation.
 
 Axes are the rows of the paper's table 2 (modalities, multilingual, attention) and the settings of
-its section 5.1, each with values of our own beside the paper's; whether CLIP's towers are trained,
-too, is one of them. The references are the rows of table 2, on frozen towers; `trained-together`
-is the proposed model as section 5.1 has it, which trains all.
+its section 5.1, each with the paper's value and some of our own. One axis says if CLIP's towers are
+trained. The references are the rows of table 2, on frozen towers. `trained-together` is the
+proposed model of section 5.1, whose towers are trained.
 
     foldrace run factify --data factify2 --model clip-vit-b-32 --configs ablation
     foldrace run factify --data train.csv --model clip-vit-b-32 --set frozen=true
@@ -33,7 +33,10 @@ _PROPOSED: dict[str, Scalar] = {
 
 
 def _but(*without: str, **change: Scalar) -> dict[str, Scalar]:
-    """The proposed model with a change, without the axes that have no effect then."""
+    """Return the proposed model with a change.
+
+    Axes without effect in the changed model are left out.
+    """
     return {name: value for name, value in {**_PROPOSED, **change}.items() if name not in without}
 
 

@@ -1,4 +1,6 @@
-"""Lee's linear evaluation: 8 representations x 3 weight decays x 2 epochs = 48 configs.
+"""Lee's linear evaluation: 48 configs.
+
+8 representations x 3 weight decays x 2 numbers of epochs.
 
 Table 1 and section 4.1 "Training Settings" of Better Reasoning Behind Classification Predictions
 with BERT for Fake News Detection: AdamW at 0.001, batch 128, cosine decay, 512 tokens. The paper

@@ -1,4 +1,6 @@
-"""Linear evaluation with its optimiser searched: 2 x 6 x 3 x 3 = 108 configs.
+"""Linear evaluation with its optimiser searched: 108 configs.
+
+2 representations x 6 learning rates x 3 weight decays x 3 numbers of epochs.
 
 Around the settings of Lee's linear evaluation (learning rate 0.001, batch 128, cosine decay), which
 is the reference config; his own six choices are few for a strategy to be judged on.

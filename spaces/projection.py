@@ -1,4 +1,4 @@
-"""The grid of TripleEntropy over a projection of frozen sentence embeddings: cheap to search.
+"""The grid of TripleEntropy over a projection of frozen sentence embeddings.
 
 The axes of `softtriple` with at most 100 proxies a class: 2 x 5 x 7 x 7 x 5 = 2,450 configs, each
 cell a few milliseconds in a stack. `paper-best` has k = 100 in place of the paper's 2000.

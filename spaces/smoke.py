@@ -1,4 +1,4 @@
-"""A small grid that trains in seconds: for tests, CI, and a first look at a new machine.
+"""A small grid that trains in seconds, for tests and first looks.
 
 2 x 2 x 2 = 8 configs around the paper's most-often-best point, at settings that move a small
 encoder within one epoch. Its scores say nothing about the paper.

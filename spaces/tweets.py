@@ -1,4 +1,6 @@
-"""A tweet classifier and its outlook: 3 heads x 2 class weightings x 3 metadata = 18 configs.
+"""A tweet classifier of MediaEval 2020, and its outlook: 18 configs.
+
+3 heads x 2 class weightings x 3 kinds of metadata.
 
 Fake News Classification with BERT (Malakhov, Patruno, Bocconi, MediaEval 2020), sections 3 and 5:
 `paper` is its classifier; of a second linear layer it says that it "does not improve the results

@@ -42,12 +42,12 @@ PURE_LIBRARIES = {"numpy", "scipy", "optuna"}
 # From the ground up: a file imports its own package and those above its own line.
 LAYERS = [
     "trainables.engine.errors",
+    "trainables.engine.arrays",
     "spaces",
     "trainables.engine.seeding",
     "trainables.engine.progress",
     "trainables.engine.contract",
     "trainables.engine.cache",
-    "trainables.engine.arrays",
     "trainables.engine.registry",
     "trainables.engine.meanings",
     "trainables.engine.text_data",

@@ -19,11 +19,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.config import FineTuning
 from trainables.engine.inputs import metadata_inputs
 from trainables.engine.models.output import Output
@@ -188,7 +188,7 @@ class Scaling(nn.Module):
         return torch.cat([(values - self.mean) * self.factor * (1 - missing), missing], dim=-1)
 
 
-def class_weights(labels: npt.NDArray[np.int64], num_classes: int, kind: str) -> Tensor:
+def class_weights(labels: IntArray, num_classes: int, kind: str) -> Tensor:
     """The weight of each class in the loss, float32 (classes,); their mean over the rows is 1.
 
     Args:

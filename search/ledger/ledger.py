@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from search.errors import DeliveryRefusedError, FoldraceError, LedgerError
+from search.errors import DeliveryRefusedError, FoldraceError, InputError, LedgerError
 from search.ledger import payloads, records
 from search.ledger.delivery import Delivery
 from search.ledger.predictions import Predictions, read_files, unpack
@@ -19,7 +19,7 @@ from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
 from search.ledger.store import NewRun, RunNews, Store
 from search.ledger.writer import LedgerWriter
-from search.tracking_uri import unreachable
+from search.tracking_uri import check_folder, unreachable
 from trainables.engine.contract import Cell, CellResult, Scalar
 
 _log = logging.getLogger("foldrace.ledger")
@@ -43,7 +43,7 @@ class Trained:
     tags: Mapping[str, str]
 
 
-class Journal:
+class Ledger:
     """Reads and writes the cells, configs and sweeps of one experiment name.
 
     A context manager: leaving it delivers what is still in the spool, as long as results arrive.
@@ -96,6 +96,25 @@ class Journal:
     def flush(self, timeout_s: float = 60.0) -> bool:
         """Wait until MLflow has everything; False if it has not after this time."""
         return self._delivery.flush(timeout_s)
+
+    def check(self) -> None:
+        """Make sure that results can be written here.
+
+        Takes some 5 seconds at most where nobody answers. A new sqlite file is made by the first
+        result, not here.
+
+        Raises:
+            InputError: naming the ledger, what is wrong and what to do.
+        """
+        check_folder(self._spool_folder, "The folder of results that wait for MLflow,")
+        try:
+            with self._asking(InputError):
+                self._store.ping()
+        except ImportError as error:
+            raise InputError(
+                f"{self._where} needs a database driver that is not installed ({error}). Install "
+                "it, or use a server: http://host:5000."
+            ) from error
 
     def close(self, patience_s: float = 10.0) -> int:
         """Deliver and stop; returns how many results and states stay on disk for the next start.

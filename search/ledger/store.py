@@ -47,6 +47,10 @@ class Store(Protocol):
     OSError some of what was asked for may have been done.
     """
 
+    def ping(self) -> None:
+        """Ask for the least there is; a refusal comes within seconds."""
+        ...
+
     def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
         """All runs, or those whose tag has this value, newest first."""
         ...

@@ -20,10 +20,11 @@ from search.planning.plan import Plan
 from search.process import launchers
 from search.serving.input_rows import RowSchema, rows_of
 from search.tracking.model_registry import Registered, load
+from trainables.engine.arrays import Float32Array
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DivergedError
 from trainables.engine.refit import new_rows as beside
-from trainables.engine.refit.new_rows import Floats, Further, Scorer
+from trainables.engine.refit.new_rows import Further, Scorer
 from trainables.engine.text_data import TextData
 from trainables.engine.training.scoring import score
 
@@ -53,12 +54,12 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
     pairs = "text_b" in model.tags["columns"].split(",")
     network = load(tracking_uri, model)
 
-    def score_rows(rows: Further) -> Floats:
+    def score_rows(rows: Further) -> Float32Array:
         columns = {"text": rows.texts}
         if rows.texts_b is not None:
             columns["text_b"] = rows.texts_b
         given = network(columns)
-        found: Floats = given[[f"p_{name}" for name in classes]].to_numpy(np.float32)
+        found: Float32Array = given[[f"p_{name}" for name in classes]].to_numpy(np.float32)
         return found
 
     return Classifier(RowSchema(pairs=pairs), tuple(classes), score_rows)
@@ -67,7 +68,7 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
 def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
     """A config that is trained on all rows once the rows to classify are known."""
 
-    def score_rows(rows: Further) -> Floats:
+    def score_rows(rows: Further) -> Float32Array:
         try:
             return beside.probabilities(
                 plan.task, data, plan.configs[config], plan.spec.seeds[0], rows
@@ -141,7 +142,7 @@ def predict(
 
 
 def _scores(
-    truth: Sequence[Any], given: Floats, classes: Sequence[str]
+    truth: Sequence[Any], given: Float32Array, classes: Sequence[str]
 ) -> Mapping[str, float] | None:
     """Metrics of the rows whose label is one of the classes; None where no row's is."""
     numbers = {name: number for number, name in enumerate(classes)}

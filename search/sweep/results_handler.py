@@ -19,7 +19,7 @@ from search.sweep.callback import Callback
 from trainables.engine.contract import CellResult, result_digest
 
 if TYPE_CHECKING:
-    from search.tracking.connect import Ledger
+    from search.ledger.ledger import Ledger
 
 
 def sweep_tags(plan: Plan) -> dict[str, str]:

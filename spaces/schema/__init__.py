@@ -1,1 +1,1 @@
-"""The vocabulary in which a space is declared: Space and Protocol."""
+"""The vocabulary of spaces: axes, inert rules, protocols."""

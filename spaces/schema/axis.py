@@ -1,4 +1,4 @@
-"""One axis of a space: its name, its values, and how a typed word becomes one of them."""
+"""One axis of a space: its name and its values."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Axis:
 
     @cached_property
     def interval(self) -> tuple[float, float] | None:
-        """Both ends of a continuous axis; None for one with a list of values."""
+        """Both ends of a continuous axis; None for a listed one."""
         domain = self.distribution
         if isinstance(domain, FloatDistribution) and domain.step is None and not domain.single():
             return domain.low, domain.high
@@ -113,7 +113,7 @@ class Axis:
 
     @property
     def ordered(self) -> bool:
-        """Whether a value has one neighbour on each side: numbers have, names have not."""
+        """True where values have neighbours on both sides, as numbers have."""
         return not self.kinds & {str, bool, type(None)}
 
     @cached_property
@@ -125,7 +125,7 @@ class Axis:
 
     @cached_property
     def first(self) -> Scalar:
-        """The value that stands in a config where the axis has no effect."""
+        """Value that stands in a config where the axis has no effect."""
         return self.values[0] if self.interval is None else self.interval[0]
 
     @cached_property
@@ -134,7 +134,7 @@ class Axis:
         return {value: position for position, value in enumerate(self.values)}
 
     def has(self, value: Scalar) -> bool:
-        """Whether the value is one of the axis's own."""
+        """Return True for a value of the axis."""
         if self.interval is None:
             return value in self.positions
         low, high = self.interval
@@ -142,7 +142,7 @@ class Axis:
 
     @cached_property
     def aliases(self) -> tuple[str, ...]:
-        """Other words for the axis: the paper's symbol, and the Greek letter of either."""
+        """Other words for the axis: its symbol, and Greek letters."""
         words = [self.name] if self.symbol is None else [self.symbol, self.name]
         letters = [letter for word in words if (letter := _greek(word)) is not None]
         return tuple(word for word in dict.fromkeys(words + letters) if word != self.name)
@@ -154,7 +154,11 @@ class Axis:
         return f"from {self.interval[0]:g} to {self.interval[1]:g}"
 
     def check(self, value: Scalar) -> None:
-        """Raise SpaceError, naming the axis and its values, unless the value is one of them."""
+        """Refuse a value that is not one of the axis's.
+
+        Raises:
+            SpaceError: naming the axis and its values.
+        """
         if not self.has(value):
             shown = listing([value])
             raise SpaceError(
@@ -163,7 +167,7 @@ class Axis:
             )
 
     def narrow(self, values: Iterable[Scalar]) -> Axis:
-        """The axis with only these of its values, in its own order.
+        """Return the axis with only some of its values, in order.
 
         Raises:
             SpaceError: naming the axis, the value that it has not, and those that it has.
@@ -191,19 +195,22 @@ class Axis:
         return replace(self, distribution=CategoricalDistribution(order))
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which `from_json` makes an equal axis."""
+        """Return a JSON value from which `from_json` makes an equal axis."""
         domain = json.loads(distribution_to_json(self.distribution))
         return {"name": self.name, "distribution": domain, "symbol": self.symbol}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Axis:
-        """The inverse of `to_json`."""
+        """Return the axis that `to_json` wrote."""
         domain = json_to_distribution(json.dumps(value["distribution"]))
         return cls(name=value["name"], distribution=domain, symbol=value["symbol"])
 
 
 def _greek(word: str) -> str | None:
-    """The small Greek letter of that name; Unicode spells lambda without b."""
+    """Return the small Greek letter of a name.
+
+    Unicode spells lambda without b.
+    """
     try:
         return unicodedata.lookup(
             f"GREEK SMALL LETTER {'LAMDA' if word == 'lambda' else word.upper()}"

@@ -1,4 +1,4 @@
-"""Faults in the declaration of a space, all found before anything is tried."""
+"""Faults in the declaration of a space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_POINTS = 2**62
 
 
 def of_labels(labels: Mapping[str, str], mode: str) -> Iterator[str]:
-    """Yield faults of the texts that must not be empty, and of the mode."""
+    """Yield empty texts, and a mode that is neither max nor min."""
     for label, text in labels.items():
         if not text.strip():
             yield f"{label} must not be empty."
@@ -27,7 +27,7 @@ def of_labels(labels: Mapping[str, str], mode: str) -> Iterator[str]:
 def of_names(
     axes: Sequence[Axis], fixed: Mapping[str, Scalar], lists: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yield names that stand for two things, are no identifiers, or for nothing.
+    """Yield names that are double, unknown or no identifiers.
 
     Args:
         axes: Axes of the space.
@@ -50,7 +50,7 @@ def of_names(
 
 
 def of_values(axes: Sequence[Axis], fixed: Mapping[str, Scalar]) -> Iterator[str]:
-    """Yield fixed values that are no scalars, and a grid too large to count."""
+    """Yield fixed values that are no scalars, and grids too large."""
     for name, value in fixed.items():
         if not is_scalar(value):
             yield f"Fixed {name!r} must be a finite JSON scalar, got {value!r}."
@@ -60,7 +60,7 @@ def of_values(axes: Sequence[Axis], fixed: Mapping[str, Scalar]) -> Iterator[str
 
 
 def of_rules(rules: Sequence[Inert]) -> Iterator[str]:
-    """Yield inert rules with an empty side, or behind a rule that they decide on."""
+    """Yield inert rules with an empty side or in a wrong order."""
     for place, rule in enumerate(rules):
         if not rule.when or not rule.axes:
             yield "An inert rule must say when, and what is inert then; one side is empty."

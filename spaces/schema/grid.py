@@ -1,4 +1,7 @@
-"""The grid of a space: its points by number, without walking or holding them."""
+"""The grid of a space: its points by number.
+
+No point is held in memory, and none is walked to.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from trainables.engine.errors import SpaceError
 
 
 class _Digit(NamedTuple):
-    """One axis as a digit of a point's number; the last axis is the lowest digit."""
+    """One axis as a digit of a point's number.
+
+    The last axis is the lowest digit.
+    """
 
     name: str
     values: tuple[Scalar, ...]
@@ -73,7 +79,9 @@ class Grid:
         }
 
     def index(self, config: Mapping[str, Scalar]) -> int:
-        """Return the index of a config; names beside the axes are passed over.
+        """Return the index of a config.
+
+        Names beside the axes are passed over.
 
         Raises:
             SpaceError: naming the axis that the config lacks, or whose value is off the grid.

@@ -1,6 +1,6 @@
-"""Inert: the rule that says which hyper-parameters have no effect where.
+"""Inert: rules for hyper-parameters that have no effect.
 
-Two configs that differ only in such a parameter are one training. The rule keeps them one cell key.
+Two configs that differ only in such a parameter are one training: the rule gives them one cell key.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Inert:
         object.__setattr__(self, "axes", tuple(self.axes))
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which `from_json` makes an equal rule."""
+        """Return a JSON value from which `from_json` makes an equal rule."""
         when = {name: list(values) for name, values in self.when.items()}
         return {"when": when, "axes": list(self.axes)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Inert:
-        """The inverse of `to_json`."""
+        """Return the rule that `to_json` wrote."""
         when = {name: tuple(values) for name, values in value["when"].items()}
         return cls(when=when, axes=tuple(value["axes"]))

@@ -1,4 +1,4 @@
-"""The names of a space: from a user's words to axes and values, and messages where none fits."""
+"""The names of a space, and the words that stand for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.engine.errors import SpaceError
 
 @dataclass(frozen=True)
 class Names:
-    """Axes and fixed values of a space, under every word that stands for them.
+    """Axes and fixed values of a space, by name and symbol.
 
     Attributes:
         space: Name of the space, for messages.
@@ -52,7 +52,7 @@ class Names:
         )
 
     def read(self, name: str, value: object) -> Scalar:
-        """Return a value, or the word for it, in the type of its axis or fixed name.
+        """Return a typed value in the type of its parameter.
 
         Raises:
             SpaceError: naming the parameter, the type that it needs and the value.
@@ -63,7 +63,7 @@ class Names:
             raise SpaceError(f"{name} of space {self.space!r} {error}.") from None
 
     def _resolve(self, word: str) -> str:
-        """Return the name that a word stands for, by itself or as a symbol; else the word."""
+        """Return the name behind a word or symbol; else the word."""
         plain = word.strip().replace("-", "_")
         return plain if plain in self.kinds else self._aliases.get(plain, plain)
 
@@ -101,7 +101,7 @@ class Names:
         return tuple((axis_of | narrowed).values())
 
     def fix(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Return the named values by name, in the types of their parameters.
+        """Return values by name, in the types of their parameters.
 
         Raises:
             SpaceError: with all faults, a line each.

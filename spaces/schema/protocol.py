@@ -1,4 +1,4 @@
-"""Protocol: which seeds and folds score a config, in one order that all configs share."""
+"""Protocol: the seeds and folds that score a config."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _FIELDS = ("seeds", "folds", "holdout")
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """Seeds x folds, or seeds x one held-out part; the default is that of the SoftTriple paper.
+    """Seeds x folds, or seeds x one held-out part.
+
+    The default is the protocol of the SoftTriple paper: 4 seeds x 5 folds.
 
     Attributes:
         seeds: Each fixes folds, init, order and dropout of its cells.
@@ -57,11 +59,11 @@ class Protocol:
         return len(self.seeds) * (self.folds or 1)
 
     def blocks(self) -> tuple[tuple[int, int], ...]:
-        """All (seed, fold), in the order in which every config meets them.
+        """Return all (seed, fold), in the order that every config meets.
 
-        The order is random and fixed: the same in every process, on every machine, for any order of
-        `seeds`. Whatever has been seen so far is spread evenly: in every prefix, no seed has two
-        blocks more than another, and no fold two more than another. Fold is 0 under a hold-out.
+        The order looks random and is fixed: the same in every process, on every machine, for any
+        order of `seeds`. It is even: in every prefix, no seed has two blocks more than another, and
+        no fold two more than another. The fold is 0 under a hold-out.
         """
         folds = sorted(range(self.folds or 1), key=lambda fold: _rank("fold", fold))
         seeds = sorted(self.seeds, key=lambda seed: _rank("seed", seed))
@@ -74,12 +76,12 @@ class Protocol:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which `from_json` makes an equal protocol."""
+        """Return a JSON value from which `from_json` makes an equal protocol."""
         return {"seeds": list(self.seeds), "folds": self.folds, "holdout": self.holdout}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Protocol:
-        """The inverse of `to_json`.
+        """Return the protocol that `to_json` wrote.
 
         Raises:
             ValueError: if a field is missing or unknown, or a value is not allowed.
@@ -92,5 +94,5 @@ class Protocol:
 
 
 def _rank(kind: str, number: int) -> bytes:
-    """A place in the shared order that no library's random generator can change."""
+    """Return a sort key that no library's random generator can change."""
     return hashlib.sha256(f"foldrace blocks {kind} {number}".encode()).digest()

@@ -1,4 +1,4 @@
-"""The values of a space: JSON scalars, read from what a user typed, and mappings of them."""
+"""Scalars, the values of a space: read from words, kept in mappings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KINDS = {
 
 
 class FrozenMapping(Mapping[str, _Value_co], Generic[_Value_co]):
-    """A mapping that keeps its order and can be hashed, compared and pickled; never changed.
+    """An immutable mapping that keeps its order and can be hashed.
 
     Equal to any mapping with the same items, whatever their order.
     """
@@ -49,17 +49,25 @@ class FrozenMapping(Mapping[str, _Value_co], Generic[_Value_co]):
 
 
 def is_scalar(value: object) -> bool:
-    """Whether JSON can hold the value as it is: no NaN, no infinity, no numpy number."""
+    """Return True for values that JSON can hold as they are.
+
+    NaN, infinities and numpy numbers are none.
+    """
     return type(value) in _KINDS and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def kinds_like(value: Scalar) -> frozenset[type]:
-    """Types that may stand in the place of a fixed value: its own; any in the place of None."""
+    """Return the types that may replace a fixed value.
+
+    They are its own type, or any type in place of None.
+    """
     return frozenset(_KINDS if value is None else {type(value)})
 
 
 def read_scalar(value: object, kinds: Iterable[type]) -> Scalar:
-    """The value in the first of the kinds that it fits; words from the command line are read.
+    """Return a value in the first of the kinds that it fits.
+
+    Words from the command line are read.
 
     Args:
         value: A scalar, or the text that a user typed for it.
@@ -68,16 +76,16 @@ def read_scalar(value: object, kinds: Iterable[type]) -> Scalar:
     Raises:
         ValueError: with "must be <kinds>, got <value>" where none fits.
     """
-    wanted = [kind for kind in _KINDS if kind in set(kinds)]
-    for kind in wanted:
-        found, scalar = _read_as(value, kind)
-        if found:
+    allowed = [kind for kind in _KINDS if kind in set(kinds)]
+    for kind in allowed:
+        fits, scalar = _read_as(value, kind)
+        if fits:
             return scalar
-    raise ValueError(f"must be {' or '.join(_KINDS[kind] for kind in wanted)}, got {value!r}")
+    raise ValueError(f"must be {' or '.join(_KINDS[kind] for kind in allowed)}, got {value!r}")
 
 
 def _read_as(value: object, kind: type) -> tuple[bool, Scalar]:
-    """Whether the value, or the word for it, is of this kind; and the scalar."""
+    """Return (fits, scalar) for a value or word and one kind."""
     word = value.strip() if isinstance(value, str) else None
     if kind is str:
         return word is not None, word
@@ -94,7 +102,7 @@ def _read_as(value: object, kind: type) -> tuple[bool, Scalar]:
 
 
 def _number(value: object) -> int | float | None:
-    """The finite number that the value or word is, else None."""
+    """Return the finite number of a value or word, else None."""
     number = value
     if isinstance(value, str):
         try:
@@ -111,12 +119,15 @@ def _number(value: object) -> int | float | None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the closest known name, to end a message with; empty if none is."""
+    """Return a sentence that suggests the closest known name.
+
+    The sentence ends a message; it is empty where no name is close.
+    """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def listing(values: Iterable[Scalar]) -> str:
-    """The values for a message, the middle of a long row left out."""
+    """Return the values for a message; long rows are shortened."""
     shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
     return ", ".join(shown if len(shown) <= 16 else [*shown[:12], "...", shown[-1]])

@@ -1,4 +1,4 @@
-"""Space: what a sweep tries. Axes, fixed values, inert rules and reference configs, as one value.
+"""Space: the axes, fixed values, inert rules and references of a sweep.
 
 A config is a plain dict from name to scalar. `grid` and `point` give configs over the axes alone;
 `complete` adds the fixed values; `active` keeps what has an effect: that goes into a cell's key.
@@ -26,24 +26,24 @@ __all__ = ["Axis", "Inert", "Scalar", "Space", "SpaceError"]
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """The axes that are searched and the values that stay fixed: frozen, hashable, JSON both ways.
+    """A search space: frozen, hashable, and JSON both ways.
 
     Attributes:
         name: Name of the space.
         trainable: Name of the trainable whose Config the names are of.
-        axes: What is searched; the first axis changes slowest in the grid.
-        fixed: Every other field of the Config.
+        axes: Axes that are searched; the first one changes slowest in the grid.
+        fixed: Values of every other field of the Config.
         source: Paper, section and table that the grid is from.
         objective: Metric that ranks configs, best when "max" or "min", as `mode` says.
-        inert: Rules for what has no effect where. A rule counts only while the parameters in its
+        inert: Rules for parameters without effect. A rule counts only while the parameters in its
             `when` have an effect themselves, and stands after the rules that decide that.
         references: Named configs, in order; each names the axes that have an effect in it. They may
             leave the grid, as the cross-entropy baseline beta = 1 does.
-        baseline: The reference that gains are measured against.
-        ablation: References that are the rows of the paper's ablation, in its order.
-        shape: Parameters that decide the shapes of tensors and the number of steps.
-        yielding: Axes whose value in a reference is a starting value: `fix` takes its place, unless
-            it is one that switches others off.
+        baseline: Name of the reference that gains are measured against.
+        ablation: Names of the references that are the rows of the paper's ablation, in its order.
+        shape: Names of parameters that decide the shapes of tensors and the number of steps.
+        yielding: Names of axes whose value in a reference is a starting value. `fix` replaces it,
+            unless it switches other parameters off.
         cleaning: Cleaning steps of the texts, in order, where a sweep names none of its own.
 
     Raises:
@@ -78,13 +78,12 @@ class Space:
             ("cleaning", tuple(self.cleaning)),
         ):
             object.__setattr__(self, name, value)
-        found = list(self._faults())
         # References are tried only on a space that is sound without them.
-        found = found or list(
+        messages = list(self._faults()) or list(
             faults.of_references(self.references, self.baseline, self.ablation, self.complete)
         )
-        if found:
-            raise SpaceError(f"Space {self.name!r} is not well formed.\n" + "\n".join(found))
+        if messages:
+            raise SpaceError(f"Space {self.name!r} is not well formed.\n" + "\n".join(messages))
 
     def _faults(self) -> Iterator[str]:
         labels = ("name", "trainable", "objective", "source")
@@ -104,7 +103,11 @@ class Space:
         return Names(self.name, self.axes, self.fixed)
 
     def __len__(self) -> int:
-        """Number of points of the grid; SpaceError if an axis is continuous."""
+        """Number of points of the grid.
+
+        Raises:
+            SpaceError: if an axis is continuous.
+        """
         return self._grid.size
 
     def grid(self) -> Iterator[dict[str, Scalar]]:
@@ -120,7 +123,9 @@ class Space:
         return self._grid.point(index)
 
     def index(self, config: Mapping[str, Scalar]) -> int:
-        """Return the index of a config in the grid; names beside the axes are passed over.
+        """Return the index of a config in the grid.
+
+        Names beside the axes are passed over.
 
         Raises:
             SpaceError: naming the axis that the config lacks, or whose value is off the grid.
@@ -128,7 +133,7 @@ class Space:
         return self._grid.index(config)
 
     def sample(self, n: int, rng: np.random.Generator) -> list[dict[str, Scalar]]:
-        """Draw `n` different points, each set of points as likely as any other.
+        """Draw `n` different points of the grid, uniformly.
 
         Raises:
             SpaceError: if the grid has fewer points than `n`.
@@ -138,7 +143,10 @@ class Space:
         return [self.point(int(i)) for i in rng.choice(len(self), size=n, replace=False)]
 
     def neighbours(self, config: Mapping[str, Scalar]) -> list[dict[str, Scalar]]:
-        """Return the points one step away along one axis that has an effect in the config.
+        """Return the points one step away from a config.
+
+        A step changes one axis that has an effect in the config: to the next value on an axis of
+        numbers, to any other value on one of names.
 
         A step on an axis of numbers is to the next value; on one of names, to any other.
 
@@ -155,7 +163,7 @@ class Space:
 
     @cached_property
     def _defaults(self) -> dict[str, Scalar]:
-        """Values of parameters without effect: an axis's first value, or the fixed one."""
+        """Values of parameters without effect: the first or the fixed one."""
         return {axis.name: axis.first for axis in self.axes} | dict(self.fixed)
 
     @cached_property
@@ -167,7 +175,10 @@ class Space:
         return [(list(rule.when.items()), rule.axes) for rule in self.inert]
 
     def _resolve(self, config: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], set[str]]:
-        """Return the complete config, and the names without effect in it; run for every cell."""
+        """Return the complete config, and its names without effect.
+
+        Run for every cell of a sweep.
+        """
         names, kinds = self._names, self._names.kinds
         values, missing = self._defaults.copy(), set(self._searched)
         for name, value in config.items():
@@ -190,10 +201,10 @@ class Space:
         return values, idle
 
     def complete(self, config: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """All axes and fixed values of a config, as the trainable's Config wants them.
+        """Return a config with every axis and fixed value.
 
-        What the config gives goes before what is fixed. Parameters without effect in it take their
-        first or fixed value, so that configs that mean the same become equal.
+        Values of the config go before fixed ones. Parameters without effect take their first or
+        fixed value, so that configs that mean the same become equal.
 
         Raises:
             SpaceError: if a name is not of the space, a value is of another type than its axis, or
@@ -202,25 +213,36 @@ class Space:
         return self._resolve(config)[0]
 
     def active(self, config: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The complete config without what has no effect in it: equal for equal trainings."""
+        """Return the complete config without parameters of no effect.
+
+        Configs of equal trainings become equal.
+        """
         values, idle = self._resolve(config)
         for name in idle:
             del values[name]
         return values
 
     def shape_key(self, config: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
-        """Equal for configs whose cells can be one stack; None for a name without effect."""
+        """Return a key, equal for configs that can share a stack.
+
+        It holds None for a name without effect.
+        """
         values, idle = self._resolve(config)
         return tuple(None if name in idle else values[name] for name in self.shape)
 
     def admits(self, config: Mapping[str, Scalar]) -> bool:
-        """Whether all that has an effect in the config is of the axes and of the fixed values."""
+        """Return True for a config on the grid with the fixed values.
+
+        Parameters without effect may have any value.
+        """
         values, idle = self._resolve(config)
         on_grid = all(axis.name in idle or axis.has(values[axis.name]) for axis in self.axes)
         return on_grid and all(values[name] == value for name, value in self.fixed.items())
 
     def narrow(self, axes: Mapping[str, Iterable[Scalar]]) -> Space:
-        """The space with only some values of some axes; axes keep the order of their values.
+        """Return the space with only some values of some axes.
+
+        Axes keep the order of their values.
 
         Args:
             axes: Name or paper's symbol of an axis -> values, or their words, or "10,100".
@@ -231,7 +253,9 @@ class Space:
         return replace(self, axes=self._names.narrow(axes))
 
     def fix(self, values: Mapping[str, Scalar]) -> Space:
-        """The space with other fixed values; an axis that is given one is no longer searched.
+        """Return the space with other fixed values.
+
+        An axis that is given a value is no longer searched.
 
         Args:
             values: Name of a fixed value, or name or symbol of an axis -> value, or its word. The
@@ -254,12 +278,12 @@ class Space:
         return replace(self, axes=axes, fixed=fixed, references=references)
 
     def _yields(self, name: str, value: Scalar) -> bool:
-        """Whether a reference's value gives way to one that is fixed."""
+        """Return True where a reference's value gives way to a fixed one."""
         switches = any(name in rule.when and value in rule.when[name] for rule in self.inert)
         return name in self.yielding and not switches
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which `from_json` makes an equal space."""
+        """Return a JSON value from which `from_json` makes an equal space."""
         value = {item.name: getattr(self, item.name) for item in fields(self)}
         return value | {
             "axes": [axis.to_json() for axis in self.axes],
@@ -274,7 +298,7 @@ class Space:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Space:
-        """The inverse of `to_json`.
+        """Return the space that `to_json` wrote.
 
         Raises:
             SpaceError: if a field is missing or unknown, or the space is not well formed.

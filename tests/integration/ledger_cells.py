@@ -9,7 +9,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from search.tracking.connect import Ledger
+from search.ledger.ledger import Ledger
 from trainables.engine.contract import Cell, CellResult, CellStatus, Scalar
 
 Opener = Callable[[], Ledger]

@@ -25,8 +25,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import FloatArray
 from trainables.engine.features.representation import Parts
 from trainables.engine.refit.linear_layer import LinearLayer
 
@@ -49,12 +49,12 @@ class Word:
     score: float
 
 
-def scores(parts: Parts, layer: LinearLayer) -> npt.NDArray[np.float64]:
+def scores(parts: Parts, layer: LinearLayer) -> FloatArray:
     """M_c of every part for every class, float64 (classes, parts)."""
     return layer.weight.astype(np.float64) @ parts.vectors.astype(np.float64).T
 
 
-def words(parts: Parts, of_parts: npt.NDArray[np.float64]) -> list[Word]:
+def words(parts: Parts, of_parts: FloatArray) -> list[Word]:
     """The words of a text in their order, their pieces joined and their scores added.
 
     Parts of no word, [CLS] and [SEP], are left out.

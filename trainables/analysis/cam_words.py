@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from trainables.analysis import cam, lettering
 from trainables.analysis.pca import COLOURS
+from trainables.engine.arrays import FloatArray
 from trainables.engine.features.representation import Parts
 from trainables.engine.refit.linear_layer import LinearLayer
-
-Floats = npt.NDArray[np.float64]
 
 _SHARE, _FEWEST = 0.005, 3
 
@@ -76,7 +74,7 @@ def aggregate(
             texts, and of under 3.
         most: Words per class.
     """
-    totals: dict[str, Floats] = {}
+    totals: dict[str, FloatArray] = {}
     counts: Counter[str] = Counter()
     holding: Counter[str] = Counter()
     read = cut = 0

@@ -13,14 +13,13 @@ alignment lies in [0, 4], uniformity in [-8, 0].
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from trainables.engine.arrays import BoolArray, FloatArray, IntArray, RealArray
 
 _ROWS_AT_ONCE = 512
 
 
-def on_sphere(embeddings: npt.NDArray[np.floating]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def on_sphere(embeddings: RealArray) -> tuple[FloatArray, BoolArray]:
     """Rows scaled to length 1, and which rows have a direction at all: zeros are left out."""
     wide = np.asarray(embeddings, np.float64)
     lengths = np.linalg.norm(wide, axis=1)
@@ -28,7 +27,7 @@ def on_sphere(embeddings: npt.NDArray[np.floating]) -> tuple[Floats, npt.NDArray
     return wide[kept] / lengths[kept, None], kept
 
 
-def alignment(embeddings: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> float:
+def alignment(embeddings: RealArray, labels: IntArray) -> float:
     """Mean squared distance of two different rows of one class.
 
     Args:
@@ -51,7 +50,7 @@ def alignment(embeddings: npt.NDArray[np.floating], labels: npt.NDArray[np.int64
     return total / pairs
 
 
-def uniformity(embeddings: npt.NDArray[np.floating]) -> float:
+def uniformity(embeddings: RealArray) -> float:
     """Logarithm of the mean Gaussian potential of two different rows.
 
     Args:

@@ -14,18 +14,16 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import spearmanr
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from trainables.analysis import hypersphere
+from trainables.engine.arrays import Float32Array, IntArray, RealArray
 from trainables.engine.datasets.table_files import READERS, read_table
 from trainables.engine.errors import DataError
 from trainables.engine.training.read_out import Outputs, Reading
-
-Floats = npt.NDArray[np.floating]
 
 _STEPS = 500
 _LEAST_PAIRS = 3
@@ -45,7 +43,7 @@ class ScoredPairs:
     second: tuple[str, ...]
     scores: tuple[float, ...]
 
-    def spearman(self, first: Floats, second: Floats) -> float:
+    def spearman(self, first: RealArray, second: RealArray) -> float:
         """Spearman's rank correlation of cosines and scores; 0 where one of them is constant.
 
         Args:
@@ -141,8 +139,8 @@ class LinearEvaluation:
 
 
 def probabilities(
-    train: Floats, labels: npt.NDArray[np.int64], held_out: Floats, classes: int
-) -> npt.NDArray[np.float32]:
+    train: RealArray, labels: IntArray, held_out: RealArray, classes: int
+) -> Float32Array:
     """What a logistic regression on some features makes of others, float32 (held_out, classes).
 
     Args:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.decomposition import PCA
 
-Floats = npt.NDArray[np.floating]
+from trainables.engine.arrays import IntArray, RealArray
 
 # The paper's: blue for one class, red for the other; more classes go on from there.
 COLOURS = (
@@ -32,12 +31,12 @@ class Panel:
     """
 
     title: str
-    points: Floats
-    labels: npt.NDArray[np.int64]
+    points: RealArray
+    labels: IntArray
     note: str = ""
 
 
-def plane(points: Floats) -> tuple[Floats, Floats]:
+def plane(points: RealArray) -> tuple[RealArray, RealArray]:
     """Points on their first two principal components, (rows, 2), and those components' shares."""
     pca = PCA(n_components=2, svd_solver="full", random_state=0)
     given = pca.fit_transform(np.asarray(points, np.float64))

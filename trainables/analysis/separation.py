@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
@@ -14,9 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from trainables.analysis import hypersphere
 from trainables.analysis.pca import plane
-
-Floats = npt.NDArray[np.floating]
-Labels = npt.NDArray[np.int64]
+from trainables.engine.arrays import IntArray, RealArray
 
 # The silhouette compares every row with every other.
 _MOST_ROWS = 5_000
@@ -43,7 +39,9 @@ class Separation:
     uniformity: float
 
 
-def measure(train: Floats, train_labels: Labels, test: Floats, test_labels: Labels) -> Separation:
+def measure(
+    train: RealArray, train_labels: IntArray, test: RealArray, test_labels: IntArray
+) -> Separation:
     """The numbers of a representation.
 
     Args:
@@ -71,7 +69,9 @@ def measure(train: Floats, train_labels: Labels, test: Floats, test_labels: Labe
     )
 
 
-def _accuracy(train: Floats, train_labels: Labels, test: Floats, test_labels: Labels) -> float:
+def _accuracy(
+    train: RealArray, train_labels: IntArray, test: RealArray, test_labels: IntArray
+) -> float:
     with warnings.catch_warnings():
         # After so many steps the last digits of the optimum change no third digit here.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import FloatArray
 from trainables.engine.features import representation
 from trainables.engine.features.representation import Fitted, Representation
 
@@ -21,7 +21,7 @@ _SIDES = {"before": "word-embeddings", "after": "encoder-mean"}
 
 def matrices(
     sentence: str, model: str, max_length: int = _MOST_TOKENS
-) -> tuple[list[str], dict[str, npt.NDArray[np.float64]]]:
+) -> tuple[list[str], dict[str, FloatArray]]:
     """The tokens of a sentence, and how their vectors correlate over dimensions.
 
     Args:
@@ -34,7 +34,7 @@ def matrices(
         output), each (tokens, tokens) of Pearson's r.
     """
     tokens: list[str] = []
-    found: dict[str, npt.NDArray[np.float64]] = {}
+    found: dict[str, FloatArray] = {}
     for side, name in _SIDES.items():
         card = representation.card(name)
         if isinstance(card, Fitted):
@@ -50,9 +50,7 @@ def matrices(
     return tokens, found
 
 
-def picture(
-    tokens: list[str], found: dict[str, npt.NDArray[np.float64]], title: str, path: Path
-) -> None:
+def picture(tokens: list[str], found: dict[str, FloatArray], title: str, path: Path) -> None:
     """Draw both matrices side by side, the tokens on both axes.
 
     Args:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
+
+from trainables.engine.arrays import Float32Array, IntArray
 
 Scalar = str | int | float | bool | None
 CellStatus = Literal["done", "diverged", "failed"]
@@ -172,10 +173,8 @@ class CellResult:
     status: CellStatus
     metrics: Mapping[str, float] = field(default_factory=dict)
     epochs: tuple[Mapping[str, float], ...] = ()
-    rows: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    probabilities: npt.NDArray[np.float32] = field(
-        default_factory=lambda: np.zeros((0, 0), np.float32)
-    )
+    rows: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    probabilities: Float32Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from trainables.engine.arrays import Int32Array, IntArray
+
 Stream = Literal["init", "order", "dropout", "lengths"]
 
 # Numbers that are left for a row's views.
@@ -62,9 +64,9 @@ def dropout_keys(
     seed: int,
     fold: int,
     epoch: int,
-    rows: npt.NDArray[np.int64],
+    rows: IntArray,
     views: int = 1,
-) -> npt.NDArray[np.int32]:
+) -> Int32Array:
     """What decides the dropout of a batch: see `dropout_masks.Step`.
 
     Args:
@@ -84,7 +86,7 @@ def dropout_keys(
     return _split_mix(start, np.append(numbers, np.uint64(2**63)))
 
 
-def _split_mix(start: np.uint64, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
+def _split_mix(start: np.uint64, numbers: npt.NDArray[np.uint64]) -> Int32Array:
     """Two 32-bit numbers of each, (numbers, 2): SplitMix64 (Steele, Lea and Flood, 2014)."""
     with np.errstate(over="ignore"):
         mixed = start + (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)

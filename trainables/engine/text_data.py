@@ -16,9 +16,8 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Rows = npt.NDArray[np.int64]
+from trainables.engine.arrays import FloatArray, IntArray, TextArray
 
 
 class ImageRef(NamedTuple):
@@ -46,9 +45,9 @@ class Metadata:
     """
 
     names: tuple[str, ...]
-    values: npt.NDArray[np.float64]
+    values: FloatArray
 
-    def take(self, rows: Rows) -> Metadata:
+    def take(self, rows: IntArray) -> Metadata:
         """Some rows, in their order."""
         return Metadata(self.names, self.values[rows])
 
@@ -83,10 +82,10 @@ class TextData:
     name: str
     texts: tuple[str, ...]
     texts_b: tuple[str, ...] | None
-    labels: Rows
+    labels: IntArray
     label_names: tuple[str, ...]
-    official: npt.NDArray[np.str_] | None
-    groups: Rows
+    official: TextArray | None
+    groups: IntArray
     fingerprint: str
     dropped: int = 0
     notes: tuple[str, ...] = ()
@@ -104,7 +103,7 @@ class TextData:
         """Number of rows."""
         return len(self.texts)
 
-    def take(self, rows: Rows, name: str | None = None) -> TextData:
+    def take(self, rows: IntArray, name: str | None = None) -> TextData:
         """The data of some rows, with a fingerprint of their own.
 
         Args:
@@ -130,9 +129,9 @@ def assemble(
     name: str,
     texts: Sequence[str],
     texts_b: Sequence[str] | None,
-    labels: Rows,
+    labels: IntArray,
     label_names: Sequence[str],
-    official: npt.NDArray[np.str_] | None,
+    official: TextArray | None,
     images: Sequence[ImagePair] | None = None,
     dropped: int = 0,
     notes: Sequence[str] = (),
@@ -184,7 +183,7 @@ def assemble(
     )
 
 
-def _groups(texts: Sequence[str], texts_b: Sequence[str] | None) -> Rows:
+def _groups(texts: Sequence[str], texts_b: Sequence[str] | None) -> IntArray:
     """Number the distinct texts (or pairs) in order of appearance, int64 (rows,)."""
     numbers: dict[tuple[str, str], int] = {}
     seconds = [""] * len(texts) if texts_b is None else texts_b

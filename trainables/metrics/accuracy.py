@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from trainables.engine.arrays import IntArray, RealArray
 
 
-def accuracy(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]) -> float:
+def accuracy(labels: IntArray, probabilities: RealArray) -> float:
     """Share of right predictions; of equally probable classes the first counts as predicted.
 
     Args:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from trainables.engine.arrays import IntArray, RealArray
 
 
-def class_accuracy(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]
-) -> float:
+def class_accuracy(labels: IntArray, probabilities: RealArray) -> float:
     """Mean over the classes of the share of a class's rows that are predicted right.
 
     Classes without a true row are left out. Also called balanced accuracy, or macro recall.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from trainables.engine.arrays import IntArray, RealArray
 
 
-def entropy(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]) -> float:
+def entropy(labels: IntArray, probabilities: RealArray) -> float:
     """Mean over rows of -sum_k s_k log2 s_k, in bits; 0 for a sure model, log2(classes) at most.
 
     The confidence comparison of Not All Negatives are Equal (Suresh and Ong, EMNLP 2021), slides.

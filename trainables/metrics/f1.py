@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from trainables.engine.arrays import IntArray, RealArray
 
 
-def class_f1(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]
-) -> dict[int, float]:
+def class_f1(labels: IntArray, probabilities: RealArray) -> dict[int, float]:
     """F1 = 2 TP / (2 TP + FP + FN) by class id; 0 for a class neither true nor predicted anywhere.
 
     Args:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from trainables.engine.arrays import IntArray, RealArray
 
 
-def cross_entropy(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]
-) -> float:
+def cross_entropy(labels: IntArray, probabilities: RealArray) -> float:
     """Mean of -ln p(true class), in nats.
 
     A probability below the resolution of float32 counts as that resolution, so that one

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from trainables.engine.arrays import IntArray, RealArray
 
 
-def matthews(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]) -> float:
+def matthews(labels: IntArray, probabilities: RealArray) -> float:
     """Matthews correlation coefficient in its form for several classes, in [-1, 1].
 
     With c right predictions of s rows, t_k true and p_k predicted rows of class k:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import IntArray, RealArray
 from trainables.metrics.f1 import class_f1
 
 
-def weighted_f1(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating[Any]]
-) -> float:
+def weighted_f1(labels: IntArray, probabilities: RealArray) -> float:
     """Mean of the classes' F1 with their share of the rows as weight.
 
     Args:

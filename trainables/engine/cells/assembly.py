@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 
 from trainables.engine import registry, seeding
+from trainables.engine.arrays import IntArray
 from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig
@@ -34,8 +34,6 @@ from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
 from trainables.engine.training.read_out import Evaluation
-
-Rows = npt.NDArray[np.int64]
 
 
 def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
@@ -91,7 +89,7 @@ def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
 
 
 def _evaluation(
-    task: Task, data: TextData, config: TrainingConfig, train: Rows, scored: Rows
+    task: Task, data: TextData, config: TrainingConfig, train: IntArray, scored: IntArray
 ) -> Evaluation | None:
     """What makes probabilities of a cell's outputs; None where they are logits."""
     reader = Trainable.load(task.trainable).read_out(config)
@@ -133,7 +131,7 @@ class StackData:
 
     cells: list[StackCell]
     inputs: Inputs
-    labels: Rows
+    labels: IntArray
     facts: Mapping[str, float]
 
 
@@ -192,7 +190,11 @@ def make_features(
 
 
 def module(
-    task: Task, data: TextData, config: TrainingConfig, seed: int, trained_on: Rows | None = None
+    task: Task,
+    data: TextData,
+    config: TrainingConfig,
+    seed: int,
+    trained_on: IntArray | None = None,
 ) -> nn.Module:
     """A cell's module, its head drawn from the seed; an encoder is a fresh copy.
 
@@ -225,14 +227,14 @@ def module(
         return trainable.build(config, base, len(data.label_names))
 
 
-def rows(task: Task, data: TextData, cell: Cell) -> tuple[Rows, Rows]:
+def rows(task: Task, data: TextData, cell: Cell) -> tuple[IntArray, IntArray]:
     """A cell's training part and the rows held out, both ascending."""
     return folds.held_out(data, task.split, cell.seed, cell.fold)
 
 
 def used_rows(
     task: Task, data: TextData, cell: Cell, config: TrainingConfig
-) -> tuple[Rows, Rows, Rows]:
+) -> tuple[IntArray, IntArray, IntArray]:
     """Rows that a cell is trained on, held out, and that choose its epoch, all ascending."""
     share = Trainable.load(task.trainable).inner_share(config)
     return inner.apart(data, task.split, cell.seed, cell.fold, share)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.inputs import metadata_inputs
 from trainables.engine.models import pretrained
-from trainables.engine.text_data import Rows, TextData
+from trainables.engine.text_data import TextData
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,7 +30,7 @@ class CellContext:
 
     network: PreTrainedModel
     pooler: pretrained.Pooler | None
-    labels: Rows
+    labels: IntArray
     metadata: Tensor | None
 
     @classmethod
@@ -39,7 +40,7 @@ class CellContext:
         model: str,
         network: PreTrainedModel,
         kind: metadata_inputs.Kind | None,
-        train: Rows,
+        train: IntArray,
     ) -> CellContext:
         """Collect the context of one cell.
 

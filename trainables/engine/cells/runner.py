@@ -13,10 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import sizing, stacks
 from trainables.engine.cells.trainable import Trainable
@@ -30,8 +29,6 @@ from trainables.engine.training import checkpoint, cost, loop, scoring
 from trainables.engine.training import distributed as shares
 from trainables.engine.training.fit import fit
 from trainables.engine.training.scoring import few_scores
-
-Rows = npt.NDArray[np.int64]
 
 
 def checked_data(task: Task) -> TextData:
@@ -176,7 +173,7 @@ def _train_cell(
     began = time.perf_counter()
     cost.forget_peak()
 
-    def few(rows: Rows, probabilities: npt.NDArray[np.float32]) -> Mapping[str, float]:
+    def few(rows: IntArray, probabilities: Float32Array) -> Mapping[str, float]:
         return few_scores([data.labels[rows]], [probabilities])[0]
 
     result = fit(start(), few, checkpoint=folder)

@@ -1,1 +1,1 @@
-"""A file, a hub id or a wheel -> labelled rows, each fault with its place."""
+"""From a file, a hub id or a wheel to labelled rows."""

@@ -1,4 +1,4 @@
-"""Cleaning steps on data: named, in order, before anything else sees the texts."""
+"""Cleaning steps on data: named, in order, before all other reading."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PACKAGE = "trainables.cleaning"
 
 
 def clean_text(text: str, steps: Sequence[str]) -> str:
-    """What the steps make of one text, one after another.
+    """Return a text after the steps, one after another.
 
     Raises:
         RegistryError: for a step that does not exist, naming the nearest.
@@ -25,12 +25,14 @@ def clean_text(text: str, steps: Sequence[str]) -> str:
 
 
 def cleaned(data: TextData, steps: Sequence[str], drop_missing: bool) -> TextData:
-    """The data after some cleaning steps; a note says how many rows each changed.
+    """Return the data after some cleaning steps.
+
+    A note says how many rows each step changed.
 
     Args:
-        data: As read.
+        data: Data as read.
         steps: Names of files of trainables/cleaning.
-        drop_missing: Leave out rows of which nothing is left, instead of refusing them.
+        drop_missing: True to leave out rows whose text is empty then, instead of refusing them.
 
     Raises:
         DataError: for an unknown step, or if nothing is left of a text.
@@ -43,12 +45,12 @@ def cleaned(data: TextData, steps: Sequence[str], drop_missing: bool) -> TextDat
         changed = sum(a != was or b != was_b for a, b, was, was_b in pairs)
         notes.append(f"cleaning {step}: {changed:,} of {len(texts):,} rows changed")
         texts, seconds = after, after_b
-    kept = [
+    rows = [
         row
         for row, text in enumerate(texts)
         if text.strip() and (seconds is None or seconds[row].strip())
     ]
-    empty = len(texts) - len(kept)
+    empty = len(texts) - len(rows)
     if empty and not drop_missing:
         raise DataError(
             f"Cleaning ({', '.join(steps)}) leaves nothing of {empty:,} of {len(texts):,} texts of "
@@ -56,13 +58,13 @@ def cleaned(data: TextData, steps: Sequence[str], drop_missing: bool) -> TextDat
         )
     return assemble(
         name=data.name,
-        texts=[texts[row] for row in kept],
-        texts_b=seconds and [seconds[row] for row in kept],
-        labels=data.labels[kept],
+        texts=[texts[row] for row in rows],
+        texts_b=seconds and [seconds[row] for row in rows],
+        labels=data.labels[rows],
         label_names=data.label_names,
-        official=None if data.official is None else data.official[kept],
-        images=None if data.images is None else [data.images[row] for row in kept],
+        official=None if data.official is None else data.official[rows],
+        images=None if data.images is None else [data.images[row] for row in rows],
         dropped=data.dropped + empty,
         notes=notes,
-        metadata=None if data.metadata is None else data.metadata.take(np.array(kept, np.int64)),
+        metadata=None if data.metadata is None else data.metadata.take(np.array(rows, np.int64)),
     )

@@ -1,4 +1,4 @@
-"""Which columns of a table hold what: the user's names, a data set's own, or ours."""
+"""Roles of a table's columns: the user's names, a card's, or defaults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainables.engine.datasets.dataset_card import DatasetCard
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table hold what."""
+    """Names of a table's columns, by role."""
 
     text: str
     text_b: str | None
@@ -21,14 +21,17 @@ class Columns:
     image_b: str | None = None
     metadata: tuple[str, ...] = ()
 
-    def wanted(self) -> list[str]:
-        """The names of all columns that are read."""
+    def names(self) -> list[str]:
+        """Return the names of all columns that are read."""
         names = [self.text, self.label, f"{self.label}_name", "split", *self.metadata]
         return names + [name for name in (self.text_b, self.image, self.image_b) if name]
 
 
-def roles_of(ref: DataRef, card: DatasetCard) -> Columns:
-    """Columns of a data set in its own form; what the user named goes first."""
+def columns_of_card(ref: DataRef, card: DatasetCard) -> Columns:
+    """Return the columns of a data set in its own form.
+
+    Names that the user gave go before the card's.
+    """
     return Columns(
         ref.text or card.text,
         ref.text_b or card.text_b,
@@ -39,8 +42,8 @@ def roles_of(ref: DataRef, card: DatasetCard) -> Columns:
     )
 
 
-def plain(ref: DataRef, card: DatasetCard | None) -> Columns:
-    """Columns of a local file: the user's names, else our own."""
+def columns_of_file(ref: DataRef, card: DatasetCard | None) -> Columns:
+    """Return the columns of a local file: the user's names, else defaults."""
     pair = "text_b" if card is not None and card.text_b is not None else None
     return Columns(
         ref.text or "text",
@@ -52,19 +55,22 @@ def plain(ref: DataRef, card: DatasetCard | None) -> Columns:
     )
 
 
-def own_form(card: DatasetCard | None) -> DatasetCard | None:
-    """The card of the data set with images that a local file may be, in its own form."""
+def card_with_images(card: DatasetCard | None) -> DatasetCard | None:
+    """Return the card of a data set with images, else None.
+
+    A local file may be a file of that data set, in its own form.
+    """
     known = [registry.load("trainables.data", "factify2", "DATASET")] if card is None else [card]
-    return next((one for one in known if one.image is not None), None)
+    return next((own for own in known if own.image is not None), None)
 
 
-def of_local(
+def match_columns(
     ref: DataRef, names: Sequence[str], card: DatasetCard | None
 ) -> tuple[Columns, DatasetCard | None]:
-    """Which columns of a local file to take, and whose it is."""
-    columns, own = plain(ref, card), own_form(card)
+    """Return the columns to read of a local file, and its card."""
+    columns, own = columns_of_file(ref, card), card_with_images(card)
     if own is not None and columns.text not in names:
-        roles = roles_of(ref, own)
+        roles = columns_of_card(ref, own)
         if {roles.text, roles.text_b, roles.label, roles.image, roles.image_b} <= set(names):
             return roles, own
     return columns, card

@@ -1,4 +1,4 @@
-"""Columns of a table -> labelled texts, with every check that the contents must pass."""
+"""Columns of a table as labelled texts, with checks of their contents."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import IntArray, TextArray
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.labels import class_ids, is_missing, looks_numeric
 from trainables.engine.datasets.metadata import read_metadata
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns, with_images
-from trainables.engine.text_data import Rows, TextData, assemble
+from trainables.engine.text_data import TextData, assemble
 
 # A column called split with more values than this is something else.
 _MOST_PARTS = 12
@@ -42,14 +42,14 @@ def text_data(
 
     Args:
         table: Columns as read.
-        text: Text column.
-        text_b: Column of the second text, or None.
-        label: Label column; a column `<label>_name` beside it names its whole numbers.
-        name: What to call the data.
-        drop_missing: Leave out rows with a missing text or label.
-        card: The data set's card, for its part names, class order and labels to leave out.
+        text: Name of the text column.
+        text_b: Name of the second text's column, or None.
+        label: Name of the label column; a column `<label>_name` beside it names its whole numbers.
+        name: Name of the data.
+        drop_missing: True to leave out rows with a missing text or label.
+        card: Card of the data set, with its part names, class order and labels to leave out.
         images: Columns of images; None where rows have none.
-        metadata: Numeric columns to keep.
+        metadata: Names of numeric columns to keep.
 
     Raises:
         DataError: see `load_data`.
@@ -132,7 +132,7 @@ def check_images(table: Table, images: ImageColumns | None, text_b: str | None) 
 def _references(
     table: Table, images: ImageColumns, rows: Sequence[int]
 ) -> list[tuple[str | None, str | None]]:
-    """Path or URL of both images of each row."""
+    """Return the path or URL of both images of each row."""
 
     def of(column: str | None, row: int) -> str | None:
         value = None if column is None else table.columns[column][row]
@@ -171,7 +171,10 @@ def _kept_rows(
     companion: Sequence[Any] | None,
     card: DatasetCard | None,
 ) -> list[int]:
-    """Rows that are of one of the data set's classes, after the texts proved to be texts."""
+    """Return the rows of the card's classes.
+
+    Texts are checked before, over all rows.
+    """
     for column in text_columns:
         _check_texts(table, column)
     if card is None or not card.leave_out:
@@ -210,19 +213,20 @@ def _texts(table: Table, column: str, rows: Sequence[int]) -> list[str]:
     return texts
 
 
-def _official(
-    split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None
-) -> npt.NDArray[np.str_]:
-    """The part of each row under the names that all data sets share, str (rows,)."""
+def _official(split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None) -> TextArray:
+    """Return the part of each row under shared names, str (rows,)."""
     own = dict(card.parts) if card is not None else {}
-    found = ["" if is_missing(split[row]) else str(split[row]).strip() for row in rows]
-    return np.array([own.get(part) or _PARTS.get(part.lower()) or part for part in found], np.str_)
+    parts = ["" if is_missing(split[row]) else str(split[row]).strip() for row in rows]
+    return np.array([own.get(part) or _PARTS.get(part.lower()) or part for part in parts], np.str_)
 
 
 def _in_card_order(
-    labels: Rows, names: tuple[str, ...], card: DatasetCard | None
-) -> tuple[Rows, tuple[str, ...]]:
-    """Classes in the order of the card, so that the hub and a file give the same ids."""
+    labels: IntArray, names: tuple[str, ...], card: DatasetCard | None
+) -> tuple[IntArray, tuple[str, ...]]:
+    """Return labels and names with the classes in the card's order.
+
+    The hub and a file then give the same ids.
+    """
     if card is None or not set(names) <= set(card.classes):
         return labels, names
     ordered = tuple(name for name in card.classes if name in names)

@@ -1,4 +1,4 @@
-"""The column names of a local file, without its rows: a misspelt column is refused at once."""
+"""The column names of a local file, read without its rows."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LONGEST_LINE = 2**20
 
 
 def read_header(path: Path) -> Table | None:
-    """The columns of a local file as a table without rows, however large the file is.
+    """Return the columns of a local file as a table without rows.
 
     Returns:
-        None where only the reader of the whole file can tell, or says what is wrong with it.
+        None where only the reader of the whole file can tell the columns or the fault.
 
     Raises:
         DataError: if the file is missing, empty or of another kind.
@@ -44,10 +44,10 @@ def read_header(path: Path) -> Table | None:
 
 
 def _first_row(path: Path, delimiter: str) -> tuple[tuple[str, ...], str]:
-    """The first line that is not blank, and its delimiter.
+    """Return the fields of the first filled line, and its delimiter.
 
     Raises:
-        ValueError: if it is none that every dialect of the readers takes the same way.
+        ValueError: if the readers' dialects would take the line in different ways.
         csv.Error: if a quoted name goes on in the next line.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:

@@ -1,4 +1,7 @@
-"""Data sets of the Hugging Face hub as tables; never runs code of the hub."""
+"""Data sets of the Hugging Face hub as tables.
+
+Code of the hub is never run.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DataError
 
-# The hub answers in well under a second; without a network nobody should wait for long.
+# Seconds to wait for the hub, which answers in well under one.
 _ANSWER_S = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubSource:
-    """What to load: the part of a card that concerns the hub (see `DatasetCard`)."""
+    """The part of a card that concerns the hub (see `DatasetCard`)."""
 
     hub_id: str
     config: str | None = None
@@ -28,7 +31,7 @@ class HubSource:
 
 
 def card_source(card: DatasetCard, hub_id: str) -> HubSource:
-    """The hub's side of a card."""
+    """Return the hub's side of a card."""
     return HubSource(
         hub_id=hub_id,
         config=card.hub_config,
@@ -39,13 +42,13 @@ def card_source(card: DatasetCard, hub_id: str) -> HubSource:
     )
 
 
-def read_hub(source: HubSource, wanted: Sequence[str], label: str) -> Table:
-    """Load a data set from the hub, or from the hub's cache on this machine when offline.
+def read_hub(source: HubSource, column_names: Sequence[str], label: str) -> Table:
+    """Load a data set from the hub, or offline from its cache.
 
     Args:
         source: Id, configuration and revision.
-        wanted: Columns to keep.
-        label: The label column among them.
+        column_names: Names of the columns to keep.
+        label: Name of the label column.
 
     Raises:
         DataError: if the id, configuration or revision does not exist, access is refused, the hub
@@ -57,25 +60,26 @@ def read_hub(source: HubSource, wanted: Sequence[str], label: str) -> Table:
     try:
         with _quiet(datasets), contextlib.nullcontext() if online else _offline(datasets):
             loaded = datasets.load_dataset(source.hub_id, source.config, revision=source.revision)
-    # Whatever a stranger's files make the loader raise: for the user it is one kind of fault.
+    # A stranger's files may make the loader raise anything: to the user it is one kind of fault.
     except Exception as error:
         raise DataError(_reason(source, online, error)) from error
-    return table_of_parts(loaded, source, wanted, label)
+    return table_of_parts(loaded, source, column_names, label)
 
 
 def table_of_parts(
-    loaded: Mapping[str, Any], source: HubSource, wanted: Sequence[str], label: str
+    loaded: Mapping[str, Any], source: HubSource, column_names: Sequence[str], label: str
 ) -> Table:
-    """One table of all parts, with the columns `split` and, where known, `<label>_name`.
+    """Return one table of all parts, with a column `split`.
 
-    Rows whose label the hub hides (-1 of named classes) are left out, and counted in the notes; of
-    a list of labels the only one counts, several become the class "multi".
+    A column `<label>_name` is added where the names are known. Rows whose label the hub hides (-1
+    of named classes) are left out, and counted in the notes. A list of labels counts as its only
+    one; several become the class "multi".
 
     Args:
         loaded: `datasets.Dataset` by split, as `load_dataset` returns it.
-        source: Which splits and rows to keep, and the classes where the hub has numbers only.
-        wanted: Columns to keep.
-        label: The label column.
+        source: Splits and rows to keep, and the classes where the hub has numbers only.
+        column_names: Names of the columns to keep.
+        label: Name of the label column.
     """
     parts = dict(source.parts) if source.parts else {name: name for name in loaded}
     absent = [name for name in parts if name not in loaded]
@@ -83,7 +87,7 @@ def table_of_parts(
         raise DataError(f"{source.hub_id} has no split {absent[0]!r}; it has: {', '.join(loaded)}.")
     first = loaded[next(iter(parts))]
     columns: dict[str, list[Any]] = {
-        name: [] for name in first.column_names if name in wanted and name != "split"
+        name: [] for name in first.column_names if name in column_names and name != "split"
     }
     names: list[str | None] = []
     splits: list[str] = []
@@ -92,7 +96,7 @@ def table_of_parts(
         rows = loaded[hub_part]
         if source.where is not None:
             column, value = source.where
-            rows = rows.select([i for i, found in enumerate(rows[column]) if found == value])
+            rows = rows.select([i for i, cell in enumerate(rows[column]) if cell == value])
         named = _class_names(rows, label, source)
         keep = [i for i, name in enumerate(named) if name is not None] if named else None
         if named and keep is not None:
@@ -116,7 +120,10 @@ def table_of_parts(
 
 
 def _class_names(rows: Any, label: str, source: HubSource) -> list[str | None]:
-    """The class name of each row, None where it is hidden; empty where the hub names no class."""
+    """Return the class name of each row.
+
+    It is None where the hub hides it; the list is empty where the hub names no class.
+    """
     if label not in rows.column_names:
         return []
     feature = rows.features[label]
@@ -124,21 +131,23 @@ def _class_names(rows: Any, label: str, source: HubSource) -> list[str | None]:
     known = source.classes or tuple(getattr(inner, "names", None) or ())
     if not known:
         return []
-    found: list[str | None] = []
+    names: list[str | None] = []
     for value in rows[label]:
-        one = value
+        class_id = value
         if isinstance(value, list):
             if len(value) != 1:
-                found.append("multi" if value else None)
+                names.append("multi" if value else None)
                 continue
-            one = value[0]
-        hidden = one is None or not 0 <= one < len(known)
-        found.append(None if hidden else known[one])
-    return found
+            class_id = value[0]
+        hidden = class_id is None or not 0 <= class_id < len(known)
+        names.append(None if hidden else known[class_id])
+    return names
 
 
 def _reachable(source: HubSource) -> bool:
-    """Whether the hub answers; asked once and briefly, as the loader itself retries for long.
+    """Return True if the hub answers.
+
+    It is asked once and briefly: the loader itself retries for long.
 
     Raises:
         DataError: if it answers that there is no such data set, or that access is refused.
@@ -176,7 +185,10 @@ def _reachable(source: HubSource) -> bool:
 
 @contextlib.contextmanager
 def _offline(datasets: Any) -> Iterator[None]:
-    """Only the cache on this machine: the loader would retry an absent network for 23 s."""
+    """Use the cache on this machine alone.
+
+    The loader would retry an absent network for 23 s.
+    """
     import huggingface_hub
 
     before = huggingface_hub.constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
@@ -189,7 +201,7 @@ def _offline(datasets: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """No progress bars: stdout and stderr belong to the command."""
+    """Hide progress bars: stdout and stderr belong to the command."""
     shown = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:

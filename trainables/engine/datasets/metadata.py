@@ -1,4 +1,4 @@
-"""Numeric columns of a table -> metadata of labelled texts, each fault with its place."""
+"""Numeric columns of a table as metadata of labelled texts."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _LOGICAL = {"true": 1.0, "false": 0.0}
 def read_metadata(
     table: Table, names: Sequence[str], rows: Sequence[int], taken: Collection[str | None]
 ) -> tuple[Metadata | None, list[str]]:
-    """The columns that were asked for, as numbers.
+    """Return the named columns as numbers.
 
-    Whole numbers, fractions and logical values (true is 1) are numbers; a blank cell is a missing
-    value, and stays one: what becomes of it is for the trainable to say.
+    Whole numbers, fractions and logical values (true is 1) are numbers. A blank cell stays a
+    missing value: the trainable decides what it counts as.
 
     Args:
         table: Columns as read.
-        names: Which to take; empty for none.
+        names: Names of the columns to take; empty for none.
         rows: Numbers of the rows to keep.
-        taken: Columns that hold the texts and labels.
+        taken: Names of the columns that hold the texts and labels.
 
     Returns:
-        The metadata, None where none were asked for, and remarks for the audit.
+        Metadata, None without names, and remarks for the audit.
 
     Raises:
         DataError: for a column that is not there, holds text or labels, is named twice, is blank in
@@ -60,7 +60,9 @@ def read_metadata(
 def numeric_column(
     table: Table, name: str, rows: Sequence[int], taken: Collection[str | None]
 ) -> list[float]:
-    """The numbers of some rows of a column, nan where there is none.
+    """Return the numbers of some rows of a column.
+
+    A missing value is nan.
 
     Raises:
         DataError: if the column is not there, holds the texts or labels, or something else than
@@ -83,8 +85,8 @@ def _number(value: Any, name: str, table: Table, row: int) -> float:
     if is_missing(value):
         return math.nan
     try:
-        given = _LOGICAL.get(value.strip().lower(), value) if isinstance(value, str) else value
-        number = float(given)
+        cell = _LOGICAL.get(value.strip().lower(), value) if isinstance(value, str) else value
+        number = float(cell)
     except (TypeError, ValueError):
         number = math.inf
     if not math.isfinite(number):

@@ -1,4 +1,4 @@
-"""A data set whose official parts are files of their own, as one table with a column `split`."""
+"""Official parts in files of their own, as one table with `split`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from trainables.engine.datasets.table_files import Table, read_table
 from trainables.engine.errors import DataError
 
 
-def read_parts(files: Sequence[tuple[str, Path]], wanted: Collection[str]) -> Table:
-    """The rows of all files, one after another.
+def read_parts(files: Sequence[tuple[str, Path]], column_names: Collection[str]) -> Table:
+    """Return the rows of all files, one file after another.
 
     Args:
-        files: (part, file) in order.
-        wanted: Columns to keep.
+        files: (part, file) pairs in order.
+        column_names: Names of the columns to keep.
 
     Raises:
         DataError: if a file cannot be read, or lacks a column that the first one has.
     """
-    tables = [(part, read_table(path, wanted)) for part, path in files]
+    tables = [(part, read_table(path, column_names)) for part, path in files]
     first = tables[0][1]
     for _, table in tables[1:]:
         lacking = [name for name in first.columns if name not in table.columns]

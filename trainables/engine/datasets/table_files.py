@@ -1,7 +1,8 @@
-"""Local tables: .csv, .tsv, .jsonl and .parquet files as columns, each fault with its place.
+"""Local tables: .csv, .tsv, .jsonl and .parquet files as columns.
 
-Python's csv module instead of pandas: ids such as 007, the text "NA" and ragged rows come through
-as they stand in the file, or with the number of their line.
+Each fault is reported with its place. Python's csv module is used instead of pandas: ids such as
+007, the text "NA" and ragged rows come through as they stand in the file, or with the number of
+their line.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ class Table:
     """Columns of one table.
 
     Attributes:
-        source: What it was read from, for messages.
+        source: Path or name of the table, for messages.
         names: All column names, in the table's order.
-        columns: Values of the columns that were asked for and are there, each (rows,).
+        columns: Values of the selected columns that exist, each (rows,).
         rows: Number of rows.
-        typed: Whether values carry types; False where every value is a string (CSV, TSV).
-        notes: What the reader had to put right, for the audit.
-        hint: What to try when a column is missing.
+        typed: True where values carry types; False where every value is a string (CSV, TSV).
+        notes: Corrections by the reader, for the audit.
+        hint: Advice for a missing column.
     """
 
     source: str
@@ -44,12 +45,12 @@ class Table:
     hint: str = ""
 
 
-def read_table(path: Path, wanted: Collection[str]) -> Table:
+def read_table(path: Path, column_names: Collection[str]) -> Table:
     """Read some columns of a local file.
 
     Args:
-        path: A .csv, .tsv, .jsonl (.ndjson) or .parquet file.
-        wanted: Columns to keep; those that the file does not have are left out.
+        path: Path of a .csv, .tsv, .jsonl (.ndjson) or .parquet file.
+        column_names: Names of the columns to keep; names that the file lacks are left out.
 
     Raises:
         DataError: if the file is missing, empty, of another kind, not UTF-8, or damaged; the
@@ -57,13 +58,13 @@ def read_table(path: Path, wanted: Collection[str]) -> Table:
     """
     reader = reader_of(path)
     try:
-        return reader(path, wanted)
+        return reader(path, column_names)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
 
 
 def reader_of(path: Path) -> Callable[[Path, Collection[str]], Table]:
-    """What reads a file of this kind.
+    """Return the reader of a kind of file.
 
     Raises:
         DataError: if the file is missing, empty or of another kind.
@@ -94,7 +95,7 @@ def _neighbours(path: Path) -> str:
 
 
 def _decoded(path: Path) -> str:
-    """The file's text without a byte order mark.
+    """Return the file's text without a byte order mark.
 
     Raises:
         DataError: with the first line that is not UTF-8.
@@ -116,22 +117,26 @@ def _decoded(path: Path) -> str:
     return text
 
 
-def _csv(path: Path, wanted: Collection[str]) -> Table:
-    """Comma-separated values; semicolons, as spreadsheets of many countries write them, too."""
+def _csv(path: Path, column_names: Collection[str]) -> Table:
+    """Read values separated by commas, or semicolons.
+
+    Spreadsheets of many countries write semicolons.
+    """
     text = _decoded(path)
     header = text.lstrip().split("\n", 1)[0]
     if "," in header or ";" not in header:
-        return _from_lines(path, ",", _quoted(path, text, ","), wanted)
-    table = _from_lines(path, ";", _quoted(path, text, ";"), wanted)
+        return _from_lines(path, ",", _quoted(path, text, ","), column_names)
+    table = _from_lines(path, ";", _quoted(path, text, ";"), column_names)
     return dataclasses.replace(table, notes=("read as separated by semicolons", *table.notes))
 
 
-def _tsv(path: Path, wanted: Collection[str]) -> Table:
-    """Tab-separated values, with or without quoting: the file itself decides.
+def _tsv(path: Path, column_names: Collection[str]) -> Table:
+    """Read tab-separated values, with or without quoting.
 
-    In one dialect a quote is an ordinary character (GLUE, LIAR), in the other it wraps fields that
-    hold tabs or line breaks (spreadsheets). A field broken over lines makes the plain reading
-    ragged; so where the plain reading fits and has more rows, quotes are ordinary characters.
+    The file itself decides. In one dialect a quote is an ordinary character (GLUE, LIAR), in the
+    other it wraps fields that hold tabs or line breaks (spreadsheets). A field broken over lines
+    makes the plain reading ragged. So where the plain reading fits and has more rows, quotes are
+    ordinary characters.
     """
     text = _decoded(path)
     plain = [
@@ -139,7 +144,7 @@ def _tsv(path: Path, wanted: Collection[str]) -> Table:
         for number, line in enumerate(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), 1)
     ]
     if '"' not in text:
-        return _from_lines(path, "\t", plain, wanted)
+        return _from_lines(path, "\t", plain, column_names)
     fits = len({len(fields) for _, fields in plain if fields}) == 1
     try:
         quoted = _quoted(path, text, "\t")
@@ -148,12 +153,12 @@ def _tsv(path: Path, wanted: Collection[str]) -> Table:
             raise
         quoted = []
     if fits and sum(1 for _, f in plain if f) != sum(1 for _, f in quoted if f):
-        return _from_lines(path, "\t", plain, wanted)
-    return _from_lines(path, "\t", quoted, wanted)
+        return _from_lines(path, "\t", plain, column_names)
+    return _from_lines(path, "\t", quoted, column_names)
 
 
 def _quoted(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    """Rows with the line each begins in, quotes understood.
+    """Return (line number, fields) of each row, quotes understood.
 
     Raises:
         DataError: for a quote that is never closed, or text after a closing quote.
@@ -180,9 +185,9 @@ def _from_lines(
     path: Path,
     delimiter: str,
     lines: Sequence[tuple[int, list[str]]],
-    wanted: Collection[str],
+    column_names: Collection[str],
 ) -> Table:
-    """Header, columns and the check that every row fits the header.
+    """Return a table of lines whose fields all fit the header.
 
     Raises:
         DataError: if there is no header, no row, or a row with another number of fields.
@@ -205,7 +210,7 @@ def _from_lines(
             f"rows have another number of fields ({shown}). Put fields that hold a "
             f"{_NAMES[delimiter]} in double quotes."
         )
-    keep = [place for place, name in enumerate(names) if name in wanted]
+    keep = [place for place, name in enumerate(names) if name in column_names]
     twice = sorted({names[place] for place in keep if names.count(names[place]) > 1})
     if twice:
         raise DataError(
@@ -224,14 +229,14 @@ def _from_lines(
 
 
 def hint_of(names: Sequence[str], delimiter: str) -> str:
-    """What to try when a column is missing from a header."""
+    """Return the advice for a column that is missing from a header."""
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in names[0]), None)
     if len(names) == 1 and other is not None:
         return f" The header looks separated by {other!r} instead of {delimiter!r}."
     return " Does the file have a header line?"
 
 
-def _jsonl(path: Path, wanted: Collection[str]) -> Table:
+def _jsonl(path: Path, column_names: Collection[str]) -> Table:
     rows: list[dict[str, Any]] = []
     # Not splitlines(): JSON strings may hold U+2028 and its like unescaped.
     lines = _decoded(path).replace("\r\n", "\n").split("\n")
@@ -257,20 +262,20 @@ def _jsonl(path: Path, wanted: Collection[str]) -> Table:
         source=str(path),
         names=names,
         # A key that a row lacks is a missing value; the reader of the columns counts those.
-        columns={name: [row.get(name) for row in rows] for name in names if name in wanted},
+        columns={name: [row.get(name) for row in rows] for name in names if name in column_names},
         rows=len(rows),
         typed=True,
     )
 
 
-def _parquet(path: Path, wanted: Collection[str]) -> Table:
+def _parquet(path: Path, column_names: Collection[str]) -> Table:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
             names = tuple(file.schema_arrow.names)
-            keep = [name for name in names if name in wanted]
+            keep = [name for name in names if name in column_names]
             table = file.read(columns=list(dict.fromkeys(keep)))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file: {error}") from error

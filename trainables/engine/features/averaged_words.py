@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainables.engine.arrays import Float32Array
 from trainables.engine.features import word_vectors
-from trainables.engine.features.representation import Floats, Parts, Progress, Representation
+from trainables.engine.features.representation import Parts, Progress, Representation
 from trainables.engine.text_data import TextData
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class AveragedWords:
 
     def extract(
         self, data: TextData, model: str, wanted: Representation, progress: Progress
-    ) -> tuple[Floats, Mapping[str, float]]:
+    ) -> tuple[Float32Array, Mapping[str, float]]:
         """Features of every row; reports the shares of unknown words and of texts without any."""
         keyed = _vectors(wanted)
         features = np.zeros((len(data), keyed.vector_size), np.float32)

@@ -5,24 +5,19 @@ A process that is killed in the middle leaves what it had made; the next one goe
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
-from filelock import FileLock
 
-from trainables.engine.cache import cache_folder
-from trainables.engine.contract import canonical_json
+from trainables.engine.arrays import AnyArray
+from trainables.engine.cache import cache_file, one_process, written_whole
 from trainables.engine.progress import Ticker
 
 Item = TypeVar("Item")
-Array = npt.NDArray[Any]
 
 # A restart makes at most so many seconds of work again; a flush costs milliseconds.
 _BETWEEN_FLUSHES_S = 1.0
@@ -31,10 +26,10 @@ _BETWEEN_FLUSHES_S = 1.0
 def filled(
     key: object,
     items: Sequence[Item],
-    make: Callable[[Sequence[Item]], Array],
+    make: Callable[[Sequence[Item]], AnyArray],
     batch: int,
     ticker: Ticker,
-) -> tuple[Array, float]:
+) -> tuple[AnyArray, float]:
     """A row for each item, made where it is not on disk.
 
     Args:
@@ -53,11 +48,8 @@ def filled(
     """
     if not items:
         raise ValueError("an embedding store needs at least 1 item, got none.")
-    name = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:32]
-    path = cache_folder() / "embeddings" / f"{name}.bin"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One worker fills it, the others of this machine wait for it.
-    with FileLock(path.with_suffix(".lock")):
+    path = cache_file("embeddings", key, ".bin")
+    with one_process(path):
         rate = _fill(path, items, make, batch, ticker)
     shape, kind, _ = _progress(path)
     return np.memmap(path, kind, mode="r", shape=(len(items), *shape)), rate
@@ -75,7 +67,7 @@ def _progress(path: Path) -> tuple[tuple[int, ...], str, int]:
 def _fill(
     path: Path,
     items: Sequence[Item],
-    make: Callable[[Sequence[Item]], Array],
+    make: Callable[[Sequence[Item]], AnyArray],
     batch: int,
     ticker: Ticker,
 ) -> float:
@@ -107,9 +99,5 @@ def _fill(
 
 
 def _say(path: Path, shape: tuple[int, ...], kind: str, done: int) -> None:
-    draft = path.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump({"shape": list(shape), "type": kind, "done": done}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path.with_suffix(".json"))
+    with written_whole(path.with_suffix(".json")) as draft:
+        draft.write(json.dumps({"shape": list(shape), "type": kind, "done": done}).encode())

@@ -8,10 +8,7 @@ has a table of features for each (seed, fold), fitted on that cell's training ro
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
-from trainables.engine.cache import cache_folder
-from trainables.engine.contract import Split, canonical_json
+from trainables.engine.arrays import Float32Array
+from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
+from trainables.engine.contract import Split
 from trainables.engine.features import representation, word_vectors
-from trainables.engine.features.representation import Fitted, Floats, Laid, Representation
+from trainables.engine.features.representation import Fitted, Laid, Representation
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.progress import Ticker
 from trainables.engine.splits import folds
@@ -151,16 +148,10 @@ def made(data: TextData, model: str, wanted: Representation) -> Made:
         TypeError: for one that is fitted: see `tables`.
     """
     path = _path(data, model, wanted)
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # One worker makes them, the others of this machine wait for it.
-        with FileLock(path.with_suffix(".lock")):
-            if not path.is_file():
-                _make(path, data, model, wanted)
+    make_once(path, lambda: _make(path, data, model, wanted))
     report = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     seconds = report.pop("seconds")
-    # Copy on write: torch wants memory that could be written, nobody writes it.
-    return Made(torch.from_numpy(np.load(path, mmap_mode="c")), report, seconds)
+    return Made(torch.from_numpy(memory_mapped(path)), report, seconds)
 
 
 @contextmanager
@@ -181,8 +172,7 @@ def joined(
         return
     found = [made(part, model, wanted) for part in parts]
     report = {**found[0].facts, "seconds": sum(one.seconds for one in found)}
-    _write(path.with_suffix(".json"), json.dumps(report).encode())
-    _write(path, np.concatenate([one.values.numpy() for one in found]))
+    _write(path, np.concatenate([one.values.numpy() for one in found]), report)
     try:
         yield
     finally:
@@ -204,8 +194,7 @@ def _path(data: TextData, model: str, wanted: Representation) -> Path:
         value["model"] = encoder.model_fingerprint(model)
     if wanted.vectors is not None:
         value["vectors"] = word_vectors.fingerprint(wanted.vectors)
-    name = hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
-    return cache_folder() / "features" / f"{name}.npy"
+    return cache_file("features", value, ".npy")
 
 
 def _make(path: Path, data: TextData, model: str, wanted: Representation) -> None:
@@ -216,18 +205,11 @@ def _make(path: Path, data: TextData, model: str, wanted: Representation) -> Non
     ticker = Ticker(f"features {wanted.name}{of}")
     features, found = card.extract(data, model, wanted, ticker)
     ticker.end(len(data))
-    report = json.dumps({**found, "seconds": ticker.seconds}).encode()
-    _write(path.with_suffix(".json"), report)
-    _write(path, features)  # last: where it is, the report is, too
+    _write(path, features, {**found, "seconds": ticker.seconds})
 
 
-def _write(path: Path, content: Floats | bytes) -> None:
-    """Under its name at once, so that a killed worker leaves no half of a file."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
-        if isinstance(content, bytes):
-            draft.write(content)
-        else:
-            np.save(draft, content)
-        draft.flush()
-        os.fsync(draft.fileno())
-    Path(draft.name).replace(path)
+def _write(path: Path, features: Float32Array, report: Mapping[str, float]) -> None:
+    with written_whole(path.with_suffix(".json")) as draft:
+        draft.write(json.dumps(report).encode())
+    with written_whole(path) as draft:  # last: where it is, the report is, too
+        np.save(draft, features)

@@ -14,28 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
+from trainables.engine.arrays import AnyArray, BoolArray, ByteArray, Float32Array, IntArray
 from trainables.engine.errors import DataError
 from trainables.engine.features.embedding_store import filled
 from trainables.engine.features.pair_layout import Layout
-from trainables.engine.features.representation import (
-    TASKS_MODEL,
-    Floats,
-    Parts,
-    Progress,
-    Representation,
-)
+from trainables.engine.features.representation import TASKS_MODEL, Parts, Progress, Representation
 from trainables.engine.images.inspection import read_rgb
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models import towers
 from trainables.engine.progress import Ticker
 from trainables.engine.text_data import ImageRef, TextData
-
-Places = npt.NDArray[np.int64]
 
 _TEXTS_AT_ONCE = 64
 # On a host more images at once would only give layers that no cache holds and malloc gives back.
@@ -59,7 +51,7 @@ class PairEmbeddings:
 
     def extract(
         self, data: TextData, model: str, wanted: Representation, progress: Progress
-    ) -> tuple[Floats, Mapping[str, float]]:
+    ) -> tuple[Float32Array, Mapping[str, float]]:
         """Features of every row, (rows, layout.total); reports widths, and texts and images a s."""
         text, image = encoders(wanted, model, data)
         facts: dict[str, float] = {"text_width": 0.0, "image_width": 0.0}
@@ -152,7 +144,7 @@ def pairs_of_texts(data: TextData, latin: bool) -> list[str]:
 
 def embedded_texts(
     data: TextData, reference: str, max_length: int, latin: bool
-) -> tuple[Floats, float]:
+) -> tuple[Float32Array, float]:
     """Vectors of both texts of each row, (rows, 2, width), and texts a second."""
     texts = pairs_of_texts(data, latin)
     distinct = list(dict.fromkeys(texts))
@@ -163,10 +155,10 @@ def embedded_texts(
     tower = towers.text_tower(reference).to(device).eval()
 
     @torch.inference_mode()
-    def make(some: Sequence[str]) -> Floats:
+    def make(some: Sequence[str]) -> Float32Array:
         tokens = towers.tokenised(reference, some, max_length)
         given: Tensor = tower({name: value.to(device) for name, value in tokens.items()})
-        vectors: Floats = given.float().cpu().numpy()
+        vectors: Float32Array = given.float().cpu().numpy()
         return vectors
 
     key = {
@@ -183,16 +175,16 @@ def embedded_texts(
     return stored[at].reshape(len(data), 2, -1), rate
 
 
-def embedded_images(data: TextData, reference: str) -> tuple[Floats, npt.NDArray[np.bool_], float]:
+def embedded_images(data: TextData, reference: str) -> tuple[Float32Array, BoolArray, float]:
     """Vectors of both images of each row, (rows, 2, width), which are missing, images a second."""
     given = images_of(data)
     device = _device()
     tower = towers.image_tower(reference).to(device).eval()
 
     @torch.inference_mode()
-    def make(some: Sequence[ImageRef]) -> Floats:
+    def make(some: Sequence[ImageRef]) -> Float32Array:
         pixels = torch.from_numpy(decoded(some, tower.preparation)).to(device)
-        vectors: Floats = tower(pixels).float().cpu().numpy()
+        vectors: Float32Array = tower(pixels).float().cpu().numpy()
         return vectors
 
     if not any(given):
@@ -208,7 +200,7 @@ def embedded_images(data: TextData, reference: str) -> tuple[Floats, npt.NDArray
     return values.reshape(len(data), 2, -1), missing.reshape(-1, 2), rate
 
 
-def stored_pixels(data: TextData, reference: str) -> tuple[Any, Places]:
+def stored_pixels(data: TextData, reference: str) -> tuple[Any, IntArray]:
     """Prepared pixels of all distinct images on disk, and the place of each row's, -1 for none.
 
     Returns:
@@ -216,7 +208,7 @@ def stored_pixels(data: TextData, reference: str) -> tuple[Any, Places]:
     """
     preparation = towers.image_tower(reference).preparation
 
-    def make(some: Sequence[ImageRef]) -> npt.NDArray[np.uint8]:
+    def make(some: Sequence[ImageRef]) -> ByteArray:
         return decoded(some, preparation)
 
     stored, places, _ = _of_images(images_of(data), reference, "pixels", make)
@@ -227,8 +219,8 @@ def _of_images(
     given: list[ImageRef | None],
     reference: str,
     kind: str,
-    make: Callable[[Sequence[ImageRef]], npt.NDArray[Any]],
-) -> tuple[npt.NDArray[Any], Places, float]:
+    make: Callable[[Sequence[ImageRef]], AnyArray],
+) -> tuple[AnyArray, IntArray, float]:
     """Rows of the distinct images, the place of each image among them, and images a second."""
     distinct = {one.digest: one for one in given if one is not None}
     items = [distinct[digest] for digest in sorted(distinct)]
@@ -245,16 +237,16 @@ def _of_images(
     return stored, places, rate
 
 
-def decoded(some: Sequence[ImageRef], preparation: Any) -> npt.NDArray[np.uint8]:
+def decoded(some: Sequence[ImageRef], preparation: Any) -> ByteArray:
     """Prepared pixels of some images, uint8 (images, 3, height, width).
 
     Raises:
         DataError: if a file is no longer the image that was looked at.
     """
 
-    def one(image: ImageRef) -> npt.NDArray[np.uint8]:
+    def one(image: ImageRef) -> ByteArray:
         try:
-            pixels: npt.NDArray[np.uint8] = preparation.pixels(read_rgb(Path(image.path)))
+            pixels: ByteArray = preparation.pixels(read_rgb(Path(image.path)))
         except OSError as error:
             raise DataError(
                 f"Image {image.path} was sound when the data were read, and is not now: {error}. "

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.engine.arrays import Float32Array
 from trainables.engine.errors import ModelError
-from trainables.engine.features.representation import Floats, Parts, Progress, Representation
+from trainables.engine.features.representation import Parts, Progress, Representation
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.models import vocabulary
@@ -44,14 +45,14 @@ class PooledEncoder:
     @torch.inference_mode()
     def extract(
         self, data: TextData, model: str, wanted: Representation, progress: Progress
-    ) -> tuple[Floats, Mapping[str, float]]:
+    ) -> tuple[Float32Array, Mapping[str, float]]:
         """Features of every row; reports the share of texts that were cut."""
         tokens = batches.tokenised(data, model, _length(wanted))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         network: Any = vocabulary.restricted(encoder.load_encoder(model), tokens.vocabulary)
         network = network.to(device).eval()
         loader, _ = batches.loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
-        features: Floats | None = None
+        features: Float32Array | None = None
         done = 0
         for batch in loader:
             del batch["labels"]

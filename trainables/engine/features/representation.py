@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
 from trainables.engine import registry
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.text_data import TextData
 
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 """Told (texts done, texts in all)."""
 
@@ -67,15 +65,15 @@ class Parts:
     words: tuple[str, ...]
     spans: tuple[tuple[int, int] | None, ...]
     groups: tuple[int, ...]
-    vectors: Floats
+    vectors: Float32Array
     divisor: float
     text: str
     cut: bool = False
 
     @property
-    def features(self) -> Floats:
+    def features(self) -> Float32Array:
         """What a head is given for the text, float32 (width,)."""
-        total: Floats = self.vectors.sum(axis=0, dtype=np.float64).astype(np.float32)
+        total: Float32Array = self.vectors.sum(axis=0, dtype=np.float64).astype(np.float32)
         return total / np.float32(self.divisor)
 
 
@@ -102,7 +100,7 @@ class Fixed(Card, Protocol):
 
     def extract(
         self, data: TextData, model: str, wanted: Representation, progress: Progress
-    ) -> tuple[Floats, Mapping[str, float]]:
+    ) -> tuple[Float32Array, Mapping[str, float]]:
         """Features of every row, (rows, width), and what to report of them by name."""
         ...
 
@@ -133,7 +131,7 @@ class Fitted(Card, Protocol):
         """What does not depend on the fold, to be kept for all of them."""
         ...
 
-    def fit(self, counts: Any, train: Rows) -> tuple[Floats, Any]:
+    def fit(self, counts: Any, train: IntArray) -> tuple[Float32Array, Any]:
         """Features of all rows, (rows, width), after a fit on some; and what was fitted."""
         ...
 

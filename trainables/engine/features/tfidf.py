@@ -16,7 +16,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-from trainables.engine.features.representation import Floats, Parts, Progress, Rows
+from trainables.engine.arrays import Float32Array, IntArray
+from trainables.engine.features.representation import Parts, Progress
 from trainables.engine.text_data import TextData
 
 
@@ -90,7 +91,7 @@ class Tfidf:
         matrix = sparse.csr_matrix(counter.fit_transform(texts()))
         return Counts(matrix, counter.get_feature_names_out())
 
-    def fit(self, counts: Counts, train: Rows) -> tuple[Floats, FittedTfidf]:
+    def fit(self, counts: Counts, train: IntArray) -> tuple[Float32Array, FittedTfidf]:
         """Features of all rows, (rows, width), each of length 1 or 0."""
         frequencies = np.asarray(counts.matrix[train].sum(axis=0)).ravel()
         # As TfidfVectorizer(max_features=width) does it, ties included.

@@ -12,17 +12,15 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.features import pair_embeddings
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.inputs.tokens import Tokens
 from trainables.engine.models import towers
 from trainables.engine.text_data import TextData
-
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -100,17 +98,17 @@ class PairRows:
         places: Image of each row's places, int64 (rows, 2), -1 for none.
     """
 
-    ids: list[Rows] | None
+    ids: list[IntArray] | None
     padding: int
     pixels: Any
-    places: Rows | None
+    places: IntArray | None
     device: torch.device | None = None
 
     def to(self, device: torch.device) -> PairRows:
         """The same rows, giving batches on another device."""
         return PairRows(self.ids, self.padding, self.pixels, self.places, device)
 
-    def padded(self, rows: Rows) -> dict[str, Tensor]:
+    def padded(self, rows: IntArray) -> dict[str, Tensor]:
         """The inputs of some rows, int64 (batch,); see `Towers.forward`."""
         batch: dict[str, Tensor] = {}
         if self.ids is not None:
@@ -139,7 +137,7 @@ def tokens(data: TextData, sources: Sources, max_length: int, latin: bool) -> To
         max_length: Tokens a text at most.
         latin: Take out letters of other scripts than the Latin.
     """
-    ids: list[Rows] | None = None
+    ids: list[IntArray] | None = None
     padding, lengths = 0, np.ones(len(data), np.int64)
     if sources.text is not None:
         texts = pair_embeddings.pairs_of_texts(data, latin)
@@ -153,9 +151,9 @@ def tokens(data: TextData, sources: Sources, max_length: int, latin: bool) -> To
     return Tokens(rows, np.zeros(0, np.int64), lengths, data.labels)
 
 
-def _ids(reference: str, texts: list[str], max_length: int) -> tuple[list[Rows], int]:
+def _ids(reference: str, texts: list[str], max_length: int) -> tuple[list[IntArray], int]:
     """Tokens of each text without padding, and what pads."""
-    found: list[Rows] = []
+    found: list[IntArray] = []
     for text in texts:
         given = towers.tokenised(reference, [text], max_length)
         found.append(given["input_ids"][0].numpy())

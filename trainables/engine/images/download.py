@@ -1,7 +1,7 @@
-"""Fetches the images that data name by URL: once, in parallel, into the cache folder.
+"""Download of images by URL: once, in parallel, into the cache folder.
 
-No proxy of the environment is used: it would resolve a host's name again, out of our sight (see
-`public_address.py`).
+Proxies of the environment are not used: they would resolve a host's name again, unchecked (see
+`url_policy.py`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import os
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 
+from trainables.engine.cache import written_whole
 from trainables.engine.errors import UnreachableError, UrlRefusedError
 from trainables.engine.images.url_policy import Address, Resolver, public_address, split
 
@@ -32,16 +31,16 @@ _AGENT = "foldrace (research; fetches the images of a data set once)"
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a fetch may take.
+    """Limits of a download.
 
     Attributes:
-        bytes_at_most: Size of one image.
-        answer_s: Seconds until a server must have connected or sent more.
-        whole_s: Seconds for one image, redirects and all.
-        redirects: How many are followed.
-        tries: How often a URL is tried that failed for a reason that may pass.
-        pause_s: Seconds before the second try; doubled before each further one.
-        at_once: URLs fetched in parallel.
+        bytes_at_most: Largest size of one image.
+        answer_s: Number of seconds in which a server must connect or send more.
+        whole_s: Number of seconds for one image, redirects and all.
+        redirects: Number of redirects that are followed.
+        tries: Number of tries where the reason of a failure may pass.
+        pause_s: Number of seconds before the second try; doubled before each further one.
+        at_once: Number of URLs fetched in parallel.
     """
 
     bytes_at_most: int = 20_000_000
@@ -54,7 +53,7 @@ class Limits:
 
 
 class _PassingError(UnreachableError):
-    """One that may pass: worth another try."""
+    """A failure that may pass, worth another try."""
 
 
 def fetch_all(
@@ -64,30 +63,31 @@ def fetch_all(
     limits: Limits | None = None,
     resolver: Resolver = public_address,
 ) -> dict[str, Path | str]:
-    """The files of some URLs, fetched where they are not in the folder.
+    """Return the files of URLs, fetched where they are not there.
 
     Args:
-        urls: What to fetch.
-        folder: Where files are kept, named by their URL's sha256.
-        progress: Told (URLs done, URLs in all).
-        limits: What a fetch may take.
-        resolver: Which address a host is connected at.
+        urls: URLs to fetch.
+        folder: Folder of the files, each named by the sha256 of its URL.
+        progress: Callback that gets (URLs done, URLs in all).
+        limits: Limits of each download.
+        resolver: Function that gives the address to connect to for a host.
 
     Returns:
-        By URL its file, or why there is none.
+        File by URL, or the reason why there is none.
     """
-    wanted = list(dict.fromkeys(urls))
+    distinct = list(dict.fromkeys(urls))
     folder.mkdir(parents=True, exist_ok=True)
-    one = partial(_kept, folder=folder, limits=limits or Limits(), resolver=resolver)
-    found: dict[str, Path | str] = {}
+    download = partial(_file, folder=folder, limits=limits or Limits(), resolver=resolver)
+    files: dict[str, Path | str] = {}
     with ThreadPoolExecutor((limits or Limits()).at_once) as pool:
-        for done, (url, got) in enumerate(zip(wanted, pool.map(one, wanted), strict=True), start=1):
-            found[url] = got
-            progress(done, len(wanted))
-    return found
+        results = zip(distinct, pool.map(download, distinct), strict=True)
+        for done, (url, file) in enumerate(results, start=1):
+            files[url] = file
+            progress(done, len(distinct))
+    return files
 
 
-def _kept(url: str, folder: Path, limits: Limits, resolver: Resolver) -> Path | str:
+def _file(url: str, folder: Path, limits: Limits, resolver: Resolver) -> Path | str:
     path = folder / hashlib.sha256(url.encode()).hexdigest()
     if path.is_file():
         return path
@@ -97,16 +97,13 @@ def _kept(url: str, folder: Path, limits: Limits, resolver: Resolver) -> Path | 
         return f"refused: {error}"
     except (UnreachableError, OSError, http.client.HTTPException, ValueError) as error:
         return f"unreachable: {error}"
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".draft", delete=False) as draft:
+    with written_whole(path) as draft:
         draft.write(content)
-        draft.flush()
-        os.fsync(draft.fileno())
-    Path(draft.name).replace(path)
     return path
 
 
 def fetch(url: str, limits: Limits, resolver: Resolver = public_address) -> bytes:
-    """What a URL holds.
+    """Return the content of a URL.
 
     Raises:
         UrlRefusedError: if it, or what it redirects to, may not be fetched.
@@ -138,7 +135,7 @@ def _fetch(url: str, limits: Limits, resolver: Resolver) -> bytes:
 
 
 def _answer(url: str, limits: Limits, resolver: Resolver, deadline: float) -> bytes | str:
-    """The content, or where the server sends us."""
+    """Return the content, or the URL that the server redirects to."""
     parts = split(url)
     secure, host = parts.scheme.lower() == "https", str(parts.hostname)
     address = resolver(host, parts.port or (443 if secure else 80))
@@ -167,9 +164,10 @@ def _body(response: http.client.HTTPResponse, limits: Limits, deadline: float) -
     kind = response.headers.get_content_type()
     if not kind.startswith("image/") and kind not in ("application/octet-stream", "text/plain"):
         raise UnreachableError(f"the server sent {kind}, no image")
-    told = response.getheader("Content-Length")
-    if told is not None and told.isdigit() and int(told) > limits.bytes_at_most:
-        raise UnreachableError(f"it has {int(told):,} bytes, at most {limits.bytes_at_most:,} may")
+    header = response.getheader("Content-Length") or ""
+    length = int(header) if header.isdigit() else None
+    if length is not None and length > limits.bytes_at_most:
+        raise UnreachableError(f"it has {length:,} bytes, at most {limits.bytes_at_most:,} may")
     parts: list[bytes] = []
     size = 0
     while chunk := response.read1(_CHUNK):
@@ -179,13 +177,16 @@ def _body(response: http.client.HTTPResponse, limits: Limits, deadline: float) -
             raise UnreachableError(f"it has more than {limits.bytes_at_most:,} bytes")
         if time.monotonic() > deadline:
             raise UnreachableError(f"it took more than {limits.whole_s:g} s")
-    if told is not None and told.isdigit() and size < int(told):
-        raise _PassingError(f"the server sent {size:,} of {int(told):,} bytes")
+    if length is not None and size < length:
+        raise _PassingError(f"the server sent {size:,} of {length:,} bytes")
     return b"".join(parts)
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to an address that was looked at; the host's name is only said to the server."""
+    """A connection to a checked address.
+
+    The host's name is only sent to the server.
+    """
 
     def __init__(
         self, host: str, port: int | None, address: Address, timeout: float, secure: bool

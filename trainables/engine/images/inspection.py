@@ -1,8 +1,8 @@
-"""What an image file is: usable or not, and what has to be put right in it.
+"""The inspection of an image file: usable or not, and its traits.
 
-Files come from strangers, and nothing here may end a run: only decoders of six plain formats are
-tried, the size is read from the head before a pixel is unpacked, and whatever a decoder raises
-makes it a broken image.
+Files come from strangers, and none may end a run. Only decoders of six plain formats are tried, the
+size is read from the head before a pixel is unpacked, and any error of a decoder makes the image a
+broken one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEAST_SIDE = 16
 MOST_PIXELS = 50_000_000
 MOST_BYTES = 50_000_000
 
-# What makes an image unusable, and what is put right in one that is used.
+# Faults make an image unusable; traits are changed on reading.
 FAULTS = ("missing", "refused", "unreachable", "no image", "broken", "tiny", "huge")
 TRAITS = ("animated", "greyscale", "palette", "transparent", "cmyk", "16 bits")
 
@@ -31,16 +31,16 @@ _MODES = {"L": "greyscale", "LA": "greyscale", "1": "greyscale", "P": "palette",
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """What was found.
+class Inspection:
+    """Findings about an image file.
 
     Attributes:
-        fault: One of FAULTS, None for an image that is used.
-        detail: What a reader of the report should know of it.
-        traits: What of TRAITS it has.
-        width: Pixels; 0 where that is not known.
-        height: Pixels.
-        digest: sha256 of the file; empty where there is none, or it is unusable.
+        fault: Name out of FAULTS; None for an image that is used.
+        detail: Explanation for the reader of the report.
+        traits: Names out of TRAITS.
+        width: Number of pixels; 0 where it is not known.
+        height: Number of pixels.
+        digest: Hash (sha256) of the file; empty where there is none, or it is unusable.
     """
 
     fault: str | None = None
@@ -51,49 +51,51 @@ class Look:
     digest: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value."""
+        """Return a JSON value."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Look:
-        """The inverse of `to_json`."""
+    def from_json(cls, value: dict[str, Any]) -> Inspection:
+        """Return the inspection that `to_json` wrote."""
         return cls(**{**value, "traits": tuple(value["traits"])})
 
 
-def look(path: Path) -> Look:
-    """Read an image file to its last pixel and say what it is."""
+def inspect_image(path: Path) -> Inspection:
+    """Read an image file to its last pixel."""
     try:
         if not path.is_file():
-            return Look(fault="missing", detail="there is no such file")
+            return Inspection(fault="missing", detail="there is no such file")
         size = path.stat().st_size
         if size > MOST_BYTES:
-            return Look(fault="huge", detail=f"{size:,} bytes, at most {MOST_BYTES:,} are read")
+            return Inspection(
+                fault="huge", detail=f"{size:,} bytes, at most {MOST_BYTES:,} are read"
+            )
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return _look(path, digest)
+        return _inspect(path, digest)
     except OSError as error:
-        return Look(fault="broken", detail=f"it cannot be read: {error}")
+        return Inspection(fault="broken", detail=f"it cannot be read: {error}")
 
 
-def _look(path: Path, digest: str) -> Look:
+def _inspect(path: Path, digest: str) -> Inspection:
     try:
         with _opened(path) as image:
             width, height = image.size
             if min(width, height) < LEAST_SIDE:
                 detail = f"{width} x {height} pixels"
-                return Look(fault="tiny", detail=detail, width=width, height=height)
+                return Inspection(fault="tiny", detail=detail, width=width, height=height)
             if width * height > MOST_PIXELS:
                 detail = f"{width:,} x {height:,} pixels"
-                return Look(fault="huge", detail=detail, width=width, height=height)
+                return Inspection(fault="huge", detail=detail, width=width, height=height)
             traits = _traits(image)
             image.load()
     except UnidentifiedImageError:
-        return Look(fault="no image", detail=f"it is none of {', '.join(FORMATS)}")
+        return Inspection(fault="no image", detail=f"it is none of {', '.join(FORMATS)}")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return Look(fault="huge", detail=str(error))
+        return Inspection(fault="huge", detail=str(error))
     except Exception as error:  # decoders raise a dozen types on damaged files
-        return Look(fault="broken", detail=f"{type(error).__name__}: {error}"[:200])
-    return Look(traits=traits, digest=digest, width=width, height=height)
+        return Inspection(fault="broken", detail=f"{type(error).__name__}: {error}"[:200])
+    return Inspection(traits=traits, digest=digest, width=width, height=height)
 
 
 def _opened(path: Path) -> Image.Image:
@@ -101,23 +103,25 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _traits(image: Image.Image) -> tuple[str, ...]:
-    found = []
+    traits = []
     if getattr(image, "n_frames", 1) > 1:
-        found.append("animated")
+        traits.append("animated")
     if image.mode in _MODES:
-        found.append(_MODES[image.mode])
+        traits.append(_MODES[image.mode])
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        found.append("transparent")
+        traits.append("transparent")
     if image.mode.startswith("I"):
-        found.append("16 bits")
-    return tuple(found)
+        traits.append("16 bits")
+    return tuple(traits)
 
 
 def read_rgb(path: Path) -> Image.Image:
-    """The first frame of an image, upright, on white where it is transparent, as RGB.
+    """Return the first frame of an image as RGB.
+
+    It is turned upright, and white stands where it is transparent.
 
     Raises:
-        OSError: if the file is no longer the image that was looked at.
+        OSError: if the file is no longer the image that was inspected.
     """
     try:
         with _opened(path) as opened:
@@ -135,5 +139,5 @@ def read_rgb(path: Path) -> Image.Image:
             return image.convert("RGB")
     except OSError:
         raise
-    except Exception as error:  # as in `look`
+    except Exception as error:  # as in `inspect_image`
         raise OSError(f"{path} cannot be decoded: {error}") from error

@@ -1,9 +1,9 @@
-"""Where a URL found in data may lead: http and https, and no address of this or a private network.
+"""The policy for URLs found in data: public http and https alone.
 
 A table is written by strangers. An image's URL could name a service of this machine, of its
-network, or a cloud's own (169.254.169.254); and a name that resolves to a public address when it
-is checked could resolve to a private one a moment later. So a host is resolved once, every address
-is looked at, and the connection is made to the address that was looked at.
+network, or a cloud's own (169.254.169.254); and a name that resolves to a public address when it is
+checked could resolve to a private one a moment later. So a host is resolved once, every address is
+checked, and the connection is made to the checked address.
 """
 
 from __future__ import annotations
@@ -22,24 +22,27 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Address(NamedTuple):
-    """Where to connect to: an address in numbers, and a port."""
+    """An address to connect to: an IP in numbers, and a port."""
 
     ip: str
     port: int
 
 
 Resolver = Callable[[str, int], Address]
-"""From a host and a port to the address to connect to; raises UrlRefusedError."""
+"""Gives the address to connect to for a host and a port; raises UrlRefusedError."""
 
 
 def is_url(reference: str) -> bool:
-    """Whether a reference has a scheme, allowed or not; `C:` of a path is none."""
+    """Return True for a reference with a scheme, allowed or not.
+
+    `C:` of a path is no scheme.
+    """
     head, colon, _ = reference.partition(":")
     return bool(colon) and len(head) > 1 and head.isascii() and head.replace("+", "").isalnum()
 
 
 def split(url: str) -> SplitResult:
-    """A URL's parts.
+    """Return the parts of a URL.
 
     Raises:
         UrlRefusedError: for another scheme, a name and password, or no host.
@@ -61,14 +64,14 @@ def split(url: str) -> SplitResult:
 
 
 def public_address(host: str, port: int) -> Address:
-    """An address of a host on the public internet.
+    """Return an address of a host on the public internet.
 
     Raises:
         UrlRefusedError: if any address of the host is not public.
         OSError: if the host has none.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(entry[4][0]) for entry in found]
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in entries]
     for address in addresses:
         if not is_public(address):
             raise UrlRefusedError(f"its host {host!r} is {address}, which is no public address")
@@ -76,19 +79,19 @@ def public_address(host: str, port: int) -> Address:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, whatever it is wrapped in."""
+    """Return True for a public IP address, whatever it is wrapped in."""
     try:
-        found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+        number = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address):
-        inside = found.ipv4_mapped or found.sixtofour
-        if found in _NAT64:
-            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if found.teredo is not None:
+    if isinstance(number, ipaddress.IPv6Address):
+        inside = number.ipv4_mapped or number.sixtofour
+        if number in _NAT64:
+            inside = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
+        if number.teredo is not None:
             return False
         if inside is not None:
             return is_public(str(inside))
-    return found.is_global and not (
-        found.is_multicast or found.is_reserved or found.is_unspecified or found.is_loopback
+    return number.is_global and not (
+        number.is_multicast or number.is_reserved or number.is_unspecified or number.is_loopback
     )

@@ -1,28 +1,25 @@
-"""An encoder's lower blocks, frozen: their hidden states are made once, the blocks above trained.
+"""Hidden states of an encoder's frozen lower blocks, computed once.
 
-`trainable_blocks = n` trains the top n blocks. What comes out of the block below them is the same
-for all cells, so it is computed once per data set, model, maximum length, precision and n, and kept
-as a memory-mapped file that all workers of the machine share. Frozen blocks drop nothing out.
+`trainable_blocks = n` trains the top n blocks. The output of the block below them is the same for
+all cells, so it is computed once per data set, model, maximum length, precision and n, and kept as
+a memory-mapped file that all workers of the machine share. Frozen blocks drop nothing out.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
-from trainables.engine.cache import cache_folder
-from trainables.engine.contract import canonical_json
+from trainables.engine.arrays import IntArray
+from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.models import frozen_blocks
@@ -35,21 +32,23 @@ if TYPE_CHECKING:
 _log = logging.getLogger("foldrace.prefix")
 
 _ROWS_AT_ONCE = 64
-# Part of every file's name: raise it when the same inputs shall give other hidden states.
+# Part of every file's name: raise it when the same inputs give other hidden states.
 _VERSION = 1
-# Of the free disk: a larger file is not written, its states are computed at every step.
+# Share of the free disk. A larger file is not written; its states are computed at every step.
 _MOST_OF_DISK = 0.5
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # numpy has no bfloat16: files hold the bits.
 _BITS = {torch.float32: np.int32, torch.bfloat16: np.int16, torch.float16: np.int16}
 
 
-class LivePrefix:
-    """Hidden states computed at every step, for want of a disk to keep them; as Ragged gives them.
+class UncachedStates:
+    """Hidden states computed at every step.
+
+    Used where the file of states would not fit on disk; the interface is that of `Ragged`.
 
     Args:
-        lower: The frozen part, see `frozen_blocks.below`.
-        inputs: Tokens.
+        lower: Frozen part of the encoder, see `frozen_blocks.below`.
+        inputs: Tokens of all rows.
         precision: "fp32", "bf16" or "fp16".
     """
 
@@ -59,15 +58,18 @@ class LivePrefix:
         self._inputs = inputs.to(self._device)
         self._precision = precision
 
-    def to(self, device: torch.device) -> LivePrefix:
-        """The same: it computes where there is a GPU."""
+    def to(self, device: torch.device) -> UncachedStates:
+        """Return itself: states are computed where there is a GPU."""
         return self
 
     @torch.no_grad()
-    def padded(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Tensor]:
-        """As `Ragged.padded`: `inputs_embeds` (..., batch, length, width) and `attention_mask`."""
-        given = self._inputs.padded(rows.reshape(-1, rows.shape[-1]))
-        flat = {name: value.flatten(0, 1) for name, value in given.items()}
+    def padded(self, rows: IntArray) -> dict[str, Tensor]:
+        """Return `inputs_embeds` and `attention_mask`, as `Ragged.padded`.
+
+        The states are (..., batch, length, width).
+        """
+        inputs = self._inputs.padded(rows.reshape(-1, rows.shape[-1]))
+        flat = {name: value.flatten(0, 1) for name, value in inputs.items()}
         kind = _AUTOCAST.get(self._precision)
         with torch.autocast(self._device.type, kind, enabled=kind is not None):
             hidden = self._lower(**flat).last_hidden_state
@@ -82,14 +84,14 @@ class LivePrefix:
 def tokens(
     data: TextData, model: str, max_length: int, precision: str, trained: int
 ) -> batches.Tokens:
-    """The rows of a data set as an encoder's top blocks take them.
+    """Return a data set's rows as inputs of an encoder's top.
 
     Args:
-        data: The texts.
+        data: Texts.
         model: Reference of the encoder.
-        max_length: Tokens a text at most.
-        precision: "fp32", "bf16" or "fp16": of the frozen blocks.
-        trained: How many blocks are trained.
+        max_length: Largest number of tokens a text.
+        precision: Precision of the frozen blocks: "fp32", "bf16" or "fp16".
+        trained: Number of blocks that are trained.
     """
     plain = batches.tokenised(data, model, max_length)
     value = {
@@ -100,59 +102,55 @@ def tokens(
         "precision": precision,
         "trained": trained,
     }
-    name = hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
-    live = LivePrefix(
+    states = UncachedStates(
         frozen_blocks.below(encoder.load_encoder(model), trained, plain.vocabulary),
         plain.inputs,
         precision,
     )
-    inputs = _kept(live, plain, name)
+    inputs = _cached(states, plain, cache_file("hidden", value, ".npy"))
     return batches.Tokens(inputs, plain.vocabulary, plain.lengths, plain.labels)
 
 
-def _kept(live: LivePrefix, plain: batches.Tokens, name: str) -> Ragged | LivePrefix:
-    """The hidden states from their file, which is written first if it is not there."""
-    folder = cache_folder() / "hidden"
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = live.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
+def _cached(states: UncachedStates, plain: batches.Tokens, path: Path) -> Ragged | UncachedStates:
+    """Return the hidden states from their file.
+
+    A file that is not there is written first; where it would not fit, the states stay uncached.
+    """
+    probe = states.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
     shape = (int(plain.lengths.sum()), probe.shape[-1])
-    path = folder / f"{name}.npy"
     if not path.is_file():
         needed = shape[0] * shape[1] * probe.element_size()
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(path.parent).free
         if needed > _MOST_OF_DISK * free:
             _log.warning(
                 "hidden states of %.1f GB are not kept: %s has %.1f GB free; they are computed at "
-                "every step", needed / 1e9, folder, free / 1e9,
+                "every step", needed / 1e9, path.parent, free / 1e9,
             )  # fmt: skip
-            return live
-        # One worker makes them, the others of this machine wait for it.
-        with FileLock(folder / f"{name}.lock"):
-            if not path.is_file():
-                _write(path, live, plain, shape, probe.dtype)
-    # Copy on write: torch wants memory that could be written, nobody writes it.
-    bits = np.load(path, mmap_mode="c")
-    hidden = torch.from_numpy(bits).view(probe.dtype)
+            return states
+    make_once(path, lambda: _write(path, states, plain, shape, probe.dtype))
+    hidden = torch.from_numpy(memory_mapped(path)).view(probe.dtype)
     return Ragged({"inputs_embeds": Column(hidden, 0.0)}, plain.lengths)
 
 
 def _write(
-    path: Path, live: LivePrefix, plain: batches.Tokens, shape: tuple[int, int], dtype: torch.dtype
+    path: Path,
+    states: UncachedStates,
+    plain: batches.Tokens,
+    shape: tuple[int, int],
+    dtype: torch.dtype,
 ) -> None:
-    """Under its name at once, so that a killed worker leaves no half of a file."""
     starts = np.cumsum(plain.lengths) - plain.lengths
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
+    with written_whole(path) as draft:
         file = np.lib.format.open_memmap(draft.name, "w+", np.dtype(_BITS[dtype]), shape)
         for rows in _by_length(plain):
-            hidden = live.padded(rows)["inputs_embeds"].cpu()
-            for row, states in zip(rows, hidden, strict=True):
+            batch = states.padded(rows)["inputs_embeds"].cpu()
+            for row, hidden in zip(rows, batch, strict=True):
                 size = plain.lengths[row]
-                file[starts[row] : starts[row] + size] = states[:size].view(_torch_bits(dtype))
+                file[starts[row] : starts[row] + size] = hidden[:size].view(_torch_bits(dtype))
         file.flush()
-    Path(draft.name).replace(path)
 
 
-def _by_length(plain: batches.Tokens) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+def _by_length(plain: batches.Tokens) -> Iterator[IntArray]:
     order = np.argsort(plain.lengths, kind="stable")
     for start in range(0, len(order), _ROWS_AT_ONCE):
         yield order[start : start + _ROWS_AT_ONCE]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainables.engine.features.representation import Floats, Parts
+from trainables.engine.arrays import Float32Array
+from trainables.engine.features.representation import Parts
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class LinearLayer:
         bias: float32 (classes,).
     """
 
-    weight: Floats
-    bias: Floats
+    weight: Float32Array
+    bias: Float32Array
 
     def centred(self) -> LinearLayer:
         """The layer with the same probabilities whose weights sum to 0 over classes."""
@@ -27,14 +28,14 @@ class LinearLayer:
             self.weight - self.weight.mean(axis=0), self.bias - self.bias.mean(axis=0)
         )
 
-    def logits(self, parts: Parts) -> Floats:
+    def logits(self, parts: Parts) -> Float32Array:
         """Logits of a text, (classes,)."""
-        given: Floats = self.weight @ parts.features + self.bias
+        given: Float32Array = self.weight @ parts.features + self.bias
         return given
 
-    def probabilities(self, parts: Parts) -> Floats:
+    def probabilities(self, parts: Parts) -> Float32Array:
         """Class probabilities of a text, (classes,)."""
         logits = self.logits(parts)
-        powers: Floats = np.exp(logits - logits.max())
-        shares: Floats = powers / powers.sum()
+        powers: Float32Array = np.exp(logits - logits.max())
+        shares: Float32Array = powers / powers.sum()
         return shares

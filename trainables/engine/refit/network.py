@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.cells import assembly as cell_parts
 from trainables.engine.cells.trainable import Pooling, Trainable
 from trainables.engine.config import TrainingConfig
@@ -40,7 +40,6 @@ from trainables.engine.training.fit import Fit, fit
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Rows = npt.NDArray[np.int64]
 Layer = Literal["output", "embeddings"]
 
 _TEXTS_AT_ONCE = 32
@@ -91,7 +90,7 @@ class Finished:
     @torch.inference_mode()
     def probabilities(
         self, texts: Sequence[str], texts_b: Sequence[str] | None = None
-    ) -> npt.NDArray[np.float32]:
+    ) -> Float32Array:
         """Class probabilities of texts, or of pairs, float32 (texts, classes)."""
         self.encoder.eval()
         self.head.eval()
@@ -144,7 +143,7 @@ def train(
     data: TextData,
     config: Mapping[str, Scalar],
     seed: int,
-    rows: Rows | None = None,
+    rows: IntArray | None = None,
     fold: int = 0,
 ) -> Finished:
     """Train a config on all rows, or on some.
@@ -179,7 +178,7 @@ def _head(
     config: TrainingConfig,
     wanted: Representation,
     seed: int,
-    rows: Rows,
+    rows: IntArray,
 ) -> Finished:
     card = representation.card(wanted.name)
     if not isinstance(card, PooledEncoder):
@@ -204,7 +203,7 @@ def _head(
 
 
 def train_head(
-    task: Task, data: TextData, config: TrainingConfig, seed: int, values: Tensor, rows: Rows
+    task: Task, data: TextData, config: TrainingConfig, seed: int, values: Tensor, rows: IntArray
 ) -> Fit:
     """Train a config's head on frozen features.
 
@@ -232,7 +231,7 @@ def train_head(
 
 
 def _fine_tuned(
-    task: Task, data: TextData, config: TrainingConfig, seed: int, rows: Rows, fold: int
+    task: Task, data: TextData, config: TrainingConfig, seed: int, rows: IntArray, fold: int
 ) -> Finished:
     tokens = cell_parts.tokens(task, data, config)
     cell = loop.CellData(tokens, rows, NO_ROWS, fold=fold)

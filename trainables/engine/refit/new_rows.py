@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import Float32Array, FloatArray
 from trainables.engine.cells import assembly as parts
 from trainables.engine.cells import stacks
 from trainables.engine.cells.trainable import Trainable
@@ -26,8 +26,6 @@ from trainables.engine.features import representation
 from trainables.engine.refit import network as finished
 from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
 from trainables.engine.training.fit import fit
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,7 @@ class Further:
     texts: Sequence[str]
     texts_b: Sequence[str] | None = None
     images: Sequence[ImagePair] | None = None
-    metadata: npt.NDArray[np.float64] | None = None
+    metadata: FloatArray | None = None
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -66,7 +64,7 @@ class Further:
         return cls(data.texts, data.texts_b, data.images, values)
 
 
-Scorer = Callable[[Further], Floats]
+Scorer = Callable[[Further], Float32Array]
 """From rows to class probabilities, float32 (rows, classes)."""
 
 
@@ -90,7 +88,7 @@ def scorer(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) 
 
 def probabilities(
     task: Task, data: TextData, config: Mapping[str, Scalar], seed: int, rows: Further
-) -> Floats:
+) -> Float32Array:
     """Train a config on all rows of the data and score others.
 
     Args:
@@ -128,7 +126,7 @@ def _head(
     cell: Cell,
     config: TrainingConfig,
     wanted: representation.Representation,
-) -> Floats:
+) -> Float32Array:
     told: list[CellResult] = []
     with contextlib.ExitStack() as stack:
         if not isinstance(representation.card(wanted.name), representation.Fitted):

@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import Float32Array, FloatArray
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.features.representation import TASKS_MODEL, Parts
 from trainables.engine.models import pretrained as encoder
-from trainables.engine.refit.new_rows import Floats, Further, Scorer
+from trainables.engine.refit.new_rows import Further, Scorer
 from trainables.engine.text_data import ImagePair, words
 
 _BETWEEN = "\n\n"  # stands between the two texts of a row where it is shown
@@ -91,7 +91,7 @@ class _Copies:
     texts: list[str] = field(default_factory=list)
     texts_b: list[str] = field(default_factory=list)
     images: list[ImagePair] = field(default_factory=list)
-    metadata: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    metadata: list[FloatArray] = field(default_factory=list)
 
 
 def size(rows: Further) -> list[int]:
@@ -138,7 +138,7 @@ def _copies(rows: Further, row: int, names: tuple[str, ...], read: tuple[int, in
     values = np.zeros(0) if rows.metadata is None else rows.metadata[row]
     found = _Copies()
 
-    def add(first: str, other: str, pair: ImagePair, numbers: npt.NDArray[np.float64]) -> None:
+    def add(first: str, other: str, pair: ImagePair, numbers: FloatArray) -> None:
         found.texts.append(first)
         found.texts_b.append(other)
         found.images.append(pair)
@@ -177,7 +177,9 @@ def _without(text: str, word: re.Match[str]) -> str:
     return f"{text[: word.start()].rstrip()} {text[word.end() :].lstrip()}".strip()
 
 
-def _parts(rows: Further, row: int, read: tuple[int, int], plan: _Copies, logs: Floats) -> Parts:
+def _parts(
+    rows: Further, row: int, read: tuple[int, int], plan: _Copies, logs: Float32Array
+) -> Parts:
     text, second = rows.texts[row], None if rows.texts_b is None else rows.texts_b[row]
     scores = logs[0] - logs[1:]
     rest = logs[0] - scores.sum(axis=0)

@@ -1,6 +1,6 @@
-"""What to know of a data set before hours are spent on it: copies, contradictions, leaks, lengths.
+"""The audit of a data set: copies, contradictions, leaks and lengths.
 
-Nothing here is fatal: it is reported, and the folds keep copies together in any case.
+Nothing here is fatal: findings are reported, and the folds keep copies together in any case.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.splits.folds import part_counts
-from trainables.engine.text_data import Rows, TextData
+from trainables.engine.text_data import TextData
 
 # A token gives a label away when nearly all rows that hold it are of one class, and it stands in
 # enough of that class's rows to lift a score by itself.
 PURITY = 0.98
 COVERAGE = 0.05
 _FEWEST_ROWS = 20
-# The search for tokens looks at so many characters in all, so that long articles stay quick.
+# Number of characters that are searched for tokens: long articles stay quick.
 _CHARACTERS = 12_000_000
-# Besides words and what stands between blanks, single unusual signs: damage such as U+FFFD.
+# Words and single unusual signs, such as the damage U+FFFD.
 _WORDS = re.compile(r"\w+|[^\w\s\x21-\x7e]")
 _QUANTILES = (0.0, 0.5, 0.95, 1.0)
 
@@ -51,7 +52,7 @@ class Giveaway:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What was found.
+    """Findings about a data set.
 
     Attributes:
         rows: Number of rows.
@@ -78,7 +79,7 @@ class Audit:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value with the attributes as keys."""
+        """Return a JSON value with the attributes as keys."""
         return {
             **dataclasses.asdict(self),
             "giveaways": [dataclasses.asdict(token) for token in self.giveaways],
@@ -87,14 +88,14 @@ class Audit:
         }
 
     def alike(self) -> list[list[str]]:
-        """Classes whose names differ in capitals and signs only: one class, mistyped."""
+        """Return groups of classes whose names differ in capitals and signs only."""
         groups: dict[str, list[str]] = {}
         for name in self.classes:
             groups.setdefault(re.sub(r"[\W_]+", "", name.casefold()) or name, []).append(name)
         return [names for names in groups.values() if len(names) > 1]
 
     def lines(self) -> list[str]:
-        """The findings as sentences, what is out of order after what is plain."""
+        """Return the findings as sentences, disorder after plain facts."""
         by_size = sorted(self.classes.items(), key=lambda item: -item[1])
         shown = ", ".join(f"{name} {count:,}" for name, count in by_size[:6])
         more = f", and {len(by_size) - 6} more down to {by_size[-1][1]:,}" if by_size[6:] else ""
@@ -141,7 +142,10 @@ def _counted(texts: int) -> str:
 
 
 def audit(data: TextData) -> Audit:
-    """Look a data set over; about a second for 10,000 texts."""
+    """Return the audit of a data set.
+
+    It takes about a second for 10,000 texts.
+    """
     counts = np.bincount(data.labels, minlength=len(data.label_names))
     pairs = np.unique(np.stack([data.groups, data.labels]), axis=1)
     labels_of_group = np.bincount(pairs[0])
@@ -167,21 +171,21 @@ def _whole_texts(data: TextData) -> Sequence[str]:
 
 
 def _shared(data: TextData) -> dict[str, int]:
-    """Distinct texts that two official parts have in common."""
+    """Return the number of distinct texts that two official parts share."""
     if data.official is None:
         return {}
     groups = {part: data.groups[data.official == part] for part in part_counts(data)}
-    found = {
+    counts = {
         f"{first}|{second}": len(np.intersect1d(groups[first], groups[second]))
         for first, second in itertools.combinations(groups, 2)
     }
-    return {pair: count for pair, count in found.items() if count}
+    return {pair: count for pair, count in counts.items() if count}
 
 
 def _giveaways(
-    texts: Sequence[str], labels: Rows, label_names: Sequence[str]
+    texts: Sequence[str], labels: IntArray, label_names: Sequence[str]
 ) -> tuple[Giveaway, ...]:
-    """Tokens that give a label away, widest first."""
+    """Return tokens that give a label away, widest first."""
     length = max(1, sum(map(len, texts)) // len(texts))
     # Every n-th row: a token in 5% of a class is found in a part of the rows as well.
     step = max(1, length * len(texts) // _CHARACTERS)
@@ -194,7 +198,7 @@ def _giveaways(
     everywhere: Counter[str] = Counter()
     for counter in holding:
         everywhere.update(counter)
-    found = [
+    giveaways = [
         Giveaway(
             token=token,
             label=label_names[label],
@@ -206,4 +210,4 @@ def _giveaways(
         for token, rows in counter.items()
         if rows >= max(_FEWEST_ROWS, COVERAGE * sizes[label]) and rows >= PURITY * everywhere[token]
     ]
-    return tuple(sorted(found, key=lambda token: (-token.coverage, token.token)))
+    return tuple(sorted(giveaways, key=lambda token: (-token.coverage, token.token)))

@@ -1,8 +1,8 @@
-"""What fold 3 of 5 is: which rows a cell is trained on and which it is scored on.
+"""Folds: the rows that a cell is trained on and scored on.
 
-Stratified by class, shuffled by the cell's seed, and rows with the same text never straddle a
-split. Own code rather than scikit-learn's StratifiedGroupKFold, which took 42 s a seed for SST-2
-where this took 0.25 s, and left the classes of MPQA less level.
+Folds are stratified by class and shuffled by the cell's seed; rows with the same text are on one
+side of a split. scikit-learn's StratifiedGroupKFold takes 42 s a seed for SST-2, this code 0.25 s,
+and it leaves the classes of MPQA less level.
 """
 
 from __future__ import annotations
@@ -11,23 +11,21 @@ import dataclasses
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import FloatArray, IntArray
 from trainables.engine.contract import Split
 from trainables.engine.errors import DataError
-from trainables.engine.text_data import Rows, TextData
-
-Floats = npt.NDArray[np.float64]
+from trainables.engine.text_data import TextData
 
 
-def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[Rows, Rows]:
-    """The rows to train on and the rows to score on.
+def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[IntArray, IntArray]:
+    """Return the rows to train on and the rows to score on.
 
     Args:
-        data: The data; only labels, groups and official parts are looked at.
-        split: Folds, a held-out share, or "official".
-        seed: Shuffles the rows; "official" ignores it.
-        fold: Which fold is scored, in [0, folds); 0 under a hold-out split.
+        data: Data set; only labels, groups and official parts count.
+        split: Number of folds, a held-out share, or "official".
+        seed: Seed that shuffles the rows; "official" ignores it.
+        fold: Index of the fold that is scored, in [0, folds); 0 under a hold-out split.
 
     Returns:
         Row indices to train on and to score on, each int64, ascending, without a common text.
@@ -57,14 +55,19 @@ def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[Rows, 
 
 
 @lru_cache(maxsize=8)
-def _without(data: TextData, folds: int | None, outer: tuple[int, int]) -> tuple[Rows, TextData]:
-    """The rows that an outer fold trains on, and their data; copies stay one group."""
+def _without(
+    data: TextData, folds: int | None, outer: tuple[int, int]
+) -> tuple[IntArray, TextData]:
+    """Return the rows that an outer fold trains on, and their data.
+
+    Copies stay one group.
+    """
     rows, _ = held_out(data, Split(folds=folds), *outer)
     inside = data.take(rows, f"{data.name} without fold {outer[1]} of seed {outer[0]}")
     return rows, inside
 
 
-def _official(data: TextData) -> tuple[Rows, Rows]:
+def _official(data: TextData) -> tuple[IntArray, IntArray]:
     if data.official is None:
         raise DataError(
             f"{data.name} has no official split (no column 'split'): use folds, or a held-out "
@@ -89,7 +92,10 @@ def _official(data: TextData) -> tuple[Rows, Rows]:
 
 
 def part_counts(data: TextData) -> dict[str, int]:
-    """Rows of each official part, in order of appearance; empty where there are no parts."""
+    """Return the rows of each official part, in order of appearance.
+
+    The mapping is empty where there are no parts.
+    """
     if data.official is None:
         return {}
     names, first, counts = np.unique(data.official, return_index=True, return_counts=True)
@@ -97,8 +103,11 @@ def part_counts(data: TextData) -> dict[str, int]:
 
 
 @lru_cache(maxsize=64)
-def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> Rows:
-    """The part of every row, int64 (rows,); part p gets about `shares[p]` of every class."""
+def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> IntArray:
+    """Return the part of every row, int64 (rows,).
+
+    Part p gets about `shares[p]` of every class.
+    """
     _check_sizes(data, shares)
     rng = np.random.default_rng(seed)
     weights = np.array(shares)
@@ -117,17 +126,19 @@ def _assigned(data: TextData, seed: int, shares: tuple[float, ...]) -> Rows:
 
 
 def _place_copies(
-    of_row: Rows,
-    counts: Rows,
+    of_row: IntArray,
+    counts: IntArray,
     data: TextData,
-    group: Rows,
-    sizes: Rows,
-    weights: Floats,
+    group: IntArray,
+    sizes: IntArray,
+    weights: FloatArray,
     rng: np.random.Generator,
 ) -> None:
-    """Put every group of two rows and more into the part that lacks its classes most.
+    """Put each group of copies into the part that most needs it.
 
-    Largest first, equal sizes in shuffled order, so that the single rows can level what is left.
+    A part needs a group that holds the classes which the part lacks most.
+
+    Largest groups come first, equal sizes in shuffled order: single rows level the rest.
     """
     order = np.argsort(group, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -136,7 +147,7 @@ def _place_copies(
     for number in several[np.argsort(-sizes[several], kind="stable")]:
         rows = order[starts[number] : starts[number + 1]]
         labels, here = np.unique(data.labels[rows], return_counts=True)
-        # What each part would hold of these classes, relative to its share of them.
+        # Rows of these classes that each part would hold, relative to its share of them.
         after = (counts[:, labels] + here) / (weights[:, None] * totals[labels])
         load = np.round(np.max(after, axis=1), 9)
         part = np.lexsort((counts.sum(axis=1) / weights, load))[0]
@@ -144,15 +155,17 @@ def _place_copies(
         counts[part, labels] += here
 
 
-def _level(held: Rows, filled: Rows, weights: Floats, rows: int) -> Rows:
-    """How many of `rows` single rows each part gets so that the class is spread by `weights`.
+def _level(held: IntArray, filled: IntArray, weights: FloatArray, rows: int) -> IntArray:
+    """Return the number of single rows that each part gets.
+
+    The class is then spread by `weights`.
 
     Args:
-        held: Rows of the class that each part has already, (parts,).
-        filled: Rows of any class that each part has already, (parts,): a remainder goes to the
-            emptiest part, so that parts stay level over the classes too.
+        held: Number of rows of the class that each part has already, (parts,).
+        filled: Number of rows of any class that each part has already, (parts,). A remainder goes
+            to the emptiest part, so that parts stay level over the classes too.
         weights: Share of each part, (parts,), sums to 1.
-        rows: Single rows to deal out.
+        rows: Number of single rows to deal out.
 
     Returns:
         int64 (parts,), sums to `rows`.

@@ -1,8 +1,8 @@
-"""Inner validation: rows of the training part kept apart, to choose the epoch on.
+"""Inner validation: training rows kept apart, to choose the epoch on.
 
-A cell's held-out rows may choose nothing, the epoch neither. Where a trainable asks for it, a
-stratified share of the cell's own training rows is not trained on; after each epoch it is scored,
-and the predictions of the epoch that is best there are the cell's. Copies of a text stay together.
+A cell's held-out rows must not choose its epoch. Where a trainable asks for it, a stratified share
+of the cell's training rows is not trained on. After each epoch these rows are scored, and the cell
+takes the predictions of the epoch that is best there. Copies of a text stay together.
 
 The score is the accuracy per class, as in Fake News Classification with BERT (Malakhov, Patruno,
 Bocconi, MediaEval 2020), section 4: "We chose the epoch for our final model based on accuracy per
@@ -14,30 +14,28 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.contract import Split
 from trainables.engine.splits import folds
-from trainables.engine.text_data import Rows, TextData
+from trainables.engine.text_data import TextData
 
-Floats = npt.NDArray[np.float32]
-
-NO_ROWS: Rows = np.zeros(0, np.int64)
+NO_ROWS: IntArray = np.zeros(0, np.int64)
 NO_ROWS.setflags(write=False)
 
 
 @lru_cache(maxsize=64)
 def apart(
     data: TextData, split: Split, seed: int, fold: int, share: float
-) -> tuple[Rows, Rows, Rows]:
-    """A cell's rows: trained on, held out, and kept apart to choose the epoch on.
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the rows trained on, held out, and kept for inner validation.
 
     Args:
-        data: The data.
-        split: How rows are held out.
-        seed: The cell's; shuffles both splits.
-        fold: The cell's.
-        share: Of the training rows to keep apart; 0 keeps none.
+        data: Data set.
+        split: Number of folds, a held-out share, or "official".
+        seed: Seed of the cell, which shuffles both splits.
+        fold: Fold of the cell.
+        share: Share of the training rows to keep apart; 0 keeps none.
 
     Returns:
         Row indices, each int64 and ascending; no text is in two of them. The held-out rows are
@@ -50,5 +48,5 @@ def apart(
     if not share:
         return train, held_out, NO_ROWS
     inside = data.take(train, f"the training part of {data.name}")
-    kept, valid = folds.held_out(inside, Split(holdout=share), seed, 0)
-    return train[kept], held_out, train[valid]
+    trained, valid = folds.held_out(inside, Split(holdout=share), seed, 0)
+    return train[trained], held_out, train[valid]

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.errors import DataError
-from trainables.engine.text_data import Rows, TextData
+from trainables.engine.text_data import TextData
 
-# Fixed: a subset is part of what a data set is, not of what a cell's seed decides.
+# Fixed: a subset belongs to the data set, no cell's seed decides it.
 _SUBSET_SEED = 1000
 
 
 def draw_subset(data: TextData, rows: int, name: str | None = None) -> TextData:
-    """A stratified draw, the same on every machine, in the order of the source.
+    """Return a stratified subset, the same on every machine.
+
+    Rows keep the order of the source.
 
     Every class keeps its share of the rows, at least 1; inside a class every official part keeps
     its share too.
 
     Args:
-        data: The data to draw from.
-        rows: How many rows to draw.
-        name: What to call the subset; None keeps the name.
+        data: Data set to draw from.
+        rows: Number of rows to draw.
+        name: Name of the subset; None keeps the data set's.
 
     Raises:
         DataError: if there are fewer rows than that, or more classes.
@@ -47,8 +50,8 @@ def draw_subset(data: TextData, rows: int, name: str | None = None) -> TextData:
     return data.take(np.sort(np.concatenate(taken)), name)
 
 
-def _spread(candidates: Rows, data: TextData, quota: int) -> Rows:
-    """`quota` of the candidates, an equal share of every official part."""
+def _spread(candidates: IntArray, data: TextData, quota: int) -> IntArray:
+    """Return `quota` candidates, an equal share of every official part."""
     if data.official is None:
         return candidates[:quota]
     names, part = np.unique(data.official[candidates], return_inverse=True)
@@ -56,13 +59,15 @@ def _spread(candidates: Rows, data: TextData, quota: int) -> Rows:
     return np.concatenate([candidates[part == i][:share] for i, share in enumerate(quotas)])
 
 
-def _shares(sizes: Rows, total: int, at_least: int) -> Rows:
-    """Deal out `total` in proportion to the sizes by largest remainder, int64 (parts,).
+def _shares(sizes: IntArray, total: int, at_least: int) -> IntArray:
+    """Deal out `total` in proportion to the sizes, int64 (parts,).
+
+    The largest remainders are rounded up.
 
     No part gets more than its size, nor less than `at_least`.
     """
     ideal = sizes * (total / sizes.sum())
-    quota: Rows = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), at_least)
+    quota: IntArray = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), at_least)
     while quota.sum() != total:
         missing = int(np.sign(total - quota.sum()))
         room = quota < sizes if missing > 0 else quota > at_least

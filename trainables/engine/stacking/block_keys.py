@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from trainables.engine import seeding
+from trainables.engine.arrays import Int32Array, IntArray
 from trainables.engine.stacking import shared_batches as shared
 from trainables.engine.training import dropout_masks
-
-Rows = npt.NDArray[np.int64]
 
 
 class Keyed(shared.Placed, Protocol):
@@ -40,7 +38,7 @@ def step(
     blocks: Sequence[int],
     when: tuple[int, int],
     chosen: Tensor | None,
-    rows: Rows,
+    rows: IntArray,
     views: int,
     device: torch.device,
 ) -> dropout_masks.Step:
@@ -58,7 +56,7 @@ def step(
     epoch, count = when
     numbers = range(len(cells)) if chosen is None else chosen.tolist()
     each = len(numbers) // len(rows)  # cells of each batch
-    keys: list[npt.NDArray[np.int32]] = []
+    keys: list[Int32Array] = []
     places: dict[int, int] = {}
     for at, number in enumerate(numbers):
         if blocks[number] not in places:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.stacking import shared_batches
-from trainables.engine.stacking.trainer import Floats, Rows, Scorer, StackCell, StackTraining
+from trainables.engine.stacking.trainer import Scorer, StackCell, StackTraining
 from trainables.engine.training.epoch_choice import Choice
 from trainables.engine.training.fit import Fit
 
@@ -19,7 +20,7 @@ from trainables.engine.training.fit import Fit
 def fit_stack(
     cells: Sequence[StackCell],
     inputs: Inputs,
-    labels: Rows,
+    labels: IntArray,
     finished: Callable[[int, Fit | DivergedError], None],
     score: Scorer | None = None,
     compiled: bool = False,
@@ -77,12 +78,12 @@ def fit_stack(
 
 
 def _scored(
-    training: StackTraining, labels: Rows, score: Scorer | None
-) -> tuple[list[Floats], list[Floats], list[dict[str, float]]]:
+    training: StackTraining, labels: IntArray, score: Scorer | None
+) -> tuple[list[Float32Array], list[Float32Array], list[dict[str, float]]]:
     """Each cell's predictions of its held-out rows and of those that choose, and its metrics."""
     cells = training.cells
     if score is None:
-        nothing: list[Floats] = [np.zeros((0, 0), np.float32)] * len(cells)
+        nothing: list[Float32Array] = [np.zeros((0, 0), np.float32)] * len(cells)
         return nothing, nothing, [{} for _ in cells]
     probabilities = training.predict()
     sizes = [len(cell.held_out) for cell in cells]

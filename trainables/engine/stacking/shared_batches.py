@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Rows = npt.NDArray[np.int64]
+from trainables.engine.arrays import IntArray
 
 
 class Placed(Protocol):
@@ -26,9 +24,9 @@ class Placed(Protocol):
     @property
     def fold(self) -> int: ...  # noqa: D102
     @property
-    def train(self) -> Rows: ...  # noqa: D102
+    def train(self) -> IntArray: ...  # noqa: D102
     @property
-    def held_out(self) -> Rows: ...  # noqa: D102
+    def held_out(self) -> IntArray: ...  # noqa: D102
 
 
 def blocks(cells: Sequence[Placed]) -> list[list[int]]:

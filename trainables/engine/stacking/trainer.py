@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from trainables.engine.arrays import Float32Array, FloatArray, IntArray
 from trainables.engine.config import TrainingConfig
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.splits.inner_validation import NO_ROWS
@@ -28,10 +28,8 @@ from trainables.engine.training.accelerator import fresh_accelerator
 from trainables.engine.training.ema import Averages
 from trainables.engine.training.read_out import Evaluation
 
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 # Metrics of many cells' held-out rows: (labels, probabilities of each cell) -> one dict a cell.
-Scorer = Callable[[list[Rows], list[npt.NDArray[np.float32]]], list[dict[str, float]]]
+Scorer = Callable[[list[IntArray], list[Float32Array]], list[dict[str, float]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +52,16 @@ class StackCell:
     module: nn.Module
     settings: TrainingConfig
     seed: int
-    train: Rows
-    held_out: Rows
-    valid: Rows = field(default_factory=lambda: NO_ROWS)
+    train: IntArray
+    held_out: IntArray
+    valid: IntArray = field(default_factory=lambda: NO_ROWS)
     evaluation: Evaluation | None = None
     ema_decay: float = 0.0
     fold: int = 0
     first: int = 0
 
     @property
-    def scored(self) -> Rows:
+    def scored(self) -> IntArray:
         """All rows whose outputs are wanted after an epoch."""
         if self.evaluation is not None:
             return self.evaluation.rows
@@ -84,7 +82,7 @@ class StackTraining:
     """
 
     def __init__(
-        self, cells: Sequence[StackCell], inputs: Inputs, labels: Rows, compiled: bool = False
+        self, cells: Sequence[StackCell], inputs: Inputs, labels: IntArray, compiled: bool = False
     ) -> None:
         settings = [cell.settings for cell in cells]
         agreed = {(one.batch_size, one.schedule, one.precision) for one in settings}
@@ -124,7 +122,7 @@ class StackTraining:
         self.steps = (sizes * torch.tensor([one.epochs for one in settings])).to(self.clip)
         self.warmup = (vector("warmup_fraction") * self.steps).ceil()
 
-    def epoch(self, number: int, most_steps: int | None = None) -> npt.NDArray[np.float64]:
+    def epoch(self, number: int, most_steps: int | None = None) -> FloatArray:
         """Train one epoch of every cell.
 
         Args:
@@ -168,7 +166,7 @@ class StackTraining:
                 batches[at] += 1
         return (total / batches.clamp(min=1)).double().cpu().numpy()
 
-    def _batches(self, epoch: int) -> Iterator[list[tuple[Tensor | None, Rows]]]:
+    def _batches(self, epoch: int) -> Iterator[list[tuple[Tensor | None, IntArray]]]:
         """For each step the cells that have a batch of one size, None for all, and their rows.
 
         Rows are (cells, batch), or (batches, batch) where so many cells in a row share each.
@@ -186,7 +184,7 @@ class StackTraining:
                 if number < len(batches):
                     size = len(batches[number]), len(blocks[place])
                     alike.setdefault(size, []).append(place)
-            step: list[tuple[Tensor | None, Rows]] = []
+            step: list[tuple[Tensor | None, IntArray]] = []
             for size in sorted(alike, reverse=True):
                 mine = [cell for place in alike[size] for cell in blocks[place]]
                 rows = np.stack([of_block[place][number] for place in alike[size]])
@@ -199,25 +197,25 @@ class StackTraining:
             return [[number] for number in range(len(self.cells))]
         return shared.blocks(self.cells)
 
-    def _labels(self, rows: Rows) -> Tensor:
+    def _labels(self, rows: IntArray) -> Tensor:
         return self.labels[torch.as_tensor(rows, device=self.labels.device)]
 
     @torch.no_grad()
-    def predict(self) -> list[npt.NDArray[np.float32]]:
+    def predict(self) -> list[Float32Array]:
         """Class probabilities of the rows that each cell is scored on, (scored, classes) each."""
         if self.averages is None:
             return self._predict()
         with self.averages.applied():
             return self._predict()
 
-    def _predict(self) -> list[npt.NDArray[np.float32]]:
+    def _predict(self) -> list[Float32Array]:
         self.module.eval()
         if self.inputs.shared:
             return self._predict_shared()
         parts = [self.inputs.scoring(cell.scored, self.batch_size) for cell in self.cells]
         most = max(len(part) for of_cell in parts for part in of_cell)
         at_once = min(len(parts), self.inputs.cells_at_once(most))
-        given: list[list[npt.NDArray[np.float32]]] = [[] for _ in parts]
+        given: list[list[Float32Array]] = [[] for _ in parts]
         for start in range(0, len(parts), at_once):
             group = range(start, min(start + at_once, len(parts)))
             for number in range(max(len(parts[i]) for i in group)):
@@ -228,9 +226,9 @@ class StackTraining:
         self.facts = [facts for _, facts in read]
         return [probabilities for probabilities, _ in read]
 
-    def _predict_shared(self) -> list[npt.NDArray[np.float32]]:
+    def _predict_shared(self) -> list[Float32Array]:
         """The same, with the rows of a block given to its cells once."""
-        found: list[npt.NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(self.cells)
+        found: list[Float32Array] = [np.zeros((0, 0), np.float32)] * len(self.cells)
         for part in self._scored_together():
             mine = [cell for block in part for cell in block]
             rows = np.stack([self.cells[block[0]].scored for block in part])
@@ -257,7 +255,7 @@ class StackTraining:
             for start in range(0, len(blocks), most):
                 yield blocks[start : start + most]
 
-    def _score(self, rows: list[list[Rows]], group: range) -> list[npt.NDArray[np.float32]]:
+    def _score(self, rows: list[list[IntArray]], group: range) -> list[Float32Array]:
         """Logits of one part of the scored rows of each cell of a group."""
         most = max(len(part) for of_cell in rows for part in of_cell)
         filled = np.zeros((len(rows), most), np.int64)
@@ -273,13 +271,13 @@ class StackTraining:
 
     @staticmethod
     def _read(
-        cell: StackCell, parts: list[Rows], given: list[npt.NDArray[np.float32]]
-    ) -> tuple[npt.NDArray[np.float32], Mapping[str, float]]:
+        cell: StackCell, parts: list[IntArray], given: list[Float32Array]
+    ) -> tuple[Float32Array, Mapping[str, float]]:
         """A cell's probabilities, and what its read-out has to report."""
         found = np.concatenate(given)
         place = np.argsort(np.concatenate(parts), kind="stable")
         expected = np.argsort(np.argsort(cell.scored, kind="stable"), kind="stable")
-        ordered: npt.NDArray[np.float32] = found[place][expected]
+        ordered: Float32Array = found[place][expected]
         if cell.evaluation is None:
             return torch.softmax(torch.from_numpy(ordered), dim=-1).numpy(), {}
         reading = cell.evaluation.read(ordered)

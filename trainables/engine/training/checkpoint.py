@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainables.engine.cache import written_whole
 from trainables.engine.errors import BrokenCheckpointError
 
 if TYPE_CHECKING:
@@ -87,9 +88,8 @@ def save(training: Training, folder: Path | None, epochs: Sequence[Mapping[str, 
                 "schedule": training.schedule.state_dict(),
                 "files": _digests(state),
             }
-            draft = folder / f"{_MANIFEST}.draft"
-            draft.write_text(json.dumps(manifest))
-            draft.replace(folder / _MANIFEST)
+            with written_whole(folder / _MANIFEST) as draft:
+                draft.write(json.dumps(manifest).encode())
             for old in folder.glob("epoch-*"):
                 if old != state:
                     shutil.rmtree(old, ignore_errors=True)

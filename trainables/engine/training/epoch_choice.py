@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from trainables.engine.text_data import Rows
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.metrics.class_accuracy import class_accuracy
-
-Floats = npt.NDArray[np.float32]
 
 
 class Choice:
@@ -23,12 +20,12 @@ class Choice:
             than the one before.
     """
 
-    def __init__(self, labels: Rows) -> None:
+    def __init__(self, labels: IntArray) -> None:
         self._labels = labels
         self._epoch, self._score = 0, -1.0
-        self.probabilities: Floats = np.zeros((0, 0), np.float32)
+        self.probabilities: Float32Array = np.zeros((0, 0), np.float32)
 
-    def see(self, epoch: int, held_out: Floats, valid: Floats) -> dict[str, float]:
+    def see(self, epoch: int, held_out: Float32Array, valid: Float32Array) -> dict[str, float]:
         """Take the predictions after an epoch.
 
         Args:

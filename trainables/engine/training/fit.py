@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.training import checkpoint as checkpoints
 from trainables.engine.training.loop import Training
 
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Scorer = Callable[[Rows, Floats], Mapping[str, float]]
+Scorer = Callable[[IntArray, Float32Array], Mapping[str, float]]
 """From held-out rows and their probabilities to metrics by name."""
 
 
@@ -33,8 +31,8 @@ class Fit:
         module: Trained module; None for a cell of a scored stack.
     """
 
-    rows: Rows
-    probabilities: Floats
+    rows: IntArray
+    probabilities: Float32Array
     epochs: list[Mapping[str, float]] = field(default_factory=list)
     facts: Mapping[str, float] = field(default_factory=dict)
     module: Any = None
@@ -103,7 +101,7 @@ class _BestEpoch:
         if self._weights is not None and training.choice.facts["chosen_epoch"] == epoch:
             self._weights = copy.deepcopy(training.module.state_dict())
 
-    def probabilities(self) -> Floats:
+    def probabilities(self) -> Float32Array:
         """Class probabilities of the held-out rows; the module is that of the epoch."""
         if self._weights is None:
             return self._training.choice.probabilities

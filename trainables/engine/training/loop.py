@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
 
 from trainables.engine import seeding
+from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.config import TrainingConfig
 from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import tokens as batches
@@ -73,9 +73,9 @@ class CellData:
     """
 
     tokens: batches.Tokens
-    train: npt.NDArray[np.int64]
-    held_out: npt.NDArray[np.int64]
-    valid: npt.NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    train: IntArray
+    held_out: IntArray
+    valid: IntArray = field(default_factory=lambda: NO_ROWS)
     evaluation: Evaluation | None = None
     fold: int = 0
 
@@ -142,7 +142,7 @@ class Training:
             optimizer, math.ceil(settings.warmup_fraction * self.steps), self.steps
         )
 
-    def score_only(self, rows: npt.NDArray[np.int64]) -> None:
+    def score_only(self, rows: IntArray) -> None:
         """Let `predict` and `scored` look at these rows; without it, at all held out and valid."""
         place = (self.accelerator.process_index, self.accelerator.num_processes)
         size = 2 * self.settings.batch_size
@@ -213,7 +213,7 @@ class Training:
             loss: torch.Tensor = self.module(given, labels).loss
         return loss
 
-    def scored(self, epoch: int) -> tuple[npt.NDArray[np.float32], dict[str, float]]:
+    def scored(self, epoch: int) -> tuple[Float32Array, dict[str, float]]:
         """Probabilities of the held-out rows after an epoch, and what rows kept apart say of it.
 
         Args:
@@ -228,7 +228,7 @@ class Training:
         return held_out, self.choice.see(epoch, held_out, given[chooses])
 
     @torch.no_grad()
-    def predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def predict(self) -> tuple[IntArray, Float32Array]:
         """Rows that are scored, ascending, and their probabilities, (rows, classes).
 
         What a read-out has to report is in `facts` then.
@@ -241,7 +241,7 @@ class Training:
         with self.averages.applied():
             return self._predict()
 
-    def _predict(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def _predict(self) -> tuple[IntArray, Float32Array]:
         self.module.eval()
         rows, logits = [], []
         for given in self.held_out:
@@ -252,7 +252,7 @@ class Training:
         if not self._alone:
             found = gather_object([(torch.cat(rows), torch.cat(logits))])
             rows, logits = [part[0] for part in found], [part[1] for part in found]
-        ids: npt.NDArray[np.int64] = torch.cat(rows).numpy()
+        ids: IntArray = torch.cat(rows).numpy()
         scores = torch.cat(logits)
         if not torch.isfinite(scores).all():
             raise DivergedError("the logits of held-out rows are not finite")

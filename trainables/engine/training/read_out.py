@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+from trainables.engine.arrays import Float32Array, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +28,11 @@ class Outputs:
         further: Of the further texts, in their order.
     """
 
-    train: Floats
-    train_labels: Rows
-    held_out: Floats
-    held_out_labels: Rows
-    further: Floats
+    train: Float32Array
+    train_labels: IntArray
+    held_out: Float32Array
+    held_out_labels: IntArray
+    further: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class Reading:
         facts: Numbers to report beside the scores.
     """
 
-    probabilities: Floats
+    probabilities: Float32Array
     facts: Mapping[str, float]
 
 
@@ -84,26 +82,26 @@ class Evaluation:
     """
 
     read_out: ReadOut
-    train: Rows
-    scored: Rows
-    further: Rows
-    labels: Rows
+    train: IntArray
+    scored: IntArray
+    further: IntArray
+    labels: IntArray
     classes: int
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> IntArray:
         """All rows whose features are wanted, ascending."""
         return np.union1d(np.concatenate([self.train, self.scored]), self.further)
 
-    def read(self, features: Floats) -> Reading:
+    def read(self, features: Float32Array) -> Reading:
         """What the features of `rows`, (rows, width), tell; nan where one is not finite."""
         if not np.isfinite(features).all():  # a cell diverged; its neighbours in a stack go on
             lost = np.full((len(self.scored), self.classes), np.nan, np.float32)
             return Reading(lost, {})
         at = self.rows
 
-        def of(rows: Rows) -> Floats:
-            found: Floats = features[np.searchsorted(at, rows)]
+        def of(rows: IntArray) -> Float32Array:
+            found: Float32Array = features[np.searchsorted(at, rows)]
             return found
 
         outputs = Outputs(

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from trainables.engine import registry
+from trainables.engine.arrays import Float32Array, IntArray, RealArray
 from trainables.engine.errors import RegistryError
-
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 
 def score(
-    labels: npt.NDArray[np.int64],
-    probabilities: npt.NDArray[np.floating[Any]],
+    labels: IntArray,
+    probabilities: RealArray,
     label_names: Sequence[str],
 ) -> dict[str, float]:
     """Every metric of the held-out rows by name.
@@ -58,8 +54,8 @@ def class_keys(label_names: Sequence[str]) -> list[str]:
 
 
 def _check(
-    labels: npt.NDArray[np.int64],
-    probabilities: npt.NDArray[np.floating[Any]],
+    labels: IntArray,
+    probabilities: RealArray,
     label_names: Sequence[str],
 ) -> None:
     shape = (len(labels), len(label_names))
@@ -76,9 +72,7 @@ def _check(
         )
 
 
-def metric_of(
-    name: str, label_names: Sequence[str]
-) -> Callable[[npt.NDArray[np.int64], npt.NDArray[np.floating[Any]]], float]:
+def metric_of(name: str, label_names: Sequence[str]) -> Callable[[IntArray, RealArray], float]:
     """The function behind one of `score`'s names, for any rows.
 
     Args:
@@ -105,7 +99,7 @@ def metric_of(
     )
 
 
-def few_scores(labels: list[Rows], probabilities: list[Floats]) -> list[dict[str, float]]:
+def few_scores(labels: list[IntArray], probabilities: list[Float32Array]) -> list[dict[str, float]]:
     """Loss, accuracy and macro F1 of many cells after an epoch.
 
     As `scoring.score` gives them, but for all cells at once: at a few milliseconds a cell the

@@ -16,8 +16,8 @@ from PIL import Image
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import DataError
-from trainables.engine.images import inspection as image_look
-from trainables.engine.images.inspection import Look, look, read_rgb
+from trainables.engine.images import inspection
+from trainables.engine.images.inspection import Inspection, inspect_image, read_rgb
 
 
 @pytest.fixture(autouse=True)
@@ -84,10 +84,10 @@ MAKERS: dict[str, tuple[Callable[[Path], object], str | None, tuple[str, ...]]] 
 def test_what_an_image_is(name: str, tmp_path: Path) -> None:
     make, fault, traits = MAKERS[name]
     make(tmp_path / name)
-    found = look(tmp_path / name)
+    found = inspect_image(tmp_path / name)
     assert (found.fault, set(traits) <= set(found.traits)) == (fault, True)
     assert bool(found.digest) is (fault is None)
-    assert Look.from_json(found.to_json()) == found
+    assert Inspection.from_json(found.to_json()) == found
     if fault is None:
         image = read_rgb(tmp_path / name)
         assert (image.mode, image.size) == ("RGB", (40, 30))
@@ -108,8 +108,8 @@ def test_a_file_that_is_too_large_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise().save(tmp_path / "a.png")
-    monkeypatch.setattr(image_look, "MOST_BYTES", 100)
-    assert look(tmp_path / "a.png").fault == "huge"
+    monkeypatch.setattr(inspection, "MOST_BYTES", 100)
+    assert inspect_image(tmp_path / "a.png").fault == "huge"
 
 
 @pytest.mark.parametrize("name", ["plain.jpg", "rgba.png", "moving.gif", "deep.png"])
@@ -122,7 +122,7 @@ def test_no_damage_ends_a_run(name: str, tmp_path: Path) -> None:
             broken[draw.randrange(len(broken))] = draw.randrange(256)
         path = tmp_path / "broken"
         path.write_bytes(bytes(broken[: draw.randint(1, len(broken))]))
-        if look(path).fault is None:
+        if inspect_image(path).fault is None:
             assert read_rgb(path).mode == "RGB"
 
 
