@@ -16,7 +16,8 @@ from search.process import own_code
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import adjusted_means, mean_interval
 from search.sweep.callback import Callback
-from trainables.engine.contract import CellResult, result_digest
+from trainables.engine.contract import CellResult
+from trainables.engine.keys import result_digest
 
 if TYPE_CHECKING:
     from search.ledger.ledger import Ledger

@@ -26,8 +26,8 @@ from tests.integration.ledger_cells import (
     result,
     runs_of,
 )
-from trainables.engine.contract import result_digest
 from trainables.engine.errors import InputError
+from trainables.engine.keys import result_digest
 
 pytestmark = pytest.mark.integration
 
