@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from search.arrays import IntArray
-from search.strategies import sequential as plain
+from search.strategies import sequential
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
 
 __all__ = ["PEERS", "STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
@@ -287,9 +287,9 @@ def _policy(
 
         return Wilcoxon(problem, seed)
     if name == "grid":
-        return plain.grid(problem)
+        return sequential.grid(problem)
     if name == "random":
-        return plain.random(problem, seed)
+        return sequential.random(problem, seed)
     return _from_elsewhere(name, problem, seed, max_cells)
 
 
