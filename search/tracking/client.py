@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
@@ -36,6 +36,7 @@ from mlflow.entities import Experiment, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from search.ledger.store import DataDescription
 from search.tracking import dataset_input as mlflow_dataset
 from search.tracking import rest_pages as mlflow_pages
 from search.tracking.sqlite_database import make_database
@@ -283,19 +284,10 @@ class MlflowStore:
                     # The client would ask the server for this URI again.
                     get_artifact_repository(artifact_uri, self._uri).log_artifact(str(path))
 
-    def name_data(
-        self,
-        run_id: str,
-        name: str,
-        fingerprint: str,
-        source: str,
-        columns: Sequence[str],
-        profile: Mapping[str, Any],
-    ) -> None:
+    def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
-        named = mlflow_dataset.of(name, fingerprint, source, columns, profile)
         with _plain_errors():
-            self.client.log_inputs(run_id, [named])
+            self.client.log_inputs(run_id, [mlflow_dataset.of(data)])
 
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
         """The end of runs."""
