@@ -13,7 +13,8 @@ from search.results.score_matrix import ScoreMatrix, tell_known
 from search.schedule import promotion
 from search.spec import Budget, SweepSpec
 from search.tracking.open import open_ledger
-from trainables.engine.contract import Scalar, canonical_json
+from trainables.engine.contract import Scalar
+from trainables.engine.keys import canonical_json
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord

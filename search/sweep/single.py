@@ -12,6 +12,7 @@ import numpy as np
 
 from search.execution.dispatch import CellSource, CellTask
 from search.ledger.ledger import Ledger
+from search.ledger.store import DataDescription
 from search.planning.plan import Plan
 from search.planning.prepare import to_json
 from search.process import environment
@@ -115,8 +116,7 @@ def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
 
     data = load_data(plan.spec.data)
     counts = np.bincount(data.labels, minlength=len(data.label_names)).tolist()
-    ledger.name_data(
-        sweep_id,
+    description = DataDescription(
         name=Path(plan.spec.data.name).name,
         fingerprint=data.fingerprint,
         source=plan.spec.data.name,
@@ -127,6 +127,7 @@ def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
             **{k: v for k, v in vars(plan.spec.data).items() if v not in (None, False, ())},
         },
     )
+    ledger.name_data(sweep_id, description)
 
 
 def train_cells(

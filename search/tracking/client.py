@@ -1,6 +1,6 @@
 """The conversation with MLflow: its client, and for a local sqlite file its tables.
 
-Only this file and its parts, search/mlflow_*.py, import mlflow.
+Only this package imports mlflow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
@@ -36,6 +36,7 @@ from mlflow.entities import Experiment, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from search.ledger.store import DataDescription
 from search.tracking import dataset_input, rest_pages
 from search.tracking.sqlite_database import make_database
 from search.tracking.sqlite_rows import Rows, local_folder, open_rows
@@ -282,19 +283,10 @@ class MlflowStore:
                     # The client would ask the server for this URI again.
                     get_artifact_repository(artifact_uri, self._uri).log_artifact(str(path))
 
-    def name_data(
-        self,
-        run_id: str,
-        name: str,
-        fingerprint: str,
-        source: str,
-        columns: Sequence[str],
-        profile: Mapping[str, Any],
-    ) -> None:
+    def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
-        named = dataset_input.of(name, fingerprint, source, columns, profile)
         with _plain_errors():
-            self.client.log_inputs(run_id, [named])
+            self.client.log_inputs(run_id, [dataset_input.of(data)])
 
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
         """The end of runs."""

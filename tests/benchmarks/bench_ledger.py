@@ -68,7 +68,7 @@ def ms_per_cell(ledger: Ledger, numbers: range, together: int) -> tuple[float, f
     began, driver = time.perf_counter(), 0.0
     for start in range(0, len(cells), together):
         before = time.perf_counter()
-        ledger.record_all(cells[start : start + together])
+        ledger.record(cells[start : start + together])
         driver += time.perf_counter() - before
     assert ledger.flush(3000)
     return 1e3 * (time.perf_counter() - began) / len(cells), 1e3 * driver / len(cells)
