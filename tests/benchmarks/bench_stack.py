@@ -58,7 +58,7 @@ def training(task: Task, cells: list[Cell]) -> loop.Training | stack_training.St
     data = load_data(TREC)
     members = [(cell, Trainable.load(task.trainable).bind(cell.config)) for cell in cells]
     if len(members) == 1:
-        return parts.alone(task, data, *members[0])
+        return parts.training(task, data, *members[0])
     stack = parts.stack(task, data, members)
     return stack_training.StackTraining(stack.cells, stack.inputs, stack.labels)
 
@@ -110,7 +110,7 @@ def test_small_encoders_stacked_against_one_after_another(
     def whole(stack: int | Literal["auto"]) -> Callable[[], None]:
         def way() -> None:
             done: list[str] = []
-            chosen[str(stack)] = runner.train_stack(
+            chosen[str(stack)] = runner.train_cells(
                 task, cells, lambda one: done.append(one.status), stack=stack
             )
             assert done == ["done"] * CELLS

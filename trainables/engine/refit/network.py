@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.arrays import Float32Array, IntArray
-from trainables.engine.cells import assembly as cell_parts
+from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Pooling, Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
@@ -221,7 +221,7 @@ def train_head(
     Raises:
         DivergedError: if training diverges.
     """
-    head = cell_parts.module(task, data, config, seed, rows)
+    head = assembly.module(task, data, config, seed, rows)
     cell = StackCell(head, config, seed, rows, NO_ROWS)
     fits: list[Fit | DivergedError] = []
     fit_stack([cell], FeatureInputs(values), data.labels, lambda _, fit: fits.append(fit))
@@ -233,9 +233,9 @@ def train_head(
 def _fine_tuned(
     task: Task, data: TextData, config: TrainingConfig, seed: int, rows: IntArray, fold: int
 ) -> Finished:
-    tokens = cell_parts.tokens(task, data, config)
+    tokens = assembly.tokens(task, data, config)
     cell = loop.CellData(tokens, rows, NO_ROWS, fold=fold)
-    drawn = cell_parts.module(task, data, config, seed, rows)
+    drawn = assembly.module(task, data, config, seed, rows)
     fitted = fit(loop.Training(drawn, cell, config, seed))
     module = fitted.module
     device = next(module.classifier.parameters()).device

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables.engine.arrays import Float32Array, FloatArray
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import stacks
+from trainables.engine.cells import assembly, stacks
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
@@ -116,7 +115,7 @@ def probabilities(
     wanted = trainable.representation(bound)
     if wanted is not None:
         return _head(task, both, [data, asked], cell, bound, wanted)
-    return fit(parts.alone(task, both, cell, bound), evaluate=True).probabilities
+    return fit(assembly.training(task, both, cell, bound), evaluate=True).probabilities
 
 
 def _head(
@@ -131,7 +130,7 @@ def _head(
     with contextlib.ExitStack() as stack:
         if not isinstance(representation.card(wanted.name), representation.Fitted):
             stack.enter_context(features.joined(both, of, task.model, wanted))
-        if stacks.train(task, both, [(cell, config)], told.append):
+        if stacks.train_stack(task, both, [(cell, config)], told.append):
             raise MemoryError(f"out of memory for {len(both):,} rows' features.")
     if told[0].status != "done":
         raise DivergedError(told[0].error)

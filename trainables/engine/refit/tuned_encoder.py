@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainables.engine.cells import assembly as cell_parts
+from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
@@ -41,8 +41,8 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
         DivergedError: if training diverges.
     """
     bound = Trainable.load(task.trainable).bind(config)
-    tokens = cell_parts.tokens(task, data, bound)
-    module = cell_parts.module(task, data, bound, seed)
+    tokens = assembly.tokens(task, data, bound)
+    module = assembly.module(task, data, bound, seed)
     cell = loop.CellData(tokens, np.arange(len(data)), NO_ROWS)
     tuned = fit(loop.Training(module, cell, bound, seed)).module
     return whole(task, bound, tuned.to("cpu").eval().encoder, tokens)
