@@ -93,10 +93,11 @@ def _fields(options: Any, which: str) -> list[str]:
 def sweeps(options: Any) -> list[str]:
     """Names of the sweeps of a local ledger, newest first; a server is not asked at each TAB."""
     from search.errors import DeliveryRefusedError
-    from search.tracking.sqlite_store import SqliteStore, Writer
+    from search.ledger.store import Store
+    from search.tracking.sqlite_store import SqliteStore
     from search.tracking_uri import default_tracking_uri, sqlite_file
 
-    def no_writer() -> Writer:
+    def no_writer() -> Store:
         raise ConnectionError("MLflow is not imported for a TAB")
 
     file = sqlite_file(getattr(options, "tracking_uri", None) or default_tracking_uri())

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from search.errors import InputError, LedgerError
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
@@ -135,6 +144,12 @@ class SweepSpec(BaseModel):
         if fields.get("name") is None and isinstance(parts[1], DataRef) and all(parts):
             fields["name"] = default_name(str(parts[0]), parts[1], str(parts[2]))
         return fields
+
+    @model_serializer(mode="wrap")
+    def _without_none_declared(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A foldrace from before `declared` reads what this one writes.
+        fields: dict[str, Any] = dump(self)
+        return {k: v for k, v in fields.items() if k != "declared" or v is not None}
 
     @field_validator("name", "experiment")
     @classmethod

@@ -1,1 +1,4 @@
-"""HOW one stack of cells is trained; knows neither ray nor mlflow."""
+"""Trainables: how one stack of cells is trained.
+
+Nothing here knows Ray or MLflow.
+"""

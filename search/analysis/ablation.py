@@ -14,12 +14,12 @@ from search.analysis import ablation_table as ablation
 from search.analysis import worst_rows
 from search.arrays import IntArray
 from search.errors import InputError
+from search.ledger.ledger import Ledger
 from search.ledger.predictions import Predictions
 from search.planning.plan import Plan
 from search.report.figures import confusion as draw_confusion
 from search.results.outcome import SweepResult
 from search.results.sweep_labels import FILE, SweepLabels
-from search.tracking.connect import Ledger
 from search.tracking.open import open_ledger
 from trainables.analysis import word_frequency
 from trainables.engine import registry

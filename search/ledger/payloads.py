@@ -14,7 +14,8 @@ import numpy as np
 
 from search.ledger.records import LoggedCell, metric_names, param_values, redacted, tag_values
 from search.ledger.store import NewRun, Point
-from trainables.engine.contract import Cell, CellResult, Scalar, result_digest
+from trainables.engine.contract import Cell, CellResult, Scalar
+from trainables.engine.keys import result_digest
 
 Payload = Mapping[str, Any]
 

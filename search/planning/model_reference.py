@@ -14,7 +14,7 @@ from search.errors import InputError, LedgerError
 from search.tracking_uri import redact, sqlite_file
 
 if TYPE_CHECKING:
-    from search.tracking.connect import SweepRecord
+    from search.ledger.records import SweepRecord
 
 
 FOLDER = "encoder"

@@ -17,7 +17,8 @@ from search.planning.labels import Labels
 from search.spec import SweepSpec
 from search.strategies.strategy import Problem
 from spaces import Space
-from trainables.engine.contract import Cell, Scalar, Task, cell_keys, family_key
+from trainables.engine.contract import Cell, Scalar, Task
+from trainables.engine.keys import cell_keys, family_key
 
 if TYPE_CHECKING:
     pass

@@ -22,7 +22,8 @@ from search.sweep.load import find, read
 from search.tracking.open import open_ledger
 
 if TYPE_CHECKING:
-    from search.tracking.connect import Ledger, LoggedCell, SweepRecord
+    from search.ledger.ledger import Ledger
+    from search.ledger.records import LoggedCell, SweepRecord
 
 
 # Metrics of a cell that say nothing of what it has learnt.

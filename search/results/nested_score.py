@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.tracking.connect import Ledger
+from search.ledger.ledger import Ledger
 from trainables.engine.contract import Scalar
 
 FILE = "nested.json"

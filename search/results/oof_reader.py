@@ -12,7 +12,7 @@ from search.results.sweep_labels import FILE, SweepLabels
 from search.stats.out_of_fold import OutOfFold
 
 if TYPE_CHECKING:
-    from search.ledger.ledger import Journal
+    from search.ledger.ledger import Ledger
     from search.planning.plan import Plan
 
 
@@ -21,7 +21,7 @@ MOST_CELLS = 10_000
 MOST_PROBABILITIES = 100_000_000
 
 
-def gather(ledger: Journal, sweep_id: str, plan: Plan, configs: IntArray) -> OutOfFold:
+def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutOfFold:
     """Read and pool the predictions of configs that have all their cells.
 
     Args:

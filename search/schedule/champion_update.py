@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 from search.arrays import FloatArray
 from search.errors import InputError
+from search.process.folders import STATE
 from search.results.score_matrix import ScoreMatrix, tell_known
 from search.schedule import promotion
 from search.spec import Budget, SweepSpec
-from search.tracking.open import STATE, open_ledger
-from trainables.engine.contract import Scalar, canonical_json
+from search.tracking.open import open_ledger
+from trainables.engine.contract import Scalar
+from trainables.engine.keys import canonical_json
 
 if TYPE_CHECKING:
+    from search.ledger.records import SweepRecord
     from search.planning.plan import Plan
     from search.results.outcome import SweepResult
     from search.schedule.file import Entry
-    from search.tracking.connect import SweepRecord
 
 Config = Mapping[str, Scalar]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from search.tracking.open import STATE
+from search.process.folders import STATE
 from search.tracking_uri import sqlite_file
 
 _FOLDER = STATE / "schedule"

@@ -29,8 +29,8 @@ from search.tracking_uri import default_tracking_uri
 from trainables.engine.errors import FoldraceError
 
 if TYPE_CHECKING:
+    from search.ledger.records import SweepRecord
     from search.schedule.file import Entry, Schedule
-    from search.tracking.connect import SweepRecord
 
 # An entry that never fired waits for its next firing; the one just before counts as that, since
 # ticks come some minutes apart.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
 from search.results.oof_reader import gather
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import ROPE, Standings, judge
 from search.strategies.strategy import Strategy, make_strategy
-from search.tracking.connect import Ledger
 
 
 def judged(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from search.errors import NoLedgerError
+from search.ledger.ledger import Ledger
+from search.ledger.records import LoggedCell, SweepRecord
 from search.planning.plan import Plan
 from search.planning.prepare import from_json
 from search.results import nested_score
@@ -10,7 +12,6 @@ from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix, tell_known
 from search.results.standings import ROPE
 from search.sweep.judging import judged, strategy_of
-from search.tracking.connect import Ledger, LoggedCell, SweepRecord
 from search.tracking.open import open_ledger
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
 from search.results.document import summary
 from search.results.nested_score import FILE, Nested, OuterFold
@@ -28,7 +29,6 @@ from search.sweep.callback import Callback
 from search.sweep.judging import judged
 from search.sweep.results_handler import ResultHandler
 from search.sweep.single import run_single, train_cells
-from search.tracking.connect import Ledger
 from search.tracking.open import open_ledger
 
 # Not what an inner sweep is, only how long and where it runs.

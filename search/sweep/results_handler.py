@@ -16,10 +16,11 @@ from search.process import own_code
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import adjusted_means, mean_interval
 from search.sweep.callback import Callback
-from trainables.engine.contract import CellResult, result_digest
+from trainables.engine.contract import CellResult
+from trainables.engine.keys import result_digest
 
 if TYPE_CHECKING:
-    from search.tracking.connect import Ledger
+    from search.ledger.ledger import Ledger
 
 
 def sweep_tags(plan: Plan) -> dict[str, str]:
@@ -46,7 +47,7 @@ class ResultHandler:
 
     def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
         """Take the results that came in together; the ledger has them before anyone else."""
-        self.ledger.record_all([self._trained(pair, result) for pair, result in results])
+        self.ledger.record([self._trained(pair, result) for pair, result in results])
         for pair, result in results:
             done = result.status == "done"
             score = result.metrics[self.plan.space.objective] if done else None

@@ -11,9 +11,12 @@ from types import MappingProxyType
 import numpy as np
 
 from search.execution.dispatch import CellSource, CellTask
+from search.ledger.ledger import Ledger
+from search.ledger.store import DataDescription
 from search.planning.plan import Plan
 from search.planning.prepare import to_json
 from search.process import environment
+from search.process.folders import STATE
 from search.results.document import summary
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix, other_code, planned_cells, tell_known
@@ -21,8 +24,7 @@ from search.results.sweep_labels import FILE, SweepLabels
 from search.sweep.callback import Callback
 from search.sweep.judging import judged, strategy_of
 from search.sweep.results_handler import ResultHandler, sweep_tags
-from search.tracking.connect import Ledger
-from search.tracking.open import STATE, open_ledger
+from search.tracking.open import open_ledger
 
 _FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions
 
@@ -114,8 +116,7 @@ def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
 
     data = load_data(plan.spec.data)
     counts = np.bincount(data.labels, minlength=len(data.label_names)).tolist()
-    ledger.name_data(
-        sweep_id,
+    description = DataDescription(
         name=Path(plan.spec.data.name).name,
         fingerprint=data.fingerprint,
         source=plan.spec.data.name,
@@ -126,6 +127,7 @@ def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
             **{k: v for k, v in vars(plan.spec.data).items() if v not in (None, False, ())},
         },
     )
+    ledger.name_data(sweep_id, description)
 
 
 def train_cells(

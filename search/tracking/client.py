@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import Kind, NewRun, RunNews
 from search.tracking.sqlite_store import deleted, local_path
-from search.tracking_uri import redact, sqlite_file
+from search.tracking_uri import check_uri, redact, sqlite_file
 
 # Before mlflow is imported: nothing is reported to the outside; and a request that fails is tried
 # again by the delivery, which has the spool, not for minutes by MLflow (default: 7 retries, 120 s).
@@ -36,6 +36,7 @@ from mlflow.entities import Experiment, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from search.ledger.store import DataDescription
 from search.tracking import dataset_input as mlflow_dataset
 from search.tracking import rest_pages as mlflow_pages
 from search.tracking.sqlite_database import make_database
@@ -46,6 +47,7 @@ for _name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _METRICS, _NAMED = 800, 100  # of a batch: 1,000 values in all, at most 100 params and 100 tags
+_PATIENCE_S = 10  # for a server's first answer
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
 _CALLERS = 8  # requests to a server at once
 
@@ -112,9 +114,22 @@ class MlflowStore:
         return None if self._opened is None or folder is None else (self._opened, folder)
 
     def ping(self) -> None:
-        """Ask for the least there is."""
-        with _plain_errors():
-            self.client.search_experiments(max_results=1)
+        """Ask for the least there is, without MLflow's patience of minutes."""
+        check_uri(self._uri)
+        hasty = {
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_PATIENCE_S),
+        }
+        before = {name: os.environ.get(name) for name in hasty}
+        os.environ.update(hasty)
+        try:
+            with _plain_errors():
+                self.client.search_experiments(max_results=1)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
 
     def _experiment(self, kind: Kind) -> Experiment | None:
         """An experiment; None if there is none yet."""
@@ -269,19 +284,10 @@ class MlflowStore:
                     # The client would ask the server for this URI again.
                     get_artifact_repository(artifact_uri, self._uri).log_artifact(str(path))
 
-    def name_data(
-        self,
-        run_id: str,
-        name: str,
-        fingerprint: str,
-        source: str,
-        columns: Sequence[str],
-        profile: Mapping[str, Any],
-    ) -> None:
+    def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
-        named = mlflow_dataset.of(name, fingerprint, source, columns, profile)
         with _plain_errors():
-            self.client.log_inputs(run_id, [named])
+            self.client.log_inputs(run_id, [mlflow_dataset.of(data)])
 
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
         """The end of runs."""

@@ -1,22 +1,31 @@
-"""The ledger that a command works on: made by what trains, only opened by what reads."""
+"""A ledger opened: the record of finished cells, in MLflow.
+
+Three flat experiments: NAME (a run per config of a sweep), NAME/cells (a run per cell, ever) and
+NAME/sweeps (a run per sweep), tied by the tags sweep, config and cell_key. Only the driver writes,
+from one background thread; results lie in a spool on disk until MLflow has them.
+"""
 
 from __future__ import annotations
 
-from search.errors import NoLedgerError
-from search.process.folders import STATE
-from search.tracking.connect import Ledger
-from search.tracking_uri import check_uri, redact, sqlite_file
+import hashlib
+import json
+from pathlib import Path
 
-__all__ = ["STATE", "open_ledger"]
+from search.errors import NoLedgerError
+from search.ledger.ledger import Ledger
+from search.ledger.store import Kind, Store
+from search.process.folders import STATE
+from search.tracking.sqlite_store import SqliteStore
+from search.tracking_uri import check_uri, redact, sqlite_file
 
 
 def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Ledger:
-    """The ledger at a tracking URI, reachable.
+    """Open the ledger at a tracking URI, and find it reachable.
 
     Args:
-        tracking_uri: Where it is.
-        experiment: Its name.
-        make: Whether to make a sqlite file that is not there.
+        tracking_uri: URI of the ledger.
+        experiment: Name of the experiment.
+        make: Make a sqlite file that is not there; commands that read do not.
 
     Raises:
         NoLedgerError: if it is a sqlite file that is not there, and is not to be made.
@@ -29,6 +38,35 @@ def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Le
             f"No sweep in {redact(tracking_uri)} (experiment {experiment!r}) yet: there is no "
             f"file {file}. Start one with `foldrace run`, or correct --tracking-uri."
         )
-    ledger = Ledger(tracking_uri, experiment, STATE / "spool")
+    ledger = connect(tracking_uri, experiment)
     ledger.check()
     return ledger
+
+
+def connect(tracking_uri: str, experiment: str, spool_dir: Path = STATE / "spool") -> Ledger:
+    """Ledger of one experiment name at a tracking URI, not yet asked for anything.
+
+    Args:
+        tracking_uri: sqlite:///mlflow.db, http://host:5000, postgresql://...
+        experiment: NAME; the two other experiments are called after it.
+        spool_dir: Where results wait until MLflow has them; ledgers have sub-folders of their own.
+    """
+    file = sqlite_file(tracking_uri)
+    # Absolute, so that a later change of the working folder changes nothing.
+    uri = tracking_uri if file is None else f"sqlite:///{file}"
+    names: dict[Kind, str] = {
+        "configs": experiment,
+        "cells": f"{experiment}/cells",
+        "sweeps": f"{experiment}/sweeps",
+    }
+    identity = json.dumps([redact(uri), experiment]).encode()
+    folder = spool_dir.absolute() / hashlib.sha256(identity).hexdigest()[:16]
+    artifacts = None if file is None else file.parent / "mlartifacts"
+
+    def mlflow() -> Store:
+        from search.tracking.client import MlflowStore  # which takes seconds to import
+
+        return MlflowStore(uri, names, artifacts)
+
+    store = mlflow() if file is None else SqliteStore(file, names, mlflow)
+    return Ledger(store, folder, f"{redact(tracking_uri)} (experiment {experiment!r})")

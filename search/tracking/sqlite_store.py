@@ -14,12 +14,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
-from search.ledger.store import Kind, NewRun, RunNews, Store
+from search.ledger.store import DataDescription, Kind, NewRun, RunNews, Store
 
 _READ = {
     "experiments": {"experiment_id", "name", "lifecycle_stage", "artifact_location"},
@@ -37,14 +37,6 @@ _ASKED_AT_ONCE = 500  # values in one condition
 _ACTIVE = "runs.experiment_id = ? AND runs.lifecycle_stage = 'active'"
 
 
-class Writer(Store, Protocol):
-    """MLflow itself: it writes, and reads the tables that are not known here."""
-
-    def ping(self) -> None:
-        """Ask for the least there is."""
-        ...
-
-
 class SqliteStore:
     """MLflow's tables in a sqlite file; a `search.ledger.store.Store`.
 
@@ -55,16 +47,16 @@ class SqliteStore:
     """
 
     def __init__(
-        self, file: Path, names: Mapping[Kind, str], make_writer: Callable[[], Writer]
+        self, file: Path, names: Mapping[Kind, str], make_writer: Callable[[], Store]
     ) -> None:
         self._file = file
         self._names = names
         self._make_writer = make_writer
-        self._made: Writer | None = None
+        self._made: Store | None = None
         self._known: bool | None = None
 
     @property
-    def _writer(self) -> Writer:
+    def _writer(self) -> Store:
         if self._made is None:
             self._made = self._make_writer()
         return self._made
@@ -152,17 +144,9 @@ class SqliteStore:
         """Files of a run."""
         self._writer.attach(run_id, files)
 
-    def name_data(
-        self,
-        run_id: str,
-        name: str,
-        fingerprint: str,
-        source: str,
-        columns: Sequence[str],
-        profile: Mapping[str, Any],
-    ) -> None:
+    def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
-        self._writer.name_data(run_id, name, fingerprint, source, columns, profile)
+        self._writer.name_data(run_id, data)
 
     def reopen(self, run_id: str) -> None:
         """Set a run RUNNING again."""

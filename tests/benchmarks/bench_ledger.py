@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from search.ledger.ledger import Ledger, Trained
 from search.strategies.strategy import Problem, make_strategy
 from search.tracking import client as mlflow_store
 from search.tracking import rest_pages as mlflow_pages
-from search.tracking.connect import Ledger, Trained
+from search.tracking.open import connect
 from search.tracking.sqlite_store import SqliteStore
 from tests.integration.ledger_cells import FAMILY, TAGS, runs_of
 from tests.integration.ledger_server import Server
@@ -67,7 +68,7 @@ def ms_per_cell(ledger: Ledger, numbers: range, together: int) -> tuple[float, f
     began, driver = time.perf_counter(), 0.0
     for start in range(0, len(cells), together):
         before = time.perf_counter()
-        ledger.record_all(cells[start : start + together])
+        ledger.record(cells[start : start + together])
         driver += time.perf_counter() - before
     assert ledger.flush(3000)
     return 1e3 * (time.perf_counter() - began) / len(cells), 1e3 * driver / len(cells)
@@ -75,7 +76,7 @@ def ms_per_cell(ledger: Ledger, numbers: range, together: int) -> tuple[float, f
 
 def new_ledger(folder: Path) -> Ledger:
     folder.mkdir(exist_ok=True)
-    ledger = Ledger(f"sqlite:///{folder}/mlflow.db", "test", folder / "spool")
+    ledger = connect(f"sqlite:///{folder}/mlflow.db", "test", folder / "spool")
     ledger.check()
     ledger.known_cells(FAMILY)
     return ledger
@@ -140,7 +141,7 @@ def test_a_cell_through_a_server_several_requests_at_once_against_one(
 ) -> None:
     new_ledger(tmp_path).close()
     took: dict[int, list[float]] = {1: [], mlflow_store._CALLERS: []}
-    with serving(tmp_path, 4) as uri, Ledger(uri, "test", tmp_path / "spool") as ledger:
+    with serving(tmp_path, 4) as uri, connect(uri, "test", tmp_path / "spool") as ledger:
         ledger.check()
         ms_per_cell(ledger, range(50), 50)
         for turn in range(1, 4):
@@ -168,7 +169,7 @@ def rebuild(uri: str, spool: Path) -> float:
         blocks=BLOCKS,
     )
     pairs = {key_of(number): divmod(number, BLOCKS) for number in range(CELLS)}
-    with Ledger(uri, "test", spool) as ledger:
+    with connect(uri, "test", spool) as ledger:
         ledger.check()
         began = time.perf_counter()
         strategy = make_strategy("race", problem, seed=0)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from search.tracking.connect import Ledger
+from search.tracking.open import connect
 from tests.integration.drawn_sweep import draw, spec_of
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uri = f"sqlite:///{place}/mlflow.db"
     # The paper's whole grid, of which few cells are there: 29,406 keys to compare.
     drawn = {"experiment": "foldrace", "set_axes": {}, "strategy": "random"}
-    with Ledger(uri, "foldrace", place / ".foldrace" / "spool") as ledger:
+    with connect(uri, "foldrace", place / ".foldrace" / "spool") as ledger:
         spec = spec_of(uri, **drawn, budget={"max_cells": 300})
         draw(ledger, spec, lambda config: 0.8, rows=600, noise=0.002)
     return place

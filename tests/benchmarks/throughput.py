@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from spaces.softtriple import SPACE as SOFTTRIPLE
-from trainables.engine.contract import Cell, DataRef, Split, Task, cell_key
+from trainables.engine.contract import Cell, DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.keys import cell_key
 from trainables.engine.models.pretrained import model_fingerprint
 
 # Both ways of a comparison have as many. On a machine that others use, 1 says more than 2: two

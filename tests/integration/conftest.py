@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.tracking.connect import Ledger
+from search.ledger.ledger import Ledger
+from search.tracking.open import connect
 from search.tracking.sqlite_database import make_database
 from tests.integration import sweep_shell
 from tests.integration.ledger_cells import Opener
@@ -48,7 +49,7 @@ def open_ledger(ledger_uri: str, tmp_path: Path) -> Iterator[Opener]:
     opened: list[Ledger] = []
 
     def make() -> Ledger:
-        opened.append(Ledger(ledger_uri, "test", tmp_path / "spool"))
+        opened.append(connect(ledger_uri, "test", tmp_path / "spool"))
         return opened[-1]
 
     yield make

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from search.ledger.ledger import Ledger
 from search.results.document import summary
 from search.results.score_matrix import ScoreMatrix
 from search.results.sweep_labels import FILE, SweepLabels
@@ -15,7 +16,6 @@ from search.strategies.strategy import make_strategy
 from search.sweep.callback import Callback
 from search.sweep.judging import judged
 from search.sweep.results_handler import ResultHandler, sweep_tags
-from search.tracking.connect import Ledger
 from tests.factories import plan_of
 from trainables.engine.contract import CellResult, DataRef
 

@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from search import cli
 from search.commands import listing
-from search.tracking.connect import Ledger
+from search.ledger.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = tuple(listing())

@@ -1,1 +1,1 @@
-"""The machinery under every trainable: contract, loop, folds, seeding, registry."""
+"""The machinery under every trainable: contract, splits, inputs, training, refit."""

@@ -1,4 +1,4 @@
-"""The cache folder: downloads, and what is costly to make, each kept once for a machine."""
+"""The cache folder: downloads and costly files, once a machine."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ import platformdirs
 from filelock import FileLock
 
 from trainables.engine.arrays import AnyArray
-from trainables.engine.contract import canonical_json
+from trainables.engine.keys import canonical_json
 
 
 def cache_folder() -> Path:
-    """Folder of all caches: FOLDRACE_CACHE, else the user's cache folder for foldrace."""
+    """Return the folder of all caches.
+
+    It is FOLDRACE_CACHE, else the user's cache folder for foldrace.
+    """
     chosen = os.environ.get("FOLDRACE_CACHE")
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("foldrace"))
 
 
 def cache_file(folder: str, key: object, suffix: str) -> Path:
-    """Path of a file in the cache, named by the digest of all that decides its contents.
+    """Return the path of a cached file.
+
+    Its name is the digest of all that decides its contents.
 
     Args:
         folder: Folder below the cache folder; made if need be.
@@ -40,7 +45,10 @@ def cache_file(folder: str, key: object, suffix: str) -> Path:
 
 @contextmanager
 def one_process(path: Path) -> Iterator[None]:
-    """Hold the lock of a file: one process makes it, the others of the machine wait."""
+    """Hold the lock of a file.
+
+    One process makes the file, the others of the machine wait.
+    """
     with FileLock(path.with_suffix(".lock")):
         yield
 
@@ -50,7 +58,7 @@ def make_once(path: Path, make: Callable[[], None]) -> None:
 
     Args:
         path: Path of the file.
-        make: Writes the file, see `written_whole`.
+        make: Function that writes the file, see `written_whole`.
     """
     if path.is_file():
         return
@@ -61,7 +69,7 @@ def make_once(path: Path, make: Callable[[], None]) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a draft that takes the file's name once it is complete and on disk.
+    """Open a draft that becomes the file once it is complete.
 
     A process that is killed leaves no half of a file.
     """
@@ -77,9 +85,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def memory_mapped(path: Path) -> AnyArray:
-    """Array of an .npy file, read from disk as it is used and shared by all processes.
+    """Return the array of an .npy file, memory-mapped.
 
-    It can be written, as torch wants it, but what is written stays in this process.
+    It is read from disk as it is used, and shared by all processes. It may be written, as torch
+    wants it, but changes stay in this process.
     """
     array: AnyArray = np.load(path, mmap_mode="c")
     return array

@@ -1,4 +1,4 @@
-"""The fields that all Configs share, and how a Config checks itself."""
+"""Fields that all Configs share, and the check of their values."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from trainables.engine.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Hyper-parameters of the loop; a trainable's Config is a subclass with its own beside them.
+    """Hyper-parameters of training, and the base class of every Config.
 
     Attributes:
         learning_rate: Peak rate of AdamW.
-        weight_decay: Of AdamW; none on biases and normalisation.
+        weight_decay: Weight decay of AdamW; none on biases and normalisation.
         warmup_fraction: Share of the steps that warm up linearly.
         schedule: "linear" or "cosine" decay after the warm-up.
-        batch_size: Rows a step.
-        max_length: Tokens a text at most, special ones counted.
+        batch_size: Number of rows a step.
+        max_length: Largest number of tokens a text, special ones counted.
         epochs: Passes over the training rows.
         clip_norm: Largest norm of the gradient; 0 clips nothing.
         precision: "fp32", "bf16" or "fp16" mixed precision.
@@ -41,9 +41,10 @@ class TrainingConfig:
     precision: str
 
     def rules(self) -> dict[str, bool]:
-        """Rule -> whether it holds. A rule starts with its field's name, as "epochs at least 1".
+        """Return each rule, and True where it holds.
 
-        A subclass returns its own and these, or these but for one that it replaces.
+        A rule starts with its field's name, as "epochs at least 1". A subclass returns its own
+        rules and these; it may replace one.
         """
         return {
             "learning_rate above 0": self.learning_rate > 0,
@@ -71,11 +72,11 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuning(TrainingConfig):
-    """Hyper-parameters of a trainable that trains the encoder, or the top of it.
+    """Hyper-parameters of trainables that train the encoder, or its top.
 
     Attributes:
-        trainable_blocks: How many of the encoder's blocks are trained, from the top; None for all,
-            embeddings included. The states below them are computed once.
+        trainable_blocks: Number of the encoder's blocks that are trained, from the top; None for
+            all, embeddings included. The states below them are computed once.
     """
 
     LEAST_BLOCKS: ClassVar[int] = 0
@@ -83,7 +84,7 @@ class FineTuning(TrainingConfig):
     trainable_blocks: int | None
 
     def rules(self) -> dict[str, bool]:
-        """Those of `TrainingConfig` and of the blocks."""
+        """Return the rules of `TrainingConfig` and of the blocks."""
         blocks = self.trainable_blocks is None or self.trainable_blocks >= self.LEAST_BLOCKS
         return {
             f"trainable_blocks at least {self.LEAST_BLOCKS}, or none for all": blocks,

@@ -1,16 +1,14 @@
-"""All that crosses between `search` and `trainables`: Task, Cell, CellResult and the cell key.
+"""The contract of `search` and `trainables`: Task, Cell, CellResult.
 
-Everything here is JSON (or bytes) in both directions, so that it can travel through Ray, be kept in
-MLflow, and be hashed. Nothing here imports torch.
+All of it is JSON (or bytes) in both directions: it travels through Ray, is kept in MLflow, and is
+hashed. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,25 +22,24 @@ CellStatus = Literal["done", "diverged", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataRef:
-    """Which data a task reads: what the user typed, never the data itself.
+    """A reference to data, as the user typed it.
 
     Attributes:
         name: Registry name (`trec`), `name-1k`/`name-10k`, path of a local .csv .tsv .jsonl
-        .parquet,
-            or a Hugging Face hub id.
-        text: Column of the text; None takes the registry's, or `text`.
-        text_b: Column of the second text of a pair, None where there is none.
-        label: Column of the label; None takes the registry's, or `label`.
-        subset: Draw a stratified subset of so many rows, with a seed of its own.
-        drop_missing: Leave out rows whose text or label is missing, instead of refusing the file.
-        cleaning: Names of cleaning steps (files of trainables/cleaning), in order; what they make
-            of the texts is what is fingerprinted, so they are part of every cell's key.
-        image: Column of the image that belongs to the text, a path below the table's folder or a
-            URL; None where there is none.
-        image_b: Column of the second text's image.
+            .parquet, or a Hugging Face hub id.
+        text: Name of the text column; None takes the registry's, or `text`.
+        text_b: Name of the column of a pair's second text; None without one.
+        label: Name of the label column; None takes the registry's, or `label`.
+        subset: Number of rows of a stratified subset, drawn with a seed of its own.
+        drop_missing: True to leave out rows without a text or label; else they are refused.
+        cleaning: Names of cleaning steps (files of trainables/cleaning), in order. The cleaned
+            texts are fingerprinted, so steps are part of every cell's key.
+        image: Name of the column of the text's image, a path below the table's folder or a URL;
+            None without one.
+        image_b: Name of the column of the second text's image.
         bad_images: "missing" keeps rows with an unusable image, "drop" leaves them out.
-        metadata: Numeric columns that a trainable may join to the text, in order; their values are
-            fingerprinted, too.
+        metadata: Names of numeric columns that a trainable may join to the text, in order. Their
+            values are fingerprinted, too.
     """
 
     name: str
@@ -66,13 +63,13 @@ class DataRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """How rows are held out: `folds`-fold cross-validation, or one hold-out part.
+    """The way rows are held out: cross-validation, or one hold-out part.
 
     Attributes:
         folds: Number of folds, at least 2; None when `holdout` is given.
         holdout: A share of the rows in (0, 1), or "official" for the data set's own test part.
-        outer: (seed, fold) of the same folds whose held-out rows are put away before this split is
-            made, so that nothing may learn or choose from them: nested cross-validation.
+        outer: (seed, fold) of an outer fold, for nested cross-validation. Its held-out rows are
+            removed before this split is made: nothing may learn or choose from them.
     """
 
     folds: int | None = None
@@ -98,7 +95,10 @@ class Split:
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value; `outer` only where there is one, so that other keys stay what they were."""
+        """Return a JSON value.
+
+        It has `outer` only where there is one, so that older keys stay what they were.
+        """
         value = dataclasses.asdict(self)
         if self.outer is None:
             del value["outer"]
@@ -107,18 +107,20 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What the cells of a sweep share. A worker refuses data or weights with other fingerprints.
+    """Everything that the cells of a sweep share.
+
+    A worker refuses data or weights with other fingerprints.
 
     Attributes:
         trainable: Name of the trainable.
-        version: Its version.
-        data: Which data to read.
-        data_fingerprint: Of their contents.
+        version: Version of the trainable.
+        data: Reference of the data.
+        data_fingerprint: Fingerprint of the data's contents.
         model: Reference of the encoder.
-        model_fingerprint: Of its weights and tokenizer.
-        split: How rows are held out.
-        files: Fingerprint of the contents of each further file that a config names, by the value
-            that names it; a trainable says which values do, see `linear_eval.files`.
+        model_fingerprint: Fingerprint of the encoder's weights and tokenizer.
+        split: Split of the rows.
+        files: Fingerprint of each further file's contents, by the value of a config that names the
+            file; a trainable knows these values, see `linear_eval.files`.
         plugin: Digest of a user's file that makes numbers; empty without one.
     """
 
@@ -133,12 +135,12 @@ class Task:
     plugin: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which `from_json` makes an equal Task."""
+        """Return a JSON value from which `from_json` makes an equal Task."""
         return {**dataclasses.asdict(self), "split": self.split.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Task:
-        """The inverse of `to_json`."""
+        """Return the Task that `to_json` wrote."""
         fields = dict(value)
         fields["data"] = DataRef(**fields["data"])
         fields["split"] = Split(**fields["split"])
@@ -147,7 +149,10 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One training: a complete config (each field of the trainable's Config), seed and fold."""
+    """One training: a config, a seed and a fold.
+
+    The config is complete: it has each field of the trainable's Config.
+    """
 
     key: str
     config: Mapping[str, Scalar]
@@ -157,16 +162,16 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """What one training gave.
+    """The result of one training.
 
     Attributes:
-        key: The cell's key.
+        key: Key of the cell.
         status: "done"; "diverged" when a loss was not finite; "failed" when it raised.
         metrics: Final metrics by name; scores are fractions, `seconds` and `peak_memory_mib` too.
         epochs: Metrics after each epoch, in order.
         rows: Indices of the held-out rows in the data set, int64 (held_out,).
         probabilities: Out-of-fold class probabilities, float32 (held_out, classes).
-        error: The message of a failed or diverged cell, else None.
+        error: Message of a failed or diverged cell, else None.
     """
 
     key: str
@@ -178,7 +183,7 @@ class CellResult:
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value; arrays as base64 of their little-endian bytes."""
+        """Return a JSON value; arrays are base64 of little-endian bytes."""
         return {
             "key": self.key,
             "status": self.status,
@@ -192,7 +197,7 @@ class CellResult:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CellResult:
-        """The inverse of `to_json`."""
+        """Return the result that `to_json` wrote."""
         rows = np.frombuffer(base64.b64decode(value["rows"]), "<i8").astype(np.int64)
         flat = np.frombuffer(base64.b64decode(value["probabilities"]), "<f4").astype(np.float32)
         return cls(
@@ -204,109 +209,3 @@ class CellResult:
             probabilities=flat.reshape(len(rows), value["classes"]),
             error=value["error"],
         )
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text on every machine.
-
-    An integral float is written as the integer, so that `1` and `1.0` typed by a user name the same
-    cell.
-
-    Raises:
-        ValueError: if the value holds NaN or an infinity.
-    """
-
-    def plain(item: Any) -> Any:
-        if isinstance(item, Mapping):
-            return {str(key): plain(part) for key, part in item.items()}
-        if isinstance(item, list | tuple):
-            return [plain(part) for part in item]
-        if isinstance(item, float) and item.is_integer():
-            return int(item)
-        return item
-
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def family_key(task: Task) -> str:
-    """sha256 of what a task's cells share apart from their config, seed and fold.
-
-    The ledger finds the cells of every sweep over the same data, model and split by this one tag.
-    Not the path of the data nor the machine: only contents count.
-    """
-    shared = {
-        "trainable": task.trainable,
-        "version": task.version,
-        "data": task.data_fingerprint,
-        "model": task.model_fingerprint,
-        "split": task.split.to_json(),
-        # Only where there is one, so that other keys stay what they were.
-        **({"plugin": task.plugin} if task.plugin else {}),
-    }
-    return hashlib.sha256(canonical_json(shared).encode()).hexdigest()
-
-
-def cell_key(task: Task, active_config: Mapping[str, Scalar], seed: int, fold: int) -> str:
-    """sha256 of all that determines a cell's result; equal keys mean equal results.
-
-    A value that names a file stands in it by the file's contents.
-
-    Args:
-        task: Trainable and version, fingerprints of data, model and files, and the split.
-        active_config: The config without the hyper-parameters that are inert in it.
-        seed: Fixes init, order, dropout and the folds.
-        fold: Which fold is held out; 0 under a hold-out split.
-    """
-    (key,) = cell_keys(task, family_key(task), active_config, [(seed, fold)])
-    return key
-
-
-def cell_keys(
-    task: Task,
-    family: str,
-    active_config: Mapping[str, Scalar],
-    blocks: Iterable[tuple[int, int]],
-) -> list[str]:
-    """The keys of all cells of a config: a grid of 98,000 cells has them in a second.
-
-    Args:
-        task: See `cell_key`.
-        family: Its `family_key`.
-        active_config: See `cell_key`.
-        blocks: (seed, fold) of each cell.
-    """
-    config = {
-        name: task.files.get(value, value) if isinstance(value, str) else value
-        for name, value in active_config.items()
-    }
-    # The canonical JSON of config, family, fold and seed, whose names stand in this order.
-    shared = canonical_json({"config": config, "family": family})[:-1]
-    digest = hashlib.sha256(shared.encode())
-    keys = []
-    for seed, fold in blocks:
-        whole = digest.copy()
-        whole.update(f',"fold":{fold},"seed":{seed}}}'.encode())
-        keys.append(whole.hexdigest())
-    return keys
-
-
-# What the machine decides, not the training.
-_NOT_OF_THE_TRAINING = ("seconds", "peak_memory_mib")
-
-
-def result_digest(result: CellResult) -> str | None:
-    """Equal for results that agree in every metric, epoch and out-of-fold probability.
-
-    None for a result without predictions, which proves nothing.
-    """
-    if result.status != "done" or not len(result.rows):
-        return None
-    numbers = [
-        {name: value for name, value in metrics.items() if name not in _NOT_OF_THE_TRAINING}
-        for metrics in (result.metrics, *result.epochs)
-    ]
-    text = json.dumps([numbers, list(result.probabilities.shape)], sort_keys=True)
-    found = hashlib.sha256(text.encode())
-    found.update(result.rows.astype("<i8").tobytes())
-    found.update(result.probabilities.astype("<f4").tobytes())
-    return found.hexdigest()[:32]

@@ -1,58 +1,62 @@
-"""The root of all errors that foldrace raises on purpose, and those of spaces and trainables.
+"""The root of foldrace's errors, and errors of spaces and trainables.
 
 An error of another class is a mistake in the code: it reaches the user as a traceback. Each class
-takes one message, so that it passes from process to process. It imports nothing of the project.
+takes one message, so that it passes from process to process. This file imports nothing of the
+project.
 """
 
 from __future__ import annotations
 
 
 class FoldraceError(Exception):
-    """A failure that foldrace has words for.
+    """An expected failure, with a message for the user.
 
     Attributes:
-        exit_code: Of a command that ends with it.
+        exit_code: Exit code of a command that ends with it.
     """
 
     exit_code = 1
 
 
 class InputError(FoldraceError):
-    """Bad input: something that the user gave must be mended, and the message says how."""
+    """Bad input, with a message that says how to mend it."""
 
     exit_code = 2
 
 
 class SpaceError(InputError):
-    """A space that is not well formed, or a config, axis or value that is not of the space."""
+    """A malformed space, or a config, axis or value outside it."""
 
 
 class ConfigError(InputError):
-    """A config that its trainable, or the model that it is to train, does not accept."""
+    """A config that its trainable or its model does not accept."""
 
 
 class RegistryError(InputError):
-    """There is no entry of that name, or it lacks what it must define."""
+    """An entry that does not exist, or lacks a required definition."""
 
 
 class DataError(InputError):
-    """A data set that cannot be read, or lacks what was asked of it."""
+    """A data set that cannot be read or used."""
 
 
 class NoMetadataError(DataError):
-    """A config joins metadata, and the data have none."""
+    """A config that joins metadata, on data without any."""
 
 
 class ModelError(InputError):
-    """A pretrained model that is not there, or cannot be used for what was asked."""
+    """A pretrained model that is missing or unusable."""
 
 
 class VectorsError(InputError):
-    """A file of word vectors that is not there, or cannot be read."""
+    """A file of word vectors that is missing or unreadable."""
 
 
 class NotServedError(InputError):
-    """A config without a network from texts to classes: it cannot be saved as a model."""
+    """A config without a network from texts to classes.
+
+    It cannot be saved as a model.
+    """
 
 
 class NoMapError(InputError):
@@ -60,15 +64,18 @@ class NoMapError(InputError):
 
 
 class TaskChangedError(InputError):
-    """The data or the weights on this machine are not those that the sweep was planned with."""
+    """Data or weights that changed since the sweep was planned."""
 
 
 class DivergedError(FoldraceError):
-    """A loss was not finite: the cell is over."""
+    """A loss that is not finite: the cell is over."""
 
 
 class BrokenCheckpointError(FoldraceError):
-    """A saved epoch could not be taken in. It is gone, and the cell's module is not to be used."""
+    """A saved epoch that could not be loaded.
+
+    The file is gone, and the cell's module must not be used.
+    """
 
 
 class UrlRefusedError(FoldraceError):
@@ -76,4 +83,4 @@ class UrlRefusedError(FoldraceError):
 
 
 class UnreachableError(FoldraceError):
-    """A URL that gives no image of an allowed size in time."""
+    """A URL that gives no usable image in time."""

@@ -1,6 +1,6 @@
-"""What each hyper-parameter means: the Attributes of its Config's docstring, read as text.
+"""Meanings of hyper-parameters: the Attributes of their Config's docstring.
 
-A Config says it once, where the field is; help and listings take it from there. The file is read,
+A Config states each meaning once, beside its field; help and listings show it. The file is read,
 not imported: torch takes seconds.
 """
 
@@ -19,7 +19,9 @@ _ENTRY = re.compile(r"(\w+): (.+)")
 
 
 def of(trainable: str) -> dict[str, str]:
-    """The meaning of each documented field of a trainable's Config, its bases' included.
+    """Return the meaning of each documented field of a trainable's Config.
+
+    Fields of its bases are included.
 
     Raises:
         RegistryError: if there is no such trainable.
@@ -33,19 +35,19 @@ def _of_class(file: Path, name: str) -> tuple[tuple[str, str], ...]:
     classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     if name not in classes:
         return ()
-    found: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for base in reversed(classes[name].bases):
-        known = base.id if isinstance(base, ast.Name) else ""
-        if known in classes:
-            found |= _of_class(file, known)
-        elif (other := _imported_from(tree, known)) is not None:
-            found |= _of_class(other, known)
-    found |= _attributes(ast.get_docstring(classes[name]) or "")
-    return tuple(found.items())
+        parent = base.id if isinstance(base, ast.Name) else ""
+        if parent in classes:
+            meanings |= _of_class(file, parent)
+        elif (other := _imported_from(tree, parent)) is not None:
+            meanings |= _of_class(other, parent)
+    meanings |= _attributes(ast.get_docstring(classes[name]) or "")
+    return tuple(meanings.items())
 
 
 def _imported_from(tree: ast.Module, name: str) -> Path | None:
-    """The file of ours that a name is imported from."""
+    """Return the project's file that a name is imported from."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or node.module is None:
             continue
@@ -58,9 +60,9 @@ def _imported_from(tree: ast.Module, name: str) -> Path | None:
 
 
 def _attributes(docstring: str) -> dict[str, str]:
-    """The entries of a docstring's section Attributes, each on one line."""
+    """Return the entries of a docstring's Attributes, a line each."""
     _, _, section = inspect.cleandoc(docstring).partition("Attributes:\n")
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     last = None
     for line in section.splitlines():
         if line.strip() and not line.startswith(" "):
@@ -69,7 +71,7 @@ def _attributes(docstring: str) -> dict[str, str]:
         entry = _ENTRY.fullmatch(text)
         if entry is not None and line.startswith("    ") and not line.startswith("     "):
             last = entry[1]
-            found[last] = entry[2]
+            entries[last] = entry[2]
         elif text and last is not None:
-            found[last] += f" {text}"
-    return found
+            entries[last] += f" {text}"
+    return entries

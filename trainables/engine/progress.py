@@ -1,4 +1,4 @@
-"""Says on stderr how far something long is."""
+"""Progress of long work, on stderr."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _QUIET_S, _BETWEEN_S = 2.0, 5.0
 
 
 class Ticker:
-    """Speaks after 2 s, then every 5 s.
+    """A progress line after 2 s, then every 5 s.
 
     Args:
-        what: What is done.
-        unit: What is counted.
+        what: Name of the work.
+        unit: Name of the counted things.
     """
 
     def __init__(self, what: str, unit: str = "texts") -> None:
@@ -23,7 +23,7 @@ class Ticker:
         self._spoke = False
 
     def __call__(self, done: int, total: int) -> None:
-        """So many of all are through."""
+        """Report the number of things that are done."""
         now = time.perf_counter()
         if now < self._next or not done:
             return
@@ -38,10 +38,10 @@ class Ticker:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return time.perf_counter() - self._began
 
     def end(self, total: int) -> None:
-        """All are through; said only where something was said before."""
+        """Report the end, where something was reported before."""
         if self._spoke:
             sys.stderr.write(f"{self._what}: {total:,} {self._unit} in {self.seconds:.1f} s\n")

@@ -1,8 +1,8 @@
-"""Names to objects, for the whole repository: a public module of a package IS the entry.
+"""Names to objects: a public module of a package is the entry.
 
 `trainables/losses/soft_triple.py` is found because it lies there; no list is edited. A leading
 underscore hides a module, and a sub-package (`engine`, `schema`) is machinery, not an entry. Names
-are listed without importing anything; a module is imported when its object is asked for.
+are listed without importing anything; a module is imported when its object is used.
 """
 
 from __future__ import annotations
@@ -49,19 +49,21 @@ def _on_disk(package: str) -> tuple[str, ...]:
 
 
 def names(package: str) -> tuple[str, ...]:
-    """The entries of a package such as "spaces" or "trainables.data", sorted, none imported."""
+    """Return the entries of a package, sorted; none is imported."""
     plugged = _plugged.get(package)
-    # Every cell's scores ask; without a plugin nothing is put together anew.
+    # Scoring of every cell comes here: without a plugin the names are ready.
     return tuple(sorted({*_on_disk(package), *plugged})) if plugged else _on_disk(package)
 
 
 def load(package: str, name: str, attribute: str) -> Any:
-    """The object that an entry defines. '-' and '_' are the same in a name.
+    """Return the object that an entry defines.
+
+    '-' and '_' are the same in a name.
 
     Args:
-        package: Where to look, for example "trainables.losses".
-        name: The entry: a module's name.
-        attribute: What the module defines: SPACE, DATASET, Config, build ...
+        package: Name of the package, for example "trainables.losses".
+        name: Name of the entry, which is a module's.
+        attribute: Name that the module defines: SPACE, DATASET, Config, build ...
 
     Raises:
         RegistryError: naming the nearest entries, or the attribute that the entry lacks.
@@ -73,7 +75,7 @@ def load(package: str, name: str, attribute: str) -> Any:
 
 
 def defines(package: str, name: str, attribute: str) -> bool:
-    """Whether an entry defines what not every entry of its package must.
+    """Return True if an entry defines an optional name.
 
     Raises:
         RegistryError: if there is no such entry.
@@ -82,7 +84,7 @@ def defines(package: str, name: str, attribute: str) -> bool:
 
 
 def source(package: str, name: str) -> Path:
-    """The file that defines an entry; it is not imported.
+    """Return the file that defines an entry; it is not imported.
 
     Raises:
         RegistryError: if there is no such entry.
@@ -99,7 +101,9 @@ def source(package: str, name: str) -> Path:
 
 @contextmanager
 def plugin_rules(package: str, name: str) -> Iterator[None]:
-    """Let a user's file refuse by a plain ValueError; in ours that is a mistake in the code.
+    """Report a ValueError of a user's file as a refused config.
+
+    In a file of the project it is a mistake in the code.
 
     Raises:
         ConfigError: in place of the ValueError, naming the file.
@@ -115,7 +119,7 @@ def plugin_rules(package: str, name: str) -> Iterator[None]:
 
 
 def entry(package: str, name: str) -> ModuleType:
-    """The file of an entry, imported.
+    """Return the module of an entry, imported.
 
     Raises:
         RegistryError: if there is no such entry.
@@ -130,7 +134,7 @@ def entry(package: str, name: str) -> ModuleType:
 
 
 def _unknown(package: str, name: str) -> RegistryError:
-    """The error for an entry that is not there."""
+    """Return the error for an entry that is not there."""
     wanted = name.replace("-", "_")
     kind = package.rsplit(".", maxsplit=1)[-1]
     near = hint(wanted, names(package))
@@ -138,7 +142,9 @@ def _unknown(package: str, name: str) -> RegistryError:
 
 
 def hint(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The sentence that follows a name nobody knows: the nearest one, or nothing.
+    """Return the sentence that suggests the nearest known name.
+
+    It is empty where no name is near.
 
     Args:
         name: Name as it was typed.
@@ -150,18 +156,18 @@ def hint(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def entry_name(module: ModuleType) -> str:
-    """The name of the entry that a file is, be it a plugin or one of ours."""
+    """Return the entry name of a module, plugin or not."""
     return module.__name__.rpartition(".")[2].removeprefix(_PLUGIN)
 
 
 def load_plugin(path: Path | str) -> tuple[str, ...]:
-    """Import a user's file and add what it defines to the entries, under the file's own name.
+    """Import a user's file and add its definitions to the entries.
 
-    A file may define SPACE, DATASET, ENCODER, METRIC, CLEANING, REPRESENTATION, or a
-    trainable (VERSION, Config, build).
+    The new entries have the file's name. A file may define SPACE, DATASET, ENCODER, METRIC,
+    CLEANING, REPRESENTATION, or a trainable (VERSION, Config, build).
 
     Returns:
-        The packages that gained an entry.
+        Names of the packages that gained an entry.
 
     Raises:
         RegistryError: if there is no such file, it cannot be imported, or defines none of these.

@@ -1,12 +1,13 @@
-"""The only file that sets a seed. A cell's seed drives three streams that do not touch each other.
+"""Seeding: three independent streams of a cell, from its seed.
 
-init: classifier and proxies. order: which rows make a batch. dropout: what is dropped. (A fourth,
-lengths, is the same for all cells: when an epoch's long batches come.) Each stream
-is seeded by (seed, its name), never by the config or the fold's contents, so that all configs meet
-the same init, order and dropout in a cell of the same (seed, fold): their scores are paired.
+No other file sets a seed. init: classifier and proxies. order: rows of each batch. dropout: dropped
+values. (A fourth stream, lengths, is the same for all cells: it places an epoch's long batches.)
+Each stream is seeded by (seed, its name), never by the config or the fold's contents: all configs
+meet the same init, order and dropout in a cell of the same (seed, fold), so their scores are
+paired.
 
-Nothing that is drawn depends on what was drawn before or for another cell: a cell is the same alone
-and in any stack, in one process and in several, and after a resume.
+No draw depends on earlier draws or on other cells: a cell is the same alone and in any stack, in
+one process and in several, and after a resume.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from trainables.engine.arrays import Int32Array, IntArray
 
 Stream = Literal["init", "order", "dropout", "lengths"]
 
-# Numbers that are left for a row's views.
+# Largest number of a row's views.
 _VIEWS = 2**8
 
 
 def stream_seed(seed: int, stream: Stream, *parts: int) -> int:
-    """A 63-bit seed for one stream, the same on every machine.
+    """Return a 63-bit seed for one stream, the same on every machine.
 
     Args:
-        seed: The cell's seed.
-        stream: What it drives.
+        seed: Seed of the cell.
+        stream: Name of the stream.
         parts: Further numbers that tell streams apart, for example the epoch.
     """
     text = ":".join(map(str, (seed, stream, *parts)))
@@ -41,18 +42,18 @@ def stream_seed(seed: int, stream: Stream, *parts: int) -> int:
 
 
 def numpy_generator(seed: int, stream: Stream, *parts: int) -> np.random.Generator:
-    """A numpy generator for one stream."""
+    """Return a numpy generator for one stream."""
     return np.random.default_rng(stream_seed(seed, stream, *parts))
 
 
 def start_stream(seed: int, stream: Stream, *parts: int) -> None:
-    """Let torch's global generators, on every device, draw from one stream from here on."""
+    """Seed torch's global generators, on every device, with one stream."""
     torch.manual_seed(stream_seed(seed, stream, *parts))
 
 
 @contextmanager
 def drawing_from(seed: int, stream: Stream, *parts: int) -> Iterator[None]:
-    """Let torch's CPU generator draw from one stream inside, and go on as before outside."""
+    """Seed torch's CPU generator inside, and restore it outside."""
     with torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed, which also seeds devices, and takes milliseconds where there is no
         # GPU to seed: it keeps a traceback for the day when there is.
@@ -67,14 +68,16 @@ def dropout_keys(
     rows: IntArray,
     views: int = 1,
 ) -> Int32Array:
-    """What decides the dropout of a batch: see `dropout_masks.Step`.
+    """Return the keys that decide the dropout of a batch.
+
+    See `dropout_masks.Step`.
 
     Args:
-        seed: The cell's.
-        fold: The cell's.
-        epoch: From 0.
-        rows: Rows of the data, (batch,).
-        views: How many of each row; a batch holds all first views, then all second ones.
+        seed: Seed of the cell.
+        fold: Fold of the cell.
+        epoch: Number of the epoch, from 0.
+        rows: Row numbers of the data, (batch,).
+        views: Number of views of each row; a batch holds all first views, then all second ones.
 
     Returns:
         Two numbers for each view of each row and, last, for the epoch, (views x batch + 1, 2). They
@@ -87,7 +90,10 @@ def dropout_keys(
 
 
 def _split_mix(start: np.uint64, numbers: npt.NDArray[np.uint64]) -> Int32Array:
-    """Two 32-bit numbers of each, (numbers, 2): SplitMix64 (Steele, Lea and Flood, 2014)."""
+    """Return two 32-bit numbers of each number, (numbers, 2).
+
+    The function is SplitMix64 (Steele, Lea and Flood, 2014).
+    """
     with np.errstate(over="ignore"):
         mixed = start + (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

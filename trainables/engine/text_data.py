@@ -1,4 +1,4 @@
-"""Labelled texts as every part of foldrace sees them, whatever file or hub they came from.
+"""Labelled texts, whatever file or hub they came from.
 
 `trainables/engine/datasets/load.py` builds these objects; nothing here reads a file.
 """
@@ -21,11 +21,11 @@ from trainables.engine.arrays import FloatArray, IntArray, TextArray
 
 
 class ImageRef(NamedTuple):
-    """An image that was looked at and is usable.
+    """A usable image.
 
     Attributes:
-        path: Its file on this machine.
-        digest: sha256 of its contents, which is what enters a fingerprint.
+        path: Path of its file on this machine.
+        digest: Hash (sha256) of its contents, which a fingerprint includes.
     """
 
     path: str
@@ -37,23 +37,23 @@ ImagePair = tuple[ImageRef | None, ImageRef | None]
 
 @dataclass(frozen=True, eq=False)
 class Metadata:
-    """Numeric columns beside the texts, as they are in the source: nothing is scaled here.
+    """Numeric columns beside the texts, unscaled.
 
     Attributes:
-        names: Of the columns, (columns,).
-        values: Float64 (rows, columns), nan where the source has no value.
+        names: Names of the columns, (columns,).
+        values: Numbers, float64 (rows, columns), nan where the source has no value.
     """
 
     names: tuple[str, ...]
     values: FloatArray
 
     def take(self, rows: IntArray) -> Metadata:
-        """Some rows, in their order."""
+        """Return some rows, in their order."""
         return Metadata(self.names, self.values[rows])
 
     def to_bytes(self) -> bytes:
-        """All contents, equal for equal ones on every machine."""
-        plain = np.where(np.isnan(self.values), np.nan, self.values)  # one nan for all kinds of it
+        """Return all contents, equal for equal ones on every machine."""
+        plain = np.where(np.isnan(self.values), np.nan, self.values)  # normalises NaN bit patterns
         return json.dumps(self.names).encode() + plain.astype("<f8").tobytes()
 
 
@@ -62,21 +62,22 @@ class TextData:
     """Labelled texts in a fixed order. Equal contents are equal objects.
 
     Attributes:
-        name: What the user called it, for messages only: it does not enter the fingerprint.
-        texts: The texts, none of them blank.
-        texts_b: The second text of each pair, None where rows are single texts.
+        name: Name for messages; the fingerprint leaves it out.
+        texts: Texts, none of them blank.
+        texts_b: Second text of each pair; None where rows are single texts.
         labels: Class ids, int64 (rows,), in [0, classes).
         label_names: Class names in the order of their ids; every class has a row.
-        official: The source's own part of each row ("train", "valid", "test", ...), str (rows,);
-            None where the source has no parts.
-        groups: Rows with the same text (or pair) share a number, int64 (rows,). White space is
+        official: Part of each row in the source ("train", "valid", "test", ...), str (rows,); None
+            where the source has no parts.
+        groups: Number of each row's distinct text (or pair), int64 (rows,). White space is
             normalised first: copies that differ in a blank are still copies.
-        fingerprint: sha256 of all contents in order; a changed, added or moved row changes it.
-        images: The image of each row's text and of its second text, None where it has no usable
-            one; None where rows have no images at all.
-        dropped: How many rows were left out because their text or label was missing.
-        notes: What a reader of the audit should know about how the source was read.
-        metadata: Numeric columns that were asked for; None where none were.
+        fingerprint: Hash (sha256) of all contents in order; a changed, added or moved row changes
+            it.
+        images: Images of each row's text and second text, None where one is not usable; None where
+            rows have no images at all.
+        dropped: Number of rows left out because their text or label was missing.
+        notes: Remarks on the reading of the source, for the audit.
+        metadata: Selected numeric columns, or None.
     """
 
     name: str
@@ -93,7 +94,7 @@ class TextData:
     metadata: Metadata | None = None
 
     def __eq__(self, other: object) -> bool:
-        """Whether the contents are the same; the name they are called by does not matter."""
+        """Return True for equal contents; names do not count."""
         return isinstance(other, TextData) and self.fingerprint == other.fingerprint
 
     def __hash__(self) -> int:
@@ -104,11 +105,11 @@ class TextData:
         return len(self.texts)
 
     def take(self, rows: IntArray, name: str | None = None) -> TextData:
-        """The data of some rows, with a fingerprint of their own.
+        """Return the data of some rows, with a fingerprint of their own.
 
         Args:
-            rows: Indices of the rows, int64 (taken,), in the order that the result shall have.
-            name: The new name; None keeps the old one.
+            rows: Row numbers, int64 (taken,), in the order of the result.
+            name: New name; None keeps the old one.
         """
         return assemble(
             name=self.name if name is None else name,
@@ -137,17 +138,17 @@ def assemble(
     notes: Sequence[str] = (),
     metadata: Metadata | None = None,
 ) -> TextData:
-    """A `TextData` with its groups and its fingerprint worked out from the contents.
+    """Return a `TextData` with computed groups and fingerprint.
 
     Args:
-        name: What to call it.
-        texts: The texts, (rows,).
+        name: Name of the data.
+        texts: Texts, (rows,).
         texts_b: Second texts, (rows,), or None.
         labels: Class ids, int64 (rows,).
         label_names: Class names by id.
         official: Part of each row, str (rows,), or None.
         images: Images of each row, (rows,), or None.
-        dropped: Rows left out as missing.
+        dropped: Number of rows left out as missing.
         notes: Remarks for the audit.
         metadata: Numeric columns, (rows, columns), or None.
     """
@@ -163,8 +164,8 @@ def assemble(
         # JSON keeps the fields apart: ("a", "bc") and ("ab", "c") must not hash alike.
         digest.update(json.dumps(record).encode())
     if images is not None:
-        seen = [[None if one is None else one.digest for one in pair] for pair in images]
-        digest.update(json.dumps(seen).encode())
+        digests = [[image and image.digest for image in pair] for pair in images]
+        digest.update(json.dumps(digests).encode())
     if metadata is not None:
         digest.update(metadata.to_bytes())
     return TextData(
@@ -208,5 +209,5 @@ def _pattern() -> re.Pattern[str]:
 
 
 def words(text: str) -> Iterator[re.Match[str]]:
-    """The words of a text, each with its place."""
+    """Return the words of a text, each with its place."""
     return _pattern().finditer(text)

@@ -15,20 +15,19 @@ import pytest
 from mlflow import MlflowClient
 
 from search.errors import LedgerError
-from search.tracking.connect import Ledger
+from search.tracking.open import connect
 from tests.integration.ledger_cells import (
     FAMILY,
     TAGS,
     Opener,
-    cell,
     finished_keys,
     key_of,
     record,
     result,
     runs_of,
 )
-from trainables.engine.contract import result_digest
 from trainables.engine.errors import InputError
+from trainables.engine.keys import result_digest
 
 pytestmark = pytest.mark.integration
 
@@ -128,10 +127,10 @@ def test_families_and_experiments_are_kept_apart(
 ) -> None:
     ledger = open_ledger()
     record(ledger, 1)
-    ledger.record(cell(2), result(2), run_name="other", tags={**TAGS, "family": "e" * 64})
+    record(ledger, 2, tags={**TAGS, "family": "e" * 64})
     assert ledger.flush(30)
     assert set(open_ledger().known_cells(FAMILY)) == {key_of(1)}
-    with Ledger(ledger_uri, "elsewhere", tmp_path / "spool") as other:
+    with connect(ledger_uri, "elsewhere", tmp_path / "spool") as other:
         assert other.known_cells(FAMILY) == {}
 
 
@@ -192,7 +191,7 @@ def test_predictions_of_an_unknown_cell_are_refused(open_ledger: Opener, ref: st
 def test_a_cell_without_its_tags_is_a_programming_error(open_ledger: Opener) -> None:
     tags: dict[str, Any] = {"family": FAMILY}
     with pytest.raises(ValueError, match=r"missing: \['sweep', 'config'"):
-        open_ledger().record(cell(1), result(1), run_name="x", tags=tags)
+        record(open_ledger(), 1, tags=tags)
 
 
 def test_check_of_something_that_is_no_mlflow_says_so(tmp_path: Path) -> None:
@@ -204,7 +203,7 @@ def test_check_of_something_that_is_no_mlflow_says_so(tmp_path: Path) -> None:
             assert other.stdout is not None
             port = other.stdout.readline().split(" port ")[1].split(" ")[0]
             with pytest.raises(InputError, match=f"127.0.0.1:{port}"):
-                Ledger(f"http://127.0.0.1:{port}", "test", tmp_path / "spool").check()
+                connect(f"http://127.0.0.1:{port}", "test", tmp_path / "spool").check()
         finally:
             other.kill()
 
@@ -215,7 +214,7 @@ def test_check_of_a_server_that_is_not_there_is_quick_and_says_so(tmp_path: Path
         port = probe.getsockname()[1]
     began = time.monotonic()
     with pytest.raises(InputError, match=rf"cannot be reached at 'http://\*\*\*@127.*{port}"):
-        Ledger(f"http://me:pw@127.0.0.1:{port}", "test", tmp_path).check()
+        connect(f"http://me:pw@127.0.0.1:{port}", "test", tmp_path).check()
     assert time.monotonic() - began < 5
 
 
@@ -225,7 +224,7 @@ def test_check_changes_no_setting_and_prints_nothing(
     from search.tracking import client as mlflow_store  # noqa: F401  (its settings are made once a process)
 
     before = dict(os.environ)
-    with Ledger(f"sqlite:///{tmp_path}/new.db", "test", tmp_path / "spool") as ledger:
+    with connect(f"sqlite:///{tmp_path}/new.db", "test", tmp_path / "spool") as ledger:
         ledger.check()
         ledger.start_sweep("mine", {}, {})
         record(ledger, 1)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from search.tracking.connect import Ledger
+from search.tracking.open import connect
 from tests.integration.ledger_cells import (
     CONFIG,
     FAMILY,
@@ -38,7 +38,8 @@ import sys, time
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
 import ledger_cells as made
-ledger = made.Ledger(sys.argv[3], "test", Path(sys.argv[4]))
+from search.tracking.open import connect
+ledger = connect(sys.argv[3], "test", Path(sys.argv[4]))
 known = ledger.known_cells(made.FAMILY) if sys.argv[5] == "ask" else {}
 for number in range(10_000):
     if made.key_of(number) not in known:
@@ -85,8 +86,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from search.tracking import client
-from search.tracking.connect import Ledger
-ledger = Ledger(sys.argv[2], "test", Path(sys.argv[3]))
+from search.tracking.open import connect
+ledger = connect(sys.argv[2], "test", Path(sys.argv[3]))
 print("now", flush=True)
 ledger.start_sweep("mine", {}, {})
 """
@@ -107,7 +108,7 @@ def test_kill_9_while_a_new_database_is_made_leaves_none_that_is_half_made(
     time.sleep(moments.uniform(0, 2.5))
     founder.send_signal(signal.SIGKILL)
     founder.communicate()
-    with Ledger(uri, "test", tmp_path / "spool") as ledger:
+    with connect(uri, "test", tmp_path / "spool") as ledger:
         ledger.check()
         record(ledger, 1)
     assert finished_keys(uri) == {key_of(1): 1}
@@ -146,7 +147,7 @@ def test_kill_9_of_the_server_in_the_middle_loses_nothing_and_doubles_nothing(
 ) -> None:
     first, second = sorted(moments.integers(1, 40, 2).tolist())
     server.wait()
-    ledger = Ledger(server.uri, "test", tmp_path / "spool")
+    ledger = connect(server.uri, "test", tmp_path / "spool")
     ledger.check()
     sweep = ledger.start_sweep("mine", {"spec": {}}, {})
 
@@ -169,7 +170,7 @@ def test_kill_9_of_the_server_in_the_middle_loses_nothing_and_doubles_nothing(
     server.wait()
     assert ledger.flush(90)
     assert ledger.close() == 0
-    with Ledger(server.uri, "test", tmp_path / "spool") as after:
+    with connect(server.uri, "test", tmp_path / "spool") as after:
         assert set(after.known_cells(FAMILY)) == {key_of(number) for number in range(40)}
         np.testing.assert_array_equal(after.predictions(key_of(39))[1], result(39).probabilities)
         assert after.find_sweep("mine").status == "FINISHED"
@@ -187,13 +188,13 @@ def test_results_of_a_sweep_without_mlflow_are_delivered_by_the_next_process(
 ) -> None:
     database = tmp_path / "mlflow.db"
     database.write_bytes(b"not a database" * 100)  # breaks under a running sweep
-    ledger = Ledger(f"sqlite:///{database}", "test", tmp_path / "spool")
+    ledger = connect(f"sqlite:///{database}", "test", tmp_path / "spool")
     for number in range(3):
         record(ledger, number)
     ledger.record_config("s" * 32, "a", params=CONFIG, scores=[0.5], seconds=1, tags=TAGS)
     assert ledger.close(0.5) == 4
     database.write_bytes(empty_database)
-    with Ledger(f"sqlite:///{database}", "test", tmp_path / "spool") as after:
+    with connect(f"sqlite:///{database}", "test", tmp_path / "spool") as after:
         assert len(after.known_cells(FAMILY)) == 3
     assert set(finished_keys(f"sqlite:///{database}")) == {key_of(n) for n in range(3)}
     assert len(runs_of(f"sqlite:///{database}", "test")) == 1

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from search.errors import LedgerError
+from search.ledger.ledger import Ledger
 from search.results.sweep_labels import FILE, SweepLabels
-from search.tracking.connect import Ledger
 from tests.integration.ledger_cells import FAMILY, Opener, key_of, record, result
 
 pytestmark = pytest.mark.integration

@@ -13,10 +13,10 @@ import pytest
 from mlflow import MlflowClient
 
 from search.errors import DeliveryRefusedError
-from search.ledger.store import Kind
+from search.ledger.store import Kind, Store
 from search.tracking.client import MlflowStore
-from search.tracking.connect import Ledger
-from search.tracking.sqlite_store import SqliteStore, Writer
+from search.tracking.open import connect
+from search.tracking.sqlite_store import SqliteStore
 from tests.integration.ledger_cells import FAMILY, Opener, key_of, record, result
 
 pytestmark = pytest.mark.integration
@@ -26,7 +26,7 @@ _NAMES: Mapping[Kind, str] = {"configs": "test", "cells": "test/cells", "sweeps"
 _KINDS: tuple[Kind, ...] = ("configs", "cells", "sweeps")
 
 
-def _no_writer() -> Writer:
+def _no_writer() -> Store:
     raise AssertionError("MLflow was asked")
 
 
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert store.runs("sweeps") == []
     assert list(store.find("cells", "cell_key", [key_of(1)])) == []
     assert store.folder("cells") is None
-    with Ledger(f"sqlite:///{tmp_path}/none.db", "test", tmp_path / "spool") as ledger:
+    with connect(f"sqlite:///{tmp_path}/none.db", "test", tmp_path / "spool") as ledger:
         ledger.check()
         assert ledger.sweeps() == []
         assert ledger.known_cells(FAMILY) == {}
@@ -135,8 +135,8 @@ def test_what_one_process_writes_the_other_reads_at_once(open_ledger: Opener) ->
 
 def test_reading_imports_no_mlflow(filled: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom search.tracking.connect import Ledger\n"
-        "with Ledger(f'sqlite:///{sys.argv[1]}', 'test', Path(sys.argv[2])) as one:\n"
+        "import sys\nfrom pathlib import Path\nfrom search.tracking.open import connect\n"
+        "with connect(f'sqlite:///{sys.argv[1]}', 'test', Path(sys.argv[2])) as one:\n"
         "    one.check()\n"
         f"    assert len(one.known_cells({FAMILY!r})) == 3\n"
         f"    one.predictions({key_of(1)!r})\n"

@@ -17,8 +17,8 @@ import pytest
 
 from search import cli
 from search.cluster import packaging as packing
+from search.ledger.ledger import Ledger
 from search.report.evidence import collect
-from search.tracking.connect import Ledger
 from tests.integration.drawn_sweep import draw, spec_of
 from tests.integration.ledger_cells import Opener
 from trainables.engine.contract import DataRef

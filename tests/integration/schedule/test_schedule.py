@@ -13,11 +13,11 @@ import pytest
 from mlflow import MlflowClient
 
 from search import cli
+from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
 from search.schedule import tick as schedule
 from search.schedule.file import Schedule, read_schedule
 from search.sweep import single
-from search.tracking.connect import Ledger
 from tests.integration.ledger_cells import runs_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell

@@ -13,7 +13,7 @@ from search.errors import InputError
 from search.planning import model_reference
 from search.planning.prepare import prepare
 from search.spec import make_spec
-from search.tracking.connect import Ledger
+from search.tracking.open import connect
 from tests.integration.sweep_shell import Shell
 from trainables.engine.contract import DataRef
 from trainables.engine.models import pretrained as encoder
@@ -80,7 +80,7 @@ def test_what_is_no_sweep_with_an_encoder(
     tmp_path: Path, ledger_uri: str, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with Ledger(ledger_uri, "foldrace", tmp_path / "spool") as ledger:
+    with connect(ledger_uri, "foldrace", tmp_path / "spool") as ledger:
         ledger.start_sweep("plain", {"spec": {"outer": None}}, {})
 
     def resolved(reference: str, uri: str = ledger_uri) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.tracking.connect import Ledger
+from search.tracking.open import connect
 from tests.integration.sweep_shell import Shell
 
 pytestmark = pytest.mark.integration
@@ -40,7 +40,7 @@ def test_a_sweep_its_ensemble_and_its_classes(
     assert (found["objective"], found["cells_done"], found["cells_failed"]) == ("matthews", 8, 0)
     assert {row["config"]["metadata"] for row in found["configs"]} == {"none", "log"}
 
-    with Ledger(f"sqlite:///{tmp_path}/mlflow.db", "foldrace", tmp_path / "spool") as ledger:
+    with connect(f"sqlite:///{tmp_path}/mlflow.db", "foldrace", tmp_path / "spool") as ledger:
         record = ledger.find_sweep("mine")
         assert record.spec_json["spec"]["data"]["metadata"] == ["likes"]
         assert record.spec_json["spec"]["data"]["cleaning"] == ["hash-signs", "mentions"]

@@ -16,7 +16,8 @@ from search.errors import InputError
 from search.planning.plan import Plan
 from search.planning.prepare import prepare, rebuild
 from search.spec import SweepSpec, default_name, make_spec
-from trainables.engine.contract import DataRef, Task, canonical_json, cell_key
+from trainables.engine.contract import DataRef, Task
+from trainables.engine.keys import canonical_json, cell_key
 
 ROOT = Path(__file__).parents[3]
 

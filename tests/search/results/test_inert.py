@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from search.results.inert import InertWatch
-from trainables.engine.contract import CellResult, result_digest
+from trainables.engine.contract import CellResult
+from trainables.engine.keys import result_digest
 
 CONFIGS: list[dict[str, Any]] = [
     {"k": 2, "scale": 3.3, "beta": 0.5},

@@ -94,30 +94,3 @@ def test_a_config_that_is_clearly_best_keeps_its_mean() -> None:
     scores = np.random.default_rng(1).normal(0.7, 0.01, (10, 20))
     scores[3] += 0.2
     assert stats.bootstrap_corrected(scores) == pytest.approx(scores[3].mean(), abs=0.003)
-
-
-def test_the_finite_interval_is_the_survey_formula_worked_by_hand() -> None:
-    # 4 of 8 blocks with scores 1, 2, 3, 4: standard error sqrt((1 - 4/8) / 4 * 5/3).
-    low, high = stats.finite_interval([1.0, 2.0, 3.0, 4.0], blocks=8)
-    half = scipy_stats.t(df=3).ppf(0.975) * math.sqrt(0.5 / 4 * 5 / 3)
-    assert (low, high) == pytest.approx((2.5 - half, 2.5 + half), abs=1e-12)
-
-
-def test_the_mean_over_all_blocks_is_exact_once_all_are_measured() -> None:
-    low, high = stats.finite_interval([0.7, 0.8, 0.9], blocks=3)
-    assert (low, high) == pytest.approx((0.8, 0.8), abs=1e-15)
-
-
-def test_the_finite_interval_holds_the_mean_of_all_blocks_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(8)
-    held = 0
-    for _ in range(2000):
-        blocks = rng.normal(size=20)
-        low, high = stats.finite_interval(blocks[:8], blocks=20)
-        held += low <= blocks.mean() <= high
-    assert held / 2000 == pytest.approx(0.95, abs=0.015)
-
-
-def test_more_scores_than_blocks_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 scores cannot come from 2 blocks"):
-        stats.finite_interval([1.0, 2.0, 3.0], blocks=2)

@@ -1,1 +1,1 @@
-"""Rows -> batches: tokens, cached states, views, metadata."""
+"""From rows to batches: tokens, cached states, views, metadata."""

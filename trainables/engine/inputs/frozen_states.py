@@ -1,8 +1,8 @@
-"""An encoder's lower blocks, frozen: their hidden states are made once, the blocks above trained.
+"""Hidden states of an encoder's frozen lower blocks, computed once.
 
-`trainable_blocks = n` trains the top n blocks. What comes out of the block below them is the same
-for all cells, so it is computed once per data set, model, maximum length, precision and n, and kept
-as a memory-mapped file that all workers of the machine share. Frozen blocks drop nothing out.
+`trainable_blocks = n` trains the top n blocks. The output of the block below them is the same for
+all cells, so it is computed once per data set, model, maximum length, precision and n, and kept as
+a memory-mapped file that all workers of the machine share. Frozen blocks drop nothing out.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import shutil
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.engine.arrays import IntArray
 from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("foldrace.prefix")
 
 _ROWS_AT_ONCE = 64
-# Part of every file's name: raise it when the same inputs shall give other hidden states.
+# Part of every file's name: raise it when the same inputs give other hidden states.
 _VERSION = 1
-# Of the free disk: a larger file is not written, its states are computed at every step.
+# Share of the free disk. A larger file is not written; its states are computed at every step.
 _MOST_OF_DISK = 0.5
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # numpy has no bfloat16: files hold the bits.
@@ -41,11 +42,13 @@ _BITS = {torch.float32: np.int32, torch.bfloat16: np.int16, torch.float16: np.in
 
 
 class UncachedStates:
-    """Hidden states computed at every step, where a file of them would not fit on the disk.
+    """Hidden states computed at every step.
+
+    Used where the file of states would not fit on disk; the interface is that of `Ragged`.
 
     Args:
-        lower: The frozen part, see `frozen_blocks.below`.
-        inputs: Tokens.
+        lower: Frozen part of the encoder, see `frozen_blocks.below`.
+        inputs: Tokens of all rows.
         precision: "fp32", "bf16" or "fp16".
     """
 
@@ -56,14 +59,17 @@ class UncachedStates:
         self._precision = precision
 
     def to(self, device: torch.device) -> UncachedStates:
-        """The same: it computes where there is a GPU."""
+        """Return itself: states are computed where there is a GPU."""
         return self
 
     @torch.no_grad()
-    def padded(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Tensor]:
-        """As `Ragged.padded`: `inputs_embeds` (..., batch, length, width) and `attention_mask`."""
-        given = self._inputs.padded(rows.reshape(-1, rows.shape[-1]))
-        flat = {name: value.flatten(0, 1) for name, value in given.items()}
+    def padded(self, rows: IntArray) -> dict[str, Tensor]:
+        """Return `inputs_embeds` and `attention_mask`, as `Ragged.padded`.
+
+        The states are (..., batch, length, width).
+        """
+        inputs = self._inputs.padded(rows.reshape(-1, rows.shape[-1]))
+        flat = {name: value.flatten(0, 1) for name, value in inputs.items()}
         kind = _AUTOCAST.get(self._precision)
         with torch.autocast(self._device.type, kind, enabled=kind is not None):
             hidden = self._lower(**flat).last_hidden_state
@@ -78,14 +84,14 @@ class UncachedStates:
 def tokens(
     data: TextData, model: str, max_length: int, precision: str, trained: int
 ) -> batches.Tokens:
-    """The rows of a data set as an encoder's top blocks take them.
+    """Return a data set's rows as inputs of an encoder's top.
 
     Args:
-        data: The texts.
+        data: Texts.
         model: Reference of the encoder.
-        max_length: Tokens a text at most.
-        precision: "fp32", "bf16" or "fp16": of the frozen blocks.
-        trained: How many blocks are trained.
+        max_length: Largest number of tokens a text.
+        precision: Precision of the frozen blocks: "fp32", "bf16" or "fp16".
+        trained: Number of blocks that are trained.
     """
     plain = batches.tokenised(data, model, max_length)
     value = {
@@ -106,7 +112,10 @@ def tokens(
 
 
 def _cached(states: UncachedStates, plain: batches.Tokens, path: Path) -> Ragged | UncachedStates:
-    """The hidden states from their file, which is written first where it is not there."""
+    """Return the hidden states from their file.
+
+    A file that is not there is written first; where it would not fit, the states stay uncached.
+    """
     probe = states.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
     shape = (int(plain.lengths.sum()), probe.shape[-1])
     if not path.is_file():
@@ -141,7 +150,7 @@ def _write(
         file.flush()
 
 
-def _by_length(plain: batches.Tokens) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+def _by_length(plain: batches.Tokens) -> Iterator[IntArray]:
     order = np.argsort(plain.lengths, kind="stable")
     for start in range(0, len(order), _ROWS_AT_ONCE):
         yield order[start : start + _ROWS_AT_ONCE]

@@ -1,7 +1,7 @@
-"""Metadata as a module is fed them: beside the tokens of each row, under the name `metadata`.
+"""Metadata as an input of modules, under the name `metadata`.
 
-Which rows a column is scaled on is each cell's own: a module holds its training rows' mean and
-spread as buffers. What is done here is the same for all rows, and changes no such scaling.
+A column is scaled by each cell on its own training rows: a module holds their mean and spread as
+buffers. The scaling here is the same for all rows, and a cell's scaling undoes it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ NAME = "metadata"
 
 @lru_cache(maxsize=4)
 def table(data: TextData, kind: Kind) -> Tensor:
-    """The columns of every row, and which of their values are missing.
+    """Return the columns of every row, and a mask of missing values.
 
     Args:
-        data: With metadata.
+        data: Data with metadata.
         kind: "standard" takes values as they are; "log" takes sign(x) ln(1 + |x|), for counts.
 
     Returns:
         Float32 (rows, 2 x columns): the values, 0 where missing; then 1 where missing, else 0.
-        Values are shifted and stretched by column, for float32's sake: a cell scales them by its
-        own training rows after that, which undoes it.
+        Values are scaled by column, to fit float32.
 
     Raises:
         NoMetadataError: if the data have none.
@@ -49,26 +48,29 @@ def table(data: TextData, kind: Kind) -> Tensor:
     missing = np.isnan(values)
     spread = np.nanstd(values, axis=0)
     shifted = (values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1.0)
-    beside = np.concatenate([np.where(missing, 0.0, shifted), missing], axis=1)
-    return torch.from_numpy(beside.astype(np.float32))
+    joined = np.concatenate([np.where(missing, 0.0, shifted), missing], axis=1)
+    return torch.from_numpy(joined.astype(np.float32))
 
 
 class WithMetadata:
-    """Rows as `batches.Padding` gives them, with their metadata beside.
+    """Padded rows, as `Padding`, with their metadata.
 
     Args:
-        inputs: The rows' tokens.
-        values: Of all rows, (rows, numbers).
+        inputs: Tokens of all rows.
+        values: Numbers of all rows, (rows, numbers).
     """
 
     def __init__(self, inputs: batches.Padding, values: Tensor) -> None:
         self._inputs, self._values = inputs, values
 
     def to(self, device: torch.device) -> WithMetadata:
-        """The same rows, giving batches on another device."""
+        """Return the same rows, for batches on another device."""
         return WithMetadata(self._inputs.to(device), self._values.to(device))
 
     def padded(self, rows: IntArray) -> dict[str, Tensor]:
-        """The inputs of some rows, int64 (..., batch), and `metadata`, (..., batch, numbers)."""
+        """Return the inputs of some rows, int64 (..., batch).
+
+        `metadata` among them is (..., batch, numbers).
+        """
         chosen = torch.as_tensor(rows, device=self._values.device)
         return {**self._inputs.padded(rows), NAME: self._values[chosen]}

@@ -1,4 +1,4 @@
-"""Rows of unequal length, end to end in flat tensors, and any batch of them cut out and padded."""
+"""Rows of unequal length in flat tensors, padded batch by batch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Column:
     """One input of a model.
 
     Attributes:
-        values: Of all rows, end to end, (tokens, ...).
-        padding: What stands where a row is shorter than the batch.
+        values: Values of all rows, end to end, (tokens, ...).
+        padding: Value behind the end of a row that is shorter than its batch.
     """
 
     values: Tensor
@@ -32,8 +32,8 @@ class Ragged:
     """Inputs of a model for rows of unequal length.
 
     Args:
-        columns: By the name under which the model takes them.
-        lengths: Of each row, int64 (rows,).
+        columns: Columns by the name of the model's argument.
+        lengths: Number of tokens of each row, int64 (rows,).
     """
 
     def __init__(self, columns: Mapping[str, Column], lengths: IntArray) -> None:
@@ -43,7 +43,7 @@ class Ragged:
         self._starts = torch.cumsum(self._lengths, 0) - self._lengths
 
     def to(self, device: torch.device) -> Ragged:
-        """The same rows, giving batches on another device."""
+        """Return the same rows, for batches on another device."""
         moved = copy.copy(self)
         moved.device = device
         moved.columns = {
@@ -55,7 +55,7 @@ class Ragged:
         return moved
 
     def padded(self, rows: IntArray) -> dict[str, Tensor]:
-        """The inputs of some rows, padded to the longest of them.
+        """Return the inputs of some rows, padded to the longest of them.
 
         Args:
             rows: Row numbers, int64 (..., batch).
@@ -63,18 +63,18 @@ class Ragged:
         Returns:
             Each input (..., batch, length, ...), and `attention_mask`, int64 (..., batch, length).
         """
-        # Worked out by the host, so that a GPU is never waited for.
+        # The host works this out: nothing waits for a GPU.
         chosen = torch.as_tensor(rows)
         lengths = self._lengths[chosen].unsqueeze(-1)
         along = torch.arange(int(lengths.max()))
         real = along < lengths
-        # What lies beyond a row's end is looked up at its start, and then overwritten.
+        # Places beyond a row's end take its start's values, and are then overwritten.
         at = self._starts[chosen].unsqueeze(-1) + along * real
         beyond = (~real).to(self.device, non_blocking=True)
-        given: dict[str, Tensor] = {}
+        inputs: dict[str, Tensor] = {}
         for name, column in self.columns.items():
             values = column.values[at.to(column.values.device)].to(self.device)
             wide = beyond.reshape(*beyond.shape, *[1] * (values.ndim - beyond.ndim))
-            given[name] = values.masked_fill_(wide, column.padding)
-        given["attention_mask"] = (~beyond).long()
-        return given
+            inputs[name] = values.masked_fill_(wide, column.padding)
+        inputs["attention_mask"] = (~beyond).long()
+        return inputs

@@ -1,4 +1,4 @@
-"""Texts to batches: tokenised once per process, padded per batch, bucketed by length."""
+"""From texts to batches: tokenised once, bucketed by length, padded."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from trainables.engine.inputs.views import Offsets, in_epoch, views_in
 from trainables.engine.models import pretrained as encoder
 from trainables.engine.text_data import TextData
 
-# Rows are sorted by length within so many batches: enough to save padding, few enough to stay
-# random.
+# Number of batches within which rows are sorted by length: enough to save padding, few enough to
+# stay random.
 _BATCHES_A_BUCKET = 8
-# Texts per call of the tokenizer, so that a Ctrl-C does not wait for all of them.
+# Number of texts per call of the tokenizer: Ctrl-C waits for no more.
 _TEXTS_AT_ONCE = 2048
 
 
 class Padding(Protocol):
-    """Gives any batch of rows, padded: see `ragged.Ragged`."""
+    """Rows that give padded batches, as `ragged.Ragged` does."""
 
     def to(self, device: torch.device) -> Padding:
-        """The same rows, giving batches on another device."""
+        """Return the same rows, for batches on another device."""
         ...
 
     def padded(self, rows: IntArray) -> dict[str, Tensor]:
-        """The inputs of some rows, int64 (..., batch)."""
+        """Return the inputs of some rows, int64 (..., batch)."""
         ...
 
 
@@ -45,12 +45,12 @@ class Tokens:
     """A tokenised data set.
 
     Attributes:
-        inputs: What the tokenizer gave. Token ids are numbers within `vocabulary`.
+        inputs: Inputs of all rows. Token ids are places in `vocabulary`.
         vocabulary: The model's ids of the tokens that occur, int64 (words,), ascending. All ids up
             to padding's are among them, so that padding keeps its number.
-        lengths: Tokens of each row, int64 (rows,).
+        lengths: Number of tokens of each row, int64 (rows,).
         labels: Class ids, int64 (rows,).
-        views: Where the views of a row lie that is trained on: see `views.Corpus`.
+        views: Places of the views of a row to train on: see `views.Corpus`.
     """
 
     inputs: Padding
@@ -62,12 +62,12 @@ class Tokens:
 
 @lru_cache(maxsize=4)
 def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
-    """The tokens of a data set, kept for the next cells and trials of this process.
+    """Return the tokens of a data set, kept for the process.
 
     Args:
         data: Texts or pairs.
         model: Reference of the model whose tokenizer to use.
-        max_length: Tokens a row at most; never more than the model has positions.
+        max_length: Largest number of tokens a row; never more than the model has positions.
     """
     tokenizer = encoder.load_tokenizer(model)
     limit = min(max_length, tokenizer.model_max_length)
@@ -76,9 +76,9 @@ def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
     for start in range(0, len(data.texts), _TEXTS_AT_ONCE):
         part = slice(start, start + _TEXTS_AT_ONCE)
         second = None if data.texts_b is None else list(data.texts_b[part])
-        given = tokenizer(list(data.texts[part]), second, truncation=True, max_length=limit)
-        lengths += [len(row) for row in given["input_ids"]]
-        for name, rows in given.items():
+        batch = tokenizer(list(data.texts[part]), second, truncation=True, max_length=limit)
+        lengths += [len(row) for row in batch["input_ids"]]
+        for name, rows in batch.items():
             if name != "attention_mask":
                 ids = np.fromiter(chain.from_iterable(rows), np.int64)
                 flat.setdefault(name, []).append(ids)
@@ -98,13 +98,19 @@ def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
 
 
 def _numbered(ids: IntArray, padding: int) -> tuple[IntArray, IntArray]:
-    """The ids that occur, with all up to padding's, and each token's place among them."""
+    """Return the vocabulary of some ids, and each token's place in it.
+
+    All ids up to padding's are in the vocabulary.
+    """
     vocabulary = np.union1d(ids, np.arange(padding + 1))
     return vocabulary, np.searchsorted(vocabulary, ids)
 
 
 class Rows(Dataset[int]):
-    """Numbers of rows; the collator looks the tokens up, so that workers copy nothing."""
+    """Row numbers as a data set.
+
+    The collator looks the tokens up, so that workers copy nothing.
+    """
 
     def __init__(self, rows: IntArray) -> None:
         self._rows = rows.tolist()
@@ -117,15 +123,15 @@ class Rows(Dataset[int]):
 
 
 class LengthBuckets(Sampler[list[int]]):
-    """Batches of rows of similar length. The cell's seed and the epoch decide who is in them.
+    """Batches of rows of similar length.
 
-    Which place of the epoch has long batches and which short ones, the epoch alone decides: the
-    batches that cells of a stack meet together are of similar length.
+    The cell's seed and the epoch draw the rows of each batch. The epoch alone decides which of its
+    places have long batches: batches that cells of a stack meet together are of similar length.
 
     Args:
-        lengths: Tokens of each row, (rows,).
-        batch_size: Rows a batch; the last one may be smaller.
-        seed: The cell's seed; None keeps rows in order of length, for scoring.
+        lengths: Number of tokens of each row, (rows,).
+        batch_size: Number of rows a batch; the last one may be smaller.
+        seed: Seed of the cell; None keeps rows in order of length, for scoring.
     """
 
     drop_last = False  # read by accelerate, which deals batches out to processes
@@ -163,15 +169,16 @@ class LengthBuckets(Sampler[list[int]]):
 
 
 class OwnPart(Sampler[list[int]]):
-    """This process's rows of each batch, every n-th of them; all of a batch too small to share.
+    """This process's rows of each batch.
 
-    All processes get equally many batches, and together each row once, but for those last few:
-    there each has the same batch, whose mean over the processes is its own.
+    A batch is dealt out row by row. Each process takes the whole of a batch that has fewer rows
+    than there are processes: its mean over the processes is then its own. All processes get equally
+    many batches.
 
     Args:
-        batches: Of all processes together.
-        process: Which process this is, from 0.
-        processes: How many there are.
+        batches: Batches of all processes together.
+        process: Number of this process, from 0.
+        processes: Number of processes.
     """
 
     def __init__(self, batches: LengthBuckets, process: int, processes: int) -> None:
@@ -187,11 +194,11 @@ class OwnPart(Sampler[list[int]]):
 
 
 class Collator:
-    """Rows to a batch: inputs padded to the longest row, labels, and the rows' numbers.
+    """A function from row numbers to a padded batch.
 
     Args:
-        tokens: The data set.
-        order: Whose epoch decides which views of the rows are given; None gives the rows alone.
+        tokens: Data set.
+        order: Sampler whose epoch decides the views of the rows; None gives the rows alone.
         block: Seed and fold of the cell, for its dropout; None where nothing is trained.
     """
 
@@ -203,9 +210,10 @@ class Collator:
         self._labels = torch.as_tensor(tokens.labels)
 
     def __call__(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        """The batch of some rows: each input (views x batch, longest), labels and rows (batch,).
+        """Return the batch of some rows.
 
-        With a block also `keys`, what its rows drop out: see `seeding.dropout_keys`.
+        Each input is (views x batch, longest), labels and rows are (batch,). A collator with a
+        block adds `keys`, which decide dropout: see `seeding.dropout_keys`.
         """
         numbers = shown = np.asarray(rows, np.int64)
         if self._order is not None:
@@ -228,15 +236,17 @@ def loader(
     part: tuple[int, int] = (0, 1),
     fold: int = 0,
 ) -> tuple[DataLoader[int], LengthBuckets]:
-    """A loader over some rows of a data set, and the sampler whose `epoch` decides its order.
+    """Return a loader over some rows, and the sampler that orders it.
+
+    The sampler's `epoch` decides the order.
 
     Args:
-        tokens: The data set.
-        rows: Which rows, int64 (chosen,).
-        batch_size: Rows a batch.
-        seed: The cell's seed to shuffle by; None for scoring, in order of length.
-        part: Which of how many processes this one is, for its part of each batch.
-        fold: The cell's fold; with the seed it decides dropout.
+        tokens: Data set.
+        rows: Row numbers, int64 (chosen,).
+        batch_size: Number of rows a batch.
+        seed: Seed of the cell, which shuffles; None for scoring, in order of length.
+        part: Number of this process and of all processes.
+        fold: Fold of the cell; with the seed it decides dropout.
     """
     buckets = LengthBuckets(tokens.lengths[rows], batch_size, seed)
     mine = buckets if part[1] == 1 else OwnPart(buckets, *part)

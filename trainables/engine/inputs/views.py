@@ -1,8 +1,9 @@
-"""Several views of each text, for losses that compare them: by dropout, or by another wording.
+"""Several views of each text, for losses that compare them.
 
-What an encoder is fed is then a corpus: blocks of as many rows as the data, whose own texts are the
-first. A training batch of rows becomes a batch of all their views, those of one kind together;
-held-out rows are scored on their own text.
+A view is a text under another dropout, or worded in another way. The input of an encoder is then a
+corpus: blocks of as many rows as the data, of which the first has the data's own texts. A training
+batch of rows becomes a batch of all their views, those of one kind together; held-out rows are
+scored on their own text.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from trainables.engine.arrays import IntArray
 from trainables.engine.errors import DataError
 from trainables.engine.text_data import TextData, assemble
 
-# How far behind a row of the data its views lie, for each of so many epochs in turn.
+# Distances from a row of the data to its views, one tuple an epoch; the epochs take turns.
 Offsets = tuple[tuple[int, ...], ...]
 
-# So many draws of what is random in a text; the epochs take turns.
+# Number of draws of the random parts of a text; the epochs take turns.
 _DRAWS = 4
-_SEED = 1000  # Fixed: a corpus is a part of what the data are, not of what a cell's seed decides.
-# Mirror-BERT's own bound: of a shorter text a masked span would take too much.
+_SEED = 1000  # Fixed: a corpus belongs to the data, no cell's seed decides it.
+# Mirror-BERT's own bound: a masked span would take too much of a shorter text.
 _SHORTEST_MASKED = 30
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -34,9 +35,9 @@ class View:
     """One view of a text.
 
     Attributes:
-        source: "text", the row's own; "second", its second text, given by the user; "letters", a
-            string of random letters in words of the same lengths.
-        masked: So many characters in a row, at a random place, become the mask token; 0 for none.
+        source: "text", the row's own; "second", its second text; "letters", random letters in words
+            of the same lengths.
+        masked: Number of characters, at a random place, that become the mask token; 0 for none.
     """
 
     source: Literal["text", "second", "letters"] = "text"
@@ -45,12 +46,12 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """What an encoder is fed.
+    """The texts that an encoder reads.
 
     Attributes:
         data: All texts, the data's own first.
-        offsets: Where a row's views lie.
-        further: Rows of the further texts, int64 (further,).
+        offsets: Distances from a row to its views.
+        further: Row numbers of the further texts, int64 (further,).
     """
 
     data: TextData
@@ -59,12 +60,12 @@ class Corpus:
 
 
 def in_epoch(rows: IntArray, offsets: Offsets, epoch: int) -> IntArray:
-    """Rows of the corpus that are the views of some rows of the data.
+    """Return the corpus rows that are the views of some rows.
 
     Args:
-        rows: (..., batch).
-        offsets: Of the corpus.
-        epoch: From 0.
+        rows: Row numbers of the data, (..., batch).
+        offsets: Offsets of the corpus.
+        epoch: Number of the epoch, from 0.
 
     Returns:
         (..., views x batch): all first views, then all second ones.
@@ -73,7 +74,7 @@ def in_epoch(rows: IntArray, offsets: Offsets, epoch: int) -> IntArray:
 
 
 def views_in(offsets: Offsets, epoch: int) -> int:
-    """How many views of a row an epoch has."""
+    """Return the number of views that a row has in an epoch."""
     return len(offsets[epoch % len(offsets)])
 
 
@@ -81,17 +82,16 @@ def views_in(offsets: Offsets, epoch: int) -> int:
 def corpus(
     data: TextData, views: tuple[View, ...], mask_token: str | None, further: tuple[str, ...] = ()
 ) -> Corpus:
-    """The texts of some views of a data set.
+    """Return the texts of some views of a data set.
 
     Args:
-        data: The data.
-        views: Of each text; at least one.
-        mask_token: As the tokenizer writes it; None where it has none.
-        further: Further texts that the encoder shall be able to read.
+        data: Data set.
+        views: Views of each text; at least one.
+        mask_token: Mask token of the tokenizer; None where it has none.
+        further: Further texts that the encoder must be able to read.
 
     Raises:
-        DataError: if a view wants second texts, or single ones, and the data have others; or a mask
-            token, and there is none.
+        DataError: if a view needs second texts, single texts or a mask token, and there are none.
     """
     _check(data, views, mask_token, further)
     single = any(view.source == "second" for view in views)
@@ -103,7 +103,7 @@ def corpus(
     for draw in range(_DRAWS):
         of_draw = []
         for view in views:
-            # What is not drawn is the same in all epochs.
+            # Without random parts a view is the same in all epochs.
             key = (view, draw if view.masked or view.source == "letters" else 0)
             if key not in places:
                 places[key] = len(blocks)
@@ -117,7 +117,7 @@ def corpus(
     every = [*blocks, *further]
     labels = np.zeros(len(every), np.int64)
     labels[:start] = np.tile(data.labels, start // len(data))
-    made = assemble(
+    joined = assemble(
         name=data.name,
         texts=every,
         texts_b=None if second is None else second_blocks,
@@ -125,7 +125,7 @@ def corpus(
         label_names=data.label_names,
         official=None,
     )
-    return Corpus(made, tuple(dict.fromkeys(offsets)), np.arange(start, len(every)))
+    return Corpus(joined, tuple(dict.fromkeys(offsets)), np.arange(start, len(every)))
 
 
 def _check(
@@ -149,7 +149,7 @@ def _check(
 
 
 def _worded(data: TextData, view: View, draw: int, mask_token: str) -> list[str]:
-    """A block's texts."""
+    """Return the texts of a block."""
     texts = data.texts
     if view.source == "second":
         texts = data.texts_b or ()
@@ -168,7 +168,7 @@ def _letters(text: str, drawn: random.Random) -> str:
 
 
 def masked(text: str, span: int, mask_token: str, drawn: random.Random) -> str:
-    """A text with a random span replaced by the mask token; short ones stay as they are.
+    """Return a text with a random span replaced by the mask token.
 
     Technique 1 of Mirror-BERT: "Economist" -> "Econ [MASK]". A text of fewer than 30 characters, or
     no longer than the span, is left whole, as in the authors' code.

@@ -1,1 +1,1 @@
-"""Pretrained networks and surgery on them: towers, vocabulary, pooling."""
+"""Pretrained networks: loading, cutting, pooling, preprocessing."""

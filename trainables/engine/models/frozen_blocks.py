@@ -1,4 +1,4 @@
-"""An encoder cut in two: frozen lower blocks, and the top blocks that are trained."""
+"""An encoder cut in two: frozen lower blocks, trained top blocks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _PassThrough(nn.Module):
-    """Stands in for the embeddings: hands on the hidden states that are given."""
+    """A stand-in for the embeddings that returns given hidden states."""
 
     def forward(
         self, input_ids: None = None, inputs_embeds: Tensor | None = None, *_: Any, **__: Any
@@ -27,24 +27,26 @@ class _PassThrough(nn.Module):
 
 
 def blocks(network: PreTrainedModel) -> nn.ModuleList:
-    """The transformer blocks of an encoder, from the bottom.
+    """Return the transformer blocks of an encoder, from the bottom.
 
     Raises:
         ModelError: if it has no list of blocks of the length that its config states.
     """
     count = network.config.num_hidden_layers
     lists = [part for part in network.modules() if isinstance(part, nn.ModuleList)]
-    found = [part for part in lists if len(part) == count]
-    if len(found) != 1 or not hasattr(network, "embeddings"):
+    matches = [part for part in lists if len(part) == count]
+    if len(matches) != 1 or not hasattr(network, "embeddings"):
         raise ModelError(
             f"a {type(network).__name__} has no list of {count} blocks above its embeddings; its "
             "lower blocks cannot be frozen. Leave trainable_blocks out."
         )
-    return found[0]
+    return matches[0]
 
 
 def trained_blocks(model: str, config: TrainingConfig) -> int | None:
-    """Number of blocks that a config trains; None where it trains the whole encoder.
+    """Return the number of blocks that a config trains.
+
+    It is None where the whole encoder is trained.
 
     Args:
         model: Reference of the encoder.
@@ -66,16 +68,18 @@ def trained_blocks(model: str, config: TrainingConfig) -> int | None:
 
 
 def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
-    """A copy of an encoder's top blocks, which takes hidden states as `inputs_embeds`.
+    """Return a copy of an encoder's top blocks.
+
+    The copy takes hidden states as `inputs_embeds`.
 
     Args:
-        network: Stays as it is.
-        trained: How many blocks, less than it has.
+        network: Encoder, which stays as it is.
+        trained: Number of blocks, less than the encoder has.
     """
-    kept = blocks(network)
-    # Only what is kept is copied, all with one memo: blocks and encoder share a config.
+    every = blocks(network)
+    # Only the top is copied, all with one memo: blocks and encoder share a config.
     memo: dict[int, Any] = {id(network.embeddings): _PassThrough()}
-    memo[id(kept)] = copy.deepcopy(nn.ModuleList(list(kept)[len(kept) - trained :]), memo)
+    memo[id(every)] = copy.deepcopy(nn.ModuleList(list(every)[len(every) - trained :]), memo)
     if hasattr(network, "embeddings_project"):
         memo[id(network.embeddings_project)] = nn.Identity()
     upper: PreTrainedModel = copy.deepcopy(network, memo)
@@ -84,9 +88,12 @@ def top(network: PreTrainedModel, trained: int) -> PreTrainedModel:
 
 
 def below(network: PreTrainedModel, trained: int, words: IntArray) -> PreTrainedModel:
-    """A copy of an encoder's embeddings and lower blocks, for the words of a data set."""
-    kept = blocks(network)
+    """Return a copy of an encoder's embeddings and lower blocks.
+
+    The embeddings are those of a data set's words.
+    """
+    count = len(blocks(network))
     lower = vocabulary.restricted(network, words)
-    del blocks(lower)[len(kept) - trained :]
-    lower.config.num_hidden_layers = len(kept) - trained
+    del blocks(lower)[count - trained :]
+    lower.config.num_hidden_layers = count - trained
     return lower

@@ -1,4 +1,4 @@
-"""From an image to what a vision model takes, as the model's own preprocessor_config.json says."""
+"""Image preprocessing, as a model's own preprocessor_config.json states it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from trainables.engine.arrays import ByteArray
 from trainables.engine.errors import ModelError
 
 _CONFIG = "preprocessor_config.json"
-# Of CLIP (Radford et al., 2021), for a folder that does not say.
+# CLIP's values (Radford et al., 2021), for a folder without its own.
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """Resize, cut and normalise.
+    """Resizing, cutting and normalising of images.
 
     Attributes:
         resize: (height, width), or the length of the shorter side; None leaves the size.
         crop: (height, width) that is cut from the middle; None cuts nothing.
         resample: Pillow's number of the filter; 3 is bicubic.
-        mean: Of each channel, taken off after scaling to [0, 1].
-        std: What is divided by then.
+        mean: Mean of each channel, subtracted after scaling to [0, 1].
+        std: Divisor of each channel, after the subtraction.
     """
 
     resize: tuple[int, int] | int | None
@@ -40,7 +40,7 @@ class Preparation:
     std: tuple[float, ...]
 
     def pixels(self, image: Image.Image) -> ByteArray:
-        """An RGB image resized and cut, uint8 (3, height, width)."""
+        """Return an RGB image resized and cut, uint8 (3, height, width)."""
         if self.resize is not None:
             image = image.resize(self._size(image.size), Image.Resampling(self.resample))
         values = np.asarray(image, np.uint8)
@@ -49,7 +49,7 @@ class Preparation:
         return np.ascontiguousarray(values.transpose(2, 0, 1))
 
     def _size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """(width, height) after resizing."""
+        """Return (width, height) after resizing."""
         if isinstance(self.resize, tuple):
             return self.resize[1], self.resize[0]
         width, height = size
@@ -58,14 +58,17 @@ class Preparation:
         return (shorter, longer) if width <= height else (longer, shorter)
 
     def normalised(self, pixels: Tensor) -> Tensor:
-        """What the model takes, float (..., 3, height, width)."""
+        """Return the model's input, float (..., 3, height, width)."""
         mean = torch.tensor(self.mean, device=pixels.device).reshape(-1, 1, 1)
         std = torch.tensor(self.std, device=pixels.device).reshape(-1, 1, 1)
         return (pixels.float() / 255 - mean) / std
 
 
 def _centre(values: ByteArray, height: int, width: int) -> ByteArray:
-    """The middle of an image, (height, width, 3); black where it is smaller."""
+    """Return the middle of an image, (height, width, 3).
+
+    Black fills an image that is smaller.
+    """
     rows, columns = values.shape[:2]
     if rows < height or columns < width:
         padded = np.zeros((max(rows, height), max(columns, width), 3), np.uint8)
@@ -77,19 +80,19 @@ def _centre(values: ByteArray, height: int, width: int) -> ByteArray:
 
 
 def read_preparation(folder: Path, side: int) -> Preparation:
-    """What a model's folder says.
+    """Return the preprocessing that a model's folder states.
 
     Args:
-        folder: With a preprocessor_config.json; without one CLIP's own values are taken.
-        side: Pixels that the model takes, where the file does not say.
+        folder: Folder of the model. Without a preprocessor_config.json CLIP's values are taken.
+        side: Number of pixels that the model takes, where the file states none.
 
     Raises:
         ModelError: if the file cannot be understood.
     """
     path = folder / _CONFIG
     try:
-        said: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-        size, crop = said.get("size", {"shortest_edge": side}), said.get("crop_size")
+        config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        size, crop = config.get("size", {"shortest_edge": side}), config.get("crop_size")
         resize: tuple[int, int] | int | None
         if isinstance(size, int):
             resize = size
@@ -102,13 +105,13 @@ def read_preparation(folder: Path, side: int) -> Preparation:
         elif isinstance(crop, int):
             crop = {"height": crop, "width": crop}
         # A fixed height and width leaves nothing to cut, unless the file says so.
-        cuts = said.get("do_center_crop", not isinstance(resize, tuple))
+        cuts = config.get("do_center_crop", not isinstance(resize, tuple))
         return Preparation(
-            resize=resize if said.get("do_resize", True) else None,
+            resize=resize if config.get("do_resize", True) else None,
             crop=(int(crop["height"]), int(crop["width"])) if cuts else None,
-            resample=int(said.get("resample", 3)),
-            mean=tuple(said.get("image_mean", _MEAN)),
-            std=tuple(said.get("image_std", _STD)),
+            resample=int(config.get("resample", 3)),
+            mean=tuple(config.get("image_mean", _MEAN)),
+            std=tuple(config.get("image_std", _STD)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} cannot be understood: {error!r}") from error

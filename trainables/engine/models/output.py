@@ -1,4 +1,4 @@
-"""What every trainable's module gives for a batch."""
+"""The output of every trainable's module for a batch."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ from torch import Tensor
 
 
 def mean_over_tokens(tokens: Tensor, real: Tensor) -> Tensor:
-    """Mean over real tokens; padding never counts.
+    """Return the mean over real tokens; padding never counts.
 
     Args:
-        tokens: (batch, length, width).
-        real: Which tokens are no padding, bool (batch, length).
+        tokens: Vectors of tokens, (batch, length, width).
+        real: True for tokens that are no padding, bool (batch, length).
 
     Returns:
         (batch, width).
@@ -20,7 +20,10 @@ def mean_over_tokens(tokens: Tensor, real: Tensor) -> Tensor:
 
 
 def pooling_map_fault(pooling: str) -> str | None:
-    """Why a linear classifier on such a vector has no class activation map; None if it has one."""
+    """Return the reason against class activation maps, None without any.
+
+    A linear classifier has one only behind a mean over tokens.
+    """
     if pooling == "mean":
         return None
     return (

@@ -1,4 +1,4 @@
-"""Pretrained encoders: from what the user typed to weights, a tokenizer and a fingerprint.
+"""Pretrained encoders: weights, tokenizer and fingerprint of a reference.
 
 A reference is an alias (a file of trainables/encoders), a local folder, or a Hugging Face hub id.
 Hub weights are taken from the local cache first, and downloaded once. Only safetensors, or pickled
@@ -35,12 +35,12 @@ class EncoderCard:
     """An encoder with a name of its own.
 
     Attributes:
-        name: The alias.
-        hub_id: On the Hugging Face hub; None where it comes with a package.
-        parameters: How many weights it has.
-        licence: As its card states.
-        about: What it is, in a line.
-        folder: Gives the folder of a packaged model; None for a hub model.
+        name: Alias.
+        hub_id: Id on the Hugging Face hub; None where it comes with a package.
+        parameters: Number of weights.
+        licence: Licence, as its card states it.
+        about: Description, in a line.
+        folder: Function that gives the folder of a packaged model; None for a hub model.
     """
 
     name: str
@@ -52,7 +52,9 @@ class EncoderCard:
 
 
 def resolve_model(reference: str) -> str:
-    """A reference that means the same in every process: a folder's path is made absolute.
+    """Return a reference that means the same in every process.
+
+    The path of a folder is made absolute.
 
     Raises:
         ModelError: for a file, a folder without a model, or what cannot be an alias or a hub id.
@@ -74,7 +76,7 @@ def resolve_model(reference: str) -> str:
 
 
 def is_alias(reference: str) -> bool:
-    """Whether a reference is one of the names in `trainables/encoders`."""
+    """Return True for a name in `trainables/encoders`."""
     return reference.replace("-", "_") in registry.names(_PACKAGE)
 
 
@@ -89,16 +91,16 @@ def _check_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(f"Model folder {folder} has no config.json: it is not a saved model.")
     if not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS):
-        found = ", ".join(sorted(item.name for item in folder.iterdir())[:10])
+        files = ", ".join(sorted(item.name for item in folder.iterdir())[:10])
         raise ModelError(
             f"Model folder {folder} has no weights (model.safetensors or pytorch_model.bin), only: "
-            f"{found}."
+            f"{files}."
         )
 
 
 @lru_cache(maxsize=16)
 def locate(reference: str) -> Path:
-    """The folder that holds a model's files on this machine, downloaded if need be.
+    """Return the folder of a model's files, downloaded if need be.
 
     Raises:
         ModelError: if it is not there and cannot be downloaded.
@@ -138,14 +140,16 @@ def _from_hub(reference: str, hub_id: str) -> Path:
 
 @lru_cache(maxsize=16)
 def model_fingerprint(reference: str) -> str:
-    """sha256 of a model's config, weights and tokenizer files: contents, never the path.
+    """Return a digest of a model's config, weights and tokenizer.
+
+    It is a sha256 of the files' contents, never of their path.
 
     Raises:
         ModelError: as `locate`.
     """
     folder = locate(reference)
     digest = hashlib.sha256()
-    # The hub's README and the like do not decide what is trained.
+    # The hub's README and the like have no effect on training.
     patterns = (
         "config.json",
         *_WEIGHTS,
@@ -156,7 +160,7 @@ def model_fingerprint(reference: str) -> str:
         "added_tokens.json",
         "*.model",
         "spiece*",
-        # What is done to images before, and sentence-transformers' layers behind.
+        # Preprocessing of images, and sentence-transformers' layers behind the encoder.
         "preprocessor_config.json",
         "*_Dense/*",
     )
@@ -172,20 +176,21 @@ def model_fingerprint(reference: str) -> str:
 
 @lru_cache(maxsize=2)
 def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model, kept for the life of the process.
+    """Return the tokenizer of a model, kept for the process.
 
     Raises:
         ModelError: if the model has none.
     """
     from transformers import AutoTokenizer
 
+    folder = locate(reference)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            locate(reference),
+            folder,
             local_files_only=True,
-            trust_remote_code=False,  # unsaid, a folder with code of its own makes it ask
+            trust_remote_code=False,  # else a folder with code of its own makes it ask
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged tokenizer.json raises nothing more special
         raise ModelError(f"Model {reference!r} has no usable tokenizer: {error}") from error
     return tokenizer
 
@@ -197,9 +202,9 @@ _poolers: dict[str, Pooler] = {}
 
 
 def pretrained_pooler(reference: str) -> Pooler | None:
-    """The pooler that came with an encoder's weights; None where they have none.
+    """Return the pooler of an encoder's weights; None without one.
 
-    `load_encoder` leaves it out. Where a checkpoint lacks one, transformers would draw one.
+    `load_encoder` leaves it out. Where a checkpoint lacks one, transformers draws a random one.
 
     Raises:
         ModelError: if the weights cannot be loaded.
@@ -210,7 +215,9 @@ def pretrained_pooler(reference: str) -> Pooler | None:
 
 @lru_cache(maxsize=2)
 def load_encoder(reference: str) -> PreTrainedModel:
-    """The pretrained encoder, kept for the life of the process: copy it, never train it.
+    """Return the pretrained encoder, kept for the process.
+
+    Copy it, never train it.
 
     Raises:
         ModelError: if the weights cannot be loaded.
@@ -218,23 +225,24 @@ def load_encoder(reference: str) -> PreTrainedModel:
     # A worker has no terminal to draw a bar on.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModel
     from transformers.utils import logging as hf_logging
 
     hf_logging.disable_progress_bar()
-    verbosity = hf_logging.get_verbosity()
-    hf_logging.set_verbosity_error()  # a head that is left out is what we want
+    folder, verbosity = locate(reference), hf_logging.get_verbosity()
+    hf_logging.set_verbosity_error()  # a head is left out on purpose
     try:
         model: PreTrainedModel
         model, loaded = AutoModel.from_pretrained(
-            locate(reference),
+            folder,
             local_files_only=True,
             trust_remote_code=False,
             dtype=torch.float32,
             weights_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"Model {reference!r} cannot be loaded: {error}") from error
     finally:
         hf_logging.set_verbosity(verbosity)
@@ -243,24 +251,26 @@ def load_encoder(reference: str) -> PreTrainedModel:
         drawn = any(name.startswith("pooler.") for name in loaded["missing_keys"])
         if isinstance(dense, torch.nn.Linear) and not drawn:
             _poolers[reference] = (dense.weight.detach().clone(), dense.bias.detach().clone())
-        # Its output is not used here; its weights would be saved, synchronised and decayed for
-        # nothing.
+        # Its output has no use; its weights would be saved, synchronised and decayed for nothing.
         model.pooler = None  # type: ignore[assignment]
     return model
 
 
 def real_tokens(inputs: Mapping[str, Tensor]) -> Tensor:
-    """Which tokens of a batch are no padding, bool (batch, length).
+    """Return a mask of tokens that are no padding, bool (batch, length).
 
     Args:
-        inputs: With `attention_mask`, (batch, length), or (batch, 1, 1, length) as stacks have it.
+        inputs: Batch with `attention_mask`, (batch, length), or (batch, 1, 1, length) in a stack.
     """
     mask = inputs["attention_mask"]
     return (mask if mask.ndim == 2 else mask[:, 0, 0]).bool()
 
 
 def hidden_dropout(encoder: PreTrainedModel) -> float:
-    """The share of hidden values that an encoder drops; architectures name it differently."""
+    """Return the share of hidden values that an encoder drops.
+
+    Architectures name it differently.
+    """
     for name in ("hidden_dropout_prob", "dropout", "hidden_dropout"):
         value = getattr(encoder.config, name, None)
         if value is not None:

@@ -1,8 +1,8 @@
-"""What reads texts and looks at images: the towers of a CLIP or SigLIP model, and what stands in.
+"""Towers that read texts and images: CLIP, SigLIP and their replacements.
 
 A text tower is that of CLIP or SigLIP, a sentence-transformers folder (mean pooling and dense
-layers, as clip-ViT-B-32-multilingual-v1 has), or any encoder, mean over its tokens. An image tower
-is that of CLIP or SigLIP, or the packaged efficientnet-lite0.
+layers, as clip-ViT-B-32-multilingual-v1 has), or any encoder with a mean over its tokens. An image
+tower is that of CLIP or SigLIP, or the packaged efficientnet-lite0.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _ACTIVATIONS = {
 
 
 class TextTower(nn.Module):
-    """From tokens to a vector a text.
+    """A network from tokens to a vector a text.
 
     Args:
-        network: A transformers model.
-        dense: What comes behind the mean over tokens; None for a model with a text tower.
+        network: Model of transformers.
+        dense: Layers behind the mean over tokens; None for a model with a text tower.
     """
 
     def __init__(self, network: nn.Module, dense: nn.Module | None) -> None:
@@ -45,21 +45,24 @@ class TextTower(nn.Module):
         self.network, self.dense = network, dense
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Vectors, (texts, width), of input_ids and attention_mask, (texts, length)."""
+        """Return the vectors of some texts, (texts, width).
+
+        Inputs are `input_ids` and `attention_mask`, (texts, length).
+        """
         network: Any = self.network
         if self.dense is None:
             return _pooled(network.get_text_features(**inputs))
         hidden = network(**inputs).last_hidden_state
-        given: Tensor = self.dense(mean_over_tokens(hidden, inputs["attention_mask"].bool()))
-        return given
+        vectors: Tensor = self.dense(mean_over_tokens(hidden, inputs["attention_mask"].bool()))
+        return vectors
 
 
 class ImageTower(nn.Module):
-    """From pixels to a vector an image.
+    """A network from pixels to a vector an image.
 
     Args:
-        network: A transformers model with get_image_features, or a module from pixels to vectors.
-        preparation: What is done to an image before.
+        network: Model of transformers with get_image_features, or a module from pixels to vectors.
+        preparation: Preprocessing of images.
     """
 
     def __init__(self, network: nn.Module, preparation: Preparation) -> None:
@@ -67,22 +70,25 @@ class ImageTower(nn.Module):
         self.network, self.preparation = network, preparation
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Vectors, (images, width), of uint8 pixels (images, 3, height, width)."""
+        """Return the vectors of some images, (images, width).
+
+        Pixels are uint8 (images, 3, height, width).
+        """
         network: Any = self.network
-        given = self.preparation.normalised(pixels)
+        values = self.preparation.normalised(pixels)
         if hasattr(network, "get_image_features"):
-            return _pooled(network.get_image_features(pixel_values=given))
-        found: Tensor = network(given)
-        return found
+            return _pooled(network.get_image_features(pixel_values=values))
+        vectors: Tensor = network(values)
+        return vectors
 
 
-def _pooled(given: Any) -> Tensor:
-    found: Tensor = given if isinstance(given, Tensor) else given.pooler_output
-    return found
+def _pooled(output: Any) -> Tensor:
+    vectors: Tensor = output if isinstance(output, Tensor) else output.pooler_output
+    return vectors
 
 
 def _kind(folder: Path) -> str:
-    """The model_type that a folder's config.json names."""
+    """Return the model_type that a folder's config.json names."""
     try:
         return str(json.loads((folder / "config.json").read_text("utf-8")).get("model_type", ""))
     except (OSError, ValueError) as error:
@@ -91,7 +97,9 @@ def _kind(folder: Path) -> str:
 
 @lru_cache(maxsize=4)
 def text_tower(reference: str) -> TextTower:
-    """A text tower, kept for the life of the process: copy it, never train it.
+    """Return a text tower, kept for the process.
+
+    Copy it, never train it.
 
     Raises:
         ModelError: if the model cannot read texts.
@@ -110,7 +118,9 @@ def text_tower(reference: str) -> TextTower:
 
 @lru_cache(maxsize=4)
 def image_tower(reference: str) -> ImageTower:
-    """An image tower, kept for the life of the process: copy it, never train it.
+    """Return an image tower, kept for the process.
+
+    Copy it, never train it.
 
     Raises:
         ModelError: if the model has none.
@@ -133,7 +143,10 @@ def image_tower(reference: str) -> ImageTower:
 
 
 def _without(model: Any, *names: str) -> Any:
-    """A model without the parts that are not used, so that they are not trained or moved."""
+    """Return a model without unused parts.
+
+    They are then neither trained nor moved.
+    """
     for name in names:
         if getattr(model, name, None) is not None:
             setattr(model, name, None)
@@ -144,7 +157,9 @@ def _without(model: Any, *names: str) -> Any:
 
 
 def _dense(folder: Path) -> nn.Module:
-    """The dense layers of a sentence-transformers folder, behind its mean pooling.
+    """Return the dense layers of a sentence-transformers folder.
+
+    They stand behind its mean pooling.
 
     Raises:
         ModelError: for another pooling than the mean, or a module that is not known here.
@@ -155,10 +170,12 @@ def _dense(folder: Path) -> nn.Module:
         for module in json.loads(listed.read_text("utf-8")):
             kind, path = str(module["type"]).rsplit(".", maxsplit=1)[-1], folder / module["path"]
             if kind == "Pooling":
-                said = json.loads((path / "config.json").read_text("utf-8"))
-                other = [key for key, on in said.items() if key.startswith("pooling_mode_") and on]
-                if other != ["pooling_mode_mean_tokens"] and said.get("pooling_mode") != "mean":
-                    raise ModelError(f"{path}: only the mean over tokens is read, found {other}.")
+                config = json.loads((path / "config.json").read_text("utf-8"))
+                modes = [
+                    key for key, on in config.items() if key.startswith("pooling_mode_") and on
+                ]
+                if modes != ["pooling_mode_mean_tokens"] and config.get("pooling_mode") != "mean":
+                    raise ModelError(f"{path}: only the mean over tokens is read, found {modes}.")
             elif kind == "Dense":
                 layers.append(_dense_layer(path))
             elif kind not in ("Transformer", "Normalize"):
@@ -167,8 +184,8 @@ def _dense(folder: Path) -> nn.Module:
 
 
 def _dense_layer(path: Path) -> nn.Module:
-    said = json.loads((path / "config.json").read_text("utf-8"))
-    layer = nn.Linear(said["in_features"], said["out_features"], bias=said.get("bias", True))
+    config = json.loads((path / "config.json").read_text("utf-8"))
+    layer = nn.Linear(config["in_features"], config["out_features"], bias=config.get("bias", True))
     if (path / "model.safetensors").is_file():
         from safetensors.torch import load_file
 
@@ -176,26 +193,26 @@ def _dense_layer(path: Path) -> nn.Module:
     else:
         state = torch.load(path / "pytorch_model.bin", weights_only=True, map_location="cpu")
     layer.load_state_dict({name.removeprefix("linear."): value for name, value in state.items()})
-    wanted = str(said.get("activation_function", "torch.nn.modules.activation.Tanh"))
-    if wanted not in _ACTIVATIONS:
-        raise ModelError(f"{path}: the activation {wanted} is not known here.")
-    return nn.Sequential(layer, _ACTIVATIONS[wanted]())
+    activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
+    if activation not in _ACTIVATIONS:
+        raise ModelError(f"{path}: the activation {activation} is not known here.")
+    return nn.Sequential(layer, _ACTIVATIONS[activation]())
 
 
 def tokenised(reference: str, texts: Sequence[str], max_length: int) -> dict[str, Tensor]:
-    """Tokens of texts as their tower takes them, int64 (texts, length) each.
+    """Return tokens of texts for their tower, int64 (texts, length) each.
 
     Args:
-        reference: Of the tower's model.
-        texts: The texts.
-        max_length: Tokens at most; never more than the model has positions.
+        reference: Reference of the tower's model.
+        texts: Texts.
+        max_length: Largest number of tokens; never more than the model has positions.
     """
     network: Any = encoder.load_encoder(reference)
     tokenizer = encoder.load_tokenizer(reference)
     own = getattr(network.config, "text_config", network.config)
     limit = min(max_length, tokenizer.model_max_length, _positions(own))
     siglip = _kind(encoder.locate(reference)).startswith("siglip")
-    given = tokenizer(
+    tokens = tokenizer(
         list(texts),
         truncation=True,
         max_length=limit,
@@ -204,11 +221,14 @@ def tokenised(reference: str, texts: Sequence[str], max_length: int) -> dict[str
         return_tensors="pt",
     )
     names = ("input_ids",) if siglip else ("input_ids", "attention_mask")
-    return {name: given[name] for name in names}
+    return {name: tokens[name] for name in names}
 
 
 def _positions(config: Any) -> int:
-    """Tokens that a model has positions for; RoBERTa's kind counts from behind padding's id."""
+    """Return the number of tokens that a model has positions for.
+
+    RoBERTa's kind counts positions from behind padding's id.
+    """
     positions = int(getattr(config, "max_position_embeddings", 512))
     offset = config.model_type in ("roberta", "xlm-roberta", "camembert")
     return positions - (int(config.pad_token_id) + 1 if offset else 0)

@@ -1,8 +1,8 @@
-"""An encoder cut down to the words of a data set, and put together again.
+"""Encoders cut down to the words of a data set, and restored.
 
-A thousand short texts use a tenth of a vocabulary or less. The embeddings of the others never
-reach a loss; left in, they are copied, held and stepped by the optimizer for nothing: 11 of
-MiniLM's 23 million weights, 39 of RoBERTa-base's 125.
+A thousand short texts use a tenth of a vocabulary or less. The embeddings of other words never
+reach a loss, but cost copies, memory and optimizer steps: 11 of MiniLM's 23 million weights, 39 of
+RoBERTa-base's 125.
 """
 
 from __future__ import annotations
@@ -20,29 +20,33 @@ if TYPE_CHECKING:
 
 
 def restricted(encoder: PreTrainedModel, vocabulary: IntArray) -> PreTrainedModel:
-    """A copy of an encoder that knows some tokens only, under their numbers in `vocabulary`.
+    """Return a copy of an encoder that knows some tokens only.
+
+    A token's id becomes its place in `vocabulary`.
 
     Args:
-        encoder: Stays as it is.
+        encoder: Encoder, which stays as it is.
         vocabulary: Ids to keep, int64 (words,), ascending, padding's under its own number.
     """
     old = encoder.get_input_embeddings()
     weight = nn.Parameter(_weight(old).detach()[torch.from_numpy(vocabulary)])
     small = copy.deepcopy(old, {id(old.weight): weight})
     small.num_embeddings = len(vocabulary)  # type: ignore[assignment]
-    given: PreTrainedModel = copy.deepcopy(encoder, {id(old): small})
-    given.config.vocab_size = len(vocabulary)
-    return given
+    copied: PreTrainedModel = copy.deepcopy(encoder, {id(old): small})
+    copied.config.vocab_size = len(vocabulary)
+    return copied
 
 
 @torch.no_grad()
 def put_back(encoder: PreTrainedModel, original: PreTrainedModel, vocabulary: IntArray) -> None:
-    """Give a trained encoder its whole vocabulary again: what it never saw is as it was.
+    """Give a trained encoder its whole vocabulary again.
+
+    Embeddings of words that it never saw are as they were.
 
     Args:
-        encoder: Made by `restricted`, trained since; changed in place.
-        original: What it was made of.
-        vocabulary: As `restricted` was given it.
+        encoder: Encoder made by `restricted`, trained since; changed in place.
+        original: Encoder that it was made of.
+        vocabulary: Ids that `restricted` kept.
     """
     trained = encoder.get_input_embeddings()
     whole = _weight(original.get_input_embeddings()).detach().clone()
