@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from search.arrays import FloatArray
-from search.stats import intervals as stats
+from search.stats import intervals
 from search.strategies.board import Board, Problem
 
 
@@ -53,10 +53,10 @@ def chances(
     out = np.zeros(len(scores), bool)
     out[list(failed)] = True
     if (complete | out).all():
-        if scores.shape[1] < stats.FEWEST_FOR_INTERVAL:
+        if scores.shape[1] < intervals.FEWEST_FOR_INTERVAL:
             return Chances(None, "correlated t-test")
         shares = np.zeros(len(scores))
-        shares[complete] = stats.probability_best(problem.sign * scores[complete], test_share)
+        shares[complete] = intervals.probability_best(problem.sign * scores[complete], test_share)
         return Chances(shares, "correlated t-test")
     from search.strategies.surrogate import believe, build_features
 
@@ -77,4 +77,4 @@ def _meet(problem: Problem, scores: FloatArray, means: FloatArray) -> bool:
     if len(candidates) < 2:
         return False
     first, second = candidates[np.argsort(-problem.sign * means[candidates], kind="stable")][:2]
-    return int((scored[first] & scored[second]).sum()) >= stats.FEWEST_FOR_INTERVAL
+    return int((scored[first] & scored[second]).sum()) >= intervals.FEWEST_FOR_INTERVAL

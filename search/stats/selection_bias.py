@@ -34,12 +34,11 @@ import numpy as np
 
 from search.arrays import FloatArray, IntArray
 from search.errors import FoldraceError, NoPredictionsError
-from search.stats import bbc_cv as bbc
-from search.stats import intervals as stats
+from search.stats import bbc_cv, intervals
 from search.stats.out_of_fold import OutOfFold
 from search.strategies.board import Problem
 
-MetricMaker = Callable[[tuple[str, ...]], bbc.Metric]
+MetricMaker = Callable[[tuple[str, ...]], bbc_cv.Metric]
 """From class names by id to a function of labels and probabilities."""
 
 By = Literal["bbc-cv", "block bootstrap"]
@@ -131,16 +130,16 @@ def _by_rows(
     """
     configs, seeds, rows, _ = pooled.probabilities.shape
     if metric is None:
-        scorer, draws = bbc.accuracy_scorer(pooled.labels, pooled.probabilities), _DRAWS
+        scorer, draws = bbc_cv.accuracy_scorer(pooled.labels, pooled.probabilities), _DRAWS
     else:
         objective = metric(pooled.label_names)
-        scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, objective)
+        scorer = bbc_cv.metric_scorer(pooled.labels, pooled.probabilities, objective)
         draws = min(_DRAWS, _MOST_METRIC_CALLS // (configs * seeds))
         if draws < _FEWEST_DRAWS:
             raise NoPredictionsError(
                 f"the objective of {configs:,} configs would take too long to draw"
             )
-    corrected = bbc.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
+    corrected = bbc_cv.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
     score = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])
     # A strategy that names another than the best mean has taken some luck off itself.
     luck = sign * max(sign * (score - corrected.mean), 0.0)
@@ -152,8 +151,8 @@ def _by_blocks(
 ) -> tuple[float, tuple[float, float] | None]:
     """Luck and reach by the quick form; reach needs three blocks."""
     mean = float(scores[winner].mean())
-    luck = sign * max(sign * mean - stats.bootstrap_corrected(sign * scores[complete]), 0.0)
-    if scores.shape[1] < stats.FEWEST_FOR_INTERVAL:
+    luck = sign * max(sign * mean - intervals.bootstrap_corrected(sign * scores[complete]), 0.0)
+    if scores.shape[1] < intervals.FEWEST_FOR_INTERVAL:
         return luck, None
-    interval = stats.corrected_interval(scores[winner], test_share)
+    interval = intervals.corrected_interval(scores[winner], test_share)
     return luck, (interval.low - mean, interval.high - mean)

@@ -85,7 +85,7 @@ def run_single(
 
 def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str) -> None:
     """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
-    from trainables.engine.cells import assembly as parts
+    from trainables.engine.cells import assembly
     from trainables.engine.cells.trainable import Trainable
 
     heads = Trainable.load(plan.space.trainable).may_train_heads
@@ -95,7 +95,7 @@ def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str
 
     unfinished = np.flatnonzero(~np.isfinite(table.scores).all(axis=1))
     configs = [plan.configs[config] for config in unfinished]
-    made = parts.make_features(plan.task, load_data(plan.spec.data), configs)
+    made = assembly.make_features(plan.task, load_data(plan.spec.data), configs)
     if made and ledger.file(sweep_id, _FEATURES) is None:
         ledger.attach(sweep_id, {_FEATURES: json.dumps(made, indent=2)})
 

@@ -20,8 +20,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
 from trainables.engine.errors import DataError, DivergedError
-from trainables.engine.features import extraction as features
-from trainables.engine.features import representation
+from trainables.engine.features import extraction, representation
 from trainables.engine.refit import network as finished
 from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
 from trainables.engine.training.fit import fit
@@ -129,7 +128,7 @@ def _head(
     told: list[CellResult] = []
     with contextlib.ExitStack() as stack:
         if not isinstance(representation.card(wanted.name), representation.Fitted):
-            stack.enter_context(features.joined(both, of, task.model, wanted))
+            stack.enter_context(extraction.joined(both, of, task.model, wanted))
         if stacks.train_stack(task, both, [(cell, config)], told.append):
             raise MemoryError(f"out of memory for {len(both):,} rows' features.")
     if told[0].status != "done":
