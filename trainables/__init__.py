@@ -1,4 +1,4 @@
-"""How one cell is trained; knows neither Ray nor MLflow. What a trainable of one's own needs.
+"""Trains one cell; exports the names that a trainable of yours needs.
 
 Example:
     A head on frozen features, which drops some of them, trained on six texts' features:
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from trainables.engine.features.representation import Representation
     from trainables.engine.inputs.views import View
     from trainables.engine.models.output import Output
-    from trainables.engine.models.pooling import mean_over_tokens
-    from trainables.engine.models.pretrained import EncoderCard, real_tokens
+    from trainables.engine.models.pooling import mean_over_tokens, pooled
+    from trainables.engine.models.pretrained import EncoderCard, hidden_dropout, real_tokens
     from trainables.engine.registry import register_plugin
     from trainables.engine.stacking.fit_stack import fit_head
     from trainables.engine.text_data import TextData
@@ -76,7 +76,9 @@ __all__ = [
     "TrainingConfig",
     "View",
     "fit_head",
+    "hidden_dropout",
     "mean_over_tokens",
+    "pooled",
     "real_tokens",
     "register_plugin",
 ]
@@ -99,7 +101,9 @@ _HOME = {
     "TrainingConfig": "config",
     "View": "inputs.views",
     "fit_head": "stacking.fit_stack",
+    "hidden_dropout": "models.pretrained",
     "mean_over_tokens": "models.pooling",
+    "pooled": "models.pooling",
     "real_tokens": "models.pretrained",
     "register_plugin": "registry",
 }

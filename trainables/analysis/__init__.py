@@ -1,1 +1,1 @@
-"""What a trained model or a representation looks like: numbers, pictures, maps over words."""
+"""Numbers, pictures and word maps of trained models and representations."""

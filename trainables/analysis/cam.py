@@ -36,11 +36,11 @@ MARKED = 0.1
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a text with its score: the sum of its parts'.
+    """A word of a text, with the sum of its parts' scores.
 
     Attributes:
-        text: As it stands in the text; of a term without a place, the term.
-        span: Where it stands, (begin, end) in characters; None without a place.
+        text: Word as it stands in the text; the term itself where it has no place.
+        span: Place in the text, (begin, end) in characters; None without a place.
         score: M_c of the word.
     """
 
@@ -54,39 +54,39 @@ def scores(parts: Parts, layer: LinearLayer) -> FloatArray:
     return layer.weight.astype(np.float64) @ parts.vectors.astype(np.float64).T
 
 
-def words(parts: Parts, of_parts: FloatArray) -> list[Word]:
-    """The words of a text in their order, their pieces joined and their scores added.
+def words(parts: Parts, part_scores: FloatArray) -> list[Word]:
+    """Join the parts of each word and add up their scores.
 
     Parts of no word, [CLS] and [SEP], are left out.
 
     Args:
-        parts: The text's parts.
-        of_parts: A score each, (parts,).
+        parts: Parts of the text.
+        part_scores: Score of each part, (parts,).
     """
-    found: list[Word] = []
+    joined: list[Word] = []
     last = -1
     for word, span, group, score in zip(
-        parts.words, parts.spans, parts.groups, of_parts.tolist(), strict=True
+        parts.words, parts.spans, parts.groups, part_scores.tolist(), strict=True
     ):
         if group < 0:
             continue
-        if group == last and found:
-            before = found[-1]
-            joined = before.text + word.removeprefix("##")
+        if group == last and joined:
+            before = joined[-1]
+            text = before.text + word.removeprefix("##")
             whole = None
             if before.span is not None and span is not None:
                 whole = (before.span[0], span[1])
-                joined = parts.text[slice(*whole)]
-            found[-1] = Word(joined, whole, before.score + score)
+                text = parts.text[slice(*whole)]
+            joined[-1] = Word(text, whole, before.score + score)
         else:
-            shown = word if span is None else parts.text[slice(*span)]
-            found.append(Word(shown, span, score))
+            text = word if span is None else parts.text[slice(*span)]
+            joined.append(Word(text, span, score))
         last = group
-    return found
+    return joined
 
 
-def marked(of_words: list[Word], share: float = MARKED) -> set[int]:
-    """Places of the words with the highest scores: a share of them, at least one."""
-    most = max(1, round(share * len(of_words))) if of_words else 0
-    order = sorted(range(len(of_words)), key=lambda i: (-of_words[i].score, i))
+def marked(scored: list[Word], share: float = MARKED) -> set[int]:
+    """Places of the best-scored words: a share of them, at least one."""
+    most = max(1, round(share * len(scored))) if scored else 0
+    order = sorted(range(len(scored)), key=lambda i: (-scored[i].score, i))
     return set(order[:most])

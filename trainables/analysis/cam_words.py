@@ -1,7 +1,6 @@
-"""Aggregated class activation maps: which words push towards a class over a whole data set.
+"""Class activation maps of a data set: words that speak for a class.
 
-What makes fake news fake: the words with the highest mean score for the class, over all their
-occurrences in all texts.
+Words are ranked by their mean score for the class, over all their occurrences in all texts.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ class WordMean:
     """A word's mean score for a class.
 
     Attributes:
-        word: In lower case.
-        mean: Of M_c over its occurrences.
-        count: Its occurrences.
-        texts: Texts that hold it.
+        word: Word in lower case.
+        mean: Mean of M_c over its occurrences.
+        count: Number of its occurrences.
+        texts: Number of texts that hold it.
     """
 
     word: str
@@ -44,10 +43,10 @@ class Aggregate:
     """The words of a whole data set.
 
     Attributes:
-        ranked: The words of the highest mean score of each class, best first.
-        texts: Texts that were read.
-        cut: Texts that were read to the limit only.
-        least_texts: Words of fewer texts were left out: their means are luck.
+        ranked: Words of the highest mean score by class, best first.
+        texts: Number of texts that were read.
+        cut: Number of texts that were read to the limit only.
+        least_texts: Number of texts below which a word is left out: its mean is luck.
     """
 
     ranked: dict[str, list[WordMean]]
@@ -64,23 +63,23 @@ def aggregate(
     least_texts: int | None,
     most: int,
 ) -> Aggregate:
-    """The words that push towards each class.
+    """Rank the words that speak for each class.
 
     Args:
-        texts: The parts of each text; one after another, so that they need not fit into memory.
-        layer: The classifier.
+        texts: Parts of each text, one after another: they need not fit into memory.
+        layer: Last layer of the classifier.
         label_names: Class names by id.
-        least_texts: Leave out words of fewer texts; None leaves out those of under 0.5% of the
-            texts, and of under 3.
-        most: Words per class.
+        least_texts: Number of texts below which a word is left out; None for 0.5% of the texts,
+            and at least 3.
+        most: Number of words per class.
     """
     totals: dict[str, FloatArray] = {}
     counts: Counter[str] = Counter()
     holding: Counter[str] = Counter()
     read = cut = 0
     for parts in texts:
-        of_class = cam.scores(parts, layer)
-        by_class = [cam.words(parts, of_class[label]) for label in range(len(label_names))]
+        scores = cam.scores(parts, layer)
+        by_class = [cam.words(parts, scores[label]) for label in range(len(label_names))]
         for versions in zip(*by_class, strict=True):
             word = versions[0].text.lower()
             values = np.array([version.score for version in versions])
@@ -102,13 +101,13 @@ def aggregate(
 
 
 def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: int = 20) -> None:
-    """Draw the first words of each class as bars, a panel a class.
+    """Draw the first words as bars, one panel a class.
 
     Args:
-        ranked: As `aggregate` gives it.
-        title: Above the panels.
-        path: The picture's file; its ending says the format.
-        most: Bars a panel.
+        ranked: Ranked words, from `aggregate`.
+        title: Title above the panels.
+        path: Path of the picture; its suffix names the format.
+        most: Number of bars per panel.
     """
     from matplotlib.figure import Figure
 
@@ -119,8 +118,8 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
     figure.suptitle(title)
     # Figures without pyplot: no state is shared, and nothing needs to be closed.
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for number, (panel, (name, found)) in enumerate(zip(panels, ranked.items(), strict=False)):
-        shown = found[:most][::-1]
+    for number, (panel, (name, means)) in enumerate(zip(panels, ranked.items(), strict=False)):
+        shown = means[:most][::-1]
         panel.barh(
             range(len(shown)),
             [row.mean for row in shown],

@@ -10,7 +10,7 @@ _FONTS = ["DejaVu Sans", "Noto Sans Devanagari", "Lohit Devanagari", "Mangal", "
 
 
 def fonts() -> list[str]:
-    """The fonts of this machine that words are drawn in: each letter in the first that has it."""
+    """Fonts of this machine; the first with a letter draws it."""
     from matplotlib import font_manager
 
     known = set(font_manager.get_font_names())
@@ -18,17 +18,17 @@ def fonts() -> list[str]:
 
 
 def plain(word: str) -> str:
-    """A word as it is: to matplotlib a dollar would start a formula."""
+    """Escape a word: to matplotlib a dollar starts a formula."""
     return word.replace("$", r"\$")
 
 
 def save(figure: Any, path: Path, **options: Any) -> None:
-    """Write a matplotlib figure; a letter that no font has is drawn as a box.
+    """Write a figure; letters that no font has are boxes.
 
     Args:
-        figure: The figure.
-        path: Where to; its suffix names the format.
-        options: Of `Figure.savefig`.
+        figure: Matplotlib figure.
+        path: Path of the picture; its suffix names the format.
+        options: Options of `Figure.savefig`.
     """
     with warnings.catch_warnings():
         # The table beside the picture still has the word.

@@ -1,4 +1,4 @@
-"""How well a representation keeps classes apart, in numbers: what stands beside its picture."""
+"""Numbers of how far a representation keeps classes apart."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Separation:
     Attributes:
         linear: Linear separability: test accuracy of a logistic regression on all dimensions
             (standardised, scikit-learn's, C = 1) fitted on the training part.
-        in_plane: The same in the picture's plane, fitted and scored on the points that it shows:
-            how much of the classes a straight line through the picture parts.
+        in_plane: Linear separability in the picture's plane, fitted and scored on its points: the
+            share that straight lines through the picture get right.
         silhouette: Mean silhouette of the classes, in [-1, 1], higher is better (Rousseeuw, 1987).
         alignment: See `hypersphere.alignment`; lower is better.
         uniformity: See `hypersphere.uniformity`; lower is better.
@@ -42,13 +42,14 @@ class Separation:
 def measure(
     train: RealArray, train_labels: IntArray, test: RealArray, test_labels: IntArray
 ) -> Separation:
-    """The numbers of a representation.
+    """Measure a representation.
 
     Args:
         train: Features of training rows, (train, width).
-        train_labels: Their classes, (train,).
+        train_labels: Class ids of training rows, (train,).
         test: Features of test rows, (test, width).
-        test_labels: Their classes, (test,); at least two classes, one of them with two rows.
+        test_labels: Class ids of test rows, (test,); at least two classes, one of them with two
+            rows.
     """
     scaler = StandardScaler().fit(train)
     points, _ = plane(test)

@@ -1,1 +1,1 @@
-"""Cleaning steps by name: a file each, with a CLEANING that takes a text and gives one."""
+"""Cleaning steps, one a file; each defines CLEANING, a function on texts."""

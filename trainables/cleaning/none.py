@@ -1,10 +1,10 @@
-"""Leaves a text as it is: `--clean none` takes the place of a space's own steps."""
+"""Leaves a text as it is: `--clean none` replaces a space's steps."""
 
 from __future__ import annotations
 
 
 def unchanged(text: str) -> str:
-    """The text."""
+    """Return the text."""
     return text
 
 

@@ -1,4 +1,4 @@
-"""Takes the agency's mark off the head of an article: everything up to "(Reuters) -".
+"""Removes the agency's mark from an article: everything up to "(Reuters) -".
 
 Nearly every real article of the ISOT set begins "WASHINGTON (Reuters) - ", no fake one does: with
 it the set is trivial.
@@ -16,7 +16,7 @@ _PREFIX = re.compile(r"\A.{0,300}?\(Reuters\)\s*[-\u2013\u2014]\s*", re.DOTALL)
 
 
 def without_prefix(text: str) -> str:
-    """The text without its prefix, or as it is where it has none."""
+    """Remove the prefix, where there is one."""
     return _PREFIX.sub("", text)
 
 

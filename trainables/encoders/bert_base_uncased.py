@@ -1,4 +1,4 @@
-"""BERT base: 12 layers, 768 wide; the CAM and the tweet papers' encoder."""
+"""BERT base: 12 layers, 768 wide; encoder of two of the papers."""
 
 from __future__ import annotations
 

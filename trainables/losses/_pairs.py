@@ -1,4 +1,4 @@
-"""What contrastive losses share: cosines of all pairs of a batch, and sums that leave some out."""
+"""Cosines of a batch's pairs, and sums over some of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch.nn import functional
 
 
 class PairLoss(nn.Module):
-    """A loss of the cosines of a batch's pairs, divided by a temperature.
+    """Base of losses on cosines that are divided by a temperature.
 
     Args:
-        temperature: tau of the papers.
+        temperature: Temperature, tau of the papers.
 
     Raises:
         ValueError: if the temperature is not above 0.
@@ -34,7 +34,7 @@ def cosines(embeddings: Tensor) -> Tensor:
     digit of a cosine is the first one of a logit.
 
     Args:
-        embeddings: Of any length, (rows, width).
+        embeddings: Vectors of any length, (rows, width).
 
     Returns:
         (rows, rows).
@@ -45,27 +45,27 @@ def cosines(embeddings: Tensor) -> Tensor:
         return unit @ unit.mT
 
 
-def log_sum(logits: Tensor, among: Tensor) -> Tensor:
+def log_sum(logits: Tensor, mask: Tensor) -> Tensor:
     """Log sum exp over some of the columns of each row.
 
     Args:
         logits: (rows, columns).
-        among: Which columns count, bool (rows, columns).
+        mask: Mask of the columns that count, bool (rows, columns).
 
     Returns:
         (rows,); a large negative number, not -inf, where no column counts: its gradient is finite,
-        so that what the caller leaves out stays out.
+        so that rows that the caller leaves out stay out.
     """
     lowest = torch.finfo(logits.dtype).min / 4
-    return logits.masked_fill(~among, lowest).logsumexp(dim=-1)
+    return logits.masked_fill(~mask, lowest).logsumexp(dim=-1)
 
 
 def mean_over_positives(values: Tensor, positives: Tensor) -> Tensor:
-    """Mean over rows of the mean over each row's positives; rows without one are left out.
+    """Mean over each row's positives, then over rows that have any.
 
     Args:
         values: (rows, rows).
-        positives: Which pairs count, bool (rows, rows).
+        positives: Mask of the pairs that count, bool (rows, rows).
 
     Returns:
         A scalar; 0 where no row has a positive.

@@ -1,7 +1,8 @@
 """Cross-entropy of a batch, laid out for stacks of heads.
 
-The logits of a stack lie with the batch innermost (`engine/shared.py`); a softmax over classes that
-are innermost, six of them say, would first copy them and then use a sixth of each vector register.
+The logits of a stack lie with the batch innermost (`stacking/shared_batches.py`). A softmax over
+classes that are innermost, six of them say, would first copy them and then use a sixth of each
+vector register.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""InfoNCE over the pairs of a batch, as Mirror-BERT tunes an encoder without labels.
+"""InfoNCE over the pairs of a batch, as in Mirror-BERT.
 
 Pulls the two views of a text together, and pushes them away from the views of all other texts.
 
@@ -16,7 +16,7 @@ Each of the 2 x batch embeddings is x_i once. The slides call the denominator a 
 of negative pairs"; the authors' code (pytorch-metric-learning's NTXentLoss) has the positive in it,
 as InfoNCE has, and so has this. Differs from the slides: the mean, not the sum.
 
-Their ablation "learning from negatives alone" leaves out what pulls (`positives=False`):
+Their ablation "learning from negatives alone" leaves out the pull (`positives=False`):
 
     loss_i = log sum_{x_j in N_i, not x'_i} exp(s(x_i, x_j))
 
@@ -37,8 +37,8 @@ class InfoNCELoss(_pairs.PairLoss):
     """Mean InfoNCE loss of a batch of pairs.
 
     Args:
-        temperature: tau of the slides.
-        positives: False leaves the positive pairs out: the ablation.
+        temperature: Temperature, tau of the slides.
+        positives: False to leave the positive pairs out, the ablation.
 
     Raises:
         ValueError: if the temperature is not above 0.
@@ -53,7 +53,7 @@ class InfoNCELoss(_pairs.PairLoss):
 
         Args:
             first: Embeddings of any length; normalised here, (batch, width).
-            second: Of the other view of the same texts, (batch, width).
+            second: Embeddings of the other view of the same texts, (batch, width).
 
         Returns:
             A scalar, float32 or wider; 0 for a batch of one text, which has no negative.
@@ -62,8 +62,7 @@ class InfoNCELoss(_pairs.PairLoss):
         logits = _pairs.cosines(torch.cat([first, second])) / self.temperature
         if batch == 1:
             return logits.sum() * 0
-        own = torch.eye(batch, dtype=torch.bool, device=first.device)
-        same = own.repeat(2, 2)  # both views of one text
+        same = torch.eye(batch, dtype=torch.bool, device=first.device).repeat(2, 2)  # both views
         itself = torch.eye(2 * batch, dtype=torch.bool, device=first.device)
         if not self.positives:
             return _pairs.log_sum(logits, ~same).mean()

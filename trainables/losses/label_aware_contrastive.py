@@ -38,7 +38,7 @@ class LabelAwareContrastiveLoss(_pairs.PairLoss):
     """Mean label-aware contrastive loss of a batch.
 
     Args:
-        temperature: tau of the slides.
+        temperature: Temperature, tau of the slides.
 
     Raises:
         ValueError: if the temperature is not above 0.
@@ -48,9 +48,9 @@ class LabelAwareContrastiveLoss(_pairs.PairLoss):
         """Mean loss over the rows that have a positive.
 
         Args:
-            embeddings: Of any length; normalised here, (rows, width). Views of one text are rows.
+            embeddings: Vectors of any length; normalised here, (rows, width). Each view is a row.
             labels: Class ids in [0, classes), (rows,).
-            class_logits: What the weighting network gives for the same rows, (rows, classes).
+            class_logits: Logits of the weighting network for the same rows, (rows, classes).
 
         Returns:
             A scalar, float32 or wider; 0 where no row has a positive.
@@ -60,7 +60,7 @@ class LabelAwareContrastiveLoss(_pairs.PairLoss):
         others = ~torch.eye(rows, dtype=torch.bool, device=labels.device)
         positives = (labels[:, None] == labels) & others
         log_weights = functional.log_softmax(class_logits.to(logits.dtype), dim=-1)
-        of_pair = log_weights.gather(1, labels.expand(rows, rows))  # log w_{i,y_k}
-        own = log_weights.gather(1, labels[:, None]).exp()  # w_{i,y_i}
-        log_share = logits - _pairs.log_sum(logits + of_pair, others)[:, None]
-        return -_pairs.mean_over_positives(own * log_share, positives)
+        pair_weights = log_weights.gather(1, labels.expand(rows, rows))  # log w_{i,y_k}
+        row_weights = log_weights.gather(1, labels[:, None]).exp()  # w_{i,y_i}
+        log_share = logits - _pairs.log_sum(logits + pair_weights, others)[:, None]
+        return -_pairs.mean_over_positives(row_weights * log_share, positives)

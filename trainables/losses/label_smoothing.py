@@ -34,7 +34,7 @@ def smoothed_cross_entropy(logits: Tensor, labels: Tensor, smoothing: Tensor | f
     Args:
         logits: (batch, classes).
         labels: Class ids in [0, classes), int64 (batch,).
-        smoothing: The paper's epsilon, in [0, 1); a scalar, which a stack has one of for each cell.
+        smoothing: Epsilon of the paper, in [0, 1): a scalar, in a stack one for each cell.
 
     Returns:
         A scalar, in nats.

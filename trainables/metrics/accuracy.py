@@ -1,4 +1,4 @@
-"""Accuracy: the share of rows whose most probable class is the true one."""
+"""Accuracy: share of rows whose most probable class is right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def accuracy(labels: IntArray, probabilities: RealArray) -> float:
-    """Share of right predictions; of equally probable classes the first counts as predicted.
+    """Share of right predictions; ties count for the first class.
 
     Args:
         labels: True class ids, (rows,).

@@ -1,4 +1,4 @@
-"""Entropy of the prediction: how sure a model is, whether it is right or not."""
+"""Entropy of the prediction: confidence of a model, right or wrong."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def entropy(labels: IntArray, probabilities: RealArray) -> float:
-    """Mean over rows of -sum_k s_k log2 s_k, in bits; 0 for a sure model, log2(classes) at most.
+    """Mean over rows of -sum_k s_k log2 s_k, in bits.
 
-    The confidence comparison of Not All Negatives are Equal (Suresh and Ong, EMNLP 2021), slides.
+    0 for a sure model, log2(classes) at most. The confidence comparison of Not All Negatives are
+    Equal (Suresh and Ong, EMNLP 2021), slides.
 
     Args:
-        labels: True class ids, (rows,); not looked at.
+        labels: True class ids, (rows,); ignored.
         probabilities: Class probabilities, (rows, classes).
     """
     shares = probabilities.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Loss: cross-entropy of the held-out rows, whatever loss the model was trained with."""
+"""Loss: cross-entropy of the held-out rows, whatever the training loss."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def cross_entropy(labels: IntArray, probabilities: RealArray) -> float:
         labels: True class ids, (rows,).
         probabilities: Class probabilities, (rows, classes).
     """
-    own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.mean(np.log(np.clip(own, np.finfo(np.float32).eps, 1.0))))
+    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.mean(np.log(np.clip(true, np.finfo(np.float32).eps, 1.0))))
 
 
 METRIC = cross_entropy

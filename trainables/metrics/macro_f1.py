@@ -1,4 +1,4 @@
-"""Macro F1: the plain mean of the F1 of all classes, so that rare classes count like the others."""
+"""Macro F1: plain mean over classes, so that rare ones count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matthews correlation: one number for the whole confusion matrix, fair to unequal classes."""
+"""Matthews correlation: one number for the confusion matrix, fair to rare classes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""TF-IDF of the 300 most frequent pairs of words left by stop words: case (c) of Lee's table 1.
+"""TF-IDF of 300 pairs of words, stop words removed.
 
-Fitted on the training rows of each cell only.
+Case (c) of Lee's table 1. Fitted on the training rows of each cell only.
 """
 
 from trainables.engine.features.tfidf import Tfidf
