@@ -20,7 +20,7 @@ from typing import NoReturn
 from search import completion
 from search.commands import listing
 from search.parser import Parser, ShowVersion
-from search.process import start as process_start
+from search.process import start
 from trainables.engine.errors import FoldraceError
 
 _MAIN_EXAMPLES = """\
@@ -59,7 +59,7 @@ def build_parser() -> Parser:
 
 def _terminate(signal_number: int, frame: object) -> NoReturn:
     if signal_number == signal.SIGHUP:
-        process_start.leave_terminal()
+        start.leave_terminal()
     raise KeyboardInterrupt
 
 
@@ -132,7 +132,7 @@ def script() -> NoReturn:
     what these left behind in C++, then crashes now and then, and the exit code is lost: so it is
     left out. What is registered for the end is done all the same.
     """
-    process_start.settle()
+    start.settle()
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as a shell's background has it
         signal.signal(signal.SIGINT, _Interrupt())
     for stream in (sys.stdout, sys.stderr):

@@ -307,7 +307,7 @@ def test_there_are_no_drawers() -> None:
         "spaces.softtriple",
         "spaces.smoke",
         "trainables.engine.contract",
-    "trainables.engine.keys",
+        "trainables.engine.keys",
         "search.cli",
         "search.strategies.strategy",
     ],

@@ -26,8 +26,7 @@ from torch.nn import functional
 
 from trainables.engine.config import TrainingConfig
 from trainables.engine.errors import ModelError
-from trainables.engine.features import pair_embeddings
-from trainables.engine.features import trainable_towers as joint
+from trainables.engine.features import pair_embeddings, trainable_towers
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.features.representation import Representation
 from trainables.engine.inputs.tokens import Tokens
@@ -222,7 +221,7 @@ class JointNet(nn.Module):
         net: The network on them.
     """
 
-    def __init__(self, towers: joint.Towers, net: FusionNet) -> None:
+    def __init__(self, towers: trainable_towers.Towers, net: FusionNet) -> None:
         super().__init__()
         self.towers, self.net = towers, net
 
@@ -283,18 +282,20 @@ def ema_decay(config: Config) -> float:
 
 def tokens(config: Config, data: TextData, model: str) -> Tokens:
     """What towers that are trained are fed."""
-    return joint.tokens(data, _sources(config, model), config.max_length, not config.multilingual)
+    return trainable_towers.tokens(
+        data, _sources(config, model), config.max_length, not config.multilingual
+    )
 
 
-def base(config: Config, data: TextData, model: str) -> joint.Towers:
+def base(config: Config, data: TextData, model: str) -> trainable_towers.Towers:
     """The towers of a cell that trains them: fresh copies."""
-    return joint.towers_of(_sources(config, model))
+    return trainable_towers.towers_of(_sources(config, model))
 
 
-def _sources(config: Config, model: str) -> joint.Sources:
+def _sources(config: Config, model: str) -> trainable_towers.Sources:
     text = _text_encoder(config) if config.modalities != "image" else None
     image = config.image_encoder if config.modalities != "text" else None
-    return joint.Sources(
+    return trainable_towers.Sources(
         text=model if text == _OWN_TOWER else text, image=model if image == _OWN_TOWER else image
     )
 
@@ -314,6 +315,6 @@ def build(config: Config, given: Any, num_classes: int) -> nn.Module:
         given: The features' layout; the towers of a cell that trains them.
         num_classes: Classes of the data.
     """
-    if isinstance(given, joint.Towers):
+    if isinstance(given, trainable_towers.Towers):
         return JointNet(given, FusionNet(config, given.layout, num_classes))
     return FusionNet(config, given, num_classes)

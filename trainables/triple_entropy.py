@@ -26,7 +26,7 @@ from trainables.engine.config import FineTuning
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import mean_over_tokens, pooling_map_fault
 from trainables.engine.models.pretrained import hidden_dropout, real_tokens
-from trainables.engine.training import distributed as shares
+from trainables.engine.training import distributed
 from trainables.losses.soft_triple import SoftTripleLoss
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class TripleEntropy(nn.Module):
             of_token = labels[:, None].expand_as(fed)
             if inputs["attention_mask"].ndim == 2:
                 distances = self.soft_triple(tokens[fed], of_token[fed])
-                distances = shares.counted_by(distances, fed.sum(), len(labels))
+                distances = distributed.counted_by(distances, fed.sum(), len(labels))
             else:  # how many tokens are real is no shape that cells of a stack share
                 distances = self.soft_triple(
                     tokens.flatten(0, 1), of_token.flatten(), fed.flatten()

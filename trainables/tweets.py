@@ -29,7 +29,7 @@ from trainables.engine.inputs import metadata_inputs
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.models.pretrained import hidden_dropout, real_tokens
-from trainables.engine.training import distributed as shares
+from trainables.engine.training import distributed
 
 if TYPE_CHECKING:
     from trainables.engine.cells.cell_context import CellContext
@@ -150,7 +150,7 @@ class Tweets(nn.Module):
         of_row = functional.cross_entropy(given.float(), labels, reduction="none")
         weight = self.class_weights.gather(0, labels)
         loss = (of_row * weight).sum() / weight.sum()
-        return Output(loss=shares.counted_by(loss, weight.sum(), len(labels)), logits=given)
+        return Output(loss=distributed.counted_by(loss, weight.sum(), len(labels)), logits=given)
 
     def _pooled(self, tokens: Tensor, words: dict[str, Tensor]) -> Tensor:
         if self.pooling == "mean":

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from search.analysis import ablation_table as ablation
-from search.analysis import worst_rows
+from search.analysis import ablation_table, worst_rows
 from search.arrays import IntArray
 from search.errors import InputError
 from search.ledger.ledger import Ledger
 from search.ledger.predictions import Predictions
 from search.planning.plan import Plan
-from search.report.figures import confusion as draw_confusion
+from search.report.figures import confusion
 from search.results.outcome import SweepResult
 from search.results.sweep_labels import FILE, SweepLabels
 from search.tracking.open import open_ledger
@@ -40,7 +39,7 @@ class Shown:
         notes: What a reader should know of them.
     """
 
-    rows: list[ablation.AblationRow] = field(default_factory=list)
+    rows: list[ablation_table.AblationRow] = field(default_factory=list)
     table: str = ""
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -76,7 +75,9 @@ def show(outcome: SweepResult, folder: Path) -> Shown:
         papers = _papers(plan, truth.label_names)
         for index in chosen:
             name = plan.names.get(index, plan.label(index))
-            shown.rows.append(ablation.row(name, truth.labels, cells[index], papers.get(name)))
+            shown.rows.append(
+                ablation_table.row(name, truth.labels, cells[index], papers.get(name))
+            )
         _write(shown, outcome, truth, cells, folder)
         ledger.attach(outcome.sweep_id, {path.name: path.read_bytes() for path in shown.files})
     return shown
@@ -99,7 +100,9 @@ def _papers(plan: Plan, label_names: tuple[str, ...]) -> Mapping[str, tuple[floa
         return {}
     table = registry.load("spaces", name, "PAPER_ABLATION")
     classes = registry.load("spaces", name, "PAPER_CLASSES")
-    rows = {config: ablation.paper_row(config, table, classes, label_names) for config in table}
+    rows = {
+        config: ablation_table.paper_row(config, table, classes, label_names) for config in table
+    }
     return {config: row for config, row in rows.items() if row is not None}
 
 
@@ -117,7 +120,7 @@ def _write(
     folder: Path,
 ) -> None:
     plan = outcome.plan
-    shown.table = ablation.as_markdown(shown.rows, truth.label_names)
+    shown.table = ablation_table.as_markdown(shown.rows, truth.label_names)
     _keep(shown, folder / "ablation.md", shown.table + "\n")
     document = json.dumps([row.to_json() for row in shown.rows], indent=2)
     _keep(shown, folder / "ablation.json", document)
@@ -128,9 +131,9 @@ def _write(
     name = plan.names.get(winner, plan.label(winner))
     labels = np.concatenate([truth.labels[rows] for rows, _ in cells[winner]])
     taken = np.concatenate([given.argmax(axis=1) for _, given in cells[winner]])
-    counts = draw_confusion.count(labels, taken.astype(np.int64), len(truth.label_names))
+    counts = confusion.count(labels, taken.astype(np.int64), len(truth.label_names))
     title = f"{name}: {len(labels):,} held-out predictions of {len(cells[winner])} cells"
-    picture = draw_confusion.draw({title: counts}, truth.label_names)
+    picture = confusion.draw({title: counts}, truth.label_names)
     (folder / "confusion.png").write_bytes(picture.png)
     shown.files.append(folder / "confusion.png")
     try:

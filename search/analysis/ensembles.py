@@ -15,8 +15,7 @@ from search.planning.plan import Plan
 from search.results.oof_reader import MOST_CELLS, MOST_PROBABILITIES, gather
 from search.results.outcome import SweepResult
 from search.results.standings import ROPE
-from search.stats import ensemble_selection as ensemble
-from search.stats import intervals as stats
+from search.stats import ensemble_selection, intervals
 from search.stats.class_scores import class_scores
 from search.stats.out_of_fold import OutOfFold
 from search.sweep.load import load_record
@@ -186,7 +185,7 @@ def _document(read: Candidates, rounds: int, most: int) -> dict[str, Any]:
     objective, share = plan.space.objective, plan.test_share
     sign = plan.problem.sign
     metric = metric_of(objective, pooled.label_names)
-    scores = ensemble.nested(
+    scores = ensemble_selection.nested(
         pooled.labels,
         pooled.probabilities,
         pooled.folds,
@@ -197,7 +196,9 @@ def _document(read: Candidates, rounds: int, most: int) -> dict[str, Any]:
     )
     configs, seeds, rows, classes = pooled.probabilities.shape
     members = pooled.probabilities.reshape(configs * seeds, rows, classes)
-    final = ensemble.select(pooled.labels, members, metric, rounds=rounds, most=most, sign=sign)
+    final = ensemble_selection.select(
+        pooled.labels, members, metric, rounds=rounds, most=most, sign=sign
+    )
     return {
         "sweeps": [one.spec.name for one in read.plans],
         "objective": objective,
@@ -237,8 +238,8 @@ def _way(
     if over is not None:
         found = _interval(scores - over, share)
         versus = None
-        if len(scores) >= stats.FEWEST_FOR_INTERVAL:
-            versus = stats.correlated_t_test(sign * (scores - over), share, ROPE)
+        if len(scores) >= intervals.FEWEST_FOR_INTERVAL:
+            versus = intervals.correlated_t_test(sign * (scores - over), share, ROPE)
         gain = {
             **found,
             "better": None if versus is None else versus.better,
@@ -249,9 +250,9 @@ def _way(
 
 
 def _interval(values: FloatArray, share: float) -> dict[str, float | None]:
-    if len(values) < stats.FEWEST_FOR_INTERVAL:
+    if len(values) < intervals.FEWEST_FOR_INTERVAL:
         return {"mean": float(values.mean()), "ci_low": None, "ci_high": None, "p_value": None}
-    found = stats.corrected_interval(values, share)
+    found = intervals.corrected_interval(values, share)
     return {
         "mean": found.mean,
         "ci_low": found.low,

@@ -18,17 +18,15 @@ from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
 from search.results.outcome import SweepResult
-from search.serving import input_rows as rows
+from search.serving import input_rows
 from search.tracking.open import open_ledger
 from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam_page import Marked
 from trainables.analysis.cam_words import WordMean
 from trainables.engine.datasets.table_files import READERS
-from trainables.engine.features import extraction as features
+from trainables.engine.features import extraction
 from trainables.engine.features.representation import Parts
-from trainables.engine.refit import attribution as refit
-from trainables.engine.refit import new_rows as beside
-from trainables.engine.refit import occlusion as erasure
+from trainables.engine.refit import attribution, new_rows, occlusion
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.refit.new_rows import Further
 from trainables.engine.text_data import TextData
@@ -95,7 +93,7 @@ def explain(outcome: SweepResult, wanted: Request, folder: Path) -> Explanation:
     """
     plan, data = outcome.plan, checked_data(outcome.plan)
     config = outcome.config_at(wanted.rank)
-    why = refit.map_fault(plan.space.trainable, plan.configs[config])
+    why = attribution.map_fault(plan.space.trainable, plan.configs[config])
     if data.texts_b is not None:
         why = "Rows are pairs of texts, which have no class activation map."
     if wanted.label is not None and wanted.label not in data.label_names:
@@ -112,7 +110,7 @@ def explain(outcome: SweepResult, wanted: Request, folder: Path) -> Explanation:
     found = Explanation({"sweep": plan.spec.name, "config": plan.axes_of(config)}, notes=notes)
     found.document |= {"classes": list(data.label_names), "centred": wanted.centred}
     found.document["scores"] = "class activation map" if why is None else "erasure"
-    ticker = features.Ticker("maps over words")
+    ticker = extraction.Ticker("maps over words")
     if wanted.text is not None or len(asked) == 1:
         (parts,) = reader.parts(asked.texts)
         found.texts = [_marked(parts, layer, data.label_names, wanted.label, headings[0])]
@@ -141,23 +139,23 @@ def explain(outcome: SweepResult, wanted: Request, folder: Path) -> Explanation:
 
 def _reader(
     plan: Plan, config: int, data: TextData, given: Further, why: str | None
-) -> refit.Reader:
+) -> attribution.Reader:
     """What says of each row what its words do, by a map or, where there is none, by erasure."""
-    from search.console import output as console
+    from search.console import output
 
     task, values, seed = plan.task, plan.configs[config], plan.spec.seeds[0]
     doing = f"training {plan.label(config)} on all {len(data):,} rows"
     if why is None:
-        with console.busy(doing):
-            return refit.refit(task, data, values, seed)
-    doing = f"{doing}, and reading {sum(erasure.size(given)):,} copies with a word erased"
-    with console.busy(doing):
-        score = beside.scorer(task, data, values, seed)
+        with output.busy(doing):
+            return attribution.refit(task, data, values, seed)
+    doing = f"{doing}, and reading {sum(occlusion.size(given)):,} copies with a word erased"
+    with output.busy(doing):
+        score = new_rows.scorer(task, data, values, seed)
         names = () if data.metadata is None else data.metadata.names
-        found = list(erasure.parts(given, names, erasure.ends(task, values), score))
+        found = list(occlusion.parts(given, names, occlusion.ends(task, values), score))
     classes = len(data.label_names)
     layer = LinearLayer(np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
-    return refit.Reader(layer, lambda _texts: iter(found))
+    return attribution.Reader(layer, lambda _texts: iter(found))
 
 
 def _rows(
@@ -165,15 +163,15 @@ def _rows(
 ) -> tuple[Further, list[str], list[str]]:
     """Rows, a heading each, and notes."""
     if wanted.text is not None:
-        return rows.typed(plan, data, wanted.text, wanted.text_b), [""], []
+        return input_rows.typed(plan, data, wanted.text, wanted.text_b), [""], []
     if wanted.file is None:
         return _own_rows(data, wanted.most_texts, erased)
     path = wanted.file
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     if path.suffix.lower() not in READERS:
-        return rows.of_text_file(plan, data, path), [path.name], []
-    found = rows.of_table(plan, data, path, wanted.column, wanted.column_b)
+        return input_rows.of_text_file(plan, data, path), [path.name], []
+    found = input_rows.of_table(plan, data, path, wanted.column, wanted.column_b)
     total, notes = len(found.kept), list(found.notes)
     if not total:
         raise InputError(f"{path} has no row with a text.")
@@ -202,11 +200,11 @@ def _most(given: Further, erased: bool) -> int:
     """How many of the rows to read where nobody says: every erased word is a text more."""
     if not erased:
         return _MOST_TEXTS
-    copies = np.cumsum(erasure.size(given))
+    copies = np.cumsum(occlusion.size(given))
     return max(1, int(np.searchsorted(copies, _MOST_COPIES, side="right")))
 
 
-def _ticking(parts: Iterator[Parts], total: int, ticker: features.Ticker) -> Iterator[Parts]:
+def _ticking(parts: Iterator[Parts], total: int, ticker: extraction.Ticker) -> Iterator[Parts]:
     for number, one in enumerate(parts):
         ticker(number, total)
         yield one
@@ -237,7 +235,7 @@ def _read_many(
         found.notes.append(f"{words.cut:,} of {words.texts:,} texts were cut at max_length tokens")
     found.notes.append(f"words of fewer than {words.least_texts} texts are left out of the means")
     found.document["words"] = {
-        name: [asdict(row) for row in rows] for name, rows in found.ranked.items()
+        name: [asdict(row) for row in input_rows] for name, input_rows in found.ranked.items()
     }
     found.document |= {
         "texts_read": words.texts,

@@ -15,8 +15,7 @@ from search.process import launchers
 from search.results.outcome import SweepResult
 from trainables.analysis import pca, separation, token_correlation
 from trainables.engine.cells.trainable import Trainable
-from trainables.engine.features import extraction as features
-from trainables.engine.features import representation
+from trainables.engine.features import extraction, representation
 from trainables.engine.features.representation import Fitted, Representation
 from trainables.engine.splits import folds
 from trainables.engine.text_data import TextData
@@ -121,10 +120,10 @@ def _features(
     """Features of all rows, and what is known of how they were made."""
     block = (plan.spec.seeds[0], 0)
     if isinstance(representation.card(one.name), Fitted):
-        ticker = features.Ticker(one.name)
-        tables = features.tables(data, plan.task.model, one, plan.task.split, [block])
+        ticker = extraction.Ticker(one.name)
+        tables = extraction.tables(data, plan.task.model, one, plan.task.split, [block])
         return tables.values.numpy(), {"seconds": ticker.seconds}
-    made = features.made(data, plan.task.model, one)
+    made = extraction.made(data, plan.task.model, one)
     return made.values.numpy(), {**made.facts, "seconds": made.seconds}
 
 

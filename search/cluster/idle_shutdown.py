@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from search.cluster import submit as cluster
+from search.cluster import submit
 from search.errors import SweepError
 
 _POLL_S = 30.0
@@ -51,7 +51,7 @@ def main() -> int:
         try:
             return any(
                 status in ("PENDING", "RUNNING")
-                for status in cluster.jobs(options.address, "").values()
+                for status in submit.jobs(options.address, "").values()
             )
         except SweepError:
             return False  # nobody can start a job where nobody answers

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from search.arguments import Parse
-from search.cluster import packaging as packing
+from search.cluster import packaging
 from search.cluster.options import ASKED, FOLDER, MOST_MIB, SENT
 from search.errors import InputError, SweepError
 from trainables.engine.errors import FoldraceError
@@ -151,9 +151,9 @@ def send(client: JobSubmissionClient, job: Job) -> float:
         InputError: if the package cannot be made, or is too large.
         SweepError: if the cluster does not take it: no answer, no token, an id that it has.
     """
-    code = packing.root()
+    code = packaging.root()
     with tempfile.TemporaryDirectory(prefix="foldrace-package-") as package:
-        mib = packing.pack(Path(package), job.attached, folder=code, most_mib=job.most_mib)
+        mib = packaging.pack(Path(package), job.attached, folder=code, most_mib=job.most_mib)
         with _answers(str(client.get_address())):
             client.submit_job(
                 entrypoint=entrypoint(job.words, job.folder),
@@ -239,7 +239,7 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
             continue
         path = Path(value)
         attached[path.name] = path
-        place = f"{packing.ATTACHED}/{path.name}"
+        place = f"{packaging.ATTACHED}/{path.name}"
         for number, word in enumerate(sent):
             if word == value and sent[number - 1] == option:
                 sent[number] = place
@@ -253,7 +253,7 @@ def entrypoint(words: Sequence[str], folder: str) -> str:
 
     A driver that Ray brings down leaves its last lines in the log.
     """
-    inside = f"{packing.ATTACHED}/"
+    inside = f"{packaging.ATTACHED}/"
     quoted = " ".join(
         f'"$code"/{shlex.quote(word)}' if word.startswith(inside) else shlex.quote(word)
         for word in words
@@ -270,7 +270,7 @@ def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[st
     """What Ray sets up on each node before the job's processes start there.
 
     Args:
-        package: Folder with what `packing.pack` copied.
+        package: Folder with what `packaging.pack` copied.
         folder: The checkout, whose pyproject.toml names the packages.
         install: Whether to install them, as the pins say; nodes that have them take a minute.
     """
@@ -283,7 +283,7 @@ def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[st
         import tomllib
 
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        pins = f"--constraint ${{RAY_RUNTIME_ENV_CREATE_WORKING_DIR}}/{packing.PINS}"
+        pins = f"--constraint ${{RAY_RUNTIME_ENV_CREATE_WORKING_DIR}}/{packaging.PINS}"
         environment["pip"] = {"packages": [pins, *project["dependencies"]], "pip_check": False}
     return environment
 

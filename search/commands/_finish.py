@@ -30,16 +30,16 @@ def _going_on(program: str, options: argparse.Namespace) -> str:
 
 def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
     """Run or resume, show the leaderboard, say how to go on or where to look."""
-    from search.console import output as console
+    from search.console import output
     from search.errors import SweepError
     from search.results.document import of_outcome
 
     try:
         outcome = go()
     except KeyboardInterrupt:
-        console.say(
+        output.say(
             "Interrupted. What finished is in the ledger; go on with: "
-            f"{_going_on(console.command_name(), options)}"
+            f"{_going_on(output.command_name(), options)}"
         )
         return 130
     document = of_outcome(outcome)
@@ -50,7 +50,7 @@ def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
             _show(document, table)
         except OSError as error:
             unread = error  # nobody reads the answer, or the disk is full: the report is for later
-        console.show_end(outcome)
+        output.show_end(outcome)
     if not document["cells_done"]:
         raise SweepError(
             "No cell was finished. "
@@ -62,7 +62,7 @@ def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
     if options.json:
         print_json({**document, "report": None if page is None else str(page)})
     else:
-        console.show_answer(outcome, document["answer"], page)
+        output.show_answer(outcome, document["answer"], page)
     if unread is not None:
         raise unread
     return 0
@@ -91,13 +91,13 @@ def _ablation(outcome: SweepResult, document: dict[str, Any]) -> Shown | None:
 
 def _show(document: dict[str, Any], table: Shown | None) -> None:
     """The answer and the leaderboard on stdout."""
-    from search.console import output as console
+    from search.console import output
     from search.console.leaderboard import show_leaderboard
 
     show_leaderboard(document)
     if table is not None and table.rows:
         sys.stdout.write(f"{table.table}\n")  # as wide as it is: it can be pasted
         for note in table.notes:
-            console.say(note)
-        console.say(f"written, and kept in MLflow: {', '.join(map(str, table.files))}")
+            output.say(note)
+        output.say(f"written, and kept in MLflow: {', '.join(map(str, table.files))}")
     sys.stdout.flush()

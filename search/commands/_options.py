@@ -259,7 +259,7 @@ def show_listing(rows: list[dict[str, Any]], options: argparse.Namespace) -> int
     if options.json:
         print_json(rows)
         return 0
-    from search.console import output as console
+    from search.console import output
 
-    console.show_table(rows)
+    output.show_table(rows)
     return 0

@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     strategies, shares = _checked(options)
     from search.benchmark import replay
     from search.benchmark.score_table import read_table
-    from search.console import output as console
+    from search.console import output
 
     documents: list[dict[str, Any]] = []
     total = len(strategies) * len(shares) * options.replays
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         from search.benchmark.regret_figure import draw
 
         draw(documents, Path(options.figure))
-        console.say(f"drawn: {options.figure}")
+        output.say(f"drawn: {options.figure}")
     if options.json:
         answer = documents[0] if len(documents) == 1 else documents
         print_json(answer)
@@ -159,11 +159,11 @@ def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
 
 def _show(document: dict[str, Any]) -> None:
     from search.benchmark.regret import rows
-    from search.console import output as console
+    from search.console import output
 
     replays = document["strategies"]["exhaustive"]["replays"]
-    console.say(
+    output.say(
         f"{document['table']}: {document['configs']:,} configs x {document['blocks']} blocks, "
         f"{replays} replays; regret in points, on seeds that no strategy saw"
     )
-    console.show_table(rows(document))
+    output.show_table(rows(document))

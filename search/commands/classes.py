@@ -28,13 +28,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from search.analysis import ensembles as library
+    from search.analysis import ensembles
     from search.arguments import tracking_uri
     from search.console.class_table import show_classes
     from search.console.screen import screen_of
 
     uri = tracking_uri(options)
-    document = library.classes_document(uri, options.experiment, options.sweep, options.rank)
+    document = ensembles.classes_document(uri, options.experiment, options.sweep, options.rank)
     if options.json:
         print_json(document)
         return 0

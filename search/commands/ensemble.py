@@ -45,12 +45,12 @@ def run(options: argparse.Namespace) -> int:
     for name in ("rounds", "members"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name} must be at least 1, got {getattr(options, name)}.")
-    from search.analysis import ensembles as library
+    from search.analysis import ensembles
     from search.arguments import tracking_uri
-    from search.console import output as console
+    from search.console import output
 
-    with console.busy("reading predictions, and selecting on all folds but one, each in turn"):
-        document = library.ensemble_document(
+    with output.busy("reading predictions, and selecting on all folds but one, each in turn"):
+        document = ensembles.ensemble_document(
             tracking_uri(options),
             options.experiment,
             options.sweeps,

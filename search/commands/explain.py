@@ -110,13 +110,13 @@ def run(options: argparse.Namespace) -> int:
     file = Path(options.data) if options.data else None
     if file is not None:
         check_file(file, outcome.plan.task.data, column, column_b)
-    from search.analysis import explain as explanation  # which takes seconds to import
+    from search.analysis import explain  # which takes seconds to import
 
     folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    found = explanation.explain(
+    found = explain.explain(
         outcome,
-        explanation.Request(
+        explain.Request(
             text=text,
             text_b=text_b,
             file=file,
@@ -132,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
         ),
         folder,
     )
-    explanation.keep(uri, options.experiment, record.id, found.files)
+    explain.keep(uri, options.experiment, record.id, found.files)
     if options.json:
         print_json(found.document)
     else:

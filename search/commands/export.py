@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     """`foldrace export`."""
     from search.arguments import recipe, tracking_uri
     from search.benchmark.export import write_table
-    from search.console import output as console
+    from search.console import output
     from search.sweep.load import load_record
 
     _, outcome = load_record(tracking_uri(options), options.experiment, options.sweep)
@@ -37,5 +37,5 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"path": str(path), "cells": rows, "recipe": recipe(planned.spec)})
     else:
-        console.say(f"{rows:,} cells in {path}, made by: {recipe(planned.spec)}")
+        output.say(f"{rows:,} cells in {path}, made by: {recipe(planned.spec)}")
     return 0

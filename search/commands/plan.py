@@ -33,21 +33,21 @@ def run(options: argparse.Namespace) -> int:
     from search.planning.prepare import check_names, prepare
 
     check_names(spec)  # before anything is imported that takes its time
-    from search.console import output as console
+    from search.console import output
     from search.planning import estimate
-    from search.sweep import nested_cv as nested
+    from search.sweep import nested_cv
     from search.sweep.load import known_pairs
 
-    with console.busy("reading the data and the model"):
+    with output.busy("reading the data and the model"):
         planned, data, audit = prepare(spec)
         known = known_pairs(planned)
-        inner = nested.inner_plans(planned) if spec.nested else []
+        inner = nested_cv.inner_plans(planned) if spec.nested else []
         inside = [len(known_pairs(one)) for one in inner]
-    with console.busy("training a few steps to estimate the time"):
+    with output.busy("training a few steps to estimate the time"):
         cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)
     document = estimate.document(planned, data, audit, cost)
     if options.json:
         print_json(document)
     else:
-        console.show_plan(planned, data, audit, cost)
+        output.show_plan(planned, data, audit, cost)
     return 0

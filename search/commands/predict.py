@@ -66,15 +66,15 @@ def run(options: argparse.Namespace) -> int:
     # All of it before a model is trained for it: a row may have a field too many.
     pairs = bool(options.text_b or ref.text_b)
     table_with(path, text_columns(ref, pairs, options.text, options.text_b))
-    from search.console import output as console
-    from search.serving import predict as prediction  # which take seconds to import
+    from search.console import output
+    from search.serving import predict  # which take seconds to import
 
     asked, registered = _asked(options, uri, record, outcome)
     doing = f"reading {path.name}"
     if registered is None:
         doing = f"training the winner on all rows, and {doing}"
-    with console.busy(doing):
-        found = prediction.predict(
+    with output.busy(doing):
+        found = predict.predict(
             plan,
             path,
             asked,
@@ -95,24 +95,23 @@ def _asked(
     options: argparse.Namespace, uri: str, record: SweepRecord, outcome: SweepResult
 ) -> tuple[Classifier, Registered | None]:
     """What classifies the file: a registered model, or the winner, to be trained beside it."""
-    from search.console import output as console
+    from search.console import output
     from search.planning.prepare import checked_data
-    from search.serving import predict as prediction
-    from search.serving import promote as champion
-    from trainables.engine.refit import network as finished
+    from search.serving import predict, promote
+    from trainables.engine.refit import network
 
     plan, config = outcome.plan, outcome.config_at(1)
-    registered = champion.of_sweep(uri, record.id, options.model or plan.spec.name)
-    fault = finished.fault(plan.space.trainable, plan.configs[config])
+    registered = promote.of_sweep(uri, record.id, options.model or plan.spec.name)
+    fault = network.fault(plan.space.trainable, plan.configs[config])
     if registered is None and fault is not None:
-        console.say("no model of this sweep can be saved: its winner is trained for this file")
-        return prediction.train_classifier(plan, config, checked_data(plan)), None
+        output.say("no model of this sweep can be saved: its winner is trained for this file")
+        return predict.train_classifier(plan, config, checked_data(plan)), None
     if registered is None:
-        with console.busy("no model of this sweep yet: training its winner on all rows"):
-            registered = champion.promote(
+        with output.busy("no model of this sweep yet: training its winner on all rows"):
+            registered = promote.promote(
                 uri, options.experiment, record.id, name=options.model
             ).registered
-    return prediction.registered_model(uri, registered), registered
+    return predict.registered_model(uri, registered), registered
 
 
 def _added(found: Predictions) -> list[str]:
@@ -159,21 +158,21 @@ def _document(found: Predictions, registered: Registered | None, out: Path) -> d
 
 
 def _say(found: Predictions, registered: Registered | None, out: Path) -> None:
-    from search.console import output as console
+    from search.console import output
     from search.formatting import points
 
     counts = [f"{name} {count:,}" for name, count in _counts(found).items()]
     told = ", ".join(counts) or "no row has a text"
     of = "the winner" if registered is None else f"{registered.name}, version {registered.version}"
-    console.say(f"{of}: {told}")
+    output.say(f"{of}: {told}")
     for note in found.notes:
-        console.say(note)
+        output.say(note)
     if found.blank:
         rows = "row" if found.blank == 1 else "rows"
-        console.say(f"{found.blank:,} {rows} without a text got no label")
+        output.say(f"{found.blank:,} {rows} without a text got no label")
     if found.scores is not None:
-        console.say(
+        output.say(
             f"accuracy {points(found.scores['accuracy'])} points on {found.scores['rows']:,.0f} "
             "labelled rows; rows that the sweep was trained on do not count as a test"
         )
-    console.say(f"written: {out}")
+    output.say(f"written: {out}")

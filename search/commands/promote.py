@@ -34,14 +34,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace promote`."""
     from search.arguments import tracking_uri
-    from search.console import output as console
+    from search.console import output
     from search.errors import InputError
     from search.serving.promote import promote
 
     if options.rank < 1:
         raise InputError(f"--rank must be at least 1, got {options.rank}.")
     uri = tracking_uri(options)
-    with console.busy("training on all rows"):
+    with output.busy("training on all rows"):
         champion = promote(
             uri,
             options.experiment,
@@ -64,11 +64,11 @@ def run(options: argparse.Namespace) -> int:
             }
         )
         return 0
-    console.say(f"{champion.config}: trained on all rows")
+    output.say(f"{champion.config}: trained on all rows")
     flag = "" if champion.stock else ", trust_remote_code=True"
-    console.say(
+    output.say(
         f"saved: {champion.folder} "
         f"(AutoModelForSequenceClassification.from_pretrained(folder{flag}))"
     )
-    console.say(f"registered: {registered.name}, version {registered.version}, alias champion")
+    output.say(f"registered: {registered.name}, version {registered.version}, alias champion")
     return 0

@@ -89,26 +89,26 @@ def _document(report: Report, code: int | None) -> dict[str, Any]:
 
 
 def _say(report: Report) -> None:
-    from search.console import output as console
+    from search.console import output
 
     for story in report.stories:
-        console.say(story.question)
-        console.say(story.answer)
-    console.say(f"report: {report.page}")
+        output.say(story.question)
+        output.say(story.answer)
+    output.say(f"report: {report.page}")
 
 
 def _say_check(report: Report, code: int) -> None:
-    from search.console import output as console
+    from search.console import output
     from search.report.paper import NOT_REPRODUCED, REPRODUCED
 
     for verdict in report.verdicts:
-        console.say(
+        output.say(
             f"{verdict.sweep}, {verdict.table}, {verdict.data}, {verdict.row}"
             f"{f', {verdict.paper_model}' if verdict.paper_model else ''}: {verdict.says} "
             f"({verdict.because})"
         )
     for story in report.stories:
         if story.no_verdict:
-            console.say(f"{story.name}: {story.no_verdict}")
+            output.say(f"{story.name}: {story.no_verdict}")
     names = {REPRODUCED: "reproduced", NOT_REPRODUCED: "not reproduced"}
-    console.say(f"{names.get(code, 'undecided')} (exit code {code})")
+    output.say(f"{names.get(code, 'undecided')} (exit code {code})")

@@ -31,8 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
     spec = sweep_spec(options)
     check_names(spec)  # before anything is imported that takes its time
-    from search.console import live
-    from search.console import output as console
+    from search.console import live, output
     from search.planning import expected
     from search.process import folders
     from search.sweep import run as sweep
@@ -41,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
     shown = live.display(options.json)
     folders.check(spec)
     # For a program stderr holds events alone.
-    with nullcontext() if options.json else console.busy("reading the data and the model"):
+    with nullcontext() if options.json else output.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)
     if not options.json:
-        console.show_sweep(plan, data, audit)
-        console.say(expected.before_the_run(plan, known_cells(plan)))
+        output.show_sweep(plan, data, audit)
+        output.say(expected.before_the_run(plan, known_cells(plan)))
     return finish(lambda: sweep.run(plan.spec, plan=plan, callbacks=[shown]), options)

@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace serve`."""
     from search.arguments import tracking_uri
-    from search.console import output as console
+    from search.console import output
     from search.errors import InputError
     from search.process.child_server import serve_until_ended
     from search.serving.promote import champion_of
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
             f"foldrace promote {options.model}"
         )
     name = f"{found.name}, version {found.version}"
-    console.say(f"starting a server of {name} ...")
+    output.say(f"starting a server of {name} ...")
     command = [sys.executable, "-P", "-m", "mlflow", "models", "serve", "--env-manager", "local"]
     command += ["--model-uri", found.uri, "--host", options.host, "--port", str(options.port)]
     # MLflow starts uvicorn by its name: that of this environment, activated or not.
@@ -61,5 +61,5 @@ def run(options: argparse.Namespace) -> int:
         environment,
         options.host,
         options.port,
-        ready=lambda: console.say(f"{name}, on {place} - Ctrl-C ends it"),
+        ready=lambda: output.say(f"{name}, on {place} - Ctrl-C ends it"),
     )

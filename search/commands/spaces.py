@@ -43,9 +43,9 @@ def run(options: argparse.Namespace) -> int:
 
         show_space(rows[0])
     else:
-        from search.console import output as console
+        from search.console import output
 
-        console.show_spaces(rows)
+        output.show_spaces(rows)
     return 0
 
 

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """MLflow's own UI, on this machine's loopback unless another host is asked for."""
     from search.arguments import tracking_uri
-    from search.console import output as console
+    from search.console import output
     from search.process.child_server import serve_until_ended
     from search.tracking.open import open_ledger
     from search.tracking.runs_page import runs_page
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(f"Open {page(f'http://{options.host}:{options.port}')}\nCtrl-C ends it.\n")
         sys.stdout.flush()
 
-    console.say("starting MLflow's UI ...")
+    output.say("starting MLflow's UI ...")
     command = [sys.executable, "-P", "-m", "mlflow", "ui", "--backend-store-uri", uri]
     # One worker and no runner of jobs: two processes instead of fifteen.
     server = [*command, "--host", options.host, "--port", str(options.port), "--workers", "1"]

@@ -14,8 +14,7 @@ from search.execution import worker_group
 from search.execution.cell_timeout import CellClock
 from search.execution.plugin import Plugin, load_text
 from search.execution.report_buffer import ReportBuffer
-from search.process import environment as surroundings
-from search.process import launchers
+from search.process import environment, launchers
 from search.spec import Resources
 from trainables.engine.contract import Cell, CellResult, Task
 
@@ -43,7 +42,7 @@ def train(
     from trainables.engine.training import checkpoint
 
     may_use = Resources(**resources)
-    threads = surroundings.threads(may_use.cpus_per_trial)
+    threads = environment.threads(may_use.cpus_per_trial)
     shared = {
         "task": task,
         "plugin": plugin,

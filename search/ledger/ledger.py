@@ -17,7 +17,7 @@ from search.ledger.delivery import Delivery
 from search.ledger.predictions import Predictions, read_files, unpack
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
-from search.ledger.store import NewRun, RunNews, Store
+from search.ledger.store import DataDescription, NewRun, RunNews, Store
 from search.ledger.writer import LedgerWriter
 from search.tracking_uri import check_folder, unreachable
 from trainables.engine.contract import Cell, CellResult, Scalar
@@ -154,13 +154,7 @@ class Ledger:
         self._settled[family] = {k for k, cell in cells.items() if cell.status != "failed"}
         return cells
 
-    def record(
-        self, cell: Cell, result: CellResult, *, run_name: str, tags: Mapping[str, str]
-    ) -> None:
-        """Keep a result, as `record_all` does."""
-        self.record_all([Trained(cell=cell, result=result, run_name=run_name, tags=tags)])
-
-    def record_all(self, trained: Sequence[Trained]) -> None:
+    def record(self, trained: Sequence[Trained]) -> None:
         """Keep results: on disk when this returns, in MLflow soon after, whether it is up or not.
 
         A key that has a result that did not fail, as far as this process knows, is left alone.
@@ -316,31 +310,14 @@ class Ledger:
             self._recorder.start_sweep(sweep_id)
         return sweep_id
 
-    def name_data(
-        self,
-        sweep_id: str,
-        *,
-        name: str,
-        fingerprint: str,
-        source: str,
-        columns: Sequence[str],
-        profile: Mapping[str, Any],
-    ) -> None:
-        """Log what a sweep reads as an MLflow data set.
-
-        Args:
-            sweep_id: Of the sweep.
-            name: Of the data.
-            fingerprint: Of their contents.
-            source: Where they come from: a path, a registry name, a hub id.
-            columns: Of the texts; the label's is added.
-            profile: A JSON value: rows, classes.
+    def name_data(self, sweep_id: str, data: DataDescription) -> None:
+        """Log the data of a sweep as an MLflow data set.
 
         Raises:
             LedgerError: if MLflow cannot be reached, or refuses.
         """
         with self._asking():
-            self._store.name_data(sweep_id, name, fingerprint, source, columns, profile)
+            self._store.name_data(sweep_id, data)
 
     def resume_sweep(self, sweep_id: str) -> None:
         """A sweep that ended, or was killed, goes on.

@@ -40,6 +40,25 @@ class RunNews:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataDescription:
+    """Data set of a sweep, as MLflow's UI shows it.
+
+    Attributes:
+        name: Short name of the data.
+        fingerprint: Digest of their contents.
+        source: Path, registry name or hub id that they come from.
+        columns: Names of the text columns; the label's is added.
+        profile: A JSON value: rows, classes.
+    """
+
+    name: str
+    fingerprint: str
+    source: str
+    columns: Sequence[str]
+    profile: Mapping[str, Any]
+
+
 class Store(Protocol):
     """MLflow, as far as it is needed here.
 
@@ -89,15 +108,7 @@ class Store(Protocol):
         """MLflow's number of an experiment; None if there is none yet."""
         ...
 
-    def name_data(
-        self,
-        run_id: str,
-        name: str,
-        fingerprint: str,
-        source: str,
-        columns: Sequence[str],
-        profile: Mapping[str, Any],
-    ) -> None:
+    def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
         ...
 

@@ -29,10 +29,10 @@ def check_name(reference: str) -> None:
     Raises:
         ModelError: naming the aliases, or what the folder lacks.
     """
-    from trainables.engine.models import pretrained as encoder
+    from trainables.engine.models import pretrained
 
     if _kept(reference) is None:
-        encoder.resolve_model(reference)
+        pretrained.resolve_model(reference)
 
 
 def resolve(reference: str, tracking_uri: str, experiment: str) -> str:
@@ -50,25 +50,25 @@ def resolve(reference: str, tracking_uri: str, experiment: str) -> str:
         InputError: if the sweep keeps no encoder, or the ledger cannot be reached.
         ModelError: if it is none of these.
     """
-    from trainables.engine.models import pretrained as encoder
+    from trainables.engine.models import pretrained
 
     kept = _kept(reference)
     if kept is not None:
         run_id = kept["run_id"]
-        return encoder.resolve_model(str(_fetched(tracking_uri, kept["name"], run_id)))
+        return pretrained.resolve_model(str(_fetched(tracking_uri, kept["name"], run_id)))
     sweep = Path(reference).name == reference and not Path(reference).is_dir()
-    if sweep and not encoder.is_alias(reference) and _is_there(tracking_uri):
+    if sweep and not pretrained.is_alias(reference) and _is_there(tracking_uri):
         records = sweeps_named(reference, tracking_uri, experiment)
         for record in records:
             folder = _fetched(tracking_uri, record.name, record.id, missing_is_fine=True)
             if folder is not None:
-                return encoder.resolve_model(str(folder))
+                return pretrained.resolve_model(str(folder))
         if records:
             raise InputError(
                 f"Sweep {records[0].name!r} keeps no encoder: finished sweeps of the space mirror "
                 "do. For a model of that name on the hub give OWNER/NAME."
             )
-    return encoder.resolve_model(reference)
+    return pretrained.resolve_model(reference)
 
 
 def _kept(reference: str) -> re.Match[str] | None:

@@ -19,7 +19,7 @@ from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import DataRef, Scalar, Task
-from trainables.engine.datasets import load as dataset
+from trainables.engine.datasets import load
 from trainables.engine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def check_names(spec: SweepSpec) -> None:
     """
     narrowed_space(spec)
     model_reference.check_name(spec.model)
-    dataset.check_names(spec.data)
+    load.check_names(spec.data)
 
 
 def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
@@ -175,9 +175,9 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     configs, names, baseline, left_out = choose_configs(spec, space)
     bound = _bind_all(space, configs)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine.cells import assembly as parts
+    from trainables.engine.cells import assembly
     from trainables.engine.features import named_files
-    from trainables.engine.models import pretrained as encoder
+    from trainables.engine.models import pretrained
     from trainables.engine.splits import folds
     from trainables.engine.splits.audit import audit
 
@@ -194,7 +194,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     files = {value for values in _files(space, bound).values() for value in values}
     model = model_reference.resolve(spec.model, spec.tracking_uri, spec.experiment)
     spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
-    data = dataset.load_data(spec.data)
+    data = load.load_data(spec.data)
     for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
         train, test = folds.held_out(data, split, seed, 0)
     official = len(test) / (len(train) + len(test)) if spec.holdout == "official" else None
@@ -204,12 +204,12 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         data=spec.data,
         data_fingerprint=data.fingerprint,
         model=spec.model,
-        model_fingerprint=encoder.model_fingerprint(spec.model),
+        model_fingerprint=pretrained.model_fingerprint(spec.model),
         split=spec.split,
         files={value: named_files.fingerprint(value) for value in sorted(files)},
         plugin=_plugin_digest(spec),
     )
-    parts.check(task, data, bound)
+    assembly.check(task, data, bound)
     plan = Plan(spec, space, configs, names, baseline, task, left_out, official)
     return plan, data, audit(data)
 

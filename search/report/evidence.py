@@ -17,7 +17,7 @@ from search.results.document import of_outcome
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import ROPE, Standing, Standings
 from search.results.sweep_labels import FILE, SweepLabels
-from search.stats import intervals as stats
+from search.stats import intervals
 from search.sweep.load import find, read
 from search.tracking.open import open_ledger
 
@@ -255,7 +255,7 @@ def _grid(curves: Sequence[Sequence[tuple[int, float]]]) -> FloatArray:
     return grid
 
 
-def interval(gains: FloatArray, share: float) -> stats.Interval | None:
+def interval(gains: FloatArray, share: float) -> intervals.Interval | None:
     """Corrected 95% interval of a mean paired gain; None for fewer than three cells.
 
     Args:
@@ -263,7 +263,11 @@ def interval(gains: FloatArray, share: float) -> stats.Interval | None:
         share: Share of the rows that a block holds out.
     """
     mine = gains[np.isfinite(gains)]
-    return stats.corrected_interval(mine, share) if len(mine) >= stats.FEWEST_FOR_INTERVAL else None
+    return (
+        intervals.corrected_interval(mine, share)
+        if len(mine) >= intervals.FEWEST_FOR_INTERVAL
+        else None
+    )
 
 
 def data_label(plan: Plan) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.console import output as console
+from search.console import output
 from search.report.evidence import collect
 from search.report.write import Report, write
 from search.results.standings import ROPE
@@ -32,13 +32,13 @@ def report_of(
     Raises:
         InputError: if there is no such sweep, or the ledger cannot be reached.
     """
-    with console.busy("reading the ledger"):
+    with output.busy("reading the ledger"):
         found = [
             collect(tracking_uri, experiment, sweep, rope=rope) for sweep in dict.fromkeys(sweeps)
         ]
     name = found[0].plan.spec.name if len(found) == 1 else "sweeps"
     folder = Path(f"report-{name}") if folder is None else folder
-    with console.busy("drawing the figures"):
+    with output.busy("drawing the figures"):
         report = write(found, folder)
     files = {
         path.relative_to(folder).as_posix().replace("/", "-"): path.read_bytes()

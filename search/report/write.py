@@ -12,10 +12,7 @@ import numpy as np
 from search.report import paper
 from search.report.effects import Effects, axis_effects
 from search.report.evidence import Evidence
-from search.report.figures import axes as draw_axes
-from search.report.figures import confusion as draw_confusion
-from search.report.figures import race as draw_race
-from search.report.figures import scores as draw_scores
+from search.report.figures import axes, confusion, race, scores
 from search.report.figures.style import Picture, look
 from search.report.story import Story, tell
 
@@ -85,20 +82,20 @@ def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:
     found: list[Picture | None] = []
     objective = evidence.plan.space.objective
     if evidence.standings.rows:
-        found.append(draw_scores.leaders(evidence))
-        found.append(draw_scores.gains(evidence))
+        found.append(scores.leaders(evidence))
+        found.append(scores.gains(evidence))
     if effects.axes:
-        found.append(draw_axes.importance(effects))
-        found.append(draw_axes.effect(effects, objective, "points"))
-        found.append(draw_axes.maps(effects, objective, "points"))
-    found.append(draw_race.race(evidence))
+        found.append(axes.importance(effects))
+        found.append(axes.effect(effects, objective, "points"))
+        found.append(axes.maps(effects, objective, "points"))
+    found.append(race.race(evidence))
     if evidence.confusions:
         names = {
             evidence.plan.names.get(config) or "winner": counts
             for config, counts in evidence.confusions.items()
         }
-        found.append(draw_confusion.draw(names, evidence.classes))
-    found.append(draw_scores.learning(evidence))
+        found.append(confusion.draw(names, evidence.classes))
+    found.append(scores.learning(evidence))
     return [picture for picture in found if picture is not None]
 
 
@@ -107,7 +104,7 @@ def _size(verdicts: Sequence[paper.Verdict]) -> Picture | None:
     for table in paper.tables():
         mine = [one for one in verdicts if one.table == table["title"]]
         if table["figure"] is not None and mine:
-            return draw_race.by_size(mine, table["figure"])
+            return race.by_size(mine, table["figure"])
     return None
 
 

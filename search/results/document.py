@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from search.results.outcome import SweepResult
     from search.results.score_matrix import ScoreMatrix
     from search.results.standings import Standing, Standings
-    from search.stats import intervals as stats
+    from search.stats import intervals
 
 
 def of_outcome(outcome: SweepResult) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _less(value: float | None, luck: float) -> float | None:
     return None if value is None else value - luck
 
 
-def _comparison(comparison: stats.Comparison | None) -> dict[str, float] | None:
+def _comparison(comparison: intervals.Comparison | None) -> dict[str, float] | None:
     return None if comparison is None else asdict(comparison)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.arrays import FloatArray, IntArray
-from search.stats import intervals as stats
+from search.stats import intervals
 from search.stats.p_best import Chances, chances
 from search.stats.selection_bias import Correction, MetricMaker, correct
 from search.strategies.board import Board
@@ -62,8 +62,8 @@ class Standing:
     delta: float | None
     delta_low: float | None
     delta_high: float | None
-    versus_winner: stats.Comparison | None
-    versus_baseline: stats.Comparison | None
+    versus_winner: intervals.Comparison | None
+    versus_baseline: intervals.Comparison | None
     status: str
 
 
@@ -171,7 +171,7 @@ def adjusted_means(plan: Plan, scores: FloatArray) -> FloatArray:
     return Board.of(plan.problem, scores).adjusted_means(_FITTING_STEPS)
 
 
-def mean_interval(row: FloatArray, share: float) -> stats.Interval | None:
+def mean_interval(row: FloatArray, share: float) -> intervals.Interval | None:
     """Corrected 95% interval of a config's mean; None while it has too few cells.
 
     Args:
@@ -179,9 +179,9 @@ def mean_interval(row: FloatArray, share: float) -> stats.Interval | None:
         share: Share of the rows that a block holds out.
     """
     mine = row[np.isfinite(row)]
-    if len(mine) < stats.FEWEST_FOR_INTERVAL:
+    if len(mine) < intervals.FEWEST_FOR_INTERVAL:
         return None
-    return stats.corrected_interval(mine, share)
+    return intervals.corrected_interval(mine, share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,16 +202,16 @@ class _Race:
             return np.full(self.scores.shape[1], np.nan)
         return np.asarray(self.scores[config] - self.scores[over])
 
-    def versus(self, config: int, other: int | None) -> stats.Comparison | None:
+    def versus(self, config: int, other: int | None) -> intervals.Comparison | None:
         """Better, practically equal or worse, in the direction in which a score is good.
 
         A winner's gain is taken without what the pick added to it.
         """
         gains = self.gains(config, other) - (self.luck if config == self.winner else 0.0)
         shared = gains[np.isfinite(gains)]
-        if len(shared) < stats.FEWEST_FOR_INTERVAL:
+        if len(shared) < intervals.FEWEST_FOR_INTERVAL:
             return None
-        return stats.correlated_t_test(self.plan.problem.sign * shared, self.share, self.rope)
+        return intervals.correlated_t_test(self.plan.problem.sign * shared, self.share, self.rope)
 
 
 def _standing(race: _Race, config: int, found: Chances | None, failed: bool) -> Standing:
@@ -255,5 +255,5 @@ def _tied(
     return tuple(
         config
         for config in rivals
-        if stats.corrected_interval(scores[winner] - scores[config], share).p_value > 0.05
+        if intervals.corrected_interval(scores[winner] - scores[config], share).p_value > 0.05
     )

@@ -46,12 +46,12 @@ class ChampionUpdate:
         A race may stop it early, and changed data leave it without a cell: then nothing could be
         compared. The sweep finds these cells in the ledger, so they are no loss.
         """
-        from search.sweep import run as sweep
+        from search.sweep import run
         from search.sweep.load import known_pairs
 
         plan = self._champions_plan()
         if plan is not None and len(known_pairs(plan)) < len(plan.configs) * len(plan.blocks):
-            sweep.run(plan.spec, plan=plan, tags={"champion_of": self._entry.name})
+            run.run(plan.spec, plan=plan, tags={"champion_of": self._entry.name})
 
     def _champions_plan(self) -> Plan | None:
         """A sweep of the champion's config alone; None without one, or if the space lost it."""
@@ -111,10 +111,10 @@ class ChampionUpdate:
             InputError: as `champion.promote`; the decision stands in the sweep's tags already.
             SweepError: as `champion.promote`.
         """
-        from search.serving import promote as champion
+        from search.serving import promote
 
         folder = STATE / "champions" / self._spec.name
-        found = champion.promote(
+        found = promote.promote(
             self._spec.tracking_uri, self._spec.experiment, sweep_id, name=name, folder=folder
         )
         return f"alias champion of {name} is version {found.registered.version}"

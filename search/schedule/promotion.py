@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.arrays import FloatArray
-from search.stats import intervals as stats
+from search.stats import intervals
 
 LEVEL = 0.05
 
@@ -53,13 +53,13 @@ def decide(
         return Decision(True, "there is no champion yet")
     gains = (winner - champion) * (1.0 if mode == "max" else -1.0)
     shared = gains[np.isfinite(gains)]
-    if len(shared) < stats.FEWEST_FOR_INTERVAL:
+    if len(shared) < intervals.FEWEST_FOR_INTERVAL:
         return Decision(
             False, f"only {len(shared)} cells in common with the champion", cells=len(shared)
         )
     if not np.any(shared):
         return Decision(False, "the scores are the champion's", 0.0, 1.0, len(shared))
-    found = stats.corrected_interval(shared, share)
+    found = intervals.corrected_interval(shared, share)
     gain = float(shared.mean())
     better = gain > 0 and found.p_value < LEVEL
     what = "better than the champion" if better else "cannot be told from the champion"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from search.arguments import Parse, sweep_spec
-from search.cluster import packaging as packing
+from search.cluster import packaging
 from search.errors import InputError
 from search.schedule.emit import carried, emit
 from search.schedule.quiet import Quiet, alone
@@ -256,7 +256,7 @@ def _run(
 ) -> EntryStatus:
     from search.console.live import display
     from search.schedule.champion_update import ChampionUpdate
-    from search.sweep import run as sweep
+    from search.sweep import run
 
     last = past[0] if past else None
     cut = last if last is not None and last.status == "RUNNING" else None
@@ -264,7 +264,7 @@ def _run(
         # Nobody holds the entry's lock, so whoever ran it is gone.
         spec = _spec(plan, parse, entry, cut.name, tracking_uri)
         succession = ChampionUpdate(entry, spec, past[1:])
-        outcome = sweep.resume(
+        outcome = run.resume(
             cut.id,
             tracking_uri=spec.tracking_uri,
             experiment=spec.experiment,
@@ -279,7 +279,7 @@ def _run(
         tags |= {"predecessor": last.id, "predecessor_name": last.name}
     succession = ChampionUpdate(entry, spec, past)
     succession.score_champion()
-    outcome = sweep.run(spec, tags=tags, callbacks=[display()])
+    outcome = run.run(spec, tags=tags, callbacks=[display()])
     table = outcome.table
     detail = f"{spec.name}: {table.trained} cells trained, {table.reused} from the ledger"
     return EntryStatus(entry.name, "fired", f"{detail}; {succession.settle(outcome)}")
@@ -293,7 +293,7 @@ def _submit(
     firing: datetime | None,
 ) -> EntryStatus:
     """Hand a firing to a cluster, whose head runs it as a tick of this entry alone."""
-    from search.cluster import submit as cluster
+    from search.cluster import submit
 
     if entry.submit is None:
         raise InputError(f"sweep {entry.name!r} names no cluster to submit it to.")
@@ -303,7 +303,7 @@ def _submit(
             f"machine and the cluster reach, got {spec.tracking_uri!r}."
         )
     prefix = f"foldrace-schedule-{entry.name}-"
-    jobs = cluster.jobs(entry.submit, prefix)
+    jobs = submit.jobs(entry.submit, prefix)
     if running := [job for job, status in jobs.items() if status in _RUNNING]:
         return EntryStatus(entry.name, "runs", f"job {running[0]}")
     if firing is None:
@@ -315,17 +315,17 @@ def _submit(
         return EntryStatus(
             entry.name, "failed", f"job {job} ended as {jobs[job]} without a sweep", 1
         )
-    attached = cluster.command(entry.words, parse)[1]
+    attached = submit.command(entry.words, parse)[1]
     if attached:
         raise InputError(
             f"sweep {entry.name!r} names files of this machine ({', '.join(attached)}): a "
             "scheduled job reads --plugin and --configs on the head node, so put them there."
         )
-    file = f"{packing.ATTACHED}/{plan.source.name}"
+    file = f"{packaging.ATTACHED}/{plan.source.name}"
     fire = ["--fire", f"{entry.name}@{firing.isoformat()}", "--tracking-uri", spec.tracking_uri]
-    cluster.send(
-        cluster.client_of(entry.submit),
-        cluster.Job(
+    submit.send(
+        submit.client_of(entry.submit),
+        submit.Job(
             id=job,
             words=["schedule", file, *fire],
             attached={plan.source.name: plan.source},

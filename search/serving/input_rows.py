@@ -18,7 +18,7 @@ from trainables.engine.datasets.cleaning import clean_text
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.metadata import numeric_column
 from trainables.engine.datasets.table_files import Table
-from trainables.engine.images import resolve as images
+from trainables.engine.images import resolve
 from trainables.engine.refit.new_rows import Further
 from trainables.engine.text_data import ImagePair, TextData
 
@@ -171,7 +171,7 @@ def _images(
         tuple(_reference(None if name is None else table.columns[name][row]) for name in columns)
         for row in kept
     ]
-    found = images.pairs_of([(one[0], one[1]) for one in references], path.resolve().parent)
+    found = resolve.pairs_of([(one[0], one[1]) for one in references], path.resolve().parent)
     lost = sum(one is None for pair in found for one in pair)
     return found, f"{lost:,} of {2 * len(kept):,} images are missing or unusable" if lost else ""
 

@@ -23,7 +23,7 @@ from search.tracking.model_registry import Registered, load
 from trainables.engine.arrays import Float32Array
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DivergedError
-from trainables.engine.refit import new_rows as beside
+from trainables.engine.refit import new_rows
 from trainables.engine.refit.new_rows import Further, Scorer
 from trainables.engine.text_data import TextData
 from trainables.engine.training.scoring import score
@@ -70,7 +70,7 @@ def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
 
     def score_rows(rows: Further) -> Float32Array:
         try:
-            return beside.probabilities(
+            return new_rows.probabilities(
                 plan.task, data, plan.configs[config], plan.spec.seeds[0], rows
             )
         except DivergedError as error:

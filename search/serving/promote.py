@@ -18,8 +18,7 @@ from search.serving import model_card
 from search.sweep.load import load_record as load_sweep
 from search.tracking.model_registry import Registered, register, set_champion, versions
 from trainables.engine.errors import DivergedError
-from trainables.engine.refit import network as finished
-from trainables.engine.refit import saved_model
+from trainables.engine.refit import network, saved_model
 
 CARD = "README.md"
 _EXAMPLES = 2  # rows of the input example
@@ -72,11 +71,11 @@ def promote(
         LedgerError: if MLflow refuses the model.
     """
     record, outcome = load_sweep(tracking_uri, experiment, sweep)
-    plan, config = outcome.plan, outcome.config_at(rank, finished.fault)
+    plan, config = outcome.plan, outcome.config_at(rank, network.fault)
     data = checked_data(plan)
     folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
     try:
-        found = finished.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
+        found = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
     except DivergedError as error:
         raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
     saved_model.save(found, folder)

@@ -1,1 +1,1 @@
-"""What a score, a difference and a winner are worth: pure functions on arrays."""
+"""Statistics of scores, differences and winners: pure functions on arrays."""

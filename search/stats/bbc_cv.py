@@ -1,4 +1,4 @@
-"""BBC-CV: what the winner is worth on new rows, by bootstrap over out-of-fold predictions.
+"""BBC-CV: the winner's score on new rows, by bootstrap over out-of-fold predictions.
 
 Tsamardinos, Greasidou and Borboudakis, Bootstrapping the out-of-sample predictions for efficient
 and accurate cross-validation, Machine Learning 107, 2018: rows are drawn with replacement, and the
@@ -23,19 +23,21 @@ Metric = Callable[[IntArray, npt.NDArray[np.float32]], float]
 
 
 class Scorer(Protocol):
-    """Scores configs on some of the rows."""
+    """Function that scores configs on some of the rows."""
 
     def __call__(self, counts: IntArray, configs: IntArray) -> FloatArray:
-        """Score of each of the `configs`, (configs,): distinct ids, ascending.
+        """Score each of the `configs` (distinct ids, ascending), (configs,).
 
-        Row r counts `counts[r]` times, (rows,).
+        Args:
+            counts: Number of times that each row counts, (rows,).
+            configs: Ids of the configs, (configs,).
         """
         ...
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """The winner's score once its luck is taken off, with a bootstrap percentile interval."""
+    """Score corrected for selection, with its bootstrap percentile interval."""
 
     mean: float
     low: float
@@ -56,30 +58,30 @@ def bbc_cv(
 
     Args:
         score: Score of configs on drawn rows: `accuracy_scorer`, or `metric_scorer` of any metric.
-        configs: How many configs the best one is picked from.
-        groups: Rows with the same number are drawn together, (rows,); np.arange(rows) draws each
-            row by itself.
+        configs: Number of configs that the best one is picked from.
+        groups: Group of each row, (rows,): rows of one group are drawn together; np.arange(rows)
+            draws each row by itself.
         sign: +1 where a high score is good, -1 where a low one is.
-        draws: Bootstrap samples.
-        seed: Of the samples.
+        draws: Number of bootstrap samples.
+        seed: Seed of the samples.
         confidence: Coverage of the interval.
 
     Raises:
         ValueError: for fewer than 2 groups of rows.
     """
-    _, of_row = np.unique(groups, return_inverse=True)
-    many = int(of_row.max()) + 1 if len(of_row) else 0
-    if many < 2:
-        raise ValueError(f"a bootstrap needs at least 2 different rows, got {many}.")
+    _, group = np.unique(groups, return_inverse=True)
+    size = int(group.max()) + 1 if len(group) else 0
+    if size < 2:
+        raise ValueError(f"a bootstrap needs at least 2 different rows, got {size}.")
     rng = np.random.default_rng(seed)
-    everyone = np.arange(configs)
+    all_configs = np.arange(configs)
     outside: list[float] = []
     while len(outside) < draws:
-        counts = np.bincount(rng.integers(many, size=many), minlength=many)[of_row]
+        counts = np.bincount(rng.integers(size, size=size), minlength=size)[group]
         out = (counts == 0).astype(np.int64)
         if not out.any():
             continue  # every row was drawn: nothing is left to score on (likely with few rows only)
-        picked = int(np.argmax(sign * score(counts, everyone)))
+        picked = int(np.argmax(sign * score(counts, all_configs)))
         outside.append(float(score(out, np.array([picked]))[0]))
     tail = (1 - confidence) / 2
     low, high = np.quantile(outside, [tail, 1 - tail])
@@ -87,22 +89,22 @@ def bbc_cv(
 
 
 def accuracy_scorer(labels: IntArray, probabilities: npt.NDArray[np.float32]) -> Scorer:
-    """Accuracy of pooled out-of-fold predictions, averaged over the seeds.
+    """Make a scorer by accuracy, averaged over the seeds.
 
     Args:
         labels: True classes, (rows,).
-        probabilities: By config, seed, row and class, (configs, seeds, rows, classes).
+        probabilities: Out-of-fold predictions, (configs, seeds, rows, classes).
 
     Raises:
         ValueError: when the rows differ in number.
     """
     _check(labels, probabilities)
     right = (probabilities.argmax(axis=3) == labels).mean(axis=1)  # (configs, rows)
-    whole = len(right)
+    configs_in_all = len(right)
 
     def score(counts: IntArray, configs: IntArray) -> FloatArray:
-        chosen = right if len(configs) == whole else right[configs]  # a copy only of a few
-        return np.asarray(chosen @ counts.astype(np.float64) / counts.sum())
+        shares = right if len(configs) == configs_in_all else right[configs]  # a copy only of a few
+        return np.asarray(shares @ counts.astype(np.float64) / counts.sum())
 
     return score
 
@@ -110,12 +112,13 @@ def accuracy_scorer(labels: IntArray, probabilities: npt.NDArray[np.float32]) ->
 def metric_scorer(
     labels: IntArray, probabilities: npt.NDArray[np.float32], metric: Metric
 ) -> Scorer:
-    """Any metric of pooled out-of-fold predictions, averaged over the seeds.
+    """Make a scorer by any metric, averaged over the seeds.
 
     Args:
         labels: True classes, (rows,).
-        probabilities: By config, seed, row and class, (configs, seeds, rows, classes).
-        metric: Of (labels, probabilities) of some rows, a row drawn twice standing there twice.
+        probabilities: Out-of-fold predictions, (configs, seeds, rows, classes).
+        metric: Function of (labels, probabilities) of some rows; a row drawn twice stands there
+            twice.
 
     Raises:
         ValueError: when the rows differ in number.

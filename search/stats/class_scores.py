@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of each class, and who is taken for whom: pure numpy."""
+"""Precision, recall, F1 and confusion of each class."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from search.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class ClassScores:
-    """How well each class is told; means over the repetitions, where there are several.
+    """Scores of each class, averaged over repetitions.
 
     Attributes:
-        names: Of the classes, (classes,).
-        rows: True rows of each, int64 (classes,).
-        precision: Right among those predicted as the class, (classes,); 0 where none was.
-        recall: Right among those of the class, its accuracy, (classes,).
-        f1: Their harmonic mean, (classes,).
-        confusion: Share of the rows of class i that are taken for class j, (classes, classes).
+        names: Class names, (classes,).
+        rows: Number of true rows of each class, int64 (classes,).
+        precision: Share of rows predicted as the class that are of it, (classes,); 0 without any.
+        recall: Share of rows of the class that are predicted as it, (classes,).
+        f1: Harmonic mean of precision and recall, (classes,).
+        confusion: Share of the rows of class i predicted as class j, (classes, classes).
     """
 
     names: tuple[str, ...]
@@ -33,7 +33,7 @@ class ClassScores:
     confusion: FloatArray
 
     def to_json(self) -> list[dict[str, Any]]:
-        """A document a class; `taken_for` has the shares by class name."""
+        """List one document a class; `taken_for` has its row of the confusion."""
         return [
             {
                 "class": name,
@@ -52,12 +52,12 @@ def class_scores(
     probabilities: npt.NDArray[np.floating[Any]],
     names: Sequence[str],
 ) -> ClassScores:
-    """The scores of each class.
+    """Score each class.
 
     Args:
         labels: True classes, (rows,).
-        probabilities: Of every row by each repetition (a seed), (repetitions, rows, classes).
-        names: Of the classes.
+        probabilities: Predictions by each repetition (a seed), (repetitions, rows, classes).
+        names: Class names.
 
     Raises:
         ValueError: if shapes disagree.
@@ -73,12 +73,12 @@ def class_scores(
     for number, guesses in enumerate(predicted):
         np.add.at(counts[number], (labels, guesses), 1)
     right = np.einsum("rcc->rc", counts)
-    rows, taken = counts.sum(axis=2), counts.sum(axis=1)
+    rows, predicted_rows = counts.sum(axis=2), counts.sum(axis=1)
     return ClassScores(
         names=tuple(names),
         rows=np.bincount(labels, minlength=classes),
-        precision=(right / np.maximum(taken, 1)).mean(axis=0),
+        precision=(right / np.maximum(predicted_rows, 1)).mean(axis=0),
         recall=(right / np.maximum(rows, 1)).mean(axis=0),
-        f1=(2 * right / np.maximum(rows + taken, 1)).mean(axis=0),
+        f1=(2 * right / np.maximum(rows + predicted_rows, 1)).mean(axis=0),
         confusion=(counts / np.maximum(rows, 1)[:, :, None]).mean(axis=0),
     )

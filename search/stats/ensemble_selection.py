@@ -1,4 +1,4 @@
-"""Greedy ensemble selection on out-of-fold predictions, scored on rows that it did not see.
+"""Greedy ensemble selection on out-of-fold predictions, with a nested score.
 
 Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble selection from libraries of models (ICML 2004):
 starting from nothing, the member that helps the mean of the probabilities most is added, again and
@@ -26,21 +26,21 @@ Metric = Callable[[IntArray, npt.NDArray[np.floating[Any]]], float]
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """An ensemble.
+    """A weighted ensemble.
 
     Attributes:
-        counts: How often each member was taken, int64 (members,); a member's weight is its share.
-        score: On the rows that it was selected on: flattered.
+        counts: Number of times each member was picked, int64 (members,); its share is its weight.
+        score: Score on the rows that it was selected on: flattered.
     """
 
     counts: IntArray
     score: float
 
     def of(self, probabilities: npt.NDArray[np.floating[Any]]) -> FloatArray:
-        """The ensemble's probabilities, (rows, classes), of its members', (members, rows, ...)."""
-        chosen = np.flatnonzero(self.counts)
-        weights = self.counts[chosen] / self.counts.sum()
-        return np.asarray(np.tensordot(weights, probabilities[chosen], axes=1), np.float64)
+        """Average the members' probabilities (members, rows, ...) by weight."""
+        members = np.flatnonzero(self.counts)
+        weights = self.counts[members] / self.counts.sum()
+        return np.asarray(np.tensordot(weights, probabilities[members], axes=1), np.float64)
 
 
 def select(
@@ -58,10 +58,10 @@ def select(
 
     Args:
         labels: True classes, (rows,).
-        probabilities: Of every member, (members, rows, classes).
-        metric: Of (labels, probabilities).
-        rounds: Members to take at most, the same one counted again.
-        most: Consider only so many members, those that are best alone; None considers all.
+        probabilities: Predictions of every member, (members, rows, classes).
+        metric: Function of (labels, probabilities).
+        rounds: Most members to pick, the same one counted again.
+        most: Number of members to consider, those that are best alone; None considers all.
         sign: +1 where a high score is good, -1 where a low one is.
 
     Raises:
@@ -73,13 +73,13 @@ def select(
     candidates = np.sort(order)
     counts = np.zeros(len(probabilities), np.int64)
     total = np.zeros(probabilities.shape[1:])
-    best, kept = -np.inf, counts
-    for taken in range(1, rounds + 1):
-        if taken == 1:
+    best, best_counts = -np.inf, counts
+    for size in range(1, rounds + 1):
+        if size == 1:
             scores = alone[candidates]
         else:
             scores = np.array(
-                [sign * metric(labels, (total + probabilities[m]) / taken) for m in candidates]
+                [sign * metric(labels, (total + probabilities[m]) / size) for m in candidates]
             )
         place = int(np.argmax(scores))
         member = int(candidates[place])
@@ -87,8 +87,8 @@ def select(
         counts[member] += 1
         total += probabilities[member]
         if scores[place] > best:
-            best, kept = float(scores[place]), counts
-    return Selection(kept, sign * best)
+            best, best_counts = float(scores[place]), counts
+    return Selection(best_counts, sign * best)
 
 
 def _check(labels: IntArray, probabilities: Probabilities, rounds: int, most: int | None) -> None:
@@ -105,16 +105,17 @@ def _check(labels: IntArray, probabilities: Probabilities, rounds: int, most: in
 
 @dataclass(frozen=True, eq=False)
 class NestedScores:
-    """What three ways to use the same cells score on rows that no choice saw.
+    """Held-out scores of three ways to use the same cells.
 
     Attributes:
-        single: The config that is best on the other rows, its own cell: by block, (blocks,).
-        seeds: That config, the mean of its seeds' probabilities, (blocks,).
-        ensemble: The ensemble selected on the other rows, (blocks,).
-        picks: Which config that was, (blocks,).
+        single: Score of the config that is best on the other rows, its own cell, by block,
+            (blocks,).
+        seeds: Score of the mean of that config's seeds, (blocks,).
+        ensemble: Score of the ensemble selected on the other rows, (blocks,).
+        picks: Index of that config, (blocks,).
         predicted: The ensemble's probabilities of every row, once for each way to cut the rows into
             folds, float64 (cuts, rows, classes).
-        sizes: Different members of the ensemble of each block, (blocks,).
+        sizes: Number of different members of each block's ensemble, (blocks,).
     """
 
     single: FloatArray
@@ -143,9 +144,9 @@ def nested(
 
     Args:
         labels: True classes, (rows,).
-        probabilities: Out-of-fold, (configs, seeds, rows, classes).
-        folds: Which fold of a seed held a row out, (seeds, rows).
-        metric: Of (labels, probabilities).
+        probabilities: Out-of-fold predictions, (configs, seeds, rows, classes).
+        folds: Fold of each seed that held the row out, (seeds, rows).
+        metric: Function of (labels, probabilities).
         rounds: See `select`.
         most: See `select`.
         sign: See `select`.
@@ -161,27 +162,29 @@ def nested(
     configs, seeds, rows, classes = probabilities.shape
     members = probabilities.reshape(configs * seeds, rows, classes)
     predicted = np.full((seeds, rows, classes), np.nan)
-    found: dict[str, list[float]] = {"single": [], "seeds": [], "ensemble": []}
+    scores: dict[str, list[float]] = {"single": [], "seeds": [], "ensemble": []}
     picks, sizes = [], []
     for seed in range(seeds):
         for fold in np.unique(folds[seed]):
             away = folds[seed] == fold
-            others, truth = ~away, labels[~away]
+            others, known = ~away, labels[~away]
             means = [
-                sign * np.mean([metric(truth, one[others]) for one in config])
+                sign * np.mean([metric(known, predictions[others]) for predictions in config])
                 for config in probabilities
             ]
             pick = int(np.argmax(means))
-            chosen = select(truth, members[:, others], metric, rounds=rounds, most=most, sign=sign)
-            predicted[seed, away] = chosen.of(members[:, away])
+            ensemble = select(
+                known, members[:, others], metric, rounds=rounds, most=most, sign=sign
+            )
+            predicted[seed, away] = ensemble.of(members[:, away])
             own = probabilities[pick][:, away]
-            found["single"].append(metric(labels[away], own[seed]))
-            found["seeds"].append(metric(labels[away], own.mean(axis=0)))
-            found["ensemble"].append(metric(labels[away], predicted[seed, away]))
+            scores["single"].append(metric(labels[away], own[seed]))
+            scores["seeds"].append(metric(labels[away], own.mean(axis=0)))
+            scores["ensemble"].append(metric(labels[away], predicted[seed, away]))
             picks.append(pick)
-            sizes.append(int((chosen.counts > 0).sum()))
+            sizes.append(int((ensemble.counts > 0).sum()))
     return NestedScores(
-        **{name: np.array(scores) for name, scores in found.items()},
+        **{name: np.array(values) for name, values in scores.items()},
         picks=np.array(picks),
         predicted=predicted,
         sizes=np.array(sizes),

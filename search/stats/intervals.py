@@ -1,9 +1,11 @@
-"""How sure one may be of a mean, a difference and a winner: pure numpy and scipy.
+"""Uncertainty of a mean, a difference and a winner.
 
 Every function takes scores by block, one score per (seed, fold). Blocks are not independent: their
 training parts overlap, so the plain standard error is too small. The correction of Nadeau and
 Bengio (Inference for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n
 by 1/n + test/train.
+
+ROPE, the region of practical equivalence, is the range of differences that nobody cares about.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ FEWEST_FOR_INTERVAL = 3
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its interval and the p-value of its being 0 (two-sided)."""
+    """A mean, its interval, and the two-sided p-value of 0."""
 
     mean: float
     low: float
@@ -32,7 +34,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Probabilities that the first is better, that both are practically equal, that it is worse."""
+    """Probabilities that the first is better, practically equal, or worse."""
 
     better: float
     equal: float
@@ -56,10 +58,19 @@ def _check(values: FloatArray, test_share: float) -> FloatArray:
     return values
 
 
+def _check_table(scores: npt.ArrayLike) -> FloatArray:
+    table = np.asarray(scores, float)
+    if table.ndim != 2 or table.shape[1] < 2 or not np.isfinite(table).all():
+        raise ValueError(
+            f"scores must be (configs, at least 2 blocks) without gaps, got shape {table.shape}."
+        )
+    return table
+
+
 def corrected_interval(
     values: npt.ArrayLike, test_share: float, confidence: float = 0.95
 ) -> Interval:
-    """T interval of a mean, or of a mean paired difference, by Nadeau and Bengio's variance.
+    """T interval of a mean (difference) by Nadeau and Bengio's variance.
 
     Args:
         values: Scores or paired differences by block, (blocks,).
@@ -78,32 +89,6 @@ def corrected_interval(
     return Interval(mean, mean - half, mean + half, p_value)
 
 
-def finite_interval(
-    values: npt.ArrayLike, blocks: int, confidence: float = 0.95
-) -> tuple[float, float]:
-    """T interval of a config's mean over ALL its blocks, of which only some were measured.
-
-    The protocol's mean is a finite population's: with n of N blocks measured its standard error is
-    s sqrt((1 - n/N) / n), and 0 once every block is in (Cochran, Sampling Techniques, 1977).
-    Says where the mean over all blocks will come out, not what fresh seeds or rows would give:
-    that is `corrected_interval`.
-
-    Args:
-        values: Scores, or paired differences, of the blocks measured, (n,).
-        blocks: Blocks in all, N.
-        confidence: Coverage of the interval.
-
-    Raises:
-        ValueError: for fewer than 2 values, a missing one, or more values than blocks.
-    """
-    row = _check(np.asarray(values, float), 0.5)
-    if len(row) > blocks:
-        raise ValueError(f"{len(row)} scores cannot come from {blocks} blocks; one score a block.")
-    scale = float(np.sqrt((1 - len(row) / blocks) / len(row) * row.var(ddof=1)))
-    half = float(special.stdtrit(len(row) - 1, 0.5 + confidence / 2)) * scale
-    return float(row.mean()) - half, float(row.mean()) + half
-
-
 def correlated_t_test(
     differences: npt.ArrayLike, test_share: float, rope: float = 0.0
 ) -> Comparison:
@@ -112,7 +97,7 @@ def correlated_t_test(
     Args:
         differences: First minus second, by block, (blocks,).
         test_share: Share of the rows that a block holds out; the correlation of two blocks.
-        rope: Differences up to this size, either way, count as practically equal.
+        rope: Largest difference, either way, that counts as practically equal.
 
     Raises:
         ValueError: as `corrected_interval`, or for a negative rope.
@@ -132,27 +117,23 @@ def correlated_t_test(
 def probability_best(
     scores: npt.ArrayLike, test_share: float, draws: int = 4000, seed: int = 0
 ) -> FloatArray:
-    """Probability of each config that its true mean is the highest, (configs,).
+    """Probability that each config's true mean is the highest, (configs,).
 
     The joint posterior whose pairwise margins are `correlated_t_test`: means plus block residuals
     times one shared normal vector, so that configs that rise and fall together do so in each draw.
 
     Args:
-        scores: By config and block, none missing, (configs, blocks).
+        scores: Score by config and block, none missing, (configs, blocks).
         test_share: Share of the rows that a block holds out.
-        draws: Draws from the posterior.
-        seed: Of the draws.
+        draws: Number of draws from the posterior.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: for fewer than 2 blocks or a missing score.
     """
-    table = np.asarray(scores, float)
-    if table.ndim != 2 or table.shape[1] < 2 or not np.isfinite(table).all():
-        raise ValueError(
-            f"scores must be (configs, at least 2 blocks) without gaps, got shape {table.shape}."
-        )
+    table = _check_table(scores)
     blocks = table.shape[1]
-    # What all configs share in a block moves no difference between them.
+    # A block's common effect moves no difference between configs.
     centred = table - table.mean(axis=0)
     residuals = centred - centred.mean(axis=1, keepdims=True)
     rng = np.random.default_rng(seed)
@@ -168,25 +149,21 @@ def probability_best(
 
 
 def bootstrap_corrected(scores: npt.ArrayLike, draws: int = 2000, seed: int = 0) -> float:
-    """What the best config's mean is worth once its luck in being picked is taken off.
+    """Best config's mean score, corrected for its having been picked.
 
     Bootstrap over blocks: pick the best config on the blocks drawn, score it on those not drawn
     (after Tsamardinos, Greasidou and Borboudakis, Machine Learning 107, 2018, with blocks in the
     place of predictions, so that no out-of-fold prediction is needed).
 
     Args:
-        scores: By config and block, none missing, (configs, blocks); higher is better.
-        draws: Bootstrap samples.
-        seed: Of the samples.
+        scores: Score by config and block, none missing, (configs, blocks); higher is better.
+        draws: Number of bootstrap samples.
+        seed: Seed of the samples.
 
     Raises:
         ValueError: for fewer than 2 blocks or a missing score.
     """
-    table = np.asarray(scores, float)
-    if table.ndim != 2 or table.shape[1] < 2 or not np.isfinite(table).all():
-        raise ValueError(
-            f"scores must be (configs, at least 2 blocks) without gaps, got shape {table.shape}."
-        )
+    table = _check_table(scores)
     blocks = table.shape[1]
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=draws)  # (draws, blocks)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from search.arrays import IntArray
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """Every row's prediction by every config and seed, each made by a model that never saw the row.
+    """Pooled out-of-fold predictions of several configs and seeds.
 
     Attributes:
         labels: True classes, int64 (rows,).
-        groups: Rows with the same text share a number, int64 (rows,).
+        groups: Group of each row, int64 (rows,); rows with the same text share one.
         label_names: Class names by id.
         probabilities: Float32 (configs, seeds, rows, classes).
-        folds: Which fold of a seed held a row out, int64 (seeds, rows).
+        folds: Fold of each seed that held the row out, int64 (seeds, rows).
     """
 
     labels: IntArray

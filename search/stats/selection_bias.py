@@ -1,12 +1,12 @@
-"""What the winner's score is worth once the luck of having been picked is taken off.
+"""Correction of the winner's score for selection bias.
 
 BBC-CV over the complete configs' predictions where they can be pooled, else the quick form over
-blocks; which of the two, and why not the better one, goes with the figure.
+blocks; the figure comes with the form's name, and with the reason where it is the quick one.
 
 Where configs were stopped early, resampling the complete ones cannot see the luck by which these
-came to be complete. The race's surrogate can: its posterior mean of the winner is shrunk by what
-all configs showed; but it takes the rows for given, whose luck BBC-CV takes off. So the less
-flattering of the two holds. Simulated sweeps, 60 of each kind, 1,000 rows x 4 seeds x 5 folds, bias
+came to be complete. The race's surrogate can: it shrinks the winner's posterior mean towards all
+configs; but it takes the rows for given, whose luck BBC-CV takes off. So the less flattering of the
+two holds. Simulated sweeps, 60 of each kind, 1,000 rows x 4 seeds x 5 folds, bias
 of the figure in points against fresh rows and seeds (standard errors 0.03 to 0.07):
 
     sweep                              raw mean  blocks  BBC-CV  surrogate  lower of these two
@@ -34,12 +34,11 @@ import numpy as np
 
 from search.arrays import FloatArray, IntArray
 from search.errors import FoldraceError, NoPredictionsError
-from search.stats import bbc_cv as bbc
-from search.stats import intervals as stats
+from search.stats import bbc_cv, intervals
 from search.stats.out_of_fold import OutOfFold
 from search.strategies.board import Problem
 
-MetricMaker = Callable[[tuple[str, ...]], bbc.Metric]
+MetricMaker = Callable[[tuple[str, ...]], bbc_cv.Metric]
 """From class names by id to a function of labels and probabilities."""
 
 By = Literal["bbc-cv", "block bootstrap"]
@@ -58,10 +57,10 @@ class Correction:
         score: The winner's mean less the luck of the pick: the less flattering of the two below.
         low: Lower end of its 95% interval; None where there are too few cells to say.
         high: Upper end.
-        by: Which resampling it is.
-        resampled: The score by that resampling of the complete configs.
+        by: Name of the resampling.
+        resampled: Score by that resampling of the complete configs.
         surrogate: The surrogate's posterior mean; None where no config was stopped early.
-        note: Why it is not BBC-CV; None where it is.
+        note: Reason why it is not BBC-CV; None where it is.
     """
 
     score: float
@@ -83,17 +82,20 @@ def correct(
     metric: MetricMaker | None = None,
     means: FloatArray | None = None,
 ) -> Correction | None:
-    """Correct the winner's mean; None where it was not picked from several complete configs.
+    """Correct the winner's mean score.
 
     Args:
-        problem: The sweep in numbers.
+        problem: Problem that the strategy solves.
         scores: Objective by config and block, nan where missing, (configs, blocks).
-        winner: The config that the strategy names.
+        winner: Index of the strategy's winner.
         test_share: Share of the rows that a block holds out.
-        pool: Reads the predictions of these configs; a FoldraceError says why it cannot. None takes
+        pool: Reader of these configs' predictions; a FoldraceError says why it cannot. None takes
             the quick form.
-        metric: Makes the objective's function for given class names; None for accuracy.
+        metric: Maker of the objective's function from class names; None for accuracy.
         means: The surrogate's posterior means, (configs,), where configs were stopped early.
+
+    Returns:
+        None where the winner was not picked from several complete configs.
     """
     sign = problem.sign
     complete = np.flatnonzero(np.isfinite(scores).all(axis=1))
@@ -121,36 +123,36 @@ def correct(
 def _by_rows(
     pooled: OutOfFold, winner: int, metric: MetricMaker | None, sign: float
 ) -> tuple[float, tuple[float, float]]:
-    """The winner's luck, and how far its interval reaches below and above, in the score's units.
+    """Luck of the winner, and reach of its interval below and above.
 
     Luck is a difference of pooled scores: F1 pooled over a seed's folds is not the mean of the
-    folds' F1, but what the pick adds is the same to either.
+    folds' F1, but the pick adds the same to either.
     """
     configs, seeds, rows, _ = pooled.probabilities.shape
     if metric is None:
-        scorer, draws = bbc.accuracy_scorer(pooled.labels, pooled.probabilities), _DRAWS
+        scorer, draws = bbc_cv.accuracy_scorer(pooled.labels, pooled.probabilities), _DRAWS
     else:
-        score = metric(pooled.label_names)
-        scorer = bbc.metric_scorer(pooled.labels, pooled.probabilities, score)
+        objective = metric(pooled.label_names)
+        scorer = bbc_cv.metric_scorer(pooled.labels, pooled.probabilities, objective)
         draws = min(_DRAWS, _MOST_METRIC_CALLS // (configs * seeds))
         if draws < _FEWEST_DRAWS:
             raise NoPredictionsError(
                 f"the objective of {configs:,} configs would take too long to draw"
             )
-    found = bbc.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
-    whole = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])
-    # A strategy that names another than the best mean has taken some luck off by itself.
-    luck = sign * max(sign * (whole - found.mean), 0.0)
-    return luck, (found.low - found.mean, found.high - found.mean)
+    corrected = bbc_cv.bbc_cv(scorer, configs, pooled.groups, sign=sign, draws=draws)
+    score = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])
+    # A strategy that names another than the best mean has taken some luck off itself.
+    luck = sign * max(sign * (score - corrected.mean), 0.0)
+    return luck, (corrected.low - corrected.mean, corrected.high - corrected.mean)
 
 
 def _by_blocks(
     scores: FloatArray, winner: int, complete: IntArray, sign: float, test_share: float
 ) -> tuple[float, tuple[float, float] | None]:
-    """The same by the quick form; its interval is the mean's own, None with too few blocks."""
+    """Luck and reach by the quick form; reach needs three blocks."""
     mean = float(scores[winner].mean())
-    luck = sign * max(sign * mean - stats.bootstrap_corrected(sign * scores[complete]), 0.0)
-    if scores.shape[1] < stats.FEWEST_FOR_INTERVAL:
+    luck = sign * max(sign * mean - intervals.bootstrap_corrected(sign * scores[complete]), 0.0)
+    if scores.shape[1] < intervals.FEWEST_FOR_INTERVAL:
         return luck, None
-    interval = stats.corrected_interval(scores[winner], test_share)
+    interval = intervals.corrected_interval(scores[winner], test_share)
     return luck, (interval.low - mean, interval.high - mean)

@@ -1,1 +1,1 @@
-"""Who comes next: one policy a file, all of them over the same board of cells."""
+"""Policies that pick the next cells of a sweep, one a file."""

@@ -1,8 +1,8 @@
-"""The problem a strategy is set, and the board of cells that it plays on.
+"""The problem that a strategy solves, and its board of cells.
 
-A board is the whole state of a strategy: which cells are open, asked, told or failed, and the
-scores of the told ones. Policies read it and keep nothing of their own but caches, so that telling
-an empty board the ledger's cells is all there is to resuming.
+A board is the whole state of a strategy: each cell is open, asked, told or failed, and told cells
+have a score. Policies read it and keep caches only, so a sweep resumes by telling an empty board
+the cells of the ledger.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OPEN, ASKED, TOLD, FAILED = 0, 1, 2, 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """What competes, over which blocks, and what must be measured in any case.
+    """Configs that compete, and the blocks that score them.
 
     Attributes:
         features: Ordinal position of each config on each axis, float (configs, axes); nan where the
@@ -29,7 +29,7 @@ class Problem:
         blocks: Number of blocks, each a (seed, fold), in the protocol's shared order.
         floor: Configs that get every block under any strategy: baseline and references.
         prior: Configs that are good first guesses, for example the paper's best.
-        mode: Whether a high or a low score is good.
+        mode: "max" where a high score is good, "min" where a low one is.
         unordered: Axes whose positions have no order (names rather than numbers).
 
     Raises:
@@ -75,19 +75,20 @@ class Problem:
 
     @property
     def sign(self) -> float:
-        """+1 where a high score is good, -1 where a low one is."""
+        """Factor that makes a higher score the better one."""
         return 1.0 if self.mode == "max" else -1.0
 
     @property
     def first(self) -> tuple[int, ...]:
-        """The floor, then the first guesses that are not in it."""
+        """Configs of the floor, then the other first guesses."""
         return tuple(dict.fromkeys((*self.floor, *self.prior)))
 
 
 def typical_cells(problem: Problem) -> int:
-    """Cells that a race of this size usually needs: 10% of 100 configs' cells, 3% from 1,000 on.
+    """Number of cells that a race of this size usually needs.
 
-    But never fewer than complete the floor and six configs more.
+    It is 10% of 100 configs' cells and 3% from 1,000 configs on, but never fewer than complete the
+    floor and six configs more.
     """
     share = max(0.03, 0.1 * float(100 / problem.configs) ** 0.52)
     every = problem.configs * problem.blocks
@@ -96,13 +97,13 @@ def typical_cells(problem: Problem) -> int:
 
 
 class Board:
-    """Cells of a problem: their state and their scores.
+    """State and score of every cell of a problem.
 
     Attributes:
-        problem: What is played.
+        problem: Problem whose cells these are.
         state: OPEN, ASKED, TOLD or FAILED, int8 (configs, blocks).
-        scores: Scores as told, float (configs, blocks); nan where nothing was told.
-        version: Counts the changes, so that policies know when a cache is stale.
+        scores: Scores as told, float (configs, blocks); nan elsewhere.
+        version: Number of changes so far; policies drop caches of an older version.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -116,25 +117,25 @@ class Board:
 
     @classmethod
     def of(cls, problem: Problem, scores: FloatArray) -> Board:
-        """A board that was told all scores of a table.
+        """Make a board from a table of scores.
 
         Args:
-            problem: What is played.
-            scores: By config and block, nan where there is none, (configs, blocks).
+            problem: Problem whose cells these are.
+            scores: Score by config and block, nan where there is none, (configs, blocks).
         """
         board = cls(problem)
-        told = np.isfinite(scores)
-        board.state[told] = TOLD
-        board.scores[told] = scores[told]
-        many = told.sum(axis=1)
-        board._per_config[TOLD] = many
-        board._per_config[OPEN] = problem.blocks - many
-        board._in_state[[OPEN, TOLD]] = [told.size - many.sum(), many.sum()]
-        board.version = int(many.sum())
+        scored = np.isfinite(scores)
+        board.state[scored] = TOLD
+        board.scores[scored] = scores[scored]
+        per_config = scored.sum(axis=1)
+        board._per_config[TOLD] = per_config
+        board._per_config[OPEN] = problem.blocks - per_config
+        board._in_state[[OPEN, TOLD]] = [scored.size - per_config.sum(), per_config.sum()]
+        board.version = int(per_config.sum())
         return board
 
     def state_of(self, config: int, block: int) -> int:
-        """The state of one cell.
+        """State of one cell.
 
         Raises:
             ValueError: when there is no such cell.
@@ -148,7 +149,7 @@ class Board:
         return int(self.state[config, block])
 
     def set(self, config: int, block: int, state: int, score: float = np.nan) -> None:
-        """Move one cell to a state; the score only matters for TOLD.
+        """Move one cell to a state; the score matters for TOLD only.
 
         Raises:
             ValueError: when there is no such cell.
@@ -163,57 +164,58 @@ class Board:
         self.version += 1
 
     def count(self, *states: int) -> int:
-        """Cells in any of the states."""
+        """Number of cells in any of the states."""
         return int(sum(self._in_state[state] for state in states))
 
     def per_config(self, *states: int) -> IntArray:
-        """Cells of each config in any of the states, (configs,)."""
+        """Number of each config's cells in any of the states, (configs,)."""
         return np.asarray(self._per_config[list(states)].sum(axis=0))
 
     def open_cells(self, configs: npt.ArrayLike, limit: int) -> IntArray:
-        """The first `limit` open cells, config by config in the order given, (cells, 2)."""
+        """First `limit` open cells in the order of configs, (cells, 2)."""
         order = np.asarray(configs, np.int64)
         order = order[self._per_config[OPEN, order] > 0][:limit]
         rows, blocks = np.nonzero(self.state[order] == OPEN)
         return np.stack([order[rows], blocks], axis=1)[:limit]
 
     def complete(self) -> BoolArray:
-        """Configs told on every block, none failed, (configs,)."""
+        """Mask of configs with a score on every block, (configs,)."""
         return np.asarray(self._per_config[TOLD] == self.problem.blocks)
 
     def settled(self) -> BoolArray:
-        """Configs with nothing open or under way: complete, or complete but for failures."""
+        """Mask of configs without open or asked cells, (configs,)."""
         return np.asarray(self.per_config(TOLD, FAILED) == self.problem.blocks)
 
     def means(self) -> FloatArray:
-        """Mean of each config over ALL blocks, (configs,); nan unless every block was told."""
+        """Mean score of each complete config, nan for others, (configs,)."""
         means = np.full(self.problem.configs, np.nan)
         complete = self.complete()
         means[complete] = self.scores[complete].mean(axis=1)
         return means
 
     def adjusted_means(self, sweeps: int = 3) -> FloatArray:
-        """Mean of each config as if it had met every block, (configs,); nan without any cell.
+        """Mean of each config corrected for the blocks it lacks, (configs,).
 
         A config that lacks an easy block must not look worse for it, nor one that lacks a hard
-        block better: block effects are fitted from the configs that share blocks (two-way additive
-        least squares by backfitting) and taken off. Equal to `means` on complete configs.
+        block better. Block effects are fitted from the configs that share blocks (two-way additive
+        least squares by backfitting) and taken off. Equal to `means` on complete configs; nan for
+        configs without a score.
         """
-        told = self.state == TOLD
-        rows = np.flatnonzero(told.any(axis=1))
+        scored = self.state == TOLD
+        rows = np.flatnonzero(scored.any(axis=1))
         adjusted = np.full(self.problem.configs, np.nan)
         if not len(rows):
             return adjusted
-        told, scores = told[rows], np.where(told[rows], self.scores[rows], 0.0)
-        per_row, per_block = told.sum(axis=1), np.maximum(told.sum(axis=0), 1)
+        scored, scores = scored[rows], np.where(scored[rows], self.scores[rows], 0.0)
+        per_row, per_block = scored.sum(axis=1), np.maximum(scored.sum(axis=0), 1)
         effects = np.zeros(self.problem.blocks)
         centers = scores.sum(axis=1) / per_row
-        for _ in range(sweeps if not told.all() else 0):
-            effects = (scores - np.where(told, centers[:, None], 0.0)).sum(axis=0) / per_block
+        for _ in range(sweeps if not scored.all() else 0):
+            effects = (scores - np.where(scored, centers[:, None], 0.0)).sum(axis=0) / per_block
             effects -= effects.mean()
-            centers = (scores - np.where(told, effects, 0.0)).sum(axis=1) / per_row
+            centers = (scores - np.where(scored, effects, 0.0)).sum(axis=1) / per_row
         # Complete configs need no model: their mean is the protocol's own.
-        full = told.all(axis=1)
+        full = scored.all(axis=1)
         centers[full] = scores[full].sum(axis=1) / self.problem.blocks
         adjusted[rows] = centers
         return adjusted

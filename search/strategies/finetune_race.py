@@ -1,16 +1,16 @@
-"""The pooled-variance race alone: drop every config that the shared blocks show to be worse.
+"""The pooled-variance race of R's finetune, which drops significantly worse configs.
 
-As R's `finetune::tune_race_anova` does (Kuhn, Futility Analysis in the Cross-Validation of Machine
+As `finetune::tune_race_anova` does (Kuhn, Futility Analysis in the Cross-Validation of Machine
 Learning Models, 2014, arXiv:1405.6974): after three blocks of the one shared random order, and
 after each block more, the model
 
     score(c, b) = config(c) + block(b) + noise(c, b)
 
-is fitted to the configs still in, the variance of the noise pooled over all of them, and a config
+is fitted to the configs still in, the variance of the noise pooled over all of them. A config
 leaves when the one-sided 95% Wald bound of its difference to the best lies below zero. Two that
 stay together for ten blocks are parted by their means; the last one gets its remaining blocks.
 
-All that are in have the same blocks, so the fit has a closed form: the residual is what is left
+All that are in have the same blocks, so the fit has a closed form: the residual is the rest
 after the means of configs and of blocks, with (configs - 1)(blocks - 1) degrees of freedom, and a
 difference of two means has the variance 2 variance / blocks. `finetune` documents a one-sided
 bound of level 0.95 and computes one of 0.975; this is the documented one.
@@ -30,16 +30,16 @@ from search.strategies.sequential import first_then
 _BURN_IN = 3
 _ALPHA = 0.05
 _TIES = 10
-# Share of what is left of the budget that a heat's burn-in takes; the rest is for its survivors.
+# Share of the remaining budget for a heat's burn-in; the rest is for its survivors.
 _BURN_IN_SHARE = 0.5
 
 
 def beaten(scores: FloatArray, alpha: float = _ALPHA) -> BoolArray:
-    """Configs that are worse than the best one at the level alpha, one-sided, (configs,).
+    """Mask of configs significantly worse than the best one, (configs,).
 
     Args:
         scores: Higher is better, float (configs, blocks), none missing, at least 2 x 2.
-        alpha: Of the Wald bound of each difference; not corrected for the number of configs.
+        alpha: One-sided level of each Wald bound, uncorrected for the number of configs.
     """
     configs, blocks = scores.shape
     means = scores.mean(axis=1)
@@ -52,7 +52,14 @@ def beaten(scores: FloatArray, alpha: float = _ALPHA) -> BoolArray:
 
 @dataclass(frozen=True, eq=False)
 class _Heat:
-    """Where a heat stands: who is in, the blocks that they all share, and what is open next."""
+    """State of a heat.
+
+    Attributes:
+        alive: Configs still in.
+        blocks: Number of blocks that they all share.
+        open: Cells to train next, (cells, 2).
+        over: True once a winner stands.
+    """
 
     alive: IntArray
     blocks: int
@@ -61,15 +68,15 @@ class _Heat:
 
 
 class FinetuneRace:
-    """The pooled-variance race over all configs, or in heats of as many as a budget can carry.
+    """Pooled-variance race of all configs, or heats within a budget.
 
     Without a budget, or with a large one, it is one race of all configs that ends by itself. A
     budget that cannot give every config its burn-in is spent in heats: configs drawn at random race
-    (half of what is left for the burn-in), then others race against the winner, until it is spent.
+    (half of the remaining budget for their burn-in), then others race against the winner.
 
     Args:
-        problem: What competes.
-        seed: Of the order in which configs enter; the first guesses come first.
+        problem: Problem to solve.
+        seed: Seed of the order in which configs enter; the first guesses come first.
         max_cells: Budget; None sets no limit.
     """
 
@@ -81,11 +88,11 @@ class FinetuneRace:
         self._burn_in = min(_BURN_IN, problem.blocks)
 
     def propose(self, board: Board, limit: int) -> IntArray:
-        """Open cells of the present heat's blocks; empty while it waits, (cells, 2)."""
+        """Open cells of the current heat, none while it waits, (cells, 2)."""
         return self._heat(board).open[:limit]
 
     def winner(self, board: Board) -> int | None:
-        """The best mean over the blocks that the present heat's survivors share.
+        """Best mean over the blocks that the current heat's survivors share.
 
         A budget may end a heat before anyone is complete; then the best survivor is named.
         """
@@ -93,15 +100,15 @@ class FinetuneRace:
         rivals = np.union1d(heat.alive, np.flatnonzero(board.complete()))
         if not len(rivals):  # the last one in lost a cell: back to all that have lost none
             rivals = np.flatnonzero(board.per_config(FAILED) == 0)
-        held = np.cumprod(board.state[rivals] == TOLD, axis=1).sum(axis=1)
-        shared = min(held.max(initial=0), heat.blocks) or held.max(initial=0)
+        leading = np.cumprod(board.state[rivals] == TOLD, axis=1).sum(axis=1)
+        shared = min(leading.max(initial=0), heat.blocks) or leading.max(initial=0)
         if not shared:
             return None
-        rivals = rivals[held >= shared]
+        rivals = rivals[leading >= shared]
         return int(self._best(board, rivals, shared)[0])
 
     def _heat(self, board: Board) -> _Heat:
-        """The heats played again from the board, up to the first that is not over."""
+        """Replay the heats from the board, up to the first unfinished one."""
         entered, champion = 0, np.zeros(0, np.int64)
         while True:
             fresh = self._order[entered : entered + self._entrants(board, entered)]

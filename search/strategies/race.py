@@ -1,7 +1,7 @@
-"""The race: cells go where they may still change who wins.
+"""The race: cells go where they may still change the winner.
 
 Opening: the first guesses, then one cell each of configs drawn at random, every config on a block
-of its own turn, so that no block and no seed colours what the surrogate learns. Middle: top-two
+of its own turn, so that no block and no seed biases the surrogate. Middle: top-two
 Thompson sampling (Russo, Simple Bayesian Algorithms for Best-Arm Identification, 2016). Each draw
 of the joint posterior (search/strategies/surrogate.py) names a winner; cells go to those winners,
 and in half of the leader's draws to its strongest rival. So cells follow the probability of being
@@ -30,12 +30,12 @@ class Race:
     """Top-two Thompson sampling over a surrogate, with a final among the leaders.
 
     Args:
-        problem: What competes.
-        seed: Of the opening and of the posterior draws.
-        max_cells: Budget, of which the final is reserved; None sets no limit.
-        stop_margin: End once the probability that another config is better by more than this is
-            under 5% and the leaders hold every block; None goes on until `max_cells`. In the
-            score's own units.
+        problem: Problem to solve.
+        seed: Seed of the opening and of the posterior draws.
+        max_cells: Budget, part of it reserved for the final; None sets no limit.
+        stop_margin: Margin in the score's units. The race ends once the probability that another
+            config is better by more is under 5% and the leaders hold every block; None goes on
+            until `max_cells`.
 
     Raises:
         ValueError: when stop_margin is not positive.
@@ -62,12 +62,12 @@ class Race:
         self._cache: tuple[int, Belief] | None = None
 
     def afford(self, cells: int) -> None:
-        """Plan with no more than so many cells in all: the final must fit into the time left."""
+        """Upper bound on total cells, within which the final must fit."""
         self._affordable = cells
 
     @property
     def _horizon(self) -> int:
-        """Cells that the race plans with."""
+        """Number of cells that the race plans with."""
         limits = [n for n in (self._max_cells, self._affordable) if n is not None]
         if self._max_cells is None:
             limits.append(typical_cells(self._problem))
@@ -84,7 +84,7 @@ class Race:
         return int(np.clip(many, *_FINALISTS))
 
     def propose(self, board: Board, limit: int) -> IntArray:
-        """Cells of the opening, the middle or the final, whichever the board is in, (cells, 2)."""
+        """Cells of the phase that the board is in, (cells, 2)."""
         opening = self._open(board, limit)
         if opening is not None:
             return opening
@@ -99,50 +99,50 @@ class Race:
         if spare <= 0:
             seats = self._seats(ranked, unopened, self._left(board))
             if not unopened[seats].any():
-                seats = top  # what is left completes nobody, but still says which of them leads
+                seats = top  # the rest completes nobody, but still shows which of them leads
             return self._pick(board, seats, unopened[seats], limit)
         limit = int(min(limit, spare))
         rng = np.random.default_rng((self._seed, 2, board.count(ASKED, TOLD, FAILED)))
         draws = belief.draw(self._draws(limit), rng) * self._problem.sign
         draws[~fit] = -np.inf
         if self._decided(draws, int(ranked[0])) if len(ranked) else True:
-            untried = self.untried(board, limit)
-            if len(untried):
-                return untried
+            fresh = self.untried(board, limit)
+            if len(fresh):
+                return fresh
             likely = np.bincount(draws.argmax(axis=0), minlength=len(good)) / draws.shape[1]
             finalists = top[(likely[top] > _STOP_PROBABILITY) | (np.arange(len(top)) == 0)]
             return self._pick(board, finalists, unopened[finalists], limit)
         # In a large batch a config's cells may no more than double: its first ones may unmask it.
         most = self._problem.blocks - unopened + 1
-        named, wanted = _top_two(draws, rng)
+        named, counts = _top_two(draws, rng)
         rest = ranked[~np.isin(ranked, named)]
         # Where the draws name too few that are open, the next in rank follow.
         order = np.concatenate([named, rest])
-        wanted = np.concatenate([np.minimum(wanted, most[named]), np.ones(len(rest), np.int64)])
-        return self._pick(board, order, wanted, limit)
+        counts = np.concatenate([np.minimum(counts, most[named]), np.ones(len(rest), np.int64)])
+        return self._pick(board, order, counts, limit)
 
     def untried(self, board: Board, limit: int) -> IntArray:
-        """Cells of an opening for values of an axis that no cell has, under way or not, (cells, 2).
+        """Opening cells for axis values that no cell has yet, (cells, 2).
 
         A value that is added to a finished sweep's axis has no cell, and the model, which is smooth
         over the axis, may be sure of it without one.
         """
         used = board.per_config(OPEN) < self._problem.blocks
         share = self._opening / self._problem.configs
-        chosen = np.zeros(self._problem.configs, bool)
+        picked = np.zeros(self._problem.configs, bool)
         for position in self._problem.features.T:
             for value in np.unique(position[np.isfinite(position)]):
-                mine = position == value
-                if used[mine].any():
+                same = position == value
+                if used[same].any():
                     continue
-                missing = max(1, round(share * int(mine.sum()))) - int(chosen[mine].sum())
-                open_ = self._order[mine[self._order] & ~chosen[self._order]]
-                chosen[open_[: max(missing, 0)]] = True
-        configs = self._order[chosen[self._order]]
+                missing = max(1, round(share * int(same.sum()))) - int(picked[same].sum())
+                candidates = self._order[same[self._order] & ~picked[self._order]]
+                picked[candidates[: max(missing, 0)]] = True
+        configs = self._order[picked[self._order]]
         return self._pick(board, configs, np.ones(len(configs), np.int64), limit)
 
     def reason(self, board: Board) -> str:
-        """Why it asks for no more, as the end of "stopped because ..."."""
+        """Reason for the end, to follow "stopped because"."""
         if self._stop_margin is None:
             return "the leaders have all their cells"
         return (
@@ -151,7 +151,7 @@ class Race:
         )
 
     def winner(self, board: Board) -> int | None:
-        """The complete config with the best mean of its score and its posterior mean.
+        """Complete config with the best mean of score and posterior mean.
 
         Not always the one with the highest score: a lone peak among poor neighbours is more often
         luck, and the posterior mean takes that luck off. But the posterior leans on the model, and
@@ -165,10 +165,10 @@ class Race:
         return int(complete[np.argmax(good)])
 
     def belief(self, board: Board) -> Belief:
-        """What the board says about every config; fitted once per set of told cells."""
-        told = board.count(TOLD)
-        if self._cache is None or self._cache[0] != told:
-            self._cache = (told, believe(self._features, board))
+        """Posterior of every config's score, fitted once per set of told cells."""
+        count = board.count(TOLD)
+        if self._cache is None or self._cache[0] != count:
+            self._cache = (count, believe(self._features, board))
         return self._cache[1]
 
     def _left(self, board: Board) -> float:
@@ -177,8 +177,8 @@ class Race:
         return min(limits) - spent if limits else np.inf
 
     def _draws(self, limit: int) -> int:
-        wanted = max(64, 2 * min(limit, 256))
-        return wanted if self._stop_margin is None else max(wanted, _STOP_DRAWS)
+        draws = max(64, 2 * min(limit, 256))
+        return draws if self._stop_margin is None else max(draws, _STOP_DRAWS)
 
     def _decided(self, draws: FloatArray, leader: int) -> bool:
         if self._stop_margin is None:
@@ -188,7 +188,7 @@ class Race:
         return bool(better.mean() < _STOP_PROBABILITY)
 
     def _open(self, board: Board, limit: int) -> IntArray | None:
-        """Cells of the opening; empty while all depends on those under way; None once through."""
+        """Cells of the opening; None once it is through."""
         used = self._problem.blocks - board.per_config(OPEN)
         first = np.array(self._problem.prior, np.int64)
         owed = np.maximum(min(_FIRST_GUESS_CELLS, self._problem.blocks) - used[first], 0)
@@ -201,11 +201,11 @@ class Race:
         fresh = self._order[(used[self._order] == 0) & ~np.isin(self._order, first)]
         fresh = fresh[: max(missing - int((used[first] == 0).sum()), 0)]
         order = np.concatenate([first, fresh])
-        wanted = np.concatenate([owed, np.ones(len(fresh), np.int64)])
-        return self._pick(board, order, wanted, limit)
+        counts = np.concatenate([owed, np.ones(len(fresh), np.int64)])
+        return self._pick(board, order, counts, limit)
 
     def _seats(self, ranked: IntArray, unopened: IntArray, left: float) -> IntArray:
-        """The best configs that can still be completed, in order of rank.
+        """Best configs that can still be completed, in order of rank.
 
         Leaders change as the final's cells come in. A new one that could not be completed any more
         must not take the cells of one that can: then none would be, and only the complete can win.
@@ -217,20 +217,20 @@ class Race:
                 left -= int(unopened[config])
         return np.array(seats, np.int64)
 
-    def _pick(self, board: Board, configs: IntArray, wanted: IntArray, limit: int) -> IntArray:
-        """The first `limit` open cells: so many of each config, in the turn of its blocks."""
+    def _pick(self, board: Board, configs: IntArray, counts: IntArray, limit: int) -> IntArray:
+        """Up to `limit` open cells, `counts` of each config."""
         cells: list[tuple[int, int]] = []
-        for config, many in zip(configs.tolist(), wanted.tolist(), strict=True):
+        for config, count in zip(configs.tolist(), counts.tolist(), strict=True):
             if len(cells) >= limit:
                 break
             turn = (self._turn[config] + np.arange(self._problem.blocks)) % self._problem.blocks
-            blocks = turn[board.state[config, turn] == OPEN][: min(many, limit - len(cells))]
+            blocks = turn[board.state[config, turn] == OPEN][: min(count, limit - len(cells))]
             cells += [(config, int(block)) for block in blocks]
         return np.array(cells, np.int64).reshape(-1, 2)
 
 
 def _top_two(draws: FloatArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Configs to measure and how often, from draws of all scores (configs, draws)."""
+    """Configs to measure, and how often, from joint draws (configs, draws)."""
     count = draws.shape[1]
     winners = draws.argmax(axis=0)
     leader = int(np.bincount(winners).argmax())
@@ -239,6 +239,6 @@ def _top_two(draws: FloatArray, rng: np.random.Generator) -> tuple[IntArray, Int
     rivals = draws[:, aside]
     rivals[leader] = -np.inf
     winners[aside] = rivals.argmax(axis=0)
-    chosen, first_at, wanted = np.unique(winners, return_index=True, return_counts=True)
+    configs, first_at, counts = np.unique(winners, return_index=True, return_counts=True)
     order = np.argsort(first_at)
-    return chosen[order], wanted[order]
+    return configs[order], counts[order]

@@ -1,4 +1,4 @@
-"""Policies that plan nothing: the whole grid in order, or configs at random."""
+"""Policies without a plan: the whole grid, or configs at random."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from search.strategies.board import Board, Problem
 
 
 class InOrder:
-    """Trains configs one after another, each on all its blocks.
+    """Configs one after another, each on all its blocks.
 
     Config by config rather than block by block: stopped at any moment, all configs but the last few
     have their complete mean.
@@ -19,28 +19,28 @@ class InOrder:
         self._order = order
 
     def propose(self, board: Board, limit: int) -> IntArray:
-        """The first open cells of the order, (cells, 2)."""
+        """First open cells of the order, (cells, 2)."""
         return board.open_cells(self._order, limit)
 
     def winner(self, board: Board) -> int | None:
-        """The config with the best complete mean."""
+        """Config with the best complete mean."""
         return best_complete(board)
 
 
 def best_complete(board: Board) -> int | None:
-    """The config with the best complete mean, the lowest id among equals; None without one."""
+    """Config with the best complete mean, lowest id first; None without one."""
     means = board.means() * board.problem.sign
     return None if np.isnan(means).all() else int(np.nanargmax(means))
 
 
 def first_then(problem: Problem, order: IntArray) -> IntArray:
-    """The order with the floor and the first guesses moved to its front."""
+    """Move the floor and the first guesses to the front."""
     first = np.array(problem.first, np.int64)
     return np.concatenate([first, order[~np.isin(order, first)]])
 
 
 def grid(problem: Problem) -> InOrder:
-    """Every config; those of one shape next to each other, so that a stack is never mixed."""
+    """Every config, equal shapes together so that a stack is never mixed."""
     return InOrder(first_then(problem, np.argsort(problem.shapes, kind="stable")))
 
 

@@ -1,4 +1,4 @@
-"""Wilcoxon's signed-rank test as Optuna's WilcoxonPruner has it of SciPy, without waits on ties.
+"""Wilcoxon's signed-rank test as in Optuna's WilcoxonPruner, but fast on ties.
 
 Accuracies on small folds tie all the time. SciPy then enumerates the signs of up to 13 differences
 one by one, a tenth of a second for every cell; the same distribution is a product of as many
@@ -19,30 +19,32 @@ _STARTUP_STEPS = 2
 _ENUMERATED = 13
 
 
-def worse(mine: FloatArray, best: FloatArray, told: BoolArray) -> bool:
-    """Whether the pruner drops a config: p < 0.1, from two cells on, never with the better mean.
+def worse(scores: FloatArray, best: FloatArray, measured: BoolArray) -> bool:
+    """Return True where the pruner drops a config.
+
+    It does at p < 0.1, from two cells on, and never while the config has the better mean.
 
     Args:
-        mine: Scores of the config's cells, higher is better, float (cells,).
+        scores: Scores of the config's cells, higher is better, float (cells,).
         best: Scores of the best complete config, (blocks,).
-        told: Which of the blocks `mine` are, bool (blocks,).
+        measured: Mask of the blocks that `scores` come from, bool (blocks,).
     """
-    if len(mine) < _STARTUP_STEPS or mine.mean() >= best.mean():
+    if len(scores) < _STARTUP_STEPS or scores.mean() >= best.mean():
         return False
-    return p_less(mine - best[told]) < _P_THRESHOLD
+    return p_less(scores - best[measured]) < _P_THRESHOLD
 
 
 def p_less(differences: FloatArray) -> float:
-    """P of differences at least as low, where each sign is a coin's; zeros are split.
+    """One-sided p-value of the signed-rank test; zeros are split.
 
-    Equal to `scipy.stats.wilcoxon(differences, alternative="less", zero_method="zsplit").pvalue`,
-    and 1 where that has none.
+    Zeros are split. Equal to `scipy.stats.wilcoxon(differences, alternative="less",
+    zero_method="zsplit").pvalue`, and 1 where that has none.
     """
     if not differences.any():
         return 1.0  # many zeros have no normal approximation
     sizes = np.abs(differences)
-    plain = sizes.all() and len(np.unique(sizes)) == len(sizes)
-    if plain or len(sizes) > _ENUMERATED:
+    distinct = sizes.all() and len(np.unique(sizes)) == len(sizes)
+    if distinct or len(sizes) > _ENUMERATED:
         test = stats.wilcoxon(differences, alternative="less", zero_method="zsplit")
         return float(test.pvalue)
     # Mean ranks are multiples of a half. Zeros add the same to every outcome, so they drop out.

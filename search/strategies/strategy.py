@@ -1,12 +1,12 @@
-"""The ask/tell core of all strategies: knows neither Ray nor MLflow, only cells and scores.
+"""The ask/tell core of all strategies, free of Ray and MLflow.
 
     strategy = make_strategy("race", problem, seed=0, max_cells=3000)
     while not strategy.done:
         for config, block in strategy.ask(16):
             strategy.tell(config, block, train(config, block))
 
-A strategy's state is a pure function of (problem, settings, cells told): to resume is to tell a new
-strategy what the ledger holds, in any order, and to go on.
+A strategy's state is a pure function of (problem, settings, cells told). To resume, tell a new
+strategy the cells of the ledger, in any order, and go on.
 """
 
 from __future__ import annotations
@@ -16,70 +16,70 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from search.arrays import IntArray
-from search.strategies import sequential as plain
+from search.strategies import sequential
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
 
 __all__ = ["PEERS", "STRATEGIES", "Board", "Policy", "Problem", "Strategy", "make_strategy"]
 
-# A difference between two scores that is not worth further cells, where no budget is set.
+# Difference between two scores that is not worth further cells, where no budget is set.
 DEFAULT_STOP_MARGIN = 0.005
 STRATEGIES = ("race", "grid", "random", "tpe", "halving", "wilcoxon")
-# What the race is judged against besides: replayed on tables, not offered for a sweep.
+# Further rivals of the race: replayed on tables, not offered for a sweep.
 PEERS = ("forgiving", "pooled", "tpe-wilcoxon")
 
 
 class Policy(Protocol):
-    """Who comes next: all that differs between strategies."""
+    """Rule that picks the next cells; strategies differ in nothing else."""
 
     def propose(self, board: Board, limit: int) -> IntArray:
         """Open cells to train next, best first, int (at most limit, 2).
 
-        Empty means: wait for cells under way; empty with none under way means the end. Must depend
-        on the board alone.
+        None while cells are under way means: wait for them. None otherwise means the end. Must
+        depend on the board alone.
         """
         ...
 
     def winner(self, board: Board) -> int | None:
-        """The config to name if the sweep ended now; None before there is anything to name."""
+        """Config that would win now; None before any can."""
         ...
 
 
 @runtime_checkable
 class Rationed(Protocol):
-    """A policy that keeps part of its cells for later, and so must know how many there will be."""
+    """Policy that keeps part of its cells for a final."""
 
     def afford(self, cells: int) -> None:
-        """No more than so many cells in all, those told and under way among them."""
+        """Upper bound on total cells, including finished and running ones."""
         ...
 
 
 @runtime_checkable
 class Explains(Protocol):
-    """A policy that ends by a rule of its own."""
+    """Policy that ends by a rule of its own."""
 
     def reason(self, board: Board) -> str:
-        """Why it asks for no more, as the end of "stopped because ..."."""
+        """Reason for the end, to follow "stopped because"."""
         ...
 
 
 @runtime_checkable
 class Covers(Protocol):
-    """A policy that tries every value of an axis before a usual number of cells ends it."""
+    """Policy that tries every value of an axis before it ends."""
 
     def untried(self, board: Board, limit: int) -> IntArray:
-        """Cells of values of an axis that no cell has yet, int (at most limit, 2)."""
+        """Open cells of axis values that no cell has yet, (cells, 2)."""
         ...
 
 
 class Strategy:
-    """Asks for cells, is told scores, and knows when it is done.
+    """Bookkeeping of a sweep's cells: asked, told, done.
 
     Args:
-        problem: What competes.
-        policy: Who comes next.
+        problem: Problem to solve.
+        policy: Rule that picks the next cells.
         max_cells: Cells that may be spent, trained or reused, failed ones too; None sets no limit.
             The floor comes first, so a smaller budget than the floor's cells cuts the floor short.
-        usual: Whether max_cells is no budget but a multiple of what such a strategy usually takes.
+        usual: True where max_cells is no budget but a multiple of the usual number of cells.
 
     Attributes:
         max_cells: Most cells that may be spent.
@@ -107,7 +107,9 @@ class Strategy:
         self._end: tuple[int, bool] = (-1, False)
 
     def ask(self, n: int) -> list[tuple[int, int]]:
-        """Up to n cells (config, block), never asked before nor told; same shapes are neighbours.
+        """Hand out up to n cells (config, block), each once.
+
+        Cells of equal shape are neighbours.
 
         Fewer than n, or none, when the strategy must see results first or is done.
 
@@ -126,7 +128,9 @@ class Strategy:
         return [(int(config), int(block)) for config, block in cells[order]]
 
     def tell(self, config: int, block: int, score: float | None) -> None:
-        """The score of a cell, asked for or not (reused from the ledger); None when it failed.
+        """Take the score of a cell; None when it failed.
+
+        It may be a cell that was never asked for, reused from the ledger.
 
         A failed cell stays missing: its config keeps its other cells and is never complete.
 
@@ -152,7 +156,7 @@ class Strategy:
             self.board.set(config, block, TOLD, float(score))
 
     def forget(self, config: int, block: int) -> None:
-        """Put an asked cell back, as if it had not been asked (its worker died).
+        """Reopen an asked cell whose worker died.
 
         Raises:
             ValueError: when the cell is not under way.
@@ -165,7 +169,7 @@ class Strategy:
         self.board.set(config, block, OPEN)
 
     def afford(self, cells: int) -> None:
-        """Plan with so many cells beyond those told or under way: what the time left allows.
+        """Plan with this many further cells, as the remaining time allows.
 
         An estimate that may change at any time. It never ends a strategy, and is no part of its
         state: a resumed sweep has another deadline.
@@ -175,7 +179,7 @@ class Strategy:
 
     @property
     def done(self) -> bool:
-        """Nothing is under way and nothing more will be asked."""
+        """True once nothing is under way and nothing more will be asked."""
         if self.board.count(ASKED):
             return False
         if self._end[0] != self.board.version:
@@ -184,12 +188,12 @@ class Strategy:
 
     @property
     def spent(self) -> int:
-        """Cells told or failed: what counts against max_cells."""
+        """Number of cells that count against max_cells: told or failed."""
         return self.board.count(TOLD, FAILED)
 
     @property
     def stopped(self) -> str | None:
-        """Why it is done, as the end of "stopped because ..."; None while it is not."""
+        """Reason for the end, to follow "stopped because"; None before it."""
         if not self.done:
             return None
         if not self.board.count(OPEN):
@@ -205,7 +209,7 @@ class Strategy:
         return "its strategy has nothing left to ask"
 
     def winner(self) -> int | None:
-        """The config to name if the sweep ended now; None before there is anything to name."""
+        """Config that would win now; None before any can."""
         return self._policy.winner(self.board)
 
     def _next(self, n: int) -> IntArray:
@@ -229,7 +233,7 @@ def most_cells(
     max_cells: int | None = None,
     stop_margin: float | None = None,
 ) -> int:
-    """The most cells that a strategy of this name and these settings spends."""
+    """Most cells that a strategy with these settings spends."""
     every = problem.configs * problem.blocks
     if name == "race" and max_cells is None and stop_margin is None:
         max_cells = 2 * typical_cells(problem)
@@ -244,15 +248,15 @@ def make_strategy(
     max_cells: int | None = None,
     stop_margin: float | None = None,
 ) -> Strategy:
-    """A strategy by its name.
+    """Make a strategy by its name.
 
     Args:
         name: One of STRATEGIES or PEERS.
-        problem: What competes.
+        problem: Problem to solve.
         seed: Seed of the strategy's own random choices; cells have their own.
         max_cells: Cells that may be spent, trained or reused; None sets no limit.
-        stop_margin: Of `race` alone: end once the probability that another config is better by
-            more than this, in the score's units, is under 5%. A race with neither this nor
+        stop_margin: Margin in the score's units, for `race` alone: it ends once the probability
+            that another config is better by more is under 5%. A race with neither this nor
             max_cells ends at a margin of 0.005, or after twice the cells that a race of its size
             usually needs: with very noisy cells no margin may ever be reached.
 
@@ -283,13 +287,13 @@ def _policy(
 
         return Halving(problem, seed, max_cells)
     if name == "wilcoxon":
-        from search.strategies.halving import Wilcoxon
+        from search.strategies.wilcoxon import Wilcoxon
 
         return Wilcoxon(problem, seed)
     if name == "grid":
-        return plain.grid(problem)
+        return sequential.grid(problem)
     if name == "random":
-        return plain.random(problem, seed)
+        return sequential.random(problem, seed)
     return _from_elsewhere(name, problem, seed, max_cells)
 
 

@@ -1,4 +1,4 @@
-"""What the cells told so far say about every config, those never tried included.
+"""Surrogate: posterior of every config's score from the cells told so far.
 
 One linear mixed model of all cells of a board:
 
@@ -7,8 +7,8 @@ One linear mixed model of all cells of a board:
 
     f       smooth over the ordered axes: a Gaussian process with an additive and pairwise Matern
             kernel, written as features (eigenvectors of each axis's kernel and their products);
-            every axis and every pair has a variance of its own, so axes that do nothing fall silent
-    rough   what only this config has, N(0, rough_sd^2): never taken away by the neighbours
+            every axis and every pair has a variance of its own, so axes without effect vanish
+    rough   a config's own part, N(0, rough_sd^2): never taken away by the neighbours
     block   a (seed, fold) that is easy or hard for all; differences between configs are free of it
     noise   residual of one cell, its variance pooled over all configs as in a mixed-model race
 
@@ -28,7 +28,7 @@ from scipy.linalg import lapack
 from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import TOLD, Board, Problem
 
-# Variance of a pair's effects beside an axis's own, before the data speak.
+# Prior variance of a pair's effects, as a share of an axis's own.
 _PAIR_SHARE = 0.2
 _LENGTH = 0.5  # of the Matern kernel, in units of an axis's whole length
 
@@ -40,7 +40,7 @@ class Features:
     Attributes:
         values: Feature of each config, float (configs, features); the first is the constant.
         groups: Variance component of each feature but the constant, int (features - 1,).
-        prior: Share of each component before the data speak, (components,).
+        prior: Prior share of each component, (components,).
     """
 
     values: FloatArray
@@ -50,12 +50,12 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class Belief:
-    """Posterior of every config's expected score, jointly.
+    """Joint posterior of every config's expected score.
 
     Attributes:
         mean: Posterior mean of each config's score over fresh cells, (configs,).
         noise_sd: Standard deviation of one cell's residual.
-        rough_sd: Standard deviation of what is a config's own.
+        rough_sd: Standard deviation of a config's own part.
         blocks: Effect of each block, (blocks,).
         weights: Posterior mean of the features' weights, then of the blocks'.
     """
@@ -92,21 +92,21 @@ class Belief:
         return np.asarray(scores)
 
     def p_best(self, problem: Problem, draws: int = 2000, seed: int = 0) -> FloatArray:
-        """Probability of each config that its expected score is the best of all, (configs,)."""
+        """Probability that each config's expected score is the best, (configs,)."""
         rng = np.random.default_rng(seed)
         wins = np.zeros(problem.configs)
         for done in range(0, draws, 200):  # 200 at a time: a draw of a large space is large
-            many = min(200, draws - done)
-            best = (self.draw(many, rng) * problem.sign).argmax(axis=0)
+            count = min(200, draws - done)
+            best = (self.draw(count, rng) * problem.sign).argmax(axis=0)
             wins += np.bincount(best, minlength=problem.configs)
         return wins / draws
 
 
 def build_features(problem: Problem, limit: int | None = None) -> Features:
-    """Main and pairwise features of a problem's axes, the smoothest `limit` of them.
+    """Main and pairwise features of a problem's axes, smoothest first.
 
     Args:
-        problem: Its features are positions; nan (inert) has no effect of that axis.
+        problem: Problem whose `features` hold positions; nan (inert) has no effect of that axis.
         limit: Most features to keep; None takes 120, fewer on problems beyond 20,000 configs.
     """
     limit = limit if limit is not None else int(np.clip(2.4e6 / problem.configs, 40, 120))
@@ -122,26 +122,29 @@ def build_features(problem: Problem, limit: int | None = None) -> Features:
         for i, share in enumerate(shares)
     ]
     pairs = list(itertools.combinations(range(len(axes)), 2))
-    for group, (one, two) in enumerate(pairs, start=len(axes)):
+    for group, (first, second) in enumerate(pairs, start=len(axes)):
         terms += [
-            (_PAIR_SHARE * a * b, group, ((one, i), (two, j)))
-            for i, a in enumerate(axes[one][1])
-            for j, b in enumerate(axes[two][1])
+            (_PAIR_SHARE * a * b, group, ((first, i), (second, j)))
+            for i, a in enumerate(axes[first][1])
+            for j, b in enumerate(axes[second][1])
         ]
-    kept = sorted(terms, key=lambda term: -term[0])[:limit]
+    selected = sorted(terms, key=lambda term: -term[0])[:limit]
     columns = [np.ones(problem.configs)]
-    for _, _, factors in kept:
+    for _, _, factors in selected:
         column = np.ones(problem.configs)
         for axis, i in factors:
             column = column * axes[axis][0][:, i]
         columns.append(column)
-    used, groups = np.unique([group for _, group, _ in kept], return_inverse=True)
+    used, groups = np.unique([group for _, group, _ in selected], return_inverse=True)
     prior = np.where(used < len(axes), 1.0 / max(len(axes), 1), _PAIR_SHARE / max(len(pairs), 1))
     return Features(np.stack(columns, axis=1), groups.astype(np.int64).ravel(), prior)
 
 
 def _axis_basis(positions: FloatArray, unordered: bool) -> tuple[FloatArray, FloatArray] | None:
-    """Features of one axis (configs, rank) of mean variance 1 in all, and each one's share."""
+    """Features of one axis (configs, rank), and the variance share of each.
+
+    Their mean variances sum to 1. None for an axis of fewer than two values.
+    """
     known = np.isfinite(positions)
     levels = np.unique(positions[known])
     if len(levels) < 2:
@@ -163,9 +166,9 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
     """Fit the model to a board's told cells.
 
     Args:
-        features: Of the board's problem.
-        board: With at least one cell told.
-        iterations: Of expectation maximisation, from the same start every time.
+        features: Features of the board's problem.
+        board: Board with at least one told cell.
+        iterations: Rounds of expectation maximisation, from the same start every time.
 
     Raises:
         ValueError: when the board holds no score.
@@ -173,12 +176,12 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
     if not board.count(TOLD):
         raise ValueError("a belief needs at least one cell that was told; this board has none.")
     rows = np.flatnonzero(board.per_config(TOLD))
-    told = board.state[rows] == TOLD
+    scored = board.state[rows] == TOLD
     scores = board.scores[rows]
-    center = float(scores[told].mean())
+    center = float(scores[scored].mean())
     # In units of their own spread, so that the starting variances fit every metric.
-    unit = float(scores[told].std()) or 1.0
-    sums = _sum_up(features.values[rows], told, (scores - center) / unit)
+    unit = float(scores[scored].std()) or 1.0
+    sums = _sum_up(features.values[rows], scored, (scores - center) / unit)
     parts = _expect_maximise(features, sums, iterations)
     width = features.values.shape[1]
     mean = features.values @ parts.weights[:width]
@@ -203,10 +206,10 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """What the cells contribute, added up over the configs that have equally many cells.
+    """Sufficient statistics of the cells, by number of cells a config has.
 
-    `design` has the smooth features and then the share of each block in the config's mean; `within`
-    is what the differences inside configs say about the blocks.
+    `design` has the smooth features and then the share of each block in the config's mean; the
+    fields `within_...` hold the evidence on blocks from differences inside configs.
     """
 
     counts: IntArray
@@ -222,14 +225,14 @@ class _Sums:
     within_square: float
 
 
-def _sum_up(values: FloatArray, told: BoolArray, scores: FloatArray) -> _Sums:
-    counts = told.sum(axis=1)
-    scores = np.where(told, scores, 0.0)
+def _sum_up(values: FloatArray, scored: BoolArray, scores: FloatArray) -> _Sums:
+    counts = scored.sum(axis=1)
+    scores = np.where(scored, scores, 0.0)
     means = scores.sum(axis=1) / counts
-    shares = told / counts[:, None]
+    shares = scored / counts[:, None]
     design = np.concatenate([values, shares], axis=1)
     members = [counts == level for level in np.unique(counts)]
-    off = np.where(told, scores - means[:, None], 0.0)
+    off = np.where(scored, scores - means[:, None], 0.0)
     return _Sums(
         counts=counts,
         means=means,
@@ -239,7 +242,7 @@ def _sum_up(values: FloatArray, told: BoolArray, scores: FloatArray) -> _Sums:
         gram=np.stack([(design[mine].T @ design[mine]).ravel() for mine in members]),
         cross=np.stack([design[mine].T @ means[mine] for mine in members]),
         squares=np.array([means[mine] @ means[mine] for mine in members]),
-        within_gram=np.diag(told.sum(axis=0).astype(float)) - told.T @ shares,
+        within_gram=np.diag(scored.sum(axis=0).astype(float)) - scored.T @ shares,
         within_cross=off.sum(axis=0),
         within_square=float(np.square(off).sum()),
     )
@@ -247,7 +250,7 @@ def _sum_up(values: FloatArray, told: BoolArray, scores: FloatArray) -> _Sums:
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """Fitted weights (features, then blocks), a root of their covariance, and the variances."""
+    """Fitted weights (features, then blocks), root of their covariance, variances."""
 
     weights: FloatArray
     root: FloatArray
@@ -263,8 +266,8 @@ def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts
     sizes = np.bincount(groups, minlength=len(start))
     variances, noise, rough = start.copy(), 0.5, 0.05
     freedom = float(sums.counts.sum() - len(sums.counts))
-    # How firmly the starting values of noise and roughness are held: gone once cells repeat.
-    held = 2 / (1 + freedom)
+    # Weight of the starting values of noise and roughness: it vanishes once cells repeat.
+    hold = 2 / (1 + freedom)
     for _ in range(iterations):
         # Posterior of all weights under the variances of the last round.
         precision = 1.0 / (rough + noise / sums.levels)
@@ -277,16 +280,16 @@ def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts
         root = lapack.dtrtri(lower, lower=1)[0] * scale
         covariance = root.T @ root
         weights = covariance @ cross
-        # Variances that fit that posterior best; each is held by a pseudo-observation of its start,
-        # so that a component that few cells speak of stays where it was.
+        # Variances that fit that posterior best. A pseudo-observation of its start holds each, so
+        # that a component with few cells stays where it was.
         second = weights**2 + np.diag(covariance)
         variances = (np.bincount(groups, second[1:], len(start)) + 0.1 * start) / (sizes + 0.1)
         spread = covariance[own, own] + np.outer(weights[own], weights[own])
         left = sums.within_square - 2 * weights[own] @ sums.within_cross
-        noise = (left + (spread * sums.within_gram).sum() + held * 0.5) / (freedom + held)
+        noise = (left + (spread * sums.within_gram).sum() + hold * 0.5) / (freedom + hold)
         moment = (covariance + np.outer(weights, weights)).ravel()
         left_means = sums.squares - 2 * sums.cross @ weights + sums.gram @ moment
         # The fixed point of the update for `variances`, which gets there in fewer rounds.
-        kept = rough * precision
-        rough = (kept**2 @ left_means + held * 0.05) / (sums.sizes @ kept + held)
+        ratio = rough * precision
+        rough = (ratio**2 @ left_means + hold * 0.05) / (sums.sizes @ ratio + hold)
     return _Parts(weights, root, float(noise), float(rough))

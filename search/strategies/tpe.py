@@ -1,4 +1,4 @@
-"""TPE over the axes' positions: Optuna's sampler, told each config's mean over all its blocks."""
+"""TPE over the axes' positions: Optuna's sampler on each config's complete mean."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from search.strategies.sequential import best_complete
 
 
 class Tpe:
-    """Proposes configs by Optuna's TPESampler and trains each on all its blocks.
+    """Optuna's TPESampler proposes configs; each is trained on all its blocks.
 
-    The sampler sees what the board holds and nothing else: its study is rebuilt from the settled
+    The sampler sees the board and nothing else: its study is rebuilt from the settled
     configs in the order of their ids, and its random stream is seeded by how many there are. So the
     proposals do not depend on the order in which cells came in.
 
     Attributes:
-        axes: The positions of each axis, as Optuna knows them.
+        axes: Distribution of each axis's positions for Optuna.
     """
 
     def __init__(self, problem: Problem, seed: int) -> None:
@@ -40,7 +40,7 @@ class Tpe:
         self._scale = 1.0 / np.maximum(np.where(known, problem.features, 1.0).max(axis=0), 1.0)
 
     def propose(self, board: Board, limit: int) -> IntArray:
-        """Open cells of the configs under way, then those of new proposals, (cells, 2)."""
+        """Open cells of configs under way, then of new proposals, (cells, 2)."""
         open_per_config = board.per_config(OPEN)
         started = open_per_config < self._problem.blocks
         under_way = np.flatnonzero(started & (open_per_config > 0))
@@ -49,31 +49,31 @@ class Tpe:
         first = [config for config in self._problem.first if not started[config]]
         order += first
         cells = int(open_per_config[order].sum()) if order else 0
-        taken = started.copy()
-        taken[first] = True
-        while cells < limit and not taken.all():
-            config = self._suggest(board, taken)
-            taken[config] = True
+        used = started.copy()
+        used[first] = True
+        while cells < limit and not used.all():
+            config = self._suggest(board, used)
+            used[config] = True
             order.append(config)
             cells += self._problem.blocks
         return board.open_cells(np.array(order, np.int64), limit)
 
     def winner(self, board: Board) -> int | None:
-        """The config with the best complete mean."""
+        """Config with the best complete mean."""
         return best_complete(board)
 
-    def _suggest(self, board: Board, taken: BoolArray) -> int:
-        """The sampler's next point; the nearest free config when that one is taken."""
+    def _suggest(self, board: Board, used: BoolArray) -> int:
+        """Unused config nearest to the sampler's next point."""
         settled = board.settled()
         values = board.adjusted_means()
-        study = self._study(settled, taken & ~settled, values, int(taken.sum()))
-        return self.nearest(study.ask(self.axes).params, ~taken)
+        study = self._study(settled, used & ~settled, values, int(used.sum()))
+        return self.nearest(study.ask(self.axes).params, ~used)
 
     def nearest(self, params: Mapping[str, Any], among: BoolArray) -> int:
-        """The config nearest to a point of the axes; not every point need be a config.
+        """Config nearest to a point of the axes.
 
         Args:
-            params: A position for each of `axes`.
+            params: Position on each of `axes`.
             among: Configs to choose from, at least one, bool (configs,).
         """
         point = np.array([float(params[name]) for name in self.axes])
@@ -100,7 +100,7 @@ class Tpe:
         state: optuna.trial.TrialState,
         value: float | None,
     ) -> optuna.trial.FrozenTrial:
-        """A config as Optuna knows it."""
+        """Describe a config as a trial of Optuna's."""
         known = {
             name: int(position)
             for name, position, active in zip(
@@ -117,7 +117,7 @@ class Tpe:
 
 
 def quiet_study(problem: Problem, seed: int) -> optuna.Study:
-    """An empty TPE study in the problem's direction, in memory; Optuna would log its making."""
+    """Make an empty TPE study in memory, without Optuna's log line."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

@@ -1,8 +1,8 @@
-"""TPE with the WilcoxonPruner: Optuna's sampler and its pruner's verdicts, block by block.
+"""TPE with the WilcoxonPruner: Optuna's sampler, and its pruner after every block.
 
 What a user of Optuna would run: the sampler proposes a config, its blocks are trained one after
 another and reported, and the pruner may stop it after each. As the pruner's documentation advises,
-the value of a pruned config is the mean of the blocks that it got. The verdicts are taken from
+the value of a pruned config is the mean of its blocks. The verdicts are taken from
 signed_ranks.py, which tests hold to optuna.pruners.WilcoxonPruner itself: on tied scores it is a
 hundred times faster.
 """
@@ -20,30 +20,30 @@ from search.strategies.tpe import Tpe, quiet_study
 
 
 class TpeWilcoxon:
-    """Proposes configs by Optuna's TPESampler and stops them as its WilcoxonPruner does.
+    """Optuna's TPESampler proposes configs; its WilcoxonPruner stops them.
 
     One cell at a time: sampler and pruner see every score before they decide again. The study goes
     along with the replay, as in Optuna, so a verdict stands even when another config takes the lead
     later; a policy that starts from a ledger's cells gives its verdicts anew.
 
     Args:
-        problem: What competes.
-        seed: Of the sampler; the first guesses come first.
+        problem: Problem to solve.
+        seed: Seed of the sampler; the first guesses come first.
     """
 
     def __init__(self, problem: Problem, seed: int) -> None:
         self._problem = problem
         self._tpe = Tpe(problem, seed)
         self._study = quiet_study(problem, seed)
-        self._through = np.zeros(problem.configs, bool)  # complete, pruned or failed
+        self._settled = np.zeros(problem.configs, bool)  # complete, pruned or failed
         self._proposed: int | None = None
 
     def propose(self, board: Board, limit: int) -> IntArray:
-        """The next open cell of the config under way, or of a new proposal, (cells, 2)."""
+        """Next open cell of the current or a new config, (cells, 2)."""
         if board.count(ASKED):
             return np.zeros((0, 2), np.int64)
         started = board.per_config(OPEN) < self._problem.blocks
-        for config in np.flatnonzero(started & ~self._through).tolist():
+        for config in np.flatnonzero(started & ~self._settled).tolist():
             if not self._settle(board, config):
                 return board.open_cells([config], 1)
         if self._proposed is None or started[self._proposed]:
@@ -51,28 +51,31 @@ class TpeWilcoxon:
         return board.open_cells([] if self._proposed is None else [self._proposed], 1)
 
     def winner(self, board: Board) -> int | None:
-        """The config with the best complete mean; a pruned one is never named."""
+        """Config with the best complete mean; a pruned one never is."""
         return best_complete(board)
 
     def _settle(self, board: Board, config: int) -> bool:
-        """Whether a config gets no more cells; if so, its value goes to the study."""
+        """Return True once a config gets no more cells.
+
+        Its value joins the study then.
+        """
         state = board.state[config]
-        told = state == TOLD
-        scores = board.scores[config, told]
+        scored = state == TOLD
+        scores = board.scores[config, scored]
         # A config that lost a cell can never be complete, so never win.
         failed = bool((state == FAILED).any())
-        through = failed or told.all() or self._prunes(board, scores, told)
-        if through:
-            self._through[config] = True
+        over = failed or scored.all() or self._prunes(board, scores, scored)
+        if over:
+            self._settled[config] = True
             if not failed:
                 value = float(scores.mean())
                 self._study.add_trial(self._tpe.trial(config, TrialState.COMPLETE, value))
-        return through
+        return over
 
-    def _prunes(self, board: Board, scores: FloatArray, told: BoolArray) -> bool:
+    def _prunes(self, board: Board, scores: FloatArray, measured: BoolArray) -> bool:
         best = best_complete(board)
         sign = self._problem.sign
-        return best is not None and worse(scores * sign, board.scores[best] * sign, told)
+        return best is not None and worse(scores * sign, board.scores[best] * sign, measured)
 
     def _suggest(self, started: BoolArray) -> int | None:
         first = [config for config in self._problem.first if not started[config]]

@@ -62,11 +62,11 @@ def _is_kept(outcome: SweepResult) -> bool:
 def _keep(outcome: SweepResult, config: int) -> None:
     from search.tracking.artifacts import put_folder
     from trainables.engine.datasets.load import load_data
-    from trainables.engine.refit import tuned_encoder as tuned
+    from trainables.engine.refit import tuned_encoder
 
     plan = outcome.plan
     data, seed = load_data(plan.spec.data), plan.spec.seeds[0]
-    network = tuned.tune(plan.task, data, plan.configs[config], seed)
+    network = tuned_encoder.tune(plan.task, data, plan.configs[config], seed)
     with tempfile.TemporaryDirectory() as folder:
-        tuned.save(network, plan.spec.model, Path(folder))
+        tuned_encoder.save(network, plan.spec.model, Path(folder))
         put_folder(plan.spec.tracking_uri, outcome.sweep_id, Path(folder), FOLDER)

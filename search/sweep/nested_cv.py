@@ -24,7 +24,7 @@ from search.results.document import summary
 from search.results.nested_score import FILE, Nested, OuterFold
 from search.results.outcome import SweepResult
 from search.spec import saved_spec
-from search.stats import intervals as stats
+from search.stats import intervals
 from search.sweep.callback import Callback
 from search.sweep.judging import judged
 from search.sweep.results_handler import ResultHandler
@@ -189,8 +189,8 @@ def _nested(
     )
     whole = bool(np.isfinite(scores).all())
     interval = None
-    if whole and len(scores) >= stats.FEWEST_FOR_INTERVAL:
-        interval = stats.corrected_interval(scores, plan.test_share)
+    if whole and len(scores) >= intervals.FEWEST_FOR_INTERVAL:
+        interval = intervals.corrected_interval(scores, plan.test_share)
     return Nested(
         seed=plan.spec.seeds[0],
         folds=folds,

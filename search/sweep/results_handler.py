@@ -47,7 +47,7 @@ class ResultHandler:
 
     def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
         """Take the results that came in together; the ledger has them before anyone else."""
-        self.ledger.record_all([self._trained(pair, result) for pair, result in results])
+        self.ledger.record([self._trained(pair, result) for pair, result in results])
         for pair, result in results:
             done = result.status == "done"
             score = result.metrics[self.plan.space.objective] if done else None

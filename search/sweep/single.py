@@ -12,6 +12,7 @@ import numpy as np
 
 from search.execution.dispatch import CellSource, CellTask
 from search.ledger.ledger import Ledger
+from search.ledger.store import DataDescription
 from search.planning.plan import Plan
 from search.planning.prepare import to_json
 from search.process import environment
@@ -84,7 +85,7 @@ def run_single(
 
 def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str) -> None:
     """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
-    from trainables.engine.cells import assembly as parts
+    from trainables.engine.cells import assembly
     from trainables.engine.cells.trainable import Trainable
 
     heads = Trainable.load(plan.space.trainable).may_train_heads
@@ -94,7 +95,7 @@ def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str
 
     unfinished = np.flatnonzero(~np.isfinite(table.scores).all(axis=1))
     configs = [plan.configs[config] for config in unfinished]
-    made = parts.make_features(plan.task, load_data(plan.spec.data), configs)
+    made = assembly.make_features(plan.task, load_data(plan.spec.data), configs)
     if made and ledger.file(sweep_id, _FEATURES) is None:
         ledger.attach(sweep_id, {_FEATURES: json.dumps(made, indent=2)})
 
@@ -115,8 +116,7 @@ def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
 
     data = load_data(plan.spec.data)
     counts = np.bincount(data.labels, minlength=len(data.label_names)).tolist()
-    ledger.name_data(
-        sweep_id,
+    description = DataDescription(
         name=Path(plan.spec.data.name).name,
         fingerprint=data.fingerprint,
         source=plan.spec.data.name,
@@ -127,6 +127,7 @@ def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
             **{k: v for k, v in vars(plan.spec.data).items() if v not in (None, False, ())},
         },
     )
+    ledger.name_data(sweep_id, description)
 
 
 def train_cells(

@@ -1,6 +1,6 @@
 """The conversation with MLflow: its client, and for a local sqlite file its tables.
 
-Only this file and its parts, search/mlflow_*.py, import mlflow.
+Only this package imports mlflow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
@@ -36,8 +36,8 @@ from mlflow.entities import Experiment, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from search.tracking import dataset_input as mlflow_dataset
-from search.tracking import rest_pages as mlflow_pages
+from search.ledger.store import DataDescription
+from search.tracking import dataset_input, rest_pages
 from search.tracking.sqlite_database import make_database
 from search.tracking.sqlite_rows import Rows, local_folder, open_rows
 
@@ -157,7 +157,7 @@ class MlflowStore:
         # Without the first tag a new experiment opens as one of language model traces in the UI.
         tags = {
             "mlflow.experimentKind": "custom_model_development",
-            "mlflow.note.content": mlflow_dataset.NOTES[kind],
+            "mlflow.note.content": dataset_input.NOTES[kind],
         }
         self.client.create_experiment(name, artifact_location=location, tags=tags)
 
@@ -172,7 +172,7 @@ class MlflowStore:
             while token:
                 for more, following in self._each(
                     lambda token: self._page(experiment.experiment_id, query, token),
-                    mlflow_pages.tokens_from(token),
+                    rest_pages.tokens_from(token),
                 ):
                     runs += more
                     token = following
@@ -184,13 +184,13 @@ class MlflowStore:
         self, experiment_id: str, query: str, token: str | None
     ) -> tuple[list[LoggedRun], str | None]:
         with _plain_errors():
-            server = mlflow_pages.rest_store(self.client)
+            server = rest_pages.rest_store(self.client)
             if server is not None:
-                return mlflow_pages.page(server, experiment_id, query, token)
+                return rest_pages.page(server, experiment_id, query, token)
             page = self.client.search_runs(
-                [experiment_id], query, max_results=mlflow_pages.PAGE, page_token=token
+                [experiment_id], query, max_results=rest_pages.PAGE, page_token=token
             )
-            return [mlflow_pages.plain_run(run) for run in page], page.token or None
+            return [rest_pages.plain_run(run) for run in page], page.token or None
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
         """All runs whose tag has one of these values."""
@@ -283,19 +283,10 @@ class MlflowStore:
                     # The client would ask the server for this URI again.
                     get_artifact_repository(artifact_uri, self._uri).log_artifact(str(path))
 
-    def name_data(
-        self,
-        run_id: str,
-        name: str,
-        fingerprint: str,
-        source: str,
-        columns: Sequence[str],
-        profile: Mapping[str, Any],
-    ) -> None:
+    def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
-        named = mlflow_dataset.of(name, fingerprint, source, columns, profile)
         with _plain_errors():
-            self.client.log_inputs(run_id, [named])
+            self.client.log_inputs(run_id, [dataset_input.of(data)])
 
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
         """The end of runs."""

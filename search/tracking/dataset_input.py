@@ -1,14 +1,12 @@
-"""What MLflow's UI shows beside numbers: the data as a data set, and what an experiment holds."""
+"""Texts and data sets that MLflow's UI shows beside the numbers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
-from search.ledger.store import Kind
+from search.ledger.store import DataDescription, Kind
 
 NOTES: dict[Kind, str] = {
     "configs": (
@@ -34,32 +32,18 @@ NOTES: dict[Kind, str] = {
 }
 
 
-def of(
-    name: str,
-    fingerprint: str,
-    source: str,
-    columns: Sequence[str],
-    profile: Mapping[str, Any],
-) -> DatasetInput:
-    """A data set as a run's input.
-
-    Args:
-        name: Of the data.
-        fingerprint: Of their contents; its first half is MLflow's digest, which is no longer.
-        source: Where they come from.
-        columns: Of the texts; the label's is added.
-        profile: A JSON value.
-    """
-    schema = [{"type": "string", "name": column, "required": True} for column in columns]
+def of(data: DataDescription) -> DatasetInput:
+    """Describe a data set as the input of a run."""
+    schema = [{"type": "string", "name": column, "required": True} for column in data.columns]
     schema.append({"type": "string", "name": "label", "required": True})
     return DatasetInput(
         Dataset(
-            name=name,
-            digest=fingerprint[:32],
+            name=data.name,
+            digest=data.fingerprint[:32],  # MLflow's own is no longer
             source_type="local",
-            source=json.dumps({"uri": source}),
+            source=json.dumps({"uri": data.source}),
             schema=json.dumps({"mlflow_colspec": schema}),
-            profile=json.dumps(dict(profile)),
+            profile=json.dumps(dict(data.profile)),
         ),
         [InputTag("mlflow.data.context", "cross-validation")],
     )

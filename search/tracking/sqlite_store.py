@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
-from search.ledger.store import Kind, NewRun, RunNews, Store
+from search.ledger.store import DataDescription, Kind, NewRun, RunNews, Store
 
 _READ = {
     "experiments": {"experiment_id", "name", "lifecycle_stage", "artifact_location"},
@@ -144,17 +144,9 @@ class SqliteStore:
         """Files of a run."""
         self._writer.attach(run_id, files)
 
-    def name_data(
-        self,
-        run_id: str,
-        name: str,
-        fingerprint: str,
-        source: str,
-        columns: Sequence[str],
-        profile: Mapping[str, Any],
-    ) -> None:
+    def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
-        self._writer.name_data(run_id, name, fingerprint, source, columns, profile)
+        self._writer.name_data(run_id, data)
 
     def reopen(self, run_id: str) -> None:
         """Set a run RUNNING again."""

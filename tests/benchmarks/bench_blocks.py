@@ -11,8 +11,7 @@ import torch
 from throughput import THREADS, TURNS, cells_of, in_turns, medians, need_trec, softtriple, task_of
 from torch import nn
 
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import runner
+from trainables.engine.cells import assembly, runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.models import frozen_blocks
 
@@ -28,7 +27,7 @@ def train(task: Task, cells: list[Cell]) -> None:
 
 def frozen_below(patch: pytest.MonkeyPatch) -> None:
     """Modules that run every block, with all but the top ones frozen."""
-    made = parts.module
+    made = assembly.module
 
     def module(*given: Any) -> nn.Module:
         whole = made(*given)
@@ -38,7 +37,7 @@ def frozen_below(patch: pytest.MonkeyPatch) -> None:
             block.requires_grad_(True)
         return whole
 
-    patch.setattr(parts, "module", module)
+    patch.setattr(assembly, "module", module)
 
 
 def test_the_top_blocks_with_the_cached_prefix_against_without(

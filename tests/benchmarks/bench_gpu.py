@@ -18,13 +18,11 @@ import pytest
 import torch
 from throughput import TREC, cells_of, need_trec, random_encoder, softtriple, task_of
 
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import runner
+from trainables.engine.cells import assembly, runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.inputs.tokens import tokenised
-from trainables.engine.models import frozen_blocks
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import frozen_blocks, pretrained
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: torch has no CUDA")
 EPOCHS, PROCESSES = 2, 4
@@ -54,10 +52,10 @@ def rate() -> float | None:
 def work_of(task: Task, cell: Cell) -> float:
     """Multiplications and additions of a cell's blocks over its real tokens."""
     data = load_data(TREC)
-    blocks = frozen_blocks.blocks(encoder.load_encoder(task.model))
+    blocks = frozen_blocks.blocks(pretrained.load_encoder(task.model))
     weights = sum(p.numel() for block in blocks for p in block.parameters() if p.ndim > 1)
     lengths = tokenised(data, task.model, int(str(cell.config["max_length"]))).lengths
-    train, held_out = parts.rows(task, data, cell)
+    train, held_out = assembly.rows(task, data, cell)
     tokens = 6 * lengths[train].sum() + 2 * lengths[held_out].sum()
     return float(EPOCHS * weights * tokens)
 

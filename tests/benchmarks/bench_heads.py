@@ -14,8 +14,7 @@ from torch import nn
 
 from spaces.linear_grid import SPACE
 from trainables.engine import seeding
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import runner
+from trainables.engine.cells import assembly, runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.features.extraction import Representation, load
@@ -31,7 +30,7 @@ def looped(task: Task, cells: list[Cell], features: torch.Tensor) -> list[float]
     scores = []
     for cell in cells:
         config: dict[str, Any] = dict(cell.config)
-        train, held_out = parts.rows(task, data, cell)
+        train, held_out = assembly.rows(task, data, cell)
         inputs, classes = features[torch.as_tensor(train)], labels[torch.as_tensor(train)]
         unseen, expected = features[torch.as_tensor(held_out)], labels[torch.as_tensor(held_out)]
         with seeding.drawing_from(cell.seed, "init"):

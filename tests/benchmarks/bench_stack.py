@@ -25,12 +25,11 @@ from throughput import (
 from throughput import task_of as task_with
 from torch.profiler import ProfilerActivity, profile
 
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import runner
+from trainables.engine.cells import assembly, runner
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, Task
 from trainables.engine.datasets.load import load_data
-from trainables.engine.stacking import trainer as stack_training
+from trainables.engine.stacking import trainer
 from trainables.engine.training import loop
 
 CELLS = int(os.environ.get("FOLDRACE_BENCH_STACKED", "200"))
@@ -53,14 +52,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def training(task: Task, cells: list[Cell]) -> loop.Training | stack_training.StackTraining:
+def training(task: Task, cells: list[Cell]) -> loop.Training | trainer.StackTraining:
     """Cells ready to train, as the runner would make them."""
     data = load_data(TREC)
     members = [(cell, Trainable.load(task.trainable).bind(cell.config)) for cell in cells]
     if len(members) == 1:
-        return parts.alone(task, data, *members[0])
-    stack = parts.stack(task, data, members)
-    return stack_training.StackTraining(stack.cells, stack.inputs, stack.labels)
+        return assembly.alone(task, data, *members[0])
+    stack = assembly.stack(task, data, members)
+    return trainer.StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
 def per_step(task: Task, cells: list[Cell]) -> dict[int, float]:

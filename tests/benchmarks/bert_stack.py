@@ -13,7 +13,7 @@ from spaces.softtriple import SPACE
 from trainables.engine import seeding
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Scalar
-from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs import tokens
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.inputs.stack_inputs import TokenInputs
 from trainables.engine.stacking.trainer import StackCell, StackTraining
@@ -50,7 +50,7 @@ def training(
     ids = torch.from_numpy(draw.integers(1, words, size=int(lengths.sum())))
     labels = draw.integers(CLASSES, size=rows)
     texts = Ragged({"input_ids": Column(ids, 0)}, lengths)
-    data = batches.Tokens(texts, np.arange(words), lengths, labels)
+    data = tokens.Tokens(texts, np.arange(words), lengths, labels)
     config = BertConfig(
         vocab_size=words,
         hidden_size=width,

@@ -16,6 +16,7 @@ from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Space
 from trainables.engine.cells import runner
+from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 
 VERSION = 1
@@ -24,9 +25,18 @@ _ROWS, _CLASSES, _EPOCHS = 40, 2, 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(TrainingConfig):
     one: int
     other: int
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.0
+    warmup_fraction: float = 0.0
+    schedule: str = "linear"
+    batch_size: int = 16
+    max_length: int = 16
+    epochs: int = 3
+    clip_norm: float = 0.0
+    precision: str = "fp32"
 
 
 def build(config: Config, encoder: Any, num_classes: int) -> None:

@@ -11,13 +11,14 @@ from torch import nn
 from torch.nn import functional
 
 from spaces import Axis, Space
+from trainables.engine.config import TrainingConfig
 from trainables.engine.models.output import Output
 
 VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(TrainingConfig):
     colour: str
     learning_rate: float
     weight_decay: float = 0.0

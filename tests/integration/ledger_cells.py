@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from search.ledger.ledger import Ledger
+from search.ledger.ledger import Ledger, Trained
 from trainables.engine.contract import Cell, CellResult, CellStatus, Scalar
 
 Opener = Callable[[], Ledger]
@@ -41,8 +42,17 @@ def result(number: int, status: CellStatus = "done") -> CellResult:
     )
 
 
-def record(ledger: Ledger, number: int, status: CellStatus = "done") -> None:
-    ledger.record(cell(number), result(number, status), run_name=f"cell {number}", tags=TAGS)
+def record(
+    ledger: Ledger,
+    number: int,
+    status: CellStatus = "done",
+    tags: Mapping[str, str] = TAGS,
+    config: Mapping[str, Scalar] = CONFIG,
+) -> None:
+    trained = replace(cell(number), config=config)
+    ledger.record(
+        [Trained(cell=trained, result=result(number, status), run_name=f"cell {number}", tags=tags)]
+    )
 
 
 def runs_of(uri: str, experiment: str, **conditions: str) -> list[Run]:

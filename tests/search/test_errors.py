@@ -142,6 +142,28 @@ def test_a_mistake_in_the_code_is_a_traceback_and_never_bad_input(
     assert "foldrace plan:" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("model.safetensors", "cannot be loaded: Error while deserializing header"),
+        ("tokenizer.json", "has no usable tokenizer"),
+        ("config.json", "is not a valid JSON file"),
+    ],
+)
+def test_a_damaged_model_is_bad_input(
+    file: str,
+    message: str,
+    plan: Callable[..., int],
+    tiny_encoder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = shutil.copytree(tiny_encoder, tmp_path / "model")
+    (model / file).write_text("{")
+    assert plan("--model", str(model)) == 2
+    assert message in capsys.readouterr().err
+
+
 PLUGIN = """
 from dataclasses import dataclass, replace
 

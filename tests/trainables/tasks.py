@@ -8,7 +8,7 @@ from typing import Any
 from trainables.engine import registry
 from trainables.engine.contract import DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 
 
 def task_of(trainable: str, model: Path, folds: int = 3, **data: Any) -> Task:
@@ -20,7 +20,7 @@ def task_of(trainable: str, model: Path, folds: int = 3, **data: Any) -> Task:
         data=ref,
         data_fingerprint=load_data(ref).fingerprint,
         model=str(model),
-        model_fingerprint=encoder.model_fingerprint(str(model)),
+        model_fingerprint=pretrained.model_fingerprint(str(model)),
         split=Split(folds=folds),
     )
 

@@ -19,7 +19,7 @@ from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import ConfigError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.models import pretrained as encoder
-from trainables.engine.refit import attribution as refit
+from trainables.engine.refit import attribution
 from trainables.engine.splits import folds
 
 DEPTHS = [0, 1, 2, None]
@@ -78,7 +78,7 @@ def test_as_many_blocks_as_there_are_is_all_and_one_fits_better_than_none(task: 
 @pytest.mark.parametrize("blocks", DEPTHS)
 def test_the_reader_gives_the_trained_models_own_logits(task: Task, blocks: int | None) -> None:
     data = load_data(task.data)
-    given = refit.refit(task, data, config(blocks), seed=2)
+    given = attribution.refit(task, data, config(blocks), seed=2)
     model = encoder.load_encoder(task.model)
     (parts,) = given.parts(["the film was unheardof"])  # a word that the data do not hold
     inputs = encoder.load_tokenizer(task.model)("the film was unheardof", return_tensors="pt")
@@ -97,7 +97,7 @@ def test_the_reader_scores_as_a_cell_does(task: Task, blocks: int | None) -> Non
     # A cell that is trained on all but three rows classifies nearly as one trained on all: what is
     # read from the refit must not be another model.
     data = load_data(task.data)
-    given = refit.refit(task, data, config(blocks, epochs=8), seed=2)
+    given = attribution.refit(task, data, config(blocks, epochs=8), seed=2)
     right = [
         int(given.layer.logits(parts).argmax()) == label
         for parts, label in zip(given.parts(data.texts), data.labels, strict=True)

@@ -21,7 +21,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import TaskChangedError
-from trainables.engine.features import extraction as features
+from trainables.engine.features import extraction
 from trainables.engine.splits import folds
 
 SPLIT = Split(folds=3)
@@ -100,7 +100,7 @@ def test_it_comes_to_scikit_learns_logistic_regression(
     result = train(task, Cell(key="a", config=made, seed=2, fold=1))["a"]
     data = load_data(task.data)
     wanted = linear_eval.representation(Trainable.load("linear_eval").bind(made))
-    tables = features.tables(data, task.model, wanted, SPLIT, [(2, 1)])
+    tables = extraction.tables(data, task.model, wanted, SPLIT, [(2, 1)])
     rows, held_out = folds.held_out(data, SPLIT, 2, 1)
     peer = LogisticRegression(C=1e3, max_iter=5000)
     peer.fit(tables.values[rows].numpy(), data.labels[rows])

@@ -20,7 +20,7 @@ from trainables.engine.contract import Cell, CellResult, DataRef, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import ConfigError
 from trainables.engine.models import pretrained as encoder
-from trainables.engine.refit import tuned_encoder as tuned
+from trainables.engine.refit import tuned_encoder
 from trainables.engine.splits import folds
 from trainables.losses.info_nce import InfoNCELoss
 from trainables.mirror import Config, Mirror, build
@@ -187,8 +187,8 @@ def test_labels_of_training_rows_do_not_tune(task: Task, tmp_path: Path) -> None
         for text, label in zip(data.texts, names, strict=True):
             table.writerow([text, data.label_names[label]])
     other = DataRef(name=str(shuffled), text="body", label="verdict")
-    kept = tuned.tune(task, data, config(), seed=2).state_dict()
-    again = tuned.tune(task, load_data(other), config(), seed=2).state_dict()
+    kept = tuned_encoder.tune(task, data, config(), seed=2).state_dict()
+    again = tuned_encoder.tune(task, load_data(other), config(), seed=2).state_dict()
     assert all(torch.equal(kept[name], again[name]) for name in kept)
 
 
@@ -197,8 +197,8 @@ def test_the_saved_encoder_is_a_model_of_its_own_weights(
     task: Task, blocks: int | None, tmp_path: Path
 ) -> None:
     data = load_data(task.data)
-    network = tuned.tune(task, data, config(trainable_blocks=blocks, epochs=2), seed=2)
-    tuned.save(network, task.model, tmp_path / "tuned")
+    network = tuned_encoder.tune(task, data, config(trainable_blocks=blocks, epochs=2), seed=2)
+    tuned_encoder.save(network, task.model, tmp_path / "tuned")
     reference = encoder.resolve_model(str(tmp_path / "tuned"))
     assert encoder.model_fingerprint(reference) != task.model_fingerprint
     before, after = encoder.load_encoder(task.model), encoder.load_encoder(reference)
@@ -217,7 +217,7 @@ def test_the_saved_encoder_is_a_model_of_its_own_weights(
     if blocks is None:
         pretrained = before.get_input_embeddings().weight[unseen]
         spared = config(augmentation="dropout")
-        other = tuned.tune(task, data, spared, seed=2)
+        other = tuned_encoder.tune(task, data, spared, seed=2)
         assert torch.equal(other.get_input_embeddings().weight[unseen], pretrained)
     inputs = encoder.load_tokenizer(reference)("the film was fine", return_tensors="pt")
     with torch.no_grad():

@@ -21,11 +21,10 @@ from spaces import Space
 from tests.trainables import clip_models
 from tests.trainables.tasks import task_of, task_of_reviews
 from trainables.engine import registry
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import runner, sizing
+from trainables.engine.cells import assembly, runner, sizing
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.inputs import stack_inputs as inputs
+from trainables.engine.inputs import stack_inputs
 from trainables.engine.inputs.ragged import Ragged
 from trainables.engine.models.output import Output
 from trainables.engine.training import checkpoint, loop
@@ -70,7 +69,7 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def double(monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules, features and the states of frozen blocks in float64."""
-    module, features, padded = parts.module, inputs.FeatureInputs.__init__, Ragged.padded
+    module, features, padded = assembly.module, stack_inputs.FeatureInputs.__init__, Ragged.padded
 
     def wide(own: Ragged, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
         batch = padded(own, rows)
@@ -79,9 +78,9 @@ def double(monkeypatch: pytest.MonkeyPatch) -> None:
         }
 
     monkeypatch.setattr(Ragged, "padded", wide)
-    monkeypatch.setattr(parts, "module", lambda *given: module(*given).double())
+    monkeypatch.setattr(assembly, "module", lambda *given: module(*given).double())
     monkeypatch.setattr(
-        inputs.FeatureInputs, "__init__", lambda own, values: features(own, values.double())
+        stack_inputs.FeatureInputs, "__init__", lambda own, values: features(own, values.double())
     )
 
 

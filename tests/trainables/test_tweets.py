@@ -17,16 +17,15 @@ from torch.nn import functional
 
 from spaces.tweets import SPACE
 from tests.trainables.tasks import task_of
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import runner
+from trainables.engine.cells import assembly, runner
 from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import ConfigError, NoMetadataError
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 from trainables.engine.models.output import Output
-from trainables.engine.splits import inner_validation as inner
+from trainables.engine.splits import inner_validation
 from trainables.tweets import Config, Scaling, Tweets, class_weights
 
 SMALL: dict[str, Any] = {
@@ -122,7 +121,7 @@ def test_held_out_labels_choose_nothing(
     # The same file with the labels of fold 0 turned round: whatever is trained and chosen must be
     # the same, though every score of the held-out rows is another.
     data = load_data(task.data)
-    _, held_out, _ = inner.apart(data, task.split, 2, 0, 0.25)
+    _, held_out, _ = inner_validation.apart(data, task.split, 2, 0, 0.25)
     rows = list(csv.reader(reviews.read_text(encoding="utf-8").splitlines()))
     for row in held_out:
         rows[1 + row][1] = {"praise": "blame", "blame": "praise"}[rows[1 + row][1]]
@@ -130,12 +129,12 @@ def test_held_out_labels_choose_nothing(
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
     turned = task_of("tweets", tiny_encoder, name=str(path), text="body", label="verdict")
-    same_rows = inner.apart(data, task.split, 2, 0, 0.25)
+    same_rows = inner_validation.apart(data, task.split, 2, 0, 0.25)
     given = []
     for one in (task, turned):
         # Folds are stratified by label: both are given the first one's rows.
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(inner, "apart", lambda *_: same_rows)
+            patch.setattr(inner_validation, "apart", lambda *_: same_rows)
             given.append(train(one, Cell(key="a", config=config(epochs=4), seed=2, fold=0))["a"])
     assert given[0].metrics["chosen_epoch"] == given[1].metrics["chosen_epoch"]
     np.testing.assert_array_equal(given[0].probabilities, given[1].probabilities)
@@ -163,10 +162,10 @@ def test_metadata_are_scaled_on_the_rows_that_are_trained_on(
     task = task_of("tweets", tiny_encoder, name=tweets, metadata=("likes",))
     data = load_data(task.data)
     cell = Cell(key="a", config=config(metadata="log"), seed=2, fold=1)
-    ready = parts.stack_cell(task, data, cell, Config(**cell.config))
+    ready = assembly.stack_cell(task, data, cell, Config(**cell.config))
     assert isinstance(ready.module, Tweets)
     assert isinstance(ready.module.scaling, Scaling)
-    everyone = parts.tokens(task, data, ready.settings).inputs.padded(np.arange(len(data)))
+    everyone = assembly.tokens(task, data, ready.settings).inputs.padded(np.arange(len(data)))
     scaled = ready.module.scaling(everyone["metadata"]).double().numpy()
     assert data.metadata is not None
     likes = np.log1p(data.metadata.values[:, 0])
@@ -273,11 +272,11 @@ def test_the_pooler_is_the_checkpoints_own(task: Task, tiny_encoder: Path) -> No
 
     data = load_data(task.data)
     whole = AutoModel.from_pretrained(tiny_encoder).eval()
-    module = parts.module(task, data, Config(**config()), seed=2).eval()
+    module = assembly.module(task, data, Config(**config()), seed=2).eval()
     assert isinstance(module, Tweets)
     assert module.pooler is not None
     torch.testing.assert_close(module.pooler.weight, whole.pooler.dense.weight)
-    given = encoder.load_tokenizer(str(tiny_encoder))(["the film was good"], return_tensors="pt")
+    given = pretrained.load_tokenizer(str(tiny_encoder))(["the film was good"], return_tensors="pt")
     with torch.no_grad():
         expected = whole(**given).pooler_output
         tokens = whole(**given).last_hidden_state
@@ -292,11 +291,11 @@ def test_a_pooler_that_was_not_pretrained_is_drawn_from_the_seed(
     whole = AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False)
     whole.save_pretrained(tmp_path / "bare")
     AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(tmp_path / "bare")
-    assert encoder.pretrained_pooler(str(tmp_path / "bare")) is None
-    assert encoder.pretrained_pooler(str(tiny_encoder)) is not None
+    assert pretrained.pretrained_pooler(str(tmp_path / "bare")) is None
+    assert pretrained.pretrained_pooler(str(tiny_encoder)) is not None
     bare = replace(task, model=str(tmp_path / "bare"))
     data, settings = load_data(task.data), Config(**config())
-    drawn = [parts.module(bare, data, settings, seed).pooler.weight for seed in (2, 2, 16)]  # type: ignore[union-attr]
+    drawn = [assembly.module(bare, data, settings, seed).pooler.weight for seed in (2, 2, 16)]  # type: ignore[union-attr]
     torch.testing.assert_close(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])  # type: ignore[arg-type]
 
@@ -310,7 +309,7 @@ def test_configs_out_of_range_are_named_together() -> None:
 
 def test_metadata_without_columns_are_refused_before_anything_is_trained(task: Task) -> None:
     with pytest.raises(NoMetadataError, match=r"metadata=log joins numeric columns.*--metadata"):
-        parts.check(task, load_data(task.data), [Config(**config(metadata="log"))])
+        assembly.check(task, load_data(task.data), [Config(**config(metadata="log"))])
 
 
 def test_the_space_is_the_papers() -> None:

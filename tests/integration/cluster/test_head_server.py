@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from search.cluster import mlflow_server as ledger_server
+from search.cluster import mlflow_server
 from tests.integration.sweep_shell import Shell
 
 pytestmark = [
@@ -148,7 +148,7 @@ def database() -> Iterator[Database]:
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The passwords that the head draws for itself."""
-    drawn = dict(line.split("=", 1) for line in ledger_server.passwords().splitlines())
+    drawn = dict(line.split("=", 1) for line in mlflow_server.passwords().splitlines())
     for name in drawn:
         monkeypatch.delenv(name, raising=False)
     return drawn
@@ -162,7 +162,7 @@ def secrets_of(variables: dict[str, str]) -> list[str]:
 def serving(variables: dict[str, str], folder: Path, port: int, at: str) -> Iterator[str]:
     """The head's server, its tables made."""
     own = {**os.environ, **variables}
-    command, environment = ledger_server.command(own, folder, port, at)
+    command, environment = mlflow_server.command(own, folder, port, at)
     log = (folder / "log").open("w+b")
     process = subprocess.Popen(
         command,

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from spaces import Axis, Space
+from trainables.engine.config import TrainingConfig
 from trainables.engine.models.output import Output
 
 VERSION = 1
@@ -22,7 +23,7 @@ TROUBLES = ["none", "nan", "memory", "hangs"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(TrainingConfig):
     trouble: str
     rate: float
     nap: float = 0.0

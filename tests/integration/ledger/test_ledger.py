@@ -20,7 +20,6 @@ from tests.integration.ledger_cells import (
     FAMILY,
     TAGS,
     Opener,
-    cell,
     finished_keys,
     key_of,
     record,
@@ -128,7 +127,7 @@ def test_families_and_experiments_are_kept_apart(
 ) -> None:
     ledger = open_ledger()
     record(ledger, 1)
-    ledger.record(cell(2), result(2), run_name="other", tags={**TAGS, "family": "e" * 64})
+    record(ledger, 2, tags={**TAGS, "family": "e" * 64})
     assert ledger.flush(30)
     assert set(open_ledger().known_cells(FAMILY)) == {key_of(1)}
     with connect(ledger_uri, "elsewhere", tmp_path / "spool") as other:
@@ -192,7 +191,7 @@ def test_predictions_of_an_unknown_cell_are_refused(open_ledger: Opener, ref: st
 def test_a_cell_without_its_tags_is_a_programming_error(open_ledger: Opener) -> None:
     tags: dict[str, Any] = {"family": FAMILY}
     with pytest.raises(ValueError, match=r"missing: \['sweep', 'config'"):
-        open_ledger().record(cell(1), result(1), run_name="x", tags=tags)
+        record(open_ledger(), 1, tags=tags)
 
 
 def test_check_of_something_that_is_no_mlflow_says_so(tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from search.ledger.store import Kind, NewRun, Point, RunNews
-from search.tracking import client as mlflow_store
-from search.tracking import sqlite_rows as mlflow_rows
+from search.tracking import client, sqlite_rows
 from search.tracking.client import MlflowStore
 from tests.integration.ledger_cells import FAMILY, Opener, finished_keys, key_of, record
 
@@ -100,7 +99,7 @@ def test_rows_are_those_of_mlflows_own_client(
 ) -> None:
     by_rows = store_in(tmp_path / "rows", empty_database)
     ours = write(by_rows)
-    monkeypatch.setattr(mlflow_store, "open_rows", lambda uri, artifacts: None)
+    monkeypatch.setattr(client, "open_rows", lambda uri, artifacts: None)
     by_client = store_in(tmp_path / "client", empty_database)
     theirs = write(by_client)
     got = rows_of(tmp_path / "rows/mlflow.db", ours, tmp_path / "rows")
@@ -118,8 +117,8 @@ def test_rows_are_those_of_mlflows_own_client(
 def test_other_tables_than_those_of_this_release_are_left_to_the_client(
     monkeypatch: pytest.MonkeyPatch, open_ledger: Opener, ledger_uri: str
 ) -> None:
-    known = {**mlflow_rows._KNOWN, mlflow_rows._RUNS: {"run_uuid", "a column of tomorrow"}}
-    monkeypatch.setattr(mlflow_rows, "_KNOWN", known)
+    known = {**sqlite_rows._KNOWN, sqlite_rows._RUNS: {"run_uuid", "a column of tomorrow"}}
+    monkeypatch.setattr(sqlite_rows, "_KNOWN", known)
     ledger = open_ledger()
     record(ledger, 1)
     record(ledger, 2)

@@ -16,11 +16,9 @@ from tests.integration.ledger_cells import (
     FAMILY,
     TAGS,
     Opener,
-    key_of,
-    result,
+    record,
     runs_of,
 )
-from trainables.engine.contract import Cell
 from trainables.engine.errors import InputError
 
 pytestmark = pytest.mark.integration
@@ -113,12 +111,7 @@ def test_passwords_of_uris_are_written_nowhere(
     ledger = open_ledger()
     sweep = ledger.start_sweep("mine", {"spec": {"tracking_uri": secret}}, {"data": secret})
     ledger.attach(sweep, {"audit.json": "{}"})
-    ledger.record(
-        Cell(key=key_of(1), config={"model": secret}, seed=2, fold=0),
-        result(1),
-        run_name="x",
-        tags={**TAGS, "data": secret},
-    )
+    record(ledger, 1, tags={**TAGS, "data": secret}, config={"model": secret})
     ledger.record_config(sweep, "a", params={"m": secret}, scores=[1], seconds=1, tags=TAGS)
     ledger.finish_sweep(sweep, "FAILED", {"data": secret, "error": secret})
     assert ledger.close(30) == 0

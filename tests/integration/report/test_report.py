@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from search import cli
-from search.cluster import packaging as packing
+from search.cluster import packaging
 from search.ledger.ledger import Ledger
 from search.report.evidence import collect
 from tests.integration.drawn_sweep import draw, spec_of
@@ -200,7 +200,7 @@ def test_the_tree_that_is_sent_to_a_cluster_renders_a_report(
 ) -> None:
     reporter.draw("sent", 0.02)
     sent = tmp_path / "sent"
-    packing.pack(sent, {}, folder=packing.root())
+    packaging.pack(sent, {}, folder=packaging.root())
     code = (
         "import sys, search\nfrom search.cli import main\nprint(search.__file__)\n"
         "sys.exit(main(sys.argv[1:]))"

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from search import cli
 from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
-from search.schedule import tick as schedule
+from search.schedule import tick
 from search.schedule.file import Schedule, read_schedule
 from search.sweep import single
 from tests.integration.ledger_cells import runs_of
@@ -84,7 +84,7 @@ def firings(uri: str) -> list[dict[str, str]]:
     return [{**run.data.tags, "id": run.info.run_id, "status": run.info.status} for run in runs]
 
 
-def states(told: list[schedule.EntryStatus]) -> list[str]:
+def states(told: list[tick.EntryStatus]) -> list[str]:
     assert all(one.code == 0 for one in told), told
     return [one.state for one in told]
 
@@ -92,23 +92,21 @@ def states(told: list[schedule.EntryStatus]) -> list[str]:
 def test_a_firing_starts_once_names_its_predecessor_and_trains_only_what_changed(
     plan: Schedule, trained: list[Cell], ledger_uri: str, data: Path
 ) -> None:
-    assert states(schedule.tick(plan, PARSE, FIRST - SOON)) == ["waits"], (
-        "not yet, and none was missed"
-    )
-    assert states(schedule.tick(plan, PARSE, FIRST + SOON)) == ["fired"]
+    assert states(tick.tick(plan, PARSE, FIRST - SOON)) == ["waits"], "not yet, and none was missed"
+    assert states(tick.tick(plan, PARSE, FIRST + SOON)) == ["fired"]
     cells = len(trained)
     assert cells == 3 * 6
-    assert states(schedule.tick(plan, PARSE, FIRST + 2 * SOON)) == ["waits"], "a tick is idempotent"
+    assert states(tick.tick(plan, PARSE, FIRST + 2 * SOON)) == ["waits"], "a tick is idempotent"
 
-    assert states(schedule.tick(plan, PARSE, FIRST + DAY)) == ["fired"]
+    assert states(tick.tick(plan, PARSE, FIRST + DAY)) == ["fired"]
     assert len(trained) == cells, "unchanged data: no new cell"
 
     # The machine was off for three days: what was missed is caught up once.
-    assert states(schedule.tick(plan, PARSE, FIRST + 4 * DAY + 5 * SOON)) == ["fired"]
-    assert states(schedule.tick(plan, PARSE, FIRST + 4 * DAY + 6 * SOON)) == ["waits"]
+    assert states(tick.tick(plan, PARSE, FIRST + 4 * DAY + 5 * SOON)) == ["fired"]
+    assert states(tick.tick(plan, PARSE, FIRST + 4 * DAY + 6 * SOON)) == ["waits"]
 
     data.write_text(data.read_text().replace("good", "nice"))
-    assert states(schedule.tick(plan, PARSE, FIRST + 5 * DAY)) == ["fired"]
+    assert states(tick.tick(plan, PARSE, FIRST + 5 * DAY)) == ["fired"]
     assert len(trained) == 2 * cells, "changed data: all of its cells, once"
 
     found = firings(ledger_uri)
@@ -139,20 +137,20 @@ def test_a_firing_that_was_killed_goes_on_and_one_that_runs_is_left_alone(
     monkeypatch.setattr(single, "train_cells", pulled)
     monkeypatch.setattr(Ledger, "finish_sweep", lambda *given: None)
     with pytest.raises(PulledPlugError):
-        schedule.tick(plan, PARSE, FIRST + SOON)
+        tick.tick(plan, PARSE, FIRST + SOON)
     monkeypatch.undo()
     os.chdir(plan.source.parent)
     assert [one["status"] for one in firings(ledger_uri)] == ["RUNNING"]
 
     monkeypatch.setattr(single, "train_cells", train)
-    assert states(schedule.tick(plan, PARSE, FIRST + 2 * SOON)) == ["resumed"]
+    assert states(tick.tick(plan, PARSE, FIRST + 2 * SOON)) == ["resumed"]
     (only,) = firings(ledger_uri)
     assert (only["status"], only["promotion"]) == ("FINISHED", "moves")
     assert len(trained) == 18
 
 
 def _another_tick(plan: Schedule, now: datetime) -> list[str]:
-    return [told.state for told in schedule.tick(plan, PARSE, now)]
+    return [told.state for told in tick.tick(plan, PARSE, now)]
 
 
 def test_two_ticks_at_once_start_a_sweep_once(plan: Schedule, trained: list[Cell]) -> None:
@@ -170,7 +168,7 @@ def test_the_alias_moves_to_what_is_better_beyond_doubt_and_stays_otherwise(
     days = [only_small, all_rates, only_small]
     for day, entry in enumerate(days):
         one = plan.model_copy(update={"sweep": (entry,)})
-        assert states(schedule.tick(one, PARSE, FIRST + day * DAY)) == ["fired"]
+        assert states(tick.tick(one, PARSE, FIRST + day * DAY)) == ["fired"]
     first, second, third = firings(ledger_uri)
     assert json.loads(first["champion"])["learning_rate"] == 1e-4
     assert second["promotion"] == "moves"
@@ -190,13 +188,13 @@ def test_a_new_champion_is_trained_on_all_rows_and_gets_the_alias(
     )
     entry = plan.sweep[0].model_copy(update={"run": run, "registered_model": "reviews"})
     one = plan.model_copy(update={"sweep": (entry,)})
-    assert states(schedule.tick(one, PARSE, FIRST)) == ["fired"]
+    assert states(tick.tick(one, PARSE, FIRST)) == ["fired"]
     client = MlflowClient(ledger_uri)
     version = client.get_model_version_by_alias("reviews", "champion")
     (firing,) = firings(ledger_uri)
     assert (int(version.version), version.tags["sweep"]) == (1, firing["id"])
     # The next firing's winner is the champion itself: nothing is trained or registered.
-    assert states(schedule.tick(one, PARSE, FIRST + DAY)) == ["fired"]
+    assert states(tick.tick(one, PARSE, FIRST + DAY)) == ["fired"]
     assert firings(ledger_uri)[1]["promotion"] == "stays"
     assert len(client.search_model_versions("name = 'reviews'")) == 1
     assert len(trained) == len({cell.key for cell in trained})
@@ -209,11 +207,11 @@ def test_a_sweep_that_cannot_run_is_told_and_stops_no_other(
     both = plan.model_copy(update={"sweep": (plan.sweep[0], other)})
     text = data.read_text()
     data.unlink()
-    told = schedule.tick(both, PARSE, FIRST)
+    told = tick.tick(both, PARSE, FIRST)
     assert [(one.state, one.code) for one in told] == [("failed", 2)] * 2
     assert str(data) in told[0].detail
     data.write_text(text)
-    assert states(schedule.tick(both, PARSE, FIRST + SOON)) == ["fired", "fired"]
+    assert states(tick.tick(both, PARSE, FIRST + SOON)) == ["fired", "fired"]
 
 
 def test_the_command_checks_the_whole_file_before_it_starts_any(

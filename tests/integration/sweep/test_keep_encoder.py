@@ -16,7 +16,7 @@ from search.spec import make_spec
 from search.tracking.open import connect
 from tests.integration.sweep_shell import Shell
 from trainables.engine.contract import DataRef
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 
 pytestmark = pytest.mark.integration
 
@@ -50,8 +50,8 @@ def test_a_finished_mirror_sweep_is_a_model(
     folder = model_reference.resolve("tuned", uri, "foldrace")
     assert model_reference.resolve("latest", uri, "foldrace") == folder
     assert model_reference.resolve(sweep.info.run_id, uri, "foldrace") == folder
-    before = encoder.load_encoder(str(tiny_encoder)).state_dict()
-    after = encoder.load_encoder(folder).state_dict()
+    before = pretrained.load_encoder(str(tiny_encoder)).state_dict()
+    after = pretrained.load_encoder(folder).state_dict()
     assert set(before) == set(after)
     assert any(not torch.equal(before[name], after[name]) for name in before)
     # The cells of a sweep that starts from it are keyed by its weights, wherever they lie.
@@ -69,8 +69,8 @@ def test_a_finished_mirror_sweep_is_a_model(
     assert plan.task.model == plan.spec.model == folder
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(folder, elsewhere)
-    assert plan.task.model_fingerprint == encoder.model_fingerprint(str(elsewhere))
-    assert plan.task.model_fingerprint != encoder.model_fingerprint(str(tiny_encoder))
+    assert plan.task.model_fingerprint == pretrained.model_fingerprint(str(elsewhere))
+    assert plan.task.model_fingerprint != pretrained.model_fingerprint(str(tiny_encoder))
     # Gone from the cache, as on another machine: it is fetched again.
     shutil.rmtree(folder)
     assert prepare(plan.spec)[0].task.model_fingerprint == plan.task.model_fingerprint

@@ -15,8 +15,7 @@ from search import SweepSpec
 from search.planning.prepare import prepare
 from trainables.engine import registry
 from trainables.engine.cells import runner
-from trainables.engine.refit import network as finished
-from trainables.engine.refit import saved_model
+from trainables.engine.refit import network, saved_model
 
 pytestmark = pytest.mark.integration
 PLUGIN = Path(__file__).with_name("my_study.py")
@@ -58,7 +57,7 @@ def test_the_study_trains_and_its_winner_can_be_saved(spec: SweepSpec, tmp_path:
     (result,) = results
     assert result.status == "done", result.error
     assert result.metrics["accuracy"] > 0.8
-    saved = finished.train(plan.task, data, plan.configs[best], 2)
+    saved = network.train(plan.task, data, plan.configs[best], 2)
     assert saved_model.is_stock(saved)
     said = saved.probabilities(data.texts).argmax(axis=1)
     assert float(np.mean(said == data.labels)) > 0.8

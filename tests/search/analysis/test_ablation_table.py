@@ -11,13 +11,12 @@ import pytest
 from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score
 
-from search.analysis import ablation_table as ablation
-from search.analysis import worst_rows
-from search.report.figures import confusion as draw_confusion
+from search.analysis import ablation_table, worst_rows
+from search.report.figures import confusion
 from spaces.factify import PAPER_ABLATION, PAPER_CLASSES
 
 
-def cells(rows: int = 60, classes: int = 5) -> tuple[np.ndarray, list[ablation.Predictions]]:
+def cells(rows: int = 60, classes: int = 5) -> tuple[np.ndarray, list[ablation_table.Predictions]]:
     draw = np.random.default_rng(0)
     labels = np.arange(rows) % classes
     found = []
@@ -30,14 +29,14 @@ def cells(rows: int = 60, classes: int = 5) -> tuple[np.ndarray, list[ablation.P
 
 def test_a_row_is_the_mean_of_scikit_learns_scores() -> None:
     labels, found = cells()
-    row = ablation.row("proposed", labels, found, PAPER_ABLATION["proposed"])
+    row = ablation_table.row("proposed", labels, found, PAPER_ABLATION["proposed"])
     pairs = [(labels[rows], given.argmax(axis=1)) for rows, given in found]
     by_class = np.mean([f1_score(*pair, average=None, labels=range(5)) for pair in pairs], axis=0)
     np.testing.assert_allclose(row.f1, by_class)
     weighted = [f1_score(*pair, average="weighted") for pair in pairs]
     assert row.weighted == pytest.approx(np.mean(weighted))
     assert row.std == pytest.approx(np.std(weighted, ddof=1))
-    text = ablation.as_markdown([row], PAPER_CLASSES)
+    text = ablation_table.as_markdown([row], PAPER_CLASSES)
     head, _, line = text.splitlines()
     assert [name.strip() for name in head.split("|")[1:-1]] == [
         "Model", *PAPER_CLASSES, "Final", "std", "cells"
@@ -51,36 +50,36 @@ def test_a_row_is_the_mean_of_scikit_learns_scores() -> None:
 def test_a_class_that_a_cell_does_not_hold_is_left_out_of_its_mean() -> None:
     labels = np.array([0, 1, 0, 1])
     sure = np.eye(3, dtype=np.float32)
-    row = ablation.row("x", labels, [(np.array([0, 1]), sure[[0, 1]])])
+    row = ablation_table.row("x", labels, [(np.array([0, 1]), sure[[0, 1]])])
     assert row.f1[:2] == (1.0, 1.0)
     assert np.isnan(row.f1[2])
     assert row.std is None
     assert row.to_json()["f1"][2] is None
     with pytest.raises(ValueError, match="no finished cell"):
-        ablation.row("x", labels, [])
+        ablation_table.row("x", labels, [])
 
 
 def test_the_papers_numbers_follow_the_datas_classes() -> None:
     turned = PAPER_CLASSES[::-1]
-    row = ablation.paper_row("proposed", PAPER_ABLATION, PAPER_CLASSES, turned)
+    row = ablation_table.paper_row("proposed", PAPER_ABLATION, PAPER_CLASSES, turned)
     assert row == (*PAPER_ABLATION["proposed"][4::-1], 0.7452)
-    assert ablation.paper_row("proposed", PAPER_ABLATION, PAPER_CLASSES, ("a", "b")) is None
-    assert ablation.paper_row("mine", PAPER_ABLATION, PAPER_CLASSES, turned) is None
+    assert ablation_table.paper_row("proposed", PAPER_ABLATION, PAPER_CLASSES, ("a", "b")) is None
+    assert ablation_table.paper_row("mine", PAPER_ABLATION, PAPER_CLASSES, turned) is None
 
 
 def test_the_confusion_matrix_is_scikit_learns_and_is_drawn() -> None:
     draw = np.random.default_rng(1)
     labels, taken = draw.integers(4, size=50), draw.integers(3, size=50)
-    counts = draw_confusion.count(labels, taken, 4)
+    counts = confusion.count(labels, taken, 4)
     np.testing.assert_array_equal(counts, confusion_matrix(labels, taken, labels=range(4)))
-    picture = draw_confusion.draw({"a title": counts}, ["a", "b", "c", "d"])
+    picture = confusion.draw({"a title": counts}, ["a", "b", "c", "d"])
     with Image.open(io.BytesIO(picture.png)) as image:
         assert min(image.size) > 300
         assert len(set(image.convert("RGB").resize((60, 60)).get_flattened_data())) > 20
     with pytest.raises(ValueError, match=r"in \[0, 2\), got 0 to 3"):
-        draw_confusion.count(labels, taken, 2)
+        confusion.count(labels, taken, 2)
     with pytest.raises(ValueError, match="must agree"):
-        draw_confusion.count(labels, taken[:9], 4)
+        confusion.count(labels, taken[:9], 4)
 
 
 def test_the_worst_rows_are_those_sure_of_another_class() -> None:

@@ -13,8 +13,7 @@ import pytest
 import ray
 import yaml
 
-from search.cluster import idle_shutdown as idle
-from search.cluster import mlflow_server as ledger_server
+from search.cluster import idle_shutdown, mlflow_server
 from search.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -75,28 +74,28 @@ def test_on_aws_the_head_is_small_workers_come_and_go_and_data_stay_at_home() ->
 def test_passwords_are_drawn_fresh_and_reach_neither_command_line_nor_readable_file(
     tmp_path: Path,
 ) -> None:
-    text = ledger_server.passwords()
-    assert text != ledger_server.passwords()
+    text = mlflow_server.passwords()
+    assert text != mlflow_server.passwords()
     environment = dict(line.split("=", 1) for line in text.splitlines())
-    words, given = ledger_server.command(environment, tmp_path / "m", 5000, "127.0.0.1:5432")
+    words, given = mlflow_server.command(environment, tmp_path / "m", 5000, "127.0.0.1:5432")
     secrets = [value for name, value in environment.items() if "USERNAME" not in name]
     assert not any(secret in word for secret in secrets for word in words)
     assert environment["FOLDRACE_DATABASE_PASSWORD"] in given["MLFLOW_BACKEND_STORE_URI"]
     assert words[words.index("--host") + 1] == "127.0.0.1"
     assert (tmp_path / "m" / "basic_auth.ini").stat().st_mode & 0o077 == 0
-    assert f"PASSWORD '{environment['FOLDRACE_DATABASE_PASSWORD']}'" in ledger_server.sql(given)
+    assert f"PASSWORD '{environment['FOLDRACE_DATABASE_PASSWORD']}'" in mlflow_server.sql(given)
 
 
 @pytest.mark.parametrize("password", ["", "x'; DROP TABLE runs; --", "a b"])
 def test_a_password_that_sql_or_a_uri_could_trip_over_is_refused(password: str) -> None:
     with pytest.raises(InputError, match="letters, digits"):
-        ledger_server.sql({"FOLDRACE_DATABASE_PASSWORD": password})
+        mlflow_server.sql({"FOLDRACE_DATABASE_PASSWORD": password})
 
 
 def test_the_head_sleeps_after_an_unbroken_hour_without_a_job() -> None:
     polls: list[bool] = [False] * 100 + [True] + [False] * 120
     waited: list[float] = []
-    idle.wait_for_idleness(lambda: polls.pop(0), 3600, waited.append)
+    idle_shutdown.wait_for_idleness(lambda: polls.pop(0), 3600, waited.append)
     assert not polls, "the job in between starts the hour anew"
     assert sum(waited) == pytest.approx(30 * 221)
     assert re.search(

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.cli import build_parser
-from search.cluster import packaging as packing
-from search.cluster import submit as cluster
+from search.cluster import packaging, submit
 from search.cluster.options import FOLDER
 from search.errors import InputError
 
@@ -46,7 +45,7 @@ def test_only_code_and_pins_are_packed(tree: Path, tmp_path: Path) -> None:
     mine = tmp_path / "configs.csv"
     mine.write_text("k\n1\n")
     target = tmp_path / "package"
-    packing.pack(target, {"configs.csv": mine}, folder=tree)
+    packaging.pack(target, {"configs.csv": mine}, folder=tree)
     packed = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
     assert packed == {
         "pyproject.toml",
@@ -61,21 +60,21 @@ def test_only_code_and_pins_are_packed(tree: Path, tmp_path: Path) -> None:
 
 
 def test_this_very_code_packs_small_and_whole() -> None:
-    files = packing.code_files(packing.root())
+    files = packaging.code_files(packaging.root())
     assert {Path("search/cli.py"), Path("trainables/engine/training/loop.py")} <= set(files)
-    assert sum((packing.root() / path).stat().st_size for path in files) < 3 * 2**20
+    assert sum((packaging.root() / path).stat().st_size for path in files) < 3 * 2**20
 
 
 def test_a_package_that_is_too_large_names_its_largest_files(tree: Path, tmp_path: Path) -> None:
     (tree / "spaces" / "table.json").write_bytes(b" " * 2**20)
     with pytest.raises(InputError, match=r"at most 0\.5 .*Largest: spaces/table\.json"):
-        packing.pack(tmp_path / "package", {}, folder=tree, most_mib=0.5)
+        packaging.pack(tmp_path / "package", {}, folder=tree, most_mib=0.5)
 
 
 def test_without_pins_nothing_is_sent(tree: Path, tmp_path: Path) -> None:
     (tree / "constraints.txt").unlink()
     with pytest.raises(InputError, match=r"There is no constraints\.txt"):
-        packing.pack(tmp_path / "package", {}, folder=tree)
+        packaging.pack(tmp_path / "package", {}, folder=tree)
 
 
 RUN = ("run", "smoke", "--data", "/shared/x.csv", "--model", "minilm")
@@ -87,13 +86,13 @@ def test_a_command_goes_to_the_cluster_with_its_files_and_its_ledger(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ledger:5000")
     file = tmp_path / "my configs.csv"
     file.write_text("k\n1\n")
-    words, attached = cluster.command([*RUN, "--configs", str(file)], build_parser().parse_args)
+    words, attached = submit.command([*RUN, "--configs", str(file)], build_parser().parse_args)
     assert words == [
         *(*RUN, "--configs", "attached/my configs.csv"),
         *("--ray-address", "auto", "--tracking-uri", "http://ledger:5000"),
     ]
     assert attached == {"my configs.csv": file}
-    line = cluster.entrypoint(words, FOLDER)
+    line = submit.entrypoint(words, FOLDER)
     assert '"$HOME"/foldrace-sweeps' in line
     assert "--configs \"$code\"/'attached/my configs.csv'" in line
     assert line.endswith("--tracking-uri http://ledger:5000")
@@ -113,13 +112,13 @@ def test_what_cannot_work_there_is_refused_here(
     monkeypatch.chdir(tmp_path)
     Path("mine.csv").write_text("text,label\na,b\n")
     with pytest.raises(InputError, match=message):
-        cluster.command(words, build_parser().parse_args)
+        submit.command(words, build_parser().parse_args)
 
 
 def test_the_environment_is_that_of_the_pins(tmp_path: Path) -> None:
-    made = cluster.runtime_environment(str(tmp_path), packing.root(), install=True)
+    made = submit.runtime_environment(str(tmp_path), packaging.root(), install=True)
     first, *packages = made["pip"]["packages"]
     assert first == "--constraint ${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}/constraints.txt"
     assert any(package.startswith("torch==") for package in packages)
-    assert "pip" not in cluster.runtime_environment(str(tmp_path), packing.root(), install=False)
+    assert "pip" not in submit.runtime_environment(str(tmp_path), packaging.root(), install=False)
     assert set(made["env_vars"]) == {"RAY_JOB_STOP_WAIT_TIME_S"}, "no variable of ours travels"

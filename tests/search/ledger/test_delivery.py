@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from search.errors import DeliveryRefusedError
-from search.ledger import delivery
-from search.ledger import delivery_queue as outbox
+from search.ledger import delivery, delivery_queue
 from search.ledger.delivery import Delivery, Payload
 from search.ledger.spool import Spool
 
@@ -180,7 +179,7 @@ def test_what_is_left_at_the_end_is_on_disk_states_too(tmp_path: Path, shelf: Sh
 def test_the_end_waits_for_as_long_as_results_arrive(
     tmp_path: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(delivery_queue, "MOST_AT_ONCE", 1)
     shelf.seconds = 0.5
     courier = Delivery(Spool(tmp_path), shelf.take)
     for value in range(14):
@@ -224,7 +223,7 @@ def test_a_reader_starts_no_thread(tmp_path: Path, shelf: Shelf) -> None:
 def test_what_waits_goes_together_but_not_all_of_it(
     courier: Delivery, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "MOST_AT_ONCE", 8)
+    monkeypatch.setattr(delivery_queue, "MOST_AT_ONCE", 8)
     shelf.gate.clear()
     for value in range(20):
         courier.send({"value": value})

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from search.stats import intervals as stats
+from search.stats import intervals
 
 
 @pytest.mark.parametrize("rope", [0.0, 0.01, 0.05])
@@ -20,7 +20,7 @@ def test_the_bayesian_correlated_t_test_agrees_with_baycomp(seed: int, rope: flo
     rng = np.random.default_rng(seed)
     first, second = rng.normal(0.8, 0.03, 20), rng.normal(0.79, 0.03, 20)
     expected = baycomp.CorrelatedTTest.probs(first, second, rope=rope, runs=4)
-    got = stats.correlated_t_test(first - second, test_share=1 / 5, rope=rope)
+    got = intervals.correlated_t_test(first - second, test_share=1 / 5, rope=rope)
     if rope == 0:
         np.testing.assert_allclose([got.better, got.worse], expected, atol=1e-9)
     else:
@@ -29,7 +29,7 @@ def test_the_bayesian_correlated_t_test_agrees_with_baycomp(seed: int, rope: flo
 
 def test_the_corrected_interval_is_the_formula_worked_by_hand() -> None:
     # 4 differences 1, 2, 3, 4: mean 2.5, variance 5/3; held out 1/5: 1/4 + (1/5)/(4/5) = 1/2.
-    interval = stats.corrected_interval([1.0, 2.0, 3.0, 4.0], test_share=1 / 5)
+    interval = intervals.corrected_interval([1.0, 2.0, 3.0, 4.0], test_share=1 / 5)
     scale = math.sqrt(0.5 * 5 / 3)
     half = scipy_stats.t(df=3).ppf(0.975) * scale
     assert interval.mean == 2.5
@@ -40,7 +40,7 @@ def test_the_corrected_interval_is_the_formula_worked_by_hand() -> None:
 
 def test_the_correction_vanishes_with_the_held_out_share() -> None:
     values = np.random.default_rng(3).normal(size=12)
-    interval = stats.corrected_interval(values, test_share=1e-12)
+    interval = intervals.corrected_interval(values, test_share=1e-12)
     low, high = scipy_stats.t.interval(0.95, 11, values.mean(), scipy_stats.sem(values))
     assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-6)
 
@@ -57,14 +57,14 @@ def test_scores_that_say_nothing_are_refused(
     values: list[float], share: float, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        stats.corrected_interval(values, share)
+        intervals.corrected_interval(values, share)
 
 
 def test_two_configs_are_best_as_often_as_the_paired_test_says() -> None:
     rng = np.random.default_rng(5)
     scores = rng.normal(0.8, 0.02, (2, 20)) + rng.normal(0, 0.05, 20)
-    expected = stats.correlated_t_test(scores[0] - scores[1], 1 / 5).better
-    got = stats.probability_best(scores, 1 / 5, draws=200_000)
+    expected = intervals.correlated_t_test(scores[0] - scores[1], 1 / 5).better
+    got = intervals.probability_best(scores, 1 / 5, draws=200_000)
     assert got[0] == pytest.approx(expected, abs=0.005)
     assert got.sum() == pytest.approx(1)
 
@@ -75,7 +75,7 @@ def test_what_a_block_does_to_all_configs_changes_no_probability(shift: float, s
     scores = rng.normal(0.8, 0.02, (4, 10))
     moved = scores + shift * rng.normal(size=10)
     np.testing.assert_allclose(
-        stats.probability_best(scores, 0.2), stats.probability_best(moved, 0.2), atol=2e-3
+        intervals.probability_best(scores, 0.2), intervals.probability_best(moved, 0.2), atol=2e-3
     )
 
 
@@ -85,7 +85,7 @@ def test_the_best_of_many_equal_configs_overstates_itself_and_the_bootstrap_take
     for seed in range(20):
         scores = np.random.default_rng(seed).normal(0.8, 0.03, (200, 20))
         overstated.append(scores.mean(axis=1).max() - 0.8)
-        corrected.append(stats.bootstrap_corrected(scores, draws=400, seed=seed) - 0.8)
+        corrected.append(intervals.bootstrap_corrected(scores, draws=400, seed=seed) - 0.8)
     assert np.mean(overstated) > 0.015
     assert abs(np.mean(corrected)) < 0.2 * np.mean(overstated)
 
@@ -93,31 +93,4 @@ def test_the_best_of_many_equal_configs_overstates_itself_and_the_bootstrap_take
 def test_a_config_that_is_clearly_best_keeps_its_mean() -> None:
     scores = np.random.default_rng(1).normal(0.7, 0.01, (10, 20))
     scores[3] += 0.2
-    assert stats.bootstrap_corrected(scores) == pytest.approx(scores[3].mean(), abs=0.003)
-
-
-def test_the_finite_interval_is_the_survey_formula_worked_by_hand() -> None:
-    # 4 of 8 blocks with scores 1, 2, 3, 4: standard error sqrt((1 - 4/8) / 4 * 5/3).
-    low, high = stats.finite_interval([1.0, 2.0, 3.0, 4.0], blocks=8)
-    half = scipy_stats.t(df=3).ppf(0.975) * math.sqrt(0.5 / 4 * 5 / 3)
-    assert (low, high) == pytest.approx((2.5 - half, 2.5 + half), abs=1e-12)
-
-
-def test_the_mean_over_all_blocks_is_exact_once_all_are_measured() -> None:
-    low, high = stats.finite_interval([0.7, 0.8, 0.9], blocks=3)
-    assert (low, high) == pytest.approx((0.8, 0.8), abs=1e-15)
-
-
-def test_the_finite_interval_holds_the_mean_of_all_blocks_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(8)
-    held = 0
-    for _ in range(2000):
-        blocks = rng.normal(size=20)
-        low, high = stats.finite_interval(blocks[:8], blocks=20)
-        held += low <= blocks.mean() <= high
-    assert held / 2000 == pytest.approx(0.95, abs=0.015)
-
-
-def test_more_scores_than_blocks_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 scores cannot come from 2 blocks"):
-        stats.finite_interval([1.0, 2.0, 3.0], blocks=2)
+    assert intervals.bootstrap_corrected(scores) == pytest.approx(scores[3].mean(), abs=0.003)

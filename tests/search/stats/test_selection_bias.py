@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from search.errors import NoPredictionsError
-from search.stats import intervals as stats
+from search.stats import intervals
 from search.stats.bbc_cv import accuracy_scorer, bbc_cv
 from search.stats.out_of_fold import OutOfFold
 from search.stats.selection_bias import correct
@@ -125,8 +125,8 @@ def test_without_predictions_it_is_the_quick_form_and_says_why() -> None:
     found = correct(a_problem(), scores, winner, 1 / 4, pool=pool)
     assert found is not None
     assert (found.by, found.note) == ("block bootstrap", "the sweep kept no labels")
-    assert found.score == pytest.approx(stats.bootstrap_corrected(scores))
-    interval = stats.corrected_interval(scores[winner], 1 / 4)
+    assert found.score == pytest.approx(intervals.bootstrap_corrected(scores))
+    interval = intervals.corrected_interval(scores[winner], 1 / 4)
     assert found.low == pytest.approx(found.score + interval.low - interval.mean)
 
 
@@ -149,7 +149,7 @@ def test_where_low_is_good_luck_makes_a_score_lower() -> None:
     found = correct(a_problem("min"), scores, winner, 1 / 5)
     assert found is not None
     assert found.score > scores[winner].mean()
-    assert found.score == pytest.approx(-stats.bootstrap_corrected(-scores))
+    assert found.score == pytest.approx(-intervals.bootstrap_corrected(-scores))
 
 
 @pytest.mark.parametrize(

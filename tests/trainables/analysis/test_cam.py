@@ -17,8 +17,8 @@ from trainables.engine.contract import DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import NoMapError
 from trainables.engine.features.representation import Parts
-from trainables.engine.models import pretrained as encoder
-from trainables.engine.refit import attribution as refit
+from trainables.engine.models import pretrained
+from trainables.engine.refit import attribution
 from trainables.engine.refit.attribution import Reader
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.text_data import TextData
@@ -45,10 +45,10 @@ def reader(
         data=DataRef(name=str(reviews), text="body", label="verdict"),
         data_fingerprint=data.fingerprint,
         model=model,
-        model_fingerprint=encoder.model_fingerprint(model),
+        model_fingerprint=pretrained.model_fingerprint(model),
         split=Split(folds=3),
     )
-    return refit.refit(task, data, config, seed=2)
+    return attribution.refit(task, data, config, seed=2)
 
 
 def linear(vectors: Path, name: str, **change: Any) -> dict[str, Any]:
@@ -88,9 +88,9 @@ def test_a_fine_tuned_encoder_is_read_as_it_classifies(
         logits = given.layer.logits(parts) - given.layer.bias
         np.testing.assert_allclose(total, parts.divisor * logits, atol=1e-4)
     # It has learnt something: what it reads is the trained network, not the pretrained one.
-    fresh = encoder.load_encoder(str(tiny_encoder))
+    fresh = pretrained.load_encoder(str(tiny_encoder))
     assert fresh.training is False
-    inputs = encoder.load_tokenizer(str(tiny_encoder))(data.texts[0], return_tensors="pt")
+    inputs = pretrained.load_tokenizer(str(tiny_encoder))(data.texts[0], return_tensors="pt")
     with torch.no_grad():
         before = fresh(**inputs).last_hidden_state[0].numpy()
     assert not np.allclose(next(given.parts(data.texts[:1])).vectors, before, atol=1e-3)

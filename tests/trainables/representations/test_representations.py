@@ -15,8 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 from trainables.engine.contract import DataRef, Split
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import VectorsError
-from trainables.engine.features import extraction as features
-from trainables.engine.features import representation, word_vectors
+from trainables.engine.features import extraction, representation, word_vectors
 from trainables.engine.features.representation import Fitted, Representation
 from trainables.engine.splits import folds
 from trainables.engine.text_data import TextData
@@ -78,10 +77,10 @@ def test_features_are_the_sum_of_the_parts(
     card = representation.card(name)
     if isinstance(card, Fitted):
         train, _ = folds.held_out(data, SPLIT, 2, 1)
-        given, fitted = card.fit(features.fitted_counts(data, name), train)
+        given, fitted = card.fit(extraction.fitted_counts(data, name), train)
         parts = list(card.fitted_parts(data.texts, fitted))
     else:
-        given = features.load(data, str(tiny_encoder), one).numpy()
+        given = extraction.load(data, str(tiny_encoder), one).numpy()
         found = card.parts(data.texts, str(tiny_encoder), one)
         assert found is not None
         parts = list(found)
@@ -110,7 +109,7 @@ def test_the_first_token_is_no_sum_over_parts(tiny_encoder: Path, vectors: Path)
 def test_tfidf_is_scikit_learns_fitted_on_the_training_rows(
     data: TextData, name: str, ngram: int, stop: str | None, block: tuple[int, int]
 ) -> None:
-    tables = features.tables(data, "none", Representation(name=name), SPLIT, [(7, 1), block])
+    tables = extraction.tables(data, "none", Representation(name=name), SPLIT, [(7, 1), block])
     start = tables.offsets[block]
     train, _ = folds.held_out(data, SPLIT, *block)
     peer = TfidfVectorizer(ngram_range=(ngram, ngram), stop_words=stop, max_features=300)
@@ -131,8 +130,8 @@ def test_tfidf_learns_nothing_from_held_out_texts(data: TextData) -> None:
     for row in held_out:
         texts[row] = "entirely other words " * 9
     other = replace(data, texts=tuple(texts), fingerprint="other")
-    before, _ = card.fit(features.fitted_counts(data, name), train)
-    after, _ = card.fit(features.fitted_counts(other, name), train)
+    before, _ = card.fit(extraction.fitted_counts(data, name), train)
+    after, _ = card.fit(extraction.fitted_counts(other, name), train)
     np.testing.assert_array_equal(before[train], after[train])
 
 
@@ -141,7 +140,7 @@ def test_words_without_a_vector_are_skipped_and_counted(tmp_path: Path, vectors:
     rows = ["The film, good!", "nothing known", "good good bad", "film"]
     path.write_text("text,label\n" + "\n".join(f'"{t}",{i % 2}' for i, t in enumerate(rows)))
     data = load_data(DataRef(name=str(path)))
-    made = features.made(data, "none", Representation(name="glove", vectors=str(vectors)))
+    made = extraction.made(data, "none", Representation(name="glove", vectors=str(vectors)))
     # 'The' is found as 'the'; ',' and '!' and the second text have no vector: 4 of 11 words.
     expected = [[1 / 3, 2 / 3, 1], [0, 0, 0], [1 / 3, 1 / 3, 7 / 3], [0, 2, 0]]
     np.testing.assert_allclose(made.values, expected, atol=1e-6)
@@ -149,7 +148,7 @@ def test_words_without_a_vector_are_skipped_and_counted(tmp_path: Path, vectors:
 
 
 def test_word_embeddings_are_the_matrix_alone(data: TextData, tiny_encoder: Path) -> None:
-    got = features.load(
+    got = extraction.load(
         data, str(tiny_encoder), Representation(name="word-embeddings", max_length=16)
     )
     matrix = AutoModel.from_pretrained(tiny_encoder).get_input_embeddings().weight.detach()
@@ -191,9 +190,9 @@ def test_a_file_that_holds_no_vectors_is_refused(tmp_path: Path) -> None:
 
 def test_a_changed_file_has_features_of_its_own(data: TextData, vectors: Path) -> None:
     one = wanted("glove", vectors)
-    first = features.load(data, "none", one)
+    first = extraction.load(data, "none", one)
     before = word_vectors.fingerprint(str(vectors))
     vectors.write_text(vectors.read_text().replace("film 0 2 0", "film 0 5 0"), encoding="utf-8")
     assert word_vectors.fingerprint(str(vectors)) != before
-    features.made.cache_clear()
-    assert not torch.equal(features.load(data, "none", one), first)
+    extraction.made.cache_clear()
+    assert not torch.equal(extraction.load(data, "none", one), first)

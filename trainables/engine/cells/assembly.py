@@ -20,16 +20,12 @@ from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.features import extraction as features
-from trainables.engine.features import representation
-from trainables.engine.inputs import frozen_states as prefix
-from trainables.engine.inputs import metadata_inputs, views
+from trainables.engine.features import extraction, representation
+from trainables.engine.inputs import frozen_states, metadata_inputs, views
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
-from trainables.engine.models import frozen_blocks, vocabulary
-from trainables.engine.models import pretrained as encoder
-from trainables.engine.splits import folds
-from trainables.engine.splits import inner_validation as inner
+from trainables.engine.models import frozen_blocks, pretrained, vocabulary
+from trainables.engine.splits import folds, inner_validation
 from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
@@ -57,7 +53,7 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
         needs[share, kind, trainable.views(config)] = config
     for (share, kind, seen), config in needs.items():
         if share:  # too few texts of a class are too few for every seed and fold
-            inner.apart(data, task.split, 0, 0, share)
+            inner_validation.apart(data, task.split, 0, 0, share)
         if kind is not None:
             metadata_inputs.table(data, kind)
         if seen is not None:
@@ -83,7 +79,7 @@ def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
     """
     trainable = Trainable.load(task.trainable)
     reader = trainable.read_out(config)
-    mask = encoder.load_tokenizer(task.model).mask_token
+    mask = pretrained.load_tokenizer(task.model).mask_token
     seen = trainable.views(config) or (views.View(),)
     return views.corpus(data, seen, mask, () if reader is None else reader.texts)
 
@@ -107,7 +103,9 @@ def tokens(task: Task, data: TextData, config: TrainingConfig) -> batches.Tokens
     fed, trained = corpus(task, data, config), frozen_blocks.trained_blocks(task.model, config)
     kind = trainable.metadata(config)
     if trained is not None:
-        given = prefix.tokens(fed.data, task.model, config.max_length, config.precision, trained)
+        given = frozen_states.tokens(
+            fed.data, task.model, config.max_length, config.precision, trained
+        )
     else:
         given = batches.tokenised(fed.data, task.model, config.max_length)
     given = dataclasses.replace(given, views=fed.offsets)
@@ -150,7 +148,7 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConf
         given = tokens(task, data, config)
         return StackData(cells, TokenInputs(given), given.labels, {})
     blocks = [(cell.seed, cell.fold) for cell, _ in members]
-    tables = features.tables(data, task.model, wanted, task.split, blocks)
+    tables = extraction.tables(data, task.model, wanted, task.split, blocks)
     offsets = [tables.offsets[block] for block in blocks]
     placed = [
         dataclasses.replace(
@@ -184,7 +182,7 @@ def make_features(
     found = {}
     for one in distinct:
         if one is not None and not isinstance(representation.card(one.name), representation.Fitted):
-            made = features.made(data, task.model, one)
+            made = extraction.made(data, task.model, one)
             found[one.name] = {**made.facts, "seconds": made.seconds}
     return found
 
@@ -209,11 +207,11 @@ def module(
     wanted = trainable.representation(config)
     base: Any
     if wanted is not None:
-        base = features.base(data, task.model, wanted)
+        base = extraction.base(data, task.model, wanted)
     elif trainable.base is not None:
         base = trainable.base(config, data, task.model)
     else:
-        network = encoder.load_encoder(task.model)
+        network = pretrained.load_encoder(task.model)
         trained = frozen_blocks.trained_blocks(task.model, config)
         if trained is not None:
             base = frozen_blocks.top(network, trained)
@@ -237,7 +235,7 @@ def used_rows(
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Rows that a cell is trained on, held out, and that choose its epoch, all ascending."""
     share = Trainable.load(task.trainable).inner_share(config)
-    return inner.apart(data, task.split, cell.seed, cell.fold, share)
+    return inner_validation.apart(data, task.split, cell.seed, cell.fold, share)
 
 
 def stack_cell(task: Task, data: TextData, cell: Cell, config: TrainingConfig) -> StackCell:

@@ -16,17 +16,15 @@ from typing import Literal
 import torch
 
 from trainables.engine.arrays import Float32Array, IntArray
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import sizing, stacks
+from trainables.engine.cells import assembly, sizing, stacks
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import BrokenCheckpointError, DivergedError, TaskChangedError
 from trainables.engine.features import named_files
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 from trainables.engine.text_data import TextData
-from trainables.engine.training import checkpoint, cost, loop, scoring
-from trainables.engine.training import distributed as shares
+from trainables.engine.training import checkpoint, cost, distributed, loop, scoring
 from trainables.engine.training.fit import fit
 from trainables.engine.training.scoring import few_scores
 
@@ -42,7 +40,7 @@ def checked_data(task: Task) -> TextData:
     data = load_data(task.data)
     for what, planned, here in (
         (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
-        (f"Model {task.model!r}", task.model_fingerprint, encoder.model_fingerprint(task.model)),
+        (f"Model {task.model!r}", task.model_fingerprint, pretrained.model_fingerprint(task.model)),
         *(
             (f"File {file!r}", was, named_files.fingerprint(file))
             for file, was in sorted(task.files.items())
@@ -101,7 +99,7 @@ def train_stack(
     data = checked_data(task)
     trainable = Trainable.load(task.trainable)
     if not trainable.may_train_heads:
-        encoder.load_encoder(task.model)
+        pretrained.load_encoder(task.model)
     # What is loaded by now stays: a collection after each cell need not look at it again.
     gc.collect()
     gc.freeze()
@@ -116,13 +114,13 @@ def train_stack(
         while waiting:
             part = waiting.pop(0)
             if len(part) == 1 and not heads:
-                start = partial(parts.alone, task, data, *part[0], compiled)
+                start = partial(assembly.alone, task, data, *part[0], compiled)
                 _train_alone(data, part[0][0], start, checkpoints, report)
                 continue
             left = stacks.train(task, data, part, report, compiled)
             gc.collect()
             if len(left) == 1 and len(part) == 1:
-                report(parts.failed(left[0][0], MemoryError("out of memory")))
+                report(assembly.failed(left[0][0], MemoryError("out of memory")))
             elif left:
                 best = (len(part) + 1) // 2
                 sizing.no_more_than(best)
@@ -156,9 +154,9 @@ def _train_alone(
     except DivergedError as error:
         result = CellResult(key=cell.key, status="diverged", error=str(error))
     except Exception as error:  # whatever a trainable does, its neighbours go on
-        if shares.processes() > 1:
+        if distributed.processes() > 1:
             raise  # the others wait for this process, and would for ever
-        result = parts.failed(cell, error)
+        result = assembly.failed(cell, error)
     # A cell's module, optimizer and accelerator refer to one another: without a collection they
     # would lie in memory beside the next cell's.
     gc.collect()

@@ -9,13 +9,12 @@ from typing import Literal
 
 from accelerate.utils.memory import should_reduce_batch_size
 
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import sizing
+from trainables.engine.cells import assembly, sizing
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.errors import DivergedError
-from trainables.engine.stacking import trainer as stack_training
+from trainables.engine.stacking import trainer
 from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.text_data import TextData
 from trainables.engine.training import cost, dropout, loop, scoring
@@ -48,7 +47,7 @@ def grouped(
         try:
             config = trainable.bind(cell.config)
         except Exception as error:  # whatever a trainable does, its neighbours go on
-            report(parts.failed(cell, error))
+            report(assembly.failed(cell, error))
             continue
         key = trainable.stack_group(config)
         groups.setdefault(("alone", number) if key is None else key, []).append((cell, config))
@@ -90,7 +89,7 @@ def _worth_a_probe(task: Task, data: TextData, member: Member, cells: int | None
 
 def _steps_per_epoch(task: Task, data: TextData, member: Member) -> int:
     cell, config = member
-    return math.ceil(len(parts.rows(task, data, cell)[0]) / config.batch_size)
+    return math.ceil(len(assembly.rows(task, data, cell)[0]) / config.batch_size)
 
 
 def _kind(task: Task, config: TrainingConfig) -> Hashable:
@@ -107,29 +106,29 @@ def _probed(
     clock = clock or cost.Clock()
 
     def seconds(many: int) -> float:
-        training: stack_training.StackTraining | loop.Training
+        training: trainer.StackTraining | loop.Training
         if many == 1:
-            training = parts.alone(task, data, cell, config)
+            training = assembly.alone(task, data, cell, config)
         else:
             training = _copies(task, data, member, many)
         return _seconds_per_step(training, _STEPS_PROBED, clock) / many
 
     def fits() -> int:
-        training = parts.alone(task, data, cell, config)
+        training = assembly.alone(task, data, cell, config)
         return sizing.free_bytes() // sizing.cell_bytes(training.module, training.largest_loss)
 
     # The next size takes longer than all before it together.
     return sizing.pick(_kind(task, config), seconds, fits, over=lambda: clock.left < clock.spent)
 
 
-def _copies(task: Task, data: TextData, member: Member, many: int) -> stack_training.StackTraining:
+def _copies(task: Task, data: TextData, member: Member, many: int) -> trainer.StackTraining:
     """The training of a stack of copies of a cell."""
-    stack = parts.stack(task, data, [member] * many)
-    return stack_training.StackTraining(stack.cells, stack.inputs, stack.labels)
+    stack = assembly.stack(task, data, [member] * many)
+    return trainer.StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
 def _seconds_per_step(
-    training: stack_training.StackTraining | loop.Training, steps: int, clock: cost.Clock
+    training: trainer.StackTraining | loop.Training, steps: int, clock: cost.Clock
 ) -> float:
     """Of a few steps, after one that pays for what later ones reuse.
 
@@ -178,7 +177,7 @@ def train(
         left = [member for member in members if member[0].key not in told]
         if not should_reduce_batch_size(error) and not dropout.draws_itself(error):
             for cell, _ in left:
-                report(parts.failed(cell, error))
+                report(assembly.failed(cell, error))
             return []
     return left
 
@@ -192,7 +191,7 @@ def _train(
 ) -> None:
     began = time.perf_counter()
     cost.forget_peak()
-    stack = parts.stack(task, data, members)
+    stack = assembly.stack(task, data, members)
 
     def finished(number: int, fit: Fit | DivergedError) -> None:
         cell = members[number][0]
@@ -255,14 +254,14 @@ def measure(
     elif stacks and _worth_a_probe(task, data, (cell, config), cells):
         many = _probed(task, data, (cell, config), clock.share(_PROBED_SHARE)).cells
     began = time.perf_counter()
-    training: stack_training.StackTraining | loop.Training
+    training: trainer.StackTraining | loop.Training
     if many == 1:
-        training = parts.alone(task, data, cell, config)
+        training = assembly.alone(task, data, cell, config)
     else:
         training = _copies(task, data, (cell, config), many)
     start = (time.perf_counter() - began) / many
     per_step = _seconds_per_step(training, steps, clock) / many
-    held_out = len(parts.rows(task, data, cell)[1])
+    held_out = len(assembly.rows(task, data, cell)[1])
     scoring_s = per_step * _FORWARD * math.ceil(held_out / config.batch_size)
     if scoring_s * many < clock.left:
         began = time.perf_counter()

@@ -25,7 +25,7 @@ from trainables.engine.cache import cache_file, make_once, memory_mapped, writte
 from trainables.engine.contract import Split
 from trainables.engine.features import representation, word_vectors
 from trainables.engine.features.representation import Fitted, Laid, Representation
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 from trainables.engine.progress import Ticker
 from trainables.engine.splits import folds
 from trainables.engine.text_data import TextData
@@ -189,9 +189,9 @@ def _path(data: TextData, model: str, wanted: Representation) -> Path:
     # Of contents, not of names: two folders may hold one model.
     for name in ("text_encoder", "image_encoder"):
         if value.get(name) not in (None, representation.TASKS_MODEL):
-            value[name] = encoder.model_fingerprint(str(value[name]))
+            value[name] = pretrained.model_fingerprint(str(value[name]))
     if representation.card(wanted.name).uses_encoder:
-        value["model"] = encoder.model_fingerprint(model)
+        value["model"] = pretrained.model_fingerprint(model)
     if wanted.vectors is not None:
         value["vectors"] = word_vectors.fingerprint(wanted.vectors)
     return cache_file("features", value, ".npy")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainables.engine import registry
 from trainables.engine.features import word_vectors
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 
 
 def _is_model(reference: str) -> bool:
@@ -25,7 +25,7 @@ def resolve(reference: str) -> str:
         ModelError: for a folder that holds no model.
     """
     return (
-        encoder.resolve_model(reference)
+        pretrained.resolve_model(reference)
         if _is_model(reference)
         else word_vectors.resolve(reference)
     )
@@ -38,5 +38,5 @@ def fingerprint(reference: str) -> str:
         InputError: if there is no such file or model.
     """
     if _is_model(reference):
-        return encoder.model_fingerprint(reference)
+        return pretrained.model_fingerprint(reference)
     return word_vectors.fingerprint(reference)

@@ -24,8 +24,7 @@ from trainables.engine.features.embedding_store import filled
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.features.representation import TASKS_MODEL, Parts, Progress, Representation
 from trainables.engine.images.inspection import read_rgb
-from trainables.engine.models import pretrained as encoder
-from trainables.engine.models import towers
+from trainables.engine.models import pretrained, towers
 from trainables.engine.progress import Ticker
 from trainables.engine.text_data import ImageRef, TextData
 
@@ -163,7 +162,7 @@ def embedded_texts(
 
     key = {
         "kind": "texts",
-        "model": encoder.model_fingerprint(reference),
+        "model": pretrained.model_fingerprint(reference),
         "max_length": max_length,
         "items": items,
     }
@@ -226,7 +225,7 @@ def _of_images(
     items = [distinct[digest] for digest in sorted(distinct)]
     key = {
         "kind": kind,
-        "model": encoder.model_fingerprint(reference),
+        "model": pretrained.model_fingerprint(reference),
         "items": sorted(distinct),
     }
     ticker = Ticker(f"{kind} for {Path(reference).name}", "images")

@@ -14,8 +14,7 @@ from trainables.engine.arrays import Float32Array
 from trainables.engine.errors import ModelError
 from trainables.engine.features.representation import Parts, Progress, Representation
 from trainables.engine.inputs import tokens as batches
-from trainables.engine.models import pretrained as encoder
-from trainables.engine.models import vocabulary
+from trainables.engine.models import pretrained, vocabulary
 from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.text_data import TextData
 
@@ -49,7 +48,7 @@ class PooledEncoder:
         """Features of every row; reports the share of texts that were cut."""
         tokens = batches.tokenised(data, model, _length(wanted))
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        network: Any = vocabulary.restricted(encoder.load_encoder(model), tokens.vocabulary)
+        network: Any = vocabulary.restricted(pretrained.load_encoder(model), tokens.vocabulary)
         network = network.to(device).eval()
         loader, _ = batches.loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
         features: Float32Array | None = None
@@ -68,7 +67,7 @@ class PooledEncoder:
             progress(done, len(data))
         if features is None:
             raise ValueError(f"{data.name} has no rows.")
-        limit = min(_length(wanted), encoder.load_tokenizer(model).model_max_length)
+        limit = min(_length(wanted), pretrained.load_tokenizer(model).model_max_length)
         # All but a few of the texts that are as long as is allowed were cut.
         return features, {"at_limit_share": float((tokens.lengths == limit).mean())}
 
@@ -91,7 +90,7 @@ class PooledEncoder:
         def hidden(inputs: dict[str, Tensor]) -> Tensor:
             return self.hidden(network, {key: value.to(device) for key, value in inputs.items()})
 
-        return token_parts(texts, encoder.load_tokenizer(model), _length(wanted), hidden)
+        return token_parts(texts, pretrained.load_tokenizer(model), _length(wanted), hidden)
 
 
 def token_parts(
@@ -166,4 +165,4 @@ def _length(wanted: Representation) -> int:
 
 def _on_device(model: str) -> tuple[Any, str]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return encoder.load_encoder(model).to(device).eval(), device  # type: ignore[arg-type]
+    return pretrained.load_encoder(model).to(device).eval(), device  # type: ignore[arg-type]

@@ -157,6 +157,6 @@ def _ids(reference: str, texts: list[str], max_length: int) -> tuple[list[IntArr
     for text in texts:
         given = towers.tokenised(reference, [text], max_length)
         found.append(given["input_ids"][0].numpy())
-    from trainables.engine.models import pretrained as encoder
+    from trainables.engine.models import pretrained
 
-    return found, int(encoder.load_tokenizer(reference).pad_token_id or 0)
+    return found, int(pretrained.load_tokenizer(reference).pad_token_id or 0)

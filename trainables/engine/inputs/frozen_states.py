@@ -22,8 +22,7 @@ from trainables.engine.arrays import IntArray
 from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
-from trainables.engine.models import frozen_blocks
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import frozen_blocks, pretrained
 from trainables.engine.text_data import TextData
 
 if TYPE_CHECKING:
@@ -97,13 +96,13 @@ def tokens(
     value = {
         "version": _VERSION,
         "data": data.fingerprint,
-        "model": encoder.model_fingerprint(model),
+        "model": pretrained.model_fingerprint(model),
         "max_length": max_length,
         "precision": precision,
         "trained": trained,
     }
     states = UncachedStates(
-        frozen_blocks.below(encoder.load_encoder(model), trained, plain.vocabulary),
+        frozen_blocks.below(pretrained.load_encoder(model), trained, plain.vocabulary),
         plain.inputs,
         precision,
     )

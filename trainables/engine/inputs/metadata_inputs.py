@@ -15,7 +15,7 @@ from torch import Tensor
 
 from trainables.engine.arrays import IntArray
 from trainables.engine.errors import NoMetadataError
-from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs import tokens
 from trainables.engine.text_data import TextData
 
 Kind = Literal["standard", "log"]
@@ -60,7 +60,7 @@ class WithMetadata:
         values: Numbers of all rows, (rows, numbers).
     """
 
-    def __init__(self, inputs: batches.Padding, values: Tensor) -> None:
+    def __init__(self, inputs: tokens.Padding, values: Tensor) -> None:
         self._inputs, self._values = inputs, values
 
     def to(self, device: torch.device) -> WithMetadata:

@@ -18,7 +18,7 @@ from trainables.engine import seeding
 from trainables.engine.arrays import IntArray
 from trainables.engine.inputs import ragged
 from trainables.engine.inputs.views import Offsets, in_epoch, views_in
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 from trainables.engine.text_data import TextData
 
 # Number of batches within which rows are sorted by length: enough to save padding, few enough to
@@ -69,7 +69,7 @@ def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
         model: Reference of the model whose tokenizer to use.
         max_length: Largest number of tokens a row; never more than the model has positions.
     """
-    tokenizer = encoder.load_tokenizer(model)
+    tokenizer = pretrained.load_tokenizer(model)
     limit = min(max_length, tokenizer.model_max_length)
     flat: dict[str, list[IntArray]] = {}
     lengths: list[int] = []

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from trainables.engine.arrays import IntArray
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.errors import ConfigError, ModelError
-from trainables.engine.models import pretrained as encoder
-from trainables.engine.models import vocabulary
+from trainables.engine.models import pretrained, vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -58,7 +57,7 @@ def trained_blocks(model: str, config: TrainingConfig) -> int | None:
     trained = config.trainable_blocks if isinstance(config, FineTuning) else None
     if trained is None:
         return None
-    most = len(blocks(encoder.load_encoder(model)))
+    most = len(blocks(pretrained.load_encoder(model)))
     if trained > most:
         raise ConfigError(
             f"trainable_blocks must be at most {most}, the blocks of model {model!r}, got "

@@ -183,13 +183,14 @@ def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
+    folder = locate(reference)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            locate(reference),
+            folder,
             local_files_only=True,
             trust_remote_code=False,  # else a folder with code of its own makes it ask
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged tokenizer.json raises nothing more special
         raise ModelError(f"Model {reference!r} has no usable tokenizer: {error}") from error
     return tokenizer
 
@@ -224,23 +225,24 @@ def load_encoder(reference: str) -> PreTrainedModel:
     # A worker has no terminal to draw a bar on.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModel
     from transformers.utils import logging as hf_logging
 
     hf_logging.disable_progress_bar()
-    verbosity = hf_logging.get_verbosity()
+    folder, verbosity = locate(reference), hf_logging.get_verbosity()
     hf_logging.set_verbosity_error()  # a head is left out on purpose
     try:
         model: PreTrainedModel
         model, loaded = AutoModel.from_pretrained(
-            locate(reference),
+            folder,
             local_files_only=True,
             trust_remote_code=False,
             dtype=torch.float32,
             weights_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"Model {reference!r} cannot be loaded: {error}") from error
     finally:
         hf_logging.set_verbosity(verbosity)

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.errors import ModelError
-from trainables.engine.models import efficientnet_lite
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import efficientnet_lite, pretrained
 from trainables.engine.models.image_preprocessing import Preparation, read_preparation
 from trainables.engine.models.pooling import mean_over_tokens
 
@@ -104,11 +103,11 @@ def text_tower(reference: str) -> TextTower:
     Raises:
         ModelError: if the model cannot read texts.
     """
-    folder = encoder.locate(reference)
+    folder = pretrained.locate(reference)
     kind = _kind(folder)
     if kind == efficientnet_lite.KIND:
         raise ModelError(f"Model {reference!r} looks at images only; choose another for texts.")
-    network = encoder.load_encoder(reference)
+    network = pretrained.load_encoder(reference)
     if kind in _PAIRED:
         return TextTower(
             _without(copy.deepcopy(network), "vision_model", "visual_projection"), None
@@ -125,7 +124,7 @@ def image_tower(reference: str) -> ImageTower:
     Raises:
         ModelError: if the model has none.
     """
-    folder = encoder.locate(reference)
+    folder = pretrained.locate(reference)
     kind = _kind(folder)
     if kind == efficientnet_lite.KIND:
         network: nn.Module = efficientnet_lite.load(folder)
@@ -136,7 +135,7 @@ def image_tower(reference: str) -> ImageTower:
             "a CLIP or SigLIP model with --model, or another image encoder such as "
             "--fix image_encoder=efficientnet-lite0."
         )
-    model: Any = copy.deepcopy(encoder.load_encoder(reference))
+    model: Any = copy.deepcopy(pretrained.load_encoder(reference))
     side = int(model.config.vision_config.image_size)
     tower = _without(model, "text_model", "text_projection")
     return ImageTower(tower, read_preparation(folder, side))
@@ -207,11 +206,11 @@ def tokenised(reference: str, texts: Sequence[str], max_length: int) -> dict[str
         texts: Texts.
         max_length: Largest number of tokens; never more than the model has positions.
     """
-    network: Any = encoder.load_encoder(reference)
-    tokenizer = encoder.load_tokenizer(reference)
+    network: Any = pretrained.load_encoder(reference)
+    tokenizer = pretrained.load_tokenizer(reference)
     own = getattr(network.config, "text_config", network.config)
     limit = min(max_length, tokenizer.model_max_length, _positions(own))
-    siglip = _kind(encoder.locate(reference)).startswith("siglip")
+    siglip = _kind(pretrained.locate(reference)).startswith("siglip")
     tokens = tokenizer(
         list(texts),
         truncation=True,

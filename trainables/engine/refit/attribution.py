@@ -17,8 +17,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.errors import NoMapError
-from trainables.engine.features import extraction as features
-from trainables.engine.features import pooled_encoder, representation
+from trainables.engine.features import extraction, pooled_encoder, representation
 from trainables.engine.features.representation import Fitted, Parts, Representation
 from trainables.engine.refit import network as finished
 from trainables.engine.refit.linear_layer import LinearLayer
@@ -80,13 +79,13 @@ def _head(
     card = representation.card(wanted.name)
     rows = np.arange(len(data))
     if isinstance(card, Fitted):
-        table, fitted = card.fit(features.fitted_counts(data, wanted.name), rows)
+        table, fitted = card.fit(extraction.fitted_counts(data, wanted.name), rows)
         values = torch.from_numpy(table)
 
         def parts(texts: Sequence[str]) -> Iterator[Parts]:
             return card.fitted_parts(texts, fitted)
     else:
-        values = features.load(data, task.model, wanted)
+        values = extraction.load(data, task.model, wanted)
 
         def parts(texts: Sequence[str]) -> Iterator[Parts]:
             found = card.parts(texts, task.model, wanted)

@@ -17,19 +17,18 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.arrays import Float32Array, IntArray
-from trainables.engine.cells import assembly as cell_parts
+from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Pooling, Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.errors import DivergedError, NotServedError
-from trainables.engine.features import extraction as features
-from trainables.engine.features import representation
+from trainables.engine.features import extraction, representation
 from trainables.engine.features.pooled_encoder import PooledEncoder
 from trainables.engine.features.representation import Representation
 from trainables.engine.inputs.stack_inputs import FeatureInputs
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 from trainables.engine.models.pooling import mean_over_tokens
-from trainables.engine.refit import tuned_encoder as tuned
+from trainables.engine.refit import tuned_encoder
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.stacking.trainer import StackCell
@@ -183,18 +182,18 @@ def _head(
     card = representation.card(wanted.name)
     if not isinstance(card, PooledEncoder):
         raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
-    values = features.load(data, task.model, wanted)
+    values = extraction.load(data, task.model, wanted)
     trained = train_head(task, data, config, seed, values, rows)
     head = trained.module
     layers: list[nn.Module] = [head.classifier]
     if hasattr(head, "projection"):
         layers = [head.projection, nn.GELU(), *layers]
     return Finished(
-        encoder=copy.deepcopy(encoder.load_encoder(task.model)),
+        encoder=copy.deepcopy(pretrained.load_encoder(task.model)),
         head=nn.Sequential(*layers) if len(layers) > 1 else layers[0],
         layer=card.layer,
         pooling="cls" if card.pooling == "first" else "mean",
-        tokenizer=encoder.load_tokenizer(task.model),
+        tokenizer=pretrained.load_tokenizer(task.model),
         max_length=config.max_length,
         label_names=data.label_names,
         pairs=data.texts_b is not None,
@@ -221,7 +220,7 @@ def train_head(
     Raises:
         DivergedError: if training diverges.
     """
-    head = cell_parts.module(task, data, config, seed, rows)
+    head = assembly.module(task, data, config, seed, rows)
     cell = StackCell(head, config, seed, rows, NO_ROWS)
     fits: list[Fit | DivergedError] = []
     fit_stack([cell], FeatureInputs(values), data.labels, lambda _, fit: fits.append(fit))
@@ -233,9 +232,9 @@ def train_head(
 def _fine_tuned(
     task: Task, data: TextData, config: TrainingConfig, seed: int, rows: IntArray, fold: int
 ) -> Finished:
-    tokens = cell_parts.tokens(task, data, config)
+    tokens = assembly.tokens(task, data, config)
     cell = loop.CellData(tokens, rows, NO_ROWS, fold=fold)
-    drawn = cell_parts.module(task, data, config, seed, rows)
+    drawn = assembly.module(task, data, config, seed, rows)
     fitted = fit(loop.Training(drawn, cell, config, seed))
     module = fitted.module
     device = next(module.classifier.parameters()).device
@@ -243,11 +242,11 @@ def _fine_tuned(
     if pooling is None:
         raise NotServedError(f"The trainable {task.trainable!r} has no vector to classify.")
     return Finished(
-        encoder=tuned.whole(task, config, module.encoder, tokens).to(device),
+        encoder=tuned_encoder.whole(task, config, module.encoder, tokens).to(device),
         head=module.classifier,
         layer="output",
         pooling=pooling,
-        tokenizer=encoder.load_tokenizer(task.model),
+        tokenizer=pretrained.load_tokenizer(task.model),
         max_length=config.max_length,
         label_names=data.label_names,
         pairs=data.texts_b is not None,

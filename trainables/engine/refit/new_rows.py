@@ -15,14 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables.engine.arrays import Float32Array, FloatArray
-from trainables.engine.cells import assembly as parts
-from trainables.engine.cells import stacks
+from trainables.engine.cells import assembly, stacks
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
 from trainables.engine.errors import DataError, DivergedError
-from trainables.engine.features import extraction as features
-from trainables.engine.features import representation
+from trainables.engine.features import extraction, representation
 from trainables.engine.refit import network as finished
 from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
 from trainables.engine.training.fit import fit
@@ -116,7 +114,7 @@ def probabilities(
     wanted = trainable.representation(bound)
     if wanted is not None:
         return _head(task, both, [data, asked], cell, bound, wanted)
-    return fit(parts.alone(task, both, cell, bound), evaluate=True).probabilities
+    return fit(assembly.alone(task, both, cell, bound), evaluate=True).probabilities
 
 
 def _head(
@@ -130,7 +128,7 @@ def _head(
     told: list[CellResult] = []
     with contextlib.ExitStack() as stack:
         if not isinstance(representation.card(wanted.name), representation.Fitted):
-            stack.enter_context(features.joined(both, of, task.model, wanted))
+            stack.enter_context(extraction.joined(both, of, task.model, wanted))
         if stacks.train(task, both, [(cell, config)], told.append):
             raise MemoryError(f"out of memory for {len(both):,} rows' features.")
     if told[0].status != "done":

@@ -24,7 +24,7 @@ from trainables.engine.arrays import Float32Array, FloatArray
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.features.representation import TASKS_MODEL, Parts
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 from trainables.engine.refit.new_rows import Further, Scorer
 from trainables.engine.text_data import ImagePair, words
 
@@ -49,7 +49,7 @@ def ends(task: Task, config: Mapping[str, Scalar]) -> Ends:
     limit = bound.max_length if features is None else features.max_length
     own = trainable.reads_with(bound)
     reference = task.model if own is None or own == TASKS_MODEL else own
-    tokenizer: Any = encoder.load_tokenizer(reference)
+    tokenizer: Any = pretrained.load_tokenizer(reference)
     if limit is None or not tokenizer.is_fast:
         return _whole
     most = min(limit, tokenizer.model_max_length)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainables.engine.cells import assembly as cell_parts
+from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.inputs import tokens as batches
-from trainables.engine.models import frozen_blocks, vocabulary
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import frozen_blocks, pretrained, vocabulary
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
@@ -41,8 +40,8 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
         DivergedError: if training diverges.
     """
     bound = Trainable.load(task.trainable).bind(config)
-    tokens = cell_parts.tokens(task, data, bound)
-    module = cell_parts.module(task, data, bound, seed)
+    tokens = assembly.tokens(task, data, bound)
+    module = assembly.module(task, data, bound, seed)
     cell = loop.CellData(tokens, np.arange(len(data)), NO_ROWS)
     tuned = fit(loop.Training(module, cell, bound, seed)).module
     return whole(task, bound, tuned.to("cpu").eval().encoder, tokens)
@@ -59,7 +58,7 @@ def whole(
         trained: The encoder of its module: the top blocks, or one with the words of the data alone.
         tokens: What it was trained on.
     """
-    original = encoder.load_encoder(task.model)
+    original = pretrained.load_encoder(task.model)
     count = frozen_blocks.trained_blocks(task.model, config)
     if count is None:
         vocabulary.put_back(trained, original, tokens.vocabulary)
@@ -81,4 +80,4 @@ def save(tuned: PreTrainedModel, model: str, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     tuned.save_pretrained(folder)
-    encoder.load_tokenizer(model).save_pretrained(folder)
+    pretrained.load_tokenizer(model).save_pretrained(folder)

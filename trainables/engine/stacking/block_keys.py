@@ -11,11 +11,11 @@ from torch import Tensor
 
 from trainables.engine import seeding
 from trainables.engine.arrays import Int32Array, IntArray
-from trainables.engine.stacking import shared_batches as shared
+from trainables.engine.stacking import shared_batches
 from trainables.engine.training import dropout_masks
 
 
-class Keyed(shared.Placed, Protocol):
+class Keyed(shared_batches.Placed, Protocol):
     """A cell as its keys need it: `first` is the number of the data's first row in its table."""
 
     @property
@@ -27,7 +27,7 @@ class Keyed(shared.Placed, Protocol):
 def block_of(cells: Sequence[Keyed]) -> list[int]:
     """Number of each cell's block."""
     found = [0] * len(cells)
-    for number, block in enumerate(shared.blocks(cells)):
+    for number, block in enumerate(shared_batches.blocks(cells)):
         for cell in block:
             found[cell] = number
     return found

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from trainables.engine.models.output import Output
-from trainables.engine.stacking import attention
-from trainables.engine.stacking import shared_batches as shared
+from trainables.engine.stacking import attention, shared_batches
 from trainables.engine.training import dropout, dropout_masks
 
 
@@ -57,7 +56,7 @@ class StackedModule(nn.Module):
         # In a list, so that nn.Module does not count its weights; only its code is used.
         self._template = [copy.deepcopy(modules[0]).to("meta")]
         attention.use_in_stack(self._template[0])
-        shared.use_in_stack(self._template[0])
+        shared_batches.use_in_stack(self._template[0])
 
     def train(self, mode: bool = True) -> StackedModule:
         """Switch dropout and the like of all cells."""

@@ -19,8 +19,7 @@ from trainables.engine.arrays import Float32Array, FloatArray, IntArray
 from trainables.engine.config import TrainingConfig
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.splits.inner_validation import NO_ROWS
-from trainables.engine.stacking import block_keys
-from trainables.engine.stacking import shared_batches as shared
+from trainables.engine.stacking import block_keys, shared_batches
 from trainables.engine.stacking.module import StackedModule
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
 from trainables.engine.training import dropout, dropout_masks
@@ -195,7 +194,7 @@ class StackTraining:
         """Cells that are given their batches together; each alone where a batch is no burden."""
         if not self.inputs.shared:
             return [[number] for number in range(len(self.cells))]
-        return shared.blocks(self.cells)
+        return shared_batches.blocks(self.cells)
 
     def _labels(self, rows: IntArray) -> Tensor:
         return self.labels[torch.as_tensor(rows, device=self.labels.device)]

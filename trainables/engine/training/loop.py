@@ -24,8 +24,7 @@ from trainables.engine.config import TrainingConfig
 from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.splits.inner_validation import NO_ROWS
-from trainables.engine.training import distributed as shares
-from trainables.engine.training import dropout, dropout_masks
+from trainables.engine.training import distributed, dropout, dropout_masks
 from trainables.engine.training.accelerator import fresh_accelerator
 from trainables.engine.training.ema import Averages
 from trainables.engine.training.epoch_choice import Choice
@@ -170,7 +169,7 @@ class Training:
             keys = given.pop("keys").to(self.accelerator.device)
             batch, labels, _ = self._placed(given)
             with dropout.drawing(dropout_masks.Step(keys[None], count)):
-                loss = shares.weighted(self.module(batch, labels).loss, len(labels))
+                loss = distributed.weighted(self.module(batch, labels).loss, len(labels))
             self.accelerator.backward(loss)
             if self.settings.clip_norm:
                 self.accelerator.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)

@@ -18,7 +18,7 @@ from trainables.engine.cells import runner
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
-from trainables.engine.features import extraction as features
+from trainables.engine.features import extraction
 from trainables.engine.features.extraction import Representation
 from trainables.engine.splits import folds
 from trainables.engine.training import scoring
@@ -90,7 +90,7 @@ def test_an_error_fails_the_cells_that_were_not_through(
     def broken(*_: object) -> None:
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(features, "tables", broken)
+    monkeypatch.setattr(extraction, "tables", broken)
     result = train(task, cell("a"))["a"]
     assert (result.status, result.error) == ("failed", "RuntimeError: no memory left")
 
@@ -110,7 +110,7 @@ def test_linear_evaluation_comes_to_logistic_regression(task: Task) -> None:
     change = {"max_length": 16, "learning_rate": 0.05, "weight_decay": 0.0, "epochs": 300}
     one = Cell(key="a", config={**config, **change}, seed=2, fold=0)
     result = train(task, one)["a"]
-    given = features.load(data, task.model, Representation(name="encoder-mean", max_length=16))
+    given = extraction.load(data, task.model, Representation(name="encoder-mean", max_length=16))
     rows, held_out = folds.held_out(data, task.split, 2, 0)
     peer = LogisticRegression(C=np.inf, max_iter=5000).fit(given[rows], data.labels[rows])
     expected = peer.predict_proba(given[held_out].numpy())

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from trainables.engine.contract import DataRef
-from trainables.engine.datasets import load as dataset
+from trainables.engine.datasets import load
 from trainables.engine.datasets.headers import read_header
 from trainables.engine.datasets.table_files import read_table
 from trainables.engine.errors import DataError
@@ -79,7 +79,7 @@ def test_a_missing_column_is_refused_in_the_words_of_the_reader(
 ) -> None:
     ref = DataRef(name=str(reviews), **columns)  # type: ignore[arg-type]
     messages = []
-    for check in (dataset.check_names, dataset.load_data):
+    for check in (load.check_names, load.load_data):
         with pytest.raises(DataError) as refused:
             check(ref)
         messages.append(str(refused.value))
@@ -88,7 +88,7 @@ def test_a_missing_column_is_refused_in_the_words_of_the_reader(
 
 
 def test_names_that_lead_somewhere_pass(reviews: Path) -> None:
-    dataset.check_names(DataRef(name=str(reviews), text="body", label="verdict"))
-    dataset.check_names(DataRef(name="owner/on-the-hub"))
+    load.check_names(DataRef(name=str(reviews), text="body", label="verdict"))
+    load.check_names(DataRef(name="owner/on-the-hub"))
     with pytest.raises(DataError, match="Did you mean 'trec'"):
-        dataset.check_names(DataRef(name="trek"))
+        load.check_names(DataRef(name="trek"))

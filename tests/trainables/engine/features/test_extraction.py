@@ -11,16 +11,16 @@ from transformers import AutoModel, AutoTokenizer
 
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.load import load_data
-from trainables.engine.features import extraction as features
+from trainables.engine.features import extraction
 from trainables.engine.features.extraction import Representation
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import pretrained
 from trainables.engine.text_data import TextData
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "cache"))
-    features.made.cache_clear()
+    extraction.made.cache_clear()
     return tmp_path / "cache"
 
 
@@ -31,7 +31,7 @@ def data(reviews: Path) -> TextData:
 
 @pytest.mark.parametrize("name", ["encoder-mean", "encoder-first"])
 def test_they_are_the_encoders_own(data: TextData, tiny_encoder: Path, name: str) -> None:
-    got = features.load(data, str(tiny_encoder), Representation(name=name, max_length=16))
+    got = extraction.load(data, str(tiny_encoder), Representation(name=name, max_length=16))
     assert got.shape == (120, 32)
     tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
     model = AutoModel.from_pretrained(tiny_encoder).eval()
@@ -48,26 +48,26 @@ def test_the_encoder_runs_once_per_data_and_model(
     data: TextData, tiny_encoder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = Representation(name="encoder-mean", max_length=16)
-    first = features.load(data, str(tiny_encoder), wanted)
-    features.made.cache_clear()  # as in another process
+    first = extraction.load(data, str(tiny_encoder), wanted)
+    extraction.made.cache_clear()  # as in another process
 
     def never(*_: object) -> None:
         raise AssertionError("the encoder ran again")
 
-    monkeypatch.setattr(encoder, "load_encoder", never)
-    again = features.load(data, str(tiny_encoder), wanted)
+    monkeypatch.setattr(pretrained, "load_encoder", never)
+    again = extraction.load(data, str(tiny_encoder), wanted)
     assert torch.equal(first, again)
     assert len(list(cache.glob("features/*.npy"))) == 1
     with pytest.raises(AssertionError, match="ran again"):
-        features.load(data, str(tiny_encoder), Representation(name="encoder-mean", max_length=5))
+        extraction.load(data, str(tiny_encoder), Representation(name="encoder-mean", max_length=5))
 
 
 def test_changed_data_have_features_of_their_own(
     data: TextData, tiny_encoder: Path, cache: Path
 ) -> None:
     wanted = Representation(name="encoder-mean", max_length=16)
-    whole = features.load(data, str(tiny_encoder), wanted)
-    part = features.load(data.take(np.arange(5, 30)), str(tiny_encoder), wanted)
+    whole = extraction.load(data, str(tiny_encoder), wanted)
+    part = extraction.load(data.take(np.arange(5, 30)), str(tiny_encoder), wanted)
     torch.testing.assert_close(part, whole[5:30], rtol=1e-4, atol=1e-5)
     assert len(list(cache.glob("features/*.npy"))) == 2
 
@@ -83,6 +83,6 @@ def test_a_cut_off_writer_leaves_no_features_behind(
     with monkeypatch.context() as patch:
         patch.setattr(np, "save", cut_off)
         with pytest.raises(KeyboardInterrupt):
-            features.load(data, str(tiny_encoder), wanted)
+            extraction.load(data, str(tiny_encoder), wanted)
     assert not list(cache.glob("features/*.npy"))
-    assert features.load(data, str(tiny_encoder), wanted).shape == (120, 32)
+    assert extraction.load(data, str(tiny_encoder), wanted).shape == (120, 32)

@@ -26,14 +26,12 @@ from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, DataRef, Scalar
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import DataError, ModelError
-from trainables.engine.features import embedding_store
-from trainables.engine.features import extraction as features
+from trainables.engine.features import embedding_store, extraction
 from trainables.engine.features.named_files import fingerprint
 from trainables.engine.features.pair_embeddings import latin_only
 from trainables.engine.features.representation import Representation
 from trainables.engine.images.inspection import read_rgb
-from trainables.engine.models import efficientnet_lite, towers
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.models import efficientnet_lite, pretrained, towers
 from trainables.engine.models.image_preprocessing import read_preparation
 from trainables.engine.progress import Ticker
 from trainables.engine.text_data import TextData
@@ -135,8 +133,8 @@ def test_features_are_the_towers_own_side_by_side(
         text_encoder=str(multilingual),
         image_encoder="model",
     )
-    found = features.made(data, str(clip), wanted)
-    layout = features.base(data, str(clip), wanted)
+    found = extraction.made(data, str(clip), wanted)
+    layout = extraction.base(data, str(clip), wanted)
     assert found.values.shape == (60, layout.total) == (60, 2 * 16 + 2 * 16 + 2)
     texts, _ = layout.pair(found.values, "text")
     images, absent = layout.pair(found.values, "image")
@@ -155,9 +153,11 @@ def test_features_are_the_towers_own_side_by_side(
         )
     # One modality alone, and the texts' letters of other scripts taken out.
     only = replace(wanted, image_encoder=None, latin_only=True, text_encoder="model")
-    assert features.made(data, str(clip), only).values.shape == (60, 32)
+    assert extraction.made(data, str(clip), only).values.shape == (60, 32)
     looked = replace(wanted, text_encoder=None, max_length=None)
-    torch.testing.assert_close(features.made(data, str(clip), looked).values, found.values[:, 32:])
+    torch.testing.assert_close(
+        extraction.made(data, str(clip), looked).values, found.values[:, 32:]
+    )
 
 
 def test_only_latin_letters_stay() -> None:
@@ -171,10 +171,10 @@ def test_only_latin_letters_stay() -> None:
 def test_what_cannot_be_looked_at_is_said(data: TextData, clip: Path, tiny_encoder: Path) -> None:
     wanted = Representation(name="image-text-pairs", max_length=8, image_encoder="model")
     with pytest.raises(ModelError, match=r"bert.*cannot look at images.*efficientnet-lite0"):
-        features.made(data, str(tiny_encoder), wanted)
+        extraction.made(data, str(tiny_encoder), wanted)
     plain = replace(data, images=None, fingerprint="other")
     with pytest.raises(DataError, match="no images: name their columns with --image"):
-        features.made(plain, str(clip), wanted)
+        extraction.made(plain, str(clip), wanted)
 
 
 _SLOW = """
@@ -257,7 +257,7 @@ def test_every_row_of_the_ablation_trains_and_the_towers_too(
     assert found["proposed"].metrics["text_width"] == 16
     assert len(found["trained-together"].epochs) == 2
     # What was trained together moved the towers' copies, never the pretrained ones.
-    assert encoder.model_fingerprint(str(clip)) == task.model_fingerprint
+    assert pretrained.model_fingerprint(str(clip)) == task.model_fingerprint
 
 
 def test_a_network_from_a_wheel_is_the_published_one() -> None:
@@ -277,7 +277,7 @@ def test_its_folder_is_a_model(tmp_path: Path) -> None:
     pixels = torch.randint(0, 255, (1, 3, 224, 224), dtype=torch.uint8)
     with torch.no_grad():
         torch.testing.assert_close(tower(pixels), network(tower.preparation.normalised(pixels)))
-    assert len(encoder.model_fingerprint(str(tmp_path))) == 64
+    assert len(pretrained.model_fingerprint(str(tmp_path))) == 64
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="no weights"):
-        encoder.locate.__wrapped__(str(tmp_path))
+        pretrained.locate.__wrapped__(str(tmp_path))

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from trainables.engine.errors import UnreachableError, UrlRefusedError
-from trainables.engine.images import download as fetching
+from trainables.engine.images import download
 from trainables.engine.images.download import Limits, fetch, fetch_all
 from trainables.engine.images.url_policy import (
     Address,
@@ -241,4 +241,4 @@ def test_all_are_fetched_once_in_parallel(tmp_path: Path, resolver: Resolver) ->
     assert fetch_all(urls, tmp_path, lambda *_: None, LIMITS, resolver).keys() == first.keys()
     assert all(Handler.asked[f"/good/{i}"] == 1 for i in range(12))
     assert not list(tmp_path.glob("*.draft"))
-    assert fetching.fetch_all([], tmp_path, lambda *_: None) == {}
+    assert download.fetch_all([], tmp_path, lambda *_: None) == {}

@@ -28,10 +28,8 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import ConfigError
-from trainables.engine.inputs import frozen_states as prefix
-from trainables.engine.inputs import tokens as batches
-from trainables.engine.models import frozen_blocks
-from trainables.engine.models import pretrained as encoder
+from trainables.engine.inputs import frozen_states, tokens
+from trainables.engine.models import frozen_blocks, pretrained
 
 SIZES = {"vocab_size": 40, "max_position_embeddings": 24, "pad_token_id": 0}
 BERT = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
@@ -53,7 +51,7 @@ CONFIG = config("triple_entropy", trainable_blocks=1, warmup_fraction=0.0, epoch
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "cache"))
-    prefix.tokens.cache_clear()
+    frozen_states.tokens.cache_clear()
     torch.set_num_threads(1)
 
 
@@ -107,9 +105,9 @@ def test_kept_and_computed_states_train_the_same_cell(
 ) -> None:
     kept = train(task, cell())["a"]
     (file,) = (tmp_path / "cache" / "hidden").glob("*.npy")
-    monkeypatch.setattr(prefix, "_MOST_OF_DISK", 0.0)
+    monkeypatch.setattr(frozen_states, "_MOST_OF_DISK", 0.0)
     file.unlink()
-    prefix.tokens.cache_clear()
+    frozen_states.tokens.cache_clear()
     computed = train(task, cell())["a"]
     assert not list((tmp_path / "cache" / "hidden").glob("*.npy"))
     np.testing.assert_allclose(kept.probabilities, computed.probabilities, atol=1e-5)
@@ -121,19 +119,19 @@ def test_the_file_is_written_once_and_read_by_the_next_process(
     task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(task, cell())["a"]
-    prefix.tokens.cache_clear()
-    monkeypatch.setattr(prefix, "_write", None)  # called again it would raise
+    frozen_states.tokens.cache_clear()
+    monkeypatch.setattr(frozen_states, "_write", None)  # called again it would raise
     assert np.array_equal(train(task, cell())["a"].probabilities, first.probabilities)
 
 
 def test_states_are_those_of_the_encoder_at_every_token(task: Task) -> None:
     data = load_data(task.data)
-    kept = prefix.tokens(data, task.model, 16, "fp32", 1)
-    plain = batches.tokenised(data, task.model, 16)
+    kept = frozen_states.tokens(data, task.model, 16, "fp32", 1)
+    plain = tokens.tokenised(data, task.model, 16)
     rows = np.array([[5, 0], [17, 3]])
     given, ids = kept.inputs.padded(rows), plain.inputs.padded(rows)
     ids["input_ids"] = torch.from_numpy(plain.vocabulary)[ids["input_ids"]]
-    whole = encoder.load_encoder(task.model).eval()
+    whole = pretrained.load_encoder(task.model).eval()
     with torch.no_grad():
         flat = {name: value.flatten(0, 1) for name, value in ids.items()}
         states = whole(**flat, output_hidden_states=True).hidden_states[-2]

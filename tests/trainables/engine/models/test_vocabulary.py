@@ -23,8 +23,7 @@ from transformers import (
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.load import load_data
 from trainables.engine.inputs import tokens as batches
-from trainables.engine.models import pretrained as encoder
-from trainables.engine.models import vocabulary
+from trainables.engine.models import pretrained, vocabulary
 
 SIZES = {
     "vocab_size": 90,
@@ -96,5 +95,5 @@ def test_tokens_are_those_of_the_tokenizer_under_other_numbers(
     assert given.keys() == set(expected)
     assert torch.equal(given["attention_mask"], expected["attention_mask"])
     assert np.array_equal(tokens.vocabulary[given["input_ids"]], expected["input_ids"])
-    small = vocabulary.restricted(encoder.load_encoder(str(tiny_encoder)), tokens.vocabulary)
+    small = vocabulary.restricted(pretrained.load_encoder(str(tiny_encoder)), tokens.vocabulary)
     assert small.get_input_embeddings().num_embeddings == len(tokens.vocabulary)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spaces.softtriple import SPACE
 from tests.trainables.tasks import task_of
 from trainables.analysis import cam
-from trainables.engine.refit import occlusion as erasure
+from trainables.engine.refit import occlusion
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.refit.new_rows import Further
 from trainables.engine.text_data import ImageRef
@@ -49,7 +49,7 @@ def log_p(logit: float) -> npt.NDArray[np.float64]:
 
 
 def test_a_words_score_is_what_log_p_loses_without_it() -> None:
-    (found,) = erasure.parts(Further(["a good, bad film"]), (), whole, bag)
+    (found,) = occlusion.parts(Further(["a good, bad film"]), (), whole, bag)
     assert found.words[:-1] == ("a", "good", "bad", "film")
     assert [found.text[slice(*span)] for span in found.spans if span] == list(found.words[:-1])
     # Without its neighbour's comma "good," would be no word: erasure leaves the comma.
@@ -61,7 +61,7 @@ def test_a_words_score_is_what_log_p_loses_without_it() -> None:
 
 def test_images_second_texts_and_metadata_are_taken_out_too() -> None:
     rows = Further(["good film"], ["poor plot"], [(IMAGE, IMAGE)], np.array([[0.75, np.nan, -0.5]]))
-    (found,) = erasure.parts(rows, ("likes", "shares", "age"), whole, bag)
+    (found,) = occlusion.parts(rows, ("likes", "shares", "age"), whole, bag)
     assert found.words == (
         *("good", "film", "poor", "plot", "[image]", "[second image]", "[likes]", "[age]", ""),
     )
@@ -91,8 +91,8 @@ def test_parts_add_up_to_the_log_probabilities_and_a_layer_gives_these_back(
     words: list[str],
 ) -> None:
     rows = Further([" ".join(words)])
-    (found,) = erasure.parts(rows, (), whole, bag)
-    assert len(found.words) <= erasure.size(rows)[0]
+    (found,) = occlusion.parts(rows, (), whole, bag)
+    assert len(found.words) <= occlusion.size(rows)[0]
     probabilities = bag(rows)[0]
     np.testing.assert_allclose(found.features, np.log(probabilities), atol=1e-4)
     layer = LinearLayer(np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
@@ -106,12 +106,12 @@ def test_only_what_the_model_reads_is_erased(pair: bool, tiny_encoder: Path, rev
     config = {**SPACE.complete(SPACE.references["paper-best"]), "max_length": 6}
     text, second = "good film bad plot poor story good", "bad film"
     rows = Further([text, "good"], [second, second] if pair else None)
-    read = erasure.ends(task, config)(rows)
+    read = occlusion.ends(task, config)(rows)
     # [CLS] and [SEP] take two of six tokens; a pair shares them, the longer text is cut.
     assert read[1] == (4, 8 if pair else 0)
     if not pair:
         assert text[: read[0][0]] == "good film bad plot"
-    (found, _) = erasure.parts(rows, (), erasure.ends(task, config), bag)
+    (found, _) = occlusion.parts(rows, (), occlusion.ends(task, config), bag)
     assert found.cut
     assert found.words[-1] == ""
     assert "story" not in found.words

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from trainables.engine.contract import Split
 from trainables.engine.errors import DataError
-from trainables.engine.splits import folds
-from trainables.engine.splits import inner_validation as inner
+from trainables.engine.splits import folds, inner_validation
 from trainables.engine.text_data import TextData, assemble
 from trainables.engine.training.epoch_choice import Choice
 
@@ -41,7 +40,7 @@ def test_they_are_a_level_part_of_the_training_rows(
 ) -> None:
     data = made(rows)
     train, held_out = folds.held_out(data, SPLIT, seed, fold)
-    trained, tested, valid = inner.apart(data, SPLIT, seed, fold, share)
+    trained, tested, valid = inner_validation.apart(data, SPLIT, seed, fold, share)
     assert tested.tolist() == held_out.tolist(), "what is scored is what it was"
     assert np.sort(np.concatenate([trained, valid])).tolist() == train.tolist()
     assert len(valid) == pytest.approx(share * len(train), abs=4)
@@ -54,7 +53,7 @@ def test_they_are_a_level_part_of_the_training_rows(
 
 def test_without_a_share_nothing_is_kept_apart() -> None:
     data = made(60)
-    *parts, valid = inner.apart(data, SPLIT, 2, 0, 0.0)
+    *parts, valid = inner_validation.apart(data, SPLIT, 2, 0, 0.0)
     for part, expected in zip(parts, folds.held_out(data, SPLIT, 2, 0), strict=True):
         np.testing.assert_array_equal(part, expected)
     assert len(valid) == 0
@@ -64,7 +63,7 @@ def test_a_class_too_small_is_named() -> None:
     data = made(36, classes=3)
     few = data.take(np.flatnonzero((data.labels != 2) | (np.arange(36) < 9)))
     with pytest.raises(DataError, match="'class 2'"):
-        inner.apart(few, Split(folds=2), 2, 0, 0.1)
+        inner_validation.apart(few, Split(folds=2), 2, 0, 0.1)
 
 
 def probabilities(guesses: list[int]) -> np.ndarray:
@@ -97,7 +96,7 @@ def test_a_choice_goes_on_from_a_checkpoint() -> None:
 
 
 def test_without_rows_that_choose_the_last_epoch_counts() -> None:
-    choice = Choice(inner.NO_ROWS)
+    choice = Choice(inner_validation.NO_ROWS)
     for guess in ([0, 1], [1, 1]):
         assert choice.see(1, probabilities(guess), probabilities([])) == {}
     assert choice.facts == {}

@@ -24,8 +24,7 @@ from tests.factories import config
 from tests.trainables.tasks import task_of_reviews
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.training import checkpoint, loop
-from trainables.engine.training import distributed as shares
+from trainables.engine.training import checkpoint, distributed, loop
 
 CONFIG = config(
     "triple_entropy", merge_weight=0.1, learning_rate=1e-3, batch_size=17, epochs=3, clip_norm=1.0
@@ -85,7 +84,7 @@ def _process(
             _shard_on_hosts_too()
         torch.distributed.init_process_group("gloo")
         checkpoint.LEAST_EPOCH_S = 0.0
-        steps, weighted = [0], shares.weighted
+        steps, weighted = [0], distributed.weighted
 
         def counted(mean: torch.Tensor, items: int) -> torch.Tensor:
             steps[0] += 1
@@ -93,7 +92,7 @@ def _process(
                 os.kill(os.getpid(), signal.SIGKILL)
             return weighted(mean, items)
 
-        shares.weighted = counted
+        distributed.weighted = counted
         prepared = loop.Training.__init__
 
         def looked_at(training: loop.Training, *given: Any) -> None:
@@ -222,5 +221,5 @@ def test_a_process_killed_in_mid_epoch_costs_what_came_after_the_last_checkpoint
 def test_weights_of_uneven_shares_make_the_mean_of_all(tmp_path: Path) -> None:
     """Alone nothing is weighted; what two processes do is seen above."""
     mean = torch.tensor(3.0)
-    assert shares.weighted(mean, 5) is mean
-    assert shares.counted_by(mean, torch.tensor(7), 5) is mean
+    assert distributed.weighted(mean, 5) is mean
+    assert distributed.counted_by(mean, torch.tensor(7), 5) is mean
