@@ -8,9 +8,9 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def class_f1(labels: IntArray, probabilities: RealArray) -> dict[int, float]:
-    """Return 2 TP / (2 TP + FP + FN) by class id.
+    """Return the F1 of each class by its id.
 
-    It is 0 for a class that is neither true nor predicted anywhere.
+    F1 = 2 TP / (2 TP + FP + FN); it is 0 for a class that is neither true nor predicted anywhere.
 
     Args:
         labels: True class ids, (rows,).
