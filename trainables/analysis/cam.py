@@ -15,8 +15,8 @@ the bias, times the number of parts (`Parts.divisor`).
 
 A softmax does not change when one vector is added to the weights of all classes, so M_c includes
 the layer's random start, alike for all classes: after a short training that is most of it.
-`centred` subtracts the mean over classes from the weights. The probabilities are the same, equation (2)
-holds for the layer so written, and a word that speaks for one of two classes speaks against the
+`centred` subtracts the mean over classes from the weights. The probabilities are the same, equation
+(2) holds for the layer so written, and a word that speaks for one of two classes speaks against the
 other.
 """
 
