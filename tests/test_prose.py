@@ -37,13 +37,11 @@ LEFT = {
     "search/sweep": 28,
     "search/tracking": 46,
     "trainables": 42,
-    "trainables/engine": 1,
     "trainables/engine/cells": 28,
     "trainables/engine/features": 48,
     "trainables/engine/refit": 22,
     "trainables/engine/stacking": 36,
     "trainables/engine/training": 44,
-    "trainables/losses": 1,
 }
 
 

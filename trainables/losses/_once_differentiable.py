@@ -1,4 +1,4 @@
-"""Backward passes of gradients that a forward pass computed: once, and in place."""
+"""Backward passes of gradients that a forward pass computed."""
 
 from __future__ import annotations
 
