@@ -1,1 +1,1 @@
-"""Numbers, pictures and word maps of trained models and representations."""
+"""Pictures and numbers of trained models and representations."""

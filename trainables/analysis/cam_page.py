@@ -1,4 +1,7 @@
-"""HTML page of texts, the most focused words in red (Lee's figure 8)."""
+"""Texts with their most focused words in red, as HTML.
+
+The page is like figure 8 of Lee's paper.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,15 @@ td,th{padding:.1rem .8rem .1rem 0;text-align:left} td.n{text-align:right}"""
 
 @dataclass(frozen=True)
 class Marked:
-    """One text and its words that speak for a class.
+    """A text and the scores of its words for a class.
 
     Attributes:
         text: The text.
-        words: Words of the text with their scores for the class, in order.
+        words: Words with their scores for the class, in their order.
         label: Name of the class.
         probability: Probability of the class by the model.
         heading: Heading of the text, such as its true class.
-        cut: True where the text was read only up to the last word.
+        cut: True if the text was read only up to the last word.
     """
 
     text: str
@@ -42,7 +45,7 @@ class Marked:
         return max((word.span[1] for word in self.words if word.span is not None), default=0)
 
     def cut_note(self) -> str:
-        """Note on a text that was cut; empty for a whole one."""
+        """Return the note on a cut text; empty for a whole one."""
         if not self.cut:
             return ""
         return (
@@ -51,9 +54,12 @@ class Marked:
         )
 
     def pieces(self) -> list[tuple[str, Word | None, bool]]:
-        """Cut the text read into pieces: (characters, their word, red)."""
+        """Return the text as read, in pieces.
+
+        A piece is (characters, their word, True for red).
+        """
         red = marked(self.words)
-        placed: list[tuple[str, Word | None, bool]] = []
+        pieces: list[tuple[str, Word | None, bool]] = []
         at = 0
         placeless: list[tuple[str, Word | None, bool]] = []
         for number, word in enumerate(self.words):
@@ -61,16 +67,16 @@ class Marked:
                 placeless += [("   ", None, False), (word.text, word, number in red)]
                 continue
             if word.span[0] > at:
-                placed.append((self.text[at : word.span[0]], None, False))
-            placed.append((self.text[max(at, word.span[0]) : word.span[1]], word, number in red))
+                pieces.append((self.text[at : word.span[0]], None, False))
+            pieces.append((self.text[max(at, word.span[0]) : word.span[1]], word, number in red))
             at = max(at, word.span[1])
-        if placed and not self.cut:
-            placed.append((self.text[at:], None, False))
-        return placed + placeless if placed else placeless[1:]
+        if pieces and not self.cut:
+            pieces.append((self.text[at:], None, False))
+        return pieces + placeless if pieces else placeless[1:]
 
 
 def page(title: str, texts: Sequence[Marked], notes: Sequence[str] = ()) -> str:
-    """Write an HTML page that needs no other file.
+    """Return an HTML page that needs no other file.
 
     Args:
         title: Title of the page.
@@ -78,12 +84,12 @@ def page(title: str, texts: Sequence[Marked], notes: Sequence[str] = ()) -> str:
         notes: Sentences under the title.
     """
     articles = "\n".join(_article(text) for text in texts)
-    paragraphs = "".join(f"<p class=note>{html.escape(note)}</p>" for note in notes)
+    lines = "".join(f"<p class=note>{html.escape(note)}</p>" for note in notes)
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
         "<p class=note>Red: the tenth of the words with the highest score for the class. Hold the "
-        f"pointer over a word for its score.</p>{paragraphs}\n{articles}</html>\n"
+        f"pointer over a word for its score.</p>{lines}\n{articles}</html>\n"
     )
 
 

@@ -1,6 +1,7 @@
-"""Class activation maps of a data set: words that speak for a class.
+"""Aggregated class activation maps: words of a class over all texts.
 
-Words are ranked by their mean score for the class, over all their occurrences in all texts.
+The words of fake news, for example, are those with the highest mean score for the class, over all
+their occurrences in all texts.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ class WordMean:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The words of a whole data set.
+    """The words of a whole data set, ranked by class.
 
     Attributes:
-        ranked: Words of the highest mean score by class, best first.
+        ranked: Words with the highest mean score by class, best first.
         texts: Number of texts that were read.
         cut: Number of texts that were read to the limit only.
-        least_texts: Number of texts below which a word is left out: its mean is luck.
+        least_texts: Least number of texts that hold a word; means of rarer words are luck.
     """
 
     ranked: dict[str, list[WordMean]]
@@ -63,14 +64,14 @@ def aggregate(
     least_texts: int | None,
     most: int,
 ) -> Aggregate:
-    """Rank the words that speak for each class.
+    """Return the words that push towards each class.
 
     Args:
-        texts: Parts of each text, one after another: they need not fit into memory.
-        layer: Last layer of the classifier.
+        texts: Parts of each text; one text after another, so that they need not fit into memory.
+        layer: Classifier.
         label_names: Class names by id.
-        least_texts: Number of texts below which a word is left out; None for 0.5% of the texts,
-            and at least 3.
+        least_texts: Least number of texts that hold a word; None takes 0.5% of the texts, and at
+            least 3.
         most: Number of words per class.
     """
     totals: dict[str, FloatArray] = {}
@@ -78,8 +79,8 @@ def aggregate(
     holding: Counter[str] = Counter()
     read = cut = 0
     for parts in texts:
-        scores = cam.scores(parts, layer)
-        by_class = [cam.words(parts, scores[label]) for label in range(len(label_names))]
+        of_class = cam.scores(parts, layer)
+        by_class = [cam.words(parts, of_class[label]) for label in range(len(label_names))]
         for versions in zip(*by_class, strict=True):
             word = versions[0].text.lower()
             values = np.array([version.score for version in versions])
@@ -101,13 +102,15 @@ def aggregate(
 
 
 def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: int = 20) -> None:
-    """Draw the first words as bars, one panel a class.
+    """Draw the first words of each class as bars.
+
+    Each class has a panel.
 
     Args:
-        ranked: Ranked words, from `aggregate`.
+        ranked: Ranked words of an `Aggregate`.
         title: Title above the panels.
-        path: Path of the picture; its suffix names the format.
-        most: Number of bars per panel.
+        path: Path of the picture; its ending names the format.
+        most: Number of bars a panel.
     """
     from matplotlib.figure import Figure
 
@@ -118,8 +121,8 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
     figure.suptitle(title)
     # Figures without pyplot: no state is shared, and nothing needs to be closed.
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for number, (panel, (name, means)) in enumerate(zip(panels, ranked.items(), strict=False)):
-        shown = means[:most][::-1]
+    for number, (panel, (name, words)) in enumerate(zip(panels, ranked.items(), strict=False)):
+        shown = words[:most][::-1]
         panel.barh(
             range(len(shown)),
             [row.mean for row in shown],

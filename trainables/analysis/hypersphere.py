@@ -20,7 +20,10 @@ _ROWS_AT_ONCE = 512
 
 
 def on_sphere(embeddings: RealArray) -> tuple[FloatArray, BoolArray]:
-    """Scale rows to length 1; return them and the mask of non-zero rows."""
+    """Return rows scaled to length 1, and a mask of them.
+
+    Rows of zeros have no direction and are left out.
+    """
     wide = np.asarray(embeddings, np.float64)
     lengths = np.linalg.norm(wide, axis=1)
     directed = lengths > 0
@@ -28,10 +31,10 @@ def on_sphere(embeddings: RealArray) -> tuple[FloatArray, BoolArray]:
 
 
 def alignment(embeddings: RealArray, labels: IntArray) -> float:
-    """Mean squared distance of two different rows of one class.
+    """Return the mean squared distance of two rows of one class.
 
     Args:
-        embeddings: Embeddings of any length, (rows, width).
+        embeddings: Vectors of any length, (rows, width).
         labels: Class ids, (rows,).
 
     Raises:
@@ -51,10 +54,10 @@ def alignment(embeddings: RealArray, labels: IntArray) -> float:
 
 
 def uniformity(embeddings: RealArray) -> float:
-    """Logarithm of the mean Gaussian potential of two different rows.
+    """Return the log of the mean Gaussian potential of two rows.
 
     Args:
-        embeddings: Embeddings of any length, (rows, width).
+        embeddings: Vectors of any length, (rows, width).
 
     Raises:
         ValueError: with fewer than 2 rows.

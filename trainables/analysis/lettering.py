@@ -10,7 +10,10 @@ _FONTS = ["DejaVu Sans", "Noto Sans Devanagari", "Lohit Devanagari", "Mangal", "
 
 
 def fonts() -> list[str]:
-    """Fonts of this machine; the first with a letter draws it."""
+    """Return the fonts of this machine for words of any script.
+
+    Each letter is drawn in the first font that has it.
+    """
     from matplotlib import font_manager
 
     known = set(font_manager.get_font_names())
@@ -18,15 +21,17 @@ def fonts() -> list[str]:
 
 
 def plain(word: str) -> str:
-    """Escape a word: to matplotlib a dollar starts a formula."""
+    """Return a word escaped for matplotlib: a dollar begins a formula."""
     return word.replace("$", r"\$")
 
 
 def save(figure: Any, path: Path, **options: Any) -> None:
-    """Write a figure; letters that no font has are boxes.
+    """Write a matplotlib figure.
+
+    A letter that no font has is drawn as a box.
 
     Args:
-        figure: Matplotlib figure.
+        figure: Figure.
         path: Path of the picture; its suffix names the format.
         options: Options of `Figure.savefig`.
     """

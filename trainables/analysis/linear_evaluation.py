@@ -1,9 +1,9 @@
-"""Linear evaluation of an encoder: accuracy, alignment, uniformity, Spearman's rho.
+"""Linear evaluation of an encoder.
 
-The classifier is scikit-learn's logistic regression on standardised features, trained to its
-optimum on a cell's training rows: the best that a linear layer can do, at any learning rate and
-patience. Labels reach nothing but this classifier and the alignment. Spearman's rho is that of
-scored pairs, where they are given.
+Alignment, uniformity and, on scored pairs, Spearman's rho stand beside the accuracy. The classifier
+is scikit-learn's logistic regression on standardised features, trained to its optimum on a cell's
+training rows: the best that a linear layer can do with the features, at any learning rate. Labels
+reach only this classifier and the alignment.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _LEAST_PAIRS = 3
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """Pairs of texts with people's scores of their likeness.
+    """Pairs of texts with people's scores of their similarity.
 
     Attributes:
-        first: First texts, (pairs,).
-        second: Second texts, (pairs,).
-        scores: Scores, (pairs,), higher for more alike; the unit does not matter.
+        first: First texts.
+        second: Second texts, as many.
+        scores: Scores, as many; higher is more alike, in any unit.
     """
 
     first: tuple[str, ...]
@@ -45,7 +45,9 @@ class ScoredPairs:
     scores: tuple[float, ...]
 
     def spearman(self, first: RealArray, second: RealArray) -> float:
-        """Spearman's rank correlation of cosines and scores; 0 for constant ones.
+        """Return Spearman's rank correlation of cosines and scores.
+
+        It is 0 where one of them is constant.
 
         Args:
             first: Features of the first texts, (pairs, width).
@@ -60,7 +62,9 @@ class ScoredPairs:
 
 
 def read_pairs(file: str) -> ScoredPairs:
-    """Read scored pairs from a table: columns text, text_b, score (or label).
+    """Return the scored pairs of a table.
+
+    Its columns are text, text_b, and score, or else label.
 
     Args:
         file: Path of a .csv, .tsv, .jsonl or .parquet file.
@@ -109,10 +113,10 @@ def _numbers(values: Sequence[object], path: Path) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class LinearEvaluation:
-    """A read-out by logistic regression; see `ReadOut`.
+    """A read-out (`trainables.engine.training.read_out.ReadOut`) by logistic regression.
 
     Attributes:
-        pairs: Scored pairs to correlate cosines with, or None.
+        pairs: Scored pairs to correlate cosines with; None without.
     """
 
     pairs: ScoredPairs | None = None
@@ -123,11 +127,11 @@ class LinearEvaluation:
         return () if self.pairs is None else (*self.pairs.first, *self.pairs.second)
 
     def read(self, outputs: Outputs, classes: int) -> Reading:
-        """Classify the held-out rows; measure alignment and uniformity of their features.
+        """Return probabilities, alignment and uniformity of held-out rows.
 
         Args:
             outputs: Features of a cell's texts.
-            classes: Number of classes.
+            classes: Number of classes of the data.
         """
         facts = {
             "alignment": hypersphere.alignment(outputs.held_out, outputs.held_out_labels),
@@ -142,17 +146,17 @@ class LinearEvaluation:
 def probabilities(
     train: RealArray, labels: IntArray, held_out: RealArray, classes: int
 ) -> Float32Array:
-    """Classify features by logistic regression, float32 (held_out, classes).
+    """Return class probabilities of a logistic regression, float32 (held_out, classes).
 
     Args:
         train: Features to learn from, (train, width).
-        labels: Class ids of these features, (train,).
+        labels: Class ids of the features, (train,).
         held_out: Features to classify, (held_out, width).
-        classes: Number of classes; one without a row in `labels` gets probability 0.
+        classes: Number of classes of the data; one without a row in `labels` gets probability 0.
     """
     scaler = StandardScaler().fit(np.asarray(train, np.float64))
     with warnings.catch_warnings():
-        # After so many steps the last digits of the optimum change no third digit here.
+        # After 500 steps the last digits of the optimum change no third digit here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = LogisticRegression(max_iter=_STEPS).fit(scaler.transform(train), labels)
     predicted = np.zeros((len(held_out), classes), np.float32)

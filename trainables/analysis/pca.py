@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from trainables.engine.arrays import IntArray, RealArray
 
-# Red and blue are the paper's; more classes go on from there.
+# The paper's red and blue, and further colours for more classes.
 COLOURS = (
     *("#c0392b", "#2c6fbb", "#2a9d5c", "#e0a030", "#8e5bb5"),
     *("#6b6b6b", "#17a2b8", "#d96ba8", "#7a4a21", "#9acd32"),
@@ -26,7 +26,7 @@ class Panel:
     Attributes:
         title: Title above the panel.
         points: Features of the test rows, (rows, width).
-        labels: Class ids of the test rows, (rows,).
+        labels: Class ids of the rows, (rows,).
         note: Numbers below the title.
     """
 
@@ -37,7 +37,10 @@ class Panel:
 
 
 def plane(points: RealArray) -> tuple[RealArray, RealArray]:
-    """Project points on two principal components; return them and the components' shares."""
+    """Return points on two principal components, and the components' shares.
+
+    The points are (rows, 2).
+    """
     pca = PCA(n_components=2, svd_solver="full", random_state=0)
     projected = pca.fit_transform(np.asarray(points, np.float64))
     return projected, pca.explained_variance_ratio_
@@ -47,9 +50,9 @@ def page(panels: Sequence[Panel], label_names: Sequence[str], title: str, path: 
     """Draw one page of panels.
 
     Args:
-        panels: Panels in order, four a row.
+        panels: Panels in their order, four a row.
         label_names: Class names by id.
-        title: Title of the page.
+        title: Title above the page.
         path: Path of the picture.
     """
     from matplotlib.figure import Figure

@@ -1,4 +1,7 @@
-"""Correlation of a sentence's tokens before and after encoding (Lee's figure 7)."""
+"""Correlation of a sentence's tokens before and after the encoder.
+
+The picture is like Lee's figure 7.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ _SIDES = {"before": "word-embeddings", "after": "encoder-mean"}
 def matrices(
     sentence: str, model: str, max_length: int = _MOST_TOKENS
 ) -> tuple[list[str], dict[str, FloatArray]]:
-    """Correlate the vectors of a sentence's tokens over dimensions.
+    """Return a sentence's tokens, and their vectors' correlations over dimensions.
 
     Args:
-        sentence: Text, cut after `max_length` tokens.
+        sentence: Text, which is cut after `max_length` tokens.
         model: Reference of the encoder.
-        max_length: Number of tokens, special ones counted.
+        max_length: Largest number of tokens, special ones counted.
 
     Returns:
         The tokens, without special ones, and "before" (word embeddings) and "after" (the encoder's
@@ -39,10 +42,10 @@ def matrices(
         card = representation.card(name)
         if isinstance(card, Fitted):
             raise TypeError(f"{name} must be made by an encoder.")
-        texts = card.parts([sentence], model, Representation(name=name, max_length=max_length))
-        if texts is None:
+        sentences = card.parts([sentence], model, Representation(name=name, max_length=max_length))
+        if sentences is None:
             raise TypeError(f"{name} must be a mean over tokens.")
-        (parts,) = texts
+        (parts,) = sentences
         real = [i for i, group in enumerate(parts.groups) if group >= 0]
         tokens = [parts.words[i] for i in real]
         correlations[side] = np.atleast_2d(np.corrcoef(parts.vectors[real].astype(np.float64)))
@@ -53,9 +56,9 @@ def picture(tokens: list[str], correlations: dict[str, FloatArray], title: str, 
     """Draw both matrices side by side, the tokens on both axes.
 
     Args:
-        tokens: Tokens, from `matrices`.
-        correlations: Matrices, from `matrices`.
-        title: Title of the picture.
+        tokens: Tokens of `matrices`.
+        correlations: Correlations of `matrices`.
+        title: Title above the pictures.
         path: Path of the picture.
     """
     from matplotlib.figure import Figure

@@ -1,8 +1,10 @@
-"""Most frequent words of each part of the data (Noir's table 1).
+"""The most frequent words of each part of a data set.
+
+The table is like table 1 of Team Noir at Factify 2.
 
 Claims only, as there ("the word frequency distribution of the 'claim' text data"), lower-case,
-words of any script. Clean the data for words that mean something:
-`--clean urls --clean stop-words --clean punctuation`.
+words of any script; clean the data (`--clean urls --clean stop-words --clean punctuation`) for
+words that mean something.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ _TOP = 11  # as many as the paper shows
 
 
 def frequent_words(data: TextData, top: int = _TOP) -> dict[str, Ranked]:
-    """Count the most frequent words by part; ties are alphabetical.
+    """Return the most frequent words by part, each with its count.
+
+    Words of equal counts are in alphabetical order.
 
     Args:
-        data: Data set; without official parts all rows are one.
-        top: Number of words per part.
+        data: Data; without official parts all rows are one part.
+        top: Number of words a part.
     """
     parts = part_counts(data) or {_WHOLE: len(data)}
     counts: dict[str, Counter[str]] = {part: Counter() for part in parts}
@@ -39,39 +43,39 @@ def frequent_words(data: TextData, top: int = _TOP) -> dict[str, Ranked]:
     }
 
 
-def as_markdown(parts: Mapping[str, Ranked]) -> str:
-    """Write the table, two columns per part."""
+def as_markdown(frequencies: Mapping[str, Ranked]) -> str:
+    """Return the table as Markdown, a pair of columns a part."""
     lines = [
-        "| " + " | ".join(f"{part} | times" for part in parts) + " |",
-        "| " + " | ".join("--- | --:" for _ in parts) + " |",
+        "| " + " | ".join(f"{part} | times" for part in frequencies) + " |",
+        "| " + " | ".join("--- | --:" for _ in frequencies) + " |",
     ]
-    for place in range(max(map(len, parts.values()), default=0)):
+    for place in range(max(map(len, frequencies.values()), default=0)):
         cells = [
             f"{ranked[place][0]} | {ranked[place][1]:,}" if place < len(ranked) else " | "
-            for ranked in parts.values()
+            for ranked in frequencies.values()
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def draw(parts: Mapping[str, Ranked], path: Path) -> None:
-    """Draw the words as bars, one panel per part.
+def draw(frequencies: Mapping[str, Ranked], path: Path) -> None:
+    """Draw a chart of bars, a panel a part.
 
     Args:
-        parts: Words with their counts, from `frequent_words`.
+        frequencies: Words of `frequent_words`.
         path: Path of the picture; its suffix names the format.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     fonts = lettering.fonts()
-    most = max((len(ranked) for ranked in parts.values()), default=1)
+    most = max((len(ranked) for ranked in frequencies.values()), default=1)
     figure = Figure(
-        figsize=(3.6 * len(parts), 0.8 + 0.26 * max(most, 1)), layout="constrained", dpi=160
+        figsize=(3.6 * len(frequencies), 0.8 + 0.26 * max(most, 1)), layout="constrained", dpi=160
     )
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(parts), squeeze=False)[0]
-    for panel, (part, ranked) in zip(panels, parts.items(), strict=True):
+    panels = figure.subplots(1, len(frequencies), squeeze=False)[0]
+    for panel, (part, ranked) in zip(panels, frequencies.items(), strict=True):
         names: Sequence[str] = [lettering.plain(word) for word, _ in ranked]
         bars = panel.barh(range(len(ranked)), [count for _, count in ranked], color="#0072B2")
         panel.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)

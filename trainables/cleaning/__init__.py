@@ -1,1 +1,4 @@
-"""Cleaning steps, one a file; each defines CLEANING, a function on texts."""
+"""Cleaning steps by name, one a file.
+
+Each defines CLEANING, a function from a text to a text.
+"""

@@ -1,4 +1,7 @@
-"""Leaves a text as it is: `--clean none` replaces a space's steps."""
+"""Leaves a text as it is.
+
+`--clean none` replaces a space's own steps.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Removes English and Hindi stop words.
+"""Removes English and Hindi stop words from a text.
 
 Section 3.2 of Team Noir at Factify 2 (Zhang et al., De-Factify 2023), which names no list. These
 are articles, pronouns, prepositions, conjunctions and auxiliaries. Words of negation (not, no,
-never; \u0928\u0939\u0940\u0902, \u0928, \u092e\u0924) are in no list here, though they are in the
+never; नहीं, न, मत) are in no list here, though they are in the
 usual ones: whether a document refutes a claim may hang on them.
 """
 
@@ -42,7 +42,7 @@ _STOP = ENGLISH | HINDI
 
 
 def without_stop_words(text: str) -> str:
-    """Remove stop words; leave all between other words as it was."""
+    """Return the text without stop words; the rest is as it was."""
     parts, end = [], 0
     for match in words(text):
         if match.group().casefold().replace("\u2019", "'") in _STOP:

@@ -1,4 +1,4 @@
-"""BERT base: 12 layers, 768 wide; encoder of two of the papers."""
+"""BERT base: 12 layers, 768 wide; used by Lee and for tweets."""
 
 from __future__ import annotations
 

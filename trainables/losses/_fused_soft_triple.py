@@ -13,24 +13,36 @@ over classes, share the token's weight over the sum of weights:
 Keeping the class similarities and computing the rest anew in the backward pass takes four products
 of (tokens, dim) by (dim, proxies) instead of three: on a CPU at 4,096 tokens x 12,000 proxies x 768
 1.33 times this one's time at equal memory. The plain formula takes 1.4 times the time and 8.8 times
-the memory (tests/benchmarks/bench_soft_triple.py). Between the passes only the gradients are kept,
-which the backward pass returns anyway.
+the memory (tests/benchmarks/bench_soft_triple.py). The memory kept between the passes is that of
+the gradients, which the backward pass returns anyway.
 
 On CUDA, bfloat16 is multiplied as such and summed up in float32; not yet run on a GPU.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from trainables.losses._soft_triple_blocks import one_pass, type_of_factors, weighted_rows
+from trainables.losses._once_differentiable import OnceDifferentiable, is_last_pass
+
+# Number of similarities in a block, (cells, tokens, proxies): 16 MB in float32, twice.
+_VALUES_AT_ONCE = 2**22
+# Smallest number of tokens in a block: each adds once to the gradient of all proxies.
+_FEWEST_TOKENS = 256
+# Largest number of a cell's blocks: each waits a few times for threads that other processes delay.
+_MOST_BLOCKS = 32
+# Least divisor of torch.nn.functional.normalize.
+_SHORTEST = 1e-12
 
 
 class FusedSoftTriple(torch.autograd.Function):
-    """SoftTriple of M cells: losses and their gradients in one forward pass.
+    """SoftTriple of M cells: losses (cells,) and their gradients.
 
     Every tensor has a leading axis of cells, which vmap makes longer.
     """
@@ -46,32 +58,32 @@ class FusedSoftTriple(torch.autograd.Function):
         margin: Tensor,
         differentiate: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Weighted mean loss of each cell.
+        """Return the weighted mean loss of each cell.
 
         Args:
             embeddings: Vectors of any length, (cells, tokens, dim).
             proxies: Vectors of any length, (cells, classes, k, dim).
             labels: Class ids, (cells, tokens).
             weights: Weights of at least 0, (cells, tokens); None weighs all the same.
-            gamma: (cells,).
-            scale: (cells,).
-            margin: (cells,).
-            differentiate: True where a backward pass may follow.
+            gamma: Gamma of each cell, (cells,).
+            scale: Lambda of each cell, (cells,).
+            margin: Delta of each cell, (cells,).
+            differentiate: True if a backward pass may follow.
 
         Returns:
             Losses (cells,), and their gradients by embeddings (cells, tokens, dim) and by proxies
             (cells, classes * k, dim), which are empty unless `differentiate`.
         """
-        factors_in = type_of_factors(embeddings, proxies)
-        rows = None if weights is None else weighted_rows(weights)
+        factors_in = _type_of_factors(embeddings, proxies)
+        rows = None if weights is None else _weighted_rows(weights)
         if weights is not None and rows is not None:
             whole, places = embeddings.shape, rows.unsqueeze(-1).expand(-1, -1, embeddings.shape[2])
             embeddings = embeddings.gather(1, places)
             labels, weights = labels.gather(1, rows), weights.gather(1, rows)
-        # Autocast would round what is summed up in float32 here.
+        # Autocast would round the sums, which are float32 here.
         with torch.autocast(embeddings.device.type, enabled=False):
             settings = gamma, scale, margin
-            losses, by_embeddings, by_proxies = one_pass(
+            losses, by_embeddings, by_proxies = _one_pass(
                 embeddings, proxies, labels, weights, settings, factors_in, differentiate
             )
         if differentiate and rows is not None:
@@ -80,7 +92,10 @@ class FusedSoftTriple(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Save the gradients; the inputs show a second derivative."""
+        """Keep the gradients and inputs.
+
+        The inputs reveal a second derivative.
+        """
         _, by_embeddings, by_proxies = output
         ctx.mark_non_differentiable(by_embeddings, by_proxies)
         ctx.set_materialize_grads(False)
@@ -88,18 +103,18 @@ class FusedSoftTriple(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:
-        """Multiply the saved gradients by each cell's upstream gradient, (cells,)."""
+        """Return the kept gradients, times each cell's upstream gradient, (cells,)."""
         if upstream[0] is None:
             return (None,) * 8
         *inputs, by_embeddings, by_proxies = ctx.saved_tensors
-        factors = _OnceDifferentiable.apply(  # type: ignore[no-untyped-call]
+        factors = OnceDifferentiable.apply(  # type: ignore[no-untyped-call]
             upstream[0], *inputs
         )[:, None, None]
         # A copy of the gradient of all proxies less, where no one else will read it.
-        times = Tensor.mul_ if _is_last_pass(factors) else Tensor.mul
+        times = Tensor.mul_ if is_last_pass(factors) else Tensor.mul
         gradients = [
-            times(saved, factors).to(leaf.dtype).view_as(leaf) if needed else None
-            for saved, leaf, needed in zip(
+            times(gradient, factors).to(value.dtype).view_as(value) if needed else None
+            for gradient, value, needed in zip(
                 (by_embeddings, by_proxies), inputs, ctx.needs_input_grad[:2], strict=True
             )
         ]
@@ -109,7 +124,7 @@ class FusedSoftTriple(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], *inputs: Any
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        """Take the batch of a vmap for more cells."""
+        """Treat the batch of a vmap as further cells."""
 
         def as_cells(value: Any, dim: int | None) -> Any:
             if not isinstance(value, Tensor):
@@ -123,40 +138,157 @@ class FusedSoftTriple(torch.autograd.Function):
         outputs = FusedSoftTriple.apply(  # type: ignore[no-untyped-call]
             *map(as_cells, inputs, in_dims)
         )
-        return tuple(part.unflatten(0, (info.batch_size, -1)) for part in outputs), (0, 0, 0)
+        return tuple(out.unflatten(0, (info.batch_size, -1)) for out in outputs), (0, 0, 0)
 
 
-class _OnceDifferentiable(torch.autograd.Function):
-    """Returns its first input; refuses its derivative by the others.
+def _type_of_factors(embeddings: Tensor, proxies: Tensor) -> torch.dtype:
+    """Return the type for products of matrices.
 
-    torch's once_differentiable says nothing where the upstream gradient itself needs no gradient,
-    as in a gradient penalty, and the penalty's gradient would silently be 0.
+    Sums are in float32 or wider in any case.
     """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(upstream: Tensor, *_: Tensor) -> Tensor:
-        return upstream.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, *_: Any) -> None:
-        raise RuntimeError(
-            "SoftTriple has no second derivative: its gradients are computed together with the "
-            "loss. Take gradients of it once, without create_graph."
-        )
+    device = embeddings.device.type
+    dtype = embeddings.dtype
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    # Not float16, in which 1 / (tokens * proxies) is 0; not on a CPU, which gains nothing by it.
+    if device == "cuda" and dtype == torch.bfloat16:
+        return dtype
+    wider = torch.promote_types(embeddings.dtype, proxies.dtype)
+    return torch.promote_types(wider, torch.float32)
 
 
-def _is_last_pass(upstream: Tensor) -> bool:
-    """Tell if no other backward pass will read the saved tensors."""
-    # As torch's own compiled backward passes ask.
-    again = torch._C._autograd._get_current_graph_task_keep_graph()
-    kinds = (
-        torch._C._functorch.is_functorch_wrapped_tensor,
-        torch._C._functorch.is_legacy_batchedtensor,  # of is_grads_batched
-    )
-    return not again and not any(wrapped(upstream) for wrapped in kinds)
+def _weighted_rows(weights: Tensor) -> Tensor | None:
+    """Return the places of tokens with weight, (cells, tokens).
+
+    It is None if all tokens are needed. Cells with fewer tokens are filled up with tokens without
+    weight.
+    """
+    weighted = weights != 0
+    most = int(weighted.sum(dim=1).max())
+    if most == weights.shape[1]:
+        return None
+    return weighted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+
+
+def _one_pass(
+    embeddings: Tensor,
+    proxies: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    settings: tuple[Tensor, Tensor, Tensor],
+    factors_in: torch.dtype,
+    differentiate: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    cells, _, dim = embeddings.shape
+    _, classes, k, _ = proxies.shape
+    exact = torch.promote_types(factors_in, torch.float32)
+    gamma, scale, margin = (value.to(exact)[:, None, None] for value in settings)
+    embeddings, proxies = embeddings.to(exact), proxies.flatten(1, 2)
+    if weights is None:
+        shares = torch.full_like(labels, 1 / max(1, labels.shape[1]), dtype=exact)
+    else:
+        weights, nothing = weights.to(exact), weights == 0
+        total = weights.sum(dim=1, keepdim=True)
+        shares = weights / total.masked_fill(total == 0, 1)
+        # A token without weight may be anything, nan too.
+        labels = labels.masked_fill(nothing, 0)
+        embeddings = embeddings.masked_fill(nothing.unsqueeze(-1), 0)
+    shorten_embeddings = _inverse_length(embeddings, exact)
+    # Similarities are divided by the proxies' lengths: passes over a block, but no copy of proxies.
+    shorten_proxies = _inverse_length(proxies, exact)
+    across = shorten_proxies.transpose(1, 2)
+    factors = proxies.to(factors_in)
+
+    losses = shares.new_zeros(cells)
+    by_proxies = shares.new_zeros(cells, classes * k if differentiate else 0, dim)
+    # Embeddings of length 1 / gamma; a block that is done is overwritten by its gradients.
+    by_embeddings = shares.new_empty(embeddings.shape)
+    torch.mul(embeddings, shorten_embeddings / gamma, out=by_embeddings)
+    memory = None
+    for block in _blocks(cells, labels.shape[1], classes * k):
+        cell, share = block[0], shares[block].unsqueeze(-1)
+        size = share.numel() * classes * k
+        if memory is None:  # the first block is the largest
+            memory = shares.new_empty(2, size)
+        close, p = memory[:, :size].view(2, *share.shape[:2], classes, k)
+        flat = close.flatten(2)  # (cells, tokens, proxies)
+        x = by_embeddings[block].to(factors_in)
+        _multiply(x, factors[cell].transpose(1, 2), flat)
+        flat.mul_(across[cell])
+        # `close` is cosine similarity / gamma up to here.
+        torch.softmax(close, dim=-1, out=p)
+        similarity = close.mul_(p).sum(dim=-1)  # S' / gamma, (cells, tokens, classes)
+        own = functional.one_hot(labels[block], classes).to(exact)
+        logits = scale[cell] * (gamma[cell] * similarity - margin[cell] * own)
+        log_q = logits - logits.logsumexp(dim=-1, keepdim=True)
+        losses[cell] -= (share * own * log_q).sum(dim=(1, 2))
+        if not differentiate:
+            continue
+        pull = share * scale[cell] * (log_q.exp() - own)
+        close.mul_(pull.unsqueeze(-1)).addcmul_(p, (pull * (1 - similarity)).unsqueeze(-1))
+        # `close` is the gradient by cosine similarity, then by the product with the whole proxy.
+        gradient = flat.mul_(across[cell]).to(factors_in)
+        _add_product(gradient.transpose(1, 2), x, by_proxies[cell])
+        _multiply(gradient, factors[cell], by_embeddings[block])
+    if not differentiate:
+        return losses, by_embeddings[:, :0], by_proxies
+    del memory
+    _through_length(by_embeddings, embeddings, shorten_embeddings)
+    by_embeddings.mul_(shorten_embeddings)
+    by_proxies.mul_(gamma)
+    _through_length(by_proxies, proxies, shorten_proxies)
+    return losses, by_embeddings, by_proxies
+
+
+def _blocks(cells: int, tokens: int, proxies: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the cells and tokens of each block.
+
+    A block has many small cells, or a part of the tokens of one.
+    """
+    most = max(_FEWEST_TOKENS, _VALUES_AT_ONCE // proxies, tokens // _MOST_BLOCKS)
+    parts = max(1, math.ceil(tokens / most))
+    width = max(1, math.ceil(tokens / parts))
+    height = max(1, _VALUES_AT_ONCE // (width * proxies)) if parts == 1 else 1
+    for cell in range(0, cells, height):
+        for token in range(0, tokens, width):
+            yield slice(cell, cell + height), slice(token, token + width)
+
+
+def _inverse_length(vectors: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the inverse length of each vector, (..., 1)."""
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=dtype)
+    return length.clamp_(min=_SHORTEST).reciprocal_()
+
+
+def _through_length(gradients: Tensor, vectors: Tensor, inverse_lengths: Tensor) -> None:
+    """Remove from each gradient, in place, its part along its vector.
+
+    That part moves no direction.
+
+    Args:
+        gradients: Gradients, contiguous, (cells, vectors, dim).
+        vectors: Vectors, (cells, vectors, dim).
+        inverse_lengths: Inverse lengths of the vectors, (cells, vectors, 1).
+    """
+    # In pieces, for the sake of memory and cache.
+    dim = vectors.shape[-1]
+    rows = max(1, _VALUES_AT_ONCE // (8 * dim))
+    pieces = gradients.view(-1, dim), vectors.reshape(-1, dim), inverse_lengths.reshape(-1, 1)
+    for gradient, vector, inverse in zip(*(piece.split(rows) for piece in pieces), strict=True):
+        exact = vector.to(gradient.dtype)
+        along = (gradient * exact).sum(dim=-1, keepdim=True)
+        gradient.addcmul_(exact, along.mul_(inverse.square()), value=-1)
+
+
+def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
+    if left.dtype == out.dtype:
+        torch.bmm(left, right, out=out)
+    else:  # CUDA alone
+        torch.bmm(left, right, out_dtype=out.dtype, out=out)
+
+
+def _add_product(left: Tensor, right: Tensor, out: Tensor) -> None:
+    if left.dtype == out.dtype:
+        out.baddbmm_(left, right)
+    else:  # CUDA alone
+        out.add_(torch.bmm(left, right, out_dtype=out.dtype))

@@ -1,4 +1,4 @@
-"""Cosines of a batch's pairs, and sums over some of them."""
+"""Parts of contrastive losses: cosines of pairs, and masked sums."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch.nn import functional
 
 
 class PairLoss(nn.Module):
-    """Base of losses on cosines that are divided by a temperature.
+    """A loss of the cosines of pairs, divided by a temperature.
 
     Args:
-        temperature: Temperature, tau of the papers.
+        temperature: The papers' tau.
 
     Raises:
         ValueError: if the temperature is not above 0.
@@ -28,10 +28,10 @@ class PairLoss(nn.Module):
 
 
 def cosines(embeddings: Tensor) -> Tensor:
-    """Cosine similarity of every pair of rows.
+    """Return the cosine similarity of every pair of rows.
 
-    In float32 at least, whatever mixed precision is on: divided by a temperature of 0.04, the third
-    digit of a cosine is the first one of a logit.
+    It is computed in float32 at least, under any mixed precision: divided by a temperature of 0.04,
+    the third digit of a cosine is the first one of a logit.
 
     Args:
         embeddings: Vectors of any length, (rows, width).
@@ -45,32 +45,34 @@ def cosines(embeddings: Tensor) -> Tensor:
         return unit @ unit.mT
 
 
-def log_sum(logits: Tensor, mask: Tensor) -> Tensor:
-    """Log sum exp over some of the columns of each row.
+def log_sum(logits: Tensor, among: Tensor) -> Tensor:
+    """Return log sum exp over some of the columns of each row.
 
     Args:
-        logits: (rows, columns).
-        mask: Mask of the columns that count, bool (rows, columns).
+        logits: Values, (rows, columns).
+        among: True for columns that count, bool (rows, columns).
 
     Returns:
         (rows,); a large negative number, not -inf, where no column counts: its gradient is finite,
-        so that rows that the caller leaves out stay out.
+        and rows that the caller leaves out stay out.
     """
     lowest = torch.finfo(logits.dtype).min / 4
-    return logits.masked_fill(~mask, lowest).logsumexp(dim=-1)
+    return logits.masked_fill(~among, lowest).logsumexp(dim=-1)
 
 
 def mean_over_positives(values: Tensor, positives: Tensor) -> Tensor:
-    """Mean over each row's positives, then over rows that have any.
+    """Return the mean over rows of each row's mean over positives.
+
+    Rows without a positive are left out.
 
     Args:
-        values: (rows, rows).
-        positives: Mask of the pairs that count, bool (rows, rows).
+        values: Values of pairs, (rows, rows).
+        positives: True for pairs that count, bool (rows, rows).
 
     Returns:
         A scalar; 0 where no row has a positive.
     """
     counts = positives.sum(dim=-1)
     of_row = torch.where(positives, values, 0.0).sum(dim=-1) / counts.clamp(min=1)
-    # Its rows without a positive are 0 already; they must not count as rows.
+    # Rows without a positive are 0 here; they must not count as rows.
     return of_row.sum() / (counts > 0).sum().clamp(min=1)

@@ -1,6 +1,6 @@
-"""InfoNCE over the pairs of a batch, as in Mirror-BERT.
+"""InfoNCE over the pairs of a batch, as Mirror-BERT uses it.
 
-Pulls the two views of a text together, and pushes them away from the views of all other texts.
+It pulls the two views of a text together, and pushes them away from the views of all other texts.
 
 The slides of Mirror-BERT (Liu et al., EMNLP 2021), "Learning objective: InfoNCE":
 
@@ -37,8 +37,8 @@ class InfoNCELoss(_pairs.PairLoss):
     """Mean InfoNCE loss of a batch of pairs.
 
     Args:
-        temperature: Temperature, tau of the slides.
-        positives: False to leave the positive pairs out, the ablation.
+        temperature: The slides' tau.
+        positives: False leaves the positive pairs out: the ablation.
 
     Raises:
         ValueError: if the temperature is not above 0.
@@ -49,7 +49,7 @@ class InfoNCELoss(_pairs.PairLoss):
         self.positives = positives
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Mean loss over both views of every text.
+        """Return the mean loss over both views of every text.
 
         Args:
             first: Embeddings of any length; normalised here, (batch, width).
@@ -62,7 +62,8 @@ class InfoNCELoss(_pairs.PairLoss):
         logits = _pairs.cosines(torch.cat([first, second])) / self.temperature
         if batch == 1:
             return logits.sum() * 0
-        same = torch.eye(batch, dtype=torch.bool, device=first.device).repeat(2, 2)  # both views
+        own = torch.eye(batch, dtype=torch.bool, device=first.device)
+        same = own.repeat(2, 2)  # both views of one text
         itself = torch.eye(2 * batch, dtype=torch.bool, device=first.device)
         if not self.positives:
             return _pairs.log_sum(logits, ~same).mean()

@@ -1,7 +1,7 @@
 """SoftTriple loss (Qian et al., ICCV 2019), as TripleEntropy uses it.
 
-Pulls each embedding towards the nearest of its class's k proxies, and away from the other classes',
-by a softmax over classes whose logit is a soft maximum over proxies.
+The loss pulls each embedding towards the nearest of its class's k proxies, and away from the other
+classes', by a softmax over classes whose logit is a soft maximum over proxies.
 
 Equations (4) and (5), section 2.2.3 of the paper:
 
@@ -34,15 +34,15 @@ from trainables.losses._fused_soft_triple import FusedSoftTriple
 
 
 class SoftTripleLoss(nn.Module):
-    """Mean SoftTriple loss over embeddings, with its proxies as parameters.
+    """Mean SoftTriple loss over embeddings, with proxies as parameters.
 
     Args:
         num_classes: Number of classes, at least 2.
         embedding_dim: Width of an embedding.
         k: Number of proxies per class, at least 1.
-        gamma: Softness of the choice among a class's proxies.
-        scale: Sharpness of the softmax over classes, lambda of the paper.
-        margin: Margin of the true class, delta of the paper.
+        gamma: The paper's gamma.
+        scale: The paper's lambda.
+        margin: The paper's delta.
         merge_weight: Weight of the regulariser that merges proxies of a class; 0 leaves it out.
 
     Raises:
@@ -80,9 +80,12 @@ class SoftTripleLoss(nn.Module):
         nn.init.kaiming_uniform_(self.proxies.view(num_classes * k, embedding_dim), a=5**0.5)
 
     def forward(self, embeddings: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Weighted mean loss of a batch: sum_i weights_i loss_i / sum_i weights_i.
+        """Return the weighted mean loss of a batch.
 
-        Gradients flow to embeddings and proxies only. There is no second derivative.
+        It is sum_i weights_i loss_i / sum_i weights_i.
+
+        Gradients flow to the embeddings and the proxies, and to nothing else. There is no second
+        derivative.
 
         Args:
             embeddings: Vectors of any length; normalised here, (tokens, dim).
@@ -101,7 +104,7 @@ class SoftTripleLoss(nn.Module):
         if dim != self.proxies.shape[-1] or any(shape != (tokens,) for shape in shapes):
             raise ValueError(
                 f"embeddings must be (tokens, {self.proxies.shape[-1]}), labels and weights "
-                f"(tokens,), got {tuple(embeddings.shape)} and {list(map(tuple, shapes))}."
+                f"(tokens,), got {tuple(embeddings.shape)} and {[tuple(each) for each in shapes]}."
             )
         losses, _, _ = FusedSoftTriple.apply(  # type: ignore[no-untyped-call]
             embeddings[None],
@@ -171,7 +174,9 @@ class SoftTripleConfig(TrainingConfig):
 
 
 def _spread(proxies: Tensor) -> Tensor:
-    """Mean distance between proxies of a class, Qian et al. (10).
+    """Return the mean distance between the proxies of a class.
+
+    Equation (10) of Qian et al.
 
     Args:
         proxies: L2-normalised proxies, (classes, k, dim).

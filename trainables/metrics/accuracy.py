@@ -1,4 +1,4 @@
-"""Accuracy: share of rows whose most probable class is right."""
+"""Accuracy: the share of rows whose most probable class is true."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def accuracy(labels: IntArray, probabilities: RealArray) -> float:
-    """Share of right predictions; ties count for the first class.
+    """Return the share of right predictions.
+
+    The first of equally probable classes counts as predicted.
 
     Args:
         labels: True class ids, (rows,).

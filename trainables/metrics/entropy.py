@@ -1,4 +1,4 @@
-"""Entropy of the prediction: confidence of a model, right or wrong."""
+"""Entropy of the prediction: the uncertainty of a model, right or wrong."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def entropy(labels: IntArray, probabilities: RealArray) -> float:
-    """Mean over rows of -sum_k s_k log2 s_k, in bits.
+    """Return the mean entropy of the rows' predictions, in bits.
 
-    0 for a sure model, log2(classes) at most. The confidence comparison of Not All Negatives are
-    Equal (Suresh and Ong, EMNLP 2021), slides.
+    A row's entropy is -sum_k s_k log2 s_k: 0 for a sure model, log2(classes) at most.
+
+    The confidence comparison of Not All Negatives are Equal (Suresh and Ong, EMNLP 2021), slides.
 
     Args:
-        labels: True class ids, (rows,); ignored.
+        labels: True class ids, (rows,); unused.
         probabilities: Class probabilities, (rows, classes).
     """
     shares = probabilities.astype(np.float64)

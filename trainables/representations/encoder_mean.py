@@ -1,4 +1,4 @@
-"""Mean of an encoder's output over tokens.
+"""Mean of an encoder's output over the tokens of a text.
 
 Case (h) of Lee's table 1.
 """

@@ -1,6 +1,8 @@
-"""TF-IDF of 300 pairs of words, stop words removed.
+"""TF-IDF of the 300 most frequent word pairs without stop words.
 
-Case (c) of Lee's table 1. Fitted on the training rows of each cell only.
+Case (c) of Lee's table 1.
+
+Fitted on the training rows of each cell only.
 """
 
 from trainables.engine.features.tfidf import Tfidf

@@ -1,6 +1,8 @@
 """TF-IDF of the 300 most frequent words.
 
-Case (b) of Lee's table 1. Fitted on the training rows of each cell only.
+Case (b) of Lee's table 1.
+
+Fitted on the training rows of each cell only.
 """
 
 from trainables.engine.features.tfidf import Tfidf

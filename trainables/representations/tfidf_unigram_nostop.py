@@ -1,6 +1,8 @@
-"""TF-IDF of the 300 most frequent words, stop words removed.
+"""TF-IDF of the 300 most frequent words without stop words.
 
-Case (a) of Lee's table 1. Fitted on the training rows of each cell only.
+Case (a) of Lee's table 1.
+
+Fitted on the training rows of each cell only.
 """
 
 from trainables.engine.features.tfidf import Tfidf

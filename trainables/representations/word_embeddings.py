@@ -1,4 +1,4 @@
-"""Mean of an encoder's word embeddings over tokens.
+"""Mean of an encoder's word embeddings over a text's tokens.
 
 Case (g) of Lee's table 1.
 """

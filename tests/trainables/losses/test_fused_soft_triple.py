@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from trainables.losses import _fused_soft_triple, _soft_triple_blocks
+from trainables.losses import _fused_soft_triple
 from trainables.losses.soft_triple import SoftTripleLoss
 
 CLASSES, K, DIM, TOKENS = 3, 4, 5, 7
@@ -40,8 +40,8 @@ def _gradients(loss: Tensor, *of: Tensor) -> list[Tensor]:
 def test_in_blocks_it_is_the_plain_formula(
     at_once: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_soft_triple_blocks, "_VALUES_AT_ONCE", at_once)
-    monkeypatch.setattr(_soft_triple_blocks, "_FEWEST_TOKENS", 1)
+    monkeypatch.setattr(_fused_soft_triple, "_VALUES_AT_ONCE", at_once)
+    monkeypatch.setattr(_fused_soft_triple, "_FEWEST_TOKENS", 1)
     loss = _loss()
     embeddings, labels = _batch()
     embeddings.requires_grad_()
@@ -115,8 +115,8 @@ class Cells:
 def test_cells_of_a_stack_get_the_plain_formula_each(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_soft_triple_blocks, "_VALUES_AT_ONCE", at_once)
-    monkeypatch.setattr(_soft_triple_blocks, "_FEWEST_TOKENS", 1)
+    monkeypatch.setattr(_fused_soft_triple, "_VALUES_AT_ONCE", at_once)
+    monkeypatch.setattr(_fused_soft_triple, "_FEWEST_TOKENS", 1)
     cells = Cells()
     stacked, apart = cells.stacked(), cells.apart()
     torch.testing.assert_close(stacked, apart, rtol=1e-12, atol=0)
@@ -300,7 +300,7 @@ def test_factors_in_bfloat16_are_summed_up_in_float32(monkeypatch: pytest.Monkey
     expected = loss(embeddings, labels)
     exact = _gradients(expected, *inputs)
     monkeypatch.setattr(torch, "bmm", bmm)
-    monkeypatch.setattr(_fused_soft_triple, "type_of_factors", lambda *_: torch.bfloat16)
+    monkeypatch.setattr(_fused_soft_triple, "_type_of_factors", lambda *_: torch.bfloat16)
     rounded = loss(embeddings, labels)
     assert rounded.dtype == torch.float32
     assert rounded.item() != expected.item()
