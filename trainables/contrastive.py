@@ -1,6 +1,6 @@
-"""Contrastive fine-tuning: cross-entropy beside a supervised contrastive loss of the batch.
+"""Contrastive fine-tuning: cross-entropy and a contrastive loss of the batch.
 
-Label-Aware Contrastive Loss (Suresh and Ong, EMNLP 2021), and what it is compared with there:
+Label-Aware Contrastive Loss (Suresh and Ong, EMNLP 2021), and the losses that it is compared with:
 
     loss = lambda * cross-entropy(linear(pooled)) + (1 - lambda) * {SCL, LCL}(pooled)
 
@@ -50,19 +50,18 @@ class Config(FineTuning):
         loss: "none" trains with cross-entropy alone, "scl" adds the supervised contrastive loss,
             "lcl" the label-aware one.
         ce_weight: Weight of cross-entropy beside the other loss [lambda].
-        temperature: Divides the cosines of the contrastive loss [tau].
-        views: What a text is seen as in a step: "one", itself; "dropout", itself twice, which
-            differ by dropout; "masked", itself and itself with a span masked; "second-text", itself
-            and another wording of it, the column of --text-b.
+        temperature: Divisor of the cosines of the contrastive loss [tau].
+        views: Views of a text in a step: "one", itself; "dropout", itself twice, under different
+            dropout; "masked", itself and itself with a span masked; "second-text", itself and
+            another wording of it, the column of --text-b.
         pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
 
     Raises:
         ConfigError: naming each field out of its range.
     """
 
-    LEAST_BLOCKS: ClassVar[int] = (
-        1  # With all blocks frozen no contrastive loss would move anything.
-    )
+    # With all blocks frozen no contrastive loss would move anything.
+    LEAST_BLOCKS: ClassVar[int] = 1
 
     loss: str
     ce_weight: float
@@ -71,7 +70,7 @@ class Config(FineTuning):
     pooling: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones."""
+        """Return the rules of its own fields and of the shared ones."""
         return {
             f"loss one of {', '.join(_LOSSES)}": self.loss in _LOSSES,
             # At 0 nothing would train the classifier.
@@ -84,12 +83,12 @@ class Config(FineTuning):
 
 
 class _Classifier(nn.Module):
-    """An encoder with a linear classifier on one pooled vector a text.
+    """An encoder with a linear classifier on a pooled vector.
 
     Args:
         pooling: "cls" or "mean".
-        encoder: A Hugging Face encoder, or the top blocks of one.
-        num_classes: Classes of the data.
+        encoder: Encoder of Hugging Face, or the top blocks of one.
+        num_classes: Number of classes of the data.
     """
 
     def __init__(self, pooling: str, encoder: PreTrainedModel, num_classes: int) -> None:
@@ -101,7 +100,7 @@ class _Classifier(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def classify(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Pooled vectors (rows, width) and logits (rows, classes)."""
+        """Return pooled vectors (rows, width) and logits (rows, classes)."""
         tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
         if self.pooling == "cls":
             pooled = tokens[:, 0]
@@ -114,9 +113,9 @@ class Contrastive(_Classifier):
     """A classifier trained with cross-entropy and a contrastive loss.
 
     Args:
-        config: The cell's hyper-parameters.
-        encoder: A Hugging Face encoder, unmodified; the weighting network is a copy of it.
-        num_classes: Classes of the data.
+        config: Hyper-parameters of the cell.
+        encoder: Encoder of Hugging Face, unmodified; the weighting network is a copy of it.
+        num_classes: Number of classes of the data.
     """
 
     ce_weight: Tensor
@@ -136,12 +135,12 @@ class Contrastive(_Classifier):
         self.register_buffer("ce_weight", torch.tensor(weight), persistent=False)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Loss and logits of a batch.
+        """Return loss and logits of a batch.
 
         Args:
-            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (rows, length); in
-                a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
-                then all second ones.
+            inputs: Inputs by the tokenizer's names: input_ids, attention_mask ..., each (rows,
+                length); in a stack the mask is (rows, 1, 1, length). In training the rows are all
+                first views, then all second ones.
             labels: Class ids, (batch,).
 
         Returns:
@@ -150,7 +149,7 @@ class Contrastive(_Classifier):
         pooled, logits = self.classify(inputs)
         labels = labels.repeat(len(logits) // len(labels))
         loss = self.ce_weight * functional.cross_entropy(logits, labels)
-        # Scoring wants neither: they move no logit.
+        # Scoring needs neither: they move no logit.
         if self.training and self.scl is not None:
             loss = loss + (1 - self.ce_weight) * self.scl(pooled, labels)
         if self.training and self.lcl is not None and self.weighting is not None:
@@ -161,7 +160,7 @@ class Contrastive(_Classifier):
 
 
 def views(config: Config) -> tuple[View, ...]:
-    """The views of a text in a training step."""
+    """Return the views of a text in a training step."""
     second: dict[str, tuple[View, ...]] = {
         "one": (),
         "dropout": (View(),),
@@ -172,20 +171,26 @@ def views(config: Config) -> tuple[View, ...]:
 
 
 def map_fault(config: Config) -> str | None:
-    """Why the classifier has no class activation map; None if it has one."""
+    """Return the reason against class activation maps, None without any."""
     return pooling_map_fault(config.pooling)
 
 
 def pooling(config: Config) -> str:
-    """Which vector the linear classifier sees: "cls" or "mean"."""
+    """Return the pooling of the classifier's vector: "cls" or "mean"."""
     return config.pooling
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: the loss decides which networks there are."""
+    """Return the fields that cells of a stack share.
+
+    The loss is among them: it decides the networks.
+    """
     return replace(config, ce_weight=1.0, temperature=1.0)
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> Contrastive:
-    """The module of one cell, its heads drawn from torch's current generator."""
+    """Return the module of one cell.
+
+    Its heads are drawn from torch's current generator.
+    """
     return Contrastive(config, encoder, num_classes)

@@ -1,9 +1,9 @@
-"""Lee's final model: an encoder, the mean over its tokens, one linear layer; top blocks trained.
+"""Lee's final model: an encoder, mean over tokens, one linear layer.
 
-Figure 5(d) of Better Reasoning Behind Classification Predictions with BERT for Fake News Detection,
-with what the paper proposes to try next (section 4.2): "fine-tuning some part of the BERT's
-transformer encoder (e.g., a few top blocks)". With 0 blocks it is the linear evaluation's
-encoder-mean, trained from tokens. The pooled mean is what makes class activation maps exact.
+Its top blocks are trained. Figure 5(d) of Better Reasoning Behind Classification Predictions with
+BERT for Fake News Detection, with the paper's proposal (section 4.2): "fine-tuning some part of the
+BERT's transformer encoder (e.g., a few top blocks)". With 0 blocks it is the linear evaluation's
+encoder-mean, trained from tokens. The pooled mean makes class activation maps exact.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ VERSION = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Config(FineTuning):
-    """Hyper-parameters of one cell: with 0 blocks the linear layer alone is trained."""
+    """Hyper-parameters of one cell.
+
+    With 0 blocks the linear layer alone is trained.
+    """
 
 
 class EncoderLinear(nn.Module):
-    """An encoder with a linear layer on the mean over its real tokens.
+    """An encoder with a linear layer on the mean over tokens.
 
     Args:
-        encoder: A Hugging Face encoder, or the top blocks of one.
-        num_classes: Classes of the data.
+        encoder: Encoder of Hugging Face, or the top blocks of one.
+        num_classes: Number of classes of the data.
     """
 
     def __init__(self, encoder: PreTrainedModel, num_classes: int) -> None:
@@ -44,11 +47,11 @@ class EncoderLinear(nn.Module):
         self.classifier = nn.Linear(encoder.config.hidden_size, num_classes)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Loss and logits of a batch.
+        """Return loss and logits of a batch.
 
         Args:
-            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (batch, length); in
-                a stack the mask is (batch, 1, 1, length).
+            inputs: Inputs by the tokenizer's names: input_ids, attention_mask ..., each (batch,
+                length); in a stack the mask is (batch, 1, 1, length).
             labels: Class ids, (batch,).
 
         Returns:
@@ -60,20 +63,23 @@ class EncoderLinear(nn.Module):
 
 
 def map_fault(config: Config) -> str | None:
-    """None: every config has a class activation map."""
+    """Return None: every config has a class activation map."""
     return None
 
 
 def pooling(config: Config) -> str:
-    """Which vector the linear classifier sees."""
+    """Return the pooling of the classifier's vector."""
     return "mean"
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: all that the loop has no vector for."""
+    """Return the fields that cells of a stack share: all."""
     return config
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> EncoderLinear:
-    """The module of one cell, its head drawn from torch's current generator."""
+    """Return the module of one cell.
+
+    Its head is drawn from torch's current generator.
+    """
     return EncoderLinear(encoder, num_classes)

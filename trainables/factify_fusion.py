@@ -1,12 +1,14 @@
-"""The fusion network of Team Noir at Factify 2: pairs of texts and of images to five classes.
+"""The fusion network of Team Noir at Factify 2, on pairs.
+
+A pair has two texts and two images, and one of five classes.
 
     e(x)   = ReLU(BN(Dropout(W2 ReLU(BN(Dropout(W1 x))))))     W1, W2 halve the width
     a(m)   = self-attention over the tokens e(claim), e(document) of a modality m, side by side
     logits = MLP(a(text), a(image))                            three linear layers, two ReLUs
 
 An extraction module e and an attention a for each modality, shared by claim and document. The loss
-is `trainables/losses/label_smoothing.py`; the weights' moving average is what is scored. See the
-page factify_fusion.md beside this file.
+is `trainables/losses/label_smoothing.py`; the weights' moving average is scored. See the page
+factify_fusion.md beside this file.
 
 Frozen, cells are heads on features that CLIP's towers gave once, and train as stacks. Not frozen,
 the towers are trained with the network, a cell at a time.
@@ -46,16 +48,16 @@ class Config(TrainingConfig):
 
     Attributes:
         modalities: "text", "image" or "both".
-        multilingual: Read texts with `text_encoder`; else with the model's own text tower, after
-            letters of other scripts than the Latin are taken out.
-        attention: Pass claim and document through self-attention.
-        heads: Of the attention.
+        multilingual: True reads texts with `text_encoder`; else the model's own text tower reads
+            them, without letters of other scripts than the Latin.
+        attention: True passes claim and document through self-attention.
+        heads: Number of heads of the attention.
         attention_dim: Width of its queries, keys and values, all heads together.
         dropout: Share dropped in the extraction modules and of the attention's weights.
         smoothing: The paper's epsilon, see `trainables/losses/label_smoothing.py`.
-        ema_decay: Of the weights' moving average, which is scored; 0 scores the weights.
-        frozen: Train on features made once; else train the towers with the network.
-        text_encoder: The multilingual text encoder: alias, hub id or folder.
+        ema_decay: Decay of the weights' moving average, which is scored; 0 scores the weights.
+        frozen: True trains on features made once; else the towers are trained with the network.
+        text_encoder: Multilingual text encoder: alias, hub id or folder.
         image_encoder: "model" for the model's own image tower, else alias, hub id or folder.
         schedule: "constant" is the paper's; its Adam is AdamW at weight_decay 0.
 
@@ -79,7 +81,7 @@ class Config(TrainingConfig):
     image_encoder: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones."""
+        """Return the rules of its own fields and of the shared ones."""
         fits = self.heads >= 1 and self.attention_dim >= 1 and self.attention_dim % self.heads == 0
         return {
             f"modalities one of {', '.join(MODALITIES)}": self.modalities in MODALITIES,
@@ -93,12 +95,14 @@ class Config(TrainingConfig):
 
 
 class Extraction(nn.Module):
-    """Two blocks, each a linear layer to half the width, dropout, batch normalisation and ReLU.
+    """Two blocks that halve the width of features.
+
+    A block is a linear layer, dropout, batch normalisation and ReLU.
 
     Args:
-        width: Of what is given.
+        width: Width of the features.
         dropout: Share dropped.
-        missing: Whether an input may be missing: a vector is learned to stand for it.
+        missing: True if an input may be missing: a vector is learned for it.
     """
 
     def __init__(self, width: int, dropout: float, missing: bool) -> None:
@@ -111,18 +115,17 @@ class Extraction(nn.Module):
         self.missing = nn.Parameter(torch.randn(width) / width**0.5) if missing else None
 
     def forward(self, pair: Tensor, absent: Tensor | None) -> Tensor:
-        """A pair's tokens.
+        """Return a pair's tokens.
 
         Args:
             pair: Features of claim and document, (batch, 2, width).
-            absent: Which of them are missing, bool (batch, 2); None where none can be.
+            absent: True for missing ones, bool (batch, 2); None where none can be.
 
         Returns:
             (batch, 2, width // 4).
         """
         # Claim and document share the module and its batch statistics.
-        given = pair.flatten(0, 1)
-        hidden = self.first(given)
+        hidden = self.first(pair.flatten(0, 1))
         if self.missing is not None and absent is not None:
             # The same as to put the vector into the input, which the cells of a stack share.
             hidden = torch.where(absent.flatten()[:, None], self.first(self.missing), hidden)
@@ -133,11 +136,13 @@ class Extraction(nn.Module):
 
 
 class PairAttention(nn.Module):
-    """Multi-head self-attention over the two tokens of a pair (Vaswani et al., section 3.2.2).
+    """Multi-head self-attention over the two tokens of a pair.
+
+    Vaswani et al., section 3.2.2.
 
     Args:
-        width: Of a token.
-        dim: Of queries, keys and values, all heads together.
+        width: Width of a token.
+        dim: Width of queries, keys and values, all heads together.
         heads: Number of heads.
         dropout: Share of the attention's weights that is dropped.
     """
@@ -150,24 +155,24 @@ class PairAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens that have looked at one another, (batch, 2, width) both ways."""
+        """Return the attended tokens, (batch, 2, width) both ways."""
         query, key, value = (
             part(tokens).unflatten(-1, (self.heads, -1)).transpose(-3, -2)
             for part in (self.query, self.key, self.value)
         )
         weights = torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, dim=-1)
         attended = self.dropout(weights) @ value
-        given: Tensor = self.output(attended.transpose(-3, -2).flatten(-2))
-        return given
+        mixed: Tensor = self.output(attended.transpose(-3, -2).flatten(-2))
+        return mixed
 
 
 class FusionNet(nn.Module):
     """The fusion network.
 
     Args:
-        config: The cell's hyper-parameters.
-        layout: Where a row's features lie.
-        num_classes: Classes of the data.
+        config: Hyper-parameters of the cell.
+        layout: Places of a row's features.
+        num_classes: Number of classes of the data.
     """
 
     smoothing: Tensor
@@ -196,10 +201,10 @@ class FusionNet(nn.Module):
         )
 
     def forward(self, inputs: Tensor, labels: Tensor) -> Output:
-        """Loss and logits of a batch.
+        """Return loss and logits of a batch.
 
         Args:
-            inputs: Features as the layout has them, (batch, layout.total).
+            inputs: Features in the order of the layout, (batch, layout.total).
             labels: Class ids, (batch,).
 
         Returns:
@@ -217,8 +222,8 @@ class JointNet(nn.Module):
     """The towers and the fusion network, trained together.
 
     Args:
-        towers: From a batch to features.
-        net: The network on them.
+        towers: Towers, from a batch to features.
+        net: Fusion network on the features.
     """
 
     def __init__(self, towers: trainable_towers.Towers, net: FusionNet) -> None:
@@ -226,13 +231,16 @@ class JointNet(nn.Module):
         self.towers, self.net = towers, net
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Loss and logits of a batch of tokens and pixels; see `joint.Towers`."""
-        given: Output = self.net(self.towers(inputs), labels)
-        return given
+        """Return loss and logits of a batch; see `trainable_towers.Towers`."""
+        output: Output = self.net(self.towers(inputs), labels)
+        return output
 
 
 def representation(config: Config) -> Representation | None:
-    """The features that a cell is trained on; None where the towers are trained, too."""
+    """Return the features that a cell is trained on.
+
+    It is None where the towers are trained, too.
+    """
     if not config.frozen:
         return None
     text, image = config.modalities != "image", config.modalities != "text"
@@ -250,22 +258,22 @@ def _text_encoder(config: Config) -> str:
 
 
 def reads_with(config: Config) -> str:
-    """What reads each text."""
+    """Return the reference of the text encoder."""
     return _text_encoder(config)
 
 
 def files(config: Config) -> dict[str, str]:
-    """The fields that name a further model which a cell reads, with what they say."""
-    found = {}
+    """Return the fields that name a further model, with their values."""
+    models = {}
     if config.multilingual and config.modalities != "image":
-        found["text_encoder"] = config.text_encoder
+        models["text_encoder"] = config.text_encoder
     if config.image_encoder != _OWN_TOWER and config.modalities != "text":
-        found["image_encoder"] = config.image_encoder
-    return found
+        models["image_encoder"] = config.image_encoder
+    return models
 
 
 def check_data(config: Config, data: TextData) -> None:
-    """Refuse data without what a config looks at.
+    """Refuse data without a column that a config needs.
 
     Raises:
         DataError: naming the columns to give.
@@ -276,19 +284,19 @@ def check_data(config: Config, data: TextData) -> None:
 
 
 def ema_decay(config: Config) -> float:
-    """Decay of the moving average that is scored."""
+    """Return the decay of the moving average that is scored."""
     return config.ema_decay
 
 
 def tokens(config: Config, data: TextData, model: str) -> Tokens:
-    """What towers that are trained are fed."""
+    """Return the inputs of towers that are trained."""
     return trainable_towers.tokens(
         data, _sources(config, model), config.max_length, not config.multilingual
     )
 
 
 def base(config: Config, data: TextData, model: str) -> trainable_towers.Towers:
-    """The towers of a cell that trains them: fresh copies."""
+    """Return fresh copies of the towers of a cell that trains them."""
     return trainable_towers.towers_of(_sources(config, model))
 
 
@@ -301,20 +309,25 @@ def _sources(config: Config, model: str) -> trainable_towers.Sources:
 
 
 def stack_key(config: Config) -> Config | None:
-    """What cells of a stack share: all that is a shape, or that the loop has no vector for."""
+    """Return the fields that cells of a stack share.
+
+    They are all fields without an axis of cells; None where the towers are trained.
+    """
     if not config.frozen:
         return None
     return replace(config, smoothing=0.0, ema_decay=0.0)
 
 
-def build(config: Config, given: Any, num_classes: int) -> nn.Module:
-    """The module of one cell, drawn from torch's current generator.
+def build(config: Config, source: Any, num_classes: int) -> nn.Module:
+    """Return the module of one cell.
+
+    It is drawn from torch's current generator.
 
     Args:
-        config: Its hyper-parameters.
-        given: The features' layout; the towers of a cell that trains them.
-        num_classes: Classes of the data.
+        config: Hyper-parameters of the cell.
+        source: Layout of the features, or the towers of a cell that trains them.
+        num_classes: Number of classes of the data.
     """
-    if isinstance(given, trainable_towers.Towers):
-        return JointNet(given, FusionNet(config, given.layout, num_classes))
-    return FusionNet(config, given, num_classes)
+    if isinstance(source, trainable_towers.Towers):
+        return JointNet(source, FusionNet(config, source.layout, num_classes))
+    return FusionNet(config, source, num_classes)

@@ -1,9 +1,9 @@
-"""Linear evaluation: one linear layer on frozen features, the usual test of a representation.
+"""Linear evaluation: one linear layer on frozen features.
 
-Cross-entropy, AdamW, cosine decay of the learning rate.
+It is the usual test of a representation: cross-entropy, AdamW, cosine decay of the learning rate.
 
-The paper's final model is this with the representation encoder-mean, figure 5(d) with its encoder
-frozen.
+With the representation encoder-mean it is the paper's final model, figure 5(d) with a frozen
+encoder.
 
 Source: Better Reasoning Behind Classification Predictions with BERT for Fake News Detection
 (Lee), sections 4.2 "Training Settings" and 4.3 "Linear Evaluation".
@@ -24,7 +24,7 @@ from trainables.losses.cross_entropy import cross_entropy
 
 VERSION = 1
 
-# Representations that read word vectors: the Config's field of the same name says which.
+# Representations that read word vectors, named by the Config's field of the same name.
 _OF_VECTORS = ("word2vec", "glove")
 
 
@@ -33,7 +33,7 @@ class Config(TrainingConfig):
     """Hyper-parameters of one cell.
 
     Attributes:
-        representation: Which features of a text: a file of trainables/representations.
+        representation: Features of a text: a file of trainables/representations.
         word2vec: Vectors of the representation word2vec: a file, or a name of gensim's downloads.
         glove: Vectors of the representation glove, in the same way.
 
@@ -48,7 +48,7 @@ class Config(TrainingConfig):
     glove: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones."""
+        """Return the rules of its own fields and of the shared ones."""
         return {
             f"representation one of {', '.join(names())}": self.representation in names(),
             **super().rules(),
@@ -60,7 +60,7 @@ class LinearEval(nn.Module):
 
     Args:
         features: Width of a text's features.
-        num_classes: Classes of the data.
+        num_classes: Number of classes of the data.
     """
 
     def __init__(self, features: int, num_classes: int) -> None:
@@ -68,7 +68,7 @@ class LinearEval(nn.Module):
         self.classifier = nn.Linear(features, num_classes)
 
     def forward(self, inputs: Tensor, labels: Tensor) -> Output:
-        """Loss and logits of a batch.
+        """Return loss and logits of a batch.
 
         Args:
             inputs: Features, (batch, features).
@@ -82,7 +82,7 @@ class LinearEval(nn.Module):
 
 
 def representation(config: Config) -> Representation:
-    """The features that a cell is trained on."""
+    """Return the features that a cell is trained on."""
     name = config.representation
     if name in _OF_VECTORS:
         return Representation(name=name, vectors=getattr(config, name))
@@ -91,13 +91,13 @@ def representation(config: Config) -> Representation:
 
 
 def files(config: Config) -> dict[str, str]:
-    """The fields that name a file which a cell reads, with what they say."""
+    """Return the fields that name a file, with their values."""
     name = config.representation
     return {name: getattr(config, name)} if name in _OF_VECTORS else {}
 
 
 def map_fault(config: Config) -> str | None:
-    """Why the classifier has no class activation map; None if it has one."""
+    """Return the reason against class activation maps, None without any."""
     if config.representation != "encoder-first":
         return None
     return (
@@ -107,10 +107,13 @@ def map_fault(config: Config) -> str | None:
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: all that the loop has no vector for."""
+    """Return the fields that cells of a stack share: all."""
     return config
 
 
 def build(config: Config, features: int, num_classes: int) -> LinearEval:
-    """The module of one cell, drawn from torch's current generator."""
+    """Return the module of one cell.
+
+    It is drawn from torch's current generator.
+    """
     return LinearEval(features, num_classes)

@@ -6,10 +6,10 @@ that is masked in one of them (technique 1) and by dropout (technique 2), are pu
 away from the views of the other texts of the batch: InfoNCE.
 
 A cell tunes on its training rows, whose labels it never sees. Its score is a linear evaluation: a
-logistic regression on the tuned features of the training rows, asked about the held-out ones.
+logistic regression on the tuned features of the training rows, scored on the held-out ones.
 
 Differs from the paper: AdamW's rate decays (the authors' code keeps it), and masked spans are drawn
-four times at most for a text, the epochs taking turns.
+four times at most for a text; the epochs take turns.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Config(FineTuning):
     """Hyper-parameters of one cell.
 
     Attributes:
-        augmentation: What the two views of a text differ by: "masking" of a span, "dropout", or
+        augmentation: Difference of the two views of a text: "masking" of a span, "dropout", or
             "both".
-        masked: Characters of the masked span.
-        positives: False leaves out what pulls the views of a text together.
-        random_strings: Tune on strings of random letters in words of the texts' lengths.
-        temperature: Divides the cosines of InfoNCE [tau].
-        pairs: A table of scored pairs (columns text, text_b, score) whose scores are correlated
-            with the cosines of the tuned features; None for none.
+        masked: Number of characters of the masked span.
+        positives: False leaves out the pull between the views of a text.
+        random_strings: True tunes on random letters in words of the texts' lengths.
+        temperature: Divisor of the cosines of InfoNCE [tau].
+        pairs: Table of scored pairs (columns text, text_b, score) whose scores are correlated with
+            the cosines of the tuned features; None for none.
         pooling: "cls" (first token) or "mean" (over real tokens): the features.
         learning_rate: Peak rate of AdamW; 0 leaves the encoder as it is.
 
@@ -67,7 +67,10 @@ class Config(FineTuning):
     pooling: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones, but that the rate may be 0."""
+        """Return the rules of its own fields and of the shared ones.
+
+        The learning rate may be 0.
+        """
         shared = super().rules()
         del shared["learning_rate above 0"]
         return {
@@ -76,7 +79,7 @@ class Config(FineTuning):
             "temperature above 0": self.temperature > 0,
             "pairs a file, or none": self.pairs is None or isinstance(self.pairs, str),
             f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
-            # A text alone has nothing to be pushed away from.
+            # A single text has no other to be pushed away from.
             "batch_size at least 2": self.batch_size >= 2,
             "learning_rate at least 0": self.learning_rate >= 0,
             **shared,
@@ -87,8 +90,8 @@ class Mirror(nn.Module):
     """An encoder tuned by InfoNCE.
 
     Args:
-        config: The cell's hyper-parameters.
-        encoder: A Hugging Face encoder, or the top blocks of one.
+        config: Hyper-parameters of the cell.
+        encoder: Encoder of Hugging Face, or the top blocks of one.
     """
 
     def __init__(self, config: Config, encoder: PreTrainedModel) -> None:
@@ -98,19 +101,22 @@ class Mirror(nn.Module):
         self.info_nce = InfoNCELoss(config.temperature, config.positives)
 
     def train(self, mode: bool = True) -> Mirror:
-        """Switch training on or off; the encoder drops nothing where dropout is no augmentation."""
+        """Switch training on or off.
+
+        The encoder drops nothing where dropout is no augmentation.
+        """
         super().train(mode)
         self.encoder.train(mode and self.drops)
         return self
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Loss of a batch in training, features in evaluation.
+        """Return the loss of a batch in training, features in evaluation.
 
         Args:
-            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (rows, length); in
-                a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
-                then all second ones.
-            labels: Not looked at, (batch,).
+            inputs: Inputs by the tokenizer's names: input_ids, attention_mask ..., each (rows,
+                length); in a stack the mask is (rows, 1, 1, length). In training the rows are all
+                first views, then all second ones.
+            labels: Unused, (batch,).
 
         Returns:
             A scalar loss, 0 in evaluation, and features (rows, width).
@@ -127,7 +133,7 @@ class Mirror(nn.Module):
 
 
 def views(config: Config) -> tuple[View, ...]:
-    """The two views of a text."""
+    """Return the two views of a text."""
     span = 0 if config.augmentation == "dropout" else config.masked
     if config.random_strings:
         return View("letters"), View("letters", span)
@@ -135,12 +141,12 @@ def views(config: Config) -> tuple[View, ...]:
 
 
 def read_out(config: Config) -> LinearEvaluation:
-    """What makes scores of the features."""
+    """Return the read-out that scores the features."""
     return LinearEvaluation(None if config.pairs is None else read_pairs(config.pairs))
 
 
 def files(config: Config) -> dict[str, str]:
-    """The fields that name a file which a cell reads, with what they say.
+    """Return the fields that name a file, with their values.
 
     Raises:
         DataError: if it is no table of scored pairs.
@@ -152,15 +158,18 @@ def files(config: Config) -> dict[str, str]:
 
 
 def tunes_encoder(config: Config) -> bool:
-    """Whether a sweep's winner leaves an encoder that is worth keeping."""
+    """Return True if a winner's encoder is worth keeping."""
     return config.learning_rate > 0
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: the views, and all that the loop has no vector for."""
+    """Return the fields that cells of a stack share.
+
+    The views are among them.
+    """
     return replace(config, temperature=1.0)
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> Mirror:
-    """The module of one cell; nothing of it is drawn."""
+    """Return the module of one cell; nothing of it is drawn."""
     return Mirror(config, encoder)
