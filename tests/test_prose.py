@@ -36,7 +36,6 @@ LEFT = {
     "search/serving": 15,
     "search/sweep": 28,
     "search/tracking": 46,
-    "trainables": 8,
     "trainables/engine/cells": 28,
     "trainables/engine/features": 48,
     "trainables/engine/refit": 22,

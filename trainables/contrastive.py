@@ -1,6 +1,6 @@
-"""Contrastive fine-tuning: cross-entropy and a contrastive loss of the batch.
+"""Contrastive fine-tuning: cross-entropy beside a supervised contrastive loss of the batch.
 
-Label-Aware Contrastive Loss (Suresh and Ong, EMNLP 2021), and the losses that it is compared with:
+Label-Aware Contrastive Loss (Suresh and Ong, EMNLP 2021), with the losses it is compared with:
 
     loss = lambda * cross-entropy(linear(pooled)) + (1 - lambda) * {SCL, LCL}(pooled)
 
@@ -26,7 +26,7 @@ from torch.nn import functional
 from trainables.engine.config import FineTuning
 from trainables.engine.inputs.views import View
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import mean_over_tokens, pooling_map_fault
+from trainables.engine.models.pooling import POOLINGS, pooled, pooling_map_fault
 from trainables.engine.models.pretrained import hidden_dropout, real_tokens
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
@@ -39,7 +39,6 @@ VERSION = 2
 _LOSSES = ("none", "scl", "lcl")
 _VIEWS = ("one", "dropout", "masked", "second-text")
 _MASKED = 5  # characters, as in Mirror-BERT
-_POOLINGS = ("cls", "mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +49,8 @@ class Config(FineTuning):
         loss: "none" trains with cross-entropy alone, "scl" adds the supervised contrastive loss,
             "lcl" the label-aware one.
         ce_weight: Weight of cross-entropy beside the other loss [lambda].
-        temperature: Divisor of the cosines of the contrastive loss [tau].
-        views: Views of a text in a step: "one", itself; "dropout", itself twice, under different
+        temperature: Divides the cosines of the contrastive loss [tau].
+        views: Views of a text in a step: "one", itself; "dropout", itself twice, which differ by
             dropout; "masked", itself and itself with a span masked; "second-text", itself and
             another wording of it, the column of --text-b.
         pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
@@ -70,25 +69,25 @@ class Config(FineTuning):
     pooling: str
 
     def rules(self) -> dict[str, bool]:
-        """Return the rules of its own fields and of the shared ones."""
+        """Rules of its own fields and the shared ones."""
         return {
             f"loss one of {', '.join(_LOSSES)}": self.loss in _LOSSES,
             # At 0 nothing would train the classifier.
             "ce_weight in (0, 1]": 0 < self.ce_weight <= 1,
             "temperature above 0": self.temperature > 0,
             f"views one of {', '.join(_VIEWS)}": self.views in _VIEWS,
-            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
+            f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
             **super().rules(),
         }
 
 
 class _Classifier(nn.Module):
-    """An encoder with a linear classifier on a pooled vector.
+    """An encoder with a linear classifier on one pooled vector a text.
 
     Args:
         pooling: "cls" or "mean".
-        encoder: Encoder of Hugging Face, or the top blocks of one.
-        num_classes: Number of classes of the data.
+        encoder: A Hugging Face encoder, or the top blocks of one.
+        num_classes: Number of classes.
     """
 
     def __init__(self, pooling: str, encoder: PreTrainedModel, num_classes: int) -> None:
@@ -100,13 +99,10 @@ class _Classifier(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def classify(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return pooled vectors (rows, width) and logits (rows, classes)."""
+        """Pooled vectors (rows, width) and logits (rows, classes)."""
         tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
-        if self.pooling == "cls":
-            pooled = tokens[:, 0]
-        else:
-            pooled = mean_over_tokens(tokens, real_tokens(inputs))
-        return pooled, self.classifier(self.dropout(pooled))
+        vectors = pooled(tokens, real_tokens(inputs), self.pooling)
+        return vectors, self.classifier(self.dropout(vectors))
 
 
 class Contrastive(_Classifier):
@@ -114,8 +110,8 @@ class Contrastive(_Classifier):
 
     Args:
         config: Hyper-parameters of the cell.
-        encoder: Encoder of Hugging Face, unmodified; the weighting network is a copy of it.
-        num_classes: Number of classes of the data.
+        encoder: A Hugging Face encoder, unmodified; the weighting network is a copy of it.
+        num_classes: Number of classes.
     """
 
     ce_weight: Tensor
@@ -135,32 +131,32 @@ class Contrastive(_Classifier):
         self.register_buffer("ce_weight", torch.tensor(weight), persistent=False)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Return loss and logits of a batch.
+        """Loss and logits of a batch.
 
         Args:
-            inputs: Inputs by the tokenizer's names: input_ids, attention_mask ..., each (rows,
-                length); in a stack the mask is (rows, 1, 1, length). In training the rows are all
-                first views, then all second ones.
+            inputs: Output of the tokenizer: input_ids, attention_mask ..., each (rows, length); in
+                a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
+                then all second ones.
             labels: Class ids, (batch,).
 
         Returns:
             A scalar loss and logits (rows, classes).
         """
-        pooled, logits = self.classify(inputs)
+        vectors, logits = self.classify(inputs)
         labels = labels.repeat(len(logits) // len(labels))
         loss = self.ce_weight * functional.cross_entropy(logits, labels)
-        # Scoring needs neither: they move no logit.
+        # Scoring wants neither: they move no logit.
         if self.training and self.scl is not None:
-            loss = loss + (1 - self.ce_weight) * self.scl(pooled, labels)
+            loss = loss + (1 - self.ce_weight) * self.scl(vectors, labels)
         if self.training and self.lcl is not None and self.weighting is not None:
             _, confused = self.weighting.classify(inputs)
-            loss = loss + (1 - self.ce_weight) * self.lcl(pooled, labels, confused)
+            loss = loss + (1 - self.ce_weight) * self.lcl(vectors, labels, confused)
             loss = loss + self.ce_weight * functional.cross_entropy(confused, labels)
         return Output(loss=loss, logits=logits)
 
 
 def views(config: Config) -> tuple[View, ...]:
-    """Return the views of a text in a training step."""
+    """The views of a text in a training step."""
     second: dict[str, tuple[View, ...]] = {
         "one": (),
         "dropout": (View(),),
@@ -171,26 +167,20 @@ def views(config: Config) -> tuple[View, ...]:
 
 
 def map_fault(config: Config) -> str | None:
-    """Return the reason against class activation maps, None without any."""
+    """Reason why there is no class activation map; None where there is."""
     return pooling_map_fault(config.pooling)
 
 
 def pooling(config: Config) -> str:
-    """Return the pooling of the classifier's vector: "cls" or "mean"."""
+    """Vector that the linear classifier sees."""
     return config.pooling
 
 
 def stack_key(config: Config) -> Config:
-    """Return the fields that cells of a stack share.
-
-    The loss is among them: it decides the networks.
-    """
+    """Config with all values that may differ within a stack set alike."""
     return replace(config, ce_weight=1.0, temperature=1.0)
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> Contrastive:
-    """Return the module of one cell.
-
-    Its heads are drawn from torch's current generator.
-    """
+    """Build the module of one cell, its heads drawn from torch's generator."""
     return Contrastive(config, encoder, num_classes)

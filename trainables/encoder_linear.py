@@ -1,9 +1,10 @@
-"""Lee's final model: an encoder, mean over tokens, one linear layer.
+"""Lee's final model: a linear layer on a partly trained encoder's mean.
 
-Its top blocks are trained. Figure 5(d) of Better Reasoning Behind Classification Predictions with
-BERT for Fake News Detection, with the paper's proposal (section 4.2): "fine-tuning some part of the
+Figure 5(d) of Better Reasoning Behind Classification Predictions with BERT for Fake News Detection.
+Training top blocks is the paper's proposal for later (section 4.2): "fine-tuning some part of the
 BERT's transformer encoder (e.g., a few top blocks)". With 0 blocks it is the linear evaluation's
-encoder-mean, trained from tokens. The pooled mean makes class activation maps exact.
+encoder-mean, trained from tokens. Class activation maps are exact since the classifier stands on a
+mean.
 """
 
 from __future__ import annotations
@@ -27,18 +28,15 @@ VERSION = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Config(FineTuning):
-    """Hyper-parameters of one cell.
-
-    With 0 blocks the linear layer alone is trained.
-    """
+    """Hyper-parameters of one cell; 0 blocks train the linear layer alone."""
 
 
 class EncoderLinear(nn.Module):
-    """An encoder with a linear layer on the mean over tokens.
+    """An encoder with a linear layer on the mean over real tokens.
 
     Args:
-        encoder: Encoder of Hugging Face, or the top blocks of one.
-        num_classes: Number of classes of the data.
+        encoder: A Hugging Face encoder, or the top blocks of one.
+        num_classes: Number of classes.
     """
 
     def __init__(self, encoder: PreTrainedModel, num_classes: int) -> None:
@@ -47,11 +45,11 @@ class EncoderLinear(nn.Module):
         self.classifier = nn.Linear(encoder.config.hidden_size, num_classes)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Return loss and logits of a batch.
+        """Loss and logits of a batch.
 
         Args:
-            inputs: Inputs by the tokenizer's names: input_ids, attention_mask ..., each (batch,
-                length); in a stack the mask is (batch, 1, 1, length).
+            inputs: Output of the tokenizer: input_ids, attention_mask ..., each (batch, length); in
+                a stack the mask is (batch, 1, 1, length).
             labels: Class ids, (batch,).
 
         Returns:
@@ -68,18 +66,15 @@ def map_fault(config: Config) -> str | None:
 
 
 def pooling(config: Config) -> str:
-    """Return the pooling of the classifier's vector."""
+    """Vector that the linear classifier sees."""
     return "mean"
 
 
 def stack_key(config: Config) -> Config:
-    """Return the fields that cells of a stack share: all."""
+    """The config itself: all of it is a shape of the module."""
     return config
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> EncoderLinear:
-    """Return the module of one cell.
-
-    Its head is drawn from torch's current generator.
-    """
+    """Build the module of one cell, its head drawn from torch's generator."""
     return EncoderLinear(encoder, num_classes)

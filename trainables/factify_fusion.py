@@ -1,6 +1,4 @@
-"""The fusion network of Team Noir at Factify 2, on pairs.
-
-A pair has two texts and two images, and one of five classes.
+"""Fusion network of Team Noir at Factify 2, for claim-document pairs.
 
     e(x)   = ReLU(BN(Dropout(W2 ReLU(BN(Dropout(W1 x))))))     W1, W2 halve the width
     a(m)   = self-attention over the tokens e(claim), e(document) of a modality m, side by side
@@ -22,14 +20,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
-from trainables._fusion_net import FusionNet, JointNet
 from trainables.engine.config import TrainingConfig
+from trainables.engine.errors import ModelError
 from trainables.engine.features import pair_embeddings, trainable_towers
+from trainables.engine.features.pair_layout import Layout
 from trainables.engine.features.representation import Representation
 from trainables.engine.inputs.tokens import Tokens
+from trainables.engine.models.output import Output
 from trainables.engine.text_data import TextData
+from trainables.losses.label_smoothing import smoothed_cross_entropy
 
 VERSION = 2
 
@@ -43,16 +46,16 @@ class Config(TrainingConfig):
 
     Attributes:
         modalities: "text", "image" or "both".
-        multilingual: True reads texts with `text_encoder`; else the model's own text tower reads
-            them, without letters of other scripts than the Latin.
-        attention: True passes claim and document through self-attention.
+        multilingual: Read texts with `text_encoder`; else with the model's own text tower, after
+            letters of other scripts than the Latin are taken out.
+        attention: Pass claim and document through self-attention.
         heads: Number of heads of the attention.
         attention_dim: Width of its queries, keys and values, all heads together.
         dropout: Share dropped in the extraction modules and of the attention's weights.
-        smoothing: The paper's epsilon, see `trainables/losses/label_smoothing.py`.
+        smoothing: Epsilon of the paper, see `trainables/losses/label_smoothing.py`.
         ema_decay: Decay of the weights' moving average, which is scored; 0 scores the weights.
-        frozen: True trains on features made once; else the towers are trained with the network.
-        text_encoder: Multilingual text encoder: alias, hub id or folder.
+        frozen: Train on features made once; else train the towers with the network.
+        text_encoder: The multilingual text encoder: alias, hub id or folder.
         image_encoder: "model" for the model's own image tower, else alias, hub id or folder.
         schedule: "constant" is the paper's; its Adam is AdamW at weight_decay 0.
 
@@ -76,7 +79,7 @@ class Config(TrainingConfig):
     image_encoder: str
 
     def rules(self) -> dict[str, bool]:
-        """Return the rules of its own fields and of the shared ones."""
+        """Rules of its own fields and the shared ones."""
         fits = self.heads >= 1 and self.attention_dim >= 1 and self.attention_dim % self.heads == 0
         return {
             f"modalities one of {', '.join(MODALITIES)}": self.modalities in MODALITIES,
@@ -89,11 +92,133 @@ class Config(TrainingConfig):
         }
 
 
-def representation(config: Config) -> Representation | None:
-    """Return the features that a cell is trained on.
+class Extraction(nn.Module):
+    """Two linear layers, each to half the width, normalised, with ReLU.
 
-    It is None where the towers are trained, too.
+    Args:
+        width: Width of the input.
+        dropout: Share dropped before the normalisation.
+        missing: True where an input may be missing: a vector is learned to stand for it.
     """
+
+    def __init__(self, width: int, dropout: float, missing: bool) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, width // 2)
+        self.first_norm = nn.BatchNorm1d(width // 2)
+        self.second = nn.Linear(width // 2, width // 4)
+        self.second_norm = nn.BatchNorm1d(width // 4)
+        self.dropout = nn.Dropout(dropout)
+        self.missing = nn.Parameter(torch.randn(width) / width**0.5) if missing else None
+
+    def forward(self, pair: Tensor, absent: Tensor | None) -> Tensor:
+        """Reduce a pair's features to tokens, (batch, 2, width // 4).
+
+        Features that are absent, bool (batch, 2), are replaced by the learned vector.
+        """
+        # Claim and document share the module and its batch statistics.
+        hidden = self.first(pair.flatten(0, 1))
+        if self.missing is not None and absent is not None:
+            # The same as to put the vector into the input, which the cells of a stack share.
+            hidden = torch.where(absent.flatten()[:, None], self.first(self.missing), hidden)
+        hidden = functional.relu(self.first_norm(self.dropout(hidden)))
+        hidden = functional.relu(self.second_norm(self.dropout(self.second(hidden))))
+        tokens: Tensor = hidden.unflatten(0, (-1, 2))
+        return tokens
+
+
+class PairAttention(nn.Module):
+    """Multi-head self-attention over a pair's tokens (Vaswani et al., section 3.2.2).
+
+    Args:
+        width: Width of a token.
+        dim: Width of queries, keys and values, all heads together.
+        heads: Number of heads.
+        dropout: Share of the attention's weights that is dropped.
+    """
+
+    def __init__(self, width: int, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key = nn.Linear(width, dim), nn.Linear(width, dim)
+        self.value, self.output = nn.Linear(width, dim), nn.Linear(dim, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Let a pair's tokens, (batch, 2, width), attend to each other."""
+        query, key, value = (
+            part(tokens).unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+            for part in (self.query, self.key, self.value)
+        )
+        weights = torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, dim=-1)
+        attended = self.dropout(weights) @ value
+        output: Tensor = self.output(attended.transpose(-3, -2).flatten(-2))
+        return output
+
+
+class FusionNet(nn.Module):
+    """The fusion network.
+
+    Args:
+        config: Hyper-parameters of the cell.
+        layout: Layout of a row's features.
+        num_classes: Number of classes.
+    """
+
+    smoothing: Tensor
+
+    def __init__(self, config: Config, layout: Layout, num_classes: int) -> None:
+        super().__init__()
+        self.layout = layout
+        self.register_buffer("smoothing", torch.tensor(float(config.smoothing)), persistent=False)
+        self.extraction, self.attention = nn.ModuleDict(), nn.ModuleDict()
+        fused = 0
+        for name, width in layout.widths():
+            if width < 4:
+                raise ModelError(f"features of a {name} must be at least 4 wide, got {width}.")
+            self.extraction[name] = Extraction(width, config.dropout, name == "image")
+            if config.attention:
+                self.attention[name] = PairAttention(
+                    width // 4, config.attention_dim, config.heads, config.dropout
+                )
+            fused += 2 * (width // 4)
+        self.mlp = nn.Sequential(
+            nn.Linear(fused, max(fused // 2, 1)),
+            nn.ReLU(),
+            nn.Linear(max(fused // 2, 1), max(fused // 4, 1)),
+            nn.ReLU(),
+            nn.Linear(max(fused // 4, 1), num_classes),
+        )
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Output:
+        """Loss and logits of a batch of features, (batch, layout.total)."""
+        parts = []
+        for name, _ in self.layout.widths():
+            tokens = self.extraction[name](*self.layout.pair(inputs, name))
+            parts.append((self.attention[name](tokens) if self.attention else tokens).flatten(-2))
+        logits = self.mlp(torch.cat(parts, dim=-1))
+        return Output(loss=smoothed_cross_entropy(logits, labels, self.smoothing), logits=logits)
+
+
+class JointNet(nn.Module):
+    """The towers and the fusion network, trained together.
+
+    Args:
+        towers: Towers from a batch to features.
+        net: Fusion network on the features.
+    """
+
+    def __init__(self, towers: trainable_towers.Towers, net: FusionNet) -> None:
+        super().__init__()
+        self.towers, self.net = towers, net
+
+    def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
+        """Loss and logits of a batch of tokens and pixels; see `trainable_towers.Towers`."""
+        output: Output = self.net(self.towers(inputs), labels)
+        return output
+
+
+def representation(config: Config) -> Representation | None:
+    """Frozen features; None where the towers are trained, too."""
     if not config.frozen:
         return None
     text, image = config.modalities != "image", config.modalities != "text"
@@ -111,12 +236,12 @@ def _text_encoder(config: Config) -> str:
 
 
 def reads_with(config: Config) -> str:
-    """Return the reference of the text encoder."""
+    """Model that reads each text."""
     return _text_encoder(config)
 
 
 def files(config: Config) -> dict[str, str]:
-    """Return the fields that name a further model, with their values."""
+    """Fields that name a further model, with their values."""
     models = {}
     if config.multilingual and config.modalities != "image":
         models["text_encoder"] = config.text_encoder
@@ -126,7 +251,7 @@ def files(config: Config) -> dict[str, str]:
 
 
 def check_data(config: Config, data: TextData) -> None:
-    """Refuse data without a column that a config needs.
+    """Refuse data without the texts or images that a config reads.
 
     Raises:
         DataError: naming the columns to give.
@@ -137,19 +262,19 @@ def check_data(config: Config, data: TextData) -> None:
 
 
 def ema_decay(config: Config) -> float:
-    """Return the decay of the moving average that is scored."""
+    """Decay of the moving average that is scored."""
     return config.ema_decay
 
 
 def tokens(config: Config, data: TextData, model: str) -> Tokens:
-    """Return the inputs of towers that are trained."""
+    """Inputs of towers that are trained."""
     return trainable_towers.tokens(
         data, _sources(config, model), config.max_length, not config.multilingual
     )
 
 
 def base(config: Config, data: TextData, model: str) -> trainable_towers.Towers:
-    """Return fresh copies of the towers of a cell that trains them."""
+    """Fresh copies of the towers that a cell trains."""
     return trainable_towers.towers_of(_sources(config, model))
 
 
@@ -162,31 +287,14 @@ def _sources(config: Config, model: str) -> trainable_towers.Sources:
 
 
 def stack_key(config: Config) -> Config | None:
-    """Return the fields that cells of a stack share.
-
-    They are all fields without an axis of cells; None where the towers are trained.
-    """
+    """Config with all values that may differ within a stack set alike."""
     if not config.frozen:
         return None
     return replace(config, smoothing=0.0, ema_decay=0.0)
 
 
-def build(config: Config, source: Any, num_classes: int) -> nn.Module:
-    """Return the module of one cell.
-
-    It is drawn from torch's current generator.
-
-    Args:
-        config: Hyper-parameters of the cell.
-        source: Layout of the features, or the towers of a cell that trains them.
-        num_classes: Number of classes of the data.
-    """
-    towers = source if isinstance(source, trainable_towers.Towers) else None
-    net = FusionNet(
-        source if towers is None else towers.layout,
-        num_classes,
-        attention=(config.attention_dim, config.heads) if config.attention else None,
-        dropout=config.dropout,
-        smoothing=config.smoothing,
-    )
-    return net if towers is None else JointNet(towers, net)
+def build(config: Config, base: Any, num_classes: int) -> nn.Module:
+    """Build the module of one cell, on features or on trainable towers."""
+    if isinstance(base, trainable_towers.Towers):
+        return JointNet(base, FusionNet(config, base.layout, num_classes))
+    return FusionNet(config, base, num_classes)

@@ -1,9 +1,9 @@
 """Linear evaluation: one linear layer on frozen features.
 
-It is the usual test of a representation: cross-entropy, AdamW, cosine decay of the learning rate.
+The usual test of a representation: cross-entropy, AdamW, cosine decay of the learning rate.
 
-With the representation encoder-mean it is the paper's final model, figure 5(d) with a frozen
-encoder.
+The paper's final model is this with the representation encoder-mean, figure 5(d) with its encoder
+frozen.
 
 Source: Better Reasoning Behind Classification Predictions with BERT for Fake News Detection
 (Lee), sections 4.2 "Training Settings" and 4.3 "Linear Evaluation".
@@ -24,7 +24,7 @@ from trainables.losses.cross_entropy import cross_entropy
 
 VERSION = 1
 
-# Representations that read word vectors, named by the Config's field of the same name.
+# Representations that read word vectors: the Config's field of the same name says which.
 _OF_VECTORS = ("word2vec", "glove")
 
 
@@ -48,7 +48,7 @@ class Config(TrainingConfig):
     glove: str
 
     def rules(self) -> dict[str, bool]:
-        """Return the rules of its own fields and of the shared ones."""
+        """Rules of its own fields and the shared ones."""
         return {
             f"representation one of {', '.join(names())}": self.representation in names(),
             **super().rules(),
@@ -60,7 +60,7 @@ class LinearEval(nn.Module):
 
     Args:
         features: Width of a text's features.
-        num_classes: Number of classes of the data.
+        num_classes: Number of classes.
     """
 
     def __init__(self, features: int, num_classes: int) -> None:
@@ -68,7 +68,7 @@ class LinearEval(nn.Module):
         self.classifier = nn.Linear(features, num_classes)
 
     def forward(self, inputs: Tensor, labels: Tensor) -> Output:
-        """Return loss and logits of a batch.
+        """Loss and logits of a batch.
 
         Args:
             inputs: Features, (batch, features).
@@ -82,7 +82,7 @@ class LinearEval(nn.Module):
 
 
 def representation(config: Config) -> Representation:
-    """Return the features that a cell is trained on."""
+    """Frozen features that a cell is trained on."""
     name = config.representation
     if name in _OF_VECTORS:
         return Representation(name=name, vectors=getattr(config, name))
@@ -91,13 +91,13 @@ def representation(config: Config) -> Representation:
 
 
 def files(config: Config) -> dict[str, str]:
-    """Return the fields that name a file, with their values."""
+    """Fields that name a file which the cell reads, with their values."""
     name = config.representation
     return {name: getattr(config, name)} if name in _OF_VECTORS else {}
 
 
 def map_fault(config: Config) -> str | None:
-    """Return the reason against class activation maps, None without any."""
+    """Reason why there is no class activation map; None where there is."""
     if config.representation != "encoder-first":
         return None
     return (
@@ -107,13 +107,10 @@ def map_fault(config: Config) -> str | None:
 
 
 def stack_key(config: Config) -> Config:
-    """Return the fields that cells of a stack share: all."""
+    """The config itself: all of it is a shape of the module."""
     return config
 
 
 def build(config: Config, features: int, num_classes: int) -> LinearEval:
-    """Return the module of one cell.
-
-    It is drawn from torch's current generator.
-    """
+    """Build the module of one cell, drawn from torch's generator."""
     return LinearEval(features, num_classes)

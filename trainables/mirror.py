@@ -6,10 +6,10 @@ that is masked in one of them (technique 1) and by dropout (technique 2), are pu
 away from the views of the other texts of the batch: InfoNCE.
 
 A cell tunes on its training rows, whose labels it never sees. Its score is a linear evaluation: a
-logistic regression on the tuned features of the training rows, scored on the held-out ones.
+logistic regression on the tuned features of the training rows, asked about the held-out ones.
 
 Differs from the paper: AdamW's rate decays (the authors' code keeps it), and masked spans are drawn
-four times at most for a text; the epochs take turns.
+four times at most for a text, the epochs taking turns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trainables.analysis.linear_evaluation import LinearEvaluation, read_pairs
 from trainables.engine.config import FineTuning
 from trainables.engine.inputs.views import View
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import mean_over_tokens
+from trainables.engine.models.pooling import POOLINGS, pooled
 from trainables.engine.models.pretrained import real_tokens
 from trainables.losses.info_nce import InfoNCELoss
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 VERSION = 2
 
 _AUGMENTATIONS = ("both", "masking", "dropout")
-_POOLINGS = ("cls", "mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +40,14 @@ class Config(FineTuning):
     """Hyper-parameters of one cell.
 
     Attributes:
-        augmentation: Difference of the two views of a text: "masking" of a span, "dropout", or
-            "both".
-        masked: Number of characters of the masked span.
-        positives: False leaves out the pull between the views of a text.
-        random_strings: True tunes on random letters in words of the texts' lengths.
-        temperature: Divisor of the cosines of InfoNCE [tau].
-        pairs: Table of scored pairs (columns text, text_b, score) whose scores are correlated with
-            the cosines of the tuned features; None for none.
+        augmentation: Difference between the two views of a text: "masking" of a span, "dropout",
+            or "both".
+        masked: Characters of the masked span.
+        positives: False leaves out what pulls the views of a text together.
+        random_strings: Tune on strings of random letters in words of the texts' lengths.
+        temperature: Divides the cosines of InfoNCE [tau].
+        pairs: A table of scored pairs (columns text, text_b, score) whose scores are correlated
+            with the cosines of the tuned features; None for none.
         pooling: "cls" (first token) or "mean" (over real tokens): the features.
         learning_rate: Peak rate of AdamW; 0 leaves the encoder as it is.
 
@@ -67,10 +66,7 @@ class Config(FineTuning):
     pooling: str
 
     def rules(self) -> dict[str, bool]:
-        """Return the rules of its own fields and of the shared ones.
-
-        The learning rate may be 0.
-        """
+        """Rules of all fields; the learning rate may be 0."""
         shared = super().rules()
         del shared["learning_rate above 0"]
         return {
@@ -78,8 +74,8 @@ class Config(FineTuning):
             "masked at least 1": self.masked >= 1,
             "temperature above 0": self.temperature > 0,
             "pairs a file, or none": self.pairs is None or isinstance(self.pairs, str),
-            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
-            # A single text has no other to be pushed away from.
+            f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
+            # A text alone has nothing to be pushed away from.
             "batch_size at least 2": self.batch_size >= 2,
             "learning_rate at least 0": self.learning_rate >= 0,
             **shared,
@@ -91,7 +87,7 @@ class Mirror(nn.Module):
 
     Args:
         config: Hyper-parameters of the cell.
-        encoder: Encoder of Hugging Face, or the top blocks of one.
+        encoder: A Hugging Face encoder, or the top blocks of one.
     """
 
     def __init__(self, config: Config, encoder: PreTrainedModel) -> None:
@@ -110,30 +106,27 @@ class Mirror(nn.Module):
         return self
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Return the loss of a batch in training, features in evaluation.
+        """Loss of a batch in training, features in evaluation.
 
         Args:
-            inputs: Inputs by the tokenizer's names: input_ids, attention_mask ..., each (rows,
-                length); in a stack the mask is (rows, 1, 1, length). In training the rows are all
-                first views, then all second ones.
-            labels: Unused, (batch,).
+            inputs: Output of the tokenizer: input_ids, attention_mask ..., each (rows, length); in
+                a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
+                then all second ones.
+            labels: Class ids, (batch,); ignored.
 
         Returns:
             A scalar loss, 0 in evaluation, and features (rows, width).
         """
         tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
-        if self.pooling == "cls":
-            pooled = tokens[:, 0]
-        else:
-            pooled = mean_over_tokens(tokens, real_tokens(inputs))
+        vectors = pooled(tokens, real_tokens(inputs), self.pooling)
         if not self.training:
-            return Output(loss=pooled.sum() * 0, logits=pooled)
-        first, second = pooled.chunk(2)
-        return Output(loss=self.info_nce(first, second), logits=pooled)
+            return Output(loss=vectors.sum() * 0, logits=vectors)
+        first, second = vectors.chunk(2)
+        return Output(loss=self.info_nce(first, second), logits=vectors)
 
 
 def views(config: Config) -> tuple[View, ...]:
-    """Return the two views of a text."""
+    """The two views of a text."""
     span = 0 if config.augmentation == "dropout" else config.masked
     if config.random_strings:
         return View("letters"), View("letters", span)
@@ -141,12 +134,12 @@ def views(config: Config) -> tuple[View, ...]:
 
 
 def read_out(config: Config) -> LinearEvaluation:
-    """Return the read-out that scores the features."""
+    """Linear evaluation of the features."""
     return LinearEvaluation(None if config.pairs is None else read_pairs(config.pairs))
 
 
 def files(config: Config) -> dict[str, str]:
-    """Return the fields that name a file, with their values.
+    """Fields that name a file which the cell reads, with their values.
 
     Raises:
         DataError: if it is no table of scored pairs.
@@ -158,18 +151,15 @@ def files(config: Config) -> dict[str, str]:
 
 
 def tunes_encoder(config: Config) -> bool:
-    """Return True if a winner's encoder is worth keeping."""
+    """True where a sweep's winner leaves a tuned encoder."""
     return config.learning_rate > 0
 
 
 def stack_key(config: Config) -> Config:
-    """Return the fields that cells of a stack share.
-
-    The views are among them.
-    """
+    """Config with all values that may differ within a stack set alike."""
     return replace(config, temperature=1.0)
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> Mirror:
-    """Return the module of one cell; nothing of it is drawn."""
+    """Build the module of one cell; nothing of it is drawn."""
     return Mirror(config, encoder)

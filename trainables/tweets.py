@@ -1,17 +1,16 @@
-"""Tweets: an encoder with a head on its pooled output.
+"""Tweets: a head on an encoder's pooled output, the best epoch chosen.
 
-The epoch is chosen by accuracy per class. Fake News Classification with BERT (Malakhov, Patruno,
-Bocconi, MediaEval 2020), section 3.2: "a simple linear layer on the output of the BERT base", Adam
-"without weight decay for bias and normalization layers". Section 5's outlook is here as hyper-
-parameters: several layers in the head, metadata beside the text, other encoders; class weights are
-ours.
+Fake News Classification with BERT (Malakhov, Patruno, Bocconi, MediaEval 2020), section 3.2: "a
+simple linear layer on the output of the BERT base", Adam "without weight decay for bias and
+normalization layers". Section 5's outlook is here as hyper-parameters: several layers in the head,
+metadata beside the text, other encoders; class weights are ours.
 
     pooled = tanh(W first token + b), the encoder's own pooler
     logits = head([dropout(pooled), scaled metadata])
     loss   = sum_i w[y_i] (-log softmax(logits_i)[y_i]) / sum_i w[y_i]
 
-Differs from the paper: the epoch is chosen on rows kept apart within the training part, never on
-scored rows.
+The epoch is chosen by accuracy per class. Differs from the paper: on rows kept apart within the
+training part, never on those that are scored.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from trainables.engine.cells.cell_context import CellContext
 
 VERSION = 2
-# Class weights and the scale of metadata are taken from the rows that a cell is trained on.
+# Class weights and the scale of metadata come from the training rows.
 LEARNS_FROM_ROWS = True
 
 _POOLINGS = ("pooler", "cls", "mean")
@@ -49,19 +48,19 @@ class Config(FineTuning):
     """Hyper-parameters of one cell.
 
     Attributes:
-        head_layers: Number of linear layers of the head; those before the last are as wide as the
-            encoder, with ReLU and dropout behind.
+        head_layers: Linear layers of the head; those before the last are as wide as the encoder,
+            with ReLU and dropout behind.
         class_weights: "none", or "balanced": rows / (classes x rows of the class), over the rows
             trained on.
         metadata: "none"; "standard": the data's columns less their mean over their spread, of the
             rows trained on; "log": the same of sign(x) ln(1 + |x|), for counts. A missing value is
-            the mean, with a 1 in a column of its own.
+            the mean, with a 1 in a column that says so.
         inner_share: Share of a cell's training rows that is kept apart to choose the epoch on, by
             accuracy per class; 0 takes the last epoch.
         pooling: "pooler" (the encoder's own, drawn where it was not pretrained), "cls" (first
             token) or "mean" (over real tokens).
-        head_rate: Factor by which the head learns faster than the encoder: at an encoder's rate a
-            new weight hardly moves, and metadata have hardly an effect.
+        head_rate: Learning rate of the head, in multiples of the encoder's: at an encoder's rate a
+            new weight hardly moves, and metadata are hardly heard.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -75,7 +74,7 @@ class Config(FineTuning):
     head_rate: float
 
     def rules(self) -> dict[str, bool]:
-        """Return the rules of its own fields and of the shared ones."""
+        """Rules of its own fields and the shared ones."""
         return {
             "head_layers at least 1": self.head_layers >= 1,
             f"class_weights one of {', '.join(_WEIGHTS)}": self.class_weights in _WEIGHTS,
@@ -88,12 +87,12 @@ class Config(FineTuning):
 
 
 class Tweets(nn.Module):
-    """An encoder, its pooled output and metadata, and a head.
+    """A head of linear layers on an encoder's pooled output and metadata.
 
     Args:
         config: Hyper-parameters of the cell.
-        context: Encoder, and the rows that the cell is trained on.
-        num_classes: Number of classes of the data.
+        context: Encoder, and labels and metadata of the training rows.
+        num_classes: Number of classes.
     """
 
     class_weights: Tensor
@@ -119,17 +118,17 @@ class Tweets(nn.Module):
         layers = [nn.Linear(*sizes) for sizes in zip(inputs, outputs, strict=True)]
         self.head = nn.ModuleList(layers)
         for layer in layers:
-            # The forward pass multiplies by the rate: the head starts the same at any rate.
+            # The forward pass multiplies by the rate: the head starts as it would at any rate.
             nn.init.normal_(layer.weight, std=spread / config.head_rate)
             nn.init.zeros_(layer.bias)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Return loss and logits of a batch.
+        """Loss and logits of a batch.
 
         Args:
-            inputs: Inputs by the tokenizer's names: input_ids, attention_mask ..., each (batch,
-                length); in a stack the mask is (batch, 1, 1, length). `metadata`, (batch, numbers),
-                is among them where the config joins it.
+            inputs: Output of the tokenizer: input_ids, attention_mask ..., each (batch, length); in
+                a stack the mask is (batch, 1, 1, length). With `metadata`, (batch, numbers), where
+                the config joins them.
             labels: Class ids, (batch,).
 
         Returns:
@@ -143,13 +142,13 @@ class Tweets(nn.Module):
             hidden = torch.cat([hidden, scaled.to(hidden.dtype)], dim=-1)
         last = len(self.head) - 1
         for number, layer in enumerate(self.head):
-            # Adam's step is as long for any gradient, so a factor of a weight is its rate.
+            # Adam's step is as long for any gradient, so a weight's multiplier is its rate.
             hidden = layer(hidden) * self.head_rate
             if number < last:
                 hidden = self.dropout(functional.relu(hidden))
-        of_row = functional.cross_entropy(hidden.float(), labels, reduction="none")
+        losses = functional.cross_entropy(hidden.float(), labels, reduction="none")
         weight = self.class_weights.gather(0, labels)
-        loss = (of_row * weight).sum() / weight.sum()
+        loss = (losses * weight).sum() / weight.sum()
         return Output(loss=distributed.counted_by(loss, weight.sum(), len(labels)), logits=hidden)
 
     def _pooled(self, tokens: Tensor, words: dict[str, Tensor]) -> Tensor:
@@ -161,10 +160,11 @@ class Tweets(nn.Module):
 
 
 class Scaling(nn.Module):
-    """Metadata scaled by the training rows' mean and spread.
+    """Standardises metadata by mean and spread of the training rows.
 
     Args:
-        rows: Metadata of the training rows, as `metadata_inputs.table`, (rows, 2 x columns).
+        rows: Metadata of the training rows, as `metadata_inputs.table` has them, (rows, 2 x
+            columns).
     """
 
     mean: Tensor
@@ -177,28 +177,23 @@ class Scaling(nn.Module):
         count = known.sum(dim=0).clamp(min=1)
         mean = (values * known).sum(dim=0) / count
         spread = (((values - mean) * known).square().sum(dim=0) / count).sqrt()
-        # A column that is the same in all training rows has no effect on others.
+        # A column that is the same in all these rows says nothing, whatever other rows hold.
         factor = torch.where(spread > 0, 1 / spread, torch.zeros_like(spread))
         self.register_buffer("mean", mean.float(), persistent=False)
         self.register_buffer("factor", factor.float(), persistent=False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return scaled numbers and a mask, (batch, 2 x columns).
-
-        A missing number is 0; the mask is 1 there.
-        """
+        """Scale a batch, (batch, 2 x columns); missing values are 0."""
         values, missing = rows.chunk(2, dim=-1)
         return torch.cat([(values - self.mean) * self.factor * (1 - missing), missing], dim=-1)
 
 
 def class_weights(labels: IntArray, num_classes: int, kind: str) -> Tensor:
-    """Return the weight of each class in the loss, float32 (classes,).
-
-    Their mean over the rows is 1.
+    """Weight of each class in the loss, float32 (classes,), 1 on average.
 
     Args:
-        labels: Class ids of the rows trained on, (rows,).
-        num_classes: Number of classes of the data.
+        labels: Class ids of the training rows, (rows,).
+        num_classes: Number of classes.
         kind: "none" or "balanced".
     """
     if kind == "none":
@@ -219,26 +214,20 @@ def _pooler(context: CellContext, width: int, spread: float) -> nn.Linear:
 
 
 def inner_share(config: Config) -> float:
-    """Return the share of training rows that chooses the epoch."""
+    """Share of a cell's training rows that chooses the epoch."""
     return config.inner_share
 
 
 def metadata(config: Config) -> str | None:
-    """Return the scale of the data's metadata; None leaves them out."""
+    """Scale of the metadata; None leaves them out."""
     return None if config.metadata == "none" else config.metadata
 
 
 def stack_key(config: Config) -> Config:
-    """Return the fields that cells of a stack share.
-
-    Weights, rates and rows are each cell's own.
-    """
+    """Config with all values that may differ within a stack set alike."""
     return replace(config, class_weights="none", head_rate=1.0, inner_share=0.0)
 
 
 def build(config: Config, context: CellContext, num_classes: int) -> Tweets:
-    """Return the module of one cell.
-
-    Its head is drawn from torch's current generator.
-    """
+    """Build the module of one cell, its head drawn from torch's generator."""
     return Tweets(config, context, num_classes)

@@ -15,7 +15,6 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from spaces.factify import PAPER_ABLATION, PAPER_CLASSES, SPACE
-from trainables._fusion_net import PairAttention
 from trainables.engine import seeding
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.errors import ConfigError, DivergedError
@@ -24,7 +23,7 @@ from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.training.fit import Fit
-from trainables.factify_fusion import Config, build, stack_key
+from trainables.factify_fusion import Config, FusionNet, PairAttention, build, stack_key
 
 ROWS, CLASSES = 90, 5
 LAYOUT = Layout(text=16, image=12)
@@ -164,7 +163,7 @@ def test_attention_is_torchs_own() -> None:
 @torch.no_grad()
 def test_the_network_is_section_4_written_out() -> None:
     torch.manual_seed(0)
-    net = build(replace(SMALL, attention=False), LAYOUT, CLASSES).train()
+    net = FusionNet(replace(SMALL, attention=False), LAYOUT, CLASSES).train()
     values, labels = features()
     rows = values[:7].float()
     fused = []
@@ -191,7 +190,7 @@ def test_the_network_is_section_4_written_out() -> None:
 
 
 def test_the_missing_vector_is_learned() -> None:
-    net = build(SMALL, LAYOUT, CLASSES).train()
+    net = FusionNet(SMALL, LAYOUT, CLASSES).train()
     values, labels = features()
     net(values.float(), torch.as_tensor(labels)).loss.backward()
     gradient = net.extraction["image"].missing.grad

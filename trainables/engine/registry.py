@@ -160,7 +160,7 @@ def entry_name(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2].removeprefix(_PLUGIN)
 
 
-def load_plugin(path: Path | str) -> tuple[str, ...]:
+def register_plugin(path: Path | str) -> tuple[str, ...]:
     """Import a user's file and add its definitions to the entries.
 
     The new entries have the file's name. A file may define SPACE, DATASET, ENCODER, METRIC,

@@ -22,10 +22,14 @@ SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, equations (7), (
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.engine.config import TrainingConfig
 from trainables.losses._fused_soft_triple import FusedSoftTriple
 
 
@@ -114,6 +118,59 @@ class SoftTripleLoss(nn.Module):
         if self.merge_weight and self.proxies.shape[1] > 1:
             loss = loss + self.merge_weight * _spread(functional.normalize(self.proxies, dim=-1))
         return loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftTripleConfig(TrainingConfig):
+    """Hyper-parameters of cross-entropy beside SoftTriple; the paper's symbols in brackets.
+
+    Attributes:
+        k: Proxies per class.
+        gamma: Softness of the choice among a class's proxies.
+        scale: Sharpness of the softmax over classes [lambda].
+        margin: Cosine similarity that the true class must win by [delta].
+        beta: Weight of cross-entropy; 1 trains without SoftTriple.
+    """
+
+    k: int
+    gamma: float
+    scale: float
+    margin: float
+    beta: float
+
+    def rules(self) -> dict[str, bool]:
+        """Rules of SoftTriple's fields and the shared ones."""
+        return {
+            "k at least 1": self.k >= 1,
+            "gamma above 0": self.gamma > 0,
+            "scale above 0": self.scale > 0,
+            "margin in [0, 1]": 0 <= self.margin <= 1,
+            "beta in [0, 1]": 0 <= self.beta <= 1,
+            **super().rules(),
+        }
+
+    def loss(
+        self, num_classes: int, embedding_dim: int, merge_weight: float = 0.0
+    ) -> SoftTripleLoss | None:
+        """Draw a loss of these hyper-parameters; None at beta = 1."""
+        if self.beta == 1:
+            return None
+        return SoftTripleLoss(
+            num_classes,
+            embedding_dim,
+            self.k,
+            gamma=self.gamma,
+            scale=self.scale,
+            margin=self.margin,
+            merge_weight=merge_weight,
+        )
+
+    def stacked(self) -> Self:
+        """Set all values alike that may differ within a stack.
+
+        A cell at beta = 1 has no proxies, so that is another shape.
+        """
+        return replace(self, gamma=1.0, scale=1.0, margin=0.0, beta=float(self.beta == 1))
 
 
 def _spread(proxies: Tensor) -> Tensor:
