@@ -1,4 +1,6 @@
-"""The console script's first module, installed as `foldrace`: the one name that nobody else has.
+"""First module of the console script, installed as `foldrace`.
+
+No other package has this name.
 
 `search`, `spaces` and `trainables` are common names: PYTHONPATH, a folder or another package may
 have them, too. This takes ours from where they were installed.

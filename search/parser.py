@@ -1,4 +1,4 @@
-"""argparse as a person meets it: the error first, what was meant, then the usage in one line."""
+"""argparse with errors first, suggestions, and usage in one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, then how to call this, and end with exit code 2."""
+        """Print the error and the usage, and exit with code 2."""
         self.exit(2, f"{self.prog}: error: {message}\n{self._usage_in_a_line()}\n")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -74,11 +74,11 @@ def unknown_words(
     command: Parser,
     commands: dict[str, Parser],
 ) -> str:
-    """What to say of words that a command does not know.
+    """Message on words that a command does not know.
 
     Args:
         unknown: The words, in order.
-        options: What was understood.
+        options: Options understood so far.
         command: That was called.
         commands: All there are, by name.
     """
@@ -134,7 +134,7 @@ def _fields(space: str) -> tuple[str, ...]:
 
 
 def _field(flag: str, fields: Iterable[str]) -> str | None:
-    """The parameter that a flag names: in full, in hyphens, or by its initials as `lr` does."""
+    """Parameter that a flag names: in full, hyphenated, or initials like `lr`."""
     wanted = flag.lstrip("-").replace("-", "_").lower()
     for field in fields:
         initials = "".join(word[0] for word in field.split("_"))

@@ -1,4 +1,4 @@
-"""What `--configs ablation` shows at its end: the paper's table, a confusion matrix, worst rows."""
+"""Ends `--configs ablation`: the paper's table, a confusion matrix, worst rows."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _WORST = 20
 
 @dataclass
 class Shown:
-    """What was written.
+    """Files, rows and notes of an ablation.
 
     Attributes:
-        rows: Of the table, in the paper's order.
+        rows: Rows of the table, in the paper's order.
         table: The same as text.
         files: Table, pictures and pages.
-        notes: What a reader should know of them.
+        notes: Notes for the reader.
     """
 
     rows: list[ablation_table.AblationRow] = field(default_factory=list)
@@ -54,11 +54,11 @@ class Shown:
 
 
 def show(outcome: SweepResult, folder: Path) -> Shown:
-    """Write a finished ablation's files into a folder, and attach them to the sweep's run.
+    """Write an ablation's files, and attach them to the sweep's run.
 
     Args:
         outcome: A sweep whose configs are the references of a space.
-        folder: Where files go; made if need be.
+        folder: Folder of the files, made if need be.
     """
     plan, shown = outcome.plan, Shown()
     complete = set(np.flatnonzero(np.isfinite(outcome.table.scores).any(axis=1)).tolist())
@@ -94,7 +94,7 @@ def _in_order(plan: Plan) -> list[int]:
 
 
 def _papers(plan: Plan, label_names: tuple[str, ...]) -> Mapping[str, tuple[float, ...]]:
-    """The paper's numbers by config, where the space's file has them and classes are the same."""
+    """The paper's numbers by config; empty for other classes or spaces."""
     name = plan.registered
     if name is None or not registry.defines("spaces", name, "PAPER_ABLATION"):
         return {}

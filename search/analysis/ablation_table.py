@@ -1,4 +1,4 @@
-"""The table of a paper's ablation: F1 of each class and weighted F1, beside the paper's numbers."""
+"""Table of a paper's ablation: F1 per class and weighted F1."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AblationRow:
         f1: F1 of each class, mean over its cells, by class id; nan for a class that no cell holds.
         weighted: Weighted F1, mean over its cells.
         std: Standard deviation of the weighted F1 over its cells; None for one cell.
-        cells: How many cells.
+        cells: Number of cells.
         paper: The paper's F1 of each class and weighted F1; None where it has no such row.
     """
 
@@ -96,10 +96,10 @@ def paper_row(
     paper_classes: Sequence[str],
     label_names: Sequence[str],
 ) -> tuple[float, ...] | None:
-    """The paper's numbers for a config in the order of the data's classes.
+    """The paper's numbers for a config, in the data's class order.
 
     Args:
-        name: Of the config.
+        name: Name of the config.
         table: The paper's rows: F1 of each class, then weighted F1.
         paper_classes: Classes in the order of the paper's columns.
         label_names: The data's classes; None is given where they are others.
@@ -112,7 +112,7 @@ def paper_row(
 
 
 def as_markdown(rows: Sequence[AblationRow], label_names: Sequence[str]) -> str:
-    """The table in the paper's form; its own numbers in brackets behind ours.
+    """Format the table as the paper does; its numbers in brackets.
 
     Args:
         rows: In the paper's order.

@@ -30,7 +30,7 @@ class Candidates:
     """The complete configs of sweeps over the same data and folds.
 
     Attributes:
-        plans: Of the sweeps.
+        plans: Plans of the sweeps.
         configs: (sweep, config) of each, by place in the plans and in the plan.
         pooled: Their predictions.
     """
@@ -43,10 +43,12 @@ class Candidates:
 def ensemble_document(
     tracking_uri: str, experiment: str, sweeps: Sequence[str], *, rounds: int, most: int
 ) -> dict[str, Any]:
-    """Select an ensemble of sweeps' cells and score it nested; kept with the sweeps in MLflow.
+    """Select an ensemble of sweeps' cells, and score it nested.
+
+    The document is kept with the sweeps in MLflow.
 
     Args:
-        tracking_uri: Where the ledger is.
+        tracking_uri: URI of the ledger.
         experiment: Its name.
         sweeps: Names, MLflow run ids, or `latest`.
         rounds: Members to take at most.
@@ -67,7 +69,7 @@ def ensemble_document(
 
 
 def classes_document(tracking_uri: str, experiment: str, sweep: str, rank: int) -> dict[str, Any]:
-    """How well a sweep's config of a rank tells each class, and its baseline beside it.
+    """Scores by class of a config and of its baseline.
 
     Raises:
         InputError: as `ensemble_document`, or if the leaderboard has no such rank or the config
@@ -104,7 +106,7 @@ def classes_document(tracking_uri: str, experiment: str, sweep: str, rank: int) 
 
 
 def check_alike(plans: Sequence[Plan]) -> None:
-    """Refuse sweeps whose predictions are not of the same rows in the same folds.
+    """Refuse sweeps whose rows or folds differ.
 
     Raises:
         InputError: naming the first thing in which two of them differ.
@@ -132,7 +134,9 @@ def _read(
     found: Sequence[SweepResult],
     only: Sequence[int] | None = None,
 ) -> Candidates:
-    """Complete configs of sweeps with their predictions; a cell that two sweeps share counts once.
+    """Read complete configs of sweeps, with predictions.
+
+    A cell that two sweeps share counts once.
 
     Raises:
         InputError: without a complete config, or if predictions are missing or too many.
@@ -232,7 +236,7 @@ def _document(read: Candidates, rounds: int, most: int) -> dict[str, Any]:
 def _way(
     what: str, scores: FloatArray, over: FloatArray | None, share: float, sign: float
 ) -> dict[str, Any]:
-    """One way to use the cells: its mean, and its paired gain over the single config."""
+    """Mean and paired gain, over the single config, of one combination."""
     own = _interval(scores, share)
     gain = None
     if over is not None:

@@ -1,4 +1,4 @@
-"""What a sweep's best config looks at: maps over words of texts, and the words of whole data."""
+"""Explanations of a winner: attributions to words, and data-wide summaries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ERASED = "scores by erasure: how far log p(class) falls when a word is taken ou
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to explain; see the options of `foldrace explain`."""
+    """Options of `foldrace explain`."""
 
     text: str | None
     text_b: str | None
@@ -58,7 +58,7 @@ class Request:
 
 @dataclass
 class Explanation:
-    """What was found.
+    """Attributions, notes and files of an explanation.
 
     Attributes:
         document: As JSON.
@@ -66,8 +66,8 @@ class Explanation:
         ranked: Words of each class; empty for a single text.
         read: Texts that were read.
         table: The table of the representations; empty without pictures.
-        notes: What to know of all this.
-        files: What was written.
+        notes: Notes for the reader.
+        files: Files that were written.
     """
 
     document: dict[str, Any]
@@ -85,8 +85,8 @@ def explain(outcome: SweepResult, wanted: Request, folder: Path) -> Explanation:
 
     Args:
         outcome: The sweep.
-        wanted: What to explain.
-        folder: Where the files go.
+        wanted: Rows and config to explain.
+        folder: Folder of the files.
 
     Raises:
         InputError: if there is nothing to explain, or the data, model or file is not there.
@@ -140,7 +140,7 @@ def explain(outcome: SweepResult, wanted: Request, folder: Path) -> Explanation:
 def _reader(
     plan: Plan, config: int, data: TextData, given: Further, why: str | None
 ) -> attribution.Reader:
-    """What says of each row what its words do, by a map or, where there is none, by erasure."""
+    """Attribution method: class activation map if possible, else occlusion."""
     from search.console import output
 
     task, values, seed = plan.task, plan.configs[config], plan.spec.seeds[0]
@@ -197,7 +197,7 @@ def _own_rows(
 
 
 def _most(given: Further, erased: bool) -> int:
-    """How many of the rows to read where nobody says: every erased word is a text more."""
+    """Default number of rows: fewer where each word costs a pass."""
     if not erased:
         return _MOST_TEXTS
     copies = np.cumsum(occlusion.size(given))

@@ -1,4 +1,4 @@
-"""The representations of a sweep side by side: the paper's table, numbers, and pictures."""
+"""Representations of a sweep side by side: table, figures, pictures."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from trainables.engine.text_data import TextData
 
 @dataclass
 class Drawn:
-    """What was drawn.
+    """Files and figures of a comparison.
 
     Attributes:
         rows: A row of the table each, as JSON.
         table: The same as text.
-        files: What was written.
+        files: Files that were written.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Drawn:
 
 
 def check(plan: Plan) -> None:
-    """Whether there is something to draw.
+    """Refuse a sweep without representations to draw.
 
     Raises:
         InputError: if the sweep trained no heads on representations.
@@ -59,7 +59,7 @@ def draw(outcome: SweepResult, data: TextData, folder: Path, sentence: str | Non
     Args:
         outcome: The sweep, of a trainable that trains heads.
         data: Its data.
-        folder: Where the pictures go.
+        folder: Folder of the pictures.
         sentence: Whose tokens to correlate; None takes the paper's.
 
     Raises:
@@ -117,7 +117,7 @@ def _paper_order(one: Representation) -> tuple[str, str]:
 def _features(
     plan: Plan, data: TextData, one: Representation
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """Features of all rows, and what is known of how they were made."""
+    """Features of all rows, with the report of their extraction."""
     block = (plan.spec.seeds[0], 0)
     if isinstance(representation.card(one.name), Fitted):
         ticker = extraction.Ticker(one.name)
@@ -162,7 +162,10 @@ _HEAD = (
 
 
 def _as_text(rows: list[dict[str, Any]]) -> str:
-    """The table in Markdown; `here` is the best mean over weight decays and epochs."""
+    """Format the table as Markdown.
+
+    `here` is the best mean over weight decays and epochs.
+    """
     lines = [list(_HEAD), ["---", "---", *["--:"] * (len(_HEAD) - 2)]]
     for row in rows:
         interval = "-"

@@ -1,4 +1,4 @@
-"""A sweep's scores as a Parquet table: what `bench-strategies` replays, and any reader can open.
+"""A sweep's scores as a Parquet table, for `bench-strategies`.
 
 A row a cell: a column for each axis (null where it is inert), seed, fold, score, seconds. How the
 table was made, and what a strategy must know of it, stand in the file's own metadata.

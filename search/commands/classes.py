@@ -1,4 +1,4 @@
-"""`foldrace classes`: how well a sweep's configs tell each class. Nothing heavy at the top."""
+"""`foldrace classes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`foldrace ensemble`: its options, and what it shows. Nothing heavy is imported at the top."""
+"""`foldrace ensemble`."""
 
 from __future__ import annotations
 

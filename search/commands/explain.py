@@ -1,4 +1,4 @@
-"""`foldrace explain`: its options, and what it shows. Nothing heavy is imported at the top."""
+"""`foldrace explain`."""
 
 from __future__ import annotations
 

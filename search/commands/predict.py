@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
 def _asked(
     options: argparse.Namespace, uri: str, record: SweepRecord, outcome: SweepResult
 ) -> tuple[Classifier, Registered | None]:
-    """What classifies the file: a registered model, or the winner, to be trained beside it."""
+    """Classifier of the file: a registered model, or the winner to train."""
     from search.console import output
     from search.planning.prepare import checked_data
     from search.serving import predict, promote
@@ -115,7 +115,7 @@ def _asked(
 
 
 def _added(found: Predictions) -> list[str]:
-    """Names of the columns that are added; one that the file has already gets a suffix."""
+    """Names of added columns, with a suffix where the file has one."""
     names = next((list(row) for row in found.found if row is not None), ["label", "probability"])
     return [f"predicted_{name}" if name in found.table.names else name for name in names]
 

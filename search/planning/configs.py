@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
-    """Configs from a .json list, .jsonl lines or .csv rows of axis values.
+    """Configs from the rows of a .json, .jsonl or .csv file.
 
     Raises:
         InputError: if there is no such file, it cannot be read, or holds no objects; SpaceError for
@@ -62,7 +62,9 @@ _MOST_CONFIGS = 200_000
 def choose_configs(
     spec: SweepSpec, space: Space
 ) -> tuple[tuple[Mapping[str, Scalar], ...], dict[int, str], int | None, tuple[str, ...]]:
-    """Complete configs in a fixed order, reference names by index, the baseline, names left out.
+    """Choose the configs that compete, in a fixed order, with their names.
+
+    Returns complete configs, reference names by index, the baseline's index, and names left out.
 
     References stand first. One that the narrowed axes exclude is left out, but never the baseline:
     it is what gains are measured against.

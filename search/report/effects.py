@@ -1,4 +1,4 @@
-"""What each axis of a space does to the score, with its uncertainty.
+"""Effect of each axis on the score, with its uncertainty.
 
 All configs of the space are looked at through the race's own model of them (search/strategies/
 surrogate.py), fitted to every cell that was trained: a joint posterior of all expected scores. An
@@ -60,7 +60,7 @@ class AxisEffect:
 
     @property
     def clear(self) -> bool:
-        """Whether some value is better than another beyond both their intervals."""
+        """True if two values differ beyond both their intervals."""
         return bool(self.low.max() > self.high.min())
 
 
@@ -99,7 +99,7 @@ class Effects:
 
     @property
     def matters_most(self) -> AxisEffect | None:
-        """The axis that matters most, where that is more than a guess; None without a rival."""
+        """The axis that matters most; None if it has a rival."""
         if len(self.axes) < 2:
             return None
         first = self.axes[0]
@@ -112,7 +112,7 @@ def axis_effects(plan: Plan, scores: FloatArray, seed: int = 0) -> Effects:
     Args:
         plan: The sweep.
         scores: Objective by config and block, nan where missing, (configs, blocks).
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
     board = Board.of(plan.problem, scores)
     if not board.count(TOLD):
@@ -152,7 +152,7 @@ class _Found:
         self.parts: dict[int, FloatArray] = {}
 
     def _means(self, groups: IntArray, rows: IntArray, count: int) -> tuple[FloatArray, IntArray]:
-        """Mean of each group in each draw, (groups, draws), and configs in each group."""
+        """Mean of each group per draw, (groups, draws), and group sizes."""
         sums = np.zeros((count, self._drawn.shape[1]))
         np.add.at(sums, groups, self._drawn[rows])
         sizes = np.bincount(groups, minlength=count)

@@ -1,4 +1,6 @@
-"""A paper's table beside ours, a verdict a row, by rules that are stated before anyone looks.
+"""Our figures beside a paper's table, with a verdict per row.
+
+The rules of the verdicts are stated here, before anyone looks.
 
 Tables of gains (a method over its baseline). Ours is the paired gain, the luck of having been
 picked taken off, with its corrected 95% interval:
@@ -46,19 +48,21 @@ _TABLES = Path(__file__).with_name("paper_tables.json")
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One row of a paper's table with ours beside it. Scores are fractions.
+    """A row of a paper's table beside ours.
+
+    Scores are fractions.
 
     Attributes:
         sweep: Name of our sweep.
         table: The paper's table.
-        source: Where it stands.
-        row: What the row is.
+        source: Place of the table in the paper.
+        row: Name of the row.
         data: The paper's data set.
         rows: Rows of our data.
         paper_model: The paper's encoder; None where it names none.
         our_model: Ours.
         paper_baseline: The paper's baseline; None in a table of scores.
-        paper_score: What the paper reached.
+        paper_score: Score of the paper.
         our_baseline: Ours; None where there is none.
         our_score: Mean of our config.
         our_gain: Ours over our baseline, luck taken off; None in a table of scores.
@@ -106,7 +110,7 @@ def data_name(plan: Plan) -> str:
 
 
 def data_key(plan: Plan) -> str:
-    """Our data with the size of a subset: trec-1k for 1,000 rows of TREC."""
+    """Key of our data in the tables: trec-1k for 1,000 rows."""
     data = plan.spec.data
     path = Path(data.name)
     name = (path.stem if path.suffix else path.name).lower().replace("_", "-")
@@ -117,7 +121,10 @@ def data_key(plan: Plan) -> str:
 
 
 def compare(evidence: Evidence) -> list[Verdict]:
-    """Our sweep beside the rows of the papers' tables on its data: of its model, else of any."""
+    """Verdicts on our sweep, from the papers' tables on its data.
+
+    Rows of its model are taken where there are any, else those of all models.
+    """
     plan, key = evidence.plan, data_key(evidence.plan)
     found = []
     for table in tables():
@@ -133,13 +140,13 @@ def compare(evidence: Evidence) -> list[Verdict]:
 
 
 def known_rows(plan: Plan) -> list[str]:
-    """The data sets that the papers' tables have for this space, for who has another."""
+    """Data sets that the papers' tables have for this space."""
     rows = [r["data"] for t in tables() if plan.registered in t["spaces"] for r in t["rows"]]
     return list(dict.fromkeys(rows))
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 where every row agrees, 3 where one differs, else 4; 4 too where there is no row."""
+    """0 if every row agrees, 3 if one differs, else 4."""
     says = {verdict.says for verdict in verdicts}
     if "differs" in says:
         return NOT_REPRODUCED

@@ -59,7 +59,7 @@ class Suspect:
 
 @dataclass
 class InertWatch:
-    """Compares each cell with the cells of the same block that have its digest.
+    """Compares each cell with the cells of its block by digest.
 
     Attributes:
         active: The hyper-parameters that have an effect in a config, by its index.
@@ -71,11 +71,11 @@ class InertWatch:
 
     @property
     def suspects(self) -> list[Suspect]:
-        """One for each parameter, by name; the same for the same cells in any order."""
+        """One suspect per parameter, by name, in whatever order cells came."""
         return [self._found[name] for name in sorted(self._found)]
 
     def see(self, pair: tuple[int, int], found: str | None) -> list[Suspect]:
-        """Take a cell (config, block) with its digest; returns the parameters that it unmasks."""
+        """Take a cell's digest; return the parameters that it unmasks."""
         if found is None:
             return []
         config, block = pair

@@ -1,4 +1,4 @@
-"""The out-of-fold predictions of a sweep's complete configs, pooled over the folds of each seed."""
+"""Reads out-of-fold predictions of complete configs from the ledger."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MOST_PROBABILITIES = 100_000_000
 
 
 def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutOfFold:
-    """Read and pool the predictions of configs that have all their cells.
+    """Read the predictions of configs that have all their cells.
 
     Args:
-        ledger: Where they are kept.
-        sweep_id: Of the sweep, which keeps the labels.
+        ledger: Ledger that keeps them.
+        sweep_id: Run id of the sweep, which keeps the labels.
         plan: Its plan.
         configs: Indices of the configs, (configs,).
 

@@ -1,4 +1,4 @@
-"""A scheduled sweep's winner and the champion before it, compared on the same cells."""
+"""Champion and challenger of a scheduled sweep, compared on the same cells."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Config = Mapping[str, Scalar]
 
 
 class ChampionUpdate:
-    """Of one firing: who was champion before it, and who is after it.
+    """Comparison of one firing's winner with the champion before it.
 
     Args:
-        entry: Of the schedule.
+        entry: Entry of the schedule.
         spec: The firing's sweep.
         past: The entry's sweeps before it, newest firing first.
     """
@@ -54,7 +54,7 @@ class ChampionUpdate:
             run.run(plan.spec, plan=plan, tags={"champion_of": self._entry.name})
 
     def _champions_plan(self) -> Plan | None:
-        """A sweep of the champion's config alone; None without one, or if the space lost it."""
+        """Plan with the champion's config alone; None if the space lost it."""
         from search.planning.prepare import narrowed_space, prepare
 
         if self._champion is None:
@@ -82,7 +82,7 @@ class ChampionUpdate:
         return None
 
     def settle(self, outcome: SweepResult) -> str:
-        """Decide about the champion, keep the decision with the sweep, and say what it is."""
+        """Decide about the champion, and keep the decision with the sweep."""
         plan, winner = outcome.plan, outcome.standings.winner
         if winner is None:
             return "no winner"
@@ -105,7 +105,7 @@ class ChampionUpdate:
         return said
 
     def _set_champion(self, sweep_id: str, name: str) -> str:
-        """Train the winner on all data, register it, and move the alias to it.
+        """Train the winner on all data and register it as champion.
 
         Raises:
             InputError: as `champion.promote`; the decision stands in the sweep's tags already.

@@ -1,4 +1,4 @@
-"""Whether a scheduled sweep's winner becomes champion: only beyond the paired test's doubt."""
+"""Decision on a new champion, by the corrected paired test."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided about the champion, and from what.
+    """A decision about the champion, with its evidence.
 
     Attributes:
-        moves: Whether the winner is champion from now on.
+        moves: True if the winner is champion from now on.
         reason: For people.
         gain: Mean paired difference, winner less champion; None where nothing could be compared.
-        p_value: Of the corrected paired test.
+        p_value: P-value of the corrected paired test.
         cells: Cells that both have.
     """
 
@@ -37,7 +37,7 @@ def decide(
     share: float,
     mode: str = "max",
 ) -> Decision:
-    """Compare the winner of a sweep with the champion before it, on the same data.
+    """Compare a sweep's winner with the champion on the same data.
 
     Args:
         winner: Its scores by block, nan where missing, (blocks,).

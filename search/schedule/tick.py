@@ -1,4 +1,4 @@
-"""`foldrace schedule`: start the sweeps of a file that are due, once each; a tick or a loop.
+"""`foldrace schedule`: start the due sweeps of a file, once each.
 
 A tick is idempotent. What fired is read from MLflow, where each firing is a sweep whose tags name
 the entry, the firing and its predecessor; a lock of the entry, which ends with the process that
@@ -43,7 +43,10 @@ State = Literal["waits", "fired", "resumed", "submitted", "runs", "failed"]
 
 @dataclass(frozen=True)
 class EntryStatus:
-    """What a tick did about one entry; `code` is the exit code that a failure asks for."""
+    """Outcome of a tick for one entry.
+
+    `code` is the exit code that a failure asks for.
+    """
 
     name: str
     state: State
@@ -105,7 +108,7 @@ def schedule(options: argparse.Namespace) -> int:
 
 
 def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
-    """Refuse a sweep that could never start: a misspelt space tonight is a lost night."""
+    """Refuse a sweep that could never start here."""
     from search.planning.prepare import check_names, narrowed_space
 
     try:
@@ -142,13 +145,13 @@ def _say(found: list[EntryStatus]) -> int:
 def tick(
     plan: Schedule, parse: Parse, now: datetime, tracking_uri: str | None = None
 ) -> list[EntryStatus]:
-    """Start what is due and wait for what runs here; a sweep that fails stops no other.
+    """Start due sweeps and wait for them; a failure stops no other.
 
     Args:
         plan: The schedule.
         parse: Parser of the command line.
         now: The time.
-        tracking_uri: Of the ledger, in place of the file's.
+        tracking_uri: URI of the ledger, in place of the file's.
     """
     return [tick_entry(plan, parse, entry, now, tracking_uri) for entry in plan.sweep]
 
@@ -161,7 +164,10 @@ def tick_entry(
     tracking_uri: str | None = None,
     fire: datetime | None = None,
 ) -> EntryStatus:
-    """The same for one entry; `fire` is a firing that a tick elsewhere found due."""
+    """Tick one entry.
+
+    `fire` is a firing that a tick elsewhere found due.
+    """
     try:
         with alone(entry.name) as mine:
             if not mine:
@@ -238,7 +244,7 @@ def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
 
 
 def _due(entry: Entry, last: SweepRecord | None, now: datetime) -> datetime | None:
-    """The firing to start: the newest one, if it is later than all that fired."""
+    """The newest firing, if later than all that fired; else None."""
     firing = entry.last_firing(now)
     if last is None:
         return firing if now - firing <= _FIRST else None
@@ -292,7 +298,7 @@ def _submit(
     spec: SweepSpec,
     firing: datetime | None,
 ) -> EntryStatus:
-    """Hand a firing to a cluster, whose head runs it as a tick of this entry alone."""
+    """Submit a firing to a cluster, whose head ticks this entry alone."""
     from search.cluster import submit
 
     if entry.submit is None:

@@ -1,4 +1,4 @@
-"""Rows that a sweep's model is to read: typed, of a text file, of a table, or the sweep's own."""
+"""Rows to classify: typed, from a text file or a table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from trainables.engine.text_data import ImagePair, TextData
 
 @dataclass(frozen=True, kw_only=True)
 class RowSchema:
-    """What a row of the sweep has beside its text.
+    """Inputs that a row has besides its text.
 
     Attributes:
         pairs: A second text.
@@ -55,7 +55,7 @@ class FileRows:
         table: The file, all columns.
         kept: Numbers of its rows that have a text (and a second one, in a pair), ascending.
         further: These rows.
-        notes: What of the sweep's columns the file does not have.
+        notes: Sweep columns missing from the file.
     """
 
     table: Table
@@ -110,11 +110,11 @@ def of_table(
     """The rows of a table.
 
     Args:
-        plan: Of the sweep.
+        plan: Plan of the sweep.
         data: Its data, which say what a row has.
         path: A .csv, .tsv, .jsonl or .parquet file.
-        column: Of the text; the sweep's without one.
-        column_b: Of the second text, for pairs.
+        column: Column of the text; the sweep's without one.
+        column_b: Column of the second text, for pairs.
 
     Raises:
         InputError: if the file cannot be read, has no such column, or something else than numbers
@@ -181,7 +181,7 @@ def _reference(value: object) -> str | None:
 
 
 def _image_columns(ref: DataRef) -> tuple[str, str]:
-    """Names of the columns of both images: the user's, else those of the data set."""
+    """Columns of both images: the user's, else the data set's."""
     entry = ref.name.strip().lower().replace("-", "_")
     entry = entry if entry in registry.names("trainables.data") else "factify2"
     card: DatasetCard = registry.load("trainables.data", entry, "DATASET")

@@ -1,4 +1,4 @@
-"""The model card of a champion: what it is, what it was trained on, its score, its limits."""
+"""The model card of a champion: data, score, limits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def write(outcome: SweepResult, config: int, data: TextData, sweep_id: str, *, stock: bool) -> str:
-    """A card in Markdown.
+    """Write the card in Markdown.
 
     Args:
         outcome: The sweep.
-        config: Which of its configs was trained.
-        data: What it was trained on.
+        config: Index of the config that was trained.
+        data: Data that it was trained on.
         sweep_id: MLflow run id of the sweep.
-        stock: Whether transformers' own class holds the model.
+        stock: True if transformers' own class holds the model.
     """
     plan = outcome.plan
     counts = np.bincount(data.labels, minlength=len(data.label_names))

@@ -31,10 +31,10 @@ from trainables.engine.training.scoring import score
 
 @dataclass(frozen=True)
 class Classifier:
-    """What classifies rows.
+    """A model that scores rows, with the schema it expects.
 
     Attributes:
-        shape: What a row has.
+        shape: Schema of a row.
         classes: Class names by id.
         score: From rows to class probabilities.
     """
@@ -66,7 +66,7 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
 
 
 def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
-    """A config that is trained on all rows once the rows to classify are known."""
+    """Classifier that trains on all rows once new rows are known."""
 
     def score_rows(rows: Further) -> Float32Array:
         try:
@@ -83,14 +83,14 @@ def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model made of a file.
+    """Predicted classes and probabilities of a file's rows.
 
     Attributes:
         table: The file, all columns.
         found: label, probability and p_CLASS by row; empty texts have none.
         blank: Rows without a text, which get no label.
         scores: Metrics where the file has the label column; None where it has not.
-        notes: What the file does not have.
+        notes: Sweep columns missing from the file.
     """
 
     table: Table
@@ -113,12 +113,12 @@ def predict(
     """Classify a file's rows.
 
     Args:
-        plan: Of the sweep.
+        plan: Plan of the sweep.
         path: A .csv, .tsv, .jsonl or .parquet file.
-        asked: What classifies them.
-        column: Of the text; the sweep's without one.
-        column_b: Of the second text, for pairs.
-        label: Of the true label, where the file has one.
+        asked: Classifier of the rows.
+        column: Column of the text; the sweep's without one.
+        column_b: Column of the second text, for pairs.
+        label: Column of the true label, where the file has one.
 
     Raises:
         InputError: if the file cannot be read, or has no such column.
@@ -144,7 +144,7 @@ def predict(
 def _scores(
     truth: Sequence[Any], given: Float32Array, classes: Sequence[str]
 ) -> Mapping[str, float] | None:
-    """Metrics of the rows whose label is one of the classes; None where no row's is."""
+    """Metrics of the rows with a known label; None without any."""
     numbers = {name: number for number, name in enumerate(classes)}
     kept = [row for row, value in enumerate(truth) if str(value).strip() in numbers]
     if not kept:

@@ -1,4 +1,4 @@
-"""Which classes a config takes for which: counts over its held-out predictions, drawn."""
+"""Confusion matrix of a config, counted and drawn."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ _NAME = 24  # letters of a class name that are shown
 
 
 def count(labels: IntArray, predicted: IntArray, classes: int) -> IntArray:
-    """How many rows of true class i were taken for class j, int64 (classes, classes).
+    """Confusion matrix of held-out predictions, int64 (classes, classes).
+
+    Rows are true classes, columns predicted ones.
 
     Args:
         labels: True class ids, (rows,).
         predicted: Predicted class ids, (rows,).
-        classes: How many classes there are.
+        classes: Number of classes.
 
     Raises:
         ValueError: if the two differ in length, or an id is outside the classes.

@@ -1,4 +1,4 @@
-"""Figures of the search: how the race went, and the gain against the size of the data."""
+"""Figures of the race's course, and of gain by data size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from search.report.paper import Verdict
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """How many configs were where after each cell, (cells,).
+    """Number of configs tried, alive and complete after each cell, (cells,).
 
     Attributes:
         tried: Had at least one cell.
@@ -42,7 +42,7 @@ def course(arrivals: IntArray, blocks: int) -> Course:
 
     Args:
         arrivals: Pairs (config, block) in the order in which they came, (cells, 2).
-        blocks: How many cells make a config complete.
+        blocks: Number of cells of a complete config.
     """
     configs = arrivals[:, 0]
     number = np.arange(len(configs))
@@ -64,7 +64,7 @@ def course(arrivals: IntArray, blocks: int) -> Course:
 
 
 def race(evidence: Evidence) -> Picture | None:
-    """Configs tried, alive and complete against the cells used; None before the second cell."""
+    """Configs tried, alive and complete by cells; None before two cells."""
     if len(evidence.arrivals) < 2:
         return None
     plan = evidence.plan
@@ -106,7 +106,7 @@ def _ticks(top: int) -> list[int]:
 
 
 def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
-    """Gain over the baseline against the size of the data, with the paper's own beside it.
+    """Gain over the baseline by size of the data, beside the paper's.
 
     Args:
         verdicts: Rows of tables of gains; those without our gain or size are left out.

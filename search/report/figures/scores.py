@@ -1,4 +1,4 @@
-"""Figures of scores: the leaders with their intervals, the gain cell by cell, learning curves."""
+"""Figures of scores: leaders with intervals, paired gains, learning curves."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def leaders(evidence: Evidence) -> Picture:
 
 
 def gains(evidence: Evidence) -> Picture | None:
-    """The rival's paired gain in every cell; None without two configs to compare."""
+    """The rival's paired gain by cell; None without a pair of configs."""
     rival, over = evidence.rival, evidence.against
     if rival is None or over is None:
         return None
@@ -121,7 +121,7 @@ def gains(evidence: Evidence) -> Picture | None:
 
 
 def learning(evidence: Evidence) -> Picture | None:
-    """Training loss and held-out score by epoch; None where no cell has two epochs."""
+    """Training loss and held-out score by epoch; None without two epochs."""
     objective = evidence.plan.space.objective
     curves = [one for one in evidence.curves if one.values[objective].shape[1] > 1]
     if not curves:
@@ -179,7 +179,7 @@ def _band(
 
 
 def _ending(evidence: Evidence, values: FloatArray) -> str:
-    """Whether the last epoch still gained: then more of them might help."""
+    """Remark on whether the last epoch still gained."""
     means = evidence.sign * np.nanmean(values, axis=0)
     step = float(means[-1] - means[-2])
     best = int(means.argmax()) + 1
