@@ -63,7 +63,7 @@ def train(
         reports.add(result)
 
     try:
-        best = runner.train_stack(
+        best = runner.train_cells(
             Task.from_json(task),
             cells,
             came_in,

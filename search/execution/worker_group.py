@@ -113,7 +113,7 @@ def work(given: Mapping[str, Any]) -> None:
         # All workers must call, and the first one's is what counts.
         train.report({"cells": json.dumps([result.to_json()])})
 
-    runner.train_stack(
+    runner.train_cells(
         task,
         cells,
         report,

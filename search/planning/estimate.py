@@ -182,10 +182,10 @@ def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
                 clock=clock.share(1 / (len(chosen) - number)),
             )
         measured[shape] = timing.seconds_per_cell
-        together = max(together, timing.together)
+        together = max(together, timing.stack_size)
         if not Trainable.load(plan.space.trainable).may_train_heads:
             # What was found for the commonest shape will do: a probe takes most of a minute.
-            stack = timing.together
+            stack = timing.stack_size
     return measured, together
 
 

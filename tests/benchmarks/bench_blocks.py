@@ -21,7 +21,7 @@ BLOCKS = 2
 
 def train(task: Task, cells: list[Cell]) -> None:
     results: list[CellResult] = []
-    runner.train_stack(task, cells, results.append, stack=1)
+    runner.train_cells(task, cells, results.append, stack=1)
     assert [one.status for one in results] == ["done"] * len(cells), results[0].error
 
 

@@ -62,7 +62,7 @@ def work_of(task: Task, cell: Cell) -> float:
 
 def train(task: Task, cells: list[Cell], stack: int | Literal["auto"]) -> int | None:
     done: list[CellResult] = []
-    best = runner.train_stack(task, cells, done.append, stack=stack)
+    best = runner.train_cells(task, cells, done.append, stack=stack)
     torch.cuda.synchronize()
     assert {one.status for one in done} == {"done"}, [one.error for one in done][:1]
     return best

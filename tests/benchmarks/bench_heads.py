@@ -70,7 +70,7 @@ def test_a_thousand_heads_stacked_against_a_loop(
 
     def stacked() -> None:
         results: dict[str, CellResult] = {}
-        runner.train_stack(task, cells, lambda one: results.__setitem__(one.key, one))
+        runner.train_cells(task, cells, lambda one: results.__setitem__(one.key, one))
         found["stack"] = [results[cell.key].metrics["accuracy"] for cell in cells]
 
     def loop() -> None:

@@ -122,7 +122,7 @@ def plain_cell(task: Task, cell: Cell, folder: Path) -> float:
 
 def our_cell(task: Task, cell: Cell) -> float:
     results: list[CellResult] = []
-    runner.train_stack(task, [cell], results.append, stack=1)
+    runner.train_cells(task, [cell], results.append, stack=1)
     assert results[0].status == "done", results[0].error
     return float(results[0].metrics["accuracy"])
 

@@ -57,7 +57,7 @@ def training(task: Task, cells: list[Cell]) -> loop.Training | trainer.StackTrai
     data = load_data(TREC)
     members = [(cell, Trainable.load(task.trainable).bind(cell.config)) for cell in cells]
     if len(members) == 1:
-        return assembly.alone(task, data, *members[0])
+        return assembly.training(task, data, *members[0])
     stack = assembly.stack(task, data, members)
     return trainer.StackTraining(stack.cells, stack.inputs, stack.labels)
 
@@ -109,7 +109,7 @@ def test_small_encoders_stacked_against_one_after_another(
     def whole(stack: int | Literal["auto"]) -> Callable[[], None]:
         def way() -> None:
             done: list[str] = []
-            chosen[str(stack)] = runner.train_stack(
+            chosen[str(stack)] = runner.train_cells(
                 task, cells, lambda one: done.append(one.status), stack=stack
             )
             assert done == ["done"] * CELLS

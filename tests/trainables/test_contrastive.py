@@ -125,7 +125,7 @@ def task(reviews: Path, tiny_encoder: Path) -> Task:
 
 def train(task: Task, *cells: Cell, stack: int = 1) -> dict[str, CellResult]:
     results: list[CellResult] = []
-    runner.train_stack(task, cells, results.append, stack=stack, threads=1)
+    runner.train_cells(task, cells, results.append, stack=stack, threads=1)
     assert [r.error for r in results if r.error] == []
     return {result.key: result for result in results}
 
@@ -166,7 +166,7 @@ def test_other_views_and_frozen_blocks_train(task: Task, change: dict[str, Any])
 def test_a_second_view_that_is_not_there_is_refused(task: Task) -> None:
     results: list[CellResult] = []
     cell = Cell(key="a", config=config("scl", views="second-text"), seed=2, fold=0)
-    runner.train_stack(task, [cell], results.append, stack=1)
+    runner.train_cells(task, [cell], results.append, stack=1)
     assert results[0].status == "failed"
     assert "give its column with --text-b" in str(results[0].error)
 

@@ -47,7 +47,7 @@ def config(blocks: int | None, **change: Any) -> dict[str, Any]:
 
 def train(task: Task, *cells: Cell, stack: int = 1) -> dict[str, CellResult]:
     results: list[CellResult] = []
-    runner.train_stack(task, cells, results.append, stack=stack, threads=1)
+    runner.train_cells(task, cells, results.append, stack=stack, threads=1)
     assert [r.error for r in results if r.error] == []
     return {result.key: result for result in results}
 

@@ -57,7 +57,7 @@ def config(vectors: Path, **change: Any) -> dict[str, Any]:
 
 def train(task: Task, *cells: Cell) -> dict[str, CellResult]:
     results: list[CellResult] = []
-    runner.train_stack(task, cells, results.append, threads=1)
+    runner.train_cells(task, cells, results.append, threads=1)
     assert [r.error for r in results if r.error] == []
     return {result.key: result for result in results}
 
@@ -163,7 +163,7 @@ def test_a_worker_refuses_vectors_that_changed(
     plan = prepare(make_spec(**fields(reviews, tiny_encoder, vectors)))[0]
     vectors.write_text("good 1 2\nbad 3 4\n")
     with pytest.raises(TaskChangedError, match=r"File .*vectors.txt.* changed"):
-        runner.train_stack(plan.task, [plan.cell((0, 0))], lambda _: None)
+        runner.train_cells(plan.task, [plan.cell((0, 0))], lambda _: None)
 
 
 def test_vectors_that_are_nowhere_are_said_before_anything_is_trained(

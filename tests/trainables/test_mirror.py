@@ -107,7 +107,7 @@ def pairs(reviews: Path, tmp_path: Path) -> Path:
 
 def train(task: Task, *cells: Cell, stack: int = 1) -> dict[str, CellResult]:
     results: list[CellResult] = []
-    runner.train_stack(task, cells, results.append, stack=stack, threads=1)
+    runner.train_cells(task, cells, results.append, stack=stack, threads=1)
     assert [r.error for r in results if r.error] == []
     return {result.key: result for result in results}
 
@@ -234,7 +234,7 @@ def test_faults_are_named(task: Task, tmp_path: Path) -> None:
     results: list[CellResult] = []
     wrong = tmp_path / "pairs.csv"
     wrong.write_text("text,text_b,score\na,b,high\n")
-    runner.train_stack(task, [cell(config(pairs=str(wrong)))], results.append, stack=1)
+    runner.train_cells(task, [cell(config(pairs=str(wrong)))], results.append, stack=1)
     assert "a pair's score must be a number, got 'high'" in str(results[0].error)
 
 

@@ -21,7 +21,8 @@ from spaces import Space
 from tests.trainables import clip_models
 from tests.trainables.tasks import task_of, task_of_reviews
 from trainables.engine import registry
-from trainables.engine.cells import assembly, runner, sizing
+from trainables.engine.cells import assembly, runner
+from trainables.engine.cells.sizing import Sizer
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.inputs import stack_inputs
@@ -152,7 +153,7 @@ def cells_of(config: Mapping[str, Any]) -> list[Cell]:
 
 def trained(task: Task, cells: Sequence[Cell], **how: Any) -> dict[str, CellResult]:
     found: dict[str, CellResult] = {}
-    runner.train_stack(task, cells, lambda one: found.__setitem__(one.key, one), **how)
+    runner.train_cells(task, cells, lambda one: found.__setitem__(one.key, one), **how)
     assert len(found) == len(cells)
     return found
 
@@ -223,8 +224,7 @@ def test_a_model_that_draws_in_its_own_way_trains_alone(
         return Output(loss=output.loss * (0.5 + torch.rand(())), logits=output.logits)
 
     monkeypatch.setattr(TripleEntropy, "forward", noisy)
-    monkeypatch.setattr(sizing, "_most", [256])
     task, cells = of("triple_entropy"), cells_of(config_of("triple_entropy"))[:3]
     alone = trained(task, cells, stack=1)
-    for key, found in trained(task, cells[::-1], stack=3).items():
+    for key, found in trained(task, cells[::-1], stack=3, sizer=Sizer()).items():
         the_same(found, alone[key], 1e-5)

@@ -56,7 +56,7 @@ def test_a_group_that_loses_a_worker_gives_each_cell_once_and_as_one_process_doe
     assert len(cells) == CELLS
     assert sorted(shell.cell_keys()) == sorted(cell.key for cell in cells), "each once"
     alone: list[CellResult] = []
-    runner.train_stack(outcome.plan.task, cells, alone.append, stack=1)
+    runner.train_cells(outcome.plan.task, cells, alone.append, stack=1)
     in_group = {run.data.tags["cell_key"]: run.data.metrics for run in shell.runs("cells")}
     for result in alone:
         for name in ("accuracy", "loss", "macro_f1"):

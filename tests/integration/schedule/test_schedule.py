@@ -44,7 +44,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
         while not asker.done:
             for pair in asker.ask(1):
                 cells.append(plan.cell(pair))
-                runner.train_stack(
+                runner.train_cells(
                     plan.task, cells[-1:], lambda r, p=pair: intake.results([(p, r)])
                 )
         return True

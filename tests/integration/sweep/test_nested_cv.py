@@ -67,7 +67,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
         while not asker.done:
             for pair in asker.ask(1):
                 cells.append(plan.cell(pair))
-                runner.train_stack(
+                runner.train_cells(
                     plan.task, cells[-1:], lambda r, p=pair: intake.results([(p, r)])
                 )
         return True
@@ -80,7 +80,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
 def _score(task: Task, rate: float, seed: int, fold: int) -> float:
     results: list[CellResult] = []
     config = {"colour": "red", "learning_rate": rate, "batch_size": 16}
-    runner.train_stack(task, [Cell(key="k", config=config, seed=seed, fold=fold)], results.append)
+    runner.train_cells(task, [Cell(key="k", config=config, seed=seed, fold=fold)], results.append)
     return results[0].metrics["accuracy"]
 
 

@@ -53,7 +53,7 @@ def test_the_study_trains_and_its_winner_can_be_saved(spec: SweepSpec, tmp_path:
     assert len(plan.configs) == 6
     best = max(range(6), key=lambda i: float(str(plan.configs[i]["learning_rate"])))
     results: list[Any] = []
-    runner.train_stack(plan.task, [plan.cell((best, 0))], results.append, stack=1, threads=1)
+    runner.train_cells(plan.task, [plan.cell((best, 0))], results.append, stack=1, threads=1)
     (result,) = results
     assert result.status == "done", result.error
     assert result.metrics["accuracy"] > 0.8

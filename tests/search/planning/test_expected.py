@@ -15,7 +15,7 @@ from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.spec import make_spec
 from search.strategies import strategy as race
-from trainables.engine.cells import runner, stacks
+from trainables.engine.cells import assembly, runner
 from trainables.engine.contract import DataRef
 from trainables.engine.training.cost import Clock
 
@@ -108,7 +108,7 @@ def test_a_measurement_without_time_trains_one_step(
 ) -> None:
     steps: list[int] = []
 
-    class Counted(stacks.loop.Training):
+    class Counted(assembly.Training):
         def epoch(self, number: int, most_steps: int | None = None) -> float:
             steps.append(most_steps or 0)
             return super().epoch(number, most_steps)
@@ -116,10 +116,10 @@ def test_a_measurement_without_time_trains_one_step(
         def predict(self) -> Any:
             raise AssertionError("there is no time to score")
 
-    monkeypatch.setattr(stacks.loop, "Training", Counted)
+    monkeypatch.setattr(assembly, "Training", Counted)
     timing = runner.measure(small.task, small.cell((1, 0)), cells=1, clock=Clock(0.0))
     assert steps == [1]
-    assert timing.together == 1
+    assert timing.stack_size == 1
     assert timing.seconds_per_cell > 0
 
 

@@ -1,7 +1,4 @@
-"""What a cell is trained from: its module, its inputs and its rows.
-
-What a trainable says of its cells is in `trainable.py`.
-"""
+"""Assembles the module, the inputs and the rows of a cell, by its trainable's hooks."""
 
 from __future__ import annotations
 
@@ -20,15 +17,16 @@ from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
-from trainables.engine.features import extraction, representation
+from trainables.engine.features import extraction
+from trainables.engine.features.representation import Fitted, card
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
-from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
+from trainables.engine.inputs.tokens import Tokens, tokenised
 from trainables.engine.models import frozen_blocks, pretrained, vocabulary
 from trainables.engine.splits import folds, inner_validation
 from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.text_data import TextData
-from trainables.engine.training import loop
+from trainables.engine.training.loop import CellData, Training
 from trainables.engine.training.read_out import Evaluation
 
 
@@ -36,9 +34,9 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
     """Refuse configs that the model or the data cannot train.
 
     Args:
-        task: The task of the sweep.
-        data: Its data.
-        configs: Configs of its trainable.
+        task: Task of the sweep.
+        data: Data of the task.
+        configs: Configs of the task's trainable.
 
     Raises:
         InputError: naming what is missing, and the way out.
@@ -51,12 +49,12 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
             trainable.check_data(config, data)
         share, kind = trainable.inner_share(config), trainable.metadata(config)
         needs[share, kind, trainable.views(config)] = config
-    for (share, kind, seen), config in needs.items():
+    for (share, kind, views_of_text), config in needs.items():
         if share:  # too few texts of a class are too few for every seed and fold
             inner_validation.apart(data, task.split, 0, 0, share)
         if kind is not None:
             metadata_inputs.table(data, kind)
-        if seen is not None:
+        if views_of_text is not None:
             corpus(task, data, config)
 
 
@@ -72,59 +70,59 @@ def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
 
 
 def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
-    """The texts that a cell's encoder is fed: the data's own, and what views and read-outs want.
+    """Collect the texts that a cell's encoder reads: the data's, further views, a read-out's.
 
     Raises:
-        DataError: if the data have no such views.
+        DataError: if the data lack the texts of a view.
     """
     trainable = Trainable.load(task.trainable)
-    reader = trainable.read_out(config)
+    read_out = trainable.read_out(config)
     mask = pretrained.load_tokenizer(task.model).mask_token
-    seen = trainable.views(config) or (views.View(),)
-    return views.corpus(data, seen, mask, () if reader is None else reader.texts)
+    views_of_text = trainable.views(config) or (views.View(),)
+    return views.corpus(data, views_of_text, mask, () if read_out is None else read_out.texts)
 
 
 def _evaluation(
     task: Task, data: TextData, config: TrainingConfig, train: IntArray, scored: IntArray
 ) -> Evaluation | None:
-    """What makes probabilities of a cell's outputs; None where they are logits."""
-    reader = Trainable.load(task.trainable).read_out(config)
-    if reader is None:
+    """Bind the read-out to a cell's rows; None where its module gives logits."""
+    read_out = Trainable.load(task.trainable).read_out(config)
+    if read_out is None:
         return None
-    fed = corpus(task, data, config)
-    return Evaluation(reader, train, scored, fed.further, fed.data.labels, len(data.label_names))
+    texts = corpus(task, data, config)
+    classes = len(data.label_names)
+    return Evaluation(read_out, train, scored, texts.further, texts.data.labels, classes)
 
 
-def tokens(task: Task, data: TextData, config: TrainingConfig) -> batches.Tokens:
-    """What a cell's encoder is fed: tokens, or hidden states of its frozen blocks; and metadata."""
+def tokens(task: Task, data: TextData, config: TrainingConfig) -> Tokens:
+    """Make a cell's inputs: tokens or states of frozen blocks, and metadata."""
     trainable = Trainable.load(task.trainable)
     if trainable.tokens is not None:
         return trainable.tokens(config, data, task.model)
-    fed, trained = corpus(task, data, config), frozen_blocks.trained_blocks(task.model, config)
-    kind = trainable.metadata(config)
-    if trained is not None:
-        given = frozen_states.tokens(
-            fed.data, task.model, config.max_length, config.precision, trained
-        )
+    texts, length = corpus(task, data, config), config.max_length
+    blocks = frozen_blocks.trained_blocks(task.model, config)
+    if blocks is None:
+        rows = tokenised(texts.data, task.model, length)
     else:
-        given = batches.tokenised(fed.data, task.model, config.max_length)
-    given = dataclasses.replace(given, views=fed.offsets)
+        rows = frozen_states.tokens(texts.data, task.model, length, config.precision, blocks)
+    rows = dataclasses.replace(rows, views=texts.offsets)
+    kind = trainable.metadata(config)
     if kind is None:
-        return given
+        return rows
     values = metadata_inputs.table(data, kind)
-    return dataclasses.replace(given, inputs=metadata_inputs.WithMetadata(given.inputs, values))
+    return dataclasses.replace(rows, inputs=metadata_inputs.WithMetadata(rows.inputs, values))
 
 
 @dataclass(frozen=True, eq=False)
 class StackData:
-    """A stack, ready to be trained.
+    """Cells of a stack with their inputs.
 
     Attributes:
-        cells: Its cells. Their rows count through the tables of features one after another, where
-            cells have tables of their own: modulo the rows of the data they are the data's.
-        inputs: All rows.
-        labels: Class ids of the same rows; of texts that only a read-out wants, 0.
-        facts: What to report with each cell.
+        cells: Cells of the stack. Where each (seed, fold) has features of its own, row numbers
+            count through all their tables: modulo the rows of the data they are the data's.
+        inputs: Inputs of all rows.
+        labels: Class ids of the same rows; 0 for texts that only a read-out needs.
+        facts: Numbers to report with each cell.
     """
 
     cells: list[StackCell]
@@ -134,21 +132,21 @@ class StackData:
 
 
 def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConfig]]) -> StackData:
-    """Cells that share a stack, with what they are fed.
+    """Assemble cells that share a stack.
 
     Args:
-        task: What they share.
-        data: Its data.
-        members: Each cell with its Config; all of one `stack_key`.
+        task: Task of the cells.
+        data: Data of the task.
+        members: Cells with their Configs, all of one stack group.
     """
     cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
-    wanted = Trainable.load(task.trainable).representation(config)
-    if wanted is None:
-        given = tokens(task, data, config)
-        return StackData(cells, TokenInputs(given), given.labels, {})
+    representation = Trainable.load(task.trainable).representation(config)
+    if representation is None:
+        rows = tokens(task, data, config)
+        return StackData(cells, TokenInputs(rows), rows.labels, {})
     blocks = [(cell.seed, cell.fold) for cell, _ in members]
-    tables = extraction.tables(data, task.model, wanted, task.split, blocks)
+    tables = extraction.tables(data, task.model, representation, task.split, blocks)
     offsets = [tables.offsets[block] for block in blocks]
     placed = [
         dataclasses.replace(
@@ -167,24 +165,24 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConf
 def make_features(
     task: Task, data: TextData, configs: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, float]]:
-    """Make the features that configs want and that lie on disk, with all cores, before the cells.
+    """Extract the features that lie on disk, with all cores, before the cells.
 
     Args:
-        task: What the cells share.
-        data: Its data.
+        task: Task of the cells.
+        data: Data of the task.
         configs: Complete configs.
 
     Returns:
-        What each extraction had to report, and its seconds, by representation.
+        Facts of each extraction and its seconds, by representation.
     """
     trainable = Trainable.load(task.trainable)
-    distinct = dict.fromkeys(trainable.representation(trainable.bind(one)) for one in configs)
-    found = {}
-    for one in distinct:
-        if one is not None and not isinstance(representation.card(one.name), representation.Fitted):
-            made = extraction.made(data, task.model, one)
-            found[one.name] = {**made.facts, "seconds": made.seconds}
-    return found
+    distinct = dict.fromkeys(trainable.representation(trainable.bind(c)) for c in configs)
+    facts = {}
+    for features in distinct:
+        if features is not None and not isinstance(card(features.name), Fitted):
+            made = extraction.made(data, task.model, features)
+            facts[features.name] = {**made.facts, "seconds": made.seconds}
+    return facts
 
 
 def module(
@@ -192,89 +190,80 @@ def module(
     data: TextData,
     config: TrainingConfig,
     seed: int,
-    trained_on: IntArray | None = None,
+    train: IntArray | None = None,
 ) -> nn.Module:
-    """A cell's module, its head drawn from the seed; an encoder is a fresh copy.
+    """Build a cell's module: its head drawn from the seed, its encoder a fresh copy.
 
     Args:
-        task: What the cells share.
-        data: Its data.
-        config: The cell's Config.
-        seed: The cell's seed.
-        trained_on: The rows that it will be trained on; None for all.
+        task: Task of the cell.
+        data: Data of the task.
+        config: Config of the cell.
+        seed: Seed of the cell.
+        train: Training rows; None for all.
     """
     trainable = Trainable.load(task.trainable)
-    wanted = trainable.representation(config)
+    features = trainable.representation(config)
     base: Any
-    if wanted is not None:
-        base = extraction.base(data, task.model, wanted)
+    if features is not None:
+        base = extraction.base(data, task.model, features)
     elif trainable.base is not None:
         base = trainable.base(config, data, task.model)
     else:
         network = pretrained.load_encoder(task.model)
-        trained = frozen_blocks.trained_blocks(task.model, config)
-        if trained is not None:
-            base = frozen_blocks.top(network, trained)
+        blocks = frozen_blocks.trained_blocks(task.model, config)
+        if blocks is not None:
+            base = frozen_blocks.top(network, blocks)
         else:
             base = vocabulary.restricted(network, tokens(task, data, config).vocabulary)
         if trainable.learns_from_rows:
-            chosen = np.arange(len(data)) if trained_on is None else trained_on
-            kind = trainable.metadata(config)
-            base = CellContext.of(data, task.model, base, kind, chosen)
+            train = np.arange(len(data)) if train is None else train
+            base = CellContext.of(data, task.model, base, trainable.metadata(config), train)
     with seeding.drawing_from(seed, "init"):
         return trainable.build(config, base, len(data.label_names))
 
 
 def rows(task: Task, data: TextData, cell: Cell) -> tuple[IntArray, IntArray]:
-    """A cell's training part and the rows held out, both ascending."""
+    """Split the data into a cell's training part and its held-out rows, both ascending."""
     return folds.held_out(data, task.split, cell.seed, cell.fold)
 
 
-def used_rows(
+def split_rows(
     task: Task, data: TextData, cell: Cell, config: TrainingConfig
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Rows that a cell is trained on, held out, and that choose its epoch, all ascending."""
+    """Split the data into rows to train on, held out, and to choose the epoch, all ascending."""
     share = Trainable.load(task.trainable).inner_share(config)
     return inner_validation.apart(data, task.split, cell.seed, cell.fold, share)
 
 
 def stack_cell(task: Task, data: TextData, cell: Cell, config: TrainingConfig) -> StackCell:
-    """A cell as a stack takes it."""
-    train, held_out, valid = used_rows(task, data, cell, config)
-    built = module(task, data, config, cell.seed, train)
-    read = _evaluation(task, data, config, train, np.concatenate([held_out, valid]))
-    decay = Trainable.load(task.trainable).ema_decay(config)
-    return StackCell(built, config, cell.seed, train, held_out, valid, read, decay, cell.fold)
-
-
-def alone(
-    task: Task,
-    data: TextData,
-    cell: Cell,
-    config: TrainingConfig,
-    compiled: bool = False,
-) -> loop.Training:
-    """A cell's own training: the plain path, with the fastest attention kernel."""
-    train, held_out, valid = used_rows(task, data, cell, config)
-    return loop.Training(
-        module(task, data, config, cell.seed, train),
-        loop.CellData(
-            tokens(task, data, config),
-            train,
-            held_out,
-            valid,
-            _evaluation(task, data, config, train, np.concatenate([held_out, valid])),
-            cell.fold,
-        ),
-        config,
-        cell.seed,
-        compiled,
-        Trainable.load(task.trainable).ema_decay(config),
+    """Assemble a cell that trains in a stack."""
+    train, held_out, valid = split_rows(task, data, cell, config)
+    scored = np.concatenate([held_out, valid])
+    return StackCell(
+        module=module(task, data, config, cell.seed, train),
+        settings=config,
+        seed=cell.seed,
+        train=train,
+        held_out=held_out,
+        valid=valid,
+        evaluation=_evaluation(task, data, config, train, scored),
+        ema_decay=Trainable.load(task.trainable).ema_decay(config),
+        fold=cell.fold,
     )
 
 
-def failed(cell: Cell, error: Exception) -> CellResult:
-    """What is reported of a cell that raised; an error of memory says what helps."""
+def training(
+    task: Task, data: TextData, cell: Cell, config: TrainingConfig, compiled: bool = False
+) -> Training:
+    """Assemble a cell that trains alone, with the fastest attention kernel."""
+    own = stack_cell(task, data, cell, config)
+    inputs = tokens(task, data, config)
+    rows = CellData(inputs, own.train, own.held_out, own.valid, own.evaluation, own.fold)
+    return Training(own.module, rows, config, own.seed, compiled, own.ema_decay)
+
+
+def failure(cell: Cell, error: Exception) -> CellResult:
+    """Build the result of a cell that raised; an error of memory says what helps."""
     message = f"{type(error).__name__}: {error}"
     if should_reduce_batch_size(error):
         message += " (alone: lower batch_size or max_length, or give a trial more memory)"

@@ -1,7 +1,7 @@
-"""Trains the cells of a trial and reports each as it finishes: the one entry from `search`.
+"""Trains the cells of a trial and reports each: the one entry from `search`.
 
 Data, tokens and pretrained weights are kept for the life of the process, since Ray gives a process
-one stack after another; each cell starts from a fresh copy of the weights.
+one trial after another. Each cell starts from a fresh copy of the weights.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Literal
 import torch
 
 from trainables.engine.arrays import Float32Array, IntArray
-from trainables.engine.cells import assembly, sizing, stacks
+from trainables.engine.cells import assembly, stacks
+from trainables.engine.cells import measure as measuring
+from trainables.engine.cells.sizing import Sizer
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
@@ -24,13 +26,17 @@ from trainables.engine.errors import BrokenCheckpointError, DivergedError, TaskC
 from trainables.engine.features import named_files
 from trainables.engine.models import pretrained
 from trainables.engine.text_data import TextData
-from trainables.engine.training import checkpoint, cost, distributed, loop, scoring
+from trainables.engine.training import checkpoint, cost, distributed, scoring
 from trainables.engine.training.fit import fit
+from trainables.engine.training.loop import Training
 from trainables.engine.training.scoring import few_scores
+
+# What this process has learnt about the sizes of stacks.
+_SIZER = Sizer()
 
 
 def checked_data(task: Task) -> TextData:
-    """The task's data.
+    """Read the task's data, and refuse what changed since the sweep was planned.
 
     Raises:
         TaskChangedError: with both fingerprints, if data, weights or a file are not the planned
@@ -38,24 +44,25 @@ def checked_data(task: Task) -> TextData:
         InputError: if they cannot be had any more.
     """
     data = load_data(task.data)
-    for what, planned, here in (
+    model = pretrained.model_fingerprint(task.model)
+    for name, planned, here in (
         (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
-        (f"Model {task.model!r}", task.model_fingerprint, pretrained.model_fingerprint(task.model)),
+        (f"Model {task.model!r}", task.model_fingerprint, model),
         *(
-            (f"File {file!r}", was, named_files.fingerprint(file))
-            for file, was in sorted(task.files.items())
+            (f"File {file!r}", planned, named_files.fingerprint(file))
+            for file, planned in sorted(task.files.items())
         ),
     ):
         if planned != here:
             raise TaskChangedError(
-                f"{what} changed since the sweep was planned: fingerprint was {planned[:16]}, is "
+                f"{name} changed since the sweep was planned: fingerprint was {planned[:16]}, is "
                 f"{here[:16]} here. Put the old one back, or start a new sweep."
             )
     return data
 
 
 def check(task: Task) -> None:
-    """Read data and weights as `train_stack` would; train nothing.
+    """Read data and weights as `train_cells` would; train nothing.
 
     Raises:
         InputError: if they are not the planned ones, or cannot be read.
@@ -63,7 +70,7 @@ def check(task: Task) -> None:
     checked_data(task)
 
 
-def train_stack(
+def train_cells(
     task: Task,
     cells: Sequence[Cell],
     report: Callable[[CellResult], None],
@@ -72,6 +79,7 @@ def train_stack(
     threads: int | None = None,
     compiled: bool = False,
     checkpoints: Path | None = None,
+    sizer: Sizer = _SIZER,
 ) -> int | None:
     """Train the cells of a trial and report each as it finishes.
 
@@ -79,17 +87,18 @@ def train_stack(
     memory runs out are trained again in stacks of half the size.
 
     Args:
-        task: What the cells share.
+        task: Task of the cells.
         cells: Cells of one shape.
         report: Called with each result.
-        stack: How many to train as one model; 1 trains one after another, on the plain path.
+        stack: Number of cells to train as one model; 1 trains one after another, on the plain path.
         threads: CPU threads of this process; None leaves torch's choice.
         compiled: Run models through torch.compile.
         checkpoints: Folder below which a cell that trains alone saves its long epochs, until it is
             reported; None saves nothing.
+        sizer: Sizes of stacks known in this process.
 
     Returns:
-        How many cells of this shape are best trained as one model; None where that was not tried.
+        The best number of cells of this shape to train as one model; None where none was tried.
 
     Raises:
         InputError: if data or weights changed, or cannot be read: no cell could be trained.
@@ -106,34 +115,38 @@ def train_stack(
     best = None
     for group in stacks.grouped(task, cells, report):
         heads = trainable.representation(group[0][1]) is not None
-        found = _size(task, data, group, stack)
-        if found is not None and not heads:
-            best = max(best or 1, found)
-        size = found or 1
+        known = _stack_size(task, data, group, stack, sizer)
+        if known is not None and not heads:
+            best = max(best or 1, known)
+        size = known or 1
         waiting = [group[start : start + size] for start in range(0, len(group), size)]
         while waiting:
             part = waiting.pop(0)
             if len(part) == 1 and not heads:
-                start = partial(assembly.alone, task, data, *part[0], compiled)
+                start = partial(assembly.training, task, data, *part[0], compiled)
                 _train_alone(data, part[0][0], start, checkpoints, report)
                 continue
-            left = stacks.train(task, data, part, report, compiled)
+            left = stacks.train_stack(task, data, part, report, compiled)
             gc.collect()
             if len(left) == 1 and len(part) == 1:
-                report(assembly.failed(left[0][0], MemoryError("out of memory")))
+                report(assembly.failure(left[0][0], MemoryError("out of memory")))
             elif left:
                 best = (len(part) + 1) // 2
-                sizing.no_more_than(best)
+                sizer.limit(best)
                 waiting = [left[at : at + best] for at in range(0, len(left), best)] + waiting
     return best
 
 
-def _size(
-    task: Task, data: TextData, group: Sequence[stacks.Member], wanted: int | Literal["auto"]
+def _stack_size(
+    task: Task,
+    data: TextData,
+    group: Sequence[stacks.Member],
+    requested: int | Literal["auto"],
+    sizer: Sizer,
 ) -> int | None:
-    """As `stacks.size`; 1 where a probe raises, as its cells then will."""
+    """As `measure.stack_size`; 1 where a probe raises, as its cells then will."""
     try:
-        return stacks.size(task, data, group, wanted)
+        return measuring.stack_size(task, data, group, requested, sizer)
     except Exception:
         return 1
 
@@ -141,7 +154,7 @@ def _size(
 def _train_alone(
     data: TextData,
     cell: Cell,
-    start: Callable[[], loop.Training],
+    start: Callable[[], Training],
     checkpoints: Path | None,
     report: Callable[[CellResult], None],
 ) -> None:
@@ -156,7 +169,7 @@ def _train_alone(
     except Exception as error:  # whatever a trainable does, its neighbours go on
         if distributed.processes() > 1:
             raise  # the others wait for this process, and would for ever
-        result = assembly.failed(cell, error)
+        result = assembly.failure(cell, error)
     # A cell's module, optimizer and accelerator refer to one another: without a collection they
     # would lie in memory beside the next cell's.
     gc.collect()
@@ -166,15 +179,15 @@ def _train_alone(
 
 
 def _train_cell(
-    data: TextData, cell: Cell, start: Callable[[], loop.Training], folder: Path | None
+    data: TextData, cell: Cell, start: Callable[[], Training], folder: Path | None
 ) -> CellResult:
     began = time.perf_counter()
     cost.forget_peak()
 
-    def few(rows: IntArray, probabilities: Float32Array) -> Mapping[str, float]:
+    def score(rows: IntArray, probabilities: Float32Array) -> Mapping[str, float]:
         return few_scores([data.labels[rows]], [probabilities])[0]
 
-    result = fit(start(), few, checkpoint=folder)
+    result = fit(start(), score, checkpoint=folder)
     metrics = {
         **scoring.score(data.labels[result.rows], result.probabilities, data.label_names),
         **result.facts,
@@ -202,15 +215,15 @@ def measure(
     """Time a few steps of a cell, the first one apart: it pays for what later ones reuse.
 
     Args:
-        task: What cells share.
-        cell: The cell; nothing of it is kept.
-        steps: Steps to time.
-        stack: How many cells train as one model.
-        cells: How many like it there are to train; a worker sizes no stacks for a few. None if that
-            is not known: many.
-        clock: How long to measure; None for as long as it takes.
+        task: Task of the cell.
+        cell: Cell to time; nothing of its training is kept.
+        steps: Number of steps to time.
+        stack: Number of cells to train as one model.
+        cells: Number of cells like it to be trained; a worker sizes no stacks for a few. None for
+            many.
+        clock: Time for the measurement; None takes as long as it needs.
 
     Raises:
-        InputError: as `train_stack`.
+        InputError: as `train_cells`.
     """
-    return stacks.measure(task, checked_data(task), cell, steps, stack, cells, clock)
+    return measuring.measure(task, checked_data(task), cell, steps, stack, _SIZER, cells, clock)

@@ -68,7 +68,7 @@ class Trainable:
     """VERSION in the file, part of every cell's key: raise it when equal configs train anew."""
 
     Config: type[TrainingConfig]
-    """Hyper-parameters: a frozen, keyword-only dataclass below TrainingConfig or FineTuning."""
+    """Hyper-parameters: a frozen dataclass with the fields of TrainingConfig, or of FineTuning."""
 
     build: Callable[[Any, Any, int], nn.Module]
     """build(config, base, num_classes): a cell's module, which maps (inputs, labels) to an Output.
@@ -223,8 +223,8 @@ def _read(module: ModuleType) -> Trainable:
 def _fault(word: str, value: Any) -> str | None:
     """Reason why a value cannot be what its name stands for."""
     if word == "Config":
-        fits = isinstance(value, type) and issubclass(value, TrainingConfig)
-        return None if fits else f"Config must be a dataclass below TrainingConfig, got {value!r}"
+        fits = isinstance(value, type) and dataclasses.is_dataclass(value)
+        return None if fits else f"Config must be a dataclass, got {value!r}"
     if word in _CONSTANTS.values():
         return None if isinstance(value, int) else f"{word} must be an integer, got {value!r}"
     return None if callable(value) else f"{word} must be a function, got {value!r}"

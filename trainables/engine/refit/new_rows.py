@@ -114,7 +114,7 @@ def probabilities(
     wanted = trainable.representation(bound)
     if wanted is not None:
         return _head(task, both, [data, asked], cell, bound, wanted)
-    return fit(assembly.alone(task, both, cell, bound), evaluate=True).probabilities
+    return fit(assembly.training(task, both, cell, bound), evaluate=True).probabilities
 
 
 def _head(
@@ -129,7 +129,7 @@ def _head(
     with contextlib.ExitStack() as stack:
         if not isinstance(representation.card(wanted.name), representation.Fitted):
             stack.enter_context(extraction.joined(both, of, task.model, wanted))
-        if stacks.train(task, both, [(cell, config)], told.append):
+        if stacks.train_stack(task, both, [(cell, config)], told.append):
             raise MemoryError(f"out of memory for {len(both):,} rows' features.")
     if told[0].status != "done":
         raise DivergedError(told[0].error)

@@ -19,13 +19,13 @@ class Timing:
         seconds_per_step: Of one training step.
         steps_per_cell: Training steps of a whole cell.
         seconds_per_cell: Training and scoring of a whole cell.
-        together: Cells that were trained as one model.
+        stack_size: Number of cells trained as one model.
     """
 
     seconds_per_step: float
     steps_per_cell: int
     seconds_per_cell: float
-    together: int = 1
+    stack_size: int = 1
 
 
 class Clock:

@@ -42,7 +42,7 @@ def cell(key: str, seed: int = 2, fold: int = 0, **change: Any) -> Cell:
 
 def train(task: Task, *cells: Cell) -> dict[str, CellResult]:
     results: list[CellResult] = []
-    runner.train_stack(task, cells, results.append, threads=1)
+    runner.train_cells(task, cells, results.append, threads=1)
     return {result.key: result for result in results}
 
 

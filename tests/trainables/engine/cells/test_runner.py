@@ -37,7 +37,7 @@ def _cell(key: str = "a", seed: int = 2, fold: int = 0, **change: Any) -> Cell:
 
 def _train(task: Task, *cells: Cell, **how: Any) -> list[CellResult]:
     results: list[CellResult] = []
-    runner.train_stack(task, cells, results.append, **how)
+    runner.train_cells(task, cells, results.append, **how)
     return results
 
 

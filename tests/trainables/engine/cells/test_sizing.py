@@ -10,69 +10,67 @@ import pytest
 import torch
 
 from tests.factories import config
-from trainables.engine.cells import sizing
+from trainables.engine.cells.sizing import Size, Sizer, cell_bytes
 
 OUT_OF_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 
 
-@pytest.fixture(autouse=True)
-def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizing, "_found", {})
-    monkeypatch.setattr(sizing, "_steps", {})
-    monkeypatch.setattr(sizing, "_most", [256])
+@pytest.fixture
+def sizer() -> Sizer:
+    return Sizer()
 
 
-def picked(times: dict[int, float], fits: int = 256) -> sizing.Size:
-    return sizing.pick("key", times.__getitem__, lambda: fits)
+def picked(sizer: Sizer, times: dict[int, float], fits: int = 256) -> Size:
+    return sizer.pick("key", times.__getitem__, lambda: fits)
 
 
-def test_the_fastest_size_wins_and_the_probe_ends_after_two_in_vain() -> None:
-    found = picked({1: 10.0, 2: 7.0, 4: 4.0, 8: 3.9, 16: 4.5})
+def test_the_fastest_size_wins_and_the_probe_ends_after_two_in_vain(sizer: Sizer) -> None:
+    found = picked(sizer, {1: 10.0, 2: 7.0, 4: 4.0, 8: 3.9, 16: 4.5})
     assert found.cells == 4
     assert list(found.seconds) == [1, 2, 4, 8, 16]
 
 
-def test_a_loss_at_two_may_be_made_up_for_at_four() -> None:
-    assert picked({1: 10.0, 2: 11.0, 4: 6.0, 8: 7.0, 16: 7.0}).cells == 4
+def test_a_loss_at_two_may_be_made_up_for_at_four(sizer: Sizer) -> None:
+    assert picked(sizer, {1: 10.0, 2: 11.0, 4: 6.0, 8: 7.0, 16: 7.0}).cells == 4
 
 
-def test_no_gain_means_alone() -> None:
-    assert picked({1: 10.0, 2: 9.8, 4: 9.9}).cells == 1
+def test_no_gain_means_alone(sizer: Sizer) -> None:
+    assert picked(sizer, {1: 10.0, 2: 9.8, 4: 9.9}).cells == 1
 
 
-def test_a_probe_waits_until_it_is_a_small_part_of_the_training() -> None:
-    assert not sizing.due("key", 250)
-    assert not sizing.due("other", 250)
-    assert sizing.due("key", 50)
+def test_a_probe_waits_until_it_is_a_small_part_of_the_training(sizer: Sizer) -> None:
+    assert not sizer.is_due("key", 250)
+    assert not sizer.is_due("other", 250)
+    assert sizer.is_due("key", 50)
 
 
-def test_what_does_not_fit_is_not_tried() -> None:
-    assert list(picked({1: 10.0, 2: 5.0}, fits=3).seconds) == [1, 2]
-    assert picked({}, fits=0).cells == 2  # found before, not probed again
+def test_what_does_not_fit_is_not_tried(sizer: Sizer) -> None:
+    assert list(picked(sizer, {1: 10.0, 2: 5.0}, fits=3).seconds) == [1, 2]
+    assert picked(sizer, {}, fits=0).cells == 2  # found before, not probed again
 
 
-def test_memory_that_runs_out_in_the_probe_ends_it_and_is_remembered() -> None:
+def test_memory_that_runs_out_in_the_probe_ends_it_and_is_remembered(sizer: Sizer) -> None:
     def seconds(cells: int) -> float:
         if cells > 4:
             raise RuntimeError(OUT_OF_MEMORY)
         return 1.0 / cells
 
-    assert sizing.pick("a", seconds, lambda: 256).cells == 4
-    assert sizing.pick("b", lambda cells: 1.0 / cells, lambda: 256).cells == 4
+    assert sizer.pick("a", seconds, lambda: 256).cells == 4
+    assert sizer.pick("b", lambda cells: 1.0 / cells, lambda: 256).cells == 4
 
 
-def test_another_error_is_no_matter_of_size() -> None:
+def test_another_error_is_no_matter_of_size(sizer: Sizer) -> None:
     def seconds(cells: int) -> float:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
-        sizing.pick("a", seconds, lambda: 256)
+        sizer.pick("a", seconds, lambda: 256)
 
 
 def test_the_memory_of_a_cell_is_its_weights_and_what_backward_needs() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(100, 300), torch.nn.Tanh())
     inputs = torch.randn(50, 100)
-    found = sizing.cell_bytes(module, lambda: module(inputs).sum())
+    found = cell_bytes(module, lambda: module(inputs).sum())
     weights = 4 * (100 * 300 + 300)
     kept = 4 * (50 * 100 + 50 * 300)  # the linear layer's input, tanh's output
     assert found == 4 * weights + int(1.5 * kept)
@@ -83,18 +81,20 @@ import resource, sys
 sys.path[:0] = {path!r}
 import json, torch
 from pathlib import Path
-from trainables.engine.cells import runner, sizing
+from trainables.engine.cells import runner
+from trainables.engine.cells.sizing import Sizer
 from trainables.engine.contract import Cell, Task
 torch.set_num_threads(1)
 task = Task.from_json(json.loads({task!r}))
 cells = [Cell(key=str(seed), config={config!r}, seed=seed, fold=0) for seed in range(16)]
-runner.train_stack(task, cells[:1], lambda result: None)  # all that is loaded once
+runner.train_cells(task, cells[:1], lambda result: None)  # all that is loaded once
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + {room}, resource.RLIM_INFINITY))
 results = []
-best = runner.train_stack(task, cells, results.append, stack=16)
+sizer = Sizer()
+best = runner.train_cells(task, cells, results.append, stack=16, sizer=sizer)
 print(json.dumps({{
-    "best": best, "most": sizing.most(),
+    "best": best, "most": sizer.most,
     "status": {{result.key: (result.status, result.error) for result in results}},
 }}))
 """

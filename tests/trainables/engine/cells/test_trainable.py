@@ -87,7 +87,7 @@ def test_what_a_file_leaves_out_changes_nothing() -> None:
     [
         ({"VERSION": None, "build": None}, ["it defines no VERSION", "it defines no build"]),
         ({"VERSION": "1"}, ["VERSION must be an integer, got '1'"]),
-        ({"Config": dict}, ["Config must be a dataclass below TrainingConfig"]),
+        ({"Config": dict}, ["Config must be a dataclass, got <class 'dict'>"]),
         ({"ema_decay": 0.9}, ["ema_decay must be a function, got 0.9"]),
         ({"ema_decays": True}, ["ema_decays is no hook. Did you mean 'ema_decay'?"]),
         ({"stackkey": True, "view": True}, ["'stack_key'", "'views'"]),

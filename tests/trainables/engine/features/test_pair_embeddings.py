@@ -246,7 +246,7 @@ def test_every_row_of_the_ablation_trains_and_the_towers_too(
     own = task_of("factify_fusion", clip, name=str(pairs))
     task = dataclasses.replace(own, files={str(multilingual): fingerprint(str(multilingual))})
     results: list[CellResult] = []
-    runner.train_stack(task, cells(clip, multilingual), results.append, threads=1)
+    runner.train_cells(task, cells(clip, multilingual), results.append, threads=1)
     found = {result.key: result for result in results}
     assert {key: result.error for key, result in found.items()} == dict.fromkeys(SPACE.references)
     for result in found.values():

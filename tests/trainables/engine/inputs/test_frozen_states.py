@@ -92,7 +92,7 @@ def test_lower_and_upper_blocks_are_the_whole_encoder(kind: str, trained: int) -
 
 def train(task: Task, *cells: Cell, **how: Any) -> dict[str, CellResult]:
     results: list[CellResult] = []
-    runner.train_stack(task, cells, results.append, threads=1, **how)
+    runner.train_cells(task, cells, results.append, threads=1, **how)
     return {result.key: result for result in results}
 
 

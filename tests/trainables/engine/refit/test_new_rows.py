@@ -77,7 +77,7 @@ def test_rows_get_what_the_test_part_of_a_file_would_get(
     official = dataclasses.replace(official, split=Split(holdout="official"))
     told: list[CellResult] = []
     cell = Cell(key="a", config=config, seed=2, fold=0)
-    runner.train_stack(official, [cell], told.append, stack=1, threads=1)
+    runner.train_cells(official, [cell], told.append, stack=1, threads=1)
     assert told[0].error is None
 
     task = task_of(trainable, tiny_encoder, name=known, metadata=metadata)

@@ -150,7 +150,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
     data = load_data(task.data)
     cell = Cell(key="c" * 64, config=config, seed=2, fold=1)
     results: list[Any] = []
-    runner.train_stack(task, [cell], results.append, stack=1, threads=1)
+    runner.train_cells(task, [cell], results.append, stack=1, threads=1)
     (result,) = results
     assert result.status == "done", result.error
     train_rows, held_out = folds.held_out(data, task.split, 2, 1)

@@ -76,7 +76,7 @@ def cut(task: Task, epochs: Epochs, tmp_path: Path) -> Path:
 
 def train(task: Task, checkpoints: Path | None = None) -> CellResult:
     results: list[CellResult] = []
-    runner.train_stack(task, [CELL], results.append, checkpoints=checkpoints)
+    runner.train_cells(task, [CELL], results.append, checkpoints=checkpoints)
     return results[0]
 
 

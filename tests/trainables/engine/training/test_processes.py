@@ -104,7 +104,7 @@ def _process(
 
         loop.Training.__init__ = looked_at  # type: ignore[method-assign,assignment]
         found: list[CellResult] = []
-        runner.train_stack(
+        runner.train_cells(
             task, cells, found.append, stack=1, threads=1, checkpoints=out / "checkpoints"
         )
         text = json.dumps([result.to_json() for result in found])
@@ -149,7 +149,7 @@ def together(
 def alone(task: Task, cells: Sequence[Cell]) -> list[CellResult]:
     torch.set_num_threads(1)
     found: list[CellResult] = []
-    runner.train_stack(task, cells, found.append, stack=1)
+    runner.train_cells(task, cells, found.append, stack=1)
     return found
 
 
