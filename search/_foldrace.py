@@ -25,7 +25,7 @@ def _places() -> Iterator[Path]:
 def script() -> NoReturn:
     """`foldrace`."""
     starts = [place / "search" / "__init__.py" for place in _places()]
-    start = next((one for one in starts if one.is_file()), starts[0])
+    start = next((path for path in starts if path.is_file()), starts[0])
     spec = spec_from_file_location("search", start, submodule_search_locations=[str(start.parent)])
     if not start.is_file() or spec is None or spec.loader is None:
         sys.exit(f"foldrace is not installed whole, there is no {start}: pip install it again.")

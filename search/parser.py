@@ -52,11 +52,11 @@ class Parser(argparse.ArgumentParser):
         return f"usage: {' '.join(words)}{' [options]' if more else ''}; {self.prog} --help"
 
     def _commands(self) -> dict[str, Parser]:
-        found: dict[str, Parser] = {}
+        parsers: dict[str, Parser] = {}
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
-                found |= action.choices
-        return found
+                parsers |= action.choices
+        return parsers
 
     def options(self) -> list[str]:
         """All options in their long form."""
@@ -127,18 +127,18 @@ def _fields(space: str) -> tuple[str, ...]:
     from trainables.engine.errors import InputError
 
     try:
-        found = registry.load("spaces", space, "SPACE")
+        declared = registry.load("spaces", space, "SPACE")
     except InputError:
         return ()
-    return tuple(found.kinds)
+    return tuple(declared.kinds)
 
 
 def _field(flag: str, fields: Iterable[str]) -> str | None:
     """Parameter that a flag names: in full, hyphenated, or initials like `lr`."""
-    wanted = flag.lstrip("-").replace("-", "_").lower()
+    name = flag.lstrip("-").replace("-", "_").lower()
     for field in fields:
         initials = "".join(word[0] for word in field.split("_"))
-        if wanted == field or (len(initials) > 1 and wanted == initials):
+        if name == field or (len(initials) > 1 and name == initials):
             return field
     return None
 

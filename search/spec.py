@@ -204,13 +204,13 @@ def make_spec(**fields: Any) -> SweepSpec:
         lines = []
         for fault in error.errors():
             where = ".".join(str(part) for part in fault["loc"]) or "spec"
-            found = (
+            value = (
                 ""
                 if fault["type"] == "missing" or not fault["loc"]
                 else f", got {fault['input']!r}"
             )
             message = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {message}{'' if 'got' in message else found}")
+            lines.append(f"{where}: {message}{'' if 'got' in message else value}")
         raise InputError("\n".join(lines)) from error
 
 

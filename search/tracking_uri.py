@@ -39,7 +39,7 @@ def default_tracking_uri() -> str:
 
 def redact(text: str) -> str:
     """Remove user names and passwords from the URIs in a text."""
-    return _SECRET.sub(lambda found: f"{found[1]}=***" if found[1] else "***@", text)
+    return _SECRET.sub(lambda match: f"{match[1]}=***" if match[1] else "***@", text)
 
 
 def scheme(uri: str) -> str:
@@ -64,10 +64,10 @@ def check_uri(uri: str) -> None:
     Raises:
         InputError: naming the URI (without its password), what is wrong with it and what to do.
     """
-    found = scheme(uri)
-    if found not in _SCHEMES or "://" not in uri:
+    kind = scheme(uri)
+    if kind not in _SCHEMES or "://" not in uri:
         raise InputError(_unknown_scheme(uri))
-    if found == "sqlite":
+    if kind == "sqlite":
         file = sqlite_file(uri)
         if file is None:
             raise InputError(
@@ -85,7 +85,7 @@ def check_uri(uri: str) -> None:
                 "character. Rename the folder or the file."
             )
         _check_sqlite(uri, file)
-    elif found in _DATABASES or not _through_proxy(uri):
+    elif kind in _DATABASES or not _through_proxy(uri):
         _check_host(uri)
 
 
@@ -137,9 +137,9 @@ def _check_sqlite(uri: str, file: Path) -> None:
         with closing(sqlite3.connect(file, timeout=5.0)) as database:
             tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
             if file.stat().st_size <= _LARGEST_TO_SCAN_BYTES:
-                (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
-                if found != "ok":
-                    raise sqlite3.DatabaseError(found)
+                (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(verdict)
     except sqlite3.Error as error:
         raise InputError(
             f"Tracking URI {uri!r}: {file} is not a sound sqlite database ({error}). Restore a "

@@ -67,10 +67,10 @@ def show(outcome: SweepResult, folder: Path) -> Shown:
         return shown
     folder.mkdir(parents=True, exist_ok=True)
     with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
-        kept = ledger.file(outcome.sweep_id, FILE)
-        if kept is None:
+        labels_file = ledger.file(outcome.sweep_id, FILE)
+        if labels_file is None:
             return shown
-        truth = SweepLabels.from_bytes(kept)
+        truth = SweepLabels.from_bytes(labels_file)
         cells = {index: _cells(ledger, outcome, index) for index in chosen}
         papers = _papers(plan, truth.label_names)
         for index in chosen:
@@ -130,7 +130,7 @@ def _write(
         return
     name = plan.names.get(winner, plan.label(winner))
     labels = np.concatenate([truth.labels[rows] for rows, _ in cells[winner]])
-    taken = np.concatenate([given.argmax(axis=1) for _, given in cells[winner]])
+    taken = np.concatenate([probabilities.argmax(axis=1) for _, probabilities in cells[winner]])
     counts = confusion.count(labels, taken.astype(np.int64), len(truth.label_names))
     title = f"{name}: {len(labels):,} held-out predictions of {len(cells[winner])} cells"
     picture = confusion.draw({title: counts}, truth.label_names)
@@ -146,10 +146,10 @@ def _write(
         return
     rows = _worst(data, truth.labels, cells[winner])
     worst_rows.page(rows, f"The rows that {name} gets most wrong", folder / "worst.html")
-    found = word_frequency.frequent_words(data)
-    word_frequency.draw(found, folder / "words.png")
+    words = word_frequency.frequent_words(data)
+    word_frequency.draw(words, folder / "words.png")
     shown.files += [folder / "worst.html", folder / "words.png"]
-    _keep(shown, folder / "words.md", word_frequency.as_markdown(found) + "\n")
+    _keep(shown, folder / "words.md", word_frequency.as_markdown(words) + "\n")
 
 
 def _keep(shown: Shown, path: Path, text: str) -> None:
@@ -158,13 +158,13 @@ def _keep(shown: Shown, path: Path, text: str) -> None:
 
 
 def _worst(data: TextData, labels: IntArray, cells: list[Predictions]) -> list[worst_rows.WorstRow]:
-    found = []
+    worst = []
     for row, taken, probability, wrong, times in worst_rows.worst(labels, cells, _WORST):
         images = None
         if data.images is not None:
             first, second = (None if i is None else Path(i.path) for i in data.images[row])
             images = (first, second)
-        found.append(
+        worst.append(
             worst_rows.WorstRow(
                 row=row,
                 text=data.texts[row],
@@ -177,4 +177,4 @@ def _worst(data: TextData, labels: IntArray, cells: list[Predictions]) -> list[w
                 cells=times,
             )
         )
-    return found
+    return worst

@@ -120,15 +120,15 @@ def as_markdown(rows: Sequence[AblationRow], label_names: Sequence[str]) -> str:
     """
     head = ["Model", *label_names, "Final", "std", "cells"]
     lines = [head, ["---", *["--:"] * (len(head) - 1)]]
-    for one in rows:
-        values = [*one.f1, one.weighted]
-        beside = [""] * len(values) if one.paper is None else [f" ({p:.4f})" for p in one.paper]
+    for row in rows:
+        values = [*row.f1, row.weighted]
+        beside = [""] * len(values) if row.paper is None else [f" ({p:.4f})" for p in row.paper]
         numbers = [
             ("-" if np.isnan(value) else f"{value:.4f}") + paper
             for value, paper in zip(values, beside, strict=True)
         ]
-        std = "-" if one.std is None else f"{one.std:.4f}"
-        lines.append([one.name, *numbers, std, str(one.cells)])
+        std = "-" if row.std is None else f"{row.std:.4f}"
+        lines.append([row.name, *numbers, std, str(row.cells)])
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     return "\n".join(
         "| " + " | ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)) + " |"

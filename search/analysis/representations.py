@@ -67,46 +67,49 @@ def draw(outcome: SweepResult, data: TextData, folder: Path, sentence: str | Non
     """
     plan = outcome.plan
     check(plan)
-    wanted = _wanted(plan)
+    configs_of = _wanted(plan)
     train, test = folds.held_out(data, plan.task.split, plan.spec.seeds[0], 0)
     drawn = Drawn()
     panels = []
-    for one in sorted(wanted, key=_paper_order):
-        values, facts = _features(plan, data, one)
+    for features in sorted(configs_of, key=_paper_order):
+        values, facts = _features(plan, data, features)
         numbers = separation.measure(
             values[train], data.labels[train], values[test], data.labels[test]
         )
-        row = _row(outcome, one, values.shape[1], facts, numbers)
+        row = _row(outcome, features, values.shape[1], facts, numbers)
         drawn.rows.append(row)
         case = f"({row['case']}) " if row["case"] else ""
         note = f"silhouette {numbers.silhouette:.3f}, linear {numbers.linear:.3f}"
-        panels.append(pca.Panel(case + one.name, values[test], data.labels[test], note))
+        panels.append(pca.Panel(case + features.name, values[test], data.labels[test], note))
     page = folder / "representations.png"
     title = f"{plan.spec.name}: {len(test):,} test rows on their first two principal components"
     pca.page(panels, data.label_names, title, page)
     drawn.table = _as_text(drawn.rows)
     table = folder / "representations.md"
     table.write_text(drawn.table + "\n", encoding="utf-8")
-    kept = folder / "representations.json"
-    kept.write_text(json.dumps(drawn.rows, indent=2), encoding="utf-8")
+    file = folder / "representations.json"
+    file.write_text(json.dumps(drawn.rows, indent=2), encoding="utf-8")
     tokens = folder / "tokens.png"
-    words, found = token_correlation.matrices(
+    words, correlations = token_correlation.matrices(
         sentence or token_correlation.SENTENCE, plan.task.model
     )
-    token_correlation.picture(words, found, f"tokens of one sentence, {plan.task.model}", tokens)
-    drawn.files = [page, table, kept, tokens]
+    token_correlation.picture(
+        words, correlations, f"tokens of one sentence, {plan.task.model}", tokens
+    )
+    drawn.files = [page, table, file, tokens]
     return drawn
 
 
 def _wanted(plan: Plan) -> dict[Representation, list[int]]:
     """The representations of a plan's configs, and which configs have them."""
     trainable = Trainable.load(plan.space.trainable)
-    found: dict[Representation, list[int]] = {}
+    configs_of: dict[Representation, list[int]] = {}
     for index, config in enumerate(plan.configs):
-        one = trainable.representation(trainable.bind(config))
-        if one is not None:  # a config that trains what makes its features has none of its own
-            found.setdefault(one, []).append(index)
-    return found
+        features = trainable.representation(trainable.bind(config))
+        # None for a config that trains the features' encoder, too.
+        if features is not None:
+            configs_of.setdefault(features, []).append(index)
+    return configs_of
 
 
 def _paper_order(one: Representation) -> tuple[str, str]:

@@ -219,8 +219,8 @@ def judge(
         for number in range(replays)
     ]
     played = []
-    for one in replay_all(table, rules, tasks, jobs):
-        played.append(one)
+    for replay in replay_all(table, rules, tasks, jobs):
+        played.append(replay)
         if progress is not None:
             progress()
     results = iter(played)
@@ -229,8 +229,8 @@ def judge(
         points = []
         for _ in shares:
             group = [next(results) for _ in range(replays)]
-            spent = float(np.mean([one.cells for one in group])) / cells
-            points.append((spent, np.array([one.regret for one in group])))
+            spent = float(np.mean([replay.cells for replay in group])) / cells
+            points.append((spent, np.array([replay.regret for replay in group])))
         documents[name] = summary(points)
     return {
         "table": table.name,

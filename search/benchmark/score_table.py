@@ -116,8 +116,8 @@ def _problem(
     columns = list(zip(*configs, strict=True))
     # An axis that a floor config does not name is inert in it.
     where = {config: i for i, config in enumerate(configs)}
-    wanted = [tuple(one.get(name) for name in axes) for one in floor]
-    absent = [one for one in wanted if one not in where]
+    floor_points = [tuple(one.get(name) for name in axes) for one in floor]
+    absent = [one for one in floor_points if one not in where]
     if absent:
         raise InputError(f"floor must be configs of the table, {absent} are not; axes: {axes}.")
     return Problem(
@@ -127,7 +127,7 @@ def _problem(
         ),
         shapes=np.array([groups[part(config, shape)] for config in configs]),
         blocks=blocks,
-        floor=tuple(sorted({where[one] for one in wanted})),
+        floor=tuple(sorted({where[one] for one in floor_points})),
         mode=mode,
         unordered=tuple(
             i for i, column in enumerate(columns) if any(isinstance(v, str | bool) for v in column)

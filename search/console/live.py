@@ -57,10 +57,10 @@ class Lines(Callback):
         self.pace = Progress(planned, table.reused, plan.spec.strategy not in _THROUGH)
         if table.reused:
             verb = "is" if table.reused == 1 else "are"
-            told = f"{table.reused:,} of the sweep's cells {verb} in the ledger already"
+            reused = f"{table.reused:,} of the sweep's cells {verb} in the ledger already"
             if table.reused > planned:
-                told += f", more than the {planned:,} of --max-cells"
-            self.say(told)
+                reused += f", more than the {planned:,} of --max-cells"
+            self.say(reused)
         if table.reused < planned:
             self.say("starting Ray ...")
 
@@ -111,12 +111,12 @@ def progress(pace: Progress) -> str:
 
 def speed(pace: Progress) -> str:
     """Cells per minute, and the time left with its 80% interval."""
-    told = f"{pace.per_minute:.1f} cells/min"
+    line = f"{pace.per_minute:.1f} cells/min"
     left = pace.left
     if left is None or pace.done >= pace.planned:
-        return told
+        return line
     middle, reach = duration(left.middle), between(left.low, left.high)
-    return f"{told}, about {middle} left" + ("" if reach == middle else f" ({reach})")
+    return f"{line}, about {middle} left" + ("" if reach == middle else f" ({reach})")
 
 
 class LiveDisplay(Lines):

@@ -108,8 +108,8 @@ def show_answer(outcome: SweepResult, answer: str, report: Path | None) -> None:
     page = server if number is None else runs_page(server, number, outcome.sweep_id)
     ui = "" if served else f"{command_name()} ui{_ledger_flag(outcome)}, then "
     say(f"\n{answer}")
-    told = "" if report is None else f"Report: {report}  "
-    say(f"{told}MLflow: {ui}{page}", whole=True)
+    place = "" if report is None else f"Report: {report}  "
+    say(f"{place}MLflow: {ui}{page}", whole=True)
 
 
 def _ledger_flag(outcome: SweepResult) -> str:

@@ -25,10 +25,10 @@ class Screen(Console):
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """The text without markup, its control characters escaped."""
-        kept = {
+        options = {
             name: settings[name] for name in ("style", "justify", "overflow") if name in settings
         }
-        return Text("\n".join(map(printable, text.split("\n"))), **kept)
+        return Text("\n".join(map(printable, text.split("\n"))), **options)
 
     def on_broken_pipe(self) -> None:
         """Let the command decide; rich would end the process on the spot."""
@@ -107,14 +107,14 @@ def fitted(labels: Sequence[str], columns: Sequence[Column], width: int) -> list
         columns: Beside them.
         width: Width of the screen, in characters.
     """
-    kept = [column for column in columns if width >= _NARROW or not column.wide_only]
-    wanted = max(_LEAST_LABEL, *(_two_lines(label) for label in set(labels)), 0)
-    while _taken(kept, width) + wanted > width:
-        most = max((column.giving for column in kept), default=0)
+    fitting = [column for column in columns if width >= _NARROW or not column.wide_only]
+    room = max(_LEAST_LABEL, *(_two_lines(label) for label in set(labels)), 0)
+    while _taken(fitting, width) + room > width:
+        most = max((column.giving for column in fitting), default=0)
         if not most:
             break
-        kept = [column for column in kept if column.giving != most]
-    return kept
+        fitting = [column for column in fitting if column.giving != most]
+    return fitting
 
 
 def _two_lines(label: str) -> int:
@@ -147,8 +147,8 @@ def label_table(
         width: Width of the screen, in characters.
         settings: Options of the table.
     """
-    kept = fitted(labels, columns, width)
-    room = max(width - _taken(kept, width), 1)
+    shown = fitted(labels, columns, width)
+    room = max(width - _taken(shown, width), 1)
     table = Table(
         box=None,
         pad_edge=False,
@@ -157,8 +157,8 @@ def label_table(
         header_style="bold",
         **settings,
     )
-    before = [column for column in kept if column.name == "#"]
-    after = [column for column in kept if column.name != "#"]
+    before = [column for column in shown if column.name == "#"]
+    after = [column for column in shown if column.name != "#"]
     for column in before:
         table.add_column(column.name, justify="right", no_wrap=True)
     table.add_column(head, no_wrap=True, overflow="fold")

@@ -52,10 +52,10 @@ def resolve(reference: str, tracking_uri: str, experiment: str) -> str:
     """
     from trainables.engine.models import pretrained
 
-    kept = _kept(reference)
-    if kept is not None:
-        run_id = kept["run_id"]
-        return pretrained.resolve_model(str(_fetched(tracking_uri, kept["name"], run_id)))
+    match = _kept(reference)
+    if match is not None:
+        run_id = match["run_id"]
+        return pretrained.resolve_model(str(_fetched(tracking_uri, match["name"], run_id)))
     sweep = Path(reference).name == reference and not Path(reference).is_dir()
     if sweep and not pretrained.is_alias(reference) and _is_there(tracking_uri):
         records = sweeps_named(reference, tracking_uri, experiment)
@@ -98,12 +98,14 @@ def sweeps_named(reference: str, tracking_uri: str, experiment: str) -> list[Swe
 
     try:
         with open_ledger(tracking_uri, experiment) as ledger:
-            every = [one for one in ledger.sweeps() if not one.spec_json["spec"].get("outer")]
+            every = [
+                record for record in ledger.sweeps() if not record.spec_json["spec"].get("outer")
+            ]
     except NoLedgerError:
         return []
     if reference == "latest":
         return every[:1]
-    return [one for one in every if reference in (one.name, one.id)]
+    return [record for record in every if reference in (record.name, record.id)]
 
 
 def _fetched(

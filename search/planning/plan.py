@@ -57,8 +57,8 @@ class Plan:
     @property
     def declared_in(self) -> str:
         """The file that declares the space, for messages."""
-        given = f"the Space {self.space.name!r}"
-        own = given if self.registered is None else f"spaces/{self.registered}.py"
+        unregistered = f"the Space {self.space.name!r}"
+        own = unregistered if self.registered is None else f"spaces/{self.registered}.py"
         return self.spec.plugin or own
 
     @property

@@ -93,11 +93,11 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[T
 def _files(space: Space, configs: Sequence[TrainingConfig]) -> dict[str, set[str]]:
     """Values by field that name further files, as the trainable's `files` says."""
     trainable = Trainable.load(space.trainable)
-    found: dict[str, set[str]] = {}
+    values: dict[str, set[str]] = {}
     for config in configs:
         for name, value in trainable.files(config).items():
-            found.setdefault(name, set()).add(value)
-    return found
+            values.setdefault(name, set()).add(value)
+    return values
 
 
 def _local_files(spec: SweepSpec, files: Mapping[str, set[str]]) -> SweepSpec:

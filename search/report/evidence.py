@@ -166,8 +166,8 @@ def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROP
         record = find(ledger, sweep)
         outcome, known = read(ledger, record, rope)
         plan, table, standings = outcome.plan, outcome.table, outcome.standings
-        kept = ledger.file(record.id, FILE)
-        truth = None if kept is None else SweepLabels.from_bytes(kept)
+        labels_file = ledger.file(record.id, FILE)
+        truth = None if labels_file is None else SweepLabels.from_bytes(labels_file)
         confusions, note = _confusions(ledger, plan, standings, truth)
         return Evidence(
             record=record,
@@ -193,8 +193,10 @@ def _arrivals(plan: Plan, known: Mapping[str, LoggedCell]) -> IntArray:
 def _chosen(plan: Plan, standings: Standings) -> list[int]:
     """The winner and the baseline, where their cells are complete."""
     complete = {row.config for row in standings.rows if row.status in ("winner", "complete")}
-    wanted = (standings.winner, plan.baseline)
-    return list(dict.fromkeys(one for one in wanted if one is not None and one in complete))
+    candidates = (standings.winner, plan.baseline)
+    return list(
+        dict.fromkeys(config for config in candidates if config is not None and config in complete)
+    )
 
 
 def _confusions(
@@ -202,7 +204,7 @@ def _confusions(
 ) -> tuple[dict[int, IntArray], str]:
     if truth is None:
         return {}, "the sweep kept no labels"
-    found = {}
+    matrices = {}
     for config in _chosen(plan, standings):
         keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
         total = np.zeros((len(truth.label_names),) * 2, np.int64)
@@ -211,37 +213,37 @@ def _confusions(
                 total += count(truth.labels[rows], probabilities.argmax(axis=1), len(total))
         except LedgerError as error:
             return {}, str(error)
-        found[config] = total
-    return found, "" if found else "no config has all its cells yet"
+        matrices[config] = total
+    return matrices, "" if matrices else "no config has all its cells yet"
 
 
 def _curves(
     ledger: Ledger, plan: Plan, standings: Standings, known: Mapping[str, LoggedCell]
 ) -> tuple[Curve, ...]:
     names = list(dict.fromkeys((plan.space.objective, "train_loss", "loss")))
-    found = []
+    curves = []
     for config in _chosen(plan, standings):
         keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
         run_ids = [known[key].run_id for key in keys if key in known]
-        points = ledger.curves([one for one in run_ids if one is not None], names)
-        found.append(Curve(config, {name: _grid([p[name] for p in points]) for name in names}))
-    return tuple(found)
+        points = ledger.curves([run_id for run_id in run_ids if run_id is not None], names)
+        curves.append(Curve(config, {name: _grid([p[name] for p in points]) for name in names}))
+    return tuple(curves)
 
 
 def _metrics(
     plan: Plan, standings: Standings, known: Mapping[str, LoggedCell]
 ) -> dict[int, dict[str, float]]:
-    found = {}
+    metrics = {}
     for row in standings.rows:
         if row.status not in ("winner", "complete"):
             continue
         keys = [plan.cell((row.config, block)).key for block in range(len(plan.blocks))]
         cells = [known[key].metrics for key in keys if key in known]
         shared = set.intersection(*(set(cell) for cell in cells)) - _COSTS if cells else set()
-        found[row.config] = {
+        metrics[row.config] = {
             name: float(np.mean([cell[name] for cell in cells])) for name in sorted(shared)
         }
-    return found
+    return metrics
 
 
 def _grid(curves: Sequence[Sequence[tuple[int, float]]]) -> FloatArray:

@@ -98,8 +98,8 @@ class Verdict:
 
 def tables() -> list[dict[str, Any]]:
     """The papers' tables, as they lie beside this file."""
-    found: list[dict[str, Any]] = json.loads(_TABLES.read_text(encoding="utf-8"))
-    return found
+    documents: list[dict[str, Any]] = json.loads(_TABLES.read_text(encoding="utf-8"))
+    return documents
 
 
 def data_name(plan: Plan) -> str:
@@ -126,7 +126,7 @@ def compare(evidence: Evidence) -> list[Verdict]:
     Rows of its model are taken where there are any, else those of all models.
     """
     plan, key = evidence.plan, data_key(evidence.plan)
-    found = []
+    verdicts = []
     for table in tables():
         if plan.registered not in table["spaces"] or plan.space.objective != table["objective"]:
             continue
@@ -135,8 +135,8 @@ def compare(evidence: Evidence) -> list[Verdict]:
         # Where the paper has our model, its rows of other models are none of ours.
         own = [row for row in rows if row["model"] == model_label(plan)]
         judge = _gain if table["kind"] == "gain" else _score
-        found += [judge(evidence, table, row) for row in own or rows]
-    return found
+        verdicts += [judge(evidence, table, row) for row in own or rows]
+    return verdicts
 
 
 def known_rows(plan: Plan) -> list[str]:
@@ -211,13 +211,13 @@ def _gain(evidence: Evidence, table: Mapping[str, Any], row: Mapping[str, Any]) 
         because = "the sweep has no complete config to hold against a complete baseline"
         return _verdict(evidence, table, row, says=says, because=because)
     gains = evidence.gains(ours.config, baseline.config)
-    found = interval(gains, evidence.share)
+    interval_ = interval(gains, evidence.share)
     luck = evidence.luck if ours.config == evidence.standings.winner else 0.0
     mean = float(gains.mean()) - luck
-    if found is None:
+    if interval_ is None:
         because = f"{len(gains)} cells are too few for an interval"
         return _verdict(evidence, table, row, ours, baseline, gain=mean, says=says, because=because)
-    low, high = found.low - luck, found.high - luck
+    low, high = interval_.low - luck, interval_.high - luck
     says, because = judge_gain(row["score"] - row["baseline"], mean, low, high)
     return _verdict(
         evidence,

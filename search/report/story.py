@@ -257,7 +257,7 @@ def _told(evidence: Evidence) -> dict[str, str]:
     plan, spec = evidence.plan, evidence.plan.spec
     split = f"{spec.folds} folds" if spec.folds else f"hold-out {spec.holdout}"
     started = dt.datetime.fromtimestamp(evidence.record.started, dt.UTC)
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "space": f"{spec.space}: {plan.space.source}",
         "data": f"{data_label(plan)}, {evidence.rows:,} rows, {len(evidence.classes)} classes"
         if evidence.rows
@@ -271,4 +271,4 @@ def _told(evidence: Evidence) -> dict[str, str]:
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
         "MLflow run": evidence.record.id,
     }
-    return {name: str(value) for name, value in told.items()}
+    return {name: str(value) for name, value in facts.items()}

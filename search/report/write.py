@@ -79,30 +79,30 @@ def write(evidences: Sequence[Evidence], folder: Path) -> Report:
 
 
 def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:
-    found: list[Picture | None] = []
+    pictures: list[Picture | None] = []
     objective = evidence.plan.space.objective
     if evidence.standings.rows:
-        found.append(scores.leaders(evidence))
-        found.append(scores.gains(evidence))
+        pictures.append(scores.leaders(evidence))
+        pictures.append(scores.gains(evidence))
     if effects.axes:
-        found.append(axes.importance(effects))
-        found.append(axes.effect(effects, objective, "points"))
-        found.append(axes.maps(effects, objective, "points"))
-    found.append(race.race(evidence))
+        pictures.append(axes.importance(effects))
+        pictures.append(axes.effect(effects, objective, "points"))
+        pictures.append(axes.maps(effects, objective, "points"))
+    pictures.append(race.race(evidence))
     if evidence.confusions:
         names = {
             evidence.plan.names.get(config) or "winner": counts
             for config, counts in evidence.confusions.items()
         }
-        found.append(confusion.draw(names, evidence.classes))
-    found.append(scores.learning(evidence))
-    return [picture for picture in found if picture is not None]
+        pictures.append(confusion.draw(names, evidence.classes))
+    pictures.append(scores.learning(evidence))
+    return [picture for picture in pictures if picture is not None]
 
 
 def _size(verdicts: Sequence[paper.Verdict]) -> Picture | None:
     """Figure of gains by data size, if a paper's table has one."""
     for table in paper.tables():
-        mine = [one for one in verdicts if one.table == table["title"]]
+        mine = [verdict for verdict in verdicts if verdict.table == table["title"]]
         if table["figure"] is not None and mine:
             return race.by_size(mine, table["figure"])
     return None

@@ -88,13 +88,13 @@ class Leaders:
         plan, scores, sign = self._plan, table.scores, self._plan.problem.sign
         share = plan.test_share
         counts = np.isfinite(scores).sum(axis=1)
-        found = chances(plan.problem, scores, table.failed, share)
-        p_best = None if found is None else found.p_best
+        best = chances(plan.problem, scores, table.failed, share)
+        p_best = None if best is None else best.p_best
         tried = np.flatnonzero(counts)
         means = adjusted_means(plan, scores)
         worth = means.copy()
-        if found is not None and found.means is not None:
-            worth[tried] = found.means[tried]
+        if best is not None and best.means is not None:
+            worth[tried] = best.means[tried]
         order = tried[np.argsort(-sign * worth[tried], kind="stable")]
         self.leaders = []
         for config in order[:_LEADERS].tolist():
@@ -135,7 +135,7 @@ class Leaders:
             return []
         many = counted(self.dropped_count, "config")
         lines = [f"fell back: {many} with next to no chance of being the best"]
-        for one in self.dropped:
-            behind = f"{100 * one.behind:+.2f} points, {counted(one.cells, 'cell')}"
-            lines.append(f"  {behind}: {one.label}")
+        for config in self.dropped:
+            behind = f"{100 * config.behind:+.2f} points, {counted(config.cells, 'cell')}"
+            lines.append(f"  {behind}: {config.label}")
         return lines

@@ -70,5 +70,5 @@ def read(ledger: Ledger, sweep_id: str) -> dict[str, Any] | None:
     Raises:
         LedgerError: if MLflow cannot be reached.
     """
-    kept = ledger.file(sweep_id, FILE)
-    return None if kept is None else dict(json.loads(kept))
+    file = ledger.file(sweep_id, FILE)
+    return None if file is None else dict(json.loads(file))

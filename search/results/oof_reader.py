@@ -39,10 +39,10 @@ def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutO
         raise NoPredictionsError("a hold-out protocol does not predict every row")
     if len(configs) * len(plan.blocks) > MOST_CELLS:
         raise NoPredictionsError(f"more than {MOST_CELLS:,} cells would have to be read")
-    kept = ledger.file(sweep_id, FILE)
-    if kept is None:
+    labels_file = ledger.file(sweep_id, FILE)
+    if labels_file is None:
         raise NoPredictionsError("the sweep kept no labels")
-    truth = SweepLabels.from_bytes(kept)
+    truth = SweepLabels.from_bytes(labels_file)
     seeds = {seed: i for i, seed in enumerate(plan.spec.seeds)}
     shape = (len(configs), len(seeds), len(truth.labels), len(truth.label_names))
     if int(np.prod(shape, dtype=np.int64)) > MOST_PROBABILITIES:

@@ -118,8 +118,8 @@ class SweepResult:
         if not 1 <= rank <= len(rows):
             raise InputError(f"--rank must be from 1 to {len(rows)}, got {rank}.")
         config = rows[rank - 1].config
-        found = fault(plan.space.trainable, plan.configs[config])
-        if found is None:
+        reason = fault(plan.space.trainable, plan.configs[config])
+        if reason is None:
             return config
         sound = (
             place
@@ -128,4 +128,4 @@ class SweepResult:
         )
         other = next(sound, None)
         hint = "" if other is None else f" The best config without that fault: --rank {other}."
-        raise InputError(f"{plan.label(config)}: {found}{hint}")
+        raise InputError(f"{plan.label(config)}: {reason}{hint}")

@@ -60,9 +60,9 @@ class ScoreMatrix:
         if "seconds" in metrics:
             self.seconds[pair] = metrics["seconds"]
 
-    def compare(self, pair: tuple[int, int], found: str | None) -> list[Suspect]:
+    def compare(self, pair: tuple[int, int], digest: str | None) -> list[Suspect]:
         """The hyper-parameters that a cell's digest unmasks: they do nothing."""
-        return [] if self.watch is None else self.watch.see(pair, found)
+        return [] if self.watch is None else self.watch.see(pair, digest)
 
 
 def tell_known(

@@ -126,8 +126,8 @@ def judge(
     sign, share = plan.problem.sign, plan.test_share
     counts = np.isfinite(scores).sum(axis=1)
     complete = np.flatnonzero(counts == scores.shape[1])
-    found = chances(plan.problem, scores, failed, share)
-    means = None if found is None else found.means
+    best = chances(plan.problem, scores, failed, share)
+    means = None if best is None else best.means
     correction = correct(
         plan.problem, scores, winner, share, pool=pool, metric=_metric_of(plan), means=means
     )
@@ -136,7 +136,7 @@ def judge(
         luck = float(scores[winner].mean()) - correction.score
     race = _Race(plan, scores, adjusted_means(plan, scores), winner, share, rope, luck)
     rows = [
-        _standing(race, config, found, config in failed)
+        _standing(race, config, best, config in failed)
         for config in np.flatnonzero(counts).tolist()
     ]
     whole = set(complete.tolist())
@@ -148,7 +148,7 @@ def judge(
         compared=len(complete),
         competed=len(rows),
         indistinguishable=() if winner is None else _tied(scores, winner, complete, share, sign),
-        chances=found,
+        chances=best,
         rope=rope,
     )
 
@@ -218,7 +218,7 @@ class _Race:
         return intervals.correlated_t_test(self.plan.problem.sign * shared, self.share, self.rope)
 
 
-def _standing(race: _Race, config: int, found: Chances | None, failed: bool) -> Standing:
+def _standing(race: _Race, config: int, best: Chances | None, failed: bool) -> Standing:
     row, baseline = race.scores[config], race.plan.baseline
     mine = row[np.isfinite(row)]
     own = mean_interval(row, race.share)
@@ -237,7 +237,7 @@ def _standing(race: _Race, config: int, found: Chances | None, failed: bool) -> 
         ci_low=own.low + moved if own else None,
         ci_high=own.high + moved if own else None,
         cells=len(mine),
-        p_best=None if found is None or found.p_best is None else float(found.p_best[config]),
+        p_best=None if best is None or best.p_best is None else float(best.p_best[config]),
         delta=float(shared.mean()) if len(shared) else None,
         delta_low=delta.low if delta else None,
         delta_high=delta.high if delta else None,

@@ -37,8 +37,8 @@ class ChampionUpdate:
     def __init__(self, entry: Entry, spec: SweepSpec, past: Sequence[SweepRecord]) -> None:
         self._entry = entry
         self._spec = spec
-        found = (one.tags["champion"] for one in past if "champion" in one.tags)
-        self._champion: Config | None = next((json.loads(one) for one in found), None)
+        configs = (record.tags["champion"] for record in past if "champion" in record.tags)
+        self._champion: Config | None = next((json.loads(record) for record in configs), None)
 
     def score_champion(self) -> None:
         """Train what the champion's config lacks on the data of this firing.
@@ -75,9 +75,9 @@ class ChampionUpdate:
         return plan if self._index(plan) is not None else None
 
     def _index(self, plan: Plan) -> int | None:
-        wanted = None if self._champion is None else canonical_json(self._champion)
+        champion = None if self._champion is None else canonical_json(self._champion)
         for index, config in enumerate(plan.configs):
-            if canonical_json(plan.space.active(config)) == wanted:
+            if canonical_json(plan.space.active(config)) == champion:
                 return index
         return None
 
@@ -114,10 +114,10 @@ class ChampionUpdate:
         from search.serving import promote
 
         folder = STATE / "champions" / self._spec.name
-        found = promote.promote(
+        promoted = promote.promote(
             self._spec.tracking_uri, self._spec.experiment, sweep_id, name=name, folder=folder
         )
-        return f"alias champion of {name} is version {found.registered.version}"
+        return f"alias champion of {name} is version {promoted.registered.version}"
 
     def _compared(self, plan: Plan, winner: FloatArray) -> promotion.Decision:
         if self._champion is None:

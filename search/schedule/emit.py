@@ -30,8 +30,8 @@ def carried(environment: Mapping[str, str], tracking_uri: str | None) -> dict[st
     Raises:
         InputError: if a password would be written into what is emitted.
     """
-    found = {name: environment[name] for name in _CARRIED if environment.get(name)}
-    uri = tracking_uri or found.get("MLFLOW_TRACKING_URI", "")
+    variables = {name: environment[name] for name in _CARRIED if environment.get(name)}
+    uri = tracking_uri or variables.get("MLFLOW_TRACKING_URI", "")
     if redact(uri) != uri:
         raise InputError(
             f"The tracking URI {redact(uri)} holds a password, and what is emitted is for all to "
@@ -39,10 +39,10 @@ def carried(environment: Mapping[str, str], tracking_uri: str | None) -> dict[st
             "where the tick is called."
         )
     if tracking_uri is not None:
-        found.pop("MLFLOW_TRACKING_URI", None)
+        variables.pop("MLFLOW_TRACKING_URI", None)
     return {
         name: value if name == "MLFLOW_TRACKING_URI" else str(Path(value).absolute())
-        for name, value in found.items()
+        for name, value in variables.items()
     }
 
 

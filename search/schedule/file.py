@@ -139,8 +139,8 @@ def read_schedule(path: Path) -> Schedule:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path} has more than {_MOST_BYTES} bytes: no schedule has.")
-        given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Schedule(**{**given, "source": path})
+        fields: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Schedule(**{**fields, "source": path})
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -59,11 +59,13 @@ def decide(
         )
     if not np.any(shared):
         return Decision(False, "the scores are the champion's", 0.0, 1.0, len(shared))
-    found = intervals.corrected_interval(shared, share)
+    interval = intervals.corrected_interval(shared, share)
     gain = float(shared.mean())
-    better = gain > 0 and found.p_value < LEVEL
+    better = gain > 0 and interval.p_value < LEVEL
     what = "better than the champion" if better else "cannot be told from the champion"
-    if gain < 0 and found.p_value < LEVEL:
+    if gain < 0 and interval.p_value < LEVEL:
         what = "worse than the champion"
-    reason = f"{what}: {100 * gain:+.2f} points over {len(shared)} cells, p = {found.p_value:.3g}"
-    return Decision(better, reason, gain, float(found.p_value), len(shared))
+    reason = (
+        f"{what}: {100 * gain:+.2f} points over {len(shared)} cells, p = {interval.p_value:.3g}"
+    )
+    return Decision(better, reason, gain, float(interval.p_value), len(shared))

@@ -111,9 +111,9 @@ class Quiet:
         file = sqlite_file(self.uri)
         if file is None:
             return None
-        found = []
+        times = []
         for path in (file, Path(f"{file}-wal")):
             if path.is_file():
                 stat = path.stat()
-                found += [stat.st_mtime_ns, stat.st_size]
-        return found
+                times += [stat.st_mtime_ns, stat.st_size]
+        return times

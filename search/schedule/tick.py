@@ -66,8 +66,8 @@ def schedule(options: argparse.Namespace) -> int:
         if entry.submit is None and not options.once and options.fire is None:
             _check_here(entry, spec, data=options.emit != "kubernetes")
     if options.emit is not None:
-        found = shutil.which("foldrace")
-        words = [found] if found else [sys.executable, "-P", "-m", "search.cli"]
+        installed = shutil.which("foldrace")
+        words = [installed] if installed else [sys.executable, "-P", "-m", "search.cli"]
         program = shlex.join(words)
         text = emit(
             options.emit,
@@ -98,9 +98,9 @@ def schedule(options: argparse.Namespace) -> int:
     while True:
         _say(
             [
-                told
-                for told in tick(plan, options.parse, _now(), options.tracking_uri)
-                if told.state != "waits"
+                status
+                for status in tick(plan, options.parse, _now(), options.tracking_uri)
+                if status.state != "waits"
             ]
         )
         coming = min(entry.next_firing(_now()) for entry in plan.sweep)
@@ -136,10 +136,10 @@ def _time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _say(found: list[EntryStatus]) -> int:
-    for told in found:
-        sys.stderr.write(f"{told.name}: {told.state}: {told.detail}\n")
-    return max((told.code for told in found), default=0)
+def _say(statuses: list[EntryStatus]) -> int:
+    for status in statuses:
+        sys.stderr.write(f"{status.name}: {status.state}: {status.detail}\n")
+    return max((status.code for status in statuses), default=0)
 
 
 def tick(
@@ -179,10 +179,10 @@ def tick_entry(
             if until is not None:
                 return EntryStatus(entry.name, "waits", f"next at {until.isoformat()}")
             ledger = quiet.stamp()
-            told = _look(plan, parse, entry, tracking_uri, fire, now)
-            if told.state == "waits" and fire is None:
+            status = _look(plan, parse, entry, tracking_uri, fire, now)
+            if status.state == "waits" and fire is None:
                 quiet.put(now, entry.next_firing(now), ledger)
-            return told
+            return status
     except FoldraceError as error:
         return EntryStatus(entry.name, "failed", str(error), error.exit_code)
 
@@ -239,8 +239,8 @@ def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
     except NoLedgerError:
         return []
     with ledger:
-        own = [one for one in ledger.sweeps() if one.tags.get("schedule") == entry.name]
-    return sorted(own, key=lambda one: one.tags["firing"], reverse=True)
+        own = [record for record in ledger.sweeps() if record.tags.get("schedule") == entry.name]
+    return sorted(own, key=lambda record: record.tags["firing"], reverse=True)
 
 
 def _due(entry: Entry, last: SweepRecord | None, now: datetime) -> datetime | None:

@@ -78,8 +78,8 @@ def typed(plan: Plan, data: TextData, text: str, second: str | None) -> Further:
             else f"{data.name} has pairs of texts: give the second one with --text-b."
         )
     cleaning = plan.task.data.cleaning
-    texts = [clean_text(one, cleaning) for one in (text, second) if one is not None]
-    if not all(one.strip() for one in texts):
+    texts = [clean_text(words, cleaning) for words in (text, second) if words is not None]
+    if not all(words.strip() for words in texts):
         raise InputError(f"Cleaning ({', '.join(cleaning)}) leaves nothing of the text.")
     return Further(texts[:1], texts[1:] or None)
 
@@ -140,40 +140,40 @@ def rows_of(
         [clean_text("" if v is None else str(v), ref.cleaning) for v in table.columns[name]]
         for name in names
     ]
-    kept = [row for row in range(table.rows) if all(of[row].strip() for of in texts)]
+    numbers = [row for row in range(table.rows) if all(of[row].strip() for of in texts)]
     values: FloatArray | None = None
     if shape.metadata:
-        values = np.full((len(kept), len(shape.metadata)), np.nan)
+        values = np.full((len(numbers), len(shape.metadata)), np.nan)
         for number, name in enumerate(shape.metadata):
             if name not in table.columns:
                 notes.append(f"{path.name} has no column {name!r}: taken as missing")
                 continue
-            values[:, number] = numeric_column(table, name, kept, set(names))
+            values[:, number] = numeric_column(table, name, numbers, set(names))
     pairs: list[ImagePair] | None = None
     if shape.images:
-        pairs, note = _images(ref, path, table, kept)
+        pairs, note = _images(ref, path, table, numbers)
         notes += [note] if note else []
     further = Further(
-        [texts[0][row] for row in kept],
-        [texts[1][row] for row in kept] if len(texts) > 1 else None,
+        [texts[0][row] for row in numbers],
+        [texts[1][row] for row in numbers] if len(texts) > 1 else None,
         pairs,
         values,
     )
-    return FileRows(table, kept, further, notes)
+    return FileRows(table, numbers, further, notes)
 
 
 def _images(
-    ref: DataRef, path: Path, table: Table, kept: Sequence[int]
+    ref: DataRef, path: Path, table: Table, numbers: Sequence[int]
 ) -> tuple[list[ImagePair], str]:
     """The images of some rows, and what to say of them."""
     columns = [name if name in table.columns else None for name in _image_columns(ref)]
     references = [
         tuple(_reference(None if name is None else table.columns[name][row]) for name in columns)
-        for row in kept
+        for row in numbers
     ]
-    found = resolve.pairs_of([(one[0], one[1]) for one in references], path.resolve().parent)
-    lost = sum(one is None for pair in found for one in pair)
-    return found, f"{lost:,} of {2 * len(kept):,} images are missing or unusable" if lost else ""
+    pairs = resolve.pairs_of([(one[0], one[1]) for one in references], path.resolve().parent)
+    lost = sum(one is None for pair in pairs for one in pair)
+    return pairs, f"{lost:,} of {2 * len(numbers):,} images are missing or unusable" if lost else ""
 
 
 def _reference(value: object) -> str | None:

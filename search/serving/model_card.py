@@ -99,18 +99,18 @@ def _score(outcome: SweepResult, config: int) -> str:
         if row.ci_low is None
         else f", 95% interval {points(row.ci_low)} to {points(row.ci_high)}"
     )
-    told = [
+    lines = [
         f"{plan.space.objective} {points(row.mean)} points{interval}, mean of {row.cells} cells."
     ]
     correction = standings.correction
     if config == standings.winner and correction is not None:
-        told.append(
+        lines.append(
             f"It was picked as the best of {standings.compared:,} complete configs; corrected for "
             f"that luck its score is {points(correction.score)}."
         )
     if row.delta is not None and plan.baseline is not None:
-        told.append(
+        lines.append(
             f"Over {plan.names[plan.baseline]}: {points(row.delta, True)} points, 95% interval "
             f"{points(row.delta_low, True)} to {points(row.delta_high, True)}, paired."
         )
-    return "\n".join(told)
+    return "\n".join(lines)

@@ -75,11 +75,11 @@ def promote(
     data = checked_data(plan)
     folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
     try:
-        found = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
+        trained = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
     except DivergedError as error:
         raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
-    saved_model.save(found, folder)
-    stock = saved_model.is_stock(found)
+    saved_model.save(trained, folder)
+    stock = saved_model.is_stock(trained)
     card = model_card.write(outcome, config, data, record.id, stock=stock)
     (folder / CARD).write_text(card, encoding="utf-8")
     columns = {"text": data.texts[:_EXAMPLES]}
@@ -125,8 +125,8 @@ def of_sweep(tracking_uri: str, sweep_id: str, name: str) -> Registered | None:
     Raises:
         LedgerError: if MLflow refuses.
     """
-    found = versions(tracking_uri, name)
-    return next((one for one in found if one.tags.get("sweep") == sweep_id), None)
+    models = versions(tracking_uri, name)
+    return next((model for model in models if model.tags.get("sweep") == sweep_id), None)
 
 
 def champion_of(tracking_uri: str, name: str) -> Registered | None:
@@ -139,5 +139,5 @@ def champion_of(tracking_uri: str, name: str) -> Registered | None:
     Raises:
         LedgerError: if MLflow refuses.
     """
-    found = versions(tracking_uri, name)
-    return next((one for one in found if one.champion), None)
+    models = versions(tracking_uri, name)
+    return next((model for model in models if model.champion), None)

@@ -93,12 +93,12 @@ def check_winner(outcome: SweepResult, callback: Callback) -> SweepResult:
 
 def _started(ledger: Ledger, inner: Plan) -> str | None:
     """Run id of this inner sweep if it was started before."""
-    wanted = inner.spec.model_dump(mode="json", exclude=_MAY_DIFFER)
+    fields = inner.spec.model_dump(mode="json", exclude=_MAY_DIFFER)
     for record in ledger.sweeps():
         if record.name != inner.spec.name or record.tags.get("family") != inner.family:
             continue
         spec = saved_spec(record.spec_json["spec"])
-        if spec.model_dump(mode="json", exclude=_MAY_DIFFER) == wanted:
+        if spec.model_dump(mode="json", exclude=_MAY_DIFFER) == fields:
             return record.id
     return None
 
@@ -120,8 +120,8 @@ class _Listed:
 
     def ask(self, n: int) -> list[tuple[int, int]]:
         """Up to n of the cells not asked for yet."""
-        asked, self._open = self._open[:n], self._open[n:]
-        return asked
+        pairs, self._open = self._open[:n], self._open[n:]
+        return pairs
 
     def tell(self, config: int, block: int, score: float | None) -> None:
         """A cell is through, whatever it gave."""

@@ -55,8 +55,8 @@ def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
     width = WIDTH if len(counts) > 1 or stacked else min(WIDTH, 0.62 * WIDTH + 0.8 * room)
     figure, panels = canvas((side + 0.6 * room) * shape[0] + 0.2, *shape, width=width)
     image = None
-    for panel, (title, found) in zip(panels, counts.items(), strict=True):
-        shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
+    for panel, (title, matrix) in zip(panels, counts.items(), strict=True):
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         edges = np.arange(classes + 1) - 0.5
         image = panel.pcolormesh(edges, edges, shares, vmin=0, vmax=1, cmap=MAP)
         panel.invert_yaxis()
