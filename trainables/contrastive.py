@@ -1,6 +1,6 @@
 """Contrastive fine-tuning: cross-entropy beside a supervised contrastive loss of the batch.
 
-Label-Aware Contrastive Loss (Suresh and Ong, EMNLP 2021), and what it is compared with there:
+Label-Aware Contrastive Loss (Suresh and Ong, EMNLP 2021), with the losses it is compared with:
 
     loss = lambda * cross-entropy(linear(pooled)) + (1 - lambda) * {SCL, LCL}(pooled)
 
@@ -26,7 +26,7 @@ from torch.nn import functional
 from trainables.engine.config import FineTuning
 from trainables.engine.inputs.views import View
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import mean_over_tokens, pooling_map_fault
+from trainables.engine.models.pooling import POOLINGS, pooled, pooling_map_fault
 from trainables.engine.models.pretrained import hidden_dropout, real_tokens
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
@@ -39,7 +39,6 @@ VERSION = 2
 _LOSSES = ("none", "scl", "lcl")
 _VIEWS = ("one", "dropout", "masked", "second-text")
 _MASKED = 5  # characters, as in Mirror-BERT
-_POOLINGS = ("cls", "mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,18 +50,17 @@ class Config(FineTuning):
             "lcl" the label-aware one.
         ce_weight: Weight of cross-entropy beside the other loss [lambda].
         temperature: Divides the cosines of the contrastive loss [tau].
-        views: What a text is seen as in a step: "one", itself; "dropout", itself twice, which
-            differ by dropout; "masked", itself and itself with a span masked; "second-text", itself
-            and another wording of it, the column of --text-b.
+        views: Views of a text in a step: "one", itself; "dropout", itself twice, which differ by
+            dropout; "masked", itself and itself with a span masked; "second-text", itself and
+            another wording of it, the column of --text-b.
         pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
 
     Raises:
         ConfigError: naming each field out of its range.
     """
 
-    LEAST_BLOCKS: ClassVar[int] = (
-        1  # With all blocks frozen no contrastive loss would move anything.
-    )
+    # With all blocks frozen no contrastive loss would move anything.
+    LEAST_BLOCKS: ClassVar[int] = 1
 
     loss: str
     ce_weight: float
@@ -71,14 +69,14 @@ class Config(FineTuning):
     pooling: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones."""
+        """Rules of its own fields and the shared ones."""
         return {
             f"loss one of {', '.join(_LOSSES)}": self.loss in _LOSSES,
             # At 0 nothing would train the classifier.
             "ce_weight in (0, 1]": 0 < self.ce_weight <= 1,
             "temperature above 0": self.temperature > 0,
             f"views one of {', '.join(_VIEWS)}": self.views in _VIEWS,
-            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
+            f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
             **super().rules(),
         }
 
@@ -89,7 +87,7 @@ class _Classifier(nn.Module):
     Args:
         pooling: "cls" or "mean".
         encoder: A Hugging Face encoder, or the top blocks of one.
-        num_classes: Classes of the data.
+        num_classes: Number of classes.
     """
 
     def __init__(self, pooling: str, encoder: PreTrainedModel, num_classes: int) -> None:
@@ -103,20 +101,17 @@ class _Classifier(nn.Module):
     def classify(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Pooled vectors (rows, width) and logits (rows, classes)."""
         tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
-        if self.pooling == "cls":
-            pooled = tokens[:, 0]
-        else:
-            pooled = mean_over_tokens(tokens, real_tokens(inputs))
-        return pooled, self.classifier(self.dropout(pooled))
+        vectors = pooled(tokens, real_tokens(inputs), self.pooling)
+        return vectors, self.classifier(self.dropout(vectors))
 
 
 class Contrastive(_Classifier):
     """A classifier trained with cross-entropy and a contrastive loss.
 
     Args:
-        config: The cell's hyper-parameters.
+        config: Hyper-parameters of the cell.
         encoder: A Hugging Face encoder, unmodified; the weighting network is a copy of it.
-        num_classes: Classes of the data.
+        num_classes: Number of classes.
     """
 
     ce_weight: Tensor
@@ -139,7 +134,7 @@ class Contrastive(_Classifier):
         """Loss and logits of a batch.
 
         Args:
-            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (rows, length); in
+            inputs: Output of the tokenizer: input_ids, attention_mask ..., each (rows, length); in
                 a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
                 then all second ones.
             labels: Class ids, (batch,).
@@ -147,15 +142,15 @@ class Contrastive(_Classifier):
         Returns:
             A scalar loss and logits (rows, classes).
         """
-        pooled, logits = self.classify(inputs)
+        vectors, logits = self.classify(inputs)
         labels = labels.repeat(len(logits) // len(labels))
         loss = self.ce_weight * functional.cross_entropy(logits, labels)
         # Scoring wants neither: they move no logit.
         if self.training and self.scl is not None:
-            loss = loss + (1 - self.ce_weight) * self.scl(pooled, labels)
+            loss = loss + (1 - self.ce_weight) * self.scl(vectors, labels)
         if self.training and self.lcl is not None and self.weighting is not None:
             _, confused = self.weighting.classify(inputs)
-            loss = loss + (1 - self.ce_weight) * self.lcl(pooled, labels, confused)
+            loss = loss + (1 - self.ce_weight) * self.lcl(vectors, labels, confused)
             loss = loss + self.ce_weight * functional.cross_entropy(confused, labels)
         return Output(loss=loss, logits=logits)
 
@@ -172,20 +167,20 @@ def views(config: Config) -> tuple[View, ...]:
 
 
 def map_fault(config: Config) -> str | None:
-    """Why the classifier has no class activation map; None if it has one."""
+    """Reason why there is no class activation map; None where there is."""
     return pooling_map_fault(config.pooling)
 
 
 def pooling(config: Config) -> str:
-    """Which vector the linear classifier sees: "cls" or "mean"."""
+    """Vector that the linear classifier sees."""
     return config.pooling
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: the loss decides which networks there are."""
+    """Config with all values that may differ within a stack set alike."""
     return replace(config, ce_weight=1.0, temperature=1.0)
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> Contrastive:
-    """The module of one cell, its heads drawn from torch's current generator."""
+    """Build the module of one cell, its heads drawn from torch's generator."""
     return Contrastive(config, encoder, num_classes)

@@ -1,9 +1,10 @@
-"""Lee's final model: an encoder, the mean over its tokens, one linear layer; top blocks trained.
+"""Lee's final model: a linear layer on a partly trained encoder's mean.
 
-Figure 5(d) of Better Reasoning Behind Classification Predictions with BERT for Fake News Detection,
-with what the paper proposes to try next (section 4.2): "fine-tuning some part of the BERT's
-transformer encoder (e.g., a few top blocks)". With 0 blocks it is the linear evaluation's
-encoder-mean, trained from tokens. The pooled mean is what makes class activation maps exact.
+Figure 5(d) of Better Reasoning Behind Classification Predictions with BERT for Fake News Detection.
+Training top blocks is the paper's proposal for later (section 4.2): "fine-tuning some part of the
+BERT's transformer encoder (e.g., a few top blocks)". With 0 blocks it is the linear evaluation's
+encoder-mean, trained from tokens. Class activation maps are exact since the classifier stands on a
+mean.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ VERSION = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Config(FineTuning):
-    """Hyper-parameters of one cell: with 0 blocks the linear layer alone is trained."""
+    """Hyper-parameters of one cell; 0 blocks train the linear layer alone."""
 
 
 class EncoderLinear(nn.Module):
-    """An encoder with a linear layer on the mean over its real tokens.
+    """An encoder with a linear layer on the mean over real tokens.
 
     Args:
         encoder: A Hugging Face encoder, or the top blocks of one.
-        num_classes: Classes of the data.
+        num_classes: Number of classes.
     """
 
     def __init__(self, encoder: PreTrainedModel, num_classes: int) -> None:
@@ -47,7 +48,7 @@ class EncoderLinear(nn.Module):
         """Loss and logits of a batch.
 
         Args:
-            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (batch, length); in
+            inputs: Output of the tokenizer: input_ids, attention_mask ..., each (batch, length); in
                 a stack the mask is (batch, 1, 1, length).
             labels: Class ids, (batch,).
 
@@ -60,20 +61,20 @@ class EncoderLinear(nn.Module):
 
 
 def map_fault(config: Config) -> str | None:
-    """None: every config has a class activation map."""
+    """Return None: every config has a class activation map."""
     return None
 
 
 def pooling(config: Config) -> str:
-    """Which vector the linear classifier sees."""
+    """Vector that the linear classifier sees."""
     return "mean"
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: all that the loop has no vector for."""
+    """The config itself: all of it is a shape of the module."""
     return config
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> EncoderLinear:
-    """The module of one cell, its head drawn from torch's current generator."""
+    """Build the module of one cell, its head drawn from torch's generator."""
     return EncoderLinear(encoder, num_classes)

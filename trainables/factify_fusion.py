@@ -1,12 +1,12 @@
-"""The fusion network of Team Noir at Factify 2: pairs of texts and of images to five classes.
+"""Fusion network of Team Noir at Factify 2, for claim-document pairs.
 
     e(x)   = ReLU(BN(Dropout(W2 ReLU(BN(Dropout(W1 x))))))     W1, W2 halve the width
     a(m)   = self-attention over the tokens e(claim), e(document) of a modality m, side by side
     logits = MLP(a(text), a(image))                            three linear layers, two ReLUs
 
 An extraction module e and an attention a for each modality, shared by claim and document. The loss
-is `trainables/losses/label_smoothing.py`; the weights' moving average is what is scored. See the
-page factify_fusion.md beside this file.
+is `trainables/losses/label_smoothing.py`; the weights' moving average is scored. See the page
+factify_fusion.md beside this file.
 
 Frozen, cells are heads on features that CLIP's towers gave once, and train as stacks. Not frozen,
 the towers are trained with the network, a cell at a time.
@@ -49,11 +49,11 @@ class Config(TrainingConfig):
         multilingual: Read texts with `text_encoder`; else with the model's own text tower, after
             letters of other scripts than the Latin are taken out.
         attention: Pass claim and document through self-attention.
-        heads: Of the attention.
+        heads: Number of heads of the attention.
         attention_dim: Width of its queries, keys and values, all heads together.
         dropout: Share dropped in the extraction modules and of the attention's weights.
-        smoothing: The paper's epsilon, see `trainables/losses/label_smoothing.py`.
-        ema_decay: Of the weights' moving average, which is scored; 0 scores the weights.
+        smoothing: Epsilon of the paper, see `trainables/losses/label_smoothing.py`.
+        ema_decay: Decay of the weights' moving average, which is scored; 0 scores the weights.
         frozen: Train on features made once; else train the towers with the network.
         text_encoder: The multilingual text encoder: alias, hub id or folder.
         image_encoder: "model" for the model's own image tower, else alias, hub id or folder.
@@ -79,7 +79,7 @@ class Config(TrainingConfig):
     image_encoder: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones."""
+        """Rules of its own fields and the shared ones."""
         fits = self.heads >= 1 and self.attention_dim >= 1 and self.attention_dim % self.heads == 0
         return {
             f"modalities one of {', '.join(MODALITIES)}": self.modalities in MODALITIES,
@@ -93,12 +93,12 @@ class Config(TrainingConfig):
 
 
 class Extraction(nn.Module):
-    """Two blocks, each a linear layer to half the width, dropout, batch normalisation and ReLU.
+    """Two linear layers, each to half the width, normalised, with ReLU.
 
     Args:
-        width: Of what is given.
-        dropout: Share dropped.
-        missing: Whether an input may be missing: a vector is learned to stand for it.
+        width: Width of the input.
+        dropout: Share dropped before the normalisation.
+        missing: True where an input may be missing: a vector is learned to stand for it.
     """
 
     def __init__(self, width: int, dropout: float, missing: bool) -> None:
@@ -111,33 +111,27 @@ class Extraction(nn.Module):
         self.missing = nn.Parameter(torch.randn(width) / width**0.5) if missing else None
 
     def forward(self, pair: Tensor, absent: Tensor | None) -> Tensor:
-        """A pair's tokens.
+        """Reduce a pair's features to tokens, (batch, 2, width // 4).
 
-        Args:
-            pair: Features of claim and document, (batch, 2, width).
-            absent: Which of them are missing, bool (batch, 2); None where none can be.
-
-        Returns:
-            (batch, 2, width // 4).
+        Features that are absent, bool (batch, 2), are replaced by the learned vector.
         """
         # Claim and document share the module and its batch statistics.
-        given = pair.flatten(0, 1)
-        hidden = self.first(given)
+        hidden = self.first(pair.flatten(0, 1))
         if self.missing is not None and absent is not None:
             # The same as to put the vector into the input, which the cells of a stack share.
             hidden = torch.where(absent.flatten()[:, None], self.first(self.missing), hidden)
         hidden = functional.relu(self.first_norm(self.dropout(hidden)))
         hidden = functional.relu(self.second_norm(self.dropout(self.second(hidden))))
-        pairs: Tensor = hidden.unflatten(0, (-1, 2))
-        return pairs
+        tokens: Tensor = hidden.unflatten(0, (-1, 2))
+        return tokens
 
 
 class PairAttention(nn.Module):
-    """Multi-head self-attention over the two tokens of a pair (Vaswani et al., section 3.2.2).
+    """Multi-head self-attention over a pair's tokens (Vaswani et al., section 3.2.2).
 
     Args:
-        width: Of a token.
-        dim: Of queries, keys and values, all heads together.
+        width: Width of a token.
+        dim: Width of queries, keys and values, all heads together.
         heads: Number of heads.
         dropout: Share of the attention's weights that is dropped.
     """
@@ -150,24 +144,24 @@ class PairAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens that have looked at one another, (batch, 2, width) both ways."""
+        """Let a pair's tokens, (batch, 2, width), attend to each other."""
         query, key, value = (
             part(tokens).unflatten(-1, (self.heads, -1)).transpose(-3, -2)
             for part in (self.query, self.key, self.value)
         )
         weights = torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, dim=-1)
         attended = self.dropout(weights) @ value
-        given: Tensor = self.output(attended.transpose(-3, -2).flatten(-2))
-        return given
+        output: Tensor = self.output(attended.transpose(-3, -2).flatten(-2))
+        return output
 
 
 class FusionNet(nn.Module):
     """The fusion network.
 
     Args:
-        config: The cell's hyper-parameters.
-        layout: Where a row's features lie.
-        num_classes: Classes of the data.
+        config: Hyper-parameters of the cell.
+        layout: Layout of a row's features.
+        num_classes: Number of classes.
     """
 
     smoothing: Tensor
@@ -196,15 +190,7 @@ class FusionNet(nn.Module):
         )
 
     def forward(self, inputs: Tensor, labels: Tensor) -> Output:
-        """Loss and logits of a batch.
-
-        Args:
-            inputs: Features as the layout has them, (batch, layout.total).
-            labels: Class ids, (batch,).
-
-        Returns:
-            A scalar loss and logits (batch, classes).
-        """
+        """Loss and logits of a batch of features, (batch, layout.total)."""
         parts = []
         for name, _ in self.layout.widths():
             tokens = self.extraction[name](*self.layout.pair(inputs, name))
@@ -217,8 +203,8 @@ class JointNet(nn.Module):
     """The towers and the fusion network, trained together.
 
     Args:
-        towers: From a batch to features.
-        net: The network on them.
+        towers: Towers from a batch to features.
+        net: Fusion network on the features.
     """
 
     def __init__(self, towers: trainable_towers.Towers, net: FusionNet) -> None:
@@ -226,13 +212,13 @@ class JointNet(nn.Module):
         self.towers, self.net = towers, net
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
-        """Loss and logits of a batch of tokens and pixels; see `joint.Towers`."""
-        given: Output = self.net(self.towers(inputs), labels)
-        return given
+        """Loss and logits of a batch of tokens and pixels; see `trainable_towers.Towers`."""
+        output: Output = self.net(self.towers(inputs), labels)
+        return output
 
 
 def representation(config: Config) -> Representation | None:
-    """The features that a cell is trained on; None where the towers are trained, too."""
+    """Frozen features; None where the towers are trained, too."""
     if not config.frozen:
         return None
     text, image = config.modalities != "image", config.modalities != "text"
@@ -250,22 +236,22 @@ def _text_encoder(config: Config) -> str:
 
 
 def reads_with(config: Config) -> str:
-    """What reads each text."""
+    """Model that reads each text."""
     return _text_encoder(config)
 
 
 def files(config: Config) -> dict[str, str]:
-    """The fields that name a further model which a cell reads, with what they say."""
-    found = {}
+    """Fields that name a further model, with their values."""
+    models = {}
     if config.multilingual and config.modalities != "image":
-        found["text_encoder"] = config.text_encoder
+        models["text_encoder"] = config.text_encoder
     if config.image_encoder != _OWN_TOWER and config.modalities != "text":
-        found["image_encoder"] = config.image_encoder
-    return found
+        models["image_encoder"] = config.image_encoder
+    return models
 
 
 def check_data(config: Config, data: TextData) -> None:
-    """Refuse data without what a config looks at.
+    """Refuse data without the texts or images that a config reads.
 
     Raises:
         DataError: naming the columns to give.
@@ -281,14 +267,14 @@ def ema_decay(config: Config) -> float:
 
 
 def tokens(config: Config, data: TextData, model: str) -> Tokens:
-    """What towers that are trained are fed."""
+    """Inputs of towers that are trained."""
     return trainable_towers.tokens(
         data, _sources(config, model), config.max_length, not config.multilingual
     )
 
 
 def base(config: Config, data: TextData, model: str) -> trainable_towers.Towers:
-    """The towers of a cell that trains them: fresh copies."""
+    """Fresh copies of the towers that a cell trains."""
     return trainable_towers.towers_of(_sources(config, model))
 
 
@@ -301,20 +287,14 @@ def _sources(config: Config, model: str) -> trainable_towers.Sources:
 
 
 def stack_key(config: Config) -> Config | None:
-    """What cells of a stack share: all that is a shape, or that the loop has no vector for."""
+    """Config with all values that may differ within a stack set alike."""
     if not config.frozen:
         return None
     return replace(config, smoothing=0.0, ema_decay=0.0)
 
 
-def build(config: Config, given: Any, num_classes: int) -> nn.Module:
-    """The module of one cell, drawn from torch's current generator.
-
-    Args:
-        config: Its hyper-parameters.
-        given: The features' layout; the towers of a cell that trains them.
-        num_classes: Classes of the data.
-    """
-    if isinstance(given, trainable_towers.Towers):
-        return JointNet(given, FusionNet(config, given.layout, num_classes))
-    return FusionNet(config, given, num_classes)
+def build(config: Config, base: Any, num_classes: int) -> nn.Module:
+    """Build the module of one cell, on features or on trainable towers."""
+    if isinstance(base, trainable_towers.Towers):
+        return JointNet(base, FusionNet(config, base.layout, num_classes))
+    return FusionNet(config, base, num_classes)

@@ -1,6 +1,6 @@
-"""Linear evaluation: one linear layer on frozen features, the usual test of a representation.
+"""Linear evaluation: one linear layer on frozen features.
 
-Cross-entropy, AdamW, cosine decay of the learning rate.
+The usual test of a representation: cross-entropy, AdamW, cosine decay of the learning rate.
 
 The paper's final model is this with the representation encoder-mean, figure 5(d) with its encoder
 frozen.
@@ -33,7 +33,7 @@ class Config(TrainingConfig):
     """Hyper-parameters of one cell.
 
     Attributes:
-        representation: Which features of a text: a file of trainables/representations.
+        representation: Features of a text: a file of trainables/representations.
         word2vec: Vectors of the representation word2vec: a file, or a name of gensim's downloads.
         glove: Vectors of the representation glove, in the same way.
 
@@ -48,7 +48,7 @@ class Config(TrainingConfig):
     glove: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones."""
+        """Rules of its own fields and the shared ones."""
         return {
             f"representation one of {', '.join(names())}": self.representation in names(),
             **super().rules(),
@@ -60,7 +60,7 @@ class LinearEval(nn.Module):
 
     Args:
         features: Width of a text's features.
-        num_classes: Classes of the data.
+        num_classes: Number of classes.
     """
 
     def __init__(self, features: int, num_classes: int) -> None:
@@ -82,7 +82,7 @@ class LinearEval(nn.Module):
 
 
 def representation(config: Config) -> Representation:
-    """The features that a cell is trained on."""
+    """Frozen features that a cell is trained on."""
     name = config.representation
     if name in _OF_VECTORS:
         return Representation(name=name, vectors=getattr(config, name))
@@ -91,13 +91,13 @@ def representation(config: Config) -> Representation:
 
 
 def files(config: Config) -> dict[str, str]:
-    """The fields that name a file which a cell reads, with what they say."""
+    """Fields that name a file which the cell reads, with their values."""
     name = config.representation
     return {name: getattr(config, name)} if name in _OF_VECTORS else {}
 
 
 def map_fault(config: Config) -> str | None:
-    """Why the classifier has no class activation map; None if it has one."""
+    """Reason why there is no class activation map; None where there is."""
     if config.representation != "encoder-first":
         return None
     return (
@@ -107,10 +107,10 @@ def map_fault(config: Config) -> str | None:
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: all that the loop has no vector for."""
+    """The config itself: all of it is a shape of the module."""
     return config
 
 
 def build(config: Config, features: int, num_classes: int) -> LinearEval:
-    """The module of one cell, drawn from torch's current generator."""
+    """Build the module of one cell, drawn from torch's generator."""
     return LinearEval(features, num_classes)

@@ -23,7 +23,7 @@ from trainables.analysis.linear_evaluation import LinearEvaluation, read_pairs
 from trainables.engine.config import FineTuning
 from trainables.engine.inputs.views import View
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import mean_over_tokens
+from trainables.engine.models.pooling import POOLINGS, pooled
 from trainables.engine.models.pretrained import real_tokens
 from trainables.losses.info_nce import InfoNCELoss
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 VERSION = 2
 
 _AUGMENTATIONS = ("both", "masking", "dropout")
-_POOLINGS = ("cls", "mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +40,8 @@ class Config(FineTuning):
     """Hyper-parameters of one cell.
 
     Attributes:
-        augmentation: What the two views of a text differ by: "masking" of a span, "dropout", or
-            "both".
+        augmentation: Difference between the two views of a text: "masking" of a span, "dropout",
+            or "both".
         masked: Characters of the masked span.
         positives: False leaves out what pulls the views of a text together.
         random_strings: Tune on strings of random letters in words of the texts' lengths.
@@ -67,7 +66,7 @@ class Config(FineTuning):
     pooling: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones, but that the rate may be 0."""
+        """Rules of all fields; the learning rate may be 0."""
         shared = super().rules()
         del shared["learning_rate above 0"]
         return {
@@ -75,7 +74,7 @@ class Config(FineTuning):
             "masked at least 1": self.masked >= 1,
             "temperature above 0": self.temperature > 0,
             "pairs a file, or none": self.pairs is None or isinstance(self.pairs, str),
-            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
+            f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
             # A text alone has nothing to be pushed away from.
             "batch_size at least 2": self.batch_size >= 2,
             "learning_rate at least 0": self.learning_rate >= 0,
@@ -87,7 +86,7 @@ class Mirror(nn.Module):
     """An encoder tuned by InfoNCE.
 
     Args:
-        config: The cell's hyper-parameters.
+        config: Hyper-parameters of the cell.
         encoder: A Hugging Face encoder, or the top blocks of one.
     """
 
@@ -98,7 +97,10 @@ class Mirror(nn.Module):
         self.info_nce = InfoNCELoss(config.temperature, config.positives)
 
     def train(self, mode: bool = True) -> Mirror:
-        """Switch training on or off; the encoder drops nothing where dropout is no augmentation."""
+        """Switch training on or off.
+
+        The encoder drops nothing where dropout is no augmentation.
+        """
         super().train(mode)
         self.encoder.train(mode and self.drops)
         return self
@@ -107,23 +109,20 @@ class Mirror(nn.Module):
         """Loss of a batch in training, features in evaluation.
 
         Args:
-            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (rows, length); in
+            inputs: Output of the tokenizer: input_ids, attention_mask ..., each (rows, length); in
                 a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
                 then all second ones.
-            labels: Not looked at, (batch,).
+            labels: Class ids, (batch,); ignored.
 
         Returns:
             A scalar loss, 0 in evaluation, and features (rows, width).
         """
         tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
-        if self.pooling == "cls":
-            pooled = tokens[:, 0]
-        else:
-            pooled = mean_over_tokens(tokens, real_tokens(inputs))
+        vectors = pooled(tokens, real_tokens(inputs), self.pooling)
         if not self.training:
-            return Output(loss=pooled.sum() * 0, logits=pooled)
-        first, second = pooled.chunk(2)
-        return Output(loss=self.info_nce(first, second), logits=pooled)
+            return Output(loss=vectors.sum() * 0, logits=vectors)
+        first, second = vectors.chunk(2)
+        return Output(loss=self.info_nce(first, second), logits=vectors)
 
 
 def views(config: Config) -> tuple[View, ...]:
@@ -135,12 +134,12 @@ def views(config: Config) -> tuple[View, ...]:
 
 
 def read_out(config: Config) -> LinearEvaluation:
-    """What makes scores of the features."""
+    """Linear evaluation of the features."""
     return LinearEvaluation(None if config.pairs is None else read_pairs(config.pairs))
 
 
 def files(config: Config) -> dict[str, str]:
-    """The fields that name a file which a cell reads, with what they say.
+    """Fields that name a file which the cell reads, with their values.
 
     Raises:
         DataError: if it is no table of scored pairs.
@@ -152,15 +151,15 @@ def files(config: Config) -> dict[str, str]:
 
 
 def tunes_encoder(config: Config) -> bool:
-    """Whether a sweep's winner leaves an encoder that is worth keeping."""
+    """True where a sweep's winner leaves a tuned encoder."""
     return config.learning_rate > 0
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: the views, and all that the loop has no vector for."""
+    """Config with all values that may differ within a stack set alike."""
     return replace(config, temperature=1.0)
 
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> Mirror:
-    """The module of one cell; nothing of it is drawn."""
+    """Build the module of one cell; nothing of it is drawn."""
     return Mirror(config, encoder)

@@ -6,24 +6,23 @@
 The loss of `trainables/triple_entropy.py` (equations 4 to 7 of Applying SoftTriple Loss for
 Supervised Language Model Fine Tuning) with one embedding a text in place of one a token, and a
 projection in place of the encoder. With all below the loss frozen SoftTriple could not move the
-classifier; the projection is what it moves. A cell takes milliseconds in a stack: for trying a
-grid's shape, and for the tables that strategies are judged on.
+classifier; here it moves the projection. A cell takes milliseconds in a stack: for trying a grid's
+shape, and for the tables that strategies are judged on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.config import TrainingConfig
 from trainables.engine.features.representation import Representation
 from trainables.engine.models.output import Output
 from trainables.losses.cross_entropy import cross_entropy
-from trainables.losses.soft_triple import SoftTripleLoss
+from trainables.losses.soft_triple import SoftTripleConfig
 
 VERSION = 1
 
@@ -31,17 +30,12 @@ _FROM_ENCODER = ("encoder-mean", "encoder-first", "word-embeddings")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(SoftTripleConfig):
     """Hyper-parameters of one cell; the paper's symbols in brackets.
 
     Attributes:
-        k: Proxies per class.
-        gamma: Softness of the choice among a class's proxies.
-        scale: Sharpness of the softmax over classes [lambda].
-        margin: What the true class must win by, in cosine similarity [delta].
-        beta: Weight of cross-entropy; 1 trains without SoftTriple.
-        width: Of the projection.
-        representation: Which features of a text; see `trainables/engine/features/extraction.py`.
+        width: Width of the projection.
+        representation: Features of a text; see `trainables/engine/features/extraction.py`.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -49,22 +43,12 @@ class Config(TrainingConfig):
 
     PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
 
-    k: int
-    gamma: float
-    scale: float
-    margin: float
-    beta: float
     width: int
     representation: str
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones."""
+        """Rules of its own fields and the shared ones."""
         return {
-            "k at least 1": self.k >= 1,
-            "gamma above 0": self.gamma > 0,
-            "scale above 0": self.scale > 0,
-            "margin in [0, 1]": 0 <= self.margin <= 1,
-            "beta in [0, 1]": 0 <= self.beta <= 1,
             "width at least 1": self.width >= 1,
             f"representation one of {', '.join(_FROM_ENCODER)}": self.representation
             in _FROM_ENCODER,
@@ -73,12 +57,12 @@ class Config(TrainingConfig):
 
 
 class Projection(nn.Module):
-    """A projection with a linear classifier and, below beta = 1, a SoftTriple loss.
+    """A projection with a linear classifier, and SoftTriple below beta = 1.
 
     Args:
-        config: The cell's hyper-parameters.
+        config: Hyper-parameters of the cell.
         features: Width of a text's features.
-        num_classes: Classes of the data.
+        num_classes: Number of classes.
     """
 
     beta: Tensor
@@ -88,18 +72,7 @@ class Projection(nn.Module):
         self.register_buffer("beta", torch.tensor(float(config.beta)), persistent=False)
         self.projection = nn.Linear(features, config.width)
         self.classifier = nn.Linear(config.width, num_classes)
-        self.soft_triple = (
-            None
-            if config.beta == 1
-            else SoftTripleLoss(
-                num_classes,
-                config.width,
-                config.k,
-                gamma=config.gamma,
-                scale=config.scale,
-                margin=config.margin,
-            )
-        )
+        self.soft_triple = config.loss(num_classes, config.width)
 
     def forward(self, inputs: Tensor, labels: Tensor) -> Output:
         """Loss and logits of a batch.
@@ -121,15 +94,15 @@ class Projection(nn.Module):
 
 
 def representation(config: Config) -> Representation:
-    """The features that a cell is trained on."""
+    """Frozen features that a cell is trained on."""
     return Representation(name=config.representation, max_length=config.max_length)
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: at beta = 1 there are no proxies, so that is a shape."""
-    return replace(config, gamma=1.0, scale=1.0, margin=0.0, beta=float(config.beta == 1))
+    """Config with all values that may differ within a stack set alike."""
+    return config.stacked()
 
 
 def build(config: Config, features: int, num_classes: int) -> Projection:
-    """The module of one cell, drawn from torch's current generator."""
+    """Build the module of one cell, drawn from torch's generator."""
     return Projection(config, features, num_classes)

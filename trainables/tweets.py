@@ -1,4 +1,4 @@
-"""Tweets: an encoder with a head on its pooled output, the epoch chosen by accuracy per class.
+"""Tweets: a head on an encoder's pooled output, the best epoch chosen.
 
 Fake News Classification with BERT (Malakhov, Patruno, Bocconi, MediaEval 2020), section 3.2: "a
 simple linear layer on the output of the BERT base", Adam "without weight decay for bias and
@@ -9,8 +9,8 @@ metadata beside the text, other encoders; class weights are ours.
     logits = head([dropout(pooled), scaled metadata])
     loss   = sum_i w[y_i] (-log softmax(logits_i)[y_i]) / sum_i w[y_i]
 
-Differs from the paper: the epoch is chosen on rows kept apart within the training part, never on
-those that are scored.
+The epoch is chosen by accuracy per class. Differs from the paper: on rows kept apart within the
+training part, never on those that are scored.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from trainables.engine.cells.cell_context import CellContext
 
 VERSION = 2
-# Class weights and the scale of metadata are taken from the rows that a cell is trained on.
+# Class weights and the scale of metadata come from the training rows.
 LEARNS_FROM_ROWS = True
 
 _POOLINGS = ("pooler", "cls", "mean")
@@ -59,7 +59,7 @@ class Config(FineTuning):
             accuracy per class; 0 takes the last epoch.
         pooling: "pooler" (the encoder's own, drawn where it was not pretrained), "cls" (first
             token) or "mean" (over real tokens).
-        head_rate: How many times faster than the encoder the head learns: at an encoder's rate a
+        head_rate: Learning rate of the head, in multiples of the encoder's: at an encoder's rate a
             new weight hardly moves, and metadata are hardly heard.
 
     Raises:
@@ -74,7 +74,7 @@ class Config(FineTuning):
     head_rate: float
 
     def rules(self) -> dict[str, bool]:
-        """Those of its own fields and the shared ones."""
+        """Rules of its own fields and the shared ones."""
         return {
             "head_layers at least 1": self.head_layers >= 1,
             f"class_weights one of {', '.join(_WEIGHTS)}": self.class_weights in _WEIGHTS,
@@ -87,12 +87,12 @@ class Config(FineTuning):
 
 
 class Tweets(nn.Module):
-    """An encoder, its pooled output, metadata beside it, and a head of linear layers.
+    """A head of linear layers on an encoder's pooled output and metadata.
 
     Args:
-        config: The cell's hyper-parameters.
-        context: The encoder, and the rows that the cell is trained on.
-        num_classes: Classes of the data.
+        config: Hyper-parameters of the cell.
+        context: Encoder, and labels and metadata of the training rows.
+        num_classes: Number of classes.
     """
 
     class_weights: Tensor
@@ -118,7 +118,7 @@ class Tweets(nn.Module):
         layers = [nn.Linear(*sizes) for sizes in zip(inputs, outputs, strict=True)]
         self.head = nn.ModuleList(layers)
         for layer in layers:
-            # What the rate multiplies again: the head starts as it would at any rate.
+            # The forward pass multiplies by the rate: the head starts as it would at any rate.
             nn.init.normal_(layer.weight, std=spread / config.head_rate)
             nn.init.zeros_(layer.bias)
 
@@ -126,7 +126,7 @@ class Tweets(nn.Module):
         """Loss and logits of a batch.
 
         Args:
-            inputs: What the tokenizer gave: input_ids, attention_mask ..., each (batch, length); in
+            inputs: Output of the tokenizer: input_ids, attention_mask ..., each (batch, length); in
                 a stack the mask is (batch, 1, 1, length). With `metadata`, (batch, numbers), where
                 the config joins them.
             labels: Class ids, (batch,).
@@ -136,21 +136,20 @@ class Tweets(nn.Module):
         """
         words = {name: part for name, part in inputs.items() if name != metadata_inputs.NAME}
         tokens = self.encoder(**words).last_hidden_state  # (batch, length, width)
-        given = self.dropout(self._pooled(tokens, words))
+        hidden = self.dropout(self._pooled(tokens, words))
         if self.scaling is not None:
             scaled = self.scaling(inputs[metadata_inputs.NAME])
-            given = torch.cat([given, scaled.to(given.dtype)], dim=-1)
+            hidden = torch.cat([hidden, scaled.to(hidden.dtype)], dim=-1)
         last = len(self.head) - 1
         for number, layer in enumerate(self.head):
-            # Adam's step is as long for any gradient, so what a weight is multiplied by is its
-            # rate.
-            given = layer(given) * self.head_rate
+            # Adam's step is as long for any gradient, so a weight's multiplier is its rate.
+            hidden = layer(hidden) * self.head_rate
             if number < last:
-                given = self.dropout(functional.relu(given))
-        of_row = functional.cross_entropy(given.float(), labels, reduction="none")
+                hidden = self.dropout(functional.relu(hidden))
+        losses = functional.cross_entropy(hidden.float(), labels, reduction="none")
         weight = self.class_weights.gather(0, labels)
-        loss = (of_row * weight).sum() / weight.sum()
-        return Output(loss=distributed.counted_by(loss, weight.sum(), len(labels)), logits=given)
+        loss = (losses * weight).sum() / weight.sum()
+        return Output(loss=distributed.counted_by(loss, weight.sum(), len(labels)), logits=hidden)
 
     def _pooled(self, tokens: Tensor, words: dict[str, Tensor]) -> Tensor:
         if self.pooling == "mean":
@@ -161,10 +160,11 @@ class Tweets(nn.Module):
 
 
 class Scaling(nn.Module):
-    """Metadata less their mean over their spread, both of the rows that a cell is trained on.
+    """Standardises metadata by mean and spread of the training rows.
 
     Args:
-        rows: Of these rows, as `metadata_inputs.table` has them, (rows, 2 x columns).
+        rows: Metadata of the training rows, as `metadata_inputs.table` has them, (rows, 2 x
+            columns).
     """
 
     mean: Tensor
@@ -177,23 +177,23 @@ class Scaling(nn.Module):
         count = known.sum(dim=0).clamp(min=1)
         mean = (values * known).sum(dim=0) / count
         spread = (((values - mean) * known).square().sum(dim=0) / count).sqrt()
-        # A column that is the same in all these rows says nothing: what others hold is not heard.
+        # A column that is the same in all these rows says nothing, whatever other rows hold.
         factor = torch.where(spread > 0, 1 / spread, torch.zeros_like(spread))
         self.register_buffer("mean", mean.float(), persistent=False)
         self.register_buffer("factor", factor.float(), persistent=False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """The same numbers, (batch, 2 x columns): scaled, 0 where missing; and where missing."""
+        """Scale a batch, (batch, 2 x columns); missing values are 0."""
         values, missing = rows.chunk(2, dim=-1)
         return torch.cat([(values - self.mean) * self.factor * (1 - missing), missing], dim=-1)
 
 
 def class_weights(labels: IntArray, num_classes: int, kind: str) -> Tensor:
-    """The weight of each class in the loss, float32 (classes,); their mean over the rows is 1.
+    """Weight of each class in the loss, float32 (classes,), 1 on average.
 
     Args:
-        labels: Class ids of the rows trained on, (rows,).
-        num_classes: Classes of the data.
+        labels: Class ids of the training rows, (rows,).
+        num_classes: Number of classes.
         kind: "none" or "balanced".
     """
     if kind == "none":
@@ -214,20 +214,20 @@ def _pooler(context: CellContext, width: int, spread: float) -> nn.Linear:
 
 
 def inner_share(config: Config) -> float:
-    """The share of a cell's training rows that chooses the epoch."""
+    """Share of a cell's training rows that chooses the epoch."""
     return config.inner_share
 
 
 def metadata(config: Config) -> str | None:
-    """What is made of the data's metadata; None leaves them out."""
+    """Scale of the metadata; None leaves them out."""
     return None if config.metadata == "none" else config.metadata
 
 
 def stack_key(config: Config) -> Config:
-    """What cells of a stack share: weights, rates and rows are each cell's own."""
+    """Config with all values that may differ within a stack set alike."""
     return replace(config, class_weights="none", head_rate=1.0, inner_share=0.0)
 
 
 def build(config: Config, context: CellContext, num_classes: int) -> Tweets:
-    """The module of one cell, its head drawn from torch's current generator."""
+    """Build the module of one cell, its head drawn from torch's generator."""
     return Tweets(config, context, num_classes)

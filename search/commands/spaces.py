@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from trainables.engine import registry
 
     if options.plugin:
-        registry.load_plugin(options.plugin)
+        registry.register_plugin(options.plugin)
     names = [options.space] if options.space else registry.names("spaces")
     rows = [_row(registry.load("spaces", name, "SPACE")) for name in names]
     if options.json:

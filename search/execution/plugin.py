@@ -22,11 +22,11 @@ def load_text(plugin: Plugin | None) -> None:
     """Import a plugin, once a process.
 
     Raises:
-        RegistryError: as `registry.load_plugin`.
+        RegistryError: as `registry.register_plugin`.
     """
     if plugin is not None:
         name, text = plugin
         # Kept: what a plugin defines may be looked up in its source later.
         file = Path(tempfile.mkdtemp(prefix="foldrace-plugin-"), name)
         file.write_text(text, encoding="utf-8")
-        registry.load_plugin(file)
+        registry.register_plugin(file)

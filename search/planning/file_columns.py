@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
 from search.errors import InputError
+from trainables.engine import registry
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.headers import read_header
 from trainables.engine.datasets.table_files import READERS, Table, read_table
@@ -70,8 +70,7 @@ def _must_have(path: Path, names: Iterable[str], columns: Iterable[str]) -> None
     there = list(names)
     for name, option in zip(columns, ("--text", "--text-b"), strict=False):
         if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = registry.hint(name, there)
             raise InputError(
                 f"{path} has no column {name!r}.{hint} Its columns: {', '.join(there)}. Choose "
                 f"one with {option}."

@@ -46,7 +46,7 @@ def narrowed_space(spec: SweepSpec) -> Space:
         ValueError: naming an unknown space, axis or value, and what is allowed.
     """
     if spec.plugin is not None:
-        registry.load_plugin(Path(spec.plugin))
+        registry.register_plugin(Path(spec.plugin))
     space = (
         registry.load("spaces", spec.space, "SPACE")
         if spec.declared is None

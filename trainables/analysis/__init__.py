@@ -1,1 +1,1 @@
-"""What a trained model or a representation looks like: numbers, pictures, maps over words."""
+"""Pictures and numbers of trained models and representations."""

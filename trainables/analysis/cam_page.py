@@ -1,4 +1,7 @@
-"""Texts with their most focused words in red, as one HTML page (figure 8 of Lee's paper)."""
+"""Texts with their most focused words in red, as HTML.
+
+The page is like figure 8 of Lee's paper.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,15 @@ td,th{padding:.1rem .8rem .1rem 0;text-align:left} td.n{text-align:right}"""
 
 @dataclass(frozen=True)
 class Marked:
-    """One text and the words of it that speak for a class.
+    """A text and the scores of its words for a class.
 
     Attributes:
         text: The text.
-        words: Its words with their scores for the class, in their order.
-        label: The class.
-        probability: That the model gives the class.
-        heading: What to say of the text, such as its true class.
-        cut: Whether the text was read only up to the last word.
+        words: Words with their scores for the class, in their order.
+        label: Name of the class.
+        probability: Probability of the class by the model.
+        heading: Heading of the text, such as its true class.
+        cut: True if the text was read only up to the last word.
     """
 
     text: str
@@ -38,11 +41,11 @@ class Marked:
 
     @property
     def read(self) -> int:
-        """Characters that were read."""
+        """Number of characters that were read."""
         return max((word.span[1] for word in self.words if word.span is not None), default=0)
 
     def cut_note(self) -> str:
-        """What to say of a text that was cut; empty for one that was not."""
+        """Return the note on a cut text; empty for a whole one."""
         if not self.cut:
             return ""
         return (
@@ -51,9 +54,12 @@ class Marked:
         )
 
     def pieces(self) -> list[tuple[str, Word | None, bool]]:
-        """The text as read, in pieces: (characters, the word that they are, whether it is red)."""
+        """Return the text as read, in pieces.
+
+        A piece is (characters, their word, True for red).
+        """
         red = marked(self.words)
-        found: list[tuple[str, Word | None, bool]] = []
+        pieces: list[tuple[str, Word | None, bool]] = []
         at = 0
         placeless: list[tuple[str, Word | None, bool]] = []
         for number, word in enumerate(self.words):
@@ -61,41 +67,41 @@ class Marked:
                 placeless += [("   ", None, False), (word.text, word, number in red)]
                 continue
             if word.span[0] > at:
-                found.append((self.text[at : word.span[0]], None, False))
-            found.append((self.text[max(at, word.span[0]) : word.span[1]], word, number in red))
+                pieces.append((self.text[at : word.span[0]], None, False))
+            pieces.append((self.text[max(at, word.span[0]) : word.span[1]], word, number in red))
             at = max(at, word.span[1])
-        if found and not self.cut:
-            found.append((self.text[at:], None, False))
-        return found + placeless if found else placeless[1:]
+        if pieces and not self.cut:
+            pieces.append((self.text[at:], None, False))
+        return pieces + placeless if pieces else placeless[1:]
 
 
 def page(title: str, texts: Sequence[Marked], notes: Sequence[str] = ()) -> str:
-    """An HTML page that needs nothing else.
+    """Return an HTML page that needs no other file.
 
     Args:
-        title: Its title.
-        texts: What to show.
+        title: Title of the page.
+        texts: Texts to show.
         notes: Sentences under the title.
     """
-    articles = "\n".join(_article(one) for one in texts)
-    said = "".join(f"<p class=note>{html.escape(note)}</p>" for note in notes)
+    articles = "\n".join(_article(text) for text in texts)
+    lines = "".join(f"<p class=note>{html.escape(note)}</p>" for note in notes)
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
         "<p class=note>Red: the tenth of the words with the highest score for the class. Hold the "
-        f"pointer over a word for its score.</p>{said}\n{articles}</html>\n"
+        f"pointer over a word for its score.</p>{lines}\n{articles}</html>\n"
     )
 
 
-def _article(one: Marked) -> str:
+def _article(marked_text: Marked) -> str:
     pieces = []
-    for text, word, red in one.pieces():
+    for text, word, red in marked_text.pieces():
         shown = html.escape(text).replace("\n", "<br>")
         if word is not None:
             kind = " class=red" if red else ""
             shown = f'<span{kind} title="{word.score:+.4f}">{shown}</span>'
         pieces.append(shown)
-    head = f"{one.label}, probability {one.probability:.3f}"
-    head = f"{one.heading}: {head}" if one.heading else head
-    note = f"<p class=note>{html.escape(one.cut_note())}</p>" if one.cut else ""
+    head = f"{marked_text.label}, probability {marked_text.probability:.3f}"
+    head = f"{marked_text.heading}: {head}" if marked_text.heading else head
+    note = f"<p class=note>{html.escape(marked_text.cut_note())}</p>" if marked_text.cut else ""
     return f"<article><p class=head>{html.escape(head)}</p><p>{''.join(pieces)}</p>{note}</article>"

@@ -1,7 +1,7 @@
-"""Aggregated class activation maps: which words push towards a class over a whole data set.
+"""Aggregated class activation maps: words of a class over all texts.
 
-What makes fake news fake: the words with the highest mean score for the class, over all their
-occurrences in all texts.
+The words of fake news, for example, are those with the highest mean score for the class, over all
+their occurrences in all texts.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class WordMean:
     """A word's mean score for a class.
 
     Attributes:
-        word: In lower case.
-        mean: Of M_c over its occurrences.
-        count: Its occurrences.
-        texts: Texts that hold it.
+        word: Word in lower case.
+        mean: Mean of M_c over its occurrences.
+        count: Number of its occurrences.
+        texts: Number of texts that hold it.
     """
 
     word: str
@@ -41,13 +41,13 @@ class WordMean:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The words of a whole data set.
+    """The words of a whole data set, ranked by class.
 
     Attributes:
-        ranked: The words of the highest mean score of each class, best first.
-        texts: Texts that were read.
-        cut: Texts that were read to the limit only.
-        least_texts: Words of fewer texts were left out: their means are luck.
+        ranked: Words with the highest mean score by class, best first.
+        texts: Number of texts that were read.
+        cut: Number of texts that were read to the limit only.
+        least_texts: Least number of texts that hold a word; means of rarer words are luck.
     """
 
     ranked: dict[str, list[WordMean]]
@@ -64,15 +64,15 @@ def aggregate(
     least_texts: int | None,
     most: int,
 ) -> Aggregate:
-    """The words that push towards each class.
+    """Return the words that push towards each class.
 
     Args:
-        texts: The parts of each text; one after another, so that they need not fit into memory.
-        layer: The classifier.
+        texts: Parts of each text; one text after another, so that they need not fit into memory.
+        layer: Classifier.
         label_names: Class names by id.
-        least_texts: Leave out words of fewer texts; None leaves out those of under 0.5% of the
-            texts, and of under 3.
-        most: Words per class.
+        least_texts: Least number of texts that hold a word; None takes 0.5% of the texts, and at
+            least 3.
+        most: Number of words per class.
     """
     totals: dict[str, FloatArray] = {}
     counts: Counter[str] = Counter()
@@ -102,13 +102,15 @@ def aggregate(
 
 
 def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: int = 20) -> None:
-    """Draw the first words of each class as bars, a panel a class.
+    """Draw the first words of each class as bars.
+
+    Each class has a panel.
 
     Args:
-        ranked: As `aggregate` gives it.
-        title: Above the panels.
-        path: The picture's file; its ending says the format.
-        most: Bars a panel.
+        ranked: Ranked words of an `Aggregate`.
+        title: Title above the panels.
+        path: Path of the picture; its ending names the format.
+        most: Number of bars a panel.
     """
     from matplotlib.figure import Figure
 
@@ -119,8 +121,8 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
     figure.suptitle(title)
     # Figures without pyplot: no state is shared, and nothing needs to be closed.
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for number, (panel, (name, found)) in enumerate(zip(panels, ranked.items(), strict=False)):
-        shown = found[:most][::-1]
+    for number, (panel, (name, words)) in enumerate(zip(panels, ranked.items(), strict=False)):
+        shown = words[:most][::-1]
         panel.barh(
             range(len(shown)),
             [row.mean for row in shown],

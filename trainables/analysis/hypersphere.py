@@ -1,4 +1,4 @@
-"""Alignment and uniformity: how good a representation is, measured on the unit hypersphere.
+"""Alignment and uniformity of a representation on the unit hypersphere.
 
 Wang and Isola, ICML 2020, as the slides "contrastive learning" quote them:
 
@@ -20,27 +20,30 @@ _ROWS_AT_ONCE = 512
 
 
 def on_sphere(embeddings: RealArray) -> tuple[FloatArray, BoolArray]:
-    """Rows scaled to length 1, and which rows have a direction at all: zeros are left out."""
+    """Return rows scaled to length 1, and a mask of them.
+
+    Rows of zeros have no direction and are left out.
+    """
     wide = np.asarray(embeddings, np.float64)
     lengths = np.linalg.norm(wide, axis=1)
-    kept = lengths > 0
-    return wide[kept] / lengths[kept, None], kept
+    directed = lengths > 0
+    return wide[directed] / lengths[directed, None], directed
 
 
 def alignment(embeddings: RealArray, labels: IntArray) -> float:
-    """Mean squared distance of two different rows of one class.
+    """Return the mean squared distance of two rows of one class.
 
     Args:
-        embeddings: (rows, width), any scale.
+        embeddings: Vectors of any length, (rows, width).
         labels: Class ids, (rows,).
 
     Raises:
         ValueError: if no class has two rows.
     """
-    sphere, kept = on_sphere(embeddings)
+    sphere, directed = on_sphere(embeddings)
     total = pairs = 0.0
-    for label in np.unique(labels[kept]):
-        rows = sphere[labels[kept] == label]
+    for label in np.unique(labels[directed]):
+        rows = sphere[labels[directed] == label]
         n = len(rows)
         # The sum over ordered pairs of |a - b|^2 = 2 - 2 a.b, without making the pairs.
         total += 2.0 * n * n - 2.0 * float(np.square(rows.sum(axis=0)).sum())
@@ -51,10 +54,10 @@ def alignment(embeddings: RealArray, labels: IntArray) -> float:
 
 
 def uniformity(embeddings: RealArray) -> float:
-    """Logarithm of the mean Gaussian potential of two different rows.
+    """Return the log of the mean Gaussian potential of two rows.
 
     Args:
-        embeddings: (rows, width), any scale.
+        embeddings: Vectors of any length, (rows, width).
 
     Raises:
         ValueError: with fewer than 2 rows.

@@ -10,7 +10,10 @@ _FONTS = ["DejaVu Sans", "Noto Sans Devanagari", "Lohit Devanagari", "Mangal", "
 
 
 def fonts() -> list[str]:
-    """The fonts of this machine that words are drawn in: each letter in the first that has it."""
+    """Return the fonts of this machine for words of any script.
+
+    Each letter is drawn in the first font that has it.
+    """
     from matplotlib import font_manager
 
     known = set(font_manager.get_font_names())
@@ -18,17 +21,19 @@ def fonts() -> list[str]:
 
 
 def plain(word: str) -> str:
-    """A word as it is: to matplotlib a dollar would start a formula."""
+    """Return a word escaped for matplotlib: a dollar begins a formula."""
     return word.replace("$", r"\$")
 
 
 def save(figure: Any, path: Path, **options: Any) -> None:
-    """Write a matplotlib figure; a letter that no font has is drawn as a box.
+    """Write a matplotlib figure.
+
+    A letter that no font has is drawn as a box.
 
     Args:
-        figure: The figure.
-        path: Where to; its suffix names the format.
-        options: Of `Figure.savefig`.
+        figure: Figure.
+        path: Path of the picture; its suffix names the format.
+        options: Options of `Figure.savefig`.
     """
     with warnings.catch_warnings():
         # The table beside the picture still has the word.

@@ -1,8 +1,9 @@
-"""Linear evaluation of an encoder, with alignment, uniformity and, on scored pairs, Spearman's rho.
+"""Linear evaluation of an encoder.
 
-The classifier is scikit-learn's logistic regression on standardised features, trained to its
-optimum on a cell's training rows: what a linear layer can make of the features, whatever learning
-rate and patience it would be given. Labels reach nothing but this classifier and the alignment.
+Alignment, uniformity and, on scored pairs, Spearman's rho stand beside the accuracy. The classifier
+is scikit-learn's logistic regression on standardised features, trained to its optimum on a cell's
+training rows: the best that a linear layer can do with the features, at any learning rate. Labels
+reach only this classifier and the alignment.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ _LEAST_PAIRS = 3
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """Pairs of texts and how alike people found them.
+    """Pairs of texts with people's scores of their similarity.
 
     Attributes:
         first: First texts.
         second: Second texts, as many.
-        scores: Higher is more alike, as many; the unit does not matter.
+        scores: Scores, as many; higher is more alike, in any unit.
     """
 
     first: tuple[str, ...]
@@ -44,11 +45,13 @@ class ScoredPairs:
     scores: tuple[float, ...]
 
     def spearman(self, first: RealArray, second: RealArray) -> float:
-        """Spearman's rank correlation of cosines and scores; 0 where one of them is constant.
+        """Return Spearman's rank correlation of cosines and scores.
+
+        It is 0 where one of them is constant.
 
         Args:
             first: Features of the first texts, (pairs, width).
-            second: Of the second ones, (pairs, width).
+            second: Features of the second texts, (pairs, width).
         """
         wide = [np.asarray(part, np.float64) for part in (first, second)]
         lengths = np.linalg.norm(wide[0], axis=1) * np.linalg.norm(wide[1], axis=1)
@@ -59,10 +62,12 @@ class ScoredPairs:
 
 
 def read_pairs(file: str) -> ScoredPairs:
-    """The scored pairs of a table: columns text, text_b, and score, or else label.
+    """Return the scored pairs of a table.
+
+    Its columns are text, text_b, and score, or else label.
 
     Args:
-        file: A .csv, .tsv, .jsonl or .parquet file.
+        file: Path of a .csv, .tsv, .jsonl or .parquet file.
 
     Raises:
         DataError: if it cannot be read, lacks a column, or a score is no number.
@@ -108,7 +113,7 @@ def _numbers(values: Sequence[object], path: Path) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class LinearEvaluation:
-    """A `trainables.engine.training.read_out.ReadOut`.
+    """A read-out (`trainables.engine.training.read_out.ReadOut`) by logistic regression.
 
     Attributes:
         pairs: Scored pairs to correlate cosines with; None without.
@@ -118,15 +123,15 @@ class LinearEvaluation:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The pairs' texts: all first ones, then all second ones."""
+        """Texts of the pairs: all first ones, then all second ones."""
         return () if self.pairs is None else (*self.pairs.first, *self.pairs.second)
 
     def read(self, outputs: Outputs, classes: int) -> Reading:
-        """Probabilities of the held-out rows; alignment and uniformity of their features.
+        """Return probabilities, alignment and uniformity of held-out rows.
 
         Args:
             outputs: Features of a cell's texts.
-            classes: Classes of the data.
+            classes: Number of classes of the data.
         """
         facts = {
             "alignment": hypersphere.alignment(outputs.held_out, outputs.held_out_labels),
@@ -134,26 +139,26 @@ class LinearEvaluation:
         }
         if self.pairs is not None:
             facts["spearman"] = self.pairs.spearman(*np.split(outputs.further, 2))
-        given = probabilities(outputs.train, outputs.train_labels, outputs.held_out, classes)
-        return Reading(given, facts)
+        predicted = probabilities(outputs.train, outputs.train_labels, outputs.held_out, classes)
+        return Reading(predicted, facts)
 
 
 def probabilities(
     train: RealArray, labels: IntArray, held_out: RealArray, classes: int
 ) -> Float32Array:
-    """What a logistic regression on some features makes of others, float32 (held_out, classes).
+    """Return class probabilities of a logistic regression, float32 (held_out, classes).
 
     Args:
         train: Features to learn from, (train, width).
-        labels: Their classes, (train,).
+        labels: Class ids of the features, (train,).
         held_out: Features to classify, (held_out, width).
-        classes: Classes of the data; one without a row in `labels` gets probability 0.
+        classes: Number of classes of the data; one without a row in `labels` gets probability 0.
     """
     scaler = StandardScaler().fit(np.asarray(train, np.float64))
     with warnings.catch_warnings():
-        # After so many steps the last digits of the optimum change no third digit here.
+        # After 500 steps the last digits of the optimum change no third digit here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = LogisticRegression(max_iter=_STEPS).fit(scaler.transform(train), labels)
-    found = np.zeros((len(held_out), classes), np.float32)
-    found[:, fitted.classes_] = fitted.predict_proba(scaler.transform(held_out))
-    return found
+    predicted = np.zeros((len(held_out), classes), np.float32)
+    predicted[:, fitted.classes_] = fitted.predict_proba(scaler.transform(held_out))
+    return predicted

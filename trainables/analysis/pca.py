@@ -1,4 +1,4 @@
-"""Representations on their first two principal components, one panel each (Lee's figure 6)."""
+"""Representations on their first two principal components (Lee's figure 6)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from trainables.engine.arrays import IntArray, RealArray
 
-# The paper's: blue for one class, red for the other; more classes go on from there.
+# The paper's red and blue, and further colours for more classes.
 COLOURS = (
     *("#c0392b", "#2c6fbb", "#2a9d5c", "#e0a030", "#8e5bb5"),
     *("#6b6b6b", "#17a2b8", "#d96ba8", "#7a4a21", "#9acd32"),
@@ -24,9 +24,9 @@ class Panel:
     """One representation of the page.
 
     Attributes:
-        title: Above it.
+        title: Title above the panel.
         points: Features of the test rows, (rows, width).
-        labels: Their classes, (rows,).
+        labels: Class ids of the rows, (rows,).
         note: Numbers below the title.
     """
 
@@ -37,20 +37,23 @@ class Panel:
 
 
 def plane(points: RealArray) -> tuple[RealArray, RealArray]:
-    """Points on their first two principal components, (rows, 2), and those components' shares."""
+    """Return points on two principal components, and the components' shares.
+
+    The points are (rows, 2).
+    """
     pca = PCA(n_components=2, svd_solver="full", random_state=0)
-    given = pca.fit_transform(np.asarray(points, np.float64))
-    return given, pca.explained_variance_ratio_
+    projected = pca.fit_transform(np.asarray(points, np.float64))
+    return projected, pca.explained_variance_ratio_
 
 
 def page(panels: Sequence[Panel], label_names: Sequence[str], title: str, path: Path) -> None:
     """Draw one page of panels.
 
     Args:
-        panels: In their order, four a row.
+        panels: Panels in their order, four a row.
         label_names: Class names by id.
-        title: Above the page.
-        path: The picture's file.
+        title: Title above the page.
+        path: Path of the picture.
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D

@@ -1,4 +1,4 @@
-"""How well a representation keeps classes apart, in numbers: what stands beside its picture."""
+"""Numbers for how well a representation keeps classes apart."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Separation:
         linear: Linear separability: test accuracy of a logistic regression on all dimensions
             (standardised, scikit-learn's, C = 1) fitted on the training part.
         in_plane: The same in the picture's plane, fitted and scored on the points that it shows:
-            how much of the classes a straight line through the picture parts.
+            the part of the classes that a straight line through the picture separates.
         silhouette: Mean silhouette of the classes, in [-1, 1], higher is better (Rousseeuw, 1987).
         alignment: See `hypersphere.alignment`; lower is better.
         uniformity: See `hypersphere.uniformity`; lower is better.
@@ -42,13 +42,13 @@ class Separation:
 def measure(
     train: RealArray, train_labels: IntArray, test: RealArray, test_labels: IntArray
 ) -> Separation:
-    """The numbers of a representation.
+    """Return the numbers of a representation.
 
     Args:
         train: Features of training rows, (train, width).
-        train_labels: Their classes, (train,).
+        train_labels: Class ids of the training rows, (train,).
         test: Features of test rows, (test, width).
-        test_labels: Their classes, (test,); at least two classes, one of them with two rows.
+        test_labels: Class ids of the test rows, (test,); at least two classes, one with two rows.
     """
     scaler = StandardScaler().fit(train)
     points, _ = plane(test)
@@ -73,7 +73,7 @@ def _accuracy(
     train: RealArray, train_labels: IntArray, test: RealArray, test_labels: IntArray
 ) -> float:
     with warnings.catch_warnings():
-        # After so many steps the last digits of the optimum change no third digit here.
+        # After 500 steps the last digits of the optimum change no third digit here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = LogisticRegression(max_iter=500).fit(train, train_labels)
     return float(fitted.score(test, test_labels))

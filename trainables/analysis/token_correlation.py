@@ -1,4 +1,7 @@
-"""Correlation of the tokens of one sentence before and after the encoder (Lee's figure 7)."""
+"""Correlation of a sentence's tokens before and after the encoder.
+
+The picture is like Lee's figure 7.
+"""
 
 from __future__ import annotations
 
@@ -22,42 +25,41 @@ _SIDES = {"before": "word-embeddings", "after": "encoder-mean"}
 def matrices(
     sentence: str, model: str, max_length: int = _MOST_TOKENS
 ) -> tuple[list[str], dict[str, FloatArray]]:
-    """The tokens of a sentence, and how their vectors correlate over dimensions.
+    """Return a sentence's tokens, and their vectors' correlations over dimensions.
 
     Args:
-        sentence: The text; it is cut after `max_length` tokens.
+        sentence: Text, which is cut after `max_length` tokens.
         model: Reference of the encoder.
-        max_length: Tokens, special ones counted.
+        max_length: Largest number of tokens, special ones counted.
 
     Returns:
         The tokens, without special ones, and "before" (word embeddings) and "after" (the encoder's
         output), each (tokens, tokens) of Pearson's r.
     """
     tokens: list[str] = []
-    found: dict[str, FloatArray] = {}
+    correlations: dict[str, FloatArray] = {}
     for side, name in _SIDES.items():
         card = representation.card(name)
         if isinstance(card, Fitted):
             raise TypeError(f"{name} must be made by an encoder.")
-        wanted = Representation(name=name, max_length=max_length)
-        given = card.parts([sentence], model, wanted)
-        if given is None:
+        sentences = card.parts([sentence], model, Representation(name=name, max_length=max_length))
+        if sentences is None:
             raise TypeError(f"{name} must be a mean over tokens.")
-        (parts,) = given
+        (parts,) = sentences
         real = [i for i, group in enumerate(parts.groups) if group >= 0]
         tokens = [parts.words[i] for i in real]
-        found[side] = np.atleast_2d(np.corrcoef(parts.vectors[real].astype(np.float64)))
-    return tokens, found
+        correlations[side] = np.atleast_2d(np.corrcoef(parts.vectors[real].astype(np.float64)))
+    return tokens, correlations
 
 
-def picture(tokens: list[str], found: dict[str, FloatArray], title: str, path: Path) -> None:
+def picture(tokens: list[str], correlations: dict[str, FloatArray], title: str, path: Path) -> None:
     """Draw both matrices side by side, the tokens on both axes.
 
     Args:
-        tokens: As `matrices` gives them.
-        found: The same.
-        title: Above them.
-        path: The picture's file.
+        tokens: Tokens of `matrices`.
+        correlations: Correlations of `matrices`.
+        title: Title above the pictures.
+        path: Path of the picture.
     """
     from matplotlib.figure import Figure
 
@@ -67,7 +69,7 @@ def picture(tokens: list[str], found: dict[str, FloatArray], title: str, path: P
     axes = figure.subplots(1, 2)
     names = {"before": "word embeddings, before the encoder", "after": "after the encoder"}
     shown = [token.replace("$", r"\$") for token in tokens]
-    for drawn, (key, matrix) in zip(axes, found.items(), strict=True):
+    for drawn, (key, matrix) in zip(axes, correlations.items(), strict=True):
         image = drawn.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
         off = matrix[~np.eye(len(matrix), dtype=bool)]
         mean = float(off.mean()) if len(off) else 1.0

@@ -1,4 +1,6 @@
-"""The most frequent words of each part of a data set: table 1 of Team Noir at Factify 2.
+"""The most frequent words of each part of a data set.
+
+The table is like table 1 of Team Noir at Factify 2.
 
 Claims only, as there ("the word frequency distribution of the 'claim' text data"), lower-case,
 words of any script; clean the data (`--clean urls --clean stop-words --clean punctuation`) for
@@ -22,11 +24,13 @@ _TOP = 11  # as many as the paper shows
 
 
 def frequent_words(data: TextData, top: int = _TOP) -> dict[str, Ranked]:
-    """The most frequent words by part, each with its count; equal counts in order of the word.
+    """Return the most frequent words by part, each with its count.
+
+    Words of equal counts are in alphabetical order.
 
     Args:
-        data: The data; without official parts all rows are one.
-        top: Words a part.
+        data: Data; without official parts all rows are one part.
+        top: Number of words a part.
     """
     parts = part_counts(data) or {_WHOLE: len(data)}
     counts: dict[str, Counter[str]] = {part: Counter() for part in parts}
@@ -39,39 +43,39 @@ def frequent_words(data: TextData, top: int = _TOP) -> dict[str, Ranked]:
     }
 
 
-def as_markdown(found: Mapping[str, Ranked]) -> str:
-    """The table, a pair of columns a part."""
+def as_markdown(frequencies: Mapping[str, Ranked]) -> str:
+    """Return the table as Markdown, a pair of columns a part."""
     lines = [
-        "| " + " | ".join(f"{part} | times" for part in found) + " |",
-        "| " + " | ".join("--- | --:" for _ in found) + " |",
+        "| " + " | ".join(f"{part} | times" for part in frequencies) + " |",
+        "| " + " | ".join("--- | --:" for _ in frequencies) + " |",
     ]
-    for place in range(max(map(len, found.values()), default=0)):
+    for place in range(max(map(len, frequencies.values()), default=0)):
         cells = [
             f"{ranked[place][0]} | {ranked[place][1]:,}" if place < len(ranked) else " | "
-            for ranked in found.values()
+            for ranked in frequencies.values()
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def draw(found: Mapping[str, Ranked], path: Path) -> None:
-    """A chart of bars, a panel a part.
+def draw(frequencies: Mapping[str, Ranked], path: Path) -> None:
+    """Draw a chart of bars, a panel a part.
 
     Args:
-        found: Of `frequent_words`.
-        path: Where to; its suffix names the format.
+        frequencies: Words of `frequent_words`.
+        path: Path of the picture; its suffix names the format.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     fonts = lettering.fonts()
-    most = max((len(ranked) for ranked in found.values()), default=1)
+    most = max((len(ranked) for ranked in frequencies.values()), default=1)
     figure = Figure(
-        figsize=(3.6 * len(found), 0.8 + 0.26 * max(most, 1)), layout="constrained", dpi=160
+        figsize=(3.6 * len(frequencies), 0.8 + 0.26 * max(most, 1)), layout="constrained", dpi=160
     )
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(found), squeeze=False)[0]
-    for panel, (part, ranked) in zip(panels, found.items(), strict=True):
+    panels = figure.subplots(1, len(frequencies), squeeze=False)[0]
+    for panel, (part, ranked) in zip(panels, frequencies.items(), strict=True):
         names: Sequence[str] = [lettering.plain(word) for word, _ in ranked]
         bars = panel.barh(range(len(ranked)), [count for _, count in ranked], color="#0072B2")
         panel.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)

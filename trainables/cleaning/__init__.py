@@ -1,1 +1,4 @@
-"""Cleaning steps by name: a file each, with a CLEANING that takes a text and gives one."""
+"""Cleaning steps by name, one a file.
+
+Each defines CLEANING, a function from a text to a text.
+"""

@@ -1,7 +1,9 @@
-"""Replaces the users that a tweet mentions: "@ann, @bob hello" becomes "username hello".
+"""Replaces the mentions of a tweet by one word.
 
-Mentions in a row, with nothing but blanks and commas between them, become one `username`. What
-follows an @ inside a word, as in a mail address, is no mention.
+"@ann, @bob hello" becomes "username hello".
+
+Mentions in a row, with only blanks and commas between them, become one `username`. An @ inside a
+word, as in a mail address, begins no mention.
 
 Source: Fake News Classification with BERT (Malakhov, Patruno, Bocconi, MediaEval 2020), section 3.1
 "Data preprocessing", and its example.
@@ -16,7 +18,7 @@ _MENTIONS = re.compile(rf"(?<!\w){_AT}\w+(?:[\s,]*{_AT}\w+)*")
 
 
 def with_username(text: str) -> str:
-    """The text with `username` for each run of mentions."""
+    """Return the text with `username` for each run of mentions."""
     return _MENTIONS.sub("username", text)
 
 

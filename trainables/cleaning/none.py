@@ -1,10 +1,13 @@
-"""Leaves a text as it is: `--clean none` takes the place of a space's own steps."""
+"""Leaves a text as it is.
+
+`--clean none` replaces a space's own steps.
+"""
 
 from __future__ import annotations
 
 
 def unchanged(text: str) -> str:
-    """The text."""
+    """Return the text."""
     return text
 
 

@@ -1,9 +1,9 @@
-"""Takes punctuation out of a text of any script; letters, marks and numbers stay.
+"""Removes punctuation of any script; letters, marks and numbers stay.
 
 Section 3.2 of Team Noir at Factify 2 (Zhang et al., De-Factify 2023). A hyphen or an apostrophe
 inside a word goes without a blank, as in the paper's table 1 ("covid19"); a separator between
-digits stays (3.5, 1,000); any other sign becomes a blank. Unicode decides what punctuation is: the
-danda of Hindi is, its vowel signs are not.
+digits stays (3.5, 1,000); any other sign becomes a blank. Unicode defines punctuation: the danda
+of Hindi is, its vowel signs are not.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _BETWEEN_DIGITS = ".,:/"
 
 
 def without_punctuation(text: str) -> str:
-    """The text without punctuation, single blanks between words."""
-    kept = []
+    """Return the text without punctuation, single blanks between words."""
+    chars = []
     for place, char in enumerate(text):
         if not _is_punctuation(char):
-            kept.append(char)
+            chars.append(char)
             continue
         before = text[place - 1] if place else " "
         after = text[place + 1] if place + 1 < len(text) else " "
         if char in _BETWEEN_DIGITS and before.isdigit() and after.isdigit():
-            kept.append(char)
+            chars.append(char)
         elif char not in _INSIDE or not (_of_word(before) and _of_word(after)):
-            kept.append(" ")
-    return " ".join("".join(kept).split())
+            chars.append(" ")
+    return " ".join("".join(chars).split())
 
 
 def _is_punctuation(char: str) -> bool:

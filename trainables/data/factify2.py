@@ -1,9 +1,10 @@
-"""Factify 2: does a document support, refute or leave open a claim? Pairs of texts and of images.
+"""Factify 2: claims that documents support, refute or leave open.
 
-The shared task gives the data out on request, as train.csv and val.csv: put them into
-FOLDRACE_DATA/factify2. The labels of its test part are not public; its validation part is the
-official part that `--holdout official` scores on. A file of that form can also be given by its
-path: `--data train.csv` knows its columns. OCR columns are not read, as in the paper (section 3.2).
+Pairs of texts and of images. The shared task gives the data out on request, as train.csv and
+val.csv: put them into FOLDRACE_DATA/factify2. The labels of its test part are not public; its
+validation part is the official part that `--holdout official` scores on. A file of that form can
+also be given by its path: `--data train.csv` knows its columns. OCR columns are not read, as in the
+paper (section 3.2).
 """
 
 from __future__ import annotations

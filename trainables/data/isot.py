@@ -1,4 +1,4 @@
-"""ISOT: true and fake news articles, the set of the paper on class activation maps.
+"""ISOT: true and fake news articles, as in Lee's paper.
 
 Columns as seen in public code that loads it; not checked against the live hub. It has fewer rows
 than the 44,898 of the source. Nearly all real articles hold "(Reuters)", which gives the label

@@ -1,4 +1,4 @@
-"""A random 5% of ISOT, as published in a repository of its own.
+"""A random 5% of ISOT, published in a repository of its own.
 
 26 rows have a title only: the text is missing, --drop-missing leaves them out.
 """

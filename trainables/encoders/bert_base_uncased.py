@@ -1,4 +1,4 @@
-"""BERT base: 12 layers, 768 wide; the CAM and the tweet papers' encoder."""
+"""BERT base: 12 layers, 768 wide; used by Lee and for tweets."""
 
 from __future__ import annotations
 

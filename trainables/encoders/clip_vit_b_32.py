@@ -1,4 +1,4 @@
-"""CLIP ViT-B/32 (Radford et al., 2021): an image tower and a text tower of one space."""
+"""CLIP ViT-B/32 (Radford et al., 2021): image and text tower."""
 
 from __future__ import annotations
 

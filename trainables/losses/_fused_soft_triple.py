@@ -13,7 +13,7 @@ over classes, share the token's weight over the sum of weights:
 Keeping the class similarities and computing the rest anew in the backward pass takes four products
 of (tokens, dim) by (dim, proxies) instead of three: on a CPU at 4,096 tokens x 12,000 proxies x 768
 1.33 times this one's time at equal memory. The plain formula takes 1.4 times the time and 8.8 times
-the memory (tests/benchmarks/bench_soft_triple.py). What is kept between the passes has the size of
+the memory (tests/benchmarks/bench_soft_triple.py). The memory kept between the passes is that of
 the gradients, which the backward pass returns anyway.
 
 On CUDA, bfloat16 is multiplied as such and summed up in float32; not yet run on a GPU.
@@ -29,18 +29,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Similarities in a block, (cells, tokens, proxies): 16 MB in float32, of which there are two.
+from trainables.losses._once_differentiable import OnceDifferentiable, is_last_pass
+
+# Number of similarities in a block, (cells, tokens, proxies): 16 MB in float32, twice.
 _VALUES_AT_ONCE = 2**22
-# But never fewer tokens than this: each block adds once to the gradient of all proxies.
+# Smallest number of tokens in a block: each adds once to the gradient of all proxies.
 _FEWEST_TOKENS = 256
-# And never more blocks of a cell: each waits a few times for threads that other processes hold up.
+# Largest number of a cell's blocks: each waits a few times for threads that other processes delay.
 _MOST_BLOCKS = 32
-# What torch.nn.functional.normalize divides by at least.
+# Least divisor of torch.nn.functional.normalize.
 _SHORTEST = 1e-12
 
 
 class FusedSoftTriple(torch.autograd.Function):
-    """SoftTriple of M cells: losses (cells,), and their gradients for the backward pass.
+    """SoftTriple of M cells: losses (cells,) and their gradients.
 
     Every tensor has a leading axis of cells, which vmap makes longer.
     """
@@ -56,17 +58,17 @@ class FusedSoftTriple(torch.autograd.Function):
         margin: Tensor,
         differentiate: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Weighted mean loss of each cell.
+        """Return the weighted mean loss of each cell.
 
         Args:
-            embeddings: Of any length, (cells, tokens, dim).
-            proxies: Of any length, (cells, classes, k, dim).
+            embeddings: Vectors of any length, (cells, tokens, dim).
+            proxies: Vectors of any length, (cells, classes, k, dim).
             labels: Class ids, (cells, tokens).
-            weights: At least 0, (cells, tokens); None weighs all the same.
-            gamma: (cells,).
-            scale: (cells,).
-            margin: (cells,).
-            differentiate: Whether a backward pass may follow.
+            weights: Weights of at least 0, (cells, tokens); None weighs all the same.
+            gamma: Gamma of each cell, (cells,).
+            scale: Lambda of each cell, (cells,).
+            margin: Delta of each cell, (cells,).
+            differentiate: True if a backward pass may follow.
 
         Returns:
             Losses (cells,), and their gradients by embeddings (cells, tokens, dim) and by proxies
@@ -78,7 +80,7 @@ class FusedSoftTriple(torch.autograd.Function):
             whole, places = embeddings.shape, rows.unsqueeze(-1).expand(-1, -1, embeddings.shape[2])
             embeddings = embeddings.gather(1, places)
             labels, weights = labels.gather(1, rows), weights.gather(1, rows)
-        # Autocast would round what is summed up in float32 here.
+        # Autocast would round the sums, which are float32 here.
         with torch.autocast(embeddings.device.type, enabled=False):
             settings = gamma, scale, margin
             losses, by_embeddings, by_proxies = _one_pass(
@@ -90,7 +92,10 @@ class FusedSoftTriple(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Keep the gradients, and the inputs so that a second derivative is noticed."""
+        """Keep the gradients and inputs.
+
+        The inputs reveal a second derivative.
+        """
         _, by_embeddings, by_proxies = output
         ctx.mark_non_differentiable(by_embeddings, by_proxies)
         ctx.set_materialize_grads(False)
@@ -98,18 +103,18 @@ class FusedSoftTriple(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:
-        """The gradients kept, times what arrives for each cell, (cells,)."""
+        """Return the kept gradients, times each cell's upstream gradient, (cells,)."""
         if upstream[0] is None:
             return (None,) * 8
         *inputs, by_embeddings, by_proxies = ctx.saved_tensors
-        factors = _OnceDifferentiable.apply(  # type: ignore[no-untyped-call]
+        factors = OnceDifferentiable.apply(  # type: ignore[no-untyped-call]
             upstream[0], *inputs
         )[:, None, None]
         # A copy of the gradient of all proxies less, where no one else will read it.
-        times = Tensor.mul_ if _is_last_pass(factors) else Tensor.mul
+        times = Tensor.mul_ if is_last_pass(factors) else Tensor.mul
         gradients = [
-            times(kept, factors).to(given.dtype).view_as(given) if needed else None
-            for kept, given, needed in zip(
+            times(gradient, factors).to(value.dtype).view_as(value) if needed else None
+            for gradient, value, needed in zip(
                 (by_embeddings, by_proxies), inputs, ctx.needs_input_grad[:2], strict=True
             )
         ]
@@ -119,7 +124,7 @@ class FusedSoftTriple(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], *inputs: Any
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        """The batch of a vmap as so many times the cells."""
+        """Treat the batch of a vmap as further cells."""
 
         def as_cells(value: Any, dim: int | None) -> Any:
             if not isinstance(value, Tensor):
@@ -133,68 +138,36 @@ class FusedSoftTriple(torch.autograd.Function):
         outputs = FusedSoftTriple.apply(  # type: ignore[no-untyped-call]
             *map(as_cells, inputs, in_dims)
         )
-        return tuple(one.unflatten(0, (info.batch_size, -1)) for one in outputs), (0, 0, 0)
-
-
-class _OnceDifferentiable(torch.autograd.Function):
-    """Hands its first input on, and tells whoever differentiates that by the others to stop.
-
-    torch's once_differentiable says nothing where the upstream gradient itself needs no gradient,
-    as in a gradient penalty, and the penalty's gradient would silently be 0.
-    """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(upstream: Tensor, *_: Tensor) -> Tensor:
-        return upstream.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, *_: Any) -> None:
-        raise RuntimeError(
-            "SoftTriple has no second derivative: its gradients are computed together with the "
-            "loss. Take gradients of it once, without create_graph."
-        )
-
-
-def _is_last_pass(upstream: Tensor) -> bool:
-    """Whether this backward pass is the only one that reads what the forward pass kept."""
-    # As torch's own compiled backward passes ask.
-    again = torch._C._autograd._get_current_graph_task_keep_graph()
-    kinds = (
-        torch._C._functorch.is_functorch_wrapped_tensor,
-        torch._C._functorch.is_legacy_batchedtensor,  # of is_grads_batched
-    )
-    return not again and not any(wrapped(upstream) for wrapped in kinds)
+        return tuple(out.unflatten(0, (info.batch_size, -1)) for out in outputs), (0, 0, 0)
 
 
 def _type_of_factors(embeddings: Tensor, proxies: Tensor) -> torch.dtype:
-    """Type in which matrices are multiplied; sums are in float32 or wider in any case."""
+    """Return the type for products of matrices.
+
+    Sums are in float32 or wider in any case.
+    """
     device = embeddings.device.type
-    asked = embeddings.dtype
+    dtype = embeddings.dtype
     if torch.is_autocast_enabled(device):
-        asked = torch.get_autocast_dtype(device)
+        dtype = torch.get_autocast_dtype(device)
     # Not float16, in which 1 / (tokens * proxies) is 0; not on a CPU, which gains nothing by it.
-    if device == "cuda" and asked == torch.bfloat16:
-        return asked
+    if device == "cuda" and dtype == torch.bfloat16:
+        return dtype
     wider = torch.promote_types(embeddings.dtype, proxies.dtype)
     return torch.promote_types(wider, torch.float32)
 
 
 def _weighted_rows(weights: Tensor) -> Tensor | None:
-    """Where in each cell the tokens with weight are, (cells, most of them); None if all are needed.
+    """Return the places of tokens with weight, (cells, tokens).
 
-    Cells with fewer are filled up with tokens without weight.
+    It is None if all tokens are needed. Cells with fewer tokens are filled up with tokens without
+    weight.
     """
-    kept = weights != 0
-    most = int(kept.sum(dim=1).max())
+    weighted = weights != 0
+    most = int(weighted.sum(dim=1).max())
     if most == weights.shape[1]:
         return None
-    return kept.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+    return weighted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
 
 
 def _one_pass(
@@ -217,7 +190,7 @@ def _one_pass(
         weights, nothing = weights.to(exact), weights == 0
         total = weights.sum(dim=1, keepdim=True)
         shares = weights / total.masked_fill(total == 0, 1)
-        # What has no weight may be anything, nan too.
+        # A token without weight may be anything, nan too.
         labels = labels.masked_fill(nothing, 0)
         embeddings = embeddings.masked_fill(nothing.unsqueeze(-1), 0)
     shorten_embeddings = _inverse_length(embeddings, exact)
@@ -268,7 +241,10 @@ def _one_pass(
 
 
 def _blocks(cells: int, tokens: int, proxies: int) -> Iterator[tuple[slice, slice]]:
-    """Cells and tokens of each block: many small cells, or a part of the tokens of one."""
+    """Yield the cells and tokens of each block.
+
+    A block has many small cells, or a part of the tokens of one.
+    """
     most = max(_FEWEST_TOKENS, _VALUES_AT_ONCE // proxies, tokens // _MOST_BLOCKS)
     parts = max(1, math.ceil(tokens / most))
     width = max(1, math.ceil(tokens / parts))
@@ -279,24 +255,26 @@ def _blocks(cells: int, tokens: int, proxies: int) -> Iterator[tuple[slice, slic
 
 
 def _inverse_length(vectors: Tensor, dtype: torch.dtype) -> Tensor:
-    """What makes each vector (..., dim) of length 1, (..., 1)."""
+    """Return the inverse length of each vector, (..., 1)."""
     length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=dtype)
     return length.clamp_(min=_SHORTEST).reciprocal_()
 
 
 def _through_length(gradients: Tensor, vectors: Tensor, inverse_lengths: Tensor) -> None:
-    """Take out of each gradient, in place, its part along its vector: it moves no direction.
+    """Remove from each gradient, in place, its part along its vector.
+
+    That part moves no direction.
 
     Args:
-        gradients: Contiguous, (cells, vectors, dim).
-        vectors: See gradients.
-        inverse_lengths: Of the vectors, (cells, vectors, 1).
+        gradients: Gradients, contiguous, (cells, vectors, dim).
+        vectors: Vectors, (cells, vectors, dim).
+        inverse_lengths: Inverse lengths of the vectors, (cells, vectors, 1).
     """
     # In pieces, for the sake of memory and cache.
     dim = vectors.shape[-1]
     rows = max(1, _VALUES_AT_ONCE // (8 * dim))
     pieces = gradients.view(-1, dim), vectors.reshape(-1, dim), inverse_lengths.reshape(-1, 1)
-    for gradient, vector, inverse in zip(*(one.split(rows) for one in pieces), strict=True):
+    for gradient, vector, inverse in zip(*(piece.split(rows) for piece in pieces), strict=True):
         exact = vector.to(gradient.dtype)
         along = (gradient * exact).sum(dim=-1, keepdim=True)
         gradient.addcmul_(exact, along.mul_(inverse.square()), value=-1)

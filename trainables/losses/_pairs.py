@@ -1,4 +1,4 @@
-"""What contrastive losses share: cosines of all pairs of a batch, and sums that leave some out."""
+"""Parts of contrastive losses: cosines of pairs, and masked sums."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch.nn import functional
 
 
 class PairLoss(nn.Module):
-    """A loss of the cosines of a batch's pairs, divided by a temperature.
+    """A loss of the cosines of pairs, divided by a temperature.
 
     Args:
-        temperature: tau of the papers.
+        temperature: The papers' tau.
 
     Raises:
         ValueError: if the temperature is not above 0.
@@ -28,13 +28,13 @@ class PairLoss(nn.Module):
 
 
 def cosines(embeddings: Tensor) -> Tensor:
-    """Cosine similarity of every pair of rows.
+    """Return the cosine similarity of every pair of rows.
 
-    In float32 at least, whatever mixed precision is on: divided by a temperature of 0.04, the third
-    digit of a cosine is the first one of a logit.
+    It is computed in float32 at least, under any mixed precision: divided by a temperature of 0.04,
+    the third digit of a cosine is the first one of a logit.
 
     Args:
-        embeddings: Of any length, (rows, width).
+        embeddings: Vectors of any length, (rows, width).
 
     Returns:
         (rows, rows).
@@ -46,31 +46,33 @@ def cosines(embeddings: Tensor) -> Tensor:
 
 
 def log_sum(logits: Tensor, among: Tensor) -> Tensor:
-    """Log sum exp over some of the columns of each row.
+    """Return log sum exp over some of the columns of each row.
 
     Args:
-        logits: (rows, columns).
-        among: Which columns count, bool (rows, columns).
+        logits: Values, (rows, columns).
+        among: True for columns that count, bool (rows, columns).
 
     Returns:
         (rows,); a large negative number, not -inf, where no column counts: its gradient is finite,
-        so that what the caller leaves out stays out.
+        and rows that the caller leaves out stay out.
     """
     lowest = torch.finfo(logits.dtype).min / 4
     return logits.masked_fill(~among, lowest).logsumexp(dim=-1)
 
 
 def mean_over_positives(values: Tensor, positives: Tensor) -> Tensor:
-    """Mean over rows of the mean over each row's positives; rows without one are left out.
+    """Return the mean over rows of each row's mean over positives.
+
+    Rows without a positive are left out.
 
     Args:
-        values: (rows, rows).
-        positives: Which pairs count, bool (rows, rows).
+        values: Values of pairs, (rows, rows).
+        positives: True for pairs that count, bool (rows, rows).
 
     Returns:
         A scalar; 0 where no row has a positive.
     """
     counts = positives.sum(dim=-1)
     of_row = torch.where(positives, values, 0.0).sum(dim=-1) / counts.clamp(min=1)
-    # Its rows without a positive are 0 already; they must not count as rows.
+    # Rows without a positive are 0 here; they must not count as rows.
     return of_row.sum() / (counts > 0).sum().clamp(min=1)

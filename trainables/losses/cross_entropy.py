@@ -1,7 +1,8 @@
 """Cross-entropy of a batch, laid out for stacks of heads.
 
-The logits of a stack lie with the batch innermost (`engine/shared.py`); a softmax over classes that
-are innermost, six of them say, would first copy them and then use a sixth of each vector register.
+The logits of a stack lie with the batch innermost (`engine/stacking/shared_batches.py`). A softmax
+over innermost classes, six of them say, would first copy them and then use a sixth of each vector
+register.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from torch.nn import functional
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over a batch of -log softmax(logits)[label], in nats.
+    """Return the mean over a batch of -log softmax(logits)[label], in nats.
 
     Args:
-        logits: (batch, classes).
+        logits: Logits, (batch, classes).
         labels: Class ids, int64 (batch,).
 
     Returns:

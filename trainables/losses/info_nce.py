@@ -1,6 +1,6 @@
-"""InfoNCE over the pairs of a batch, as Mirror-BERT tunes an encoder without labels.
+"""InfoNCE over the pairs of a batch, as Mirror-BERT uses it.
 
-Pulls the two views of a text together, and pushes them away from the views of all other texts.
+It pulls the two views of a text together, and pushes them away from the views of all other texts.
 
 The slides of Mirror-BERT (Liu et al., EMNLP 2021), "Learning objective: InfoNCE":
 
@@ -16,7 +16,7 @@ Each of the 2 x batch embeddings is x_i once. The slides call the denominator a 
 of negative pairs"; the authors' code (pytorch-metric-learning's NTXentLoss) has the positive in it,
 as InfoNCE has, and so has this. Differs from the slides: the mean, not the sum.
 
-Their ablation "learning from negatives alone" leaves out what pulls (`positives=False`):
+Their ablation "learning from negatives alone" leaves out the pull (`positives=False`):
 
     loss_i = log sum_{x_j in N_i, not x'_i} exp(s(x_i, x_j))
 
@@ -37,7 +37,7 @@ class InfoNCELoss(_pairs.PairLoss):
     """Mean InfoNCE loss of a batch of pairs.
 
     Args:
-        temperature: tau of the slides.
+        temperature: The slides' tau.
         positives: False leaves the positive pairs out: the ablation.
 
     Raises:
@@ -49,11 +49,11 @@ class InfoNCELoss(_pairs.PairLoss):
         self.positives = positives
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Mean loss over both views of every text.
+        """Return the mean loss over both views of every text.
 
         Args:
             first: Embeddings of any length; normalised here, (batch, width).
-            second: Of the other view of the same texts, (batch, width).
+            second: Embeddings of the other view of the same texts, (batch, width).
 
         Returns:
             A scalar, float32 or wider; 0 for a batch of one text, which has no negative.

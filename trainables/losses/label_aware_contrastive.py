@@ -1,7 +1,7 @@
 """Label-aware contrastive loss, LCL (Suresh and Ong, EMNLP 2021).
 
-The supervised contrastive loss in which a second network says how easily a text's class is taken
-for each other class: negatives of a class that is easily confused push harder.
+The supervised contrastive loss in which a second network weighs how easily a text's class is taken
+for each other class: negatives of an easily confused class push harder.
 
     loss_i = -1 / |P_i| sum_{p in P_i} w_{i,y_i} log( exp(s_ip) / sum_{k != i} w_{i,y_k} exp(s_ik) )
     s_ik   = h_i . h_k / tau
@@ -38,19 +38,20 @@ class LabelAwareContrastiveLoss(_pairs.PairLoss):
     """Mean label-aware contrastive loss of a batch.
 
     Args:
-        temperature: tau of the slides.
+        temperature: The slides' tau.
 
     Raises:
         ValueError: if the temperature is not above 0.
     """
 
     def forward(self, embeddings: Tensor, labels: Tensor, class_logits: Tensor) -> Tensor:
-        """Mean loss over the rows that have a positive.
+        """Return the mean loss over rows with a positive.
 
         Args:
-            embeddings: Of any length; normalised here, (rows, width). Views of one text are rows.
+            embeddings: Vectors of any length; normalised here, (rows, width). Each view of a text
+                is a row.
             labels: Class ids in [0, classes), (rows,).
-            class_logits: What the weighting network gives for the same rows, (rows, classes).
+            class_logits: Logits of the weighting network for the same rows, (rows, classes).
 
         Returns:
             A scalar, float32 or wider; 0 where no row has a positive.

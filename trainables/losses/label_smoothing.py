@@ -29,12 +29,12 @@ from torch.nn import functional
 
 
 def smoothed_cross_entropy(logits: Tensor, labels: Tensor, smoothing: Tensor | float) -> Tensor:
-    """Mean loss of a batch.
+    """Return the mean loss of a batch.
 
     Args:
-        logits: (batch, classes).
+        logits: Logits, (batch, classes).
         labels: Class ids in [0, classes), int64 (batch,).
-        smoothing: The paper's epsilon, in [0, 1); a scalar, which a stack has one of for each cell.
+        smoothing: The paper's epsilon, in [0, 1); a scalar, of which a stack has one for each cell.
 
     Returns:
         A scalar, in nats.

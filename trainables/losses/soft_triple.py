@@ -1,7 +1,7 @@
 """SoftTriple loss (Qian et al., ICCV 2019), as TripleEntropy uses it.
 
-Pulls each embedding towards the nearest of its class's k proxies, and away from the other classes',
-by a softmax over classes whose logit is a soft maximum over proxies.
+The loss pulls each embedding towards the nearest of its class's k proxies, and away from the other
+classes', by a softmax over classes whose logit is a soft maximum over proxies.
 
 Equations (4) and (5), section 2.2.3 of the paper:
 
@@ -22,23 +22,27 @@ SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, equations (7), (
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.engine.config import TrainingConfig
 from trainables.losses._fused_soft_triple import FusedSoftTriple
 
 
 class SoftTripleLoss(nn.Module):
-    """Mean SoftTriple loss over embeddings, with its proxies as parameters.
+    """Mean SoftTriple loss over embeddings, with proxies as parameters.
 
     Args:
-        num_classes: Classes, at least 2.
+        num_classes: Number of classes, at least 2.
         embedding_dim: Width of an embedding.
-        k: Proxies per class, at least 1.
-        gamma: See the module.
-        scale: lambda of the paper.
-        margin: delta of the paper.
+        k: Number of proxies per class, at least 1.
+        gamma: The paper's gamma.
+        scale: The paper's lambda.
+        margin: The paper's delta.
         merge_weight: Weight of the regulariser that merges proxies of a class; 0 leaves it out.
 
     Raises:
@@ -76,16 +80,18 @@ class SoftTripleLoss(nn.Module):
         nn.init.kaiming_uniform_(self.proxies.view(num_classes * k, embedding_dim), a=5**0.5)
 
     def forward(self, embeddings: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Weighted mean loss of a batch: sum_i weights_i loss_i / sum_i weights_i.
+        """Return the weighted mean loss of a batch.
+
+        It is sum_i weights_i loss_i / sum_i weights_i.
 
         Gradients flow to the embeddings and the proxies, and to nothing else. There is no second
         derivative.
 
         Args:
-            embeddings: Of any length; normalised here, (tokens, dim).
+            embeddings: Vectors of any length; normalised here, (tokens, dim).
             labels: Class ids in [0, num_classes), (tokens,).
-            weights: At least 0, or a mask, (tokens,); None weighs all the same. A token without
-                weight may hold anything, as may its label.
+            weights: Weights of at least 0, or a mask, (tokens,); None weighs all the same. A token
+                without weight may hold anything, as may its label.
 
         Returns:
             A scalar, float32 or wider; 0 where no token has weight.
@@ -98,7 +104,7 @@ class SoftTripleLoss(nn.Module):
         if dim != self.proxies.shape[-1] or any(shape != (tokens,) for shape in shapes):
             raise ValueError(
                 f"embeddings must be (tokens, {self.proxies.shape[-1]}), labels and weights "
-                f"(tokens,), got {tuple(embeddings.shape)} and {[tuple(one) for one in shapes]}."
+                f"(tokens,), got {tuple(embeddings.shape)} and {[tuple(each) for each in shapes]}."
             )
         losses, _, _ = FusedSoftTriple.apply(  # type: ignore[no-untyped-call]
             embeddings[None],
@@ -114,11 +120,66 @@ class SoftTripleLoss(nn.Module):
         return loss
 
 
+@dataclass(frozen=True, kw_only=True)
+class SoftTripleConfig(TrainingConfig):
+    """Hyper-parameters of cross-entropy beside SoftTriple; the paper's symbols in brackets.
+
+    Attributes:
+        k: Proxies per class.
+        gamma: Softness of the choice among a class's proxies.
+        scale: Sharpness of the softmax over classes [lambda].
+        margin: Cosine similarity that the true class must win by [delta].
+        beta: Weight of cross-entropy; 1 trains without SoftTriple.
+    """
+
+    k: int
+    gamma: float
+    scale: float
+    margin: float
+    beta: float
+
+    def rules(self) -> dict[str, bool]:
+        """Rules of SoftTriple's fields and the shared ones."""
+        return {
+            "k at least 1": self.k >= 1,
+            "gamma above 0": self.gamma > 0,
+            "scale above 0": self.scale > 0,
+            "margin in [0, 1]": 0 <= self.margin <= 1,
+            "beta in [0, 1]": 0 <= self.beta <= 1,
+            **super().rules(),
+        }
+
+    def loss(
+        self, num_classes: int, embedding_dim: int, merge_weight: float = 0.0
+    ) -> SoftTripleLoss | None:
+        """Draw a loss of these hyper-parameters; None at beta = 1."""
+        if self.beta == 1:
+            return None
+        return SoftTripleLoss(
+            num_classes,
+            embedding_dim,
+            self.k,
+            gamma=self.gamma,
+            scale=self.scale,
+            margin=self.margin,
+            merge_weight=merge_weight,
+        )
+
+    def stacked(self) -> Self:
+        """Set all values alike that may differ within a stack.
+
+        A cell at beta = 1 has no proxies, so that is another shape.
+        """
+        return replace(self, gamma=1.0, scale=1.0, margin=0.0, beta=float(self.beta == 1))
+
+
 def _spread(proxies: Tensor) -> Tensor:
-    """Mean distance between the proxies of a class, equation (10) of Qian et al.
+    """Return the mean distance between the proxies of a class.
+
+    Equation (10) of Qian et al.
 
     Args:
-        proxies: L2-normalised, (classes, k, dim).
+        proxies: L2-normalised proxies, (classes, k, dim).
     """
     classes, k, _ = proxies.shape
     similarity = proxies @ proxies.transpose(1, 2)

@@ -1,6 +1,7 @@
-"""Supervised contrastive loss, SCL (Khosla et al., NeurIPS 2020; Gunel et al., ICLR 2021).
+"""Supervised contrastive loss, SCL (Khosla et al., NeurIPS 2020).
 
-Pulls each embedding towards the others of its class in the batch, away from those of all others.
+For texts: Gunel et al., ICLR 2021. It pulls each embedding towards the others of its class in the
+batch, away from those of all others.
 
 The slides of Not All Negatives are Equal, after Khosla et al., L_out:
 
@@ -31,17 +32,18 @@ class SupervisedContrastiveLoss(_pairs.PairLoss):
     """Mean supervised contrastive loss of a batch.
 
     Args:
-        temperature: tau of the slides.
+        temperature: The slides' tau.
 
     Raises:
         ValueError: if the temperature is not above 0.
     """
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss over the rows that have a positive.
+        """Return the mean loss over rows with a positive.
 
         Args:
-            embeddings: Of any length; normalised here, (rows, width). Views of one text are rows.
+            embeddings: Vectors of any length; normalised here, (rows, width). Each view of a text
+                is a row.
             labels: Class ids, (rows,).
 
         Returns:

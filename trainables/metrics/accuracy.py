@@ -1,4 +1,4 @@
-"""Accuracy: the share of rows whose most probable class is the true one."""
+"""Accuracy: the share of rows whose most probable class is true."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def accuracy(labels: IntArray, probabilities: RealArray) -> float:
-    """Share of right predictions; of equally probable classes the first counts as predicted.
+    """Return the share of right predictions.
+
+    The first of equally probable classes counts as predicted.
 
     Args:
         labels: True class ids, (rows,).

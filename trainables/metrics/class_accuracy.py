@@ -1,4 +1,4 @@
-"""Accuracy per class: the plain mean of the accuracies of all classes, so that rare ones count."""
+"""Accuracy per class: the plain mean of all classes' accuracies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def class_accuracy(labels: IntArray, probabilities: RealArray) -> float:
-    """Mean over the classes of the share of a class's rows that are predicted right.
+    """Return the mean over classes of their share of right rows.
 
     Classes without a true row are left out. Also called balanced accuracy, or macro recall.
 

@@ -1,4 +1,4 @@
-"""Entropy of the prediction: how sure a model is, whether it is right or not."""
+"""Entropy of the prediction: the uncertainty of a model, right or wrong."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def entropy(labels: IntArray, probabilities: RealArray) -> float:
-    """Mean over rows of -sum_k s_k log2 s_k, in bits; 0 for a sure model, log2(classes) at most.
+    """Return the mean entropy of the rows' predictions, in bits.
+
+    A row's entropy is -sum_k s_k log2 s_k: 0 for a sure model, log2(classes) at most.
 
     The confidence comparison of Not All Negatives are Equal (Suresh and Ong, EMNLP 2021), slides.
 
     Args:
-        labels: True class ids, (rows,); not looked at.
+        labels: True class ids, (rows,); unused.
         probabilities: Class probabilities, (rows, classes).
     """
     shares = probabilities.astype(np.float64)

@@ -1,4 +1,4 @@
-"""F1 of each class: the harmonic mean of its precision and its recall."""
+"""F1 of each class: the harmonic mean of precision and recall."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def class_f1(labels: IntArray, probabilities: RealArray) -> dict[int, float]:
-    """F1 = 2 TP / (2 TP + FP + FN) by class id; 0 for a class neither true nor predicted anywhere.
+    """Return the F1 of each class by its id.
+
+    F1 = 2 TP / (2 TP + FP + FN); it is 0 for a class that is neither true nor predicted anywhere.
 
     Args:
         labels: True class ids, (rows,).

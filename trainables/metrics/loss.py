@@ -1,4 +1,4 @@
-"""Loss: cross-entropy of the held-out rows, whatever loss the model was trained with."""
+"""Loss: cross-entropy of the held-out rows, for any training loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def cross_entropy(labels: IntArray, probabilities: RealArray) -> float:
-    """Mean of -ln p(true class), in nats.
+    """Return the mean of -ln p(true class), in nats.
 
     A probability below the resolution of float32 counts as that resolution, so that one
     underflow does not make the whole loss infinite: a row costs 15.9 nats at most.

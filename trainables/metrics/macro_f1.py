@@ -1,4 +1,7 @@
-"""Macro F1: the plain mean of the F1 of all classes, so that rare classes count like the others."""
+"""Macro F1: the plain mean of all classes' F1.
+
+Rare classes count like the others.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from trainables.metrics.f1 import class_f1
 
 
 def macro_f1(labels: IntArray, probabilities: RealArray) -> float:
-    """Mean of the classes' F1.
+    """Return the mean of the classes' F1.
 
     Args:
         labels: True class ids, (rows,).

@@ -1,4 +1,7 @@
-"""Matthews correlation: one number for the whole confusion matrix, fair to unequal classes."""
+"""Matthews correlation: a score of the whole confusion matrix.
+
+It is fair to unequal classes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from trainables.engine.arrays import IntArray, RealArray
 
 
 def matthews(labels: IntArray, probabilities: RealArray) -> float:
-    """Matthews correlation coefficient in its form for several classes, in [-1, 1].
+    """Return Matthews' correlation coefficient for several classes, in [-1, 1].
 
     With c right predictions of s rows, t_k true and p_k predicted rows of class k:
     (c s - sum t_k p_k) / sqrt((s^2 - sum p_k^2)(s^2 - sum t_k^2)); 0 where only one class is true

@@ -1,4 +1,4 @@
-"""Weighted F1: the mean of the F1 of all classes, weighted by their true rows."""
+"""Weighted F1: the mean of all classes' F1, weighted by true rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainables.metrics.f1 import class_f1
 
 
 def weighted_f1(labels: IntArray, probabilities: RealArray) -> float:
-    """Mean of the classes' F1 with their share of the rows as weight.
+    """Return the mean of the classes' F1, weighted by their rows.
 
     Args:
         labels: True class ids, (rows,).

@@ -1,1 +1,1 @@
-"""Representations of texts by name: a file each, with a REPRESENTATION."""
+"""Representations of texts, one a file; each defines REPRESENTATION."""

@@ -1,4 +1,7 @@
-"""Mean of an encoder's output over the tokens of a text: case (h) of Lee's table 1."""
+"""Mean of an encoder's output over the tokens of a text.
+
+Case (h) of Lee's table 1.
+"""
 
 from trainables.engine.features.pooled_encoder import PooledEncoder
 

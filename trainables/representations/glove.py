@@ -1,6 +1,8 @@
-"""Mean of GloVe vectors over the words of a text: case (f) of Lee's table 1.
+"""Mean of GloVe vectors over the words of a text.
 
-The Config's `glove` says which vectors: gensim's glove-wiki-gigaword-300 (0.4 GB), or a file.
+Case (f) of Lee's table 1.
+
+The Config's `glove` names the vectors: gensim's glove-wiki-gigaword-300 (0.4 GB), or a file.
 """
 
 from trainables.engine.features.averaged_words import AveragedWords

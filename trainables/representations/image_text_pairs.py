@@ -1,4 +1,4 @@
-"""Embeddings of two texts and two images side by side, as CLIP's towers give them.
+"""Embeddings of two texts and two images, as CLIP's towers give them.
 
 Section 4 of Team Noir at Factify 2 (Zhang et al., De-Factify 2023).
 """

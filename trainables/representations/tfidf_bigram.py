@@ -1,4 +1,6 @@
-"""TF-IDF of the 300 most frequent pairs of words: case (d) of Lee's table 1.
+"""TF-IDF of the 300 most frequent pairs of words.
+
+Case (d) of Lee's table 1.
 
 Fitted on the training rows of each cell only.
 """

@@ -1,4 +1,6 @@
-"""TF-IDF of the 300 most frequent pairs of words left by stop words: case (c) of Lee's table 1.
+"""TF-IDF of the 300 most frequent word pairs without stop words.
+
+Case (c) of Lee's table 1.
 
 Fitted on the training rows of each cell only.
 """

@@ -1,4 +1,6 @@
-"""TF-IDF of the 300 most frequent words: case (b) of Lee's table 1.
+"""TF-IDF of the 300 most frequent words.
+
+Case (b) of Lee's table 1.
 
 Fitted on the training rows of each cell only.
 """

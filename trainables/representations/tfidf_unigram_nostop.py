@@ -1,4 +1,6 @@
-"""TF-IDF of the 300 most frequent words, stop words removed: case (a) of Lee's table 1.
+"""TF-IDF of the 300 most frequent words without stop words.
+
+Case (a) of Lee's table 1.
 
 Fitted on the training rows of each cell only.
 """

@@ -1,6 +1,8 @@
-"""Mean of word2vec vectors over the words of a text: case (e) of Lee's table 1.
+"""Mean of word2vec vectors over the words of a text.
 
-The Config's `word2vec` says which vectors: gensim's word2vec-google-news-300 (1.7 GB), or a file.
+Case (e) of Lee's table 1.
+
+The Config's `word2vec` names the vectors: gensim's word2vec-google-news-300 (1.7 GB), or a file.
 """
 
 from trainables.engine.features.averaged_words import AveragedWords

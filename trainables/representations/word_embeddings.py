@@ -1,4 +1,7 @@
-"""Mean of an encoder's word embeddings over the tokens of a text: case (g) of Lee's table 1."""
+"""Mean of an encoder's word embeddings over a text's tokens.
+
+Case (g) of Lee's table 1.
+"""
 
 from trainables.engine.features.pooled_encoder import PooledEncoder
 

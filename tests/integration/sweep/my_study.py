@@ -16,9 +16,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from spaces import Axis, Space
-from trainables.engine.config import TrainingConfig
-from trainables.engine.datasets.dataset_card import DatasetCard
-from trainables.engine.models.output import Output
+from trainables import DatasetCard, Output, TrainingConfig
 
 # The space: what to try. Names are those of Config.
 SPACE = Space(

@@ -40,7 +40,7 @@ def spec(
 
 
 def test_one_file_brings_one_of_each_kind() -> None:
-    packages = registry.load_plugin(PLUGIN)
+    packages = registry.register_plugin(PLUGIN)
     assert set(packages) == {"spaces", "trainables.data", "trainables"}
     for package in packages:
         assert "my_study" in registry.names(package)

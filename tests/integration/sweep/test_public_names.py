@@ -14,12 +14,14 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 import search
+import spaces
+import trainables
 from search.planning.prepare import narrowed_space
 from spaces.schema.space import Axis, Space
 
 ROOT = Path(__file__).parents[3]
 HEAVY = ("torch", "ray", "mlflow", "pandas", "pydantic", "transformers")
-FACADES = (search,)
+FACADES = (search, spaces, trainables)
 
 
 def example_of(docstring: str | None) -> str:
@@ -41,7 +43,7 @@ def test_types_travel_with_the_package(facade: ModuleType) -> None:
     assert Path(facade.__file__).with_name("py.typed").is_file()
 
 
-@pytest.mark.parametrize("name", ["search"])
+@pytest.mark.parametrize("name", ["search", "spaces", "trainables"])
 def test_importing_a_facade_imports_nothing_heavy(name: str) -> None:
     code = f"import sys, {name}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run(

@@ -40,13 +40,13 @@ def test_a_meaning_of_several_lines_is_one() -> None:
 def test_a_plugin_is_read_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
-        "from dataclasses import dataclass\nfrom trainables.engine.config import TrainingConfig\n"
+        "from dataclasses import dataclass\nfrom trainables import TrainingConfig\n"
         "VERSION = 1\n\n@dataclass(frozen=True, kw_only=True)\nclass Config(TrainingConfig):\n"
         '    """Mine.\n\n    Attributes:\n'
         '        width: Of the layer,\n            in all.\n    """\n'
         "    width: int\n\ndef build(config, base, classes): ...\n"
     )
-    registry.load_plugin(file)
+    registry.register_plugin(file)
     found = meanings.of("mine")
     assert found["width"] == "Of the layer, in all."
     assert found["epochs"] == "Passes over the training rows."

@@ -47,7 +47,7 @@ def test_an_entry_that_lacks_its_object_is_named() -> None:
 def test_a_users_file_is_an_entry_beside_the_others(tmp_path: Path) -> None:
     path = tmp_path / "half.py"
     path.write_text("from spaces.smoke import SPACE as base\nSPACE = base.fix({'k': 2})\n")
-    assert registry.load_plugin(path) == ("spaces",)
+    assert registry.register_plugin(path) == ("spaces",)
     assert "half" in registry.names("spaces")
     assert len(registry.load("spaces", "half", "SPACE")) == 4
 
@@ -60,4 +60,4 @@ def test_a_faulty_plugin_is_refused(content: str, message: str, tmp_path: Path) 
     path = tmp_path / "mine.py"
     path.write_text(content)
     with pytest.raises(RegistryError, match=message):
-        registry.load_plugin(path)
+        registry.register_plugin(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from trainables.engine import registry
 from trainables.engine.arrays import IntArray, TextArray
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.labels import class_ids, is_missing, looks_numeric
@@ -57,21 +57,21 @@ def text_data(
     check_columns(table, text, text_b, label)
     check_images(table, images, text_b)
     companion = table.columns.get(f"{label}_name")
-    kept = _kept_rows(table, [text, *([text_b] if text_b else [])], label, companion, card)
+    usable = _usable_rows(table, [text, *([text_b] if text_b else [])], label, companion, card)
     missing = {
-        column: [row for row in kept if is_missing(table.columns[column][row])]
+        column: [row for row in usable if is_missing(table.columns[column][row])]
         for column in dict.fromkeys([text, *([text_b] if text_b else []), label])
     }
     bad = sorted({row for rows in missing.values() for row in rows})
     if bad and not drop_missing:
         counts = ", ".join(f"{len(rows):,} in {c!r}" for c, rows in missing.items() if rows)
         raise DataError(
-            f"{table.source} has missing values in {len(bad):,} of {len(kept):,} rows ({counts}; "
+            f"{table.source} has missing values in {len(bad):,} of {len(usable):,} rows ({counts}; "
             f"the first is data row {bad[0] + 1:,}). Fill them, or leave these rows out with "
             "--drop-missing."
         )
     gone = set(bad)
-    rows = [row for row in kept if row not in gone]
+    rows = [row for row in usable if row not in gone]
     if not rows:
         raise DataError(f"{table.source} has no row with a text and a label.")
     labels, names = class_ids(
@@ -108,6 +108,16 @@ def text_data(
     return with_images(data, _references(table, images, rows), images.folder, images.drop)
 
 
+def _require(table: Table, columns: Mapping[str, str | None], hint: str = "") -> None:
+    """Refuse a table that lacks a column, each given by its option."""
+    for flag, column in columns.items():
+        if column is not None and column not in table.columns:
+            raise DataError(
+                f"{table.source} has no column {column!r}.{registry.hint(column, table.names)} Its "
+                f"columns: {', '.join(table.names)}. Choose one with {flag}.{hint}"
+            )
+
+
 def check_images(table: Table, images: ImageColumns | None, text_b: str | None) -> None:
     """Refuse a table without a column that names images.
 
@@ -116,15 +126,7 @@ def check_images(table: Table, images: ImageColumns | None, text_b: str | None) 
     """
     if images is None:
         return
-    for flag, column in (("--image", images.first), ("--image-b", images.second)):
-        if column is None or column in table.columns:
-            continue
-        near = difflib.get_close_matches(column, table.names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataError(
-            f"{table.source} has no column {column!r}.{hint} Its columns: "
-            f"{', '.join(table.names)}. Choose one with {flag}."
-        )
+    _require(table, {"--image": images.first, "--image-b": images.second})
     if images.second is not None and text_b is None:
         raise DataError("--image-b names the image of a second text: choose that with --text-b.")
 
@@ -147,16 +149,7 @@ def check_columns(table: Table, text: str, text_b: str | None, label: str) -> No
     Raises:
         DataError: naming the nearest column, and all there are.
     """
-    flags = {"--text": text, "--text-b": text_b, "--label": label}
-    for flag, column in flags.items():
-        if column is None or column in table.columns:
-            continue
-        near = difflib.get_close_matches(column, table.names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataError(
-            f"{table.source} has no column {column!r}.{hint} Its columns: "
-            f"{', '.join(table.names)}. Choose one with {flag}.{table.hint}"
-        )
+    _require(table, {"--text": text, "--text-b": text_b, "--label": label}, table.hint)
     if len({text, text_b, label}) < 3:
         raise DataError(
             f"Text, second text and label must be different columns, got --text {text}, "
@@ -164,7 +157,7 @@ def check_columns(table: Table, text: str, text_b: str | None, label: str) -> No
         )
 
 
-def _kept_rows(
+def _usable_rows(
     table: Table,
     text_columns: Sequence[str],
     label: str,

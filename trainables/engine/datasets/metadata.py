@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
+from trainables.engine import registry
 from trainables.engine.datasets.labels import is_missing
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DataError
@@ -69,8 +69,7 @@ def numeric_column(
             numbers.
     """
     if name not in table.columns:
-        near = difflib.get_close_matches(name, table.names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = registry.hint(name, table.names)
         raise DataError(
             f"{table.source} has no column {name!r} for --metadata.{hint} Its columns: "
             f"{', '.join(table.names)}."

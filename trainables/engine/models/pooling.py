@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+POOLINGS = ("cls", "mean")
+"""Ways to pool: the first token, or the mean over real tokens."""
+
 
 def mean_over_tokens(tokens: Tensor, real: Tensor) -> Tensor:
     """Return the mean over real tokens; padding never counts.
@@ -17,6 +20,17 @@ def mean_over_tokens(tokens: Tensor, real: Tensor) -> Tensor:
     """
     weights = real.unsqueeze(-1).to(tokens.dtype)
     return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def pooled(tokens: Tensor, real: Tensor, pooling: str) -> Tensor:
+    """Pool the tokens of each text, (batch, width).
+
+    Args:
+        tokens: Vectors of tokens, (batch, length, width).
+        real: Mask of tokens that are no padding, bool (batch, length).
+        pooling: "cls", the first token, or "mean", over real tokens.
+    """
+    return tokens[:, 0] if pooling == "cls" else mean_over_tokens(tokens, real)
 
 
 def pooling_map_fault(pooling: str) -> str | None:

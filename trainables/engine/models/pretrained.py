@@ -7,7 +7,6 @@ weights through torch's weights_only loader, are ever read.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import re
@@ -128,8 +127,7 @@ def _from_hub(reference: str, hub_id: str) -> Path:
         return Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES, etag_timeout=5))
     except Exception as error:  # the hub's client raises a dozen types
         names = [name.replace("_", "-") for name in registry.names(_PACKAGE)]
-        near = difflib.get_close_matches(reference, names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = registry.hint(reference, names)
         reason = str(error).strip().splitlines()[0][:200]
         raise ModelError(
             f"Model {reference!r} is no alias and no folder, and the hub gave nothing for "

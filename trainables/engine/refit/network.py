@@ -21,17 +21,15 @@ from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Pooling, Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
-from trainables.engine.errors import DivergedError, NotServedError
+from trainables.engine.errors import NotServedError
 from trainables.engine.features import extraction, representation
 from trainables.engine.features.pooled_encoder import PooledEncoder
 from trainables.engine.features.representation import Representation
-from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.models import pretrained
 from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.refit import tuned_encoder
 from trainables.engine.splits.inner_validation import NO_ROWS
-from trainables.engine.stacking.fit_stack import fit_stack
-from trainables.engine.stacking.trainer import StackCell
+from trainables.engine.stacking.fit_stack import fit_head
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
 from trainables.engine.training.fit import Fit, fit
@@ -221,12 +219,7 @@ def train_head(
         DivergedError: if training diverges.
     """
     head = assembly.module(task, data, config, seed, rows)
-    cell = StackCell(head, config, seed, rows, NO_ROWS)
-    fits: list[Fit | DivergedError] = []
-    fit_stack([cell], FeatureInputs(values), data.labels, lambda _, fit: fits.append(fit))
-    if isinstance(fits[0], DivergedError):
-        raise fits[0]
-    return fits[0]
+    return fit_head(head, config, values, data.labels, seed, rows)
 
 
 def _fine_tuned(

@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from torch import Tensor, nn
 
 from trainables.engine.arrays import Float32Array, IntArray
+from trainables.engine.config import TrainingConfig
 from trainables.engine.errors import DivergedError
-from trainables.engine.inputs.stack_inputs import Inputs
+from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs
+from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.stacking import shared_batches
 from trainables.engine.stacking.trainer import Scorer, StackCell, StackTraining
 from trainables.engine.training.epoch_choice import Choice
@@ -75,6 +78,43 @@ def fit_stack(
         if len(going) < len(numbers):
             training.keep(going)
             numbers = [numbers[place] for place in going]
+
+
+def fit_head(
+    head: nn.Module,
+    config: TrainingConfig,
+    features: Tensor,
+    labels: IntArray,
+    seed: int = 0,
+    rows: IntArray | None = None,
+) -> Fit:
+    """Train one head on frozen features; score nothing.
+
+    Args:
+        head: Module that maps (features, labels) to an Output.
+        config: Hyper-parameters of the training.
+        features: Features of all rows, (rows, width).
+        labels: Class ids of all rows, int64 (rows,).
+        seed: Seed of order and dropout.
+        rows: Rows to train on, ascending; None for all.
+
+    Returns:
+        A Fit with the trained head as its module.
+
+    Raises:
+        DivergedError: if a loss is not finite.
+    """
+    train = np.arange(len(labels)) if rows is None else rows
+    fits: list[Fit | DivergedError] = []
+    fit_stack(
+        [StackCell(head, config, seed, train, NO_ROWS)],
+        FeatureInputs(features),
+        labels,
+        lambda _, fit: fits.append(fit),
+    )
+    if isinstance(fits[0], DivergedError):
+        raise fits[0]
+    return fits[0]
 
 
 def _scored(
