@@ -1,4 +1,4 @@
-"""Checks of tracking URIs, and their display without passwords.
+"""Tracking URIs: checked, reached, and shown without secrets.
 
 Standard library only: a faulty URI is refused before MLflow is imported.
 """
@@ -33,12 +33,12 @@ _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes secon
 
 
 def default_tracking_uri() -> str:
-    """Ledger of a sweep that names none: MLflow's variable, else mlflow.db."""
+    """Default ledger: MLflow's variable, else a file in this folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
 
 
 def redact(text: str) -> str:
-    """Remove user names and passwords of URIs from a text."""
+    """Remove user names and passwords from the URIs in a text."""
     return _SECRET.sub(lambda match: f"{match[1]}=***" if match[1] else "***@", text)
 
 
@@ -48,7 +48,7 @@ def scheme(uri: str) -> str:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Absolute path of the database file; None for another URI.
+    """Absolute path of a sqlite URI's file; None for other URIs.
 
     Characters mean themselves, `%20` too: sqlite's URIs have no escapes in SQLAlchemy and MLflow.
     """
@@ -90,7 +90,7 @@ def check_uri(uri: str) -> None:
 
 
 def check_folder(folder: Path, what: str) -> None:
-    """Refuse a folder that cannot be written, or whose disk is full.
+    """Make a folder if missing; refuse one that cannot be written.
 
     Raises:
         InputError: naming the folder and its fault.
@@ -137,9 +137,9 @@ def _check_sqlite(uri: str, file: Path) -> None:
         with closing(sqlite3.connect(file, timeout=5.0)) as database:
             tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
             if file.stat().st_size <= _LARGEST_TO_SCAN_BYTES:
-                (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
-                if found != "ok":
-                    raise sqlite3.DatabaseError(found)
+                (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(verdict)
     except sqlite3.Error as error:
         raise InputError(
             f"Tracking URI {uri!r}: {file} is not a sound sqlite database ({error}). Restore a "
@@ -159,9 +159,9 @@ def _through_proxy(uri: str) -> bool:
 
 
 def _check_host(uri: str) -> None:
-    """Connect to the host and port of a URI.
+    """Connect to the URI's host and port, with a timeout.
 
-    A thread does it: a name look-up has no timeout.
+    A name look-up has none of its own.
     """
     try:
         parts = urlsplit(uri)
@@ -189,7 +189,7 @@ def _check_host(uri: str) -> None:
 
 
 def unreachable(uri: str, why: str) -> str:
-    """Message for a tracking server or file that cannot be had."""
+    """Message on a server that does not answer, or a locked file."""
     if "database is locked" in why:
         return (
             f"The database of {redact(uri)!r} is locked: another program has it open in the middle "

@@ -18,10 +18,10 @@ class Callback:
     """Base class of callbacks; each method does nothing until it is overridden."""
 
     def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
-        """Called once the ledger has been read, with the number of cells planned."""
+        """Called once the ledger has been read, with the planned cells."""
 
     def on_workers(self, slots: int, running: Running) -> None:
-        """Called once Ray is up, with the number of stacks that train at a time."""
+        """Called once Ray is up, with the number of concurrent stacks."""
 
     def on_cell(self, plan: Plan, table: ScoreMatrix, pair: Pair, result: CellResult) -> None:
         """Called for each cell that comes in."""
