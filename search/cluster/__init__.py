@@ -1,1 +1,1 @@
-"""Ray clusters: submit a job, pack the code, serve MLflow on the head, shut down when idle."""
+"""Ray clusters: submitted jobs, packages, MLflow on the head, idle shutdown."""

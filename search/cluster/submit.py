@@ -27,8 +27,7 @@ from urllib.parse import urlsplit
 from search.arguments import Parse
 from search.cluster import packaging
 from search.cluster.options import ASKED, FOLDER, MOST_MIB, SENT
-from search.errors import InputError, SweepError
-from trainables.engine.errors import FoldraceError
+from search.errors import FoldraceError, InputError, SweepError
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -57,21 +56,21 @@ def submit(options: argparse.Namespace) -> int:
 
 
 def _ask(options: argparse.Namespace, words: Sequence[str]) -> int:
-    what, jobs = words[0], words[1:]
-    if len(jobs) > 1 or (what != "status" and not jobs):
-        raise InputError(f"{what} wants one job's id, got {' '.join(jobs) or 'none'}.")
+    question, jobs = words[0], words[1:]
+    if len(jobs) > 1 or (question != "status" and not jobs):
+        raise InputError(f"{question} wants one job's id, got {' '.join(jobs) or 'none'}.")
     client = client_of(options.address)
-    if what == "logs":
+    if question == "logs":
         return _follow(client, jobs[0])
-    if what == "stop":
+    if question == "stop":
         with _answers(options.address):
             client.stop_job(jobs[0])
         return _shown(_ended(client, jobs[0]), options)
     with _answers(options.address):
-        found = [client.get_job_info(jobs[0])] if jobs else client.list_jobs()
+        shown = [client.get_job_info(jobs[0])] if jobs else client.list_jobs()
     if jobs:
-        return _shown(found[0], options)
-    ours = [job for job in found if "foldrace" in (job.metadata or {})]
+        return _shown(shown[0], options)
+    ours = [job for job in shown if "foldrace" in (job.metadata or {})]
     if options.json:
         sys.stdout.write(json.dumps([_plain(job) for job in ours], indent=2) + "\n")
     for job in () if options.json else ours:
@@ -92,9 +91,9 @@ def _plain(job: JobDetails) -> dict[str, Any]:
 
 
 def _line(job: JobDetails) -> str:
-    one = _plain(job)
-    code = "" if one["exit_code"] is None else f" (exit code {one['exit_code']})"
-    return f"{one['job']}  {one['status']}{code}  {one['command']}\n"
+    entry = _plain(job)
+    code = "" if entry["exit_code"] is None else f" (exit code {entry['exit_code']})"
+    return f"{entry['job']}  {entry['status']}{code}  {entry['command']}\n"
 
 
 def _shown(job: JobDetails, options: argparse.Namespace) -> int:
@@ -103,7 +102,7 @@ def _shown(job: JobDetails, options: argparse.Namespace) -> int:
 
 
 def client_of(address: str) -> JobSubmissionClient:
-    """A connection to a cluster's dashboard; tokens come from the environment.
+    """Connect to a cluster's dashboard; tokens come from the environment.
 
     Raises:
         SweepError: if nobody answers there, or the token is refused.
@@ -117,7 +116,10 @@ def client_of(address: str) -> JobSubmissionClient:
 
 @contextlib.contextmanager
 def _answers(address: str) -> Iterator[None]:
-    """Ray's own errors as ours: what the cluster said, and what to look at."""
+    """Turn Ray's errors into ours.
+
+    The message has the cluster's words, and the things to check.
+    """
     try:
         yield
     except FoldraceError:
@@ -134,7 +136,16 @@ def _answers(address: str) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is sent to a cluster; see `foldrace submit --help` for the last three."""
+    """A job for a cluster.
+
+    Attributes:
+        id: Id of the job.
+        words: Command line of foldrace.
+        attached: The user's files by name.
+        folder: See `foldrace submit --help`, as the next two.
+        install: See there.
+        most_mib: See there.
+    """
 
     id: str
     words: Sequence[str]
@@ -145,7 +156,7 @@ class Job:
 
 
 def send(client: JobSubmissionClient, job: Job) -> float:
-    """Pack the code and start a job; the MiB that were sent.
+    """Pack the code and start a job; returns the MiB sent.
 
     Raises:
         InputError: if the package cannot be made, or is too large.
@@ -165,10 +176,10 @@ def send(client: JobSubmissionClient, job: Job) -> float:
 
 
 def jobs(address: str, prefix: str) -> dict[str, str]:
-    """The status of each job whose id begins so, by id."""
+    """Status of each job whose id has a prefix, by id."""
     with _answers(address):
-        found = client_of(address).list_jobs()
-    ids = {str(job.submission_id): str(job.status.value) for job in found}
+        listed = client_of(address).list_jobs()
+    ids = {str(job.submission_id): str(job.status.value) for job in listed}
     return {job: status for job, status in ids.items() if job.startswith(prefix)}
 
 
@@ -200,10 +211,10 @@ def _send(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Path]]:
-    """A command as the head node is to run it, and the files that must travel with it.
+    """Translate a command for the head node; returns its files, too.
 
     Args:
-        words: As typed: run, plan or resume, with their options.
+        words: Words as typed: run, plan or resume, with their options.
         parse: Parser of the command line.
 
     Raises:
@@ -249,9 +260,10 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
 
 
 def entrypoint(words: Sequence[str], folder: str) -> str:
-    """The shell line that the head node runs: in a folder that outlasts the job's own.
+    """Shell line that the head node runs.
 
-    A driver that Ray brings down leaves its last lines in the log.
+    It runs in a folder that outlasts the job's own. A driver that Ray brings down leaves its last
+    lines in the log.
     """
     inside = f"{packaging.ATTACHED}/"
     quoted = " ".join(
@@ -267,12 +279,12 @@ def entrypoint(words: Sequence[str], folder: str) -> str:
 
 
 def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[str, Any]:
-    """What Ray sets up on each node before the job's processes start there.
+    """Ray's settings of each node for the job's processes.
 
     Args:
-        package: Folder with what `packaging.pack` copied.
-        folder: The checkout, whose pyproject.toml names the packages.
-        install: Whether to install them, as the pins say; nodes that have them take a minute.
+        package: Folder that `packaging.pack` filled.
+        folder: Checkout, whose pyproject.toml names the packages.
+        install: True to install them, as the pins say; nodes that have them take a minute.
     """
     environment: dict[str, Any] = {
         "working_dir": package,
@@ -289,7 +301,7 @@ def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[st
 
 
 def _follow(client: JobSubmissionClient, job: str) -> int:
-    """Show a job's log until it ends; its exit code."""
+    """Show a job's log until it ends; returns its exit code."""
 
     async def stream() -> None:
         async for text in client.tail_job_logs(job):
@@ -307,6 +319,6 @@ def _follow(client: JobSubmissionClient, job: str) -> int:
 
 def _ended(client: JobSubmissionClient, job: str) -> JobDetails:
     with _answers(str(client.get_address())):
-        while not (found := client.get_job_info(job)).status.is_terminal():
+        while not (info := client.get_job_info(job)).status.is_terminal():
             time.sleep(_POLL_S)
-    return found
+    return info

@@ -1,1 +1,1 @@
-"""The process a command runs in: launchers' variables, folders, whose code, Ray's home."""
+"""Process of a command: environment, folders, code, Ray's home."""

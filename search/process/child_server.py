@@ -1,4 +1,4 @@
-"""A server that is a process of its own, with processes below it: it ends whole, as we end."""
+"""A server as a child process, which ends whole with its parent."""
 
 from __future__ import annotations
 
@@ -25,38 +25,39 @@ def serve_until_ended(
     port: int,
     ready: Callable[[], None],
 ) -> int:
-    """Run a server until it ends, or this process is interrupted, terminated or hung up.
+    """Run a server until it or this process is to end.
 
     Args:
-        command: Starts it.
-        environment: Of the process.
-        host: That it listens on.
-        port: That it listens on.
-        ready: Called once it answers.
+        command: Command line of the server.
+        environment: Environment of the server.
+        host: Host that it listens on.
+        port: Port that it listens on.
+        ready: Function called once it answers.
 
     Returns:
         Its exit code.
 
     Raises:
         InputError: if something else listens there.
-        KeyboardInterrupt: after all its processes are gone, if this one is to end.
+        KeyboardInterrupt: after all its processes are gone, if this one was interrupted, terminated
+            or hung up.
     """
     if _answers(host, port):
         raise InputError(f"Something listens on {host}:{port} already; choose another --port.")
-    # A session of its own: what it starts is known by its group, however deep.
-    # Its log is no answer of ours: stderr has it.
+    # In a session of its own: its group has all that it starts, however deep.
+    # Its log goes to stderr: stdout is for answers.
     server = subprocess.Popen(
         command, env=dict(environment), stdout=sys.stderr.fileno(), start_new_session=True
     )
     before = signal.signal(signal.SIGHUP, _hung_up)
-    told = False
+    answered = False
     try:
         while server.poll() is None:
-            if not told and _answers(host, port):
-                told = True
+            if not answered and _answers(host, port):
+                answered = True
                 ready()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(_LOOK_S if not told else None)
+                server.wait(_LOOK_S if not answered else None)
         return server.returncode
     finally:
         _end(server)
@@ -75,7 +76,10 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _reached_at(host: str) -> str:
-    """Where a server that listens on an address answers: on all of them, on the loopback too."""
+    """Address at which a server can be reached.
+
+    One that listens on all addresses answers on the loopback, too.
+    """
     with contextlib.suppress(ValueError):  # a name
         address = ipaddress.ip_address(host)
         if address.is_unspecified:
@@ -84,7 +88,7 @@ def _reached_at(host: str) -> str:
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    """Ask the whole group to end, and make it end."""
+    """Ask the whole group to end, then make it end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(server.pid, number)

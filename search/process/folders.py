@@ -1,4 +1,4 @@
-"""The folders that a sweep writes to: found fit, or refused, before anything is read."""
+"""Checks of the folders that a sweep writes to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search.process import ray_home
 from search.spec import SweepSpec
 from search.tracking_uri import check_uri
 
-# Where a run keeps what is not yet in the ledger; below the folder that it is started in.
+# State of runs that is not in the ledger yet, below the folder that they are started in.
 STATE = Path(".foldrace")
 
 _log = logging.getLogger("foldrace")
@@ -22,10 +22,10 @@ _LEAST_FREE_MIB = 200
 
 
 def check(spec: SweepSpec) -> None:
-    """Find out that a sweep's folders and its ledger can be written; takes no time to speak of.
+    """Refuse a sweep whose folders or ledger cannot be written.
 
     Raises:
-        InputError: naming the folder, what is wrong with it, and the option or variable to set.
+        InputError: naming the folder, its fault, and the option or variable to set.
     """
     fault = fault_of(STATE)
     if fault is not None:
@@ -48,10 +48,12 @@ def check(spec: SweepSpec) -> None:
 
 
 def usable_cache() -> None:
-    """See that the cache can be written; in place of the user's own folder one of ours will do.
+    """Find a cache folder that can be written.
+
+    In place of the user's own folder one below the state will do.
 
     Raises:
-        InputError: if it cannot, and was named, or there is no other.
+        InputError: if the named cache cannot be written, or there is no other.
     """
     from trainables.engine.cache import cache_folder
 
@@ -77,7 +79,9 @@ def usable_cache() -> None:
 
 
 def fault_of(folder: Path) -> str | None:
-    """What keeps a folder from being written to, which is made if it is missing; None if nothing.
+    """Make a folder if missing; return why it cannot be written.
+
+    None if it can be.
 
     It is tried: permissions do not tell of a file system that is mounted for reading alone.
     """

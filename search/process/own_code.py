@@ -1,8 +1,9 @@
-"""The code that makes a cell's numbers: its digest, and how workers come to run the driver's.
+"""Digest of the code that makes numbers, and its way to workers.
 
-Ray's workers import what they are sent by name, wherever they look first: a second checkout, or a
-file `search.py` in the folder that a sweep is started in, would stand in for ours. So functions for
-workers travel as text with one address, `carried`, and begin by taking the packages from there.
+Ray's workers import the modules that they are sent by name, wherever they look first: a second
+checkout, or a file `search.py` in the folder that a sweep is started in, would stand in for ours.
+So functions for workers travel as text with one address, `carried`, and begin by taking the
+packages from there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("search", "spaces", "trainables")
 _NUMBERS = "trainables"
-# Of a user's file: told by their own fingerprints, or, as a space, by each cell's config.
+# Parts of a user's file with fingerprints of their own; a space is told by each cell's config.
 _TOLD_APART = {"SPACE", "DATASET", "ENCODER"}
 # A LOSS is no entry of its own, but stands in the keys of cells that such files have trained.
 _MAKES_NUMBERS = {"LOSS", "METRIC", "CLEANING", "REPRESENTATION", "build"}
@@ -27,24 +28,26 @@ _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def numbers() -> str:
-    """Digest of the code that trains and scores: all of `trainables`, comments left out."""
+    """Digest of `trainables`, comments left out: it trains and scores."""
     return _digest_of(ROOT / _NUMBERS)
 
 
 @cache
 def _digest_of(folder: Path) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
-        found.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        found.update("\n".join(_words(ast.parse(path.read_bytes()))).encode() + b"\0")
-    return found.hexdigest()[:16]
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update("\n".join(_words(ast.parse(path.read_bytes()))).encode() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def of_plugin(text: str) -> str:
-    """Digest of what a user's file does to numbers; empty if it only declares spaces or data.
+    """Digest of the parts of a plugin that make numbers.
+
+    Empty if it only declares spaces or data.
 
     Args:
-        text: Of the file.
+        text: Text of the file.
     """
     tree = ast.parse(text)
     tree.body = [node for node in tree.body if not _defined(node) & _TOLD_APART]
@@ -54,7 +57,7 @@ def of_plugin(text: str) -> str:
 
 
 def _defined(node: ast.stmt) -> set[str]:
-    """The names that a statement at the top of a file defines."""
+    """Names that a statement at the top of a file defines."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
         return {node.name}
     if isinstance(node, ast.ImportFrom | ast.Import):
@@ -68,7 +71,10 @@ def _defined(node: ast.stmt) -> set[str]:
 
 
 def _words(node: ast.AST) -> Iterator[str]:
-    """A syntax tree in words that do not depend on Python's version, docstrings left out."""
+    """Flatten a syntax tree, docstrings left out.
+
+    The words do not depend on Python's version.
+    """
     yield type(node).__name__
     for name, value in ast.iter_fields(node):
         # What newer versions add is empty where it is not used; contexts say nothing new.
@@ -86,25 +92,25 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 
 def paths() -> list[str]:
-    """Where this process looks modules up, as absolute paths."""
+    """Folders in which this process looks modules up, as absolute paths."""
     return [os.path.abspath(path) for path in sys.path]  # noqa: PTH100  (of "" too)
 
 
 def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> Callable[..., Any]:
-    """A function of ours for a worker, who runs it with the driver's code or refuses.
+    """Wrap a function so that workers run the driver's code or refuse.
 
     It refers to no module of ours, so that it travels by value and imports nothing on arrival.
 
     Args:
-        entry: Where the function is, as "module:name".
-        refuse: Called instead, with what is wrong; it must refer to no module of ours either.
-        same_machine: Whether workers see the driver's folders.
+        entry: Address of the function, as "module:name".
+        refuse: Function called with the fault instead; it must refer to no module of ours either.
+        same_machine: True where workers see the driver's folders.
     """
-    root, packages, wanted = str(ROOT), PACKAGES, numbers()
+    root, packages, expected = str(ROOT), PACKAGES, numbers()
     look_up = paths() if same_machine else None
     module, _, name = entry.partition(":")
 
-    def run(*given: Any, **named: Any) -> Any:
+    def run(*args: Any, **named: Any) -> Any:
         import importlib
         import sys
         from importlib.util import module_from_spec, spec_from_file_location
@@ -127,16 +133,17 @@ def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> 
             spec.loader.exec_module(sys.modules[packages[0]])  # brings the others
         try:
             here = importlib.import_module("search.process.own_code")
-            found, place = here.numbers(), here.ROOT
+            digest, place = here.numbers(), here.ROOT
         except (ImportError, AttributeError) as error:
             return refuse(f"A worker has another foldrace than the driver: {error!r}.")
-        if found != wanted:
+        if digest != expected:
             return refuse(
-                f"A worker has other code than the driver: the digest of trainables is {found} in "
-                f"{place}, {wanted} in the driver's {root}. Install the same foldrace everywhere; "
-                "if a file was edited while the sweep ran, start it again: what finished is kept."
+                f"A worker has other code than the driver: the digest of trainables is {digest} in "
+                f"{place}, {expected} in the driver's {root}. Install the same foldrace "
+                "everywhere; if a file was edited while the sweep ran, start it again: what finished "
+                "is kept."
             )
-        return getattr(importlib.import_module(module), name)(*given, **named)
+        return getattr(importlib.import_module(module), name)(*args, **named)
 
     run.__name__ = name
     return run

@@ -1,4 +1,7 @@
-"""Where a Ray of our own keeps its sockets, and how all of it is gone afterwards. Free of Ray."""
+"""Folder of a local Ray's sockets, and the end of its processes.
+
+Free of Ray.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _PATIENCE_S = 3.0
 
 
 def temp_dir() -> str:
-    """A folder that Ray can keep its session in.
+    """Find a folder for Ray's session.
 
     Raises:
         InputError: if there is none; names the variable to set.
@@ -53,7 +56,10 @@ def temp_dir() -> str:
 
 
 def ensure_token() -> None:
-    """Give Ray a token where it cannot write one: its own is a file in the home folder."""
+    """Give Ray a token where it cannot write one.
+
+    Its own is a file in the home folder.
+    """
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
     try:
@@ -68,7 +74,9 @@ def ensure_token() -> None:
 
 
 def check_processes() -> None:
-    """Refuse a place that allows few processes: a library that gets no thread ends its process.
+    """Refuse a place that allows too few processes.
+
+    A library that gets no thread ends its process.
 
     Raises:
         InputError: naming the limit.
@@ -104,7 +112,9 @@ def _control_groups() -> list[Path]:
 
 
 def check_loopback() -> None:
-    """Refuse a machine whose processes cannot speak to one another: Ray would wait for ever.
+    """Refuse a machine whose processes cannot speak to one another.
+
+    Ray would wait for ever.
 
     Raises:
         InputError: if nothing can be sent to 127.0.0.1.
@@ -122,7 +132,7 @@ def check_loopback() -> None:
 
 
 def fault_of(folder: Path) -> str | None:
-    """What keeps Ray from using a folder; None if nothing does."""
+    """Reason why Ray cannot use a folder; None if it can."""
     name = os.fsencode(folder)
     if len(name) > _LONGEST:
         return f"its name has {len(name)} bytes, {_LONGEST} leave room for a socket's"
@@ -138,7 +148,7 @@ def fault_of(folder: Path) -> str | None:
 
 @contextmanager
 def attended() -> Iterator[Attendance]:
-    """See that all that starts in `Attendance.starting` is gone ten seconds after this process."""
+    """End all processes from `Attendance.starting` soon after this one."""
     attendance = Attendance()
     try:
         yield attendance
@@ -148,7 +158,7 @@ def attended() -> Iterator[Attendance]:
 
 
 class Attendance:
-    """Ray's processes and theirs, known by a variable that they inherit."""
+    """Ray's processes and theirs, known by an inherited variable."""
 
     def __init__(self) -> None:
         self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
@@ -164,7 +174,7 @@ class Attendance:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Let what starts meanwhile bear the mark, and a hang-up not reach it.
+        """Mark processes that start meanwhile, and shield them from a hang-up.
 
         A terminal that closes hangs up on all that was started in it: Ray would be gone before the
         driver can end the sweep in order.
@@ -178,27 +188,30 @@ class Attendance:
             os.environ.pop(_MARK, None)
 
     def end_all(self) -> None:
-        """End what still runs; Ray's own agents may take minutes."""
-        left = self._bearing()
+        """End all marked processes.
+
+        Ray's own agents may take minutes otherwise.
+        """
+        running = self._bearing()
         deadline = time.monotonic() + _PATIENCE_S
-        while left and time.monotonic() < deadline:
+        while running and time.monotonic() < deadline:
             time.sleep(0.1)
-            left = [process for process in left if process.is_running()]
+            running = [process for process in running if process.is_running()]
         for process in self._bearing():
             with suppress(psutil.Error):
                 process.kill()
 
     def close(self) -> None:
-        """Let the watching process end, too."""
+        """End the watching process, too."""
         if self._watch is not None and self._watch.stdin is not None:
             self._watch.stdin.close()
             self._watch.wait()
 
     def _bearing(self) -> list[psutil.Process]:
-        found = []
+        processes = []
         for process in psutil.process_iter():
             # Not all may be looked at, and one may end between the look and the question.
             with suppress(psutil.Error, OSError):
                 if process.environ().get(_MARK) == self._mark:
-                    found.append(process)
-        return found
+                    processes.append(process)
+        return processes

@@ -1,4 +1,4 @@
-"""What a command's process is started with, made such that all that it calls can work with it."""
+"""Start of a command's process: streams, variables and warnings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search.process import launchers
 
 
 def settle() -> None:
-    """Give a command streams, and keep a launcher's variables and fatal warnings from it."""
+    """Open streams, and drop launchers' variables and fatal warnings."""
     _open_streams()
     launchers.forget()
     # -W error and PYTHONWARNINGS=error are meant for one's own code: libraries warn of themselves
@@ -23,7 +23,10 @@ def settle() -> None:
 
 
 def _open_streams() -> None:
-    """Give what was started with closed streams empty ones: else the next file becomes stdout."""
+    """Open closed streams on nothing.
+
+    Else the next file would become stdout.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -35,7 +38,7 @@ def _open_streams() -> None:
 
 
 def leave_terminal() -> None:
-    """Let what is still to be said go nowhere where the terminal has been closed."""
+    """Discard further output where the terminal has been closed."""
     for number in (1, 2):
         if stat.S_ISCHR(os.fstat(number).st_mode) and not os.isatty(number):
             nowhere = os.open(os.devnull, os.O_WRONLY)
