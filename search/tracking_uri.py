@@ -43,7 +43,7 @@ def redact(text: str) -> str:
 
 
 def scheme(uri: str) -> str:
-    """The scheme without its driver: `postgresql` of `postgresql+psycopg2://...`."""
+    """Scheme without its driver: `postgresql` of `postgresql+psycopg2://...`."""
     return urlsplit(uri).scheme.split("+")[0].lower()
 
 
@@ -93,7 +93,7 @@ def check_folder(folder: Path, what: str) -> None:
     """Make a folder if missing; refuse one that cannot be written.
 
     Raises:
-        InputError: naming the folder and what is wrong with it.
+        InputError: naming the folder and its fault.
     """
     made = folder
     while not made.exists():
