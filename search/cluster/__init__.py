@@ -1,1 +1,1 @@
-"""Ray clusters: submitted jobs, packages, MLflow on the head, idle shutdown."""
+"""Ray clusters: job submission, packaging, the head's MLflow, idle shutdown."""

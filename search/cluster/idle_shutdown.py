@@ -1,4 +1,4 @@
-"""Runs a command once a cluster has been idle for long.
+"""Run a command once a cluster has been idle for long.
 
     python -m search.cluster.idle_shutdown -- shutdown
 
@@ -23,12 +23,12 @@ _POLL_S = 30.0
 def wait_for_idleness(
     busy: Callable[[], bool], seconds: float, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Return once a cluster was idle for some time without a break.
+    """Return once nothing was busy for a period without a break.
 
     Args:
-        busy: Function that says whether anything runs; called every half minute.
-        seconds: Time without a job.
-        pause: Function that waits.
+        busy: Returns True while something runs; called every half minute.
+        seconds: For how long nothing must be.
+        pause: Waits.
     """
     quiet = 0.0
     step = min(_POLL_S, seconds)
@@ -38,7 +38,7 @@ def wait_for_idleness(
 
 
 def main() -> int:
-    """Wait, then run the command of the arguments."""
+    """Wait, then run what was given."""
     parser = argparse.ArgumentParser(
         prog="python -m search.cluster.idle_shutdown", description=__doc__
     )

@@ -1,4 +1,6 @@
-"""The MLflow server of a cluster's head, on PostgreSQL, with passwords.
+"""The MLflow server of a cluster's head.
+
+PostgreSQL stands behind it, basic authentication before it.
 
     python -m search.cluster.mlflow_server passwords    a file of variables, for ~/.foldrace/env
     python -m search.cluster.mlflow_server sql          makes the role and the database, for psql
@@ -25,7 +27,7 @@ _USER = "admin"
 
 
 def passwords() -> str:
-    """Draw fresh passwords, as lines of a shell's variables."""
+    """Fresh passwords as lines of a shell's variables."""
     return (
         f"MLFLOW_TRACKING_USERNAME={_USER}\n"
         f"MLFLOW_TRACKING_PASSWORD={secrets.token_urlsafe(24)}\n"
@@ -34,7 +36,7 @@ def passwords() -> str:
     )
 
 
-def _secret(environment: Mapping[str, str], name: str) -> str:
+def _given(environment: Mapping[str, str], name: str) -> str:
     value = environment.get(name, "")
     if not value or not all(letter.isalnum() or letter in "-_" for letter in value):
         raise InputError(
@@ -45,12 +47,12 @@ def _secret(environment: Mapping[str, str], name: str) -> str:
 
 
 def sql(environment: Mapping[str, str]) -> str:
-    """Statements that make the role and database, and set the password.
+    """SQL that makes the role and database, and sets the password.
 
     Raises:
         InputError: if the password is missing or has letters that SQL could trip over.
     """
-    password = _secret(environment, "FOLDRACE_DATABASE_PASSWORD")
+    password = _given(environment, "FOLDRACE_DATABASE_PASSWORD")
     return (
         f"SELECT 'CREATE ROLE {_ROLE} LOGIN' WHERE NOT EXISTS "
         f"(SELECT FROM pg_roles WHERE rolname = '{_ROLE}')\\gexec\n"
@@ -63,20 +65,20 @@ def sql(environment: Mapping[str, str]) -> str:
 def command(
     environment: Mapping[str, str], folder: Path, port: int, database: str
 ) -> tuple[list[str], dict[str, str]]:
-    """Build the server's command line and environment.
+    """Command line and environment of the server.
 
     Args:
-        environment: Variables with the passwords.
-        folder: Folder of the users' database, the artifacts, and the server's settings.
-        port: Port on the loopback.
+        environment: With the passwords.
+        folder: For the users' database, the artifacts, and the server's settings.
+        port: Port of the loopback.
         database: Host and port of PostgreSQL, or its socket's folder.
 
     Raises:
         InputError: if a password is missing.
     """
     user = environment.get("MLFLOW_TRACKING_USERNAME") or _USER
-    password = _secret(environment, "MLFLOW_TRACKING_PASSWORD")
-    database_password = _secret(environment, "FOLDRACE_DATABASE_PASSWORD")
+    password = _given(environment, "MLFLOW_TRACKING_PASSWORD")
+    secret = _given(environment, "FOLDRACE_DATABASE_PASSWORD")
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     settings = folder / "basic_auth.ini"
@@ -91,9 +93,9 @@ def command(
     )
     # The driver by name: SQLAlchemy 2.1 means psycopg where none is named.
     if database.startswith("/"):
-        store = f"postgresql+psycopg2://{_ROLE}:{quote(database_password)}@/{_DATABASE}?host={quote(database)}"
+        store = f"postgresql+psycopg2://{_ROLE}:{quote(secret)}@/{_DATABASE}?host={quote(database)}"
     else:
-        store = f"postgresql+psycopg2://{_ROLE}:{quote(database_password)}@{database}/{_DATABASE}"
+        store = f"postgresql+psycopg2://{_ROLE}:{quote(secret)}@{database}/{_DATABASE}"
     words = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"]
     words += ["--artifacts-destination", str(folder / "artifacts")]
     words += ["--host", "127.0.0.1", "--port", str(port)]
@@ -108,18 +110,18 @@ def command(
 
 
 def main(words: list[str]) -> int:
-    """Run one of the three commands."""
+    """Run one of the three."""
     try:
         if words == ["passwords"]:
             sys.stdout.write(passwords())
         elif words == ["sql"]:
             sys.stdout.write(sql(os.environ))
         elif words == ["serve"]:
-            server, environment = command(
+            made, environment = command(
                 os.environ, Path.home() / ".foldrace" / "mlflow", 5000, "127.0.0.1:5432"
             )
             os.chdir(tempfile.gettempdir())
-            os.execve(server[0], server, environment)
+            os.execve(made[0], made, environment)
         else:
             sys.stderr.write("python -m search.cluster.mlflow_server passwords|sql|serve\n")
             return 2

@@ -1,4 +1,6 @@
-"""Package of a submitted job: the code and the pins, without data.
+"""Files that `foldrace submit` sends: code and pins.
+
+Data, repositories and caches never travel.
 
 Only files of the kinds that code consists of are taken, so that a data set, a database of runs or a
 key that lies about in the tree stays where it is.
@@ -23,16 +25,16 @@ _SHOWN = 5
 
 
 def root() -> Path:
-    """Folder of this foldrace: a checkout, or an installation."""
+    """Folder that holds this foldrace: a checkout or an installation."""
     return ROOT
 
 
 def code_files(folder: Path) -> list[Path]:
-    """Paths of the code, relative to its checkout, in a fixed order."""
-    files = [Path(name) for name in ("pyproject.toml", PINS) if (folder / name).is_file()]
+    """Relative paths of the code in a checkout, in fixed order."""
+    paths = [Path(name) for name in ("pyproject.toml", PINS) if (folder / name).is_file()]
     for package in PACKAGES:
-        files += sorted(path.relative_to(folder) for path in _walk(folder / package))
-    return files
+        paths += sorted(path.relative_to(folder) for path in _walk(folder / package))
+    return paths
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -48,16 +50,16 @@ def _walk(folder: Path) -> Iterator[Path]:
 def pack(
     target: Path, attached: Mapping[str, Path], *, folder: Path, most_mib: float = MOST_MIB
 ) -> float:
-    """Copy code, pins and the user's own files into an empty folder.
+    """Copy code, pins and the user's files into an empty folder.
 
     Args:
-        target: Empty folder.
+        target: Folder to fill.
         attached: The user's files by the name they get in the folder `attached`.
-        folder: Checkout to take the code from.
-        most_mib: Most MiB of all files together.
+        folder: The checkout to take the code from.
+        most_mib: The most that all files together may have.
 
     Returns:
-        Their size in MiB.
+        What they have, in MiB.
 
     Raises:
         InputError: if there are no pins, or more than `most_mib`; names the largest files.

@@ -56,21 +56,21 @@ def submit(options: argparse.Namespace) -> int:
 
 
 def _ask(options: argparse.Namespace, words: Sequence[str]) -> int:
-    question, jobs = words[0], words[1:]
-    if len(jobs) > 1 or (question != "status" and not jobs):
-        raise InputError(f"{question} wants one job's id, got {' '.join(jobs) or 'none'}.")
+    what, jobs = words[0], words[1:]
+    if len(jobs) > 1 or (what != "status" and not jobs):
+        raise InputError(f"{what} wants one job's id, got {' '.join(jobs) or 'none'}.")
     client = client_of(options.address)
-    if question == "logs":
+    if what == "logs":
         return _follow(client, jobs[0])
-    if question == "stop":
+    if what == "stop":
         with _answers(options.address):
             client.stop_job(jobs[0])
         return _shown(_ended(client, jobs[0]), options)
     with _answers(options.address):
-        shown = [client.get_job_info(jobs[0])] if jobs else client.list_jobs()
+        details = [client.get_job_info(jobs[0])] if jobs else client.list_jobs()
     if jobs:
-        return _shown(shown[0], options)
-    ours = [job for job in shown if "foldrace" in (job.metadata or {})]
+        return _shown(details[0], options)
+    ours = [job for job in details if "foldrace" in (job.metadata or {})]
     if options.json:
         sys.stdout.write(json.dumps([_plain(job) for job in ours], indent=2) + "\n")
     for job in () if options.json else ours:
@@ -91,9 +91,9 @@ def _plain(job: JobDetails) -> dict[str, Any]:
 
 
 def _line(job: JobDetails) -> str:
-    entry = _plain(job)
-    code = "" if entry["exit_code"] is None else f" (exit code {entry['exit_code']})"
-    return f"{entry['job']}  {entry['status']}{code}  {entry['command']}\n"
+    plain = _plain(job)
+    code = "" if plain["exit_code"] is None else f" (exit code {plain['exit_code']})"
+    return f"{plain['job']}  {plain['status']}{code}  {plain['command']}\n"
 
 
 def _shown(job: JobDetails, options: argparse.Namespace) -> int:
@@ -102,7 +102,7 @@ def _shown(job: JobDetails, options: argparse.Namespace) -> int:
 
 
 def client_of(address: str) -> JobSubmissionClient:
-    """Connect to a cluster's dashboard; tokens come from the environment.
+    """A connection to a cluster's dashboard; tokens come from the environment.
 
     Raises:
         SweepError: if nobody answers there, or the token is refused.
@@ -116,10 +116,7 @@ def client_of(address: str) -> JobSubmissionClient:
 
 @contextlib.contextmanager
 def _answers(address: str) -> Iterator[None]:
-    """Turn Ray's errors into ours.
-
-    The message has the cluster's words, and the things to check.
-    """
+    """Turn Ray's errors into messages on what to look at."""
     try:
         yield
     except FoldraceError:
@@ -136,15 +133,9 @@ def _answers(address: str) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job for a cluster.
+    """Command, files and options that are sent to a cluster.
 
-    Attributes:
-        id: Id of the job.
-        words: Command line of foldrace.
-        attached: The user's files by name.
-        folder: See `foldrace submit --help`, as the next two.
-        install: See there.
-        most_mib: See there.
+    `foldrace submit --help` explains the last three.
     """
 
     id: str
@@ -156,7 +147,7 @@ class Job:
 
 
 def send(client: JobSubmissionClient, job: Job) -> float:
-    """Pack the code and start a job; returns the MiB sent.
+    """Pack the code and start a job; the MiB that were sent.
 
     Raises:
         InputError: if the package cannot be made, or is too large.
@@ -176,10 +167,10 @@ def send(client: JobSubmissionClient, job: Job) -> float:
 
 
 def jobs(address: str, prefix: str) -> dict[str, str]:
-    """Status of each job whose id has a prefix, by id."""
+    """The status of each job whose id begins so, by id."""
     with _answers(address):
-        listed = client_of(address).list_jobs()
-    ids = {str(job.submission_id): str(job.status.value) for job in listed}
+        details = client_of(address).list_jobs()
+    ids = {str(job.submission_id): str(job.status.value) for job in details}
     return {job: status for job, status in ids.items() if job.startswith(prefix)}
 
 
@@ -211,10 +202,10 @@ def _send(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Path]]:
-    """Translate a command for the head node; returns its files, too.
+    """Command for the head node, and the files that travel with it.
 
     Args:
-        words: Words as typed: run, plan or resume, with their options.
+        words: As typed: run, plan or resume, with their options.
         parse: Parser of the command line.
 
     Raises:
@@ -260,10 +251,9 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
 
 
 def entrypoint(words: Sequence[str], folder: str) -> str:
-    """Shell line that the head node runs.
+    """Shell line for the head node, run in a lasting folder.
 
-    It runs in a folder that outlasts the job's own. A driver that Ray brings down leaves its last
-    lines in the log.
+    A driver that Ray brings down leaves its last lines in the log.
     """
     inside = f"{packaging.ATTACHED}/"
     quoted = " ".join(
@@ -279,12 +269,12 @@ def entrypoint(words: Sequence[str], folder: str) -> str:
 
 
 def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[str, Any]:
-    """Ray's settings of each node for the job's processes.
+    """Runtime environment that Ray sets up for the job's processes.
 
     Args:
-        package: Folder that `packaging.pack` filled.
-        folder: Checkout, whose pyproject.toml names the packages.
-        install: True to install them, as the pins say; nodes that have them take a minute.
+        package: Folder with what `packaging.pack` copied.
+        folder: The checkout, whose pyproject.toml names the packages.
+        install: True to install the pins; nodes that have them take a minute.
     """
     environment: dict[str, Any] = {
         "working_dir": package,
@@ -301,7 +291,7 @@ def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[st
 
 
 def _follow(client: JobSubmissionClient, job: str) -> int:
-    """Show a job's log until it ends; returns its exit code."""
+    """Show a job's log until it ends; its exit code."""
 
     async def stream() -> None:
         async for text in client.tail_job_logs(job):
@@ -319,6 +309,6 @@ def _follow(client: JobSubmissionClient, job: str) -> int:
 
 def _ended(client: JobSubmissionClient, job: str) -> JobDetails:
     with _answers(str(client.get_address())):
-        while not (info := client.get_job_info(job)).status.is_terminal():
+        while not (details := client.get_job_info(job)).status.is_terminal():
             time.sleep(_POLL_S)
-    return info
+    return details

@@ -1,1 +1,1 @@
-"""Process of a command: environment, folders, code, Ray's home."""
+"""The process of a command: variables, folders, code, Ray's home."""

@@ -1,4 +1,4 @@
-"""A server as a child process, which ends whole with its parent."""
+"""A server in a process of its own, which ends with us."""
 
 from __future__ import annotations
 
@@ -25,39 +25,38 @@ def serve_until_ended(
     port: int,
     ready: Callable[[], None],
 ) -> int:
-    """Run a server until it or this process is to end.
+    """Run a server until it or this process ends.
 
     Args:
-        command: Command line of the server.
-        environment: Environment of the server.
-        host: Host that it listens on.
-        port: Port that it listens on.
-        ready: Function called once it answers.
+        command: Starts it.
+        environment: Environment of the process.
+        host: That it listens on.
+        port: That it listens on.
+        ready: Called once it answers.
 
     Returns:
         Its exit code.
 
     Raises:
         InputError: if something else listens there.
-        KeyboardInterrupt: after all its processes are gone, if this one was interrupted, terminated
-            or hung up.
+        KeyboardInterrupt: after all its processes are gone, if this one is to end.
     """
     if _answers(host, port):
         raise InputError(f"Something listens on {host}:{port} already; choose another --port.")
-    # In a session of its own: its group has all that it starts, however deep.
-    # Its log goes to stderr: stdout is for answers.
+    # A session of its own: what it starts is known by its group, however deep.
+    # Its log is no answer of ours: stderr has it.
     server = subprocess.Popen(
         command, env=dict(environment), stdout=sys.stderr.fileno(), start_new_session=True
     )
     before = signal.signal(signal.SIGHUP, _hung_up)
-    answered = False
+    announced = False
     try:
         while server.poll() is None:
-            if not answered and _answers(host, port):
-                answered = True
+            if not announced and _answers(host, port):
+                announced = True
                 ready()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(_LOOK_S if not answered else None)
+                server.wait(_LOOK_S if not announced else None)
         return server.returncode
     finally:
         _end(server)
@@ -76,10 +75,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _reached_at(host: str) -> str:
-    """Address at which a server can be reached.
-
-    One that listens on all addresses answers on the loopback, too.
-    """
+    """Address to reach a server at, given the one it listens on."""
     with contextlib.suppress(ValueError):  # a name
         address = ipaddress.ip_address(host)
         if address.is_unspecified:
@@ -88,7 +84,7 @@ def _reached_at(host: str) -> str:
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    """Ask the whole group to end, then make it end."""
+    """Ask the whole group to end, and make it end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(server.pid, number)

@@ -1,4 +1,4 @@
-"""Environment of a sweep: versions, machine, and state of the code."""
+"""Environment of a sweep: versions, machine and code, kept with it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from search.process import own_code
 
 REQUIREMENTS, PATCH = "requirements.txt", "uncommitted.patch"
-_LARGEST_PATCH = 1_000_000  # bytes; nobody reads a larger one
+_LARGEST_PATCH = 1_000_000  # bytes; more is no change to read
 
 
 def usable_cpus() -> int:
-    """Number of CPUs that affinity and quota leave this process."""
+    """Number of CPUs within the process's affinity and quota."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # a system without affinities
@@ -38,20 +38,14 @@ def _quota() -> int | None:
 
 
 def threads(cpus: float) -> int:
-    """Number of threads for a process with these CPUs.
-
-    OMP_NUM_THREADS may ask for fewer.
-    """
+    """Number of threads for some CPUs; OMP_NUM_THREADS may ask for fewer."""
     limit = os.environ.get("OMP_NUM_THREADS", "")
-    most = max(1, int(cpus))
-    return min(most, int(limit)) if limit.isdecimal() and int(limit) > 0 else most
+    count = max(1, int(cpus))
+    return min(count, int(limit)) if limit.isdecimal() and int(limit) > 0 else count
 
 
 def tags() -> dict[str, str]:
-    """Versions and machine as tags.
-
-    Code in a git checkout adds its commit.
-    """
+    """Tags of versions, machine and, in a checkout, the commit."""
     values = {
         "foldrace": _version("foldrace"),
         "python": platform.python_version(),
@@ -70,7 +64,7 @@ def tags() -> dict[str, str]:
 
 
 def files() -> dict[str, str]:
-    """All packages with their versions, and uncommitted changes, as files."""
+    """Files that list package versions and uncommitted changes."""
     packages = sorted(
         {f"{package.metadata['Name']}=={package.version}" for package in metadata.distributions()},
         key=str.lower,
@@ -90,7 +84,7 @@ def _version(package: str) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """Answer of git on the code; empty outside a checkout."""
+    """Output of git in the code's folder; empty outside a repository."""
     if not (own_code.ROOT / ".git").exists():
         return ""
     try:

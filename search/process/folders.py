@@ -1,4 +1,4 @@
-"""Checks of the folders that a sweep writes to."""
+"""Folders that a sweep writes to, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search.process import ray_home
 from search.spec import SweepSpec
 from search.tracking_uri import check_uri
 
-# State of runs that is not in the ledger yet, below the folder that they are started in.
+# Where a run keeps what is not yet in the ledger; below the folder that it is started in.
 STATE = Path(".foldrace")
 
 _log = logging.getLogger("foldrace")
@@ -25,7 +25,7 @@ def check(spec: SweepSpec) -> None:
     """Refuse a sweep whose folders or ledger cannot be written.
 
     Raises:
-        InputError: naming the folder, its fault, and the option or variable to set.
+        InputError: naming the folder, what is wrong with it, and the option or variable to set.
     """
     fault = fault_of(STATE)
     if fault is not None:
@@ -48,12 +48,10 @@ def check(spec: SweepSpec) -> None:
 
 
 def usable_cache() -> None:
-    """Find a cache folder that can be written.
-
-    In place of the user's own folder one below the state will do.
+    """Check that the cache can be written, or use one beside us.
 
     Raises:
-        InputError: if the named cache cannot be written, or there is no other.
+        InputError: if it cannot, and was named, or there is no other.
     """
     from trainables.engine.cache import cache_folder
 
@@ -79,9 +77,9 @@ def usable_cache() -> None:
 
 
 def fault_of(folder: Path) -> str | None:
-    """Make a folder if missing; return why it cannot be written.
+    """Reason why a folder cannot be written; None if it can.
 
-    None if it can be.
+    The folder is made if it is missing.
 
     It is tried: permissions do not tell of a file system that is mounted for reading alone.
     """

@@ -1,7 +1,7 @@
-"""Variables that torchrun, MPI, SLURM and `accelerate launch` leave in a shell.
+"""Variables of torchrun, MPI, SLURM and `accelerate launch`, kept from our processes.
 
-Accelerate reads them wherever a cell is trained, and would wait for ever for processes of a group
-that nobody starts.
+Accelerate reads these variables wherever a cell is trained, and would wait for ever for processes
+of a group that nobody starts.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def _foreign(group: bool) -> list[str]:
 
 
 def forget(*, group: bool = False) -> None:
-    """Remove launchers' variables from this process's environment.
+    """Take such variables out of this process's environment.
 
     Args:
-        group: True to keep those by which Ray Train tells a worker of its group.
+        group: Leave those by which Ray Train tells a worker of its group.
     """
     for name in _foreign(group):
         del os.environ[name]
@@ -60,10 +60,10 @@ def forget(*, group: bool = False) -> None:
 
 @contextmanager
 def forgotten() -> Iterator[None]:
-    """Remove launchers' variables for the time of a call."""
-    removed = {name: os.environ[name] for name in _foreign(group=False)}
+    """Context without launchers' variables; they return at its end."""
+    hidden = {name: os.environ[name] for name in _foreign(group=False)}
     forget()
     try:
         yield
     finally:
-        os.environ.update(removed)
+        os.environ.update(hidden)

@@ -1,9 +1,8 @@
-"""Digest of the code that makes numbers, and its way to workers.
+"""Digest of the code behind a cell's numbers; its transport to workers.
 
-Ray's workers import the modules that they are sent by name, wherever they look first: a second
-checkout, or a file `search.py` in the folder that a sweep is started in, would stand in for ours.
-So functions for workers travel as text with one address, `carried`, and begin by taking the
-packages from there.
+Ray's workers import what they are sent by name, wherever they look first: a second checkout, or a
+file `search.py` in the folder that a sweep is started in, would stand in for ours. So functions for
+workers travel as text with one address, `carried`, and begin by taking the packages from there.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("search", "spaces", "trainables")
 _NUMBERS = "trainables"
-# Parts of a user's file with fingerprints of their own; a space is told by each cell's config.
+# Of a user's file: told by their own fingerprints, or, as a space, by each cell's config.
 _TOLD_APART = {"SPACE", "DATASET", "ENCODER"}
 # A LOSS is no entry of its own, but stands in the keys of cells that such files have trained.
 _MAKES_NUMBERS = {"LOSS", "METRIC", "CLEANING", "REPRESENTATION", "build"}
@@ -28,7 +27,7 @@ _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def numbers() -> str:
-    """Digest of `trainables`, comments left out: it trains and scores."""
+    """Digest of all code in `trainables`, comments left out."""
     return _digest_of(ROOT / _NUMBERS)
 
 
@@ -42,9 +41,7 @@ def _digest_of(folder: Path) -> str:
 
 
 def of_plugin(text: str) -> str:
-    """Digest of the parts of a plugin that make numbers.
-
-    Empty if it only declares spaces or data.
+    """Digest of a plugin's training code; empty for mere declarations.
 
     Args:
         text: Text of the file.
@@ -57,7 +54,7 @@ def of_plugin(text: str) -> str:
 
 
 def _defined(node: ast.stmt) -> set[str]:
-    """Names that a statement at the top of a file defines."""
+    """The names that a statement at the top of a file defines."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
         return {node.name}
     if isinstance(node, ast.ImportFrom | ast.Import):
@@ -71,10 +68,7 @@ def _defined(node: ast.stmt) -> set[str]:
 
 
 def _words(node: ast.AST) -> Iterator[str]:
-    """Flatten a syntax tree, docstrings left out.
-
-    The words do not depend on Python's version.
-    """
+    """Syntax tree in words independent of Python's version and docstrings."""
     yield type(node).__name__
     for name, value in ast.iter_fields(node):
         # What newer versions add is empty where it is not used; contexts say nothing new.
@@ -92,7 +86,7 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 
 def paths() -> list[str]:
-    """Folders in which this process looks modules up, as absolute paths."""
+    """Absolute paths that this process imports modules from."""
     return [os.path.abspath(path) for path in sys.path]  # noqa: PTH100  (of "" too)
 
 
@@ -102,9 +96,9 @@ def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> 
     It refers to no module of ours, so that it travels by value and imports nothing on arrival.
 
     Args:
-        entry: Address of the function, as "module:name".
-        refuse: Function called with the fault instead; it must refer to no module of ours either.
-        same_machine: True where workers see the driver's folders.
+        entry: Place of the function, as "module:name".
+        refuse: Called instead, with what is wrong; it must refer to no module of ours either.
+        same_machine: True if workers see the driver's folders.
     """
     root, packages, expected = str(ROOT), PACKAGES, numbers()
     look_up = paths() if same_machine else None
@@ -140,8 +134,8 @@ def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> 
             return refuse(
                 f"A worker has other code than the driver: the digest of trainables is {digest} in "
                 f"{place}, {expected} in the driver's {root}. Install the same foldrace "
-                "everywhere; if a file was edited while the sweep ran, start it again: what finished "
-                "is kept."
+                "everywhere; if a file was edited while the sweep ran, start it again: what "
+                "finished is kept."
             )
         return getattr(importlib.import_module(module), name)(*args, **named)
 

@@ -1,6 +1,6 @@
-"""Folder of a local Ray's sockets, and the end of its processes.
+"""Home of a local Ray: its sockets, and their removal.
 
-Free of Ray.
+Nothing here imports Ray.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PATIENCE_S = 3.0
 
 
 def temp_dir() -> str:
-    """Find a folder for Ray's session.
+    """A folder that Ray can keep its session in.
 
     Raises:
         InputError: if there is none; names the variable to set.
@@ -56,7 +56,7 @@ def temp_dir() -> str:
 
 
 def ensure_token() -> None:
-    """Give Ray a token where it cannot write one.
+    """Give Ray a token where it cannot write its own.
 
     Its own is a file in the home folder.
     """
@@ -74,7 +74,7 @@ def ensure_token() -> None:
 
 
 def check_processes() -> None:
-    """Refuse a place that allows too few processes.
+    """Refuse a machine that allows too few processes.
 
     A library that gets no thread ends its process.
 
@@ -112,9 +112,7 @@ def _control_groups() -> list[Path]:
 
 
 def check_loopback() -> None:
-    """Refuse a machine whose processes cannot speak to one another.
-
-    Ray would wait for ever.
+    """Refuse a machine without a loopback: Ray would wait for ever.
 
     Raises:
         InputError: if nothing can be sent to 127.0.0.1.
@@ -148,7 +146,10 @@ def fault_of(folder: Path) -> str | None:
 
 @contextmanager
 def attended() -> Iterator[Attendance]:
-    """End all processes from `Attendance.starting` soon after this one."""
+    """Context that ends processes begun in `Attendance.starting`.
+
+    They are gone ten seconds after this process, whichever way it ends.
+    """
     attendance = Attendance()
     try:
         yield attendance
@@ -158,7 +159,7 @@ def attended() -> Iterator[Attendance]:
 
 
 class Attendance:
-    """Ray's processes and theirs, known by an inherited variable."""
+    """Ray's processes and theirs, known by a variable that they inherit."""
 
     def __init__(self) -> None:
         self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
@@ -174,7 +175,7 @@ class Attendance:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Mark processes that start meanwhile, and shield them from a hang-up.
+        """Mark processes that start now, and shield them from hang-ups.
 
         A terminal that closes hangs up on all that was started in it: Ray would be gone before the
         driver can end the sweep in order.
@@ -188,30 +189,27 @@ class Attendance:
             os.environ.pop(_MARK, None)
 
     def end_all(self) -> None:
-        """End all marked processes.
-
-        Ray's own agents may take minutes otherwise.
-        """
-        running = self._bearing()
+        """End what still runs; Ray's own agents may take minutes."""
+        left = self._bearing()
         deadline = time.monotonic() + _PATIENCE_S
-        while running and time.monotonic() < deadline:
+        while left and time.monotonic() < deadline:
             time.sleep(0.1)
-            running = [process for process in running if process.is_running()]
+            left = [process for process in left if process.is_running()]
         for process in self._bearing():
             with suppress(psutil.Error):
                 process.kill()
 
     def close(self) -> None:
-        """End the watching process, too."""
+        """Let the watching process end, too."""
         if self._watch is not None and self._watch.stdin is not None:
             self._watch.stdin.close()
             self._watch.wait()
 
     def _bearing(self) -> list[psutil.Process]:
-        processes = []
+        ids = []
         for process in psutil.process_iter():
             # Not all may be looked at, and one may end between the look and the question.
             with suppress(psutil.Error, OSError):
                 if process.environ().get(_MARK) == self._mark:
-                    processes.append(process)
-        return processes
+                    ids.append(process)
+        return ids

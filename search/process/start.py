@@ -1,4 +1,4 @@
-"""Start of a command's process: streams, variables and warnings."""
+"""Streams, signals and variables of a command's process, set right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search.process import launchers
 
 
 def settle() -> None:
-    """Open streams, and drop launchers' variables and fatal warnings."""
+    """Give a command streams; hide launchers' variables and fatal warnings."""
     _open_streams()
     launchers.forget()
     # -W error and PYTHONWARNINGS=error are meant for one's own code: libraries warn of themselves
@@ -23,10 +23,7 @@ def settle() -> None:
 
 
 def _open_streams() -> None:
-    """Open closed streams on nothing.
-
-    Else the next file would become stdout.
-    """
+    """Replace closed streams: else the next file opened becomes stdout."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -38,7 +35,7 @@ def _open_streams() -> None:
 
 
 def leave_terminal() -> None:
-    """Discard further output where the terminal has been closed."""
+    """Discard further output once the terminal has been closed."""
     for number in (1, 2):
         if stat.S_ISCHR(os.fstat(number).st_mode) and not os.isatty(number):
             nowhere = os.open(os.devnull, os.O_WRONLY)

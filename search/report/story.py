@@ -90,7 +90,7 @@ def tell(
         rows=tuple(_board(evidence)),
         left=max(0, len(evidence.standings.rows) - _TOP),
         shared=plan.labels.title,
-        notes=tuple(explanation(evidence.document)),
+        notes=(*explanation(evidence.document), *_without_confusion(evidence)),
         metrics=tuple(_metrics(evidence)),
         axes=tuple(_axes(effects)),
         verdicts=tuple(verdicts),
@@ -240,6 +240,11 @@ def _axes(effects: Effects) -> list[dict[str, str]]:
         }
         for axis in effects.axes
     ]
+
+
+def _without_confusion(evidence: Evidence) -> list[str]:
+    note = evidence.confusion_note
+    return [] if evidence.confusions or not note else [f"No confusion matrix: {note}."]
 
 
 def _no_verdict(evidence: Evidence) -> str:
