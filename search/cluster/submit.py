@@ -68,10 +68,10 @@ def _ask(options: argparse.Namespace, words: Sequence[str]) -> int:
             client.stop_job(jobs[0])
         return _shown(_ended(client, jobs[0]), options)
     with _answers(options.address):
-        found = [client.get_job_info(jobs[0])] if jobs else client.list_jobs()
+        details = [client.get_job_info(jobs[0])] if jobs else client.list_jobs()
     if jobs:
-        return _shown(found[0], options)
-    ours = [job for job in found if "foldrace" in (job.metadata or {})]
+        return _shown(details[0], options)
+    ours = [job for job in details if "foldrace" in (job.metadata or {})]
     if options.json:
         sys.stdout.write(json.dumps([_plain(job) for job in ours], indent=2) + "\n")
     for job in () if options.json else ours:
@@ -92,9 +92,9 @@ def _plain(job: JobDetails) -> dict[str, Any]:
 
 
 def _line(job: JobDetails) -> str:
-    one = _plain(job)
-    code = "" if one["exit_code"] is None else f" (exit code {one['exit_code']})"
-    return f"{one['job']}  {one['status']}{code}  {one['command']}\n"
+    plain = _plain(job)
+    code = "" if plain["exit_code"] is None else f" (exit code {plain['exit_code']})"
+    return f"{plain['job']}  {plain['status']}{code}  {plain['command']}\n"
 
 
 def _shown(job: JobDetails, options: argparse.Namespace) -> int:
@@ -117,7 +117,7 @@ def client_of(address: str) -> JobSubmissionClient:
 
 @contextlib.contextmanager
 def _answers(address: str) -> Iterator[None]:
-    """Ray's own errors as ours: what the cluster said, and what to look at."""
+    """Turn Ray's errors into messages on what to look at."""
     try:
         yield
     except FoldraceError:
@@ -134,7 +134,10 @@ def _answers(address: str) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is sent to a cluster; see `foldrace submit --help` for the last three."""
+    """Command, files and options that are sent to a cluster.
+
+    `foldrace submit --help` explains the last three.
+    """
 
     id: str
     words: Sequence[str]
@@ -167,8 +170,8 @@ def send(client: JobSubmissionClient, job: Job) -> float:
 def jobs(address: str, prefix: str) -> dict[str, str]:
     """The status of each job whose id begins so, by id."""
     with _answers(address):
-        found = client_of(address).list_jobs()
-    ids = {str(job.submission_id): str(job.status.value) for job in found}
+        details = client_of(address).list_jobs()
+    ids = {str(job.submission_id): str(job.status.value) for job in details}
     return {job: status for job, status in ids.items() if job.startswith(prefix)}
 
 
@@ -200,7 +203,7 @@ def _send(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Path]]:
-    """A command as the head node is to run it, and the files that must travel with it.
+    """Command for the head node, and the files that travel with it.
 
     Args:
         words: As typed: run, plan or resume, with their options.
@@ -249,7 +252,7 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
 
 
 def entrypoint(words: Sequence[str], folder: str) -> str:
-    """The shell line that the head node runs: in a folder that outlasts the job's own.
+    """Shell line for the head node, run in a lasting folder.
 
     A driver that Ray brings down leaves its last lines in the log.
     """
@@ -267,12 +270,12 @@ def entrypoint(words: Sequence[str], folder: str) -> str:
 
 
 def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[str, Any]:
-    """What Ray sets up on each node before the job's processes start there.
+    """Runtime environment that Ray sets up for the job's processes.
 
     Args:
         package: Folder with what `packaging.pack` copied.
         folder: The checkout, whose pyproject.toml names the packages.
-        install: Whether to install them, as the pins say; nodes that have them take a minute.
+        install: True to install the pins; nodes that have them take a minute.
     """
     environment: dict[str, Any] = {
         "working_dir": package,
@@ -307,6 +310,6 @@ def _follow(client: JobSubmissionClient, job: str) -> int:
 
 def _ended(client: JobSubmissionClient, job: str) -> JobDetails:
     with _answers(str(client.get_address())):
-        while not (found := client.get_job_info(job)).status.is_terminal():
+        while not (details := client.get_job_info(job)).status.is_terminal():
             time.sleep(_POLL_S)
-    return found
+    return details

@@ -1,4 +1,4 @@
-"""`foldrace schedule`: start the sweeps of a file that are due, once each; a tick or a loop.
+"""`foldrace schedule`: start the due sweeps of a file, once each.
 
 A tick is idempotent. What fired is read from MLflow, where each firing is a sweep whose tags name
 the entry, the firing and its predecessor; a lock of the entry, which ends with the process that
@@ -43,7 +43,10 @@ State = Literal["waits", "fired", "resumed", "submitted", "runs", "failed"]
 
 @dataclass(frozen=True)
 class EntryStatus:
-    """What a tick did about one entry; `code` is the exit code that a failure asks for."""
+    """Outcome of a tick for one entry.
+
+    `code` is the exit code that a failure asks for.
+    """
 
     name: str
     state: State
@@ -63,8 +66,8 @@ def schedule(options: argparse.Namespace) -> int:
         if entry.submit is None and not options.once and options.fire is None:
             _check_here(entry, spec, data=options.emit != "kubernetes")
     if options.emit is not None:
-        found = shutil.which("foldrace")
-        words = [found] if found else [sys.executable, "-P", "-m", "search.cli"]
+        installed = shutil.which("foldrace")
+        words = [installed] if installed else [sys.executable, "-P", "-m", "search.cli"]
         program = shlex.join(words)
         text = emit(
             options.emit,
@@ -95,9 +98,9 @@ def schedule(options: argparse.Namespace) -> int:
     while True:
         _say(
             [
-                told
-                for told in tick(plan, options.parse, _now(), options.tracking_uri)
-                if told.state != "waits"
+                status
+                for status in tick(plan, options.parse, _now(), options.tracking_uri)
+                if status.state != "waits"
             ]
         )
         coming = min(entry.next_firing(_now()) for entry in plan.sweep)
@@ -105,7 +108,7 @@ def schedule(options: argparse.Namespace) -> int:
 
 
 def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
-    """Refuse a sweep that could never start: a misspelt space tonight is a lost night."""
+    """Refuse a sweep that could never start here."""
     from search.planning.prepare import check_names, narrowed_space
 
     try:
@@ -133,22 +136,22 @@ def _time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _say(found: list[EntryStatus]) -> int:
-    for told in found:
-        sys.stderr.write(f"{told.name}: {told.state}: {told.detail}\n")
-    return max((told.code for told in found), default=0)
+def _say(statuses: list[EntryStatus]) -> int:
+    for status in statuses:
+        sys.stderr.write(f"{status.name}: {status.state}: {status.detail}\n")
+    return max((status.code for status in statuses), default=0)
 
 
 def tick(
     plan: Schedule, parse: Parse, now: datetime, tracking_uri: str | None = None
 ) -> list[EntryStatus]:
-    """Start what is due and wait for what runs here; a sweep that fails stops no other.
+    """Start due sweeps and wait for them; a failure stops no other.
 
     Args:
         plan: The schedule.
         parse: Parser of the command line.
         now: The time.
-        tracking_uri: Of the ledger, in place of the file's.
+        tracking_uri: URI of the ledger, in place of the file's.
     """
     return [tick_entry(plan, parse, entry, now, tracking_uri) for entry in plan.sweep]
 
@@ -161,7 +164,10 @@ def tick_entry(
     tracking_uri: str | None = None,
     fire: datetime | None = None,
 ) -> EntryStatus:
-    """The same for one entry; `fire` is a firing that a tick elsewhere found due."""
+    """Tick one entry.
+
+    `fire` is a firing that a tick elsewhere found due.
+    """
     try:
         with alone(entry.name) as mine:
             if not mine:
@@ -173,10 +179,10 @@ def tick_entry(
             if until is not None:
                 return EntryStatus(entry.name, "waits", f"next at {until.isoformat()}")
             ledger = quiet.stamp()
-            told = _look(plan, parse, entry, tracking_uri, fire, now)
-            if told.state == "waits" and fire is None:
+            status = _look(plan, parse, entry, tracking_uri, fire, now)
+            if status.state == "waits" and fire is None:
                 quiet.put(now, entry.next_firing(now), ledger)
-            return told
+            return status
     except FoldraceError as error:
         return EntryStatus(entry.name, "failed", str(error), error.exit_code)
 
@@ -233,12 +239,12 @@ def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
     except NoLedgerError:
         return []
     with ledger:
-        own = [one for one in ledger.sweeps() if one.tags.get("schedule") == entry.name]
-    return sorted(own, key=lambda one: one.tags["firing"], reverse=True)
+        own = [record for record in ledger.sweeps() if record.tags.get("schedule") == entry.name]
+    return sorted(own, key=lambda record: record.tags["firing"], reverse=True)
 
 
 def _due(entry: Entry, last: SweepRecord | None, now: datetime) -> datetime | None:
-    """The firing to start: the newest one, if it is later than all that fired."""
+    """The newest firing, if later than all that fired; else None."""
     firing = entry.last_firing(now)
     if last is None:
         return firing if now - firing <= _FIRST else None
@@ -292,7 +298,7 @@ def _submit(
     spec: SweepSpec,
     firing: datetime | None,
 ) -> EntryStatus:
-    """Hand a firing to a cluster, whose head runs it as a tick of this entry alone."""
+    """Submit a firing to a cluster, whose head ticks this entry alone."""
     from search.cluster import submit
 
     if entry.submit is None:
