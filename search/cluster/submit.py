@@ -27,8 +27,7 @@ from urllib.parse import urlsplit
 from search.arguments import Parse
 from search.cluster import packaging
 from search.cluster.options import ASKED, FOLDER, MOST_MIB, SENT
-from search.errors import InputError, SweepError
-from trainables.engine.errors import FoldraceError
+from search.errors import FoldraceError, InputError, SweepError
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
