@@ -19,9 +19,9 @@ from typing import NoReturn
 
 from search import completion
 from search.commands import listing
+from search.errors import FoldraceError
 from search.parser import Parser, ShowVersion
 from search.process import start
-from trainables.engine.errors import FoldraceError
 
 _MAIN_EXAMPLES = """\
 examples:

@@ -79,8 +79,8 @@ def _files(prefix: str) -> list[str]:
 
 def _fields(options: Any, which: str) -> list[str]:
     """NAME= of each axis, and with --fix of each fixed value."""
+    from search.errors import InputError
     from trainables.engine import registry
-    from trainables.engine.errors import InputError
 
     try:
         space = registry.load("spaces", str(options.space), "SPACE")

@@ -123,8 +123,8 @@ def _hints(
 
 def _fields(space: str) -> tuple[str, ...]:
     """The parameters of a space; none of one that is not there."""
+    from search.errors import InputError
     from trainables.engine import registry
-    from trainables.engine.errors import InputError
 
     try:
         declared = registry.load("spaces", space, "SPACE")

@@ -36,11 +36,8 @@ LEFT = {
     "search/serving": 15,
     "search/sweep": 28,
     "search/tracking": 46,
-    "trainables/engine/cells": 28,
     "trainables/engine/features": 48,
     "trainables/engine/refit": 22,
-    "trainables/engine/stacking": 36,
-    "trainables/engine/training": 44,
 }
 
 

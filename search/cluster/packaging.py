@@ -14,11 +14,11 @@ from pathlib import Path
 
 from search.cluster.options import MOST_MIB
 from search.errors import InputError
+from search.process.own_code import PACKAGES, ROOT
 
 PINS = "constraints.txt"
 ATTACHED = "attached"  # folder of the user's own files (--plugin, --configs) in the package
 
-_PACKAGES = ("search", "spaces", "trainables")
 _KINDS = {".py", ".md", ".json", ".toml", ".txt", ".html", ".css", ".js", ".j2", ".cu", ".cpp"}
 _CACHES = {"__pycache__", "node_modules", "mlruns", "mlartifacts", "build", "dist"}
 _SHOWN = 5
@@ -26,13 +26,13 @@ _SHOWN = 5
 
 def root() -> Path:
     """Folder that holds this foldrace: a checkout or an installation."""
-    return Path(__file__).resolve().parents[2]
+    return ROOT
 
 
 def code_files(folder: Path) -> list[Path]:
     """Relative paths of the code in a checkout, in fixed order."""
     paths = [Path(name) for name in ("pyproject.toml", PINS) if (folder / name).is_file()]
-    for package in _PACKAGES:
+    for package in PACKAGES:
         paths += sorted(path.relative_to(folder) for path in _walk(folder / package))
     return paths
 

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any
 from search.arguments import Parse
 from search.cluster import packaging
 from search.cluster.options import FOLDER, MOST_MIB
-from search.errors import InputError, SweepError
-from trainables.engine.errors import FoldraceError
+from search.errors import FoldraceError, InputError, SweepError
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient

@@ -12,7 +12,6 @@ from pathlib import Path
 from search.process import own_code
 
 REQUIREMENTS, PATCH = "requirements.txt", "uncommitted.patch"
-_HOME = Path(__file__).resolve().parents[2]
 _LARGEST_PATCH = 1_000_000  # bytes; more is no change to read
 
 
@@ -86,11 +85,16 @@ def _version(package: str) -> str:
 
 def _git(*arguments: str) -> str:
     """Output of git in the code's folder; empty outside a repository."""
-    if not (_HOME / ".git").exists():
+    if not (own_code.ROOT / ".git").exists():
         return ""
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=_HOME, capture_output=True, text=True, timeout=10, check=False
+            ["git", *arguments],
+            cwd=own_code.ROOT,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

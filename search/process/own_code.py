@@ -100,11 +100,11 @@ def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> 
         refuse: Called instead, with what is wrong; it must refer to no module of ours either.
         same_machine: True if workers see the driver's folders.
     """
-    root, packages, wanted = str(ROOT), PACKAGES, numbers()
+    root, packages, expected = str(ROOT), PACKAGES, numbers()
     look_up = paths() if same_machine else None
     module, _, name = entry.partition(":")
 
-    def run(*given: Any, **named: Any) -> Any:
+    def run(*args: Any, **named: Any) -> Any:
         import importlib
         import sys
         from importlib.util import module_from_spec, spec_from_file_location
@@ -127,16 +127,17 @@ def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> 
             spec.loader.exec_module(sys.modules[packages[0]])  # brings the others
         try:
             here = importlib.import_module("search.process.own_code")
-            found, place = here.numbers(), here.ROOT
+            digest, place = here.numbers(), here.ROOT
         except (ImportError, AttributeError) as error:
             return refuse(f"A worker has another foldrace than the driver: {error!r}.")
-        if found != wanted:
+        if digest != expected:
             return refuse(
-                f"A worker has other code than the driver: the digest of trainables is {found} in "
-                f"{place}, {wanted} in the driver's {root}. Install the same foldrace everywhere; "
-                "if a file was edited while the sweep ran, start it again: what finished is kept."
+                f"A worker has other code than the driver: the digest of trainables is {digest} in "
+                f"{place}, {expected} in the driver's {root}. Install the same foldrace "
+                "everywhere; if a file was edited while the sweep ran, start it again: what "
+                "finished is kept."
             )
-        return getattr(importlib.import_module(module), name)(*given, **named)
+        return getattr(importlib.import_module(module), name)(*args, **named)
 
     run.__name__ = name
     return run

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Literal
 
 from search.arguments import Parse, sweep_spec
 from search.cluster import packaging
-from search.errors import InputError
+from search.errors import FoldraceError, InputError
 from search.schedule.quiet import Quiet, alone
 from search.spec import SweepSpec
 from search.tracking_uri import default_tracking_uri
-from trainables.engine.errors import FoldraceError
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord
