@@ -8,21 +8,14 @@ once, one that was killed goes on, and one that is still running is left alone.
 
 from __future__ import annotations
 
-import argparse
-import os
 import shlex
-import shutil
-import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from search.arguments import Parse, sweep_spec
 from search.cluster import packaging
 from search.errors import FoldraceError, InputError
-from search.schedule.emit import carried, emit
 from search.schedule.quiet import Quiet, alone
 from search.spec import SweepSpec
 from search.tracking_uri import default_tracking_uri
@@ -34,7 +27,6 @@ if TYPE_CHECKING:
 # An entry that never fired waits for its next firing; the one just before counts as that, since
 # ticks come some minutes apart.
 _FIRST = timedelta(minutes=15)
-_LONGEST_SLEEP_S = 60.0
 _RUNNING = {"PENDING", "RUNNING"}
 
 State = Literal["waits", "fired", "resumed", "submitted", "runs", "failed"]
@@ -53,60 +45,7 @@ class EntryStatus:
     code: int = 0
 
 
-def schedule(options: argparse.Namespace) -> int:
-    """`foldrace schedule`."""
-    from search.schedule.file import read_schedule
-
-    file = Path(options.file).resolve()
-    plan = read_schedule(file)
-    for entry in plan.sweep:
-        spec = _spec(plan, options.parse, entry, "check", options.tracking_uri)
-        # All of the file before any of it runs; a tick leaves the data of others alone.
-        if entry.submit is None and not options.once and options.fire is None:
-            _check_here(entry, spec, data=options.emit != "kubernetes")
-    if options.emit is not None:
-        installed = shutil.which("foldrace")
-        words = [installed] if installed else [sys.executable, "-P", "-m", "search.cli"]
-        program = shlex.join(words)
-        text = emit(
-            options.emit,
-            file=file,
-            folder=Path.cwd(),
-            program=program,
-            image=options.image,
-            tracking_uri=options.tracking_uri,
-            environment=carried(os.environ, options.tracking_uri or plan.tracking_uri),
-        )
-        sys.stdout.write(text)
-        return 0
-    if options.fire is not None:
-        name, _, moment = options.fire.partition("@")
-        named = next((one for one in plan.sweep if one.name == name), None)
-        if named is None:
-            known = ", ".join(one.name for one in plan.sweep)
-            raise InputError(f"--fire names no sweep of {file}: {name!r}. Known: {known}.")
-        return _say(
-            [
-                tick_entry(
-                    plan, options.parse, named, _now(), options.tracking_uri, fire=_time(moment)
-                )
-            ]
-        )
-    if options.once:
-        return _say(tick(plan, options.parse, _now(), options.tracking_uri))
-    while True:
-        _say(
-            [
-                status
-                for status in tick(plan, options.parse, _now(), options.tracking_uri)
-                if status.state != "waits"
-            ]
-        )
-        coming = min(entry.next_firing(_now()) for entry in plan.sweep)
-        time.sleep(min(_LONGEST_SLEEP_S, max(1.0, (coming - _now()).total_seconds())))
-
-
-def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
+def check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
     """Refuse a sweep that could never start here."""
     from search.planning.prepare import check_names, narrowed_space
 
@@ -119,11 +58,13 @@ def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
         raise InputError(f"sweep {entry.name!r}: {error}") from error
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
+    """Current time, in UTC."""
     return datetime.now(UTC)
 
 
-def _time(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
+    """Time of a firing, from its text with a zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -133,12 +74,6 @@ def _time(text: str) -> datetime:
     if moment.tzinfo is None:
         raise InputError(f"A firing's time must have a zone, such as +00:00, got {text!r}.")
     return moment.astimezone(UTC)
-
-
-def _say(statuses: list[EntryStatus]) -> int:
-    for status in statuses:
-        sys.stderr.write(f"{status.name}: {status.state}: {status.detail}\n")
-    return max((status.code for status in statuses), default=0)
 
 
 def tick(
@@ -195,7 +130,7 @@ def _look(
     now: datetime,
 ) -> EntryStatus:
     """Ask the ledger what fired, and do what is due."""
-    spec = _spec(plan, parse, entry, "check", tracking_uri)
+    spec = spec_of(plan, parse, entry, "check", tracking_uri)
     past = _firings(spec, entry)
     last = past[0] if past else None
     if entry.submit is not None and fire is None:
@@ -208,7 +143,7 @@ def _uri(plan: Schedule, tracking_uri: str | None) -> str:
     return tracking_uri or plan.tracking_uri or default_tracking_uri()
 
 
-def _spec(
+def spec_of(
     plan: Schedule, parse: Parse, entry: Entry, name: str, tracking_uri: str | None
 ) -> SweepSpec:
     """The sweep of an entry.
@@ -247,7 +182,7 @@ def _due(entry: Entry, last: SweepRecord | None, now: datetime) -> datetime | No
     firing = entry.last_firing(now)
     if last is None:
         return firing if now - firing <= _FIRST else None
-    return firing if firing > _time(last.tags["firing"]) else None
+    return firing if firing > moment_of(last.tags["firing"]) else None
 
 
 def _run(
@@ -265,9 +200,9 @@ def _run(
 
     last = past[0] if past else None
     cut = last if last is not None and last.status == "RUNNING" else None
-    if cut is not None and (firing is None or _time(cut.tags["firing"]) == firing):
+    if cut is not None and (firing is None or moment_of(cut.tags["firing"]) == firing):
         # Nobody holds the entry's lock, so whoever ran it is gone.
-        spec = _spec(plan, parse, entry, cut.name, tracking_uri)
+        spec = spec_of(plan, parse, entry, cut.name, tracking_uri)
         succession = ChampionUpdate(entry, spec, past[1:])
         outcome = run.resume(
             cut.id,
@@ -276,9 +211,9 @@ def _run(
             callbacks=[display()],
         )
         return EntryStatus(entry.name, "resumed", f"{cut.name}; {succession.settle(outcome)}")
-    if firing is None or (last is not None and _time(last.tags["firing"]) >= firing):
+    if firing is None or (last is not None and moment_of(last.tags["firing"]) >= firing):
         return EntryStatus(entry.name, "waits", f"next at {entry.next_firing(now).isoformat()}")
-    spec = _spec(plan, parse, entry, f"{entry.name}-{firing:%Y%m%d-%H%M}", tracking_uri)
+    spec = spec_of(plan, parse, entry, f"{entry.name}-{firing:%Y%m%d-%H%M}", tracking_uri)
     tags = {"schedule": entry.name, "firing": firing.isoformat()}
     if last is not None:
         tags |= {"predecessor": last.id, "predecessor_name": last.name}
@@ -312,7 +247,7 @@ def _submit(
     if running := [job for job, status in jobs.items() if status in _RUNNING]:
         return EntryStatus(entry.name, "runs", f"job {running[0]}")
     if firing is None:
-        when = entry.next_firing(_now()).isoformat()
+        when = entry.next_firing(utc_now()).isoformat()
         return EntryStatus(entry.name, "waits", f"next at {when}")
     # Ray takes an id once: of two ticks at once, on whatever machines, one starts it.
     job = f"{prefix}{firing:%Y%m%d-%H%M}"
