@@ -19,7 +19,6 @@ MOST_WORDS = 12
 QUESTIONS = ("What", "Whether", "How", "Which", "Who", "Where")
 # Offenders that are left, by folder. A number may only shrink; none is left at the end.
 LEFT = {
-    "search/execution": 36,
     "trainables/engine/features": 48,
     "trainables/engine/refit": 22,
 }
