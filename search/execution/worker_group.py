@@ -113,7 +113,7 @@ def work(settings: Mapping[str, Any]) -> None:
 
     def report(result: CellResult) -> None:
         clock.came_in(result)
-        # All workers must call, and the first one's is what counts.
+        # All workers must call, and the first one's report counts.
         train.report({"cells": json.dumps([result.to_json()])})
 
     runner.train_cells(

@@ -107,7 +107,7 @@ class Ledger:
         result, not here.
 
         Raises:
-            InputError: naming the ledger, what is wrong and what to do.
+            InputError: naming the ledger, its fault and the way out.
         """
         check_folder(self._spool_folder, "The folder of results that wait for MLflow,")
         try:

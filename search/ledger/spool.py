@@ -1,7 +1,7 @@
 """Results on disk until the ledger has them.
 
-A folder per process, kept locked while the process lives. Whoever starts later takes over the files
-of folders whose lock is free: their process is gone. Standard library only.
+A folder per process, kept locked while the process lives. Later processes take over the files of
+folders whose lock is free: their process is gone. Standard library only.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class LedgerWriter:
                 self._cells[family].update({key: runs.get(key, []) for key in keys})
         waiting = list(batch)
         while waiting:
-            # Of a key that is there twice, the second must meet what the first one wrote.
+            # Of a key that is there twice, the second must meet the run of the first.
             first = {payload["tags"]["cell_key"]: payload for payload in reversed(waiting)}
             now = [payload for payload in waiting if first[payload["tags"]["cell_key"]] is payload]
             waiting = [
