@@ -127,7 +127,7 @@ class LiveDisplay(Lines):
         self._live: Any = None
         self._plan: Plan | None = None
         self._running: Running = dict
-        self._frontier: Leaders | None = None
+        self._leaders: Leaders | None = None
         self._failures: list[str] = []
 
     def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
@@ -214,8 +214,8 @@ class LiveDisplay(Lines):
         grid.add_row(bar, progress(pace))
         return Group(grid, speed(pace))
 
-    def _leaders(self, frontier: Leaders) -> RenderableType:
-        rows = frontier.leaders
+    def _leaders(self, leaders: Leaders) -> RenderableType:
+        rows = leaders.leaders
         columns = [
             Column("mean", [points(row.mean) for row in rows]),
             Column(
