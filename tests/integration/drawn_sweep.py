@@ -68,7 +68,7 @@ def draw(
     ledger.attach(sweep_id, {FILE: truth.to_bytes()})
     table = ScoreMatrix.empty(plan)
     strategy = make_strategy(spec.strategy, plan.problem, seed=0, max_cells=spec.budget.max_cells)
-    intake = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, Callback())
+    handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, Callback())
     while not strategy.done:
         results = []
         for config, block in strategy.ask(40):
@@ -101,7 +101,7 @@ def draw(
                     ),
                 )
             )
-        intake.results(results)
+        handler.results(results)
     standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
     ledger.finish_sweep(sweep_id, "FINISHED", summary(plan, table, standings))
     ledger.flush()

@@ -40,12 +40,12 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """Cells train in this process, one by one; the list holds them."""
     cells: list[Cell] = []
 
-    def train(plan: Plan, asker: Any, intake: Any, sweep_id: str, watcher: Any) -> bool:
-        while not asker.done:
-            for pair in asker.ask(1):
+    def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
+        while not source.done:
+            for pair in source.ask(1):
                 cells.append(plan.cell(pair))
                 runner.train_cells(
-                    plan.task, cells[-1:], lambda r, p=pair: intake.results([(p, r)])
+                    plan.task, cells[-1:], lambda r, p=pair: handler.results([(p, r)])
                 )
         return True
 
@@ -126,7 +126,7 @@ def test_a_firing_that_was_killed_goes_on_and_one_that_runs_is_left_alone(
     class PulledPlugError(BaseException):
         """The end of the process, as far as the ledger can see."""
 
-    def pulled(plan: Plan, asker: Any, intake: Any, sweep_id: str, watcher: Any) -> bool:
+    def pulled(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
         # While it runs, another tick of this folder finds it taken.
         with multiprocessing.get_context("fork").Pool(1) as other:
             told = other.apply(_another_tick, (plan_of_schedule, FIRST + SOON))

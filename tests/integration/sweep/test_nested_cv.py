@@ -63,12 +63,12 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """Cells train in this process, one by one; the list holds them."""
     cells: list[Cell] = []
 
-    def train(plan: Plan, asker: Any, intake: Any, sweep_id: str, watcher: Any) -> bool:
-        while not asker.done:
-            for pair in asker.ask(1):
+    def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
+        while not source.done:
+            for pair in source.ask(1):
                 cells.append(plan.cell(pair))
                 runner.train_cells(
-                    plan.task, cells[-1:], lambda r, p=pair: intake.results([(p, r)])
+                    plan.task, cells[-1:], lambda r, p=pair: handler.results([(p, r)])
                 )
         return True
 
