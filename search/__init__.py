@@ -1,4 +1,4 @@
-"""Search a space: race its configs on paired cells, correct the winner's luck, keep every cell.
+"""Race the configs of a space on paired cells.
 
 Example:
     Which learning rate tells two authors' tweets apart, with a frozen encoder?
@@ -71,7 +71,7 @@ _HOME = {
 
 
 def _bring(package: str) -> None:
-    """Import a package from beside this one: others of its name are on the package index.
+    """Import a package from beside this one, whatever else has its name.
 
     Raises:
         ImportError: if another one of that name has been imported before.

@@ -1,4 +1,6 @@
-"""The console script's first module, installed as `foldrace`: the one name that nobody else has.
+"""First module of the console script, installed as `foldrace`.
+
+No other package has this name.
 
 `search`, `spaces` and `trainables` are common names: PYTHONPATH, a folder or another package may
 have them, too. This takes ours from where they were installed.
@@ -23,7 +25,7 @@ def _places() -> Iterator[Path]:
 def script() -> NoReturn:
     """`foldrace`."""
     starts = [place / "search" / "__init__.py" for place in _places()]
-    start = next((one for one in starts if one.is_file()), starts[0])
+    start = next((path for path in starts if path.is_file()), starts[0])
     spec = spec_from_file_location("search", start, submodule_search_locations=[str(start.parent)])
     if not start.is_file() or spec is None or spec.loader is None:
         sys.exit(f"foldrace is not installed whole, there is no {start}: pip install it again.")

@@ -1,4 +1,4 @@
-"""Typed options to a SweepSpec, each fault named, and a SweepSpec back to its command."""
+"""Typed options to a SweepSpec, and back to a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Parse = Callable[[Sequence[str]], argparse.Namespace]
 
 
 def tracking_uri(options: argparse.Namespace) -> str:
-    """The ledger: what was typed, else MLflow's own variable, else a file beside us."""
+    """Typed URI of the ledger, else MLflow's variable, else the default."""
     return str(options.tracking_uri or default_tracking_uri())
 
 

@@ -1,4 +1,4 @@
-"""The command line: parses, hands over to a file of search/commands, turns errors into exit codes.
+"""The command line: parsing, dispatch to search/commands, exit codes.
 
 Nothing heavy is imported here: `foldrace --help` answers in under 0.3 s.
 
@@ -19,9 +19,9 @@ from typing import NoReturn
 
 from search import completion
 from search.commands import listing
+from search.errors import FoldraceError
 from search.parser import Parser, ShowVersion
 from search.process import start
-from trainables.engine.errors import FoldraceError
 
 _MAIN_EXAMPLES = """\
 examples:
@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _failed(command: str, error: Exception, code: int) -> int:
-    """Say what went wrong, what a terminal would obey escaped; returns the exit code."""
+    """Print an error with control characters escaped; return the exit code."""
     from search.formatting import printable
 
     text = "\n".join(map(printable, str(error).split("\n")))
@@ -116,7 +116,7 @@ def _failed(command: str, error: Exception, code: int) -> int:
 
 
 def _let_go_of_streams() -> None:
-    """Flush what can be flushed; the interpreter would complain of a stream that nobody reads."""
+    """Flush the streams; one that nobody reads is dropped."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

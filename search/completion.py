@@ -1,4 +1,4 @@
-"""What the TAB key offers: commands and options by argcomplete, names by what is there now.
+"""Shell completion: commands by argcomplete, names as they are now.
 
 argcomplete asks this very program, so that a new space, a plugin's options and the sweeps of the
 ledger are offered without anything being generated anew. It is imported for a TAB alone.
@@ -19,7 +19,7 @@ Completer = Callable[..., Iterable[str]]
 
 
 def asked() -> bool:
-    """Whether a shell asks for completions instead of running a command."""
+    """True if a shell asks for completions."""
     return "_ARGCOMPLETE" in os.environ
 
 
@@ -79,8 +79,8 @@ def _files(prefix: str) -> list[str]:
 
 def _fields(options: Any, which: str) -> list[str]:
     """NAME= of each axis, and with --fix of each fixed value."""
+    from search.errors import InputError
     from trainables.engine import registry
-    from trainables.engine.errors import InputError
 
     try:
         space = registry.load("spaces", str(options.space), "SPACE")
@@ -91,7 +91,7 @@ def _fields(options: Any, which: str) -> list[str]:
 
 
 def sweeps(options: Any) -> list[str]:
-    """Names of the sweeps of a local ledger, newest first; a server is not asked at each TAB."""
+    """Names of a local ledger's sweeps, newest first; servers are not asked."""
     from search.errors import DeliveryRefusedError
     from search.ledger.store import Store
     from search.tracking.sqlite_store import SqliteStore

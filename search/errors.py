@@ -20,14 +20,14 @@ class NoLedgerError(InputError):
 
 
 class LedgerError(FoldraceError):
-    """The ledger refuses, is damaged, or is away when it is needed at once.
+    """The ledger refuses, is damaged, or is away when needed.
 
     While cells are trained it may be away: results wait in the spool.
     """
 
 
 class DeliveryRefusedError(FoldraceError):
-    """The ledger answered and would not have this payload: more tries will hardly help."""
+    """The ledger answered and refused a payload; retries will hardly help."""
 
 
 class NoPredictionsError(FoldraceError):
@@ -35,4 +35,7 @@ class NoPredictionsError(FoldraceError):
 
 
 class SweepError(FoldraceError):
-    """Every further trial would fail the same way; finished cells are in the ledger."""
+    """Every further trial would fail alike.
+
+    Finished cells are in the ledger.
+    """

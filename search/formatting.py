@@ -15,7 +15,7 @@ def points(value: float | None, sign: bool = False) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: 45 s, 12 min, 3.5 h, 4.2 days."""
+    """Format seconds for people: 45 s, 12 min, 3.5 h, 4.2 days."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:
@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
 
 def between(low: float, high: float) -> str:
-    """A span of seconds, the unit said once where both have it: 11 to 14 min."""
+    """Format a span of seconds, its unit once: 11 to 14 min."""
     first, last = duration(low), duration(high)
     if first == last:
         return last
@@ -47,7 +47,7 @@ def scalar(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Text with its control characters escaped, as in \x1b, so that no terminal obeys them."""
+    r"""Escape control characters as in \x1b, so no terminal obeys them."""
     if text.isprintable():
         return text
     return "".join(
@@ -59,7 +59,7 @@ def printable(text: str) -> str:
 
 
 def fitted_line(text: str, width: int) -> str:
-    """Text on one line of so many characters, cut between words: half a number is a wrong one."""
+    """Cut text to a line's width between words, never within numbers."""
     if len(text) <= width:
         return text
     head = text[: max(width - 1, 0)]
@@ -67,5 +67,5 @@ def fitted_line(text: str, width: int) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Text of at most so many characters; what is cut off leaves an ellipsis."""
+    """Cut text to a length, with an ellipsis."""
     return text if len(text) <= most else text[: max(most - 1, 0)] + _ELLIPSIS

@@ -1,4 +1,4 @@
-"""argparse as a person meets it: the error first, what was meant, then the usage in one line."""
+"""argparse with errors first, suggestions, and usage in one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, then how to call this, and end with exit code 2."""
+        """Print the error and the usage, and exit with code 2."""
         self.exit(2, f"{self.prog}: error: {message}\n{self._usage_in_a_line()}\n")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -52,11 +52,11 @@ class Parser(argparse.ArgumentParser):
         return f"usage: {' '.join(words)}{' [options]' if more else ''}; {self.prog} --help"
 
     def _commands(self) -> dict[str, Parser]:
-        found: dict[str, Parser] = {}
+        parsers: dict[str, Parser] = {}
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
-                found |= action.choices
-        return found
+                parsers |= action.choices
+        return parsers
 
     def options(self) -> list[str]:
         """All options in their long form."""
@@ -74,11 +74,11 @@ def unknown_words(
     command: Parser,
     commands: dict[str, Parser],
 ) -> str:
-    """What to say of words that a command does not know.
+    """Message on words that a command does not know.
 
     Args:
         unknown: The words, in order.
-        options: What was understood.
+        options: Options understood so far.
         command: That was called.
         commands: All there are, by name.
     """
@@ -123,22 +123,22 @@ def _hints(
 
 def _fields(space: str) -> tuple[str, ...]:
     """The parameters of a space; none of one that is not there."""
+    from search.errors import InputError
     from trainables.engine import registry
-    from trainables.engine.errors import InputError
 
     try:
-        found = registry.load("spaces", space, "SPACE")
+        declared = registry.load("spaces", space, "SPACE")
     except InputError:
         return ()
-    return tuple(found.kinds)
+    return tuple(declared.kinds)
 
 
 def _field(flag: str, fields: Iterable[str]) -> str | None:
-    """The parameter that a flag names: in full, in hyphens, or by its initials as `lr` does."""
-    wanted = flag.lstrip("-").replace("-", "_").lower()
+    """Parameter that a flag names: in full, hyphenated, or initials like `lr`."""
+    name = flag.lstrip("-").replace("-", "_").lower()
     for field in fields:
         initials = "".join(word[0] for word in field.split("_"))
-        if wanted == field or (len(initials) > 1 and wanted == initials):
+        if name == field or (len(initials) > 1 and name == initials):
             return field
     return None
 

@@ -29,7 +29,7 @@ Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
 
 
 class Budget(BaseModel):
-    """When a sweep ends although its strategy would go on; None sets no limit.
+    """Limits that end a sweep early; None sets no limit.
 
     `max_cells` counts every cell that scores a config, taken from the ledger or trained.
     `stop_margin`, in the score's units, ends a race once the probability that another config is
@@ -44,7 +44,7 @@ class Budget(BaseModel):
 
 
 class Resources(BaseModel):
-    """What one Ray Tune trial may use, and where Ray runs. Never part of a cell's key.
+    """Resources of a Ray Tune trial, never part of a cell's key.
 
     With several workers a trial, CPUs and GPUs are those of each worker.
     """
@@ -80,21 +80,21 @@ class Resources(BaseModel):
 
 
 class SweepSpec(BaseModel):
-    """A space on a data set and a model, under a protocol, a strategy and a budget.
+    """Specification of a sweep: space, data, model, protocol, strategy, budget.
 
     Attributes:
         space: Name of a space, as `foldrace spaces` lists them; or a `spaces.Space`.
         declared: JSON of a Space that was given itself; None for a name.
-        data: What to read: a name or a file, or a `trainables.engine.contract.DataRef`.
+        data: Name or file of the data, or a `trainables.engine.contract.DataRef`.
         model: Encoder alias, hub id, local folder, or a sweep that keeps an encoder.
         name: The sweep's name in MLflow, SPACE-DATA-MODEL without one; a second sweep of that name
             is another run.
         experiment: Prefix of the three MLflow experiments.
-        tracking_uri: Where the ledger lives; by default what MLFLOW_TRACKING_URI says, else
+        tracking_uri: URI of the ledger; by default that of MLFLOW_TRACKING_URI, else
             sqlite:///mlflow.db.
         set_axes: Axes narrowed to some of their values.
         fix: Fixed values (or axes) given another value.
-        configs: Which configs compete: "all" (the grid and the references), "reference",
+        configs: Configs that compete: "all" (the grid and the references), "reference",
             "ablation", or the path of a .json, .jsonl or .csv file of configs.
         plugin: A Python file of the user's own with spaces, losses, data sets or trainables.
         strategy_seed: Seed of the strategy's own random choices; cells have their own.
@@ -128,7 +128,7 @@ class SweepSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _in_short(cls, given: Any) -> Any:
-        """Data by their name alone, and a name made of what is searched, on what, with what."""
+        """Accept a data name and a Space itself; derive the default name."""
         if not isinstance(given, dict):
             return given
         fields = dict(given)
@@ -177,7 +177,7 @@ class SweepSpec(BaseModel):
 
     @property
     def protocol(self) -> Protocol:
-        """Which seeds and folds score a config."""
+        """Seeds and folds that score a config."""
         return Protocol(seeds=self.seeds, folds=self.folds, holdout=self.holdout)
 
     @property
@@ -187,7 +187,7 @@ class SweepSpec(BaseModel):
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """All splits that a run makes: its own and, nested, one without each outer fold."""
+        """All splits of a run: its own and, nested, one per fold."""
         outer = [(self.seeds[0], fold) for fold in range(self.folds or 0)] if self.nested else []
         return (self.split, *(Split(folds=self.folds, outer=pair) for pair in outer))
 
@@ -204,13 +204,13 @@ def make_spec(**fields: Any) -> SweepSpec:
         lines = []
         for fault in error.errors():
             where = ".".join(str(part) for part in fault["loc"]) or "spec"
-            found = (
+            value = (
                 ""
                 if fault["type"] == "missing" or not fault["loc"]
                 else f", got {fault['input']!r}"
             )
             message = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {message}{'' if 'got' in message else found}")
+            lines.append(f"{where}: {message}{'' if 'got' in message else value}")
         raise InputError("\n".join(lines)) from error
 
 
@@ -228,7 +228,7 @@ def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
 
 
 def default_name(space: str, data: DataRef, model: str) -> str:
-    """A readable sweep name where the user gave none: what was searched, on what, with what."""
+    """Default name of a sweep: space, data and model."""
     data_name = Path(data.name).stem if Path(data.name).suffix else data.name.split("/")[-1]
     subset = "" if data.subset is None else f"-{data.subset}"
     return f"{space}-{data_name}{subset}-{Path(model).name}"

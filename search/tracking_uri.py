@@ -1,4 +1,4 @@
-"""Where the ledger lives: can the tracking URI work, can it be reached, what of it may be shown.
+"""Tracking URIs: checked, reached, and shown without secrets.
 
 Standard library only: a faulty URI is refused before MLflow is imported.
 """
@@ -33,22 +33,22 @@ _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes secon
 
 
 def default_tracking_uri() -> str:
-    """The ledger where none was named: MLflow's own variable, else a file beside us."""
+    """Default ledger: MLflow's variable, else a file in this folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
 
 
 def redact(text: str) -> str:
-    """The text without the user names and passwords of the URIs in it."""
-    return _SECRET.sub(lambda found: f"{found[1]}=***" if found[1] else "***@", text)
+    """Remove user names and passwords from the URIs in a text."""
+    return _SECRET.sub(lambda match: f"{match[1]}=***" if match[1] else "***@", text)
 
 
 def scheme(uri: str) -> str:
-    """The scheme without its driver: `postgresql` of `postgresql+psycopg2://...`."""
+    """Scheme without its driver: `postgresql` of `postgresql+psycopg2://...`."""
     return urlsplit(uri).scheme.split("+")[0].lower()
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The absolute path of the database file; None if the URI is not of sqlite.
+    """Absolute path of a sqlite URI's file; None for other URIs.
 
     Characters mean themselves, `%20` too: sqlite's URIs have no escapes in SQLAlchemy and MLflow.
     """
@@ -64,10 +64,10 @@ def check_uri(uri: str) -> None:
     Raises:
         InputError: naming the URI (without its password), what is wrong with it and what to do.
     """
-    found = scheme(uri)
-    if found not in _SCHEMES or "://" not in uri:
+    kind = scheme(uri)
+    if kind not in _SCHEMES or "://" not in uri:
         raise InputError(_unknown_scheme(uri))
-    if found == "sqlite":
+    if kind == "sqlite":
         file = sqlite_file(uri)
         if file is None:
             raise InputError(
@@ -85,15 +85,15 @@ def check_uri(uri: str) -> None:
                 "character. Rename the folder or the file."
             )
         _check_sqlite(uri, file)
-    elif found in _DATABASES or not _through_proxy(uri):
+    elif kind in _DATABASES or not _through_proxy(uri):
         _check_host(uri)
 
 
 def check_folder(folder: Path, what: str) -> None:
-    """Refuse a folder that cannot be written to, or whose disk is full; makes it if it is missing.
+    """Make a folder if missing; refuse one that cannot be written.
 
     Raises:
-        InputError: naming the folder and what is wrong with it.
+        InputError: naming the folder and its fault.
     """
     made = folder
     while not made.exists():
@@ -137,9 +137,9 @@ def _check_sqlite(uri: str, file: Path) -> None:
         with closing(sqlite3.connect(file, timeout=5.0)) as database:
             tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
             if file.stat().st_size <= _LARGEST_TO_SCAN_BYTES:
-                (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
-                if found != "ok":
-                    raise sqlite3.DatabaseError(found)
+                (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(verdict)
     except sqlite3.Error as error:
         raise InputError(
             f"Tracking URI {uri!r}: {file} is not a sound sqlite database ({error}). Restore a "
@@ -159,7 +159,10 @@ def _through_proxy(uri: str) -> bool:
 
 
 def _check_host(uri: str) -> None:
-    """Connect to the host and port of the URI, in a thread: a name look-up has no timeout."""
+    """Connect to the URI's host and port, with a timeout.
+
+    A name look-up has none of its own.
+    """
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port or _PORTS[scheme(uri)]
@@ -186,7 +189,7 @@ def _check_host(uri: str) -> None:
 
 
 def unreachable(uri: str, why: str) -> str:
-    """The message for a tracking server that does not answer, or a file that is not let go."""
+    """Message on a server that does not answer, or a locked file."""
     if "database is locked" in why:
         return (
             f"The database of {redact(uri)!r} is locked: another program has it open in the middle "

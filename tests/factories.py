@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from search.planning.plan import Plan
     from search.spec import SweepSpec
     from trainables.engine.inputs.stack_inputs import Inputs
-    from trainables.engine.stacking.trainer import StackCell
+    from trainables.engine.stacking.cell import StackCell
 
 _TRAINING: dict[str, Any] = {
     "learning_rate": 1e-2,
@@ -87,7 +87,7 @@ def stack_cell(
     module: nn.Module, settings: Any, seed: int, held_out: Sequence[int], rows: int
 ) -> StackCell:
     """Returns a cell that is trained on all rows but the held-out ones."""
-    from trainables.engine.stacking.trainer import StackCell
+    from trainables.engine.stacking.cell import StackCell
 
     held = np.array(held_out)
     return StackCell(module, settings, seed, np.setdiff1d(np.arange(rows), held), held)

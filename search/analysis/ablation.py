@@ -1,4 +1,4 @@
-"""What `--configs ablation` shows at its end: the paper's table, a confusion matrix, worst rows."""
+"""Ends `--configs ablation`: the paper's table, a confusion matrix, worst rows."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _WORST = 20
 
 @dataclass
 class Shown:
-    """What was written.
+    """Files, rows and notes of an ablation.
 
     Attributes:
-        rows: Of the table, in the paper's order.
+        rows: Rows of the table, in the paper's order.
         table: The same as text.
         files: Table, pictures and pages.
-        notes: What a reader should know of them.
+        notes: Notes for the reader.
     """
 
     rows: list[ablation_table.AblationRow] = field(default_factory=list)
@@ -54,11 +54,11 @@ class Shown:
 
 
 def show(outcome: SweepResult, folder: Path) -> Shown:
-    """Write a finished ablation's files into a folder, and attach them to the sweep's run.
+    """Write an ablation's files, and attach them to the sweep's run.
 
     Args:
         outcome: A sweep whose configs are the references of a space.
-        folder: Where files go; made if need be.
+        folder: Folder of the files, made if need be.
     """
     plan, shown = outcome.plan, Shown()
     complete = set(np.flatnonzero(np.isfinite(outcome.table.scores).any(axis=1)).tolist())
@@ -67,10 +67,10 @@ def show(outcome: SweepResult, folder: Path) -> Shown:
         return shown
     folder.mkdir(parents=True, exist_ok=True)
     with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
-        kept = ledger.file(outcome.sweep_id, FILE)
-        if kept is None:
+        labels_file = ledger.file(outcome.sweep_id, FILE)
+        if labels_file is None:
             return shown
-        truth = SweepLabels.from_bytes(kept)
+        truth = SweepLabels.from_bytes(labels_file)
         cells = {index: _cells(ledger, outcome, index) for index in chosen}
         papers = _papers(plan, truth.label_names)
         for index in chosen:
@@ -94,7 +94,7 @@ def _in_order(plan: Plan) -> list[int]:
 
 
 def _papers(plan: Plan, label_names: tuple[str, ...]) -> Mapping[str, tuple[float, ...]]:
-    """The paper's numbers by config, where the space's file has them and classes are the same."""
+    """The paper's numbers by config; empty for other classes or spaces."""
     name = plan.registered
     if name is None or not registry.defines("spaces", name, "PAPER_ABLATION"):
         return {}
@@ -130,7 +130,7 @@ def _write(
         return
     name = plan.names.get(winner, plan.label(winner))
     labels = np.concatenate([truth.labels[rows] for rows, _ in cells[winner]])
-    taken = np.concatenate([given.argmax(axis=1) for _, given in cells[winner]])
+    taken = np.concatenate([probabilities.argmax(axis=1) for _, probabilities in cells[winner]])
     counts = confusion.count(labels, taken.astype(np.int64), len(truth.label_names))
     title = f"{name}: {len(labels):,} held-out predictions of {len(cells[winner])} cells"
     picture = confusion.draw({title: counts}, truth.label_names)
@@ -146,10 +146,10 @@ def _write(
         return
     rows = _worst(data, truth.labels, cells[winner])
     worst_rows.page(rows, f"The rows that {name} gets most wrong", folder / "worst.html")
-    found = word_frequency.frequent_words(data)
-    word_frequency.draw(found, folder / "words.png")
+    words = word_frequency.frequent_words(data)
+    word_frequency.draw(words, folder / "words.png")
     shown.files += [folder / "worst.html", folder / "words.png"]
-    _keep(shown, folder / "words.md", word_frequency.as_markdown(found) + "\n")
+    _keep(shown, folder / "words.md", word_frequency.as_markdown(words) + "\n")
 
 
 def _keep(shown: Shown, path: Path, text: str) -> None:
@@ -158,13 +158,13 @@ def _keep(shown: Shown, path: Path, text: str) -> None:
 
 
 def _worst(data: TextData, labels: IntArray, cells: list[Predictions]) -> list[worst_rows.WorstRow]:
-    found = []
+    worst = []
     for row, taken, probability, wrong, times in worst_rows.worst(labels, cells, _WORST):
         images = None
         if data.images is not None:
             first, second = (None if i is None else Path(i.path) for i in data.images[row])
             images = (first, second)
-        found.append(
+        worst.append(
             worst_rows.WorstRow(
                 row=row,
                 text=data.texts[row],
@@ -177,4 +177,4 @@ def _worst(data: TextData, labels: IntArray, cells: list[Predictions]) -> list[w
                 cells=times,
             )
         )
-    return found
+    return worst

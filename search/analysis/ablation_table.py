@@ -1,4 +1,4 @@
-"""The table of a paper's ablation: F1 of each class and weighted F1, beside the paper's numbers."""
+"""Table of a paper's ablation: F1 per class and weighted F1."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AblationRow:
         f1: F1 of each class, mean over its cells, by class id; nan for a class that no cell holds.
         weighted: Weighted F1, mean over its cells.
         std: Standard deviation of the weighted F1 over its cells; None for one cell.
-        cells: How many cells.
+        cells: Number of cells.
         paper: The paper's F1 of each class and weighted F1; None where it has no such row.
     """
 
@@ -96,10 +96,10 @@ def paper_row(
     paper_classes: Sequence[str],
     label_names: Sequence[str],
 ) -> tuple[float, ...] | None:
-    """The paper's numbers for a config in the order of the data's classes.
+    """The paper's numbers for a config, in the data's class order.
 
     Args:
-        name: Of the config.
+        name: Name of the config.
         table: The paper's rows: F1 of each class, then weighted F1.
         paper_classes: Classes in the order of the paper's columns.
         label_names: The data's classes; None is given where they are others.
@@ -112,7 +112,7 @@ def paper_row(
 
 
 def as_markdown(rows: Sequence[AblationRow], label_names: Sequence[str]) -> str:
-    """The table in the paper's form; its own numbers in brackets behind ours.
+    """Format the table as the paper does; its numbers in brackets.
 
     Args:
         rows: In the paper's order.
@@ -120,15 +120,15 @@ def as_markdown(rows: Sequence[AblationRow], label_names: Sequence[str]) -> str:
     """
     head = ["Model", *label_names, "Final", "std", "cells"]
     lines = [head, ["---", *["--:"] * (len(head) - 1)]]
-    for one in rows:
-        values = [*one.f1, one.weighted]
-        beside = [""] * len(values) if one.paper is None else [f" ({p:.4f})" for p in one.paper]
+    for row in rows:
+        values = [*row.f1, row.weighted]
+        beside = [""] * len(values) if row.paper is None else [f" ({p:.4f})" for p in row.paper]
         numbers = [
             ("-" if np.isnan(value) else f"{value:.4f}") + paper
             for value, paper in zip(values, beside, strict=True)
         ]
-        std = "-" if one.std is None else f"{one.std:.4f}"
-        lines.append([one.name, *numbers, std, str(one.cells)])
+        std = "-" if row.std is None else f"{row.std:.4f}"
+        lines.append([row.name, *numbers, std, str(row.cells)])
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     return "\n".join(
         "| " + " | ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)) + " |"

@@ -30,7 +30,7 @@ class Candidates:
     """The complete configs of sweeps over the same data and folds.
 
     Attributes:
-        plans: Of the sweeps.
+        plans: Plans of the sweeps.
         configs: (sweep, config) of each, by place in the plans and in the plan.
         pooled: Their predictions.
     """
@@ -43,10 +43,12 @@ class Candidates:
 def ensemble_document(
     tracking_uri: str, experiment: str, sweeps: Sequence[str], *, rounds: int, most: int
 ) -> dict[str, Any]:
-    """Select an ensemble of sweeps' cells and score it nested; kept with the sweeps in MLflow.
+    """Select an ensemble of sweeps' cells, and score it nested.
+
+    The document is kept with the sweeps in MLflow.
 
     Args:
-        tracking_uri: Where the ledger is.
+        tracking_uri: URI of the ledger.
         experiment: Its name.
         sweeps: Names, MLflow run ids, or `latest`.
         rounds: Members to take at most.
@@ -56,18 +58,18 @@ def ensemble_document(
         InputError: if a sweep is not there, they differ in data, seeds, folds or objective, or
             their predictions cannot be had.
     """
-    found = [load_record(tracking_uri, experiment, sweep)[1] for sweep in sweeps]
-    check_alike([outcome.plan for outcome in found])
-    read = _read(tracking_uri, experiment, found)
+    results = [load_record(tracking_uri, experiment, sweep)[1] for sweep in sweeps]
+    check_alike([outcome.plan for outcome in results])
+    read = _read(tracking_uri, experiment, results)
     document = _document(read, rounds, most)
     with open_ledger(tracking_uri, experiment) as ledger:
-        for sweep_id in dict.fromkeys(outcome.sweep_id for outcome in found):
+        for sweep_id in dict.fromkeys(outcome.sweep_id for outcome in results):
             ledger.attach(sweep_id, {FILE: json.dumps(document, indent=2)})
     return document
 
 
 def classes_document(tracking_uri: str, experiment: str, sweep: str, rank: int) -> dict[str, Any]:
-    """How well a sweep's config of a rank tells each class, and its baseline beside it.
+    """Scores by class of a config and of its baseline.
 
     Raises:
         InputError: as `ensemble_document`, or if the leaderboard has no such rank or the config
@@ -75,10 +77,10 @@ def classes_document(tracking_uri: str, experiment: str, sweep: str, rank: int) 
     """
     outcome = load_record(tracking_uri, experiment, sweep)[1]
     plan, config = outcome.plan, outcome.config_at(rank)
-    wanted = {config: f"rank {rank}"}
+    titles = {config: f"rank {rank}"}
     if plan.baseline is not None:
-        wanted.setdefault(plan.baseline, f"baseline {plan.names[plan.baseline]}")
-    read = _read(tracking_uri, experiment, [outcome], only=list(wanted))
+        titles.setdefault(plan.baseline, f"baseline {plan.names[plan.baseline]}")
+    read = _read(tracking_uri, experiment, [outcome], only=list(titles))
     pooled = read.pooled
     there = [config for _, config in read.configs]
     if config not in there:
@@ -97,14 +99,14 @@ def classes_document(tracking_uri: str, experiment: str, sweep: str, rank: int) 
                     pooled.labels, pooled.probabilities[there.index(config)], pooled.label_names
                 ).to_json(),
             }
-            for config, what in wanted.items()
+            for config, what in titles.items()
             if config in there
         ],
     }
 
 
 def check_alike(plans: Sequence[Plan]) -> None:
-    """Refuse sweeps whose predictions are not of the same rows in the same folds.
+    """Refuse sweeps whose rows or folds differ.
 
     Raises:
         InputError: naming the first thing in which two of them differ.
@@ -129,10 +131,12 @@ def check_alike(plans: Sequence[Plan]) -> None:
 def _read(
     tracking_uri: str,
     experiment: str,
-    found: Sequence[SweepResult],
+    results: Sequence[SweepResult],
     only: Sequence[int] | None = None,
 ) -> Candidates:
-    """Complete configs of sweeps with their predictions; a cell that two sweeps share counts once.
+    """Read complete configs of sweeps, with predictions.
+
+    A cell that two sweeps share counts once.
 
     Raises:
         InputError: without a complete config, or if predictions are missing or too many.
@@ -141,7 +145,7 @@ def _read(
     pools: list[OutOfFold] = []
     seen: set[str] = set()
     with open_ledger(tracking_uri, experiment) as ledger:
-        for place, outcome in enumerate(found):
+        for place, outcome in enumerate(results):
             plan = outcome.plan
             complete = np.flatnonzero(np.isfinite(outcome.table.scores).all(axis=1))
             mine = [
@@ -160,7 +164,7 @@ def _read(
                 raise InputError(f"Sweep {plan.spec.name!r}: {error}.") from error
             configs += [(place, config) for config in mine]
     if not pools:
-        names = ", ".join(outcome.plan.spec.name for outcome in found)
+        names = ", ".join(outcome.plan.spec.name for outcome in results)
         raise InputError(
             f"No config of {names} has all its cells yet: go on with `foldrace resume`."
         )
@@ -169,7 +173,7 @@ def _read(
         raise InputError("The sweeps' cells were not held out in the same folds.")
     probabilities = np.concatenate([pool.probabilities for pool in pools])
     pooled = OutOfFold(first.labels, first.groups, first.label_names, probabilities, first.folds)
-    return Candidates(tuple(outcome.plan for outcome in found), tuple(configs), pooled)
+    return Candidates(tuple(outcome.plan for outcome in results), tuple(configs), pooled)
 
 
 def _check_size(plan: Plan, configs: int) -> None:
@@ -200,7 +204,7 @@ def _document(read: Candidates, rounds: int, most: int) -> dict[str, Any]:
         pooled.labels, members, metric, rounds=rounds, most=most, sign=sign
     )
     return {
-        "sweeps": [one.spec.name for one in read.plans],
+        "sweeps": [plan_.spec.name for plan_ in read.plans],
         "objective": objective,
         "configs": configs,
         "blocks": len(scores.single),
@@ -232,16 +236,16 @@ def _document(read: Candidates, rounds: int, most: int) -> dict[str, Any]:
 def _way(
     what: str, scores: FloatArray, over: FloatArray | None, share: float, sign: float
 ) -> dict[str, Any]:
-    """One way to use the cells: its mean, and its paired gain over the single config."""
+    """Mean and paired gain, over the single config, of one combination."""
     own = _interval(scores, share)
     gain = None
     if over is not None:
-        found = _interval(scores - over, share)
+        interval = _interval(scores - over, share)
         versus = None
         if len(scores) >= intervals.FEWEST_FOR_INTERVAL:
             versus = intervals.correlated_t_test(sign * (scores - over), share, ROPE)
         gain = {
-            **found,
+            **interval,
             "better": None if versus is None else versus.better,
             "equal": None if versus is None else versus.equal,
             "worse": None if versus is None else versus.worse,
@@ -252,10 +256,10 @@ def _way(
 def _interval(values: FloatArray, share: float) -> dict[str, float | None]:
     if len(values) < intervals.FEWEST_FOR_INTERVAL:
         return {"mean": float(values.mean()), "ci_low": None, "ci_high": None, "p_value": None}
-    found = intervals.corrected_interval(values, share)
+    interval = intervals.corrected_interval(values, share)
     return {
-        "mean": found.mean,
-        "ci_low": found.low,
-        "ci_high": found.high,
-        "p_value": found.p_value,
+        "mean": interval.mean,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "p_value": interval.p_value,
     }

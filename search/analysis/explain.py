@@ -1,4 +1,4 @@
-"""What a sweep's best config looks at: maps over words of texts, and the words of whole data."""
+"""Explanations of a winner: attributions to words, and data-wide summaries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ERASED = "scores by erasure: how far log p(class) falls when a word is taken ou
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to explain; see the options of `foldrace explain`."""
+    """Options of `foldrace explain`."""
 
     text: str | None
     text_b: str | None
@@ -58,7 +58,7 @@ class Request:
 
 @dataclass
 class Explanation:
-    """What was found.
+    """Attributions, notes and files of an explanation.
 
     Attributes:
         document: As JSON.
@@ -66,8 +66,8 @@ class Explanation:
         ranked: Words of each class; empty for a single text.
         read: Texts that were read.
         table: The table of the representations; empty without pictures.
-        notes: What to know of all this.
-        files: What was written.
+        notes: Notes for the reader.
+        files: Files that were written.
     """
 
     document: dict[str, Any]
@@ -80,67 +80,69 @@ class Explanation:
 
 
 @launchers.forgotten()
-def explain(outcome: SweepResult, wanted: Request, folder: Path) -> Explanation:
+def explain(outcome: SweepResult, request: Request, folder: Path) -> Explanation:
     """Refit a config and read texts with it.
 
     Args:
         outcome: The sweep.
-        wanted: What to explain.
-        folder: Where the files go.
+        request: Rows and config to explain.
+        folder: Folder of the files.
 
     Raises:
         InputError: if there is nothing to explain, or the data, model or file is not there.
     """
     plan, data = outcome.plan, checked_data(outcome.plan)
-    config = outcome.config_at(wanted.rank)
+    config = outcome.config_at(request.rank)
     why = attribution.map_fault(plan.space.trainable, plan.configs[config])
     if data.texts_b is not None:
         why = "Rows are pairs of texts, which have no class activation map."
-    if wanted.label is not None and wanted.label not in data.label_names:
+    if request.label is not None and request.label not in data.label_names:
         raise InputError(
-            f"--class {wanted.label!r} is no class; there are: {', '.join(data.label_names)}."
+            f"--class {request.label!r} is no class; there are: {', '.join(data.label_names)}."
         )
-    if wanted.pictures:
+    if request.pictures:
         representations.check(plan)
-    asked, headings, notes = _rows(plan, data, wanted, erased=why is not None)
-    reader = _reader(plan, config, data, asked, why)
-    layer = reader.layer.centred() if wanted.centred else reader.layer
+    rows, headings, notes = _rows(plan, data, request, erased=why is not None)
+    reader = _reader(plan, config, data, rows, why)
+    layer = reader.layer.centred() if request.centred else reader.layer
     if why is not None:
         notes.append(_ERASED + why)
-    found = Explanation({"sweep": plan.spec.name, "config": plan.axes_of(config)}, notes=notes)
-    found.document |= {"classes": list(data.label_names), "centred": wanted.centred}
-    found.document["scores"] = "class activation map" if why is None else "erasure"
+    explanation = Explanation(
+        {"sweep": plan.spec.name, "config": plan.axes_of(config)}, notes=notes
+    )
+    explanation.document |= {"classes": list(data.label_names), "centred": request.centred}
+    explanation.document["scores"] = "class activation map" if why is None else "erasure"
     ticker = extraction.Ticker("maps over words")
-    if wanted.text is not None or len(asked) == 1:
-        (parts,) = reader.parts(asked.texts)
-        found.texts = [_marked(parts, layer, data.label_names, wanted.label, headings[0])]
-        found.document["text"] = _text_json(found.texts[0])
-        found.read = 1
+    if request.text is not None or len(rows) == 1:
+        (parts,) = reader.parts(rows.texts)
+        explanation.texts = [_marked(parts, layer, data.label_names, request.label, headings[0])]
+        explanation.document["text"] = _text_json(explanation.texts[0])
+        explanation.read = 1
     else:
-        read = _ticking(reader.parts(asked.texts), len(asked), ticker)
-        _read_many(found, read, headings, layer, data.label_names, wanted)
+        read = _ticking(reader.parts(rows.texts), len(rows), ticker)
+        _read_many(explanation, read, headings, layer, data.label_names, request)
     title = f"{plan.spec.name}: {plan.label(config)}"
     one_text = ""
-    if len(asked) == 1:
-        whole = "\n".join((*asked.texts, *(asked.texts_b or ())))
+    if len(rows) == 1:
+        whole = "\n".join((*rows.texts, *(rows.texts_b or ())))
         one_text = hashlib.sha256(whole.encode()).hexdigest()[:8]
     # A text's page stands beside the others', in the folder and in MLflow.
     page = folder / ("explain.html" if not one_text else f"explain-{one_text}.html")
-    page.write_text(cam_page.page(title, found.texts, found.notes), encoding="utf-8")
-    found.files.append(page)
-    if found.ranked:
-        found.files += _word_files(found, title, folder)
-    if wanted.pictures:
-        drawn = representations.draw(outcome, data, folder, wanted.text)
-        found.table, found.document["representations"] = drawn.table, drawn.rows
-        found.files += drawn.files
-    return found
+    page.write_text(cam_page.page(title, explanation.texts, explanation.notes), encoding="utf-8")
+    explanation.files.append(page)
+    if explanation.ranked:
+        explanation.files += _word_files(explanation, title, folder)
+    if request.pictures:
+        drawn = representations.draw(outcome, data, folder, request.text)
+        explanation.table, explanation.document["representations"] = drawn.table, drawn.rows
+        explanation.files += drawn.files
+    return explanation
 
 
 def _reader(
-    plan: Plan, config: int, data: TextData, given: Further, why: str | None
+    plan: Plan, config: int, data: TextData, rows: Further, why: str | None
 ) -> attribution.Reader:
-    """What says of each row what its words do, by a map or, where there is none, by erasure."""
+    """Attribution method: class activation map if possible, else occlusion."""
     from search.console import output
 
     task, values, seed = plan.task, plan.configs[config], plan.spec.seeds[0]
@@ -148,38 +150,38 @@ def _reader(
     if why is None:
         with output.busy(doing):
             return attribution.refit(task, data, values, seed)
-    doing = f"{doing}, and reading {sum(occlusion.size(given)):,} copies with a word erased"
+    doing = f"{doing}, and reading {sum(occlusion.size(rows)):,} copies with a word erased"
     with output.busy(doing):
         score = new_rows.scorer(task, data, values, seed)
         names = () if data.metadata is None else data.metadata.names
-        found = list(occlusion.parts(given, names, occlusion.ends(task, values), score))
+        attributed = list(occlusion.parts(rows, names, occlusion.ends(task, values), score))
     classes = len(data.label_names)
     layer = LinearLayer(np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
-    return attribution.Reader(layer, lambda _texts: iter(found))
+    return attribution.Reader(layer, lambda _texts: iter(attributed))
 
 
 def _rows(
-    plan: Plan, data: TextData, wanted: Request, erased: bool
+    plan: Plan, data: TextData, request: Request, erased: bool
 ) -> tuple[Further, list[str], list[str]]:
     """Rows, a heading each, and notes."""
-    if wanted.text is not None:
-        return input_rows.typed(plan, data, wanted.text, wanted.text_b), [""], []
-    if wanted.file is None:
-        return _own_rows(data, wanted.most_texts, erased)
-    path = wanted.file
+    if request.text is not None:
+        return input_rows.typed(plan, data, request.text, request.text_b), [""], []
+    if request.file is None:
+        return _own_rows(data, request.most_texts, erased)
+    path = request.file
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     if path.suffix.lower() not in READERS:
         return input_rows.of_text_file(plan, data, path), [path.name], []
-    found = input_rows.of_table(plan, data, path, wanted.column, wanted.column_b)
-    total, notes = len(found.kept), list(found.notes)
+    file_rows = input_rows.of_table(plan, data, path, request.column, request.column_b)
+    total, notes = len(file_rows.kept), list(file_rows.notes)
     if not total:
         raise InputError(f"{path} has no row with a text.")
-    most = wanted.most_texts or _most(found.further, erased)
+    most = request.most_texts or _most(file_rows.further, erased)
     if total > most:
         notes.append(f"the first {most:,} of {total:,} texts were read; --most-texts N reads more")
-    headings = [f"row {row + 1}" for row in found.kept[:most]]
-    return found.further.take(range(len(headings))), headings, notes
+    headings = [f"row {row + 1}" for row in file_rows.kept[:most]]
+    return file_rows.further.take(range(len(headings))), headings, notes
 
 
 def _own_rows(
@@ -196,48 +198,54 @@ def _own_rows(
     return own.take(chosen.tolist()), headings, notes
 
 
-def _most(given: Further, erased: bool) -> int:
-    """How many of the rows to read where nobody says: every erased word is a text more."""
+def _most(rows: Further, erased: bool) -> int:
+    """Default number of rows: fewer where each word costs a pass."""
     if not erased:
         return _MOST_TEXTS
-    copies = np.cumsum(occlusion.size(given))
+    copies = np.cumsum(occlusion.size(rows))
     return max(1, int(np.searchsorted(copies, _MOST_COPIES, side="right")))
 
 
 def _ticking(parts: Iterator[Parts], total: int, ticker: extraction.Ticker) -> Iterator[Parts]:
-    for number, one in enumerate(parts):
+    for number, part in enumerate(parts):
         ticker(number, total)
-        yield one
+        yield part
     ticker.end(total)
 
 
 def _read_many(
-    found: Explanation,
+    explanation: Explanation,
     parts: Iterator[Parts],
     headings: Sequence[str],
     layer: LinearLayer,
     names: Sequence[str],
-    wanted: Request,
+    request: Request,
 ) -> None:
     """Words over all texts, and the first texts for the page."""
 
     def seen() -> Iterator[Parts]:
-        for number, one in enumerate(parts):
+        for number, part in enumerate(parts):
             if number < _PAGE_TEXTS:
-                found.texts.append(_marked(one, layer, names, wanted.label, headings[number]))
-            yield one
+                explanation.texts.append(
+                    _marked(part, layer, names, request.label, headings[number])
+                )
+            yield part
 
     words = cam_words.aggregate(
-        seen(), layer, names, least_texts=wanted.least_texts, most=wanted.words
+        seen(), layer, names, least_texts=request.least_texts, most=request.words
     )
-    found.ranked, found.read = words.ranked, words.texts
+    explanation.ranked, explanation.read = words.ranked, words.texts
     if words.cut:
-        found.notes.append(f"{words.cut:,} of {words.texts:,} texts were cut at max_length tokens")
-    found.notes.append(f"words of fewer than {words.least_texts} texts are left out of the means")
-    found.document["words"] = {
-        name: [asdict(row) for row in input_rows] for name, input_rows in found.ranked.items()
+        explanation.notes.append(
+            f"{words.cut:,} of {words.texts:,} texts were cut at max_length tokens"
+        )
+    explanation.notes.append(
+        f"words of fewer than {words.least_texts} texts are left out of the means"
+    )
+    explanation.document["words"] = {
+        name: [asdict(row) for row in input_rows] for name, input_rows in explanation.ranked.items()
     }
-    found.document |= {
+    explanation.document |= {
         "texts_read": words.texts,
         "texts_cut": words.cut,
         "least_texts": words.least_texts,
@@ -253,31 +261,31 @@ def _marked(
     return Marked(parts.text, words, names[at], float(probabilities[at]), heading, parts.cut)
 
 
-def _text_json(one: Marked) -> dict[str, Any]:
-    red = cam.marked(one.words)
+def _text_json(text: Marked) -> dict[str, Any]:
+    red = cam.marked(text.words)
     return {
-        "class": one.label,
-        "probability": one.probability,
-        "cut": one.cut,
-        "characters_read": one.read,
+        "class": text.label,
+        "probability": text.probability,
+        "cut": text.cut,
+        "characters_read": text.read,
         "words": [
             {"word": word.text, "score": word.score, "marked": number in red}
-            for number, word in enumerate(one.words)
+            for number, word in enumerate(text.words)
         ],
     }
 
 
-def _word_files(found: Explanation, title: str, folder: Path) -> list[Path]:
+def _word_files(explanation: Explanation, title: str, folder: Path) -> list[Path]:
     table = folder / "words.csv"
     written = io.StringIO()
     lines = csv.writer(written)
     lines.writerow(["class", "rank", "word", "mean_score", "times", "texts"])
-    for name, words in found.ranked.items():
+    for name, words in explanation.ranked.items():
         for rank, row in enumerate(words, start=1):
             lines.writerow([name, rank, row.word, f"{row.mean:.5f}", row.count, row.texts])
     table.write_text(written.getvalue(), encoding="utf-8")
     chart = folder / "words.png"
-    cam_words.bar_chart(found.ranked, title, chart)
+    cam_words.bar_chart(explanation.ranked, title, chart)
     return [table, chart]
 
 

@@ -1,4 +1,4 @@
-"""The representations of a sweep side by side: the paper's table, numbers, and pictures."""
+"""Representations of a sweep side by side: table, figures, pictures."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from trainables.engine.text_data import TextData
 
 @dataclass
 class Drawn:
-    """What was drawn.
+    """Files and figures of a comparison.
 
     Attributes:
         rows: A row of the table each, as JSON.
         table: The same as text.
-        files: What was written.
+        files: Files that were written.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Drawn:
 
 
 def check(plan: Plan) -> None:
-    """Whether there is something to draw.
+    """Refuse a sweep without representations to draw.
 
     Raises:
         InputError: if the sweep trained no heads on representations.
@@ -59,7 +59,7 @@ def draw(outcome: SweepResult, data: TextData, folder: Path, sentence: str | Non
     Args:
         outcome: The sweep, of a trainable that trains heads.
         data: Its data.
-        folder: Where the pictures go.
+        folder: Folder of the pictures.
         sentence: Whose tokens to correlate; None takes the paper's.
 
     Raises:
@@ -67,46 +67,49 @@ def draw(outcome: SweepResult, data: TextData, folder: Path, sentence: str | Non
     """
     plan = outcome.plan
     check(plan)
-    wanted = _wanted(plan)
+    configs_of = _wanted(plan)
     train, test = folds.held_out(data, plan.task.split, plan.spec.seeds[0], 0)
     drawn = Drawn()
     panels = []
-    for one in sorted(wanted, key=_paper_order):
-        values, facts = _features(plan, data, one)
+    for features in sorted(configs_of, key=_paper_order):
+        values, facts = _features(plan, data, features)
         numbers = separation.measure(
             values[train], data.labels[train], values[test], data.labels[test]
         )
-        row = _row(outcome, one, values.shape[1], facts, numbers)
+        row = _row(outcome, features, values.shape[1], facts, numbers)
         drawn.rows.append(row)
         case = f"({row['case']}) " if row["case"] else ""
         note = f"silhouette {numbers.silhouette:.3f}, linear {numbers.linear:.3f}"
-        panels.append(pca.Panel(case + one.name, values[test], data.labels[test], note))
+        panels.append(pca.Panel(case + features.name, values[test], data.labels[test], note))
     page = folder / "representations.png"
     title = f"{plan.spec.name}: {len(test):,} test rows on their first two principal components"
     pca.page(panels, data.label_names, title, page)
     drawn.table = _as_text(drawn.rows)
     table = folder / "representations.md"
     table.write_text(drawn.table + "\n", encoding="utf-8")
-    kept = folder / "representations.json"
-    kept.write_text(json.dumps(drawn.rows, indent=2), encoding="utf-8")
+    file = folder / "representations.json"
+    file.write_text(json.dumps(drawn.rows, indent=2), encoding="utf-8")
     tokens = folder / "tokens.png"
-    words, found = token_correlation.matrices(
+    words, correlations = token_correlation.matrices(
         sentence or token_correlation.SENTENCE, plan.task.model
     )
-    token_correlation.picture(words, found, f"tokens of one sentence, {plan.task.model}", tokens)
-    drawn.files = [page, table, kept, tokens]
+    token_correlation.picture(
+        words, correlations, f"tokens of one sentence, {plan.task.model}", tokens
+    )
+    drawn.files = [page, table, file, tokens]
     return drawn
 
 
 def _wanted(plan: Plan) -> dict[Representation, list[int]]:
     """The representations of a plan's configs, and which configs have them."""
     trainable = Trainable.load(plan.space.trainable)
-    found: dict[Representation, list[int]] = {}
+    configs_of: dict[Representation, list[int]] = {}
     for index, config in enumerate(plan.configs):
-        one = trainable.representation(trainable.bind(config))
-        if one is not None:  # a config that trains what makes its features has none of its own
-            found.setdefault(one, []).append(index)
-    return found
+        features = trainable.representation(trainable.bind(config))
+        # None for a config that trains the features' encoder, too.
+        if features is not None:
+            configs_of.setdefault(features, []).append(index)
+    return configs_of
 
 
 def _paper_order(one: Representation) -> tuple[str, str]:
@@ -117,7 +120,7 @@ def _paper_order(one: Representation) -> tuple[str, str]:
 def _features(
     plan: Plan, data: TextData, one: Representation
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """Features of all rows, and what is known of how they were made."""
+    """Features of all rows, with the report of their extraction."""
     block = (plan.spec.seeds[0], 0)
     if isinstance(representation.card(one.name), Fitted):
         ticker = extraction.Ticker(one.name)
@@ -162,7 +165,10 @@ _HEAD = (
 
 
 def _as_text(rows: list[dict[str, Any]]) -> str:
-    """The table in Markdown; `here` is the best mean over weight decays and epochs."""
+    """Format the table as Markdown.
+
+    `here` is the best mean over weight decays and epochs.
+    """
     lines = [list(_HEAD), ["---", "---", *["--:"] * (len(_HEAD) - 2)]]
     for row in rows:
         interval = "-"

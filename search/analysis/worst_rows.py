@@ -1,4 +1,4 @@
-"""The rows that a config gets most wrong, as a page with texts and thumbnails."""
+"""Page of the rows that a config gets most wrong."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class WorstRow:
         label: Name of its true class.
         predicted: Name of the class that it is taken for most often.
         probability: Mean probability of the true class, over the cells that held it out.
-        wrong: How many of these cells took it for another class.
-        cells: How many there are.
+        wrong: Number of these cells that took it for another class.
+        cells: Number of cells that held it out.
     """
 
     row: int
@@ -59,12 +59,12 @@ def worst(
     cells: Sequence[tuple[IntArray, npt.NDArray[np.float32]]],
     top: int,
 ) -> list[tuple[int, int, float, int, int]]:
-    """The rows whose true class gets the least probability from cells that did not see them.
+    """Rows whose true class gets the least held-out probability.
 
     Args:
         labels: True classes of all rows, (rows,).
         cells: Held-out rows and their probabilities, by cell.
-        top: How many at most; a row that no cell got wrong is none of them.
+        top: Largest number of rows; one that no cell got wrong is none of them.
 
     Returns:
         (row, class that it is taken for most often, mean probability of the true class, cells that
@@ -131,7 +131,7 @@ def _text(text: str, image: Path | None, shown: bool) -> str:
 
 
 def thumbnail(path: Path | None) -> str:
-    """A small copy of an image as HTML; a word where there is none."""
+    """Small copy of an image as HTML; a word if missing."""
     if path is None:
         return '<div class="none">no usable image</div>'
     from trainables.engine.images.inspection import read_rgb

@@ -1,4 +1,4 @@
-"""A sweep's scores as a Parquet table: what `bench-strategies` replays, and any reader can open.
+"""A sweep's scores as a Parquet table, for `bench-strategies`.
 
 A row a cell: a column for each axis (null where it is inert), seed, fold, score, seconds. How the
 table was made, and what a strategy must know of it, stand in the file's own metadata.
@@ -59,13 +59,13 @@ def write_table(plan: Plan, table: ScoreMatrix, path: Path) -> int:
         raise InputError(f"Sweep {plan.spec.name!r} has no finished cell to export.")
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {str(path.parent)!r} to write {path.name} into.")
-    given = pa.table(columns)
+    cells = pa.table(columns)
     types = {"seed": pa.int64(), "fold": pa.int16()}
     for name, kind in types.items():
-        given = given.set_column(given.column_names.index(name), name, given[name].cast(kind))
-    given = given.replace_schema_metadata({METADATA: json.dumps(_about(plan))})
+        cells = cells.set_column(cells.column_names.index(name), name, cells[name].cast(kind))
+    cells = cells.replace_schema_metadata({METADATA: json.dumps(_about(plan))})
     draft = path.with_name(path.name + ".draft")
-    pq.write_table(given, draft, compression="zstd", compression_level=19)
+    pq.write_table(cells, draft, compression="zstd", compression_level=19)
     draft.replace(path)
     return rows
 

@@ -1,4 +1,4 @@
-"""Regrets of many replays summed up: what a table of them, its JSON and its figure show."""
+"""Summary of many replays' regrets, for tables, JSON and figures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def summary(points: Sequence[tuple[float, FloatArray]]) -> dict[str, Any]:
 
 
 def median_ranks(count: int) -> tuple[int, int]:
-    """Ranks, from 0, of the order statistics that enclose the median with 95% confidence.
+    """Ranks of the order statistics around the median at 95% confidence.
+
+    They count from 0.
 
     Distribution-free: the number of values below the median is binomial. Below 6 values no two of
     them reach 95%; then the smallest and the largest are taken.
@@ -68,7 +70,7 @@ def _finite(value: Any) -> float | None:
 
 
 def rows(document: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The regret table of one `judge` document in points: a row for each strategy and budget."""
+    """Rows of a regret table in points, by strategy and budget."""
     table = []
     for name, of in document["strategies"].items():
         for point in of["points"]:

@@ -1,4 +1,4 @@
-"""The figure of a benchmark: regret against the cells used, a panel a table, for print."""
+"""Figure of a benchmark: regret by cells used, a panel per table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LABEL_ROOM = 0.3  # of the panel's width, for the names at its left
 
 @dataclass(frozen=True)
 class _Start:
-    """Where a line starts: per cent of the cells, points, whose it is and in which colour."""
+    """Start of a line: per cent of cells, points, name, colour."""
 
     x: float
     y: float
@@ -43,13 +43,13 @@ class _Start:
 
 
 def draw(documents: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw median regret against cells used, with exhaustive search's own as a line across.
+    """Draw median regret by cells used, with exhaustive search as a line.
 
     The grey band is the 95% interval of the race's median.
 
     Args:
-        documents: Of `search.benchmark.replay.judge`, one a panel.
-        path: Where to; its suffix names the format.
+        documents: Documents of `search.benchmark.replay.judge`, one a panel.
+        path: File to write; its suffix names the format.
 
     Raises:
         ValueError: when there is nothing to draw.
@@ -164,7 +164,7 @@ def _ticks(panel: Axes, left: float) -> None:
 
 
 def _label(panel: Axes, starts: Sequence[_Start]) -> None:
-    """Each line's name left of where it starts: there they lie furthest apart."""
+    """Write each line's name left of its start, where they lie apart."""
     starts = sorted(starts, key=lambda start: start.y)
     top = float(_root(panel.get_ylim()[1]))
     heights = spread([float(_root(start.y)) for start in starts], top / 14, 0.97 * top)
@@ -192,12 +192,12 @@ def _label(panel: Axes, starts: Sequence[_Start]) -> None:
 
 
 def spread(values: Sequence[float], gap: float, top: float) -> list[float]:
-    """Rising values moved as little as possible, so that neighbours are at least `gap` apart.
+    """Spread rising values by the least moves to a distance of `gap`.
 
     Args:
         values: In rising order.
         gap: Least distance.
-        top: What none of them exceeds while there is room below.
+        top: Upper bound of them all while there is room below.
     """
     # Groups that touch move together, around the mean of where they would like to be.
     groups: list[list[float]] = []

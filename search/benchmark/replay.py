@@ -38,7 +38,7 @@ class Deal:
 
     Attributes:
         problem: With the protocol's blocks only.
-        scores: What the strategy may see, float (configs, blocks).
+        scores: Scores that the strategy may see, float (configs, blocks).
         truth: Mean over the seeds that it may not, float (configs,).
     """
 
@@ -47,21 +47,24 @@ class Deal:
     truth: FloatArray
 
     def regret(self, config: int | None) -> float:
-        """How much better the best config's truth is; nan when nothing was picked."""
+        """Distance to the best config's truth; nan without a pick."""
         if config is None:
             return float("nan")
         truth = self.truth * self.problem.sign
         return float(truth.max() - truth[config])
 
     def exhaustive(self) -> int:
-        """What exhaustive search picks: the best mean over all blocks."""
+        """Config with the best mean over all blocks."""
         means = self.scores.mean(axis=1) * self.problem.sign  # nan where a cell is missing
         return int(np.nanargmax(means))
 
 
 @dataclass(frozen=True)
 class Replay:
-    """One strategy's run on one deal; the regret is in the score's own units."""
+    """One strategy's run on one deal.
+
+    The regret is in the score's own units.
+    """
 
     regret: float
     cells: int
@@ -70,7 +73,7 @@ class Replay:
 
 
 def deal(table: ScoreTable, rng: np.random.Generator, seeds: int = 4) -> Deal:
-    """Deal so many seeds to the protocol, in a random order of blocks; the rest is the truth.
+    """Deal seeds to the protocol at random; the rest is the truth.
 
     Raises:
         InputError: when no seed is left for the truth.
@@ -91,7 +94,7 @@ def deal(table: ScoreTable, rng: np.random.Generator, seeds: int = 4) -> Deal:
 
 
 def play(dealt: Deal, strategy: Strategy, batch: int = 16) -> Replay:
-    """Run a strategy on a deal to its end, `batch` cells at a time."""
+    """Run a strategy on a deal to its end, in batches."""
     batches, began = 0, time.perf_counter()
     while cells := strategy.ask(batch):
         batches += 1
@@ -108,12 +111,12 @@ def play(dealt: Deal, strategy: Strategy, batch: int = 16) -> Replay:
 
 @dataclass(frozen=True)
 class Rules:
-    """What all replays on a table share.
+    """Settings that all replays on a table share.
 
     Attributes:
         seeds: Seeds that a deal's protocol gets.
         batch: Cells asked for at a time.
-        seed: Of the deals and, with the deal's number, of the strategies.
+        seed: Seed of the deals and, with the deal's number, of the strategies.
     """
 
     seeds: int = 4
@@ -121,11 +124,11 @@ class Rules:
     seed: int = 0
 
     def deal(self, table: ScoreTable, number: int) -> Deal:
-        """The deal of that number: the same one for every strategy and budget."""
+        """The deal of a number, the same for every strategy and budget."""
         return deal(table, np.random.default_rng((self.seed, number)), self.seeds)
 
     def replay(self, table: ScoreTable, player: Player, share: float, number: int) -> Replay:
-        """One strategy on one deal, with that share of the protocol's cells as its budget."""
+        """Replay one strategy on one deal with a share of the cells."""
         dealt = self.deal(table, number)
         cells = max(round(share * dealt.scores.size), 1)
         return play(dealt, player(dealt.problem, number, cells), self.batch)
@@ -146,7 +149,7 @@ def _work(task: tuple[Player, float, int]) -> Replay:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes that start now get one BLAS thread: together they use the cores already."""
+    """Give new processes one BLAS thread each: together they fill the cores."""
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
@@ -160,7 +163,7 @@ def _one_thread_each() -> Iterator[None]:
 def replay_all(
     table: ScoreTable, rules: Rules, tasks: Sequence[tuple[Player, float, int]], jobs: int = 1
 ) -> Iterator[Replay]:
-    """The replays of tasks (player, share, number of the deal), in their order.
+    """Replay tasks (player, share, number of the deal), in order.
 
     Raises:
         ValueError: when jobs is below 1.
@@ -185,14 +188,14 @@ def judge(
     jobs: int = 1,
     progress: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
-    """Regret of strategies by share of cells, over many deals; all meet the same deals.
+    """Regret of strategies by share of cells, over the same deals.
 
     Args:
-        table: What is replayed.
+        table: Table to replay.
         players: Names for `make_strategy`, or names with functions that make a strategy.
         shares: Budgets, as shares of the protocol's cells; the last one is the headline.
         replays: Deals.
-        rules: Of the deals; None takes the defaults.
+        rules: Rules of the deals; None takes the defaults.
         jobs: Processes that replay side by side.
         progress: Called after each replay; there are players x shares x replays of them.
 
@@ -216,8 +219,8 @@ def judge(
         for number in range(replays)
     ]
     played = []
-    for one in replay_all(table, rules, tasks, jobs):
-        played.append(one)
+    for replay in replay_all(table, rules, tasks, jobs):
+        played.append(replay)
         if progress is not None:
             progress()
     results = iter(played)
@@ -226,8 +229,8 @@ def judge(
         points = []
         for _ in shares:
             group = [next(results) for _ in range(replays)]
-            spent = float(np.mean([one.cells for one in group])) / cells
-            points.append((spent, np.array([one.regret for one in group])))
+            spent = float(np.mean([replay.cells for replay in group])) / cells
+            points.append((spent, np.array([replay.regret for replay in group])))
         documents[name] = summary(points)
     return {
         "table": table.name,
@@ -244,7 +247,7 @@ def exhaustive_regrets(table: ScoreTable, rules: Rules, replays: int) -> FloatAr
 
 
 def named_player(name: str) -> Player:
-    """The strategy of that name as a player; an unknown name is found out when it plays."""
+    """Player of a strategy by name; an unknown name fails in play."""
     return functools.partial(_make_named, name)
 
 

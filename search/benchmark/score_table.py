@@ -1,4 +1,4 @@
-"""Finished exhaustive sweeps as tables, read from Parquet: what strategies are judged on."""
+"""Finished exhaustive sweeps as tables, read from Parquet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ScoreTable:
     """A finished exhaustive sweep.
 
     Attributes:
-        name: Of the table, for reports.
+        name: Name of the table, for reports.
         axes: Names of the axes, as the columns of `problem.features`.
         problem: The configs; its blocks are those of all the table's seeds.
         seeds: The seeds, int (seeds,).
@@ -45,7 +45,9 @@ def read_table(
     shape: Sequence[str] | None = None,
     floor: Sequence[Mapping[str, Any]] | None = None,
 ) -> ScoreTable:
-    """A table from a Parquet file: columns seed, fold, score and one for each axis; a row a cell.
+    """Read a table from a Parquet file, a row per cell.
+
+    Its columns are seed, fold, score and one for each axis.
 
     Numbers are ordered by value; strings and booleans have no order; a null is an inert axis. A
     null score is a failed cell. `foldrace export` writes such files, with an account of themselves
@@ -53,7 +55,7 @@ def read_table(
 
     Args:
         path: The file; its stem is the table's name.
-        mode: Whether a high or a low score is good ("max").
+        mode: "max" where a high score is good, else "min".
         shape: Axes that decide what can share a stack (none).
         floor: Axis values of configs that get every block, one mapping for each (none).
 
@@ -114,8 +116,8 @@ def _problem(
     columns = list(zip(*configs, strict=True))
     # An axis that a floor config does not name is inert in it.
     where = {config: i for i, config in enumerate(configs)}
-    wanted = [tuple(one.get(name) for name in axes) for one in floor]
-    absent = [one for one in wanted if one not in where]
+    floor_points = [tuple(one.get(name) for name in axes) for one in floor]
+    absent = [one for one in floor_points if one not in where]
     if absent:
         raise InputError(f"floor must be configs of the table, {absent} are not; axes: {axes}.")
     return Problem(
@@ -125,7 +127,7 @@ def _problem(
         ),
         shapes=np.array([groups[part(config, shape)] for config in configs]),
         blocks=blocks,
-        floor=tuple(sorted({where[one] for one in wanted})),
+        floor=tuple(sorted({where[one] for one in floor_points})),
         mode=mode,
         unordered=tuple(
             i for i, column in enumerate(columns) if any(isinstance(v, str | bool) for v in column)
@@ -134,7 +136,7 @@ def _problem(
 
 
 def _positions(values: Sequence[Any], levels: Sequence[Any]) -> FloatArray:
-    """Place of each value among an axis's levels; nan for one that is none of them, or inert."""
+    """Index of each value among an axis's levels; nan if none."""
     known = sorted({value for value in levels if value is not None})
     places = {value: float(i) for i, value in enumerate(known)}
     return np.array([places.get(value, np.nan) for value in values])

@@ -1,1 +1,1 @@
-"""Ray clusters: submit a job, pack the code, serve MLflow on the head, shut down when idle."""
+"""Ray clusters: job submission, packaging, the head's MLflow, idle shutdown."""

@@ -1,4 +1,4 @@
-"""Run a command once a cluster has had no job for so long.
+"""Run a command once a cluster has been idle for long.
 
     python -m search.cluster.idle_shutdown -- shutdown
 
@@ -23,10 +23,10 @@ _POLL_S = 30.0
 def wait_for_idleness(
     busy: Callable[[], bool], seconds: float, pause: Callable[[float], None] = time.sleep
 ) -> None:
-    """Return once nothing was busy for so long without a break.
+    """Return once nothing was busy for a period without a break.
 
     Args:
-        busy: Whether anything is; called every half minute.
+        busy: Returns True while something runs; called every half minute.
         seconds: For how long nothing must be.
         pause: Waits.
     """

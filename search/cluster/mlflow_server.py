@@ -1,4 +1,6 @@
-"""The MLflow server of a cluster's head: PostgreSQL behind it, basic authentication before it.
+"""The MLflow server of a cluster's head.
+
+PostgreSQL stands behind it, basic authentication before it.
 
     python -m search.cluster.mlflow_server passwords    a file of variables, for ~/.foldrace/env
     python -m search.cluster.mlflow_server sql          makes the role and the database, for psql
@@ -45,7 +47,7 @@ def _given(environment: Mapping[str, str], name: str) -> str:
 
 
 def sql(environment: Mapping[str, str]) -> str:
-    """What makes the role and the database, if they are not there, and sets the password.
+    """SQL that makes the role and database, and sets the password.
 
     Raises:
         InputError: if the password is missing or has letters that SQL could trip over.
@@ -63,12 +65,12 @@ def sql(environment: Mapping[str, str]) -> str:
 def command(
     environment: Mapping[str, str], folder: Path, port: int, database: str
 ) -> tuple[list[str], dict[str, str]]:
-    """The server's command line and environment.
+    """Command line and environment of the server.
 
     Args:
         environment: With the passwords.
         folder: For the users' database, the artifacts, and the server's settings.
-        port: Of the loopback.
+        port: Port of the loopback.
         database: Host and port of PostgreSQL, or its socket's folder.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Words and limits of `foldrace submit`, for its parser and its work."""
+"""Words and limits of `foldrace submit`."""
 
 from __future__ import annotations
 

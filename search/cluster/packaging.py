@@ -1,4 +1,6 @@
-"""What `foldrace submit` sends: the code and the pins, never data, repositories or caches.
+"""Files that `foldrace submit` sends: code and pins.
+
+Data, repositories and caches never travel.
 
 Only files of the kinds that code consists of are taken, so that a data set, a database of runs or a
 key that lies about in the tree stays where it is.
@@ -12,27 +14,27 @@ from pathlib import Path
 
 from search.cluster.options import MOST_MIB
 from search.errors import InputError
+from search.process.own_code import PACKAGES, ROOT
 
 PINS = "constraints.txt"
 ATTACHED = "attached"  # folder of the user's own files (--plugin, --configs) in the package
 
-_PACKAGES = ("search", "spaces", "trainables")
 _KINDS = {".py", ".md", ".json", ".toml", ".txt", ".html", ".css", ".js", ".j2", ".cu", ".cpp"}
 _CACHES = {"__pycache__", "node_modules", "mlruns", "mlartifacts", "build", "dist"}
 _SHOWN = 5
 
 
 def root() -> Path:
-    """The folder in which this foldrace lies: a checkout, or where it was installed."""
-    return Path(__file__).resolve().parents[2]
+    """Folder that holds this foldrace: a checkout or an installation."""
+    return ROOT
 
 
 def code_files(folder: Path) -> list[Path]:
-    """Paths of the code below a checkout, relative to it, in a fixed order."""
-    found = [Path(name) for name in ("pyproject.toml", PINS) if (folder / name).is_file()]
-    for package in _PACKAGES:
-        found += sorted(path.relative_to(folder) for path in _walk(folder / package))
-    return found
+    """Relative paths of the code in a checkout, in fixed order."""
+    paths = [Path(name) for name in ("pyproject.toml", PINS) if (folder / name).is_file()]
+    for package in PACKAGES:
+        paths += sorted(path.relative_to(folder) for path in _walk(folder / package))
+    return paths
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -48,10 +50,10 @@ def _walk(folder: Path) -> Iterator[Path]:
 def pack(
     target: Path, attached: Mapping[str, Path], *, folder: Path, most_mib: float = MOST_MIB
 ) -> float:
-    """Copy the code, the pins and the user's own files into an empty folder.
+    """Copy code, pins and the user's files into an empty folder.
 
     Args:
-        target: Where to.
+        target: Folder to fill.
         attached: The user's files by the name they get in the folder `attached`.
         folder: The checkout to take the code from.
         most_mib: The most that all files together may have.

@@ -7,13 +7,10 @@ which everyone with access to the cluster can read: the head's own environment h
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import json
 import os
 import re
-import secrets
 import shlex
 import sys
 import tempfile
@@ -22,84 +19,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from search.arguments import Parse
 from search.cluster import packaging
-from search.cluster.options import ASKED, FOLDER, MOST_MIB, SENT
-from search.errors import InputError, SweepError
-from trainables.engine.errors import FoldraceError
+from search.cluster.options import FOLDER, MOST_MIB
+from search.errors import FoldraceError, InputError, SweepError
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
 _SECONDS_TO_STOP = 60
 _POLL_S = 1.0
-
-
-def submit(options: argparse.Namespace) -> int:
-    """`foldrace submit`."""
-    words = options.words[1:] if options.words[:1] == ["--"] else options.words
-    if not options.address:
-        raise InputError("submit wants --address http://HEAD:8265, or RAY_API_SERVER_ADDRESS.")
-    if urlsplit(options.address).scheme not in ("http", "https"):
-        raise InputError(
-            f"--address must be the dashboard's URL, http://HEAD:8265, got {options.address!r}."
-        )
-    if not words or words[0] not in SENT + ASKED:
-        raise InputError(
-            f"submit sends {', '.join(SENT)} and answers {', '.join(ASKED)}, got "
-            f"{' '.join(words) or 'nothing'}."
-        )
-    if words[0] in ASKED:
-        return _ask(options, words)
-    return _send(options, words)
-
-
-def _ask(options: argparse.Namespace, words: Sequence[str]) -> int:
-    what, jobs = words[0], words[1:]
-    if len(jobs) > 1 or (what != "status" and not jobs):
-        raise InputError(f"{what} wants one job's id, got {' '.join(jobs) or 'none'}.")
-    client = client_of(options.address)
-    if what == "logs":
-        return _follow(client, jobs[0])
-    if what == "stop":
-        with _answers(options.address):
-            client.stop_job(jobs[0])
-        return _shown(_ended(client, jobs[0]), options)
-    with _answers(options.address):
-        found = [client.get_job_info(jobs[0])] if jobs else client.list_jobs()
-    if jobs:
-        return _shown(found[0], options)
-    ours = [job for job in found if "foldrace" in (job.metadata or {})]
-    if options.json:
-        sys.stdout.write(json.dumps([_plain(job) for job in ours], indent=2) + "\n")
-    for job in () if options.json else ours:
-        sys.stdout.write(_line(job))
-    return 0
-
-
-def _plain(job: JobDetails) -> dict[str, Any]:
-    return {
-        "job": job.submission_id,
-        "status": str(job.status.value),
-        "exit_code": job.driver_exit_code,
-        "command": (job.metadata or {}).get("foldrace"),
-        "started_ms": job.start_time,
-        "ended_ms": job.end_time,
-        "message": job.message,
-    }
-
-
-def _line(job: JobDetails) -> str:
-    one = _plain(job)
-    code = "" if one["exit_code"] is None else f" (exit code {one['exit_code']})"
-    return f"{one['job']}  {one['status']}{code}  {one['command']}\n"
-
-
-def _shown(job: JobDetails, options: argparse.Namespace) -> int:
-    sys.stdout.write(json.dumps(_plain(job), indent=2) + "\n" if options.json else _line(job))
-    return 0
 
 
 def client_of(address: str) -> JobSubmissionClient:
@@ -111,13 +41,13 @@ def client_of(address: str) -> JobSubmissionClient:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from ray.job_submission import JobSubmissionClient
 
-    with _answers(address):
+    with answers(address):
         return JobSubmissionClient(address)
 
 
 @contextlib.contextmanager
-def _answers(address: str) -> Iterator[None]:
-    """Ray's own errors as ours: what the cluster said, and what to look at."""
+def answers(address: str) -> Iterator[None]:
+    """Turn Ray's errors into messages on what to look at."""
     try:
         yield
     except FoldraceError:
@@ -134,7 +64,10 @@ def _answers(address: str) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is sent to a cluster; see `foldrace submit --help` for the last three."""
+    """Command, files and options that are sent to a cluster.
+
+    `foldrace submit --help` explains the last three.
+    """
 
     id: str
     words: Sequence[str]
@@ -154,7 +87,7 @@ def send(client: JobSubmissionClient, job: Job) -> float:
     code = packaging.root()
     with tempfile.TemporaryDirectory(prefix="foldrace-package-") as package:
         mib = packaging.pack(Path(package), job.attached, folder=code, most_mib=job.most_mib)
-        with _answers(str(client.get_address())):
+        with answers(str(client.get_address())):
             client.submit_job(
                 entrypoint=entrypoint(job.words, job.folder),
                 submission_id=job.id,
@@ -166,41 +99,14 @@ def send(client: JobSubmissionClient, job: Job) -> float:
 
 def jobs(address: str, prefix: str) -> dict[str, str]:
     """The status of each job whose id begins so, by id."""
-    with _answers(address):
-        found = client_of(address).list_jobs()
-    ids = {str(job.submission_id): str(job.status.value) for job in found}
+    with answers(address):
+        details = client_of(address).list_jobs()
+    ids = {str(job.submission_id): str(job.status.value) for job in details}
     return {job: status for job, status in ids.items() if job.startswith(prefix)}
 
 
-def _send(options: argparse.Namespace, words: Sequence[str]) -> int:
-    sent, attached = command(words, options.parse)
-    job = f"foldrace-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-    client = client_of(options.address)
-    mib = send(
-        client,
-        Job(
-            id=job,
-            words=sent,
-            attached=attached,
-            folder=options.folder,
-            install=not options.no_install,
-            most_mib=options.most_mib,
-        ),
-    )
-    sys.stderr.write(f"job {job}: {mib:.1f} MiB of code sent to {options.address}\n")
-    if options.no_wait:
-        sys.stdout.write(f"{job}\n")
-        return 0
-    try:
-        return _follow(client, job)
-    except KeyboardInterrupt:
-        me = f"foldrace submit --address {options.address}"
-        sys.stderr.write(f"The job goes on: {me} logs {job}; to end it: {me} stop {job}\n")
-        raise
-
-
 def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Path]]:
-    """A command as the head node is to run it, and the files that must travel with it.
+    """Command for the head node, and the files that travel with it.
 
     Args:
         words: As typed: run, plan or resume, with their options.
@@ -249,7 +155,7 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
 
 
 def entrypoint(words: Sequence[str], folder: str) -> str:
-    """The shell line that the head node runs: in a folder that outlasts the job's own.
+    """Shell line for the head node, run in a lasting folder.
 
     A driver that Ray brings down leaves its last lines in the log.
     """
@@ -267,12 +173,12 @@ def entrypoint(words: Sequence[str], folder: str) -> str:
 
 
 def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[str, Any]:
-    """What Ray sets up on each node before the job's processes start there.
+    """Runtime environment that Ray sets up for the job's processes.
 
     Args:
         package: Folder with what `packaging.pack` copied.
         folder: The checkout, whose pyproject.toml names the packages.
-        install: Whether to install them, as the pins say; nodes that have them take a minute.
+        install: True to install the pins; nodes that have them take a minute.
     """
     environment: dict[str, Any] = {
         "working_dir": package,
@@ -288,7 +194,7 @@ def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[st
     return environment
 
 
-def _follow(client: JobSubmissionClient, job: str) -> int:
+def follow(client: JobSubmissionClient, job: str) -> int:
     """Show a job's log until it ends; its exit code."""
 
     async def stream() -> None:
@@ -299,14 +205,15 @@ def _follow(client: JobSubmissionClient, job: str) -> int:
     # The connection may break; the job does not, and its end is asked for apart.
     with contextlib.suppress(OSError, RuntimeError):
         asyncio.run(stream())
-    ended = _ended(client, job)
+    ended = ended_job(client, job)
     if ended.driver_exit_code is None:
         raise SweepError(f"Job {job} ended as {ended.status.value}: {ended.message}")
     return int(ended.driver_exit_code)
 
 
-def _ended(client: JobSubmissionClient, job: str) -> JobDetails:
-    with _answers(str(client.get_address())):
-        while not (found := client.get_job_info(job)).status.is_terminal():
+def ended_job(client: JobSubmissionClient, job: str) -> JobDetails:
+    """Wait until a job has ended; returns its details."""
+    with answers(str(client.get_address())):
+        while not (details := client.get_job_info(job)).status.is_terminal():
             time.sleep(_POLL_S)
-    return found
+    return details

@@ -1,4 +1,6 @@
-"""The commands of `foldrace`: a public file is a command, '-' for '_' in its name.
+"""The commands of `foldrace`, a file each.
+
+The command `a-b` is the file a_b.py; files that begin with '_' are none.
 
 Each file defines
 
@@ -42,7 +44,7 @@ ORDER = (
 
 
 def listing() -> dict[str, ModuleType]:
-    """The commands by the name that one types, in the order of the help."""
+    """Commands by typed name, in the order of the help."""
     names = [
         module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
     ]

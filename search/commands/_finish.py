@@ -1,4 +1,4 @@
-"""How `run` and `resume` end: the leaderboard, and how to go on or where to look."""
+"""End of `run` and `resume`: leaderboard, report, next steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _going_on(program: str, options: argparse.Namespace) -> str:
-    """The command that goes on with the sweep that was cut, to be pasted."""
+    """Command that resumes the interrupted sweep, to be pasted."""
     words = [program, "resume", "latest"]
     if options.nested:
         words.append("--nested")
@@ -29,7 +29,7 @@ def _going_on(program: str, options: argparse.Namespace) -> str:
 
 
 def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
-    """Run or resume, show the leaderboard, say how to go on or where to look."""
+    """Run or resume a sweep, print its leaderboard and next steps."""
     from search.console import output
     from search.errors import SweepError
     from search.results.document import of_outcome
@@ -79,7 +79,7 @@ def _report(outcome: SweepResult, folder: str | None) -> Path | None:
 
 
 def _ablation(outcome: SweepResult, document: dict[str, Any]) -> Shown | None:
-    """The ablation's table, written and entered into the document; None for other sweeps."""
+    """Write the ablation's table into the document; None for other sweeps."""
     if outcome.plan.spec.configs != "ablation":
         return None
     from search.analysis import ablation

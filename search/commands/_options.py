@@ -16,12 +16,12 @@ def print_json(document: Any) -> None:
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
-    """Which sweep of the ledger."""
+    """Add SWEEP, the sweep's name or run id."""
     parser.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
 
 
 def add_ledger(parser: argparse.ArgumentParser) -> None:
-    """Which ledger, and which experiment of it."""
+    """Add the options of the ledger and its experiment."""
     ledger = parser.add_argument_group("ledger")
     ledger.add_argument(
         "--tracking-uri",

@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
-    """Strategies and shares, once every option is known to be sound: replays take their time."""
+    """Check every option before replays begin; return strategies and shares."""
     from search.errors import InputError
     from search.strategies.strategy import PEERS, STRATEGIES
 
@@ -135,7 +135,7 @@ def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
 
 @contextmanager
 def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar once the work has taken two seconds, and when it ends nothing is left of it."""
+    """Progress bar after two seconds of work; it vanishes at the end."""
     import time
 
     from rich.console import Console

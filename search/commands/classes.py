@@ -1,4 +1,4 @@
-"""`foldrace classes`: how well a sweep's configs tell each class. Nothing heavy at the top."""
+"""`foldrace classes`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(document)
         return 0
     screen = screen_of(sys.stdout)
-    for one in document["configs"]:
-        config = " ".join(f"{name}={value}" for name, value in one["config"].items())
-        show_classes(screen, one["classes"], f"{document['sweep']}, {one['what']}: {config}")
+    for row in document["configs"]:
+        config = " ".join(f"{name}={value}" for name, value in row["config"].items())
+        show_classes(screen, row["classes"], f"{document['sweep']}, {row['what']}: {config}")
     return 0

@@ -1,4 +1,4 @@
-"""`foldrace ensemble`: its options, and what it shows. Nothing heavy is imported at the top."""
+"""`foldrace ensemble`."""
 
 from __future__ import annotations
 
@@ -106,10 +106,14 @@ def _show(document: Mapping[str, Any]) -> None:
     members = Table(title="\nselected on all rows", title_justify="left", box=None, pad_edge=False)
     for name in ("weight", "sweep", "config", "seed", "alone"):
         members.add_column(name, overflow="fold")
-    for one in document["members"]:
-        config = " ".join(f"{name}={value}" for name, value in one["config"].items())
+    for member in document["members"]:
+        config = " ".join(f"{name}={value}" for name, value in member["config"].items())
         members.add_row(
-            f"{one['weight']:.2f}", one["sweep"], config, str(one["seed"]), points(one["score"])
+            f"{member['weight']:.2f}",
+            member["sweep"],
+            config,
+            str(member["seed"]),
+            points(member["score"]),
         )
     screen.print(members)
     show_classes(screen, document["classes"], "\nthe ensemble by class, on rows no choice saw")

@@ -1,4 +1,4 @@
-"""`foldrace explain`: its options, and what it shows. Nothing heavy is imported at the top."""
+"""`foldrace explain`."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
 
     folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    found = explain.explain(
+    explanation = explain.explain(
         outcome,
         explain.Request(
             text=text,
@@ -132,63 +132,63 @@ def run(options: argparse.Namespace) -> int:
         ),
         folder,
     )
-    explain.keep(uri, options.experiment, record.id, found.files)
+    explain.keep(uri, options.experiment, record.id, explanation.files)
     if options.json:
-        print_json(found.document)
+        print_json(explanation.document)
     else:
-        _show(found)
+        _show(explanation)
     return 0
 
 
-def _show(found: Explanation) -> None:
+def _show(explanation: Explanation) -> None:
     from search.console.output import say
     from search.console.screen import screen_of
 
     screen = screen_of(sys.stdout)
-    for one in found.texts[:1] if len(found.texts) == 1 else ():
-        _show_text(one, screen)
-    if found.ranked:
-        _show_words(found, screen)
-    if found.table:
-        sys.stdout.write(f"{found.table}\n")  # as wide as it is: it can be pasted
-    for note in found.notes:
+    for text in explanation.texts[:1] if len(explanation.texts) == 1 else ():
+        _show_text(text, screen)
+    if explanation.ranked:
+        _show_words(explanation, screen)
+    if explanation.table:
+        sys.stdout.write(f"{explanation.table}\n")  # as wide as it is: it can be pasted
+    for note in explanation.notes:
         say(note)
-    say(f"written, and kept with the sweep in MLflow: {', '.join(map(str, found.files))}")
+    say(f"written, and kept with the sweep in MLflow: {', '.join(map(str, explanation.files))}")
 
 
-def _show_text(one: Marked, screen: Any) -> None:
+def _show_text(text: Marked, screen: Any) -> None:
     from rich.text import Text
 
     from search.formatting import printable
 
-    screen.print(f"{one.label}, probability {one.probability:.3f}")
+    screen.print(f"{text.label}, probability {text.probability:.3f}")
     line = Text()
-    for piece, _, red in one.pieces():
+    for piece, _, red in text.pieces():
         line.append(printable(piece), style="bold red" if red else "")
     screen.print(line)
-    best = sorted(one.words, key=lambda word: -word.score)[:_SHOWN_WORDS]
-    told = ", ".join(f"{word.text} {word.score:+.2f}" for word in best)
-    screen.print(f"highest scores for {one.label}: {told}")
-    if one.cut:
-        screen.print(one.cut_note())
+    best = sorted(text.words, key=lambda word: -word.score)[:_SHOWN_WORDS]
+    listed = ", ".join(f"{word.text} {word.score:+.2f}" for word in best)
+    screen.print(f"highest scores for {text.label}: {listed}")
+    if text.cut:
+        screen.print(text.cut_note())
 
 
-def _show_words(found: Explanation, screen: Any) -> None:
+def _show_words(explanation: Explanation, screen: Any) -> None:
     from rich.table import Table
 
     table = Table(
-        title=f"the highest mean score per class, {found.read:,} texts",
+        title=f"the highest mean score per class, {explanation.read:,} texts",
         title_justify="left",
         box=None,
         pad_edge=False,
     )
-    for name in found.ranked:
+    for name in explanation.ranked:
         table.add_column(name)
         table.add_column("mean", justify="right")
         table.add_column("times", justify="right")
-    for number in range(min(20, max(map(len, found.ranked.values())))):
+    for number in range(min(20, max(map(len, explanation.ranked.values())))):
         cells: list[str] = []
-        for rows in found.ranked.values():
+        for rows in explanation.ranked.values():
             row = rows[number] if number < len(rows) else None
             cells += (
                 ["", "", ""] if row is None else [row.word, f"{row.mean:+.2f}", f"{row.count:,}"]

@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> int:
     from search.results.document import of_outcome
     from search.sweep.load import load_record
 
-    _, found = load_record(
+    _, result = load_record(
         tracking_uri(options), options.experiment, options.sweep, options.rope / 100
     )
-    document = of_outcome(found)
+    document = of_outcome(result)
     if options.json:
         print_json(document)
     else:

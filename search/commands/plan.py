@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         planned, data, audit = prepare(spec)
         known = known_pairs(planned)
         inner = nested_cv.inner_plans(planned) if spec.nested else []
-        inside = [len(known_pairs(one)) for one in inner]
+        inside = [len(known_pairs(plan)) for plan in inner]
     with output.busy("training a few steps to estimate the time"):
         cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)
     document = estimate.document(planned, data, audit, cost)

@@ -69,32 +69,32 @@ def run(options: argparse.Namespace) -> int:
     from search.console import output
     from search.serving import predict  # which take seconds to import
 
-    asked, registered = _asked(options, uri, record, outcome)
+    classifier, registered = _asked(options, uri, record, outcome)
     doing = f"reading {path.name}"
     if registered is None:
         doing = f"training the winner on all rows, and {doing}"
     with output.busy(doing):
-        found = predict.predict(
+        predictions = predict.predict(
             plan,
             path,
-            asked,
+            classifier,
             column=options.text,
             column_b=options.text_b,
             label=options.label,
         )
     out = Path(options.out or f"predictions-{plan.spec.name}.csv")
-    _write(found, out)
+    _write(predictions, out)
     if options.json:
-        print_json(_document(found, registered, out))
+        print_json(_document(predictions, registered, out))
     else:
-        _say(found, registered, out)
+        _say(predictions, registered, out)
     return 0
 
 
 def _asked(
     options: argparse.Namespace, uri: str, record: SweepRecord, outcome: SweepResult
 ) -> tuple[Classifier, Registered | None]:
-    """What classifies the file: a registered model, or the winner, to be trained beside it."""
+    """Classifier of the file: a registered model, or the winner to train."""
     from search.console import output
     from search.planning.prepare import checked_data
     from search.serving import predict, promote
@@ -114,23 +114,29 @@ def _asked(
     return predict.registered_model(uri, registered), registered
 
 
-def _added(found: Predictions) -> list[str]:
-    """Names of the columns that are added; one that the file has already gets a suffix."""
-    names = next((list(row) for row in found.found if row is not None), ["label", "probability"])
-    return [f"predicted_{name}" if name in found.table.names else name for name in names]
+def _added(predictions: Predictions) -> list[str]:
+    """Names of added columns, with a suffix where the file has one."""
+    names = next(
+        (list(row) for row in predictions.found if row is not None), ["label", "probability"]
+    )
+    return [f"predicted_{name}" if name in predictions.table.names else name for name in names]
 
 
-def _write(found: Predictions, out: Path) -> None:
+def _write(predictions: Predictions, out: Path) -> None:
     import csv
 
-    table, added = found.table, _added(found)
+    table, added = predictions.table, _added(predictions)
     with out.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow([*table.names, *added])
         for number in range(table.rows):
-            given = found.found[number]
+            prediction = predictions.found[number]
             values: list[Any] = [table.columns[name][number] for name in table.names]
-            values += [""] * len(added) if given is None else [_shown(v) for v in given.values()]
+            values += (
+                [""] * len(added)
+                if prediction is None
+                else [_shown(v) for v in prediction.values()]
+            )
             rows.writerow(values)
 
 
@@ -138,41 +144,44 @@ def _shown(value: Any) -> Any:
     return f"{value:.6f}" if isinstance(value, float) else value
 
 
-def _counts(found: Predictions) -> dict[str, int]:
+def _counts(predictions: Predictions) -> dict[str, int]:
     from collections import Counter
 
-    return dict(Counter(str(row["label"]) for row in found.found if row is not None).most_common())
+    return dict(
+        Counter(str(row["label"]) for row in predictions.found if row is not None).most_common()
+    )
 
 
-def _document(found: Predictions, registered: Registered | None, out: Path) -> dict[str, Any]:
+def _document(predictions: Predictions, registered: Registered | None, out: Path) -> dict[str, Any]:
     return {
         "model": None if registered is None else registered.name,
         "version": None if registered is None else registered.version,
         "file": str(out),
-        "rows": found.table.rows,
-        "blank": found.blank,
-        "labels": _counts(found),
-        "notes": list(found.notes),
-        "scores": None if found.scores is None else dict(found.scores),
+        "rows": predictions.table.rows,
+        "blank": predictions.blank,
+        "labels": _counts(predictions),
+        "notes": list(predictions.notes),
+        "scores": None if predictions.scores is None else dict(predictions.scores),
     }
 
 
-def _say(found: Predictions, registered: Registered | None, out: Path) -> None:
+def _say(predictions: Predictions, registered: Registered | None, out: Path) -> None:
     from search.console import output
     from search.formatting import points
 
-    counts = [f"{name} {count:,}" for name, count in _counts(found).items()]
-    told = ", ".join(counts) or "no row has a text"
+    counts = [f"{name} {count:,}" for name, count in _counts(predictions).items()]
+    listed = ", ".join(counts) or "no row has a text"
     of = "the winner" if registered is None else f"{registered.name}, version {registered.version}"
-    output.say(f"{of}: {told}")
-    for note in found.notes:
+    output.say(f"{of}: {listed}")
+    for note in predictions.notes:
         output.say(note)
-    if found.blank:
-        rows = "row" if found.blank == 1 else "rows"
-        output.say(f"{found.blank:,} {rows} without a text got no label")
-    if found.scores is not None:
+    if predictions.blank:
+        rows = "row" if predictions.blank == 1 else "rows"
+        output.say(f"{predictions.blank:,} {rows} without a text got no label")
+    if predictions.scores is not None:
+        scores = predictions.scores
         output.say(
-            f"accuracy {points(found.scores['accuracy'])} points on {found.scores['rows']:,.0f} "
+            f"accuracy {points(scores['accuracy'])} points on {scores['rows']:,.0f} "
             "labelled rows; rows that the sweep was trained on do not count as a test"
         )
     output.say(f"written: {out}")

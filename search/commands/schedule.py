@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from search.schedule.emit import CALLERS
+from search.schedule.emit import CALLERS, carried, emit
+
+if TYPE_CHECKING:
+    from search.schedule.tick import EntryStatus
+
+_LONGEST_SLEEP_S = 60.0
 
 SUMMARY = "Start sweeps when they are due."
 EXAMPLES = """\
@@ -27,6 +39,48 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace schedule`."""
-    from search.schedule.tick import schedule
+    from search.errors import InputError
+    from search.schedule.file import read_schedule
+    from search.schedule.tick import check_here, moment_of, spec_of, tick, tick_entry, utc_now
 
-    return schedule(options)
+    file = Path(options.file).resolve()
+    plan, parse, uri = read_schedule(file), options.parse, options.tracking_uri
+    for entry in plan.sweep:
+        spec = spec_of(plan, parse, entry, "check", uri)
+        # All of the file before any of it runs; a tick leaves the data of others alone.
+        if entry.submit is None and not options.once and options.fire is None:
+            check_here(entry, spec, data=options.emit != "kubernetes")
+    if options.emit is not None:
+        installed = shutil.which("foldrace")
+        words = [installed] if installed else [sys.executable, "-P", "-m", "search.cli"]
+        text = emit(
+            options.emit,
+            file=file,
+            folder=Path.cwd(),
+            program=shlex.join(words),
+            image=options.image,
+            tracking_uri=uri,
+            environment=carried(os.environ, uri or plan.tracking_uri),
+        )
+        sys.stdout.write(text)
+        return 0
+    if options.fire is not None:
+        name, _, moment = options.fire.partition("@")
+        named = next((entry for entry in plan.sweep if entry.name == name), None)
+        if named is None:
+            known = ", ".join(entry.name for entry in plan.sweep)
+            raise InputError(f"--fire names no sweep of {file}: {name!r}. Known: {known}.")
+        return _say([tick_entry(plan, parse, named, utc_now(), uri, fire=moment_of(moment))])
+    if options.once:
+        return _say(tick(plan, parse, utc_now(), uri))
+    while True:
+        _say([status for status in tick(plan, parse, utc_now(), uri) if status.state != "waits"])
+        coming = min(entry.next_firing(utc_now()) for entry in plan.sweep)
+        time.sleep(min(_LONGEST_SLEEP_S, max(1.0, (coming - utc_now()).total_seconds())))
+
+
+def _say(statuses: list[EntryStatus]) -> int:
+    """Print what became of each entry; returns the exit code."""
+    for status in statuses:
+        sys.stderr.write(f"{status.name}: {status.state}: {status.detail}\n")
+    return max((status.code for status in statuses), default=0)

@@ -41,16 +41,16 @@ def run(options: argparse.Namespace) -> int:
     from search.serving.promote import champion_of
 
     uri = tracking_uri(options)
-    found = champion_of(uri, options.model)
-    if found is None:
+    champion = champion_of(uri, options.model)
+    if champion is None:
         raise InputError(
             f"No registered model {options.model!r} has the alias champion. Make one with: "
             f"foldrace promote {options.model}"
         )
-    name = f"{found.name}, version {found.version}"
+    name = f"{champion.name}, version {champion.version}"
     output.say(f"starting a server of {name} ...")
     command = [sys.executable, "-P", "-m", "mlflow", "models", "serve", "--env-manager", "local"]
-    command += ["--model-uri", found.uri, "--host", options.host, "--port", str(options.port)]
+    command += ["--model-uri", champion.uri, "--host", options.host, "--port", str(options.port)]
     # MLflow starts uvicorn by its name: that of this environment, activated or not.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": uri, "PYTHONSAFEPATH": "1"}

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """MLflow's own UI, on this machine's loopback unless another host is asked for."""
+    """Serve MLflow's UI, on the loopback unless another host is given."""
     from search.arguments import tracking_uri
     from search.console import output
     from search.process.child_server import serve_until_ended

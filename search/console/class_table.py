@@ -13,12 +13,12 @@ _MOST_COLUMNS = 8  # of the table of who is taken for whom
 
 
 def show_classes(screen: Any, rows: Sequence[dict[str, Any]], title: str) -> None:
-    """A row a class: precision, recall, F1, and where its rows went; all in points.
+    """Print a row per class: precision, recall, F1, confusions; in points.
 
     Args:
         screen: A rich console.
         rows: As `class_scores.ClassScores.to_json` gives them.
-        title: Of the table.
+        title: Title of the table.
     """
     names = [row["class"] for row in rows]
     wide = len(names) <= _MOST_COLUMNS

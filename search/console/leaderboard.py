@@ -1,4 +1,4 @@
-"""The leaderboard on the screen, and in words what its figures are worth."""
+"""The leaderboard on the screen, and its figures explained in words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def _title(document: Mapping[str, Any]) -> str:
 
 
 def status_of(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """A config's status in a word; a winner that nothing was shown of is but the first."""
+    """Status of a config in a word.
+
+    A winner that nothing was shown of is but the first.
+    """
     if row["status"] == "winner" and not decided(document):
         return "first"
     return str(row["status"])
@@ -70,7 +73,7 @@ def _columns(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def explanation(document: Mapping[str, Any]) -> list[str]:
-    """What the figures are, and how far the winner's can be trusted."""
+    """Lines that explain the figures and how far to trust the winner."""
     lines = [
         f"{document['objective']} in points. spread: standard deviation over a config's cells. "
         f"gain: paired, over {document['baseline'] or 'no baseline'}."
@@ -99,7 +102,10 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
 
 
 def ending(document: Mapping[str, Any]) -> list[str]:
-    """Why a sweep stopped, and how many configs it never tried; nothing while it goes on."""
+    """Line on why a sweep stopped, and its untried configs.
+
+    There is none while the sweep goes on.
+    """
     if document["stopped"] is None:
         return []
     never = document["never_tried"]

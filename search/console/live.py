@@ -1,4 +1,4 @@
-"""A run as it goes: a picture on a terminal, lines in a file, JSON lines for a program."""
+"""Live display of a run: drawn on terminals, lines elsewhere, or JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TRAINED_SHOWN, _FAILURES_SHOWN = 4, 3
 
 
 def display(machine: bool = False) -> Callback:
-    """Callback that shows a sweep on stderr, as suits a terminal or a log.
+    """Callback that shows a sweep on stderr.
 
     Args:
         machine: One JSON object a line, for a program.
@@ -57,10 +57,10 @@ class Lines(Callback):
         self.pace = Progress(planned, table.reused, plan.spec.strategy not in _THROUGH)
         if table.reused:
             verb = "is" if table.reused == 1 else "are"
-            told = f"{table.reused:,} of the sweep's cells {verb} in the ledger already"
+            reused = f"{table.reused:,} of the sweep's cells {verb} in the ledger already"
             if table.reused > planned:
-                told += f", more than the {planned:,} of --max-cells"
-            self.say(told)
+                reused += f", more than the {planned:,} of --max-cells"
+            self.say(reused)
         if table.reused < planned:
             self.say("starting Ray ...")
 
@@ -101,19 +101,22 @@ def failure(plan: Plan, pair: tuple[int, int], result: CellResult) -> str:
 
 
 def progress(pace: Progress) -> str:
-    """How many of the cells are there; a race may well end before the last of them."""
+    """Count of finished and planned cells.
+
+    A race may well end before the last of them.
+    """
     most = "at most " if pace.may_end_early else ""
     return f"{pace.done:,} of {most}{counted(pace.planned, 'cell')}"
 
 
 def speed(pace: Progress) -> str:
-    """Cells a minute, and the time that all cells left would take with its 80% interval."""
-    told = f"{pace.per_minute:.1f} cells/min"
+    """Cells per minute, and the time left with its 80% interval."""
+    line = f"{pace.per_minute:.1f} cells/min"
     left = pace.left
     if left is None or pace.done >= pace.planned:
-        return told
+        return line
     middle, reach = duration(left.middle), between(left.low, left.high)
-    return f"{told}, about {middle} left" + ("" if reach == middle else f" ({reach})")
+    return f"{line}, about {middle} left" + ("" if reach == middle else f" ({reach})")
 
 
 class LiveDisplay(Lines):
@@ -153,7 +156,7 @@ class LiveDisplay(Lines):
     def on_cell(
         self, plan: Plan, table: ScoreMatrix, pair: tuple[int, int], result: CellResult
     ) -> None:
-        """Count, and look anew at who leads if the last look is long enough ago."""
+        """Update counts; refresh leaders every few seconds."""
         self.pace.cell(result.metrics.get("seconds", None))
         if result.status != "done":
             self._failures.append(failure(plan, pair, result))
@@ -244,7 +247,7 @@ class JsonLines(Lines):
         self.screen.file.flush()
 
     def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
-        """How much there is."""
+        """Report the number of cells."""
         super().on_start(plan, table, planned)
         fields = {
             "sweep": plan.spec.name,

@@ -1,4 +1,4 @@
-"""What a person sees: stderr for what is going on, stdout for the answer.
+"""Output of commands: stderr for progress, stdout for the answer.
 
 What a run shows while it goes is in search/console/live.py.
 """
@@ -43,7 +43,7 @@ def say(text: str, whole: bool = False) -> None:
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
-    """Show that something takes its time: a spinner on a terminal, else one line."""
+    """Show that work goes on: a spinner on terminals, else one line."""
     screen = screen_of(sys.stderr, forgiving=True)
     if screen.is_terminal and not screen.is_dumb_terminal:
         with screen.status(f"{what} ..."):
@@ -54,7 +54,7 @@ def busy(what: str) -> Iterator[None]:
 
 
 def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
-    """What is about to run, and what to know of its data."""
+    """Print the sweep's size and the data audit."""
     spec = plan.spec
     say(
         f"{spec.name}: {counted(len(plan.configs), 'config')} x "
@@ -69,14 +69,14 @@ def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
 
 
 def command_name() -> str:
-    """What to type for this program: its name where it is on the PATH, else how to reach it."""
+    """Words that start this program in the user's shell."""
     if shutil.which("foldrace") is not None or Path(sys.argv[0]).name != "foldrace":
         return "foldrace"
     return os.path.relpath(sys.argv[0])
 
 
 def show_end(outcome: SweepResult) -> None:
-    """What the run did, and how it goes on where it is not through."""
+    """Print the run's cell counts, and how to go on if cut."""
     table = outcome.table
     say(
         f"{counted(table.trained, 'cell')} trained, {table.reused:,} taken from the ledger, "
@@ -88,11 +88,11 @@ def show_end(outcome: SweepResult) -> None:
 
 
 def show_answer(outcome: SweepResult, answer: str, report: Path | None) -> None:
-    """The answer again, which the table has scrolled away, and where all of it can be seen.
+    """Print the answer again, and where its report and MLflow page are.
 
     Args:
-        outcome: How the run ended.
-        answer: Of its document.
+        outcome: Result of the run.
+        answer: Answer of its document.
         report: Its page, if one was written.
     """
     spec = outcome.plan.spec
@@ -108,8 +108,8 @@ def show_answer(outcome: SweepResult, answer: str, report: Path | None) -> None:
     page = server if number is None else runs_page(server, number, outcome.sweep_id)
     ui = "" if served else f"{command_name()} ui{_ledger_flag(outcome)}, then "
     say(f"\n{answer}")
-    told = "" if report is None else f"Report: {report}  "
-    say(f"{told}MLflow: {ui}{page}", whole=True)
+    place = "" if report is None else f"Report: {report}  "
+    say(f"{place}MLflow: {ui}{page}", whole=True)
 
 
 def _ledger_flag(outcome: SweepResult) -> str:
@@ -143,7 +143,7 @@ def show_spaces(rows: list[dict[str, Any]]) -> None:
 
 
 def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
-    """What a run would train, find and cost."""
+    """Print the cells and cost of a planned run."""
     show_sweep(plan, data, audit)
     screen = screen_of(sys.stdout)
     for line in cost.lines():

@@ -1,4 +1,4 @@
-"""How fast a sweep goes and how long it may still take, with what is not known of that."""
+"""Speed of a sweep and the time left, with its uncertainty."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH = 1.2816  # a normal's 10th to 90th percentile
 
 @dataclass(frozen=True)
 class TimeLeft:
-    """Seconds left at most: the middle and an 80% interval. A race may well end earlier."""
+    """Upper estimate of the seconds left, with an 80% interval."""
 
     low: float
     middle: float
@@ -27,7 +27,7 @@ class Progress:
     Attributes:
         planned: Cells in all, those of the ledger included.
         reused: Cells that the ledger had.
-        may_end_early: Whether the strategy may do with fewer.
+        may_end_early: True if the strategy may need fewer.
         clock: Seconds, rising.
     """
 
@@ -46,7 +46,7 @@ class Progress:
             self._began = self.clock()
 
     def cell(self, seconds: float | None) -> None:
-        """A cell came in that took so long to train, if that is known."""
+        """Count a cell and its training seconds, if known."""
         self.trained += 1
         taken = seconds if seconds is not None and math.isfinite(seconds) else 0.0
         self._sum += taken
@@ -59,13 +59,13 @@ class Progress:
 
     @property
     def per_minute(self) -> float:
-        """Cells trained a minute, over the whole run so far; 0 before the first."""
+        """Cells trained per minute over the whole run; 0 at first."""
         elapsed = 0.0 if math.isnan(self._began) else self.clock() - self._began
         return 60 * self.trained / elapsed if elapsed > 0 else 0.0
 
     @property
     def left(self) -> TimeLeft | None:
-        """How long the cells still planned would take; None before there is anything to say.
+        """Time that the planned cells would take; None at first.
 
         Two things are not known: the mean cell, of which `trained` were seen, and the luck of the
         cells to come. Both shrink with the spread of the cells' own seconds.

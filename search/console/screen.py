@@ -1,4 +1,4 @@
-"""A terminal or a file as a place to write to: no markup, no control characters, no cut numbers."""
+"""A console without markup, control characters or cut numbers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _FILE_WIDTH = 140
 
 
 class Screen(Console):
-    """A console that shows every string as it is, what a terminal would obey escaped."""
+    """A console that escapes control characters and knows no markup."""
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """The text without markup, its control characters escaped."""
-        kept = {
+        options = {
             name: settings[name] for name in ("style", "justify", "overflow") if name in settings
         }
-        return Text("\n".join(map(printable, text.split("\n"))), **kept)
+        return Text("\n".join(map(printable, text.split("\n"))), **options)
 
     def on_broken_pipe(self) -> None:
         """Let the command decide; rich would end the process on the spot."""
@@ -36,7 +36,7 @@ class Screen(Console):
 
 
 class _Forgiving(io.TextIOBase):
-    """A stream whose reader may go away: what is said of a sweep's progress must never end it."""
+    """A stream that outlives its reader: progress output never ends a sweep."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -64,10 +64,10 @@ class _Forgiving(io.TextIOBase):
 
 
 def screen_of(stream: TextIO | None, forgiving: bool = False) -> Screen:
-    """A screen that never folds a table when its output is not a terminal.
+    """A console for a stream; it folds tables on terminals only.
 
     Args:
-        stream: Where it writes; None, as in a process without streams, writes nowhere.
+        stream: Stream to write to; None, as in a process without streams, writes nowhere.
         forgiving: Pass over a stream that can be written to no more.
     """
     file: Any = io.StringIO() if stream is None else _Forgiving(stream) if forgiving else stream
@@ -100,25 +100,25 @@ class Column:
 
 
 def fitted(labels: Sequence[str], columns: Sequence[Column], width: int) -> list[Column]:
-    """The columns that leave the labels room for two lines each, at least 16 characters.
+    """Columns that leave labels two lines of 16 characters or more.
 
     Args:
-        labels: Of the rows; they are folded between words.
+        labels: Labels of the rows, folded between words.
         columns: Beside them.
-        width: Of the screen, in characters.
+        width: Width of the screen, in characters.
     """
-    kept = [column for column in columns if width >= _NARROW or not column.wide_only]
-    wanted = max(_LEAST_LABEL, *(_two_lines(label) for label in set(labels)), 0)
-    while _taken(kept, width) + wanted > width:
-        most = max((column.giving for column in kept), default=0)
+    fitting = [column for column in columns if width >= _NARROW or not column.wide_only]
+    room = max(_LEAST_LABEL, *(_two_lines(label) for label in set(labels)), 0)
+    while _taken(fitting, width) + room > width:
+        most = max((column.giving for column in fitting), default=0)
         if not most:
             break
-        kept = [column for column in kept if column.giving != most]
-    return kept
+        fitting = [column for column in fitting if column.giving != most]
+    return fitting
 
 
 def _two_lines(label: str) -> int:
-    """The least width that a label takes two lines at, folded between words."""
+    """Least width at which a label folds into two lines."""
     words = label.split(" ")
     whole = len(label)
     halves = [len(" ".join(words[:cut])) for cut in range(1, len(words))]
@@ -138,17 +138,17 @@ def _taken(columns: Sequence[Column], width: int) -> int:
 def label_table(
     head: str, labels: Sequence[str], columns: Sequence[Column], width: int, **settings: Any
 ) -> Table:
-    """A table of a folded label and the columns that fit beside it, which are never cut.
+    """Table of folded labels and the columns that fit beside them.
 
     Args:
-        head: Of the labels' column.
+        head: Head of the labels' column.
         labels: By row.
         columns: In order; those before the labels have `left` unset and the name "#".
-        width: Of the screen, in characters.
-        settings: Of the table.
+        width: Width of the screen, in characters.
+        settings: Options of the table.
     """
-    kept = fitted(labels, columns, width)
-    room = max(width - _taken(kept, width), 1)
+    shown = fitted(labels, columns, width)
+    room = max(width - _taken(shown, width), 1)
     table = Table(
         box=None,
         pad_edge=False,
@@ -157,8 +157,8 @@ def label_table(
         header_style="bold",
         **settings,
     )
-    before = [column for column in kept if column.name == "#"]
-    after = [column for column in kept if column.name != "#"]
+    before = [column for column in shown if column.name == "#"]
+    after = [column for column in shown if column.name != "#"]
     for column in before:
         table.add_column(column.name, justify="right", no_wrap=True)
     table.add_column(head, no_wrap=True, overflow="fold")

@@ -1,4 +1,4 @@
-"""One space on the screen: what each axis and each fixed value means."""
+"""Page of one space: each axis and fixed value with its meaning."""
 
 from __future__ import annotations
 

@@ -8,13 +8,14 @@ from trainables.engine.contract import CellResult
 
 
 class CellClock:
-    """Ends the process when its next result is overdue: whoever trains its cells knows the rest.
+    """Ends the process when its next result is overdue.
 
-    The clock is in C, so that a cell that hangs with the interpreter locked is ended, too.
+    The dispatcher knows which cells are left. The clock is in C, so that a cell that hangs with the
+    interpreter locked is ended, too.
 
     Args:
-        minutes: What one cell may take; None for no limit.
-        cells: How many the trial holds: trained as one model, they come in together at the end.
+        minutes: Longest time of one cell; None for no limit.
+        cells: Number of cells in the trial: trained as one model, they come in together at the end.
     """
 
     def __init__(self, minutes: float | None, cells: int) -> None:
@@ -28,10 +29,10 @@ class CellClock:
             faulthandler.dump_traceback_later(self._seconds * self._left, exit=True)
 
     def came_in(self, result: CellResult) -> None:
-        """A cell is done."""
+        """Note that a cell is done."""
         self._left -= 1
         self._wind()
 
     def stop(self) -> None:
-        """All are done, or the trial has failed."""
+        """Stop: all cells are done, or the trial has failed."""
         faulthandler.cancel_dump_traceback_later()

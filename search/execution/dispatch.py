@@ -1,4 +1,4 @@
-"""Which cells share the next stack, which are running, and which must be trained again.
+"""Queue of cells: forms stacks, tracks running ones, and repeats lost cells.
 
 Stands between the strategy, which thinks in pairs (config, block), and whatever trains stacks: Ray
 Tune in search/execution/tuner.py, a plain loop in a test. Knows neither.
@@ -19,42 +19,45 @@ Pair = tuple[int, int]  # (index of the config, index of the block)
 # A trial costs some 20-100 ms around its training; so much training makes that a small share.
 SECONDS_PER_STACK = 5.0
 _MOST_CELLS_PER_STACK = 512
-# Of the cells that the time left should allow: seconds a cell are an estimate, and a race that runs
-# out of time before its final has nothing complete to name.
+# Share of the cells that the time left should allow: seconds a cell are an estimate, and a race
+# that runs out of time before its final has nothing complete to name.
 _SURE_SHARE = 0.9
-# What is asked for at once is decided without the scores of one another: a strategy that learns may
-# commit so many cells per slot, or this share of what it has seen, in all slots together.
+# Cells asked for at once are picked without one another's scores: a strategy that learns may commit
+# so many per slot, or this share of all results, in all slots together.
 _CELLS_WITHOUT_NEWS = 16
 _SHARE_WITHOUT_NEWS = 1 / 8
 
 
 class CellSource(Protocol):
-    """The part of a strategy (search/strategies/strategy.py) that decides what is trained."""
+    """Source of pairs to train, as a strategy is one."""
 
     @property
     def done(self) -> bool:
-        """Whether the strategy wants no more cells."""
+        """True once no more cells will be asked for."""
         ...
 
     def ask(self, n: int) -> list[Pair]:
-        """Up to n pairs to train next; empty when it must wait for results, or is done."""
+        """Up to n pairs to train next.
+
+        None means: wait for results, or the end.
+        """
         ...
 
     def afford(self, cells: int) -> None:
-        """Told how many more cells the time left allows."""
+        """Note how many more cells the time left allows."""
         ...
 
 
 @dataclass(frozen=True)
 class CellTask:
-    """The cells of a sweep, as far as whoever trains them must know.
+    """Cells of a sweep, as far as their training needs them.
 
     Attributes:
-        task: What all cells share.
-        cell: The cell of a pair.
-        shape: Equal for pairs that may share a stack.
-        on_results: Called in the driver with the results that came in together, in order of
-            arrival; tells the strategy.
+        task: Task that all cells share.
+        cell: Function from a pair to its cell.
+        shape: Function from a pair to its shape; pairs of equal shapes may share a stack.
+        on_results: Function called in the driver with the results that came in together, in order
+            of arrival; it tells the strategy.
     """
 
     task: Task
@@ -65,16 +68,16 @@ class CellTask:
 
 @dataclass
 class Dispatcher:
-    """Forms stacks, and settles what came back and what did not.
+    """Forms stacks and settles their results and losses.
 
     Attributes:
-        strategy: Asked for pairs when none are waiting.
-        work: The cells of the sweep.
+        strategy: Source of pairs.
+        work: Cells of the sweep.
         stack: Cells per stack, or "auto" for about `seconds_per_stack` of training.
-        slots: How many stacks run at once.
-        retries: How often a cell whose stack was lost is trained again.
+        slots: Number of stacks that run at once.
+        retries: Number of times that a cell whose stack was lost is trained again.
         deadline: Value of time.monotonic() at which nothing more may run; None for no limit.
-        seconds_per_stack: What makes the start of a trial a small part of it.
+        seconds_per_stack: Training time beside which the start of a trial is small.
     """
 
     strategy: CellSource
@@ -90,37 +93,37 @@ class Dispatcher:
     _losses: dict[Pair, int] = field(default_factory=dict)
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
     _received: int = 0
-    _together: int | None = None
-    _share: int = 1  # of what was asked for last, a slot's
+    _fastest: int | None = None
+    _share: int = 1  # a slot's, of the last pairs asked for
 
     @property
     def idle(self) -> bool:
-        """Whether no cell is being trained."""
+        """True while no cell is being trained."""
         return not any(self._running.values())
 
     def running(self) -> dict[str, list[Pair]]:
-        """The pairs that each stack under way still has to report."""
+        """Pairs that each running stack still has to report."""
         return {stack: list(pairs.values()) for stack, pairs in list(self._running.items())}
 
     def stack_size(self) -> int:
-        """How many cells the next stack may hold."""
+        """Most cells that the next stack may hold."""
         if self.stack != "auto":
             return self.stack
         if not self._seconds:
             return 1
-        # A worker finds out what is gained by training several as one model once it has several.
-        together = 2 if self._together is None else self._together
+        # A worker measures the gain of training several as one model once it has several.
+        fastest = 2 if self._fastest is None else self._fastest
         typical = sorted(self._seconds)[len(self._seconds) // 2]
         size = round(self.seconds_per_stack / max(typical, 1e-3))
         blind = max(_CELLS_WITHOUT_NEWS, int(self._received * _SHARE_WITHOUT_NEWS) // self.slots)
-        return max(together, min(_MOST_CELLS_PER_STACK, blind, size))
+        return max(fastest, min(_MOST_CELLS_PER_STACK, blind, size))
 
-    def best_together(self, cells: int) -> None:
-        """A worker found that so many cells are best trained as one model."""
-        self._together = max(1, min(_MOST_CELLS_PER_STACK, cells))
+    def best_stack_size(self, cells: int) -> None:
+        """Note the number of cells that train fastest as one model."""
+        self._fastest = max(1, min(_MOST_CELLS_PER_STACK, cells))
 
     def next_stack(self, stack_id: str) -> list[Cell]:
-        """Cells of one shape to train next; empty when there is nothing to start now.
+        """Cells of one shape to train next; empty while there are none.
 
         A cell whose stack was lost before rides alone: should it kill its worker, it takes no
         other along.
@@ -149,34 +152,42 @@ class Dispatcher:
         if not self._queue:
             return []
         first = self._queue.popleft()
-        taken: list[Pair] = [first]
+        stack: list[Pair] = [first]
         if first in self._losses:
-            return taken
+            return stack
         others: list[Pair] = []
         shape = self.work.shape(first)
-        while self._queue and len(taken) < size:
+        while self._queue and len(stack) < size:
             pair = self._queue.popleft()
             fits = self.work.shape(pair) == shape and pair not in self._losses
-            (taken if fits else others).append(pair)
+            (stack if fits else others).append(pair)
         self._queue.extendleft(reversed(others))
-        return taken
+        return stack
 
     def received(self, stack_id: str, *results: CellResult) -> None:
-        """Take cells' results; a second one of the same cell, or of a lost stack, is ignored."""
-        taken: list[tuple[Pair, CellResult]] = []
+        """Take cells' results.
+
+        A second one of the same cell, or of a lost stack, is ignored.
+        """
+        fresh: list[tuple[Pair, CellResult]] = []
         for result in results:
             pair = self._running.get(stack_id, {}).pop(result.key, None)
             if pair is None:
                 continue
             if "seconds" in result.metrics:
                 self._seconds.append(result.metrics["seconds"])
-            taken.append((pair, result))
-        self._received += len(taken)
-        if taken:
-            self.work.on_results(taken)
+            fresh.append((pair, result))
+        self._received += len(fresh)
+        if fresh:
+            self.work.on_results(fresh)
 
     def ended(self, stack_id: str, error: str | None = None) -> None:
-        """A stack is over: cells that it did not report go back, or are given up as failed."""
+        """Note a stack's end: unreported cells go back or are given up.
+
+        Args:
+            stack_id: Id of the stack.
+            error: End of its traceback; None where it ended in order.
+        """
         given_up: list[tuple[Pair, CellResult]] = []
         for key, pair in self._running.pop(stack_id, {}).items():
             losses = self._losses[pair] = self._losses.get(pair, 0) + 1

@@ -1,4 +1,4 @@
-"""A Ray for a sweep: one of our own, or a cluster that answers and has what the sweep needs."""
+"""A Ray for a sweep: its own, or a cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _ANSWERS_WITHIN_S = 10.0
 
 
 class _NoFolderOfTheDriver(JobConfig):
-    """Workers look modules up where they are told to: Ray lets the driver's folders go first."""
+    """Job config without the driver's folders.
+
+    Workers look modules up where they are told to: Ray lets the driver's folders go first.
+    """
 
     def _serialize(self) -> str:
         self._py_driver_sys_path = []
@@ -34,14 +37,16 @@ class _NoFolderOfTheDriver(JobConfig):
 
 @contextmanager
 def session(address: str) -> Iterator[None]:
-    """A Ray of our own, or the cluster at an address; one that this process has already is kept.
+    """Connect to a Ray of the sweep's own, or to a cluster.
+
+    One that this process has already is kept.
 
     Args:
-        address: "local" for our own, else as `check_address`.
+        address: "local" for its own, else as `check_address`.
 
     Raises:
         InputError: if there is no cluster, or no folder that Ray can keep its session in.
-        SweepError: if our own does not start.
+        SweepError: if its own does not start.
     """
     if ray.is_initialized():
         yield
@@ -106,7 +111,7 @@ def _settings() -> dict[str, Any]:
 
 
 def _worker_environment() -> dict[str, str]:
-    """What workers must find in their environment, wherever they run."""
+    """Variables that workers must have, wherever they run."""
     # Tune trains each trial in a new thread, and glibc gives each thread an arena that it keeps: a
     # worker of MiniLM cells grew from 2 to 4.4 GB in ten trials. One arena stays at 0.6 GB.
     environment = {"MALLOC_ARENA_MAX": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -117,10 +122,12 @@ def _worker_environment() -> dict[str, str]:
 
 
 def check_address(address: str) -> None:
-    """Find out in seconds that no cluster is there: Ray itself goes on trying for many minutes.
+    """Refuse a cluster that does not answer within seconds.
+
+    Ray itself goes on trying for many minutes.
 
     Args:
-        address: Of a cluster; "local" and "auto", which Ray looks up on this machine, pass.
+        address: Address of a cluster; "local" and "auto", which Ray looks up on this machine, pass.
 
     Raises:
         InputError: if it is no address, or nothing answers at it.
@@ -140,7 +147,10 @@ def check_address(address: str) -> None:
 
 
 def look(task: Mapping[str, Any], plugin: tuple[str, str] | None) -> str | None:
-    """On a node: what keeps it from training a task; None if nothing does."""
+    """Reason why this node cannot train a task; None if it can.
+
+    Runs on the node.
+    """
     from search.execution.plugin import load_text
     from trainables.engine.cells import runner
     from trainables.engine.contract import Task
@@ -154,7 +164,7 @@ def look(task: Mapping[str, Any], plugin: tuple[str, str] | None) -> str | None:
 
 
 def check_nodes(task: Mapping[str, Any], plugin: tuple[str, str] | None, cpus: float) -> None:
-    """Let every node that may train read the data and the weights, before any cell is trained.
+    """Let every node that may train read the data and weights first.
 
     Data come from storage that all nodes share, or lie at the same path on each: nothing is sent.
     A node that joins later checks itself when it gets its first stack.
@@ -162,7 +172,7 @@ def check_nodes(task: Mapping[str, Any], plugin: tuple[str, str] | None, cpus: f
     Args:
         task: A `contract.Task` as JSON.
         plugin: Name and text of the user's Python file.
-        cpus: Of a trial; smaller nodes train nothing.
+        cpus: CPUs of a trial; smaller nodes train nothing.
 
     Raises:
         InputError: naming each node that has other code, data or weights, with both fingerprints.
@@ -171,7 +181,7 @@ def check_nodes(task: Mapping[str, Any], plugin: tuple[str, str] | None, cpus: f
         "search.execution.nodes:look", lambda fault: fault, same_machine=False
     )
     remote = ray.remote(num_cpus=0, max_retries=1)(carried)
-    asked = {
+    answers = {
         str(node["NodeManagerAddress"]) + "/" + str(node["NodeID"])[:8]: remote.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         ).remote(task, plugin)
@@ -179,9 +189,9 @@ def check_nodes(task: Mapping[str, Any], plugin: tuple[str, str] | None, cpus: f
         if node["Alive"] and node["Resources"].get("CPU", 0.0) >= cpus
     }
     faults = []
-    for node, answer in asked.items():
+    for node, reply in answers.items():
         try:
-            fault = ray.get(answer)
+            fault = ray.get(reply)
         except ray.exceptions.RayTaskError:
             raise  # a mistake in the code, for which no node is to blame
         except ray.exceptions.RayError as error:

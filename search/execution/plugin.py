@@ -1,4 +1,7 @@
-"""A user's plugin in a worker: by its text, since its file need not lie on the worker's machine."""
+"""A user's plugin in a worker, by its text.
+
+Its file need not lie on the worker's machine.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ Plugin = tuple[str, str]
 
 
 def read_text(path: str | None) -> Plugin | None:
-    """A plugin as it travels to workers; None without one."""
+    """Read a plugin as it travels to workers; None without one."""
     return None if path is None else (Path(path).name, Path(path).read_text(encoding="utf-8"))
 
 
@@ -22,11 +25,11 @@ def load_text(plugin: Plugin | None) -> None:
     """Import a plugin, once a process.
 
     Raises:
-        RegistryError: as `registry.register_plugin`.
+        RegistryError: as `registry.load_plugin`.
     """
     if plugin is not None:
         name, text = plugin
-        # Kept: what a plugin defines may be looked up in its source later.
+        # The folder stays: a plugin's source may be looked up later.
         file = Path(tempfile.mkdtemp(prefix="foldrace-plugin-"), name)
         file.write_text(text, encoding="utf-8")
         registry.register_plugin(file)

@@ -1,4 +1,4 @@
-"""How a worker's results are sent to the driver: each at once, or those of a second together."""
+"""Buffer of a worker's results, sent to the driver once a second."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SECONDS_PER_REPORT = 1.0
 
 
 class ReportBuffer:
-    """Collects results until the next one would come too late for those that wait.
+    """Collects results until waiting results would come too late.
 
     The next cell of a stack takes about as long as the one before. So a cell of a second or more is
-    reported at once, and a shorter one waits for about a second at most; what a killed worker had
-    not reported is trained again.
+    reported at once, and a shorter one waits for about a second at most; results that a killed
+    worker had not reported are trained again.
 
     Args:
-        report: Sends a text to the driver.
+        report: Function that sends a text to the driver.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
@@ -30,7 +30,7 @@ class ReportBuffer:
         self._reported_at = self._added_at = time.monotonic()
 
     def add(self, result: CellResult) -> None:
-        """Take a result; report it and those that wait, if it is time."""
+        """Take a result; report all waiting ones, if it is time."""
         now = time.monotonic()
         self._waiting.append(result.to_json())
         next_at = now + (now - self._added_at)
@@ -39,7 +39,7 @@ class ReportBuffer:
             self.send()
 
     def send(self) -> None:
-        """Report what waits."""
+        """Report all waiting results."""
         if self._waiting:
             # One text: Tune flattens and looks through nested values, at a cost per report.
             self._report(json.dumps(self._waiting))
@@ -48,5 +48,5 @@ class ReportBuffer:
 
 
 def read_report(text: str) -> Sequence[CellResult]:
-    """The results in a report."""
+    """Read the results in a report."""
     return [CellResult.from_json(result) for result in json.loads(text)]

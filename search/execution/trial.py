@@ -1,4 +1,7 @@
-"""Inside a trial: train its stack of cells and report each; one process, or a group of workers."""
+"""Inside a trial: trains a stack of cells and reports each.
+
+One process does it, or a group of workers.
+"""
 
 from __future__ import annotations
 
@@ -27,38 +30,38 @@ def train(
     resources: Mapping[str, Any],
     gpus: float,
 ) -> None:
-    """The function trainable: trains its stack and reports its cells as it has them.
+    """Train a trial's stack and report its cells as they finish.
 
     Args:
-        config: The trial's own: JSON of its cells.
+        config: Config of the trial: JSON of its cells.
         task: A `contract.Task` as JSON.
-        plugin: The user's Python file.
-        checkpoints: Folder of the epochs of unfinished cells, as the driver has it.
+        plugin: Name and text of the user's Python file.
+        checkpoints: Folder of the driver for the epochs of unfinished cells.
         resources: A `spec.Resources` as JSON.
-        gpus: Of this trial, or of each of its workers.
+        gpus: GPUs of this trial, or of each of its workers.
     """
     launchers.forget()
     from trainables.engine.cells import runner
     from trainables.engine.training import checkpoint
 
-    may_use = Resources(**resources)
-    threads = environment.threads(may_use.cpus_per_trial)
+    limits = Resources(**resources)
+    threads = environment.threads(limits.cpus_per_trial)
     shared = {
         "task": task,
         "plugin": plugin,
         "checkpoints": checkpoints,
-        "compiled": may_use.compiled,
+        "compiled": limits.compiled,
         "threads": threads,
     }
-    if may_use.workers_per_trial > 1:
-        worker_group.train(config["cells"], shared, may_use, gpus)
+    if limits.workers_per_trial > 1:
+        worker_group.train(config["cells"], shared, limits, gpus)
         return
     load_text(plugin)
     cells = [Cell(**cell) for cell in json.loads(config["cells"])]
     reports = ReportBuffer(lambda cells: tune.report({"cells": cells}))
-    clock = CellClock(may_use.max_cell_minutes, len(cells))
+    clock = CellClock(limits.max_cell_minutes, len(cells))
 
-    def came_in(result: CellResult) -> None:
+    def finished(result: CellResult) -> None:
         clock.came_in(result)
         reports.add(result)
 
@@ -66,15 +69,15 @@ def train(
         best = runner.train_cells(
             Task.from_json(task),
             cells,
-            came_in,
-            stack=may_use.stack,
-            compiled=may_use.compiled,
+            finished,
+            stack=limits.stack,
+            compiled=limits.compiled,
             threads=threads,
             checkpoints=checkpoint.on_this_node(Path(checkpoints)),
         )
         reports.send()
         if best is not None:
-            tune.report({"together": best})
+            tune.report({"stack_size": best})
     except FoldraceError as error:
         # Data or weights changed, or vanished, on this node: every other trial would fail too.
         tune.report({"refused": f"{type(error).__name__}: {error}"})

@@ -1,7 +1,8 @@
-"""The only file that starts Ray Tune trials: a Searcher that asks for stacks of cells.
+"""Ray Tune trials, each of which trains one stack of cells.
 
-A trial trains one stack and reports each cell as it finishes. Ray never retries a trial here: what
-a lost trial did not report goes back to the dispatcher, so no finished cell is trained again.
+Only this file starts them, by a Searcher that asks for stacks. A trial reports each cell as it
+finishes. Ray never retries a trial here: cells that a lost trial did not report go back to the
+dispatcher, so no finished cell is trained again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ from search.process import own_code
 
 
 class _StackSearcher(Searcher):
-    """Hands Tune one stack a trial. Its state is the ledger's, so it saves none of its own."""
+    """Hands Tune one stack a trial.
+
+    Its state is the ledger's, so it saves none of its own.
+    """
 
     def __init__(self, dispatcher: Dispatcher, results: _Results) -> None:
         super().__init__(metric=None, mode=None)
@@ -68,17 +72,17 @@ class _StackSearcher(Searcher):
             self._dispatcher.ended(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the race's state is a function of the spec and the ledger."""
+        """Save nothing: the ledger holds the race's state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore, see `save`."""
+        """Restore nothing, see `save`."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
 class _Results(tune.Callback):
-    """Takes cells' results in the driver, as soon as their worker reports them."""
+    """Takes results in the driver as soon as workers report them."""
 
     def __init__(self, dispatcher: Dispatcher, minutes: float | None) -> None:
         self._dispatcher = dispatcher
@@ -94,8 +98,8 @@ class _Results(tune.Callback):
         # Popped, so that Tune does not keep the predictions of every trial in memory and on disk.
         refused = result.pop("refused", None)
         cells = result.pop("cells", None)
-        if "together" in result:
-            self._dispatcher.best_together(int(result["together"]))
+        if "stack_size" in result:
+            self._dispatcher.best_stack_size(int(result["stack_size"]))
         if refused is not None:
             self.refused = str(refused)
         if cells is not None:
@@ -106,7 +110,7 @@ class _Results(tune.Callback):
 
 
 def _end_of_traceback(trial: Any) -> str:
-    """The line of a trial's traceback that names the error, and the line of code before it."""
+    """Last error of a trial's traceback, with its line of code."""
     try:
         text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
     except (OSError, TypeError):
@@ -122,9 +126,10 @@ def _end_of_traceback(trial: Any) -> str:
 
 
 class _StartAtOnce(FIFOScheduler):
-    """FIFO without its scan of every trial: the controller then starts pending trials itself.
+    """FIFO without its scan of every trial.
 
-    The scan costs 0.04-0.09 s a trial at 20,000 trials; without it the cost stays flat.
+    The controller then starts pending trials itself. The scan costs 0.04-0.09 s a trial at 20,000
+    trials; without it the cost stays flat.
     """
 
     def choose_trial_to_run(self, tune_controller: Any, **info: Any) -> None:
@@ -132,7 +137,7 @@ class _StartAtOnce(FIFOScheduler):
 
 
 def _slots(resources: Resources, gpus: float) -> int:
-    """How many trials fit into the cluster at once."""
+    """Number of trials that fit into the cluster at once."""
     have = ray.cluster_resources()
     workers = resources.workers_per_trial
     by_cpu = have.get("CPU", 0.0) / (workers * resources.cpus_per_trial)
@@ -163,17 +168,18 @@ def train(
     plugin: str | None = None,
     on_start: Callable[[int, Callable[[], dict[str, list[Pair]]]], None] | None = None,
 ) -> bool:
-    """Train what the strategy asks for until it is done or the time is over.
+    """Train a strategy's cells until it or the time ends.
 
     Args:
-        strategy: Says which cells come next; `work.on_results` is to tell it what they gave.
-        work: The cells of the sweep.
-        resources: Of one trial, and where Ray runs.
+        strategy: Source of cells; `work.on_results` must tell it the results.
+        work: Cells of the sweep.
+        resources: Limits of one trial, and the address of Ray.
         storage: Folder for Ray Tune's own state; removed at the end, the ledger is the memory.
         checkpoints: Folder for the epochs of unfinished cells; stays until the strategy is done.
-        max_seconds: No trial starts that is not expected to end within so many seconds from now.
+        max_seconds: Seconds from now by which every trial is expected to end; None for no limit.
         plugin: A user's Python file that workers must import first.
-        on_start: Told how many trials run at once, when Ray is up, and whom to ask which.
+        on_start: Function called once Ray is up, with the number of trials at once and a function
+            that gives the pairs of each.
 
     Returns:
         True if the strategy is done, False if the time ended first.
@@ -252,14 +258,17 @@ def train(
 
 @contextlib.contextmanager
 def _stdout_kept_clean() -> Iterator[None]:
-    """Stdout belongs to --json: Tune prints its settings there, Ray of each worker that died."""
+    """Discard Ray's prints: stdout belongs to --json.
+
+    Tune prints its settings there, Ray a line on each worker that died.
+    """
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
 
 
 @contextlib.contextmanager
 def _muted(*names: str) -> Iterator[None]:
-    """Keep these loggers quiet: what they would say of a trial, foldrace says itself."""
+    """Mute loggers: foldrace itself reports on trials."""
     before = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL)

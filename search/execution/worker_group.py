@@ -1,9 +1,9 @@
-"""A trial whose cells are trained by several processes together: a Ray Train worker group.
+"""A trial trained by several processes: a Ray Train worker group.
 
 Each worker runs the same code on the same cells; Accelerate finds the group in the environment and
-wraps the model (DistributedDataParallel, or FSDP for what does not fit one GPU). Starting a group
-costs some 30 s, so a trial of this kind takes minutes of cells. A group that loses a worker ends:
-its cells come back, and a cell goes on at its last saved epoch.
+wraps the model (DistributedDataParallel, or FSDP for models that do not fit one GPU). Starting a
+group costs some 30 s, so a trial of this kind takes minutes of cells. A group that loses a worker
+ends: its cells come back, and a cell goes on at its last saved epoch.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ SECONDS_PER_STACK = 300.0
 
 
 def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: float) -> None:
-    """Inside a trial: start the group, let it train, hand its reports to Tune.
+    """Start a trial's group and pass its reports to Tune.
 
     Args:
         cells: JSON of the trial's cells.
-        shared: What all trials share: task, compiled, threads, plugin, checkpoints.
-        resources: Of a trial; CPUs are each worker's.
-        gpus: Of each worker.
+        shared: Values that all trials share: task, compiled, threads, plugin, checkpoints.
+        resources: Limits of a trial; CPUs are each worker's.
+        gpus: GPUs of each worker.
 
     Raises:
         ray.train.TrainingFailedError: if a worker was lost or a cell raised.
@@ -48,10 +48,10 @@ def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: flo
         "search.execution.worker_group:work", refuse, same_machine=resources.ray_address == "local"
     )
 
-    def start(given: Mapping[str, Any]) -> None:  # Ray Train counts parameters
-        carried(given)
+    def start(settings: Mapping[str, Any]) -> None:  # Ray Train counts parameters
+        carried(settings)
 
-    one = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
+    per_worker = {"CPU": resources.cpus_per_trial, **({"GPU": gpus} if gpus else {})}
     with tempfile.TemporaryDirectory(prefix="foldrace-group-") as storage:
         trainer = TorchTrainer(
             start,
@@ -64,7 +64,7 @@ def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: flo
             scaling_config=ScalingConfig(
                 num_workers=resources.workers_per_trial,
                 use_gpu=gpus > 0,
-                resources_per_worker=one,
+                resources_per_worker=per_worker,
             ),
             run_config=RunConfig(
                 name="group",
@@ -79,10 +79,13 @@ def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: flo
         trainer.fit()
 
 
-def work(given: Mapping[str, Any]) -> None:
-    """Inside each worker: the same cells, the same order, one report of all of them a cell."""
+def work(settings: Mapping[str, Any]) -> None:
+    """Train the cells inside each worker, all in the same order.
+
+    All workers report a cell together.
+    """
     launchers.forget(group=True)
-    if given["fsdp"]:
+    if settings["fsdp"]:
         os.environ.update(
             ACCELERATE_USE_FSDP="true", FSDP_VERSION="2", FSDP_RESHARD_AFTER_FORWARD="true"
         )
@@ -92,25 +95,25 @@ def work(given: Mapping[str, Any]) -> None:
     from trainables.engine.cells import runner
     from trainables.engine.training import checkpoint
 
-    task = Task.from_json(given["task"])
+    task = Task.from_json(settings["task"])
     fault = None
     try:
-        load_text(given["plugin"])
+        load_text(settings["plugin"])
         runner.check(task)
     except FoldraceError as error:
         fault = f"{type(error).__name__}: {error}"
     faults: list[str | None] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(faults, fault)
-    if found := [one for one in faults if one is not None]:
+    if found := [item for item in faults if item is not None]:
         train.report({"refused": found[0]})
         return
 
-    cells = [Cell(**cell) for cell in json.loads(given["cells"])]
-    clock = CellClock(given["minutes"], len(cells))
+    cells = [Cell(**cell) for cell in json.loads(settings["cells"])]
+    clock = CellClock(settings["minutes"], len(cells))
 
     def report(result: CellResult) -> None:
         clock.came_in(result)
-        # All workers must call, and the first one's is what counts.
+        # All workers must call, and the first one's report counts.
         train.report({"cells": json.dumps([result.to_json()])})
 
     runner.train_cells(
@@ -118,8 +121,8 @@ def work(given: Mapping[str, Any]) -> None:
         cells,
         report,
         stack=1,
-        threads=given["threads"],
-        compiled=given["compiled"],
-        checkpoints=checkpoint.on_this_node(Path(given["checkpoints"])),
+        threads=settings["threads"],
+        compiled=settings["compiled"],
+        checkpoints=checkpoint.on_this_node(Path(settings["checkpoints"])),
     )
     clock.stop()

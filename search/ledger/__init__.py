@@ -1,1 +1,1 @@
-"""The record of cells, configs and sweeps: spool, queue, delivery, writer; no MLflow."""
+"""Record of cells, configs and sweeps, free of MLflow."""

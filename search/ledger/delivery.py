@@ -1,4 +1,4 @@
-"""One background thread that brings results from the spool to the ledger until they are there.
+"""Background thread that takes results from the spool to the ledger.
 
 Knows neither MLflow nor cells: `deliver` does the talking, and raises where it fails.
 """
@@ -26,14 +26,14 @@ _Outcome = Literal["delivered", "refused", "down"]
 
 
 class Delivery:
-    """Delivers each result, and the latest state of each key; goes on trying during an outage.
+    """Delivers every result and the latest state of each key, through outages.
 
     Args:
-        spool: Where results wait.
-        deliver: Called in the background thread with payloads, in order, and whether an earlier try
-            may have left something of them half done. Raises DeliveryRefusedError if one of them
-            cannot be taken (each is then tried alone), anything else for an outage.
-        update_every_s: The least time between two deliveries of one key's state.
+        spool: Results that wait on disk.
+        deliver: Function called in the background thread with payloads, in order, and True where an
+            earlier try may have left something of them half done. Raises DeliveryRefusedError if
+            one of them cannot be taken (each is then tried alone), anything else for an outage.
+        update_every_s: Least time between two deliveries of one key's state.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Delivery:
         self._spool = spool
         self._deliver = deliver
         self._changed = threading.Condition()
-        self._outbox = DeliveryQueue(update_every_s)
+        self._queue = DeliveryQueue(update_every_s)
         self._current: list[Job] = []
         self._refused = 0
         self._arrived = 0
@@ -57,48 +57,51 @@ class Delivery:
 
     @property
     def pending(self) -> int:
-        """How many results and states have not arrived; refused ones count."""
+        """Number of undelivered results and states, refused ones included."""
         with self._changed:
             return self._underway() + self._refused
 
     @property
     def down(self) -> bool:
-        """Whether the last try found nobody on the other side."""
+        """True where the last try got no answer."""
         return self._pause_s > 0
 
     def send(self, *results: Payload) -> None:
-        """Spool results and deliver them soon; returns when they are safe on disk, in one file."""
+        """Spool results and deliver them soon.
+
+        Returns when they are safe on disk, in one file.
+        """
         payload = bundled(results)
         try:
             job = Job(name=self._spool.put(payload), size=len(results))
         except OSError as error:
-            job = self._kept_in_memory(payload, len(results), error)
+            job = self._in_memory(payload, len(results), error)
         with self._changed:
-            self._outbox.add(job)
+            self._queue.add(job)
             self._wake()
 
     def update(self, key: str, payload: Payload) -> None:
-        """Deliver this state within `update_every_s`, unless a later one replaces it before."""
+        """Deliver a state within `update_every_s`, unless a later one replaces it."""
         with self._changed:
-            self._outbox.put(key, payload)
+            self._queue.put(key, payload)
             self._wake()
 
     def adopt(self) -> int:
-        """Deliver what processes that are gone left in the spool, too; returns how many.
+        """Deliver the results of dead processes, too; returns their number.
 
-        They may have delivered some of it: it is for the caller to look up what is there.
+        Those may have delivered some of them: the caller must look up which are there.
         """
         names = self._spool.adopt()
         if names:
             with self._changed:
-                self._outbox.add(*(Job(name=name) for name in names), first=True)
+                self._queue.add(*(Job(name=name) for name in names), first=True)
                 self._wake()
         return len(names)
 
     def waiting(self) -> list[Payload]:
-        """The results that have not arrived."""
+        """Undelivered results."""
         with self._changed:
-            waiting = list(self._outbox.in_memory())
+            waiting = list(self._queue.in_memory())
         for name in self._spool.names():
             try:
                 waiting += unbundled(self._spool.get(name))
@@ -107,7 +110,7 @@ class Delivery:
         return waiting
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all but the refused has arrived; False if the time ended before."""
+        """Wait until all but refused results arrived; False on a timeout."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
             self._flushing = True
@@ -120,13 +123,13 @@ class Delivery:
                 self._flushing = False
 
     def close(self, patience_s: float) -> int:
-        """Flush for as long as things arrive, stop the thread, spool the states that are left.
+        """Flush while results arrive, then stop and spool the remaining states.
 
         Args:
-            patience_s: How long to wait for the next arrival.
+            patience_s: Seconds to wait for the next arrival.
 
         Returns:
-            How many did not arrive; they are on disk.
+            Number of undelivered results and states; they are on disk.
         """
         while True:
             arrived = self._arrived
@@ -139,8 +142,8 @@ class Delivery:
             self._thread.join(timeout=2.0)
         with self._changed:
             count = self._underway() + self._refused
-            left = self._outbox.take_states()
-        for payload in left:
+            states = self._queue.take_states()
+        for payload in states:
             try:
                 self._spool.put(payload)
             except OSError as error:
@@ -149,20 +152,23 @@ class Delivery:
         return count
 
     def _underway(self) -> int:
-        return self._outbox.size + sum(job.size for job in self._current)
+        return self._queue.size + sum(job.size for job in self._current)
 
     def _wake(self) -> None:
-        """Tell the thread; it starts at the first need, so that a mere reader has none."""
+        """Notify the thread, which starts at the first need."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
             self._thread.start()
         self._changed.notify_all()
 
-    def _kept_in_memory(self, payload: Payload, size: int, error: OSError) -> Job:
-        """Where the spool fails, memory is all there is; the sweep waits rather than fill it."""
+    def _in_memory(self, payload: Payload, size: int, error: OSError) -> Job:
+        """Hold a result that the spool failed to take.
+
+        The sweep waits rather than fill the memory.
+        """
         _log.warning("cannot write a result to %s: %s", self._spool.folder, error)
         with self._changed:
-            while len(list(self._outbox.in_memory())) >= _MOST_IN_MEMORY and not self._stopping:
+            while len(list(self._queue.in_memory())) >= _MOST_IN_MEMORY and not self._stopping:
                 self._changed.wait(1.0)
         return Job(payload=payload, size=size)
 
@@ -171,35 +177,35 @@ class Delivery:
             began = time.monotonic()
             outcome = self._attempt(jobs)
             with self._changed:
-                self._outbox.took(time.monotonic() - began)
+                self._queue.took(time.monotonic() - began)
             self._settle(jobs, outcome)
             if outcome == "down":
                 self._rest()
 
     def _next(self) -> list[Job]:
-        """The next batch; none when it is time to stop."""
+        """Next batch; empty when it is time to stop."""
         with self._changed:
             self._current = []
             self._changed.notify_all()
             while not self._stopping:
-                self._current = self._outbox.next(self._flushing)
+                self._current = self._queue.next(self._flushing)
                 if self._current:
                     return self._current
-                self._changed.wait(self._outbox.next_due_s())
+                self._changed.wait(self._queue.next_due_s())
             return []
 
     def _attempt(self, jobs: list[Job]) -> _Outcome:
         try:
-            found = [part for job in jobs for part in self._payloads_of(job)]
-            if found:
-                self._deliver(found, jobs[0].tries > 0)
+            payloads = [part for job in jobs for part in self._payloads_of(job)]
+            if payloads:
+                self._deliver(payloads, jobs[0].tries > 0)
         except DeliveryRefusedError as error:
             for job in jobs:
                 if _given_up(job, job.tries + 1):
                     self._give_up(job, error)
             return "refused"
         except Exception as error:
-            # Whatever it is, the result is safe in the spool, and this thread must not die.
+            # The result is safe in the spool, and this thread must not die of any error.
             if not self.down:
                 _log.warning("MLflow cannot be reached (%s); results wait on disk.", error)
             return "down"
@@ -231,13 +237,16 @@ class Delivery:
             elif outcome == "refused" and not _given_up(job, job.tries):
                 again += self._apart(job)
         with self._changed:
-            self._outbox.add(*(job for job in again if job.key is None), first=True)
+            self._queue.add(*(job for job in again if job.key is None), first=True)
             for job in again:
                 if job.key is not None:
-                    self._outbox.put_back(job)
+                    self._queue.put_back(job)
 
     def _apart(self, job: Job) -> list[Job]:
-        """What was refused as jobs of one result each, so that none suffers for another."""
+        """Split a refused job into jobs of one result each.
+
+        None suffers for another then.
+        """
         job.alone = True
         try:
             parts = self._payloads_of(job)
@@ -264,7 +273,10 @@ class Delivery:
         _log.error("MLflow refused a result, now in %s: %s", where, error)
 
     def _rest(self) -> None:
-        """Wait before the next try, longer each time; not long while somebody flushes."""
+        """Wait before the next try, longer each time.
+
+        The wait stays short while somebody flushes.
+        """
         with self._changed:
             self._current = []
             self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)

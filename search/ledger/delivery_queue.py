@@ -1,4 +1,4 @@
-"""What waits to be delivered, and which of it goes next: results in order, states when due.
+"""Queue of results, in order, and states, when due.
 
 Not safe for threads by itself: search/ledger/delivery.py holds its lock around every call.
 """
@@ -23,30 +23,43 @@ _BUNDLE = "bundle"
 
 
 def bundled(results: Sequence[Payload]) -> Payload:
-    """Several results as one JSON value."""
+    """Join several results into one JSON value."""
     return results[0] if len(results) == 1 else {_BUNDLE: list(results)}
 
 
 def unbundled(payload: Payload) -> list[Payload]:
-    """The inverse of `bundled`."""
+    """Split a value made by `bundled`."""
     parts: list[Payload] = payload.get(_BUNDLE, [payload])
     return parts
 
 
 @dataclass
 class Job:
-    """Results (`name` in the spool, or `payload` if they are not there) or a state (`key`)."""
+    """Results, spooled or in memory, or the state of a key.
+
+    Attributes:
+        name: Name in the spool of results that are there.
+        key: Key of a state; None for results.
+        payload: State, or results that are not in the spool.
+        size: Number of results, as far as is known.
+        due: Value of time.monotonic() from which on a state may go.
+        tries: Number of failed deliveries.
+        alone: True after a refusal, perhaps because of another in its batch.
+    """
 
     name: str = ""
     key: str | None = None
     payload: Payload | None = None
-    size: int = 1  # results in it, as far as is known
-    due: float = 0.0  # time.monotonic() from which on a state may go
+    size: int = 1
+    due: float = 0.0
     tries: int = 0
-    alone: bool = False  # was refused, perhaps because of another in its batch
+    alone: bool = False
 
     def goes_with(self, other: Job) -> bool:
-        """Whether both may be in one batch: both are new, or both were tried before."""
+        """True where both may share a batch.
+
+        New jobs go with new ones, tried ones with tried ones.
+        """
         return not (self.alone or other.alone) and bool(self.tries) == bool(other.tries)
 
 
@@ -54,7 +67,7 @@ class DeliveryQueue:
     """Results in order of arrival, and the latest state of each key.
 
     Args:
-        update_every_s: The least time between two deliveries of one key's state.
+        update_every_s: Least time between two deliveries of one key's state.
     """
 
     def __init__(self, update_every_s: float) -> None:
@@ -67,51 +80,51 @@ class DeliveryQueue:
 
     @property
     def size(self) -> int:
-        """Results and states that wait."""
+        """Number of waiting results and states."""
         return sum(job.size for job in self._results) + len(self._states)
 
     def in_memory(self) -> Iterator[Payload]:
-        """The results that are not in the spool."""
+        """Results that are not in the spool."""
         for job in self._results:
             if job.payload is not None:
                 yield from unbundled(job.payload)
 
     def add(self, *jobs: Job, first: bool = False) -> None:
-        """Results, behind all others or before them."""
+        """Enqueue results, behind all others or before them."""
         if first:
             self._results.extendleft(reversed(jobs))
         else:
             self._results.extend(jobs)
 
     def put(self, key: str, payload: Payload) -> None:
-        """A state, in place of an earlier one of its key."""
+        """Enqueue a state in place of an earlier one of its key."""
         due = max(time.monotonic(), self._sent_at.get(key, -math.inf) + self._update_every_s)
         old = self._states.get(key, Job())
         self._states[key] = Job(key=key, payload=payload, due=due, tries=old.tries, alone=old.alone)
 
     def put_back(self, job: Job) -> None:
-        """A state that did not arrive, unless a later one has come meanwhile."""
+        """Enqueue an undelivered state again, unless a later one has come."""
         later = self._states.setdefault(str(job.key), job)
         if later is not job:
             later.tries += job.tries
             later.alone |= job.alone
 
     def take_states(self) -> list[Payload]:
-        """All states, which wait here no longer."""
-        left = [job.payload for job in self._states.values() if job.payload is not None]
+        """Remove and return all states."""
+        states = [job.payload for job in self._states.values() if job.payload is not None]
         self._states.clear()
-        return left
+        return states
 
     def took(self, seconds: float) -> None:
-        """How long the delivery of the last batch took."""
+        """Note the seconds that the last batch took."""
         if not self._last_was_result:
             self._states_free_at = time.monotonic() + _STATES_REST * seconds
 
     def next(self, flushing: bool) -> list[Job]:
-        """The next batch, results and states in turn; empty if nothing may go now.
+        """Next batch, results and states in turn; empty while none is due.
 
         Args:
-            flushing: Whether states may go before they are due.
+            flushing: True to send states before they are due.
         """
         now = time.monotonic()
         states = [job for job in self._states.values() if flushing or job.due <= now]
@@ -131,21 +144,21 @@ class DeliveryQueue:
         return max(min(job.due for job in self._states.values()) - time.monotonic(), 0.0)
 
     def _next_results(self) -> list[Job]:
-        taken = [self._results.popleft()]
-        size = taken[0].size
-        while self._results and self._results[0].goes_with(taken[0]):
+        batch = [self._results.popleft()]
+        size = batch[0].size
+        while self._results and self._results[0].goes_with(batch[0]):
             size += self._results[0].size
             if size > MOST_AT_ONCE:
                 break
-            taken.append(self._results.popleft())
-        return taken
+            batch.append(self._results.popleft())
+        return batch
 
     def _next_states(self, ready: list[Job], now: float) -> list[Job]:
         ready.sort(key=lambda job: job.due)
         first = ready[0]
-        taken = [first, *(job for job in ready[1:MOST_AT_ONCE] if job.goes_with(first))]
-        for job in taken:
+        batch = [first, *(job for job in ready[1:MOST_AT_ONCE] if job.goes_with(first))]
+        for job in batch:
             key = str(job.key)
             del self._states[key]
             self._sent_at[key] = now
-        return taken
+        return batch

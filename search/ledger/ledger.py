@@ -1,4 +1,7 @@
-"""The ledger's words: cells, configs and sweeps, recorded once and found again; free of MLflow."""
+"""The ledger: cells, configs and sweeps, recorded once and found again.
+
+Free of MLflow, which it knows as a `Store`.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ class Trained:
     """A cell with its result.
 
     Attributes:
-        cell: What was trained.
-        result: What it gave.
-        run_name: Short and readable.
-        tags: At least those of `records.CELL_TAGS`.
+        cell: The cell.
+        result: Its result.
+        run_name: Short, readable name of its run.
+        tags: Tags, at least those of `records.CELL_TAGS`.
     """
 
     cell: Cell
@@ -46,20 +49,20 @@ class Trained:
 class Ledger:
     """Reads and writes the cells, configs and sweeps of one experiment name.
 
-    A context manager: leaving it delivers what is still in the spool, as long as results arrive.
+    A context manager: leaving it delivers the rest of the spool, as long as results arrive.
 
     Args:
         store: MLflow.
-        spool_folder: Where results wait until the store has them.
-        where: What messages call the ledger; holds no password.
+        spool_folder: Folder of results that the store does not have yet.
+        where: Name of the ledger in messages, without passwords.
     """
 
     def __init__(self, store: Store, spool_folder: Path, where: str) -> None:
         self._store = store
         self._spool_folder = spool_folder
         self._where = where
-        self._recorder = LedgerWriter(store)
-        self._delivery = Delivery(Spool(spool_folder), self._recorder.deliver)
+        self._writer = LedgerWriter(store)
+        self._delivery = Delivery(Spool(spool_folder), self._writer.deliver)
         self._settled: dict[str, set[str]] = {}  # family -> keys that need no recording any more
 
     def __enter__(self) -> Self:
@@ -75,8 +78,8 @@ class Ledger:
 
     @contextmanager
     def _asking(self, failure: type[FoldraceError] = LedgerError) -> Iterator[None]:
-        """A conversation whose failure the user is to hear of, alone with MLflow."""
-        with self._plain(failure), self._recorder.lock:
+        """Talk to MLflow alone; a failure becomes an error for the user."""
+        with self._plain(failure), self._writer.lock:
             yield
 
     @contextmanager
@@ -90,11 +93,11 @@ class Ledger:
 
     @property
     def pending(self) -> int:
-        """How many results and config states MLflow does not have yet."""
+        """Number of results and config states that MLflow lacks."""
         return self._delivery.pending
 
     def flush(self, timeout_s: float = 60.0) -> bool:
-        """Wait until MLflow has everything; False if it has not after this time."""
+        """Wait until MLflow has everything; False on a timeout."""
         return self._delivery.flush(timeout_s)
 
     def check(self) -> None:
@@ -104,7 +107,7 @@ class Ledger:
         result, not here.
 
         Raises:
-            InputError: naming the ledger, what is wrong and what to do.
+            InputError: naming the ledger, its fault and the way out.
         """
         check_folder(self._spool_folder, "The folder of results that wait for MLflow,")
         try:
@@ -117,10 +120,10 @@ class Ledger:
             ) from error
 
     def close(self, patience_s: float = 10.0) -> int:
-        """Deliver and stop; returns how many results and states stay on disk for the next start.
+        """Deliver and stop; returns the number of items left on disk.
 
         Args:
-            patience_s: Give up when nothing was delivered for so long.
+            patience_s: Longest wait for the next arrival.
         """
         left = self._delivery.close(patience_s)
         if left:
@@ -133,19 +136,21 @@ class Ledger:
         return left
 
     def known_cells(self, family: str) -> dict[str, LoggedCell]:
-        """All cells of a family that have a result, by key; those in the spool included.
+        """All cells of a family with a result, by key.
 
-        A "failed" cell is among them, and may be recorded anew. What processes that died left in
-        the spool is taken over and delivered.
+        Those in the spool count.
+
+        A "failed" cell is among them, and may be recorded anew. Results that dead processes left in
+        the spool are taken over and delivered.
 
         Raises:
             LedgerError: if MLflow cannot be reached.
         """
         # The lock keeps the delivery waiting meanwhile: no cell is in neither place.
         with self._asking():
-            self._recorder.forget()
+            self._writer.forget()
             self._delivery.adopt()
-            cells = self._recorder.load_family(family)
+            cells = self._writer.load_family(family)
         for payload in self._delivery.waiting():
             if payload["kind"] == "cell" and payload["tags"]["family"] == family:
                 cell = payloads.waiting_cell(payload)
@@ -155,30 +160,31 @@ class Ledger:
         return cells
 
     def record(self, trained: Sequence[Trained]) -> None:
-        """Keep results: on disk when this returns, in MLflow soon after, whether it is up or not.
+        """Keep results: on disk when this returns, in MLflow soon after.
 
         A key that has a result that did not fail, as far as this process knows, is left alone.
+        MLflow may be away.
 
         Args:
-            trained: What came in together; it takes one file on disk, however many these are.
+            trained: Cells that came in together; they take one file on disk, however many they are.
 
         Raises:
             ValueError: if a tag is missing; nothing is kept then.
         """
-        for one in trained:
-            missing = [name for name in records.CELL_TAGS if name not in one.tags]
+        for item in trained:
+            missing = [name for name in records.CELL_TAGS if name not in item.tags]
             if missing:
                 raise ValueError(
                     f"A cell's tags must hold {records.CELL_TAGS}, missing: {missing}."
                 )
         fresh: list[payloads.Payload] = []
-        for one in trained:
-            settled = self._settled.setdefault(one.tags["family"], set())
-            if one.cell.key in settled:
+        for item in trained:
+            settled = self._settled.setdefault(item.tags["family"], set())
+            if item.cell.key in settled:
                 continue
-            if one.result.status != "failed":
-                settled.add(one.cell.key)
-            fresh.append(payloads.of_cell(one.cell, one.result, one.run_name, one.tags))
+            if item.result.status != "failed":
+                settled.add(item.cell.key)
+            fresh.append(payloads.of_cell(item.cell, item.result, item.run_name, item.tags))
         if fresh:
             self._delivery.send(*fresh)
 
@@ -196,21 +202,21 @@ class Ledger:
                 result = CellResult.from_json(payload["result"])
                 return result.rows, result.probabilities
         with self._asking():
-            run_id = self._recorder.find_cell(ref) if len(ref) == 64 else ref
+            run_id = self._writer.find_cell(ref) if len(ref) == 64 else ref
             if run_id is None:
                 raise LedgerError(f"No finished cell {ref!r} in {self._where}.")
             data = self._store.fetch(run_id, payloads.PREDICTIONS)
         return self._unpacked(data, ref)
 
     def predictions_of(self, keys: Sequence[str]) -> Iterator[Predictions]:
-        """The same for many finished cells, in their order, each at a fraction of the time.
+        """Predictions of many finished cells, in order, read at once.
 
         Raises:
             LedgerError: if a cell or its predictions are missing, or MLflow cannot be reached.
         """
         waiting = {p["result"]["key"]: p for p in self._delivery.waiting() if p["kind"] == "cell"}
         with self._asking():
-            runs = {key: self._recorder.find_cell(key) for key in keys if key not in waiting}
+            runs = {key: self._writer.find_cell(key) for key in keys if key not in waiting}
         run_ids = [run_id for run_id in runs.values() if run_id is not None]
         if len(run_ids) < len(runs):
             absent = next(key for key, run_id in runs.items() if run_id is None)
@@ -232,7 +238,7 @@ class Ledger:
     def curves(
         self, run_ids: Sequence[str], names: Sequence[str]
     ) -> list[dict[str, list[tuple[int, float]]]]:
-        """Of each cell, given by run id, the (epoch, value) points of these metrics.
+        """(epoch, value) points of metrics, for each cell's run.
 
         Raises:
             LedgerError: if MLflow cannot be reached.
@@ -241,7 +247,7 @@ class Ledger:
             return self._store.history(run_ids, names)
 
     def file(self, sweep_id: str, name: str) -> bytes | None:
-        """A file that `attach` kept with a sweep; None if there is none of that name.
+        """Content of a sweep's attached file; None without it.
 
         Raises:
             LedgerError: if MLflow cannot be reached.
@@ -262,18 +268,18 @@ class Ledger:
         tags: Mapping[str, str],
         interval: tuple[float, float] | None = None,
     ) -> None:
-        """Show how a config of a sweep stands, within 2 s, only the latest state; never raises.
+        """Show the latest state of a config within 2 s; never raises.
 
         Args:
-            sweep_id: Of the sweep.
-            config_id: Unique within the sweep.
-            name: Of its run; the id without one.
-            mean: Its mean adjusted for the blocks that it lacks; its cells' own without one.
+            sweep_id: Run id of the sweep.
+            config_id: Id of the config, unique within the sweep.
+            name: Name of its run; None for the id.
+            mean: Mean adjusted for the blocks that it lacks; None for the mean of its cells.
             params: The config.
-            scores: Of its cells so far; the mean of the first n of them is step n of its curve.
+            scores: Scores of its cells so far; the mean of the first n is step n of its curve.
             seconds: Training time of its cells.
-            tags: space, data, model ...
-            interval: Of the mean; ci_low and ci_high in MLflow.
+            tags: Tags of the run: space, data, model ...
+            interval: Interval of the mean; ci_low and ci_high in MLflow.
         """
         payload = payloads.of_config(
             sweep_id,
@@ -289,7 +295,7 @@ class Ledger:
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
     def start_sweep(self, name: str, spec_json: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Enter a sweep and its spec, passwords left out; returns its id.
+        """Enter a sweep and its spec, without passwords; returns its id.
 
         Raises:
             LedgerError: if MLflow cannot be reached, or its files cannot be written.
@@ -307,7 +313,7 @@ class Ledger:
                 files={"spec.json": json.dumps(spec, indent=2).encode()},
             )
             (sweep_id,) = self._store.add("sweeps", [run])
-            self._recorder.start_sweep(sweep_id)
+            self._writer.start_sweep(sweep_id)
         return sweep_id
 
     def name_data(self, sweep_id: str, data: DataDescription) -> None:
@@ -320,20 +326,22 @@ class Ledger:
             self._store.name_data(sweep_id, data)
 
     def resume_sweep(self, sweep_id: str) -> None:
-        """A sweep that ended, or was killed, goes on.
+        """Reopen a sweep that ended or was killed.
 
         Raises:
             LedgerError: if there is none of this id, or MLflow cannot be reached.
         """
         with self._asking():
             self._store.reopen(sweep_id)
-            self._recorder.reopen_sweep(sweep_id)
+            self._writer.reopen_sweep(sweep_id)
 
     def finish_sweep(self, sweep_id: str, status: str, summary: Mapping[str, Any]) -> None:
-        """Enter how a sweep ended, as soon as MLflow is there; its configs end with it.
+        """Enter the end of a sweep and its configs.
+
+        It reaches MLflow as soon as that is there.
 
         Args:
-            sweep_id: Of the sweep.
+            sweep_id: Run id of the sweep.
             status: MLflow's: FINISHED, KILLED (interrupted, out of time) or FAILED.
             summary: A JSON value: kept as leaderboard.json, its numbers as metrics.
 
@@ -345,7 +353,7 @@ class Ledger:
         self._delivery.send(payloads.of_sweep_end(sweep_id, status, summary))
 
     def attach(self, sweep_id: str, files: Mapping[str, str | bytes]) -> None:
-        """Keep files (a report, an audit) with a sweep, by plain file name.
+        """Keep files (a report, an audit) with a sweep, by name.
 
         Raises:
             LedgerError: if MLflow cannot be reached, or they cannot be written.
@@ -363,7 +371,7 @@ class Ledger:
             self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
 
     def experiment_id(self) -> str | None:
-        """MLflow's number of the experiment of configs; None if there is none yet.
+        """MLflow's number of the configs' experiment; None if there is none yet.
 
         Raises:
             LedgerError: if MLflow cannot be reached.
@@ -381,7 +389,9 @@ class Ledger:
             return [SweepRecord.of(run) for run in self._store.runs("sweeps")]
 
     def find_sweep(self, ref: str) -> SweepRecord:
-        """The newest sweep of a name, the one of a run id, or with `latest` the newest of all.
+        """Find a sweep by name, by run id, or by `latest`.
+
+        The newest of several is taken.
 
         Raises:
             InputError: if there is none; names the nearest.

@@ -1,4 +1,4 @@
-"""What is written of a cell, a config and a sweep, as JSON values: a spool can hold them."""
+"""Cells, configs and sweeps as JSON values, as the spool holds them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def now_ms() -> int:
 
 
 def of_cell(cell: Cell, result: CellResult, run_name: str, tags: Mapping[str, str]) -> Payload:
-    """All that is written of a cell."""
+    """Everything that is written of a cell."""
     extra = {"cell_key": cell.key, "status": result.status}
     if result.error:
         extra["error"] = result.error
-    found = result_digest(result)
-    if found is not None:
-        extra["digest"] = found
+    digest = result_digest(result)
+    if digest is not None:
+        extra["digest"] = digest
     return {
         "kind": "cell",
         "params": param_values({**cell.config, "seed": cell.seed, "fold": cell.fold}),
@@ -46,7 +46,7 @@ def of_cell(cell: Cell, result: CellResult, run_name: str, tags: Mapping[str, st
 
 
 def waiting_cell(payload: Payload) -> LoggedCell:
-    """A cell of the spool as the ledger will have it."""
+    """Turn a cell of the spool into one of the ledger."""
     metrics = payload["result"]["metrics"]
     names = metric_names(metrics)
     fitted = {names[name]: float(value) for name, value in metrics.items()}
@@ -54,19 +54,19 @@ def waiting_cell(payload: Payload) -> LoggedCell:
 
 
 def cell_start_ms(payload: Payload) -> int:
-    """When the training of a cell began, by its own clock of seconds."""
+    """Start of a cell's training, by its own count of seconds."""
     seconds = float(payload["result"]["metrics"].get("seconds", 0.0))
     return int(payload["ended_ms"]) - int(1000 * max(seconds, 0.0) if np.isfinite(seconds) else 0)
 
 
 def cell_points(payload: Payload) -> list[Point]:
-    """A cell's curves: metrics after each epoch, the final ones at the last epoch's step.
+    """Points of a cell's curves, one step an epoch.
 
     The final value of a name replaces the last epoch's, so that the latest point is the final one.
     """
     final, epochs = payload["result"]["metrics"], payload["result"]["epochs"]
     start, end, last = cell_start_ms(payload), int(payload["ended_ms"]), len(epochs)
-    # An epoch's number is the step of its metrics: a chart of it would say nothing.
+    # An epoch's number is the step of its metrics: a chart of it would be a diagonal.
     epochs = [{name: v for name, v in epoch.items() if name != "epoch"} for epoch in epochs]
     names = metric_names(dict.fromkeys([*final, *(name for epoch in epochs for name in epoch)]))
     points = [
@@ -79,7 +79,7 @@ def cell_points(payload: Payload) -> list[Point]:
 
 
 def cell_files(payload: Payload) -> dict[str, bytes]:
-    """A cell's out-of-fold predictions; nothing if it has none."""
+    """File of a cell's out-of-fold predictions; none without predictions."""
     result = CellResult.from_json(payload["result"])
     if not len(result.rows):
         return {}
@@ -89,7 +89,7 @@ def cell_files(payload: Payload) -> dict[str, bytes]:
 
 
 def cell_run(payload: Payload) -> NewRun:
-    """A cell's run."""
+    """Run of a cell."""
     tags = payload["tags"]
     return NewRun(
         name=payload["run_name"],
@@ -115,7 +115,7 @@ def of_config(
     name: str,
     mean: float | None,
 ) -> Payload:
-    """How a config of a sweep stands."""
+    """State of a config in a sweep."""
     metrics = {"cells": float(len(scores)), "seconds": float(seconds)}
     if len(scores) > 1:
         metrics["std"] = float(np.std(scores, ddof=1))
@@ -142,9 +142,10 @@ def of_config(
 
 
 def config_points(payload: Payload, known: int) -> list[Point]:
-    """The mean at each step after the `known` first ones, and the other metrics at the last step.
+    """Points of a config after the `known` first steps.
 
-    The mean at the last step is always there: a cell may have come in before one that was counted.
+    The mean has a point a step, other metrics one at the last step. The mean at the last step is
+    always there: a cell may have come in before one that was counted.
     """
     curve, stamp = payload["curve"], now_ms()
     first = min(known + 1, len(curve)) if curve else 1
@@ -153,7 +154,10 @@ def config_points(payload: Payload, known: int) -> list[Point]:
 
 
 def of_sweep_end(sweep_id: str, status: str, summary: Mapping[str, Any]) -> Payload:
-    """How a sweep ended: its summary as a file, numbers and names in it as metrics and tags."""
+    """End of a sweep, with its summary.
+
+    The summary becomes a file; its numbers become metrics, its texts tags.
+    """
     clean = redacted(summary)
     numbers = {k: float(v) for k, v in clean.items() if isinstance(v, int | float)}
     text = {k: v for k, v in clean.items() if isinstance(v, str)}
@@ -179,14 +183,14 @@ def of_sweep_end(sweep_id: str, status: str, summary: Mapping[str, Any]) -> Payl
 
 
 def sweep_points(payload: Payload) -> list[Point]:
-    """The numbers of a sweep's summary."""
+    """Points of a sweep's summary."""
     names = metric_names(payload["metrics"])
     stamp = int(payload["ended_ms"])
     return [(names[name], float(value), stamp, 0) for name, value in payload["metrics"].items()]
 
 
 def encoded(files: Mapping[str, str | bytes]) -> dict[str, str]:
-    """Files by name as a JSON value."""
+    """Encode files by name as a JSON value."""
     return {
         name: base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
         for name, data in files.items()
@@ -194,5 +198,5 @@ def encoded(files: Mapping[str, str | bytes]) -> dict[str, str]:
 
 
 def decoded(files: Mapping[str, str]) -> dict[str, bytes]:
-    """The inverse of `encoded`."""
+    """Decode a value made by `encoded`."""
     return {name: base64.b64decode(data) for name, data in files.items()}

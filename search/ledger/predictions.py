@@ -1,4 +1,4 @@
-"""Out-of-fold predictions by the hundred: read from the disk where they lie on this machine.
+"""Reader of out-of-fold predictions by the hundred.
 
 Asking MLflow for a file costs three requests; a leaderboard wants the files of 20 cells for every
 complete config.
@@ -28,10 +28,11 @@ _READERS = 8  # files asked for at once: a server's answer is mostly waiting
 
 
 def read_files(store: Store, run_ids: Sequence[str]) -> Iterator[bytes | None]:
-    """The predictions file of each cell's run; None for a run without one.
+    """Read the predictions file of each cell's run, if any.
 
     Raises:
-        RefusedError: if MLflow refuses; OSError if it does not answer.
+        DeliveryRefusedError: if MLflow refuses.
+        OSError: if it does not answer.
     """
     folder = store.folder("cells")
 
@@ -44,6 +45,6 @@ def read_files(store: Store, run_ids: Sequence[str]) -> Iterator[bytes | None]:
 
 
 def unpack(data: bytes) -> Predictions:
-    """The arrays of a predictions file."""
+    """Load the arrays of a predictions file."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return arrays["rows"], arrays["probabilities"]

@@ -1,4 +1,4 @@
-"""What the ledger gives back: runs, cells, sweeps; and how their values are written in MLflow."""
+"""Runs, cells and sweeps of the ledger, and MLflow's forms of values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _UNFIT_IN_A_NAME = re.compile(r"[^\w.\- ]")
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedRun:
-    """A run of any of the three experiments; `status` is MLflow's, times are ms since 1970."""
+    """A run of any of the three experiments.
+
+    `status` is MLflow's; times are milliseconds since 1970.
+    """
 
     run_id: str
     name: str
@@ -46,15 +49,16 @@ class LoggedCell:
         key: The cell's key.
         status: "done", "diverged" or "failed".
         metrics: Final metrics by name.
-        config_id: Tag `config`: which config of its first sweep it was.
+        config_id: Tag `config`, the config's id in the first sweep that had it.
         sweep_id: Run id of the sweep that trained it.
         seed: The cell's seed.
         fold: The cell's fold.
         params: The complete config as text, with seed and fold.
-        error: The message of a failed or diverged cell.
-        run_id: In `NAME/cells`; None while it waits in the spool.
-        digest: Of its metrics and predictions, see search/results/inert.py; None if it has none.
-        ended_ms: When its training ended, milliseconds since 1970.
+        error: Message of a failed or diverged cell.
+        run_id: Run id in `NAME/cells`; None while it waits in the spool.
+        digest: Digest of its metrics and predictions, see search/results/inert.py; None without
+            one.
+        ended_ms: End of its training, milliseconds since 1970.
         code: Digest of the code that trained it, see search/process/own_code.py; None if not
             recorded.
     """
@@ -75,7 +79,7 @@ class LoggedCell:
 
     @property
     def settled(self) -> bool:
-        """Whether training it again could give nothing new: a failed cell may fare better."""
+        """False where training it again may give a result: it failed."""
         return self.status != "failed"
 
     @classmethod
@@ -87,10 +91,10 @@ class LoggedCell:
         run_id: str | None,
         ended_ms: int,
     ) -> LoggedCell:
-        """A cell out of what its run holds.
+        """Read a cell from the values of its run.
 
         Raises:
-            KeyError: if the run lacks what every cell's run has.
+            KeyError: if the run lacks a value that every cell's run has.
             ValueError: if its seed or fold is no number.
         """
         return cls(
@@ -115,13 +119,14 @@ class SweepRecord:
     """A sweep in `NAME/sweeps`.
 
     Attributes:
-        id: Its run id.
-        name: Its run name.
-        spec_json: As given to `start_sweep`, without the passwords of URIs.
-        status: MLflow's: RUNNING (or killed with -9), FINISHED, KILLED (interrupted), FAILED.
+        id: Run id.
+        name: Run name.
+        spec_json: JSON that `start_sweep` was given, without the passwords of URIs.
+        status: MLflow's status: RUNNING (or killed with -9), FINISHED, KILLED (interrupted),
+            FAILED.
         started: Seconds since 1970.
-        tags: As given to `start_sweep`.
-        metrics: The numbers of its summary.
+        tags: Tags that `start_sweep` was given.
+        metrics: Numbers of its summary.
     """
 
     id: str
@@ -134,7 +139,7 @@ class SweepRecord:
 
     @classmethod
     def of(cls, run: LoggedRun) -> SweepRecord:
-        """A sweep out of its run.
+        """Read a sweep from its run.
 
         Raises:
             LedgerError: if its spec is damaged.
@@ -155,7 +160,7 @@ class SweepRecord:
 
 
 def _spec_of(run: LoggedRun) -> Any:
-    """The spec out of the pieces in a run's tags; empty without any."""
+    """Join the pieces of the spec in a run's tags."""
     pieces = [run.tags[name] for name in sorted(run.tags) if name.startswith(_SPEC_TAG)]
     try:
         return json.loads("".join(pieces) or "{}")
@@ -166,7 +171,14 @@ def _spec_of(run: LoggedRun) -> Any:
 
 
 def pick_sweep(sweeps: Sequence[SweepRecord], ref: str, where: str) -> SweepRecord:
-    """The first sweep of a name, the one of a run id, or with `latest` the first of all.
+    """Find a sweep by name, by run id, or by `latest`.
+
+    The newest of several is taken.
+
+    Args:
+        sweeps: Sweeps, newest first.
+        ref: Name, run id or `latest`.
+        where: Address of the ledger, for messages.
 
     Raises:
         InputError: if there is none; names the nearest.
@@ -184,32 +196,38 @@ def pick_sweep(sweeps: Sequence[SweepRecord], ref: str, where: str) -> SweepReco
 
 
 def tag_values(tags: Mapping[str, object]) -> dict[str, str]:
-    """Tags without the passwords of URIs, cut to what every MLflow server takes."""
+    """Tags that every MLflow server takes.
+
+    They are cut in length, and passwords of URIs are left out.
+    """
     return {name: redact(str(value))[:_LONGEST_TAG] for name, value in tags.items()}
 
 
 def param_values(config: Mapping[str, Any]) -> dict[str, str]:
-    """A config as MLflow's parameters."""
+    """Parameters that every MLflow server takes."""
     return {name: redact(str(value))[:_LONGEST_PARAM] for name, value in config.items()}
 
 
 def metric_names(names: Iterable[str]) -> dict[str, str]:
-    """Each name as MLflow takes it; equal ones are numbered (`f1_a/b` and `f1_a_b`)."""
+    """Name that MLflow takes for each metric.
+
+    Equal ones are numbered (`f1_a/b` and `f1_a_b`).
+    """
     fitted: dict[str, str] = {}
-    taken: set[str] = set()
+    used: set[str] = set()
     for name in names:
         plain = base = _UNFIT_IN_A_NAME.sub("_", name)[:200]
         number = 1
-        while plain in taken:
+        while plain in used:
             number += 1
             plain = f"{base} {number}"
-        taken.add(plain)
+        used.add(plain)
         fitted[name] = plain
     return fitted
 
 
 def redacted(value: Any) -> Any:
-    """A JSON value without the passwords of the URIs in it."""
+    """Remove the passwords of URIs from a JSON value."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):
@@ -220,7 +238,9 @@ def redacted(value: Any) -> Any:
 
 
 def spec_tags(spec: Mapping[str, Any]) -> dict[str, str]:
-    """A spec in pieces that fit into tags, so that one look-up brings every sweep's spec.
+    """Split a spec into tags of a run.
+
+    One look-up then brings every sweep's spec.
 
     Raises:
         InputError: if it does not fit into 50 of them.
@@ -238,7 +258,10 @@ def spec_tags(spec: Mapping[str, Any]) -> dict[str, str]:
 
 
 def spec_params(spec: Mapping[str, Any]) -> dict[str, str]:
-    """A spec's values under dotted names, for the columns of the UI; 100 of them at most."""
+    """Flatten a spec into at most 100 parameters with dotted names.
+
+    They are the columns of MLflow's UI.
+    """
     flat: dict[str, str] = {}
 
     def walk(prefix: str, value: Any) -> None:

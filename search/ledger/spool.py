@@ -1,7 +1,7 @@
-"""Results on disk until the ledger has them: no killed process and no dead server takes them away.
+"""Results on disk until the ledger has them.
 
-A folder per process, kept locked while the process lives. Whoever starts later takes over the files
-of folders whose lock is free: their process is gone. Standard library only.
+A folder per process, kept locked while the process lives. Later processes take over the files of
+folders whose lock is free: their process is gone. Standard library only.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _REFUSED = ".refused"  # MLflow would not have it; tried again at the next start
 
 
 class Spool:
-    """Payloads (JSON values) in files, in the order in which they were put.
+    """JSON payloads in files, in the order in which they were put.
 
     Nothing is created on disk before the first `put` or before there is something to adopt.
 
     Args:
-        folder: Shared by all processes that deliver to the same ledger.
+        folder: Folder shared by all processes that deliver to the same ledger.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,14 +40,14 @@ class Spool:
 
     @property
     def folder(self) -> Path:
-        """Where the files lie, in sub-folders."""
+        """Folder with a sub-folder for each process."""
         return self._folder
 
     def put(self, payload: Mapping[str, Any]) -> str:
-        """Write a payload so that neither a crash of the process nor of the machine loses it.
+        """Write a payload that survives a crash of process or machine.
 
         Returns:
-            The name under which `get` and `remove` know it; names sort in order of time.
+            Name for `get` and `remove`; names sort in order of time.
 
         Raises:
             OSError: if the disk is full or not writable.
@@ -86,12 +86,12 @@ class Spool:
         return value
 
     def remove(self, name: str) -> None:
-        """Forget a payload: it has been delivered."""
+        """Delete a payload that has been delivered."""
         if self._own is not None:
             (self._own / (name + _READY)).unlink(missing_ok=True)
 
     def set_aside(self, name: str) -> Path:
-        """Keep a payload that was refused out of `names`, until a later process adopts it.
+        """Hide a refused payload from `names` until a later process adopts it.
 
         Raises:
             KeyError: if there is none of that name.
@@ -107,14 +107,14 @@ class Spool:
         return sorted(path.name.removesuffix(_READY) for path in self._own.glob("*" + _READY))
 
     def adopt(self) -> list[str]:
-        """Take over what processes that are gone left behind; theirs are `names` of ours then.
+        """Take over the payloads of dead processes.
 
         Returns:
-            The names taken over, oldest first.
+            Names of these payloads, oldest first.
         """
-        taken: list[str] = []
+        adopted: list[str] = []
         if not self._folder.is_dir():
-            return taken
+            return adopted
         for sibling in sorted(self._folder.iterdir()):
             if sibling == self._own or sibling.name.startswith(".") or not sibling.is_dir():
                 continue
@@ -122,23 +122,23 @@ class Spool:
             if lock is None:
                 continue  # its process lives, or another one has just adopted it
             with lock:
-                taken += self._take_from(sibling)
-        return sorted(taken)
+                adopted += self._take_from(sibling)
+        return sorted(adopted)
 
     def _take_from(self, sibling: Path) -> list[str]:
-        taken = []
+        adopted = []
         left = [path for path in sibling.glob("*") if path.suffix in (_READY, _REFUSED)]
         left += [path for path in sibling.glob("*" + _PART) if _is_whole(path)]
         if left:
             own = self._own_folder()
             for path in left:
                 path.replace(own / (path.stem + _READY))
-                taken.append(path.stem)
+                adopted.append(path.stem)
         shutil.rmtree(sibling, ignore_errors=True)
-        return taken
+        return adopted
 
     def close(self) -> None:
-        """Release the lock; what is still there waits for the next process."""
+        """Release the lock; remaining payloads wait for the next process."""
         if self._own is None or self._lock is None:
             return
         left = [path for path in self._own.glob("*") if path.suffix in (_READY, _REFUSED)]
@@ -171,9 +171,10 @@ def _is_whole(path: Path) -> bool:
 
 
 def _try_lock(path: Path) -> BinaryIO | None:
-    """The open file, locked; None if another process holds the lock or the file is gone.
+    """Lock a file and return it open.
 
-    The kernel drops the lock when the process ends in whatever way, kill -9 included.
+    None if another process holds the lock or the file is gone. The kernel drops the lock when the
+    process ends in whatever way, kill -9 included.
     """
     try:
         file = path.open("rb+")

@@ -1,4 +1,4 @@
-"""MLflow as the ledger needs it: whole runs in, runs out; so that what writes knows no MLflow."""
+"""The calls of MLflow that the ledger needs, as a protocol."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from typing import Any, Literal, Protocol
 from search.ledger.records import LoggedRun
 
 Kind = Literal["configs", "cells", "sweeps"]
-"""Which of the three experiments."""
+"""Name of one of the three experiments."""
 
 Point = tuple[str, float, int, int]
-"""Of a metric: name, value, milliseconds since 1970, step."""
+"""Point of a metric: name, value, milliseconds since 1970, step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewRun:
-    """A run as it is to be; `status` is MLflow's, `ended_ms` None while it is RUNNING."""
+    """A run to create.
+
+    Attributes:
+        name: Name of the run.
+        tags: Tags by name.
+        params: Parameters by name.
+        points: Points of its metrics.
+        status: MLflow's status.
+        started_ms: Start, milliseconds since 1970.
+        ended_ms: End; None while it is RUNNING.
+        files: Contents by file name.
+    """
 
     name: str
     tags: Mapping[str, str]
@@ -32,7 +43,10 @@ class NewRun:
 
 @dataclass(frozen=True, kw_only=True)
 class RunNews:
-    """Values to add to a run. A parameter that it has is left out: MLflow lets none change."""
+    """Values to add to a run.
+
+    A parameter that the run has is left out: MLflow lets none change.
+    """
 
     run_id: str
     points: Sequence[Point] = ()
@@ -60,10 +74,10 @@ class DataDescription:
 
 
 class Store(Protocol):
-    """MLflow, as far as it is needed here.
+    """MLflow, as far as the ledger needs it.
 
-    Every call raises RefusedError if the answer was a refusal, OSError if there was none. After an
-    OSError some of what was asked for may have been done.
+    Every call raises DeliveryRefusedError if the answer was a refusal, OSError if there was none.
+    After an OSError some of the work may have been done.
     """
 
     def ping(self) -> None:
@@ -75,33 +89,36 @@ class Store(Protocol):
         ...
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
-        """All runs whose tag has one of these values, in any order; params and metrics or not."""
+        """All runs whose tag has one of these values, in any order.
+
+        They may lack params and metrics.
+        """
         ...
 
     def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:
-        """New runs with all they have, each set to its status last; their ids."""
+        """Create runs, each set to its status last; returns their ids."""
         ...
 
     def extend(self, news: Sequence[RunNews]) -> None:
-        """More values for runs that are there."""
+        """Add values to existing runs."""
         ...
 
     def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Files of a run."""
+        """Keep files with a run."""
         ...
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
-        """A file of a run; None if it has no such file."""
+        """Content of a run's file; None if it has no such file."""
         ...
 
     def history(
         self, run_ids: Sequence[str], names: Sequence[str]
     ) -> list[dict[str, list[tuple[int, float]]]]:
-        """Of each run the (step, value) points of these metrics, by step."""
+        """(step, value) points of these metrics for each run, by step."""
         ...
 
     def folder(self, kind: Kind) -> Path | None:
-        """Where on this machine the runs' files lie; None if on a server or in a bucket."""
+        """Local folder of the runs' files; None if they are elsewhere."""
         ...
 
     def experiment_id(self, kind: Kind) -> str | None:
@@ -117,9 +134,9 @@ class Store(Protocol):
         ...
 
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
-        """The end of runs, with MLflow's word for it."""
+        """End runs with MLflow's word for it."""
         ...
 
     def delete(self, run_id: str) -> None:
-        """Take a run out of sight; MLflow keeps it until its garbage collection."""
+        """Delete a run; MLflow keeps it until its garbage collection."""
         ...

@@ -1,4 +1,4 @@
-"""Writes results once: what was tried before is looked up, what is half written is deleted.
+"""Writer of results: looks up earlier tries and deletes half-written runs.
 
 A cell's run counts once it is ended, which is the last thing written. Knows MLflow as a `Store`.
 """
@@ -24,7 +24,14 @@ _ENDED = ("FINISHED", "FAILED")
 
 @dataclass
 class _ConfigRun:
-    """What the ledger has of a config: `points` of its curve; `named` if params are there."""
+    """Run of a config in the ledger.
+
+    Attributes:
+        run_id: Id of the run.
+        points: Number of points of its curve.
+        named: True where its params are there.
+        ended: True once the run has ended.
+    """
 
     run_id: str
     points: int = 0
@@ -33,7 +40,7 @@ class _ConfigRun:
 
 
 class LedgerWriter:
-    """What the background thread does, and the look-ups that it shares with the driver."""
+    """Writes payloads in the background and looks cells up for the driver."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -42,14 +49,18 @@ class LedgerWriter:
         # family -> key -> (MLflow's status, run id) of its runs
         self._cells: dict[str, dict[str, list[tuple[str, str]]]] = {}
         self._configs: dict[str, dict[str, _ConfigRun]] = {}  # sweep -> config -> run
-        self._over: dict[str, Payload] = {}  # sweep -> how it ended
+        self._over: dict[str, Payload] = {}  # sweep -> payload of its end
 
     def forget(self) -> None:
-        """Look cells up anew before the next is written: another process may have written some."""
+        """Forget all cells: another process may have written some."""
         self._cells.clear()
 
     def deliver(self, batch: Sequence[Payload], again: bool) -> None:
-        """Write payloads in their order; `again` if an earlier try may have written some of them.
+        """Write payloads in order.
+
+        Args:
+            batch: Payloads of any kind.
+            again: True if an earlier try may have written some of them.
 
         Raises:
             DeliveryRefusedError: if MLflow would not have one of them, or it is damaged.
@@ -73,17 +84,20 @@ class LedgerWriter:
             raise DeliveryRefusedError(f"{type(error).__name__}: {error}") from error
 
     def load_family(self, family: str) -> dict[str, LoggedCell]:
-        """The ended cells of a family by key; a second finished run of a key is deleted."""
-        found: dict[str, LoggedCell] = {}
+        """Ended cells of a family by key.
+
+        A second finished run of a key is deleted.
+        """
+        cells: dict[str, LoggedCell] = {}
         index: dict[str, list[tuple[str, str]]] = {}
         surplus: list[str] = []
-        met: set[str] = set()
+        seen: set[str] = set()
         with self.lock:
             for run in self._store.runs("cells", "family", family):
                 # Pages are cut by number: while another process writes, a run may stand on two.
-                if run.run_id in met:
+                if run.run_id in seen:
                     continue
-                met.add(run.run_id)
+                seen.add(run.run_id)
                 key = run.tags.get("cell_key", "")
                 if run.status in _ENDED:
                     try:
@@ -91,13 +105,13 @@ class LedgerWriter:
                             run.tags, run.params, run.metrics, run.run_id, run.ended_ms
                         )
                     except (KeyError, ValueError):
-                        continue  # not written by foldrace, or edited: nothing to count on
+                        continue  # not written by foldrace, or edited: it does not count
                     # Newest first: the oldest finished run of a key is the one that stays.
-                    if cell.status != "failed" or key not in found:
-                        other = found.get(key)
+                    if cell.status != "failed" or key not in cells:
+                        other = cells.get(key)
                         if other is not None and other.status != "failed" and other.run_id:
                             surplus.append(other.run_id)
-                        found[key] = cell
+                        cells[key] = cell
                 index.setdefault(key, []).append((run.status, run.run_id))
             for run_id in surplus:
                 _log.warning("cell recorded twice, the later run %s is deleted", run_id)
@@ -106,20 +120,20 @@ class LedgerWriter:
                 key: [entry for entry in runs if entry[1] not in surplus]
                 for key, runs in index.items()
             }
-        return found
+        return cells
 
     def find_cell(self, key: str) -> str | None:
-        """Run id of the finished cell of this key."""
+        """Run id of the finished cell of a key; None without one."""
         with self.lock:
             loaded = [cells[key] for cells in self._cells.values() if key in cells]
             runs = loaded[0] if loaded else self._search_cells([key]).get(key, [])
         return next((run_id for status, run_id in runs if status == "FINISHED"), None)
 
     def _search_cells(self, keys: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-        found: dict[str, list[tuple[str, str]]] = {}
+        runs: dict[str, list[tuple[str, str]]] = {}
         for run in self._store.find("cells", "cell_key", keys):
-            found.setdefault(run.tags["cell_key"], []).append((run.status, run.run_id))
-        return found
+            runs.setdefault(run.tags["cell_key"], []).append((run.status, run.run_id))
+        return runs
 
     def _write_cells(self, batch: Sequence[Payload], again: bool) -> None:
         families = dict.fromkeys(payload["tags"]["family"] for payload in batch)
@@ -128,11 +142,11 @@ class LedgerWriter:
                 self.load_family(family)
             elif again:
                 keys = [p["tags"]["cell_key"] for p in batch if p["tags"]["family"] == family]
-                found = self._search_cells(keys)
-                self._cells[family].update({key: found.get(key, []) for key in keys})
+                runs = self._search_cells(keys)
+                self._cells[family].update({key: runs.get(key, []) for key in keys})
         waiting = list(batch)
         while waiting:
-            # Of a key that is there twice, the second must meet what the first one wrote.
+            # Of a key that is there twice, the second must meet the run of the first.
             first = {payload["tags"]["cell_key"]: payload for payload in reversed(waiting)}
             now = [payload for payload in waiting if first[payload["tags"]["cell_key"]] is payload]
             waiting = [
@@ -141,7 +155,7 @@ class LedgerWriter:
             self._write_unlike(now, again)
 
     def _write_unlike(self, batch: Sequence[Payload], again: bool) -> None:
-        """Write the cells among these, no two of one key, that have no result yet."""
+        """Write those cells, of different keys, that have no result yet."""
         fresh: list[Payload] = []
         for payload in batch:
             known = self._runs_of(payload)
@@ -184,11 +198,11 @@ class LedgerWriter:
         return self._configs[sweep_id]
 
     def start_sweep(self, sweep_id: str) -> None:
-        """A sweep of this process has no configs yet."""
+        """Note a new sweep, which has no configs yet."""
         self._configs[sweep_id] = {}
 
     def reopen_sweep(self, sweep_id: str) -> None:
-        """A sweep goes on: its configs are no longer ended with it."""
+        """Note that a sweep goes on, and its configs with it."""
         self._over.pop(sweep_id, None)
 
     def _write_configs(self, batch: Sequence[Payload], again: bool) -> None:
@@ -230,11 +244,11 @@ class LedgerWriter:
 
     def _end_configs(self, payload: Payload, again: bool) -> None:
         runs = self._config_runs(payload["sweep"], again).values()
-        going = [run for run in runs if not run.ended]
-        if going:
-            run_ids = [run.run_id for run in going]
+        running = [run for run in runs if not run.ended]
+        if running:
+            run_ids = [run.run_id for run in running]
             self._store.end(run_ids, payload["status"], payload["ended_ms"])
-        for run in going:
+        for run in running:
             run.ended = True
 
 

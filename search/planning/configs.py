@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
-    """Configs from a .json list, .jsonl lines or .csv rows of axis values.
+    """Configs from the rows of a .json, .jsonl or .csv file.
 
     Raises:
         InputError: if there is no such file, it cannot be read, or holds no objects; SpaceError for
@@ -47,12 +47,12 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
         raise InputError(f"--configs file {path} must hold a non-empty list of objects.")
     for row in rows:
         narrowed = space.narrow({name: (value,) for name, value in row.items()})
-        given = {
+        config = {
             axis.name: axis.values[0]
             for axis in narrowed.axes
             if not {axis.name, *axis.aliases}.isdisjoint(row)
         }
-        yield space.complete(given)  # raises where an axis that matters is not given
+        yield space.complete(config)  # raises where an axis that matters is not given
 
 
 # More configs than this are not enumerated by any strategy: narrow the space instead.
@@ -62,7 +62,9 @@ _MOST_CONFIGS = 200_000
 def choose_configs(
     spec: SweepSpec, space: Space
 ) -> tuple[tuple[Mapping[str, Scalar], ...], dict[int, str], int | None, tuple[str, ...]]:
-    """Complete configs in a fixed order, reference names by index, the baseline, names left out.
+    """Choose the configs that compete, in a fixed order, with their names.
+
+    Returns complete configs, reference names by index, the baseline's index, and names left out.
 
     References stand first. One that the narrowed axes exclude is left out, but never the baseline:
     it is what gains are measured against.
@@ -71,18 +73,18 @@ def choose_configs(
     left_out = []
     references = space.references
     named = {"all": tuple(references), "reference": tuple(references), "ablation": space.ablation}
-    wanted = named.get(spec.configs, ())  # a file's configs stand for themselves
-    if spec.configs == "ablation" and not wanted:
+    chosen_names = named.get(spec.configs, ())  # a file's configs stand for themselves
+    if spec.configs == "ablation" and not chosen_names:
         raise InputError(
             f"Space {space.name!r} names no ablation configs; use --configs reference."
         )
-    if space.baseline is not None and space.baseline not in wanted:
-        wanted = (space.baseline, *wanted)
+    if space.baseline is not None and space.baseline not in chosen_names:
+        chosen_names = (space.baseline, *chosen_names)
 
     def key(config: Mapping[str, Scalar]) -> str:
         return json.dumps(space.active(config), sort_keys=True)
 
-    for name in wanted:
+    for name in chosen_names:
         config = references[name]
         if spec.configs == "all" and name != space.baseline and not space.admits(config):
             left_out.append(name)

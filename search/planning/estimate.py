@@ -1,4 +1,4 @@
-"""What a sweep would cost: time, GPU hours and money, from a few measured training steps."""
+"""Cost of a sweep in time and money, from measured training steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MEASURING_S = 16.0  # in all shapes together
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a sweep usually takes, and the most that it may.
+    """Cost of a sweep: the usual one, and an upper bound.
 
     Attributes:
         strategy: Its strategy.
@@ -40,7 +40,7 @@ class Estimate:
         shapes: Shapes of cells, of which `shapes_measured` were measured.
         shapes_measured: See shapes.
         slots: Stacks that train at once on this machine.
-        wall_hours: Of all cells to train on these slots.
+        wall_hours: Wall time of all cells to train on these slots.
         gpu_hours: Hours of GPUs reserved; 0 without one.
         slot_hours: Hours of training, summed over slots.
         money: `slot_hours` times the price per hour; None without a price.
@@ -103,13 +103,15 @@ def estimate(
     price_per_hour: float | None,
     nested_known: Sequence[int] = (),
 ) -> Estimate:
-    """Measure a few steps of the commonest shapes, for some 16 seconds in all, and multiply.
+    """Measure steps of the commonest shapes, and multiply.
+
+    The measuring takes about 16 seconds in all.
 
     Args:
         plan: The sweep.
         known: (config, block) pairs that are in the ledger.
         price_per_hour: Price of an hour of one slot.
-        nested_known: Of each inner sweep of --nested, how many of its cells are in the ledger.
+        nested_known: Number of cells in the ledger, by inner sweep of --nested.
     """
     slots, per_trial = slots_here(plan.spec.resources)
     measured, together = _measure(plan, slots)
@@ -151,7 +153,7 @@ def estimate(
 
 
 def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
-    """Seconds a cell of each measured shape, and how many cells were trained as one model."""
+    """Seconds per cell of each measured shape, and the stack size measured."""
     import torch
 
     from trainables.engine.cells.runner import measure

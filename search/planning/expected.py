@@ -1,4 +1,4 @@
-"""What a sweep will take, said before it starts: its cells at once, its time from like cells."""
+"""Expected cells and time of a sweep, without measuring."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEAST_LIKE = 3  # cells of the ledger that tell the time of more like them
 
 @dataclass(frozen=True)
 class Expected:
-    """How many cells a sweep will need.
+    """Number of cells that a sweep will need.
 
     Attributes:
         strategy: Its strategy.
@@ -60,7 +60,7 @@ def _percent(share: float) -> str:
 
 
 def slots_here(resources: Resources) -> tuple[int, float]:
-    """How many stacks train at once on this machine, and the GPUs of each."""
+    """Number of stacks this machine trains at once, and GPUs of each."""
     import torch
 
     gpus = torch.cuda.device_count()
@@ -72,7 +72,7 @@ def slots_here(resources: Resources) -> tuple[int, float]:
 
 
 def seconds_of_like_cells(plan: Plan, known: Mapping[str, LoggedCell]) -> float | None:
-    """Median seconds of the cells in the ledger that are like the plan's; None if too few are.
+    """Median seconds of similar cells in the ledger; None if too few.
 
     Like are those of the plan itself; else those of the same data and model that agree in what
     decides the shapes of tensors and the number of steps.
@@ -96,7 +96,7 @@ def seconds_of_like_cells(plan: Plan, known: Mapping[str, LoggedCell]) -> float 
 
 
 def before_the_run(plan: Plan, known: Mapping[str, LoggedCell]) -> str:
-    """What a run says of itself before it starts; measures nothing.
+    """Line that a run prints before it starts: cells and time.
 
     Args:
         plan: The sweep.

@@ -1,4 +1,4 @@
-"""The text columns of a file that a finished sweep is to read; nothing heavy is imported."""
+"""Text columns of a file that a finished sweep is to classify."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from trainables.engine.datasets.table_files import READERS, Table, read_table
 def text_columns(
     ref: DataRef, pairs: bool, column: str | None = None, column_b: str | None = None
 ) -> list[str]:
-    """The columns of a file that hold texts: those asked for, else those of the sweep.
+    """Names of a file's text columns: the user's, else the sweep's.
 
     Args:
         ref: The sweep's data.
-        pairs: Whether rows are pairs of texts.
-        column: Of the text, as the user gave it.
-        column_b: Of the second text.
+        pairs: True if rows are pairs of texts.
+        column: Column of the text, as the user gave it.
+        column_b: Column of the second text.
     """
     return [column or ref.text or "text"] + ([column_b or ref.text_b or "text_b"] if pairs else [])
 
@@ -29,7 +29,7 @@ def text_columns(
 def check_file(
     path: Path, ref: DataRef, column: str | None = None, column_b: str | None = None
 ) -> None:
-    """Refuse a table that is not there or lacks a text column, before a model is trained for it.
+    """Refuse a missing table, or one without its text column.
 
     Reads no more than the header where that can tell. A file of another kind is passed: it may be
     a text.
@@ -55,7 +55,7 @@ def check_file(
 
 
 def table_with(path: Path, columns: Iterable[str]) -> Table:
-    """All columns of a file that must have some.
+    """All columns of a file, after checking that some are there.
 
     Raises:
         InputError: if the file cannot be read, or has no such column.

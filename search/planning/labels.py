@@ -1,4 +1,4 @@
-"""Short names of a sweep's configs: what differs between them, and nothing else."""
+"""Short names of a sweep's configs: the axes in which they differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _alike(texts: Sequence[str]) -> list[int]:
 
 
 class Labels:
-    """A label for each config, no two alike, and what all of them share.
+    """A unique label per config, and the axis values that all share.
 
     A label holds the axes that vary in the sweep, then whatever else sets a config apart (a
     reference may differ in a fixed value), then its reference name.
@@ -78,7 +78,7 @@ class Labels:
         return self._named(index, self._joined(shown))
 
     def whole(self, index: int) -> str:
-        """All axes of a config: the same in every sweep, so that the ledger knows it by them."""
+        """All active axes of a config: its identity across sweeps."""
         config = self._configs[index]
         values = (f"{n}={printable(scalar(config[n]))}" for n in self._axes if n in config)
         return self._named(index, " ".join(values))

@@ -1,4 +1,4 @@
-"""A model reference resolved: alias, folder, hub id, or a sweep that kept an encoder.
+"""Model references: an alias, a folder, a hub id, or a sweep.
 
 `--model` takes a sweep by its name, its run id, or `latest`. A cell's key holds the digest of the
 weights, so it does not matter where these were found.
@@ -24,7 +24,7 @@ _KEPT = re.compile(r"(?P<name>.+)-(?P<run_id>[0-9a-f]{32})")
 
 
 def check_name(reference: str) -> None:
-    """Refuse what can be no model, without a look into the ledger or the hub.
+    """Refuse an impossible model name, without asking the ledger or hub.
 
     Raises:
         ModelError: naming the aliases, or what the folder lacks.
@@ -36,11 +36,11 @@ def check_name(reference: str) -> None:
 
 
 def resolve(reference: str, tracking_uri: str, experiment: str) -> str:
-    """What `--model` means, the same in every process of this machine.
+    """Resolve `--model` to a folder or hub id, alike in every process.
 
     Args:
         reference: An alias, a folder, a hub id, or a sweep: its name, its run id, or `latest`.
-        tracking_uri: Where the ledger is.
+        tracking_uri: URI of the ledger.
         experiment: Its name.
 
     Returns:
@@ -52,10 +52,10 @@ def resolve(reference: str, tracking_uri: str, experiment: str) -> str:
     """
     from trainables.engine.models import pretrained
 
-    kept = _kept(reference)
-    if kept is not None:
-        run_id = kept["run_id"]
-        return pretrained.resolve_model(str(_fetched(tracking_uri, kept["name"], run_id)))
+    match = _kept(reference)
+    if match is not None:
+        run_id = match["run_id"]
+        return pretrained.resolve_model(str(_fetched(tracking_uri, match["name"], run_id)))
     sweep = Path(reference).name == reference and not Path(reference).is_dir()
     if sweep and not pretrained.is_alias(reference) and _is_there(tracking_uri):
         records = sweeps_named(reference, tracking_uri, experiment)
@@ -72,7 +72,7 @@ def resolve(reference: str, tracking_uri: str, experiment: str) -> str:
 
 
 def _kept(reference: str) -> re.Match[str] | None:
-    """The sweep behind a folder that an encoder was fetched to, if it is one and is gone."""
+    """Parse the path of a fetched encoder whose folder is gone."""
     path = Path(reference)
     if path.is_dir() or path.parent != _place():
         return None
@@ -86,7 +86,7 @@ def _place() -> Path:
 
 
 def _is_there(tracking_uri: str) -> bool:
-    """Whether there is a ledger to look into: a local one is not made for a question."""
+    """True if there is a ledger to ask; none is made here."""
     file = sqlite_file(tracking_uri)
     return file is None or file.is_file()
 
@@ -98,18 +98,20 @@ def sweeps_named(reference: str, tracking_uri: str, experiment: str) -> list[Swe
 
     try:
         with open_ledger(tracking_uri, experiment) as ledger:
-            every = [one for one in ledger.sweeps() if not one.spec_json["spec"].get("outer")]
+            every = [
+                record for record in ledger.sweeps() if not record.spec_json["spec"].get("outer")
+            ]
     except NoLedgerError:
         return []
     if reference == "latest":
         return every[:1]
-    return [one for one in every if reference in (one.name, one.id)]
+    return [record for record in every if reference in (record.name, record.id)]
 
 
 def _fetched(
     tracking_uri: str, name: str, run_id: str, missing_is_fine: bool = False
 ) -> Path | None:
-    """The folder of a sweep's encoder here; None where there is none and that is fine."""
+    """Folder of a sweep's encoder, fetched if need be; None if allowed."""
     place = _place() / f"{name}-{run_id}"
     if place.is_dir():
         return place

@@ -1,4 +1,4 @@
-"""space x protocol x data -> cells: everything that is known of a sweep before it is trained.
+"""The plan of a sweep: its configs and cells before any training.
 
 `prepare` finds bad input before the first second of training: the space is narrowed, every config
 is bound to its trainable's Config, the data are read, split and audited, the weights are found.
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep's configs and cells, in a fixed order that only the spec decides.
+    """Configs and cells of a sweep, in the order its spec decides.
 
     Attributes:
-        spec: What was asked for, local paths made absolute.
+        spec: The spec, local paths made absolute.
         space: The space, narrowed and fixed as the spec says.
         configs: Complete configs: every field of the trainable's Config.
         names: Names of the reference configs by index.
         baseline: Index of the config that gains are measured against; None without one.
-        task: What all cells share.
+        task: Trainable, data, model and split that all cells share.
         left_out: Names of reference configs that the narrowed axes exclude.
         official_share: Share of the rows in the data's official test part; None where it is not
             the protocol, or not known.
@@ -57,13 +57,13 @@ class Plan:
     @property
     def declared_in(self) -> str:
         """The file that declares the space, for messages."""
-        given = f"the Space {self.space.name!r}"
-        own = given if self.registered is None else f"spaces/{self.registered}.py"
+        unregistered = f"the Space {self.space.name!r}"
+        own = unregistered if self.registered is None else f"spaces/{self.registered}.py"
         return self.spec.plugin or own
 
     @property
     def registered(self) -> str | None:
-        """Name of the space where it is one of foldrace's own; None for a user's."""
+        """Name of the space if foldrace declares it; None for a user's."""
         own = self.spec.plugin is None and self.spec.declared is None
         return self.spec.space if own else None
 
@@ -84,7 +84,7 @@ class Plan:
 
     @cached_property
     def keys(self) -> dict[str, tuple[int, int]]:
-        """Cell key -> (config, block), for every cell that the sweep may train."""
+        """Cell key -> (config, block), for every cell of the grid."""
         return {
             key: (index, block)
             for index, config in enumerate(self.configs)
@@ -121,12 +121,12 @@ class Plan:
         return Labels(active, [axis.name for axis in self.space.axes], self.names)
 
     def label(self, config: int) -> str:
-        """A short readable name of a config: what varies in the sweep, and its reference name."""
+        """Short readable name of a config."""
         return self.labels[config]
 
     @cached_property
     def problem(self) -> Problem:
-        """The same in numbers, for the strategy."""
+        """The plan in numbers, for the strategy."""
         axes = self.space.axes
         position = [{value: i for i, value in enumerate(axis.values)} for axis in axes]
         features = np.full((len(self.configs), len(axes)), np.nan)

@@ -1,4 +1,4 @@
-"""A sweep read, bound and checked before anything is trained."""
+"""Preparation of a sweep: everything read, checked and bound; nothing trained."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def _local(data: DataRef) -> DataRef:
-    """Workers run in folders of their own: a local file's path must hold everywhere."""
+    """Make a local file's path absolute: workers run in other folders."""
     path = Path(data.name).expanduser()
     return replace(data, name=str(path.resolve())) if path.is_file() else data
 
@@ -60,7 +60,7 @@ def narrowed_space(spec: SweepSpec) -> Space:
 
 
 def _with_metadata(spec: SweepSpec, space: Space) -> Space:
-    """The space without the values of its axis `metadata` for which the data have no columns."""
+    """Drop values of axis `metadata` that the data have no columns for."""
     if spec.data.metadata and "metadata" not in space.kinds:
         raise InputError(
             f"Space {space.name!r} joins no metadata to its texts, got --metadata "
@@ -73,7 +73,7 @@ def _with_metadata(spec: SweepSpec, space: Space) -> Space:
 
 
 def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[TrainingConfig]:
-    """Each config as the trainable's Config; the first few misfits in one message."""
+    """Bind each config to the trainable's Config; collect the first misfits."""
     trainable = Trainable.load(space.trainable)
     bound = []
     faults: dict[str, None] = {}
@@ -93,15 +93,15 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[T
 def _files(space: Space, configs: Sequence[TrainingConfig]) -> dict[str, set[str]]:
     """Values by field that name further files, as the trainable's `files` says."""
     trainable = Trainable.load(space.trainable)
-    found: dict[str, set[str]] = {}
+    values: dict[str, set[str]] = {}
     for config in configs:
         for name, value in trainable.files(config).items():
-            found.setdefault(name, set()).add(value)
-    return found
+            values.setdefault(name, set()).add(value)
+    return values
 
 
 def _local_files(spec: SweepSpec, files: Mapping[str, set[str]]) -> SweepSpec:
-    """The spec with the paths of such files made absolute: workers run in folders of their own."""
+    """Make the paths of files in fixed values absolute."""
     from trainables.engine.features import named_files
 
     fix = dict(spec.fix)
@@ -124,7 +124,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 
 def from_json(saved: Mapping[str, Any]) -> Plan:
-    """The plan of a sweep in the ledger, without reading its data or its model again."""
+    """Rebuild a plan from the ledger, without its data or model."""
     spec, task = saved_spec(saved["spec"]), Task.from_json(saved["task"])
     return rebuild(spec, task, saved.get("test_share"))
 
@@ -151,7 +151,7 @@ def prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
 
 
 def plan(spec: SweepSpec) -> Plan:
-    """Plan of a sweep: everything is read, checked and bound, nothing is trained.
+    """Plan a sweep: read, check and bind everything, train nothing.
 
     Raises:
         InputError: as `prepare`.
@@ -160,7 +160,7 @@ def plan(spec: SweepSpec) -> Plan:
 
 
 def check_names(spec: SweepSpec) -> None:
-    """Refuse what needs no heavy import to be refused: names, typed values, columns of a file.
+    """Refuse wrong names, values and columns before any heavy import.
 
     Raises:
         InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.

@@ -1,1 +1,1 @@
-"""The process a command runs in: launchers' variables, folders, whose code, Ray's home."""
+"""The process of a command: variables, folders, code, Ray's home."""

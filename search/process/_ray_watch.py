@@ -1,4 +1,4 @@
-"""A process beside Ray: should the driver be killed, it ends what the driver can end no more.
+"""Watcher process that ends Ray's processes if the driver is killed.
 
 Run by its path, with Python's own library alone; its standard input ends when the driver does.
 """
@@ -16,19 +16,19 @@ _PATIENCE_S = 4.0  # Ray's processes notice that their driver is gone, its agent
 
 
 def bearing(entry: str) -> list[int]:
-    """Ids of the processes that have this variable, NAME=VALUE, in the environment they began in.
+    """Ids of processes that began with a variable NAME=VALUE.
 
     Args:
         entry: The variable.
     """
-    found = []
+    ids = []
     for folder in Path("/proc").iterdir():
         # Not all may be looked at, and one may end between the look and the question.
         with suppress(OSError):
             variables = (folder / "environ").read_bytes().split(b"\0")
             if folder.name.isdecimal() and entry.encode() in variables:
-                found.append(int(folder.name))
-    return found
+                ids.append(int(folder.name))
+    return ids
 
 
 def main(entry: str) -> None:

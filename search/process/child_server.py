@@ -1,4 +1,4 @@
-"""A server that is a process of its own, with processes below it: it ends whole, as we end."""
+"""A server in a process of its own, which ends with us."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def serve_until_ended(
     port: int,
     ready: Callable[[], None],
 ) -> int:
-    """Run a server until it ends, or this process is interrupted, terminated or hung up.
+    """Run a server until it or this process ends.
 
     Args:
         command: Starts it.
-        environment: Of the process.
+        environment: Environment of the process.
         host: That it listens on.
         port: That it listens on.
         ready: Called once it answers.
@@ -49,14 +49,14 @@ def serve_until_ended(
         command, env=dict(environment), stdout=sys.stderr.fileno(), start_new_session=True
     )
     before = signal.signal(signal.SIGHUP, _hung_up)
-    told = False
+    announced = False
     try:
         while server.poll() is None:
-            if not told and _answers(host, port):
-                told = True
+            if not announced and _answers(host, port):
+                announced = True
                 ready()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(_LOOK_S if not told else None)
+                server.wait(_LOOK_S if not announced else None)
         return server.returncode
     finally:
         _end(server)
@@ -75,7 +75,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _reached_at(host: str) -> str:
-    """Where a server that listens on an address answers: on all of them, on the loopback too."""
+    """Address to reach a server at, given the one it listens on."""
     with contextlib.suppress(ValueError):  # a name
         address = ipaddress.ip_address(host)
         if address.is_unspecified:

@@ -1,4 +1,4 @@
-"""What a sweep ran in: versions, machine, and the state of the code; kept with the sweep."""
+"""Environment of a sweep: versions, machine and code, kept with it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from pathlib import Path
 from search.process import own_code
 
 REQUIREMENTS, PATCH = "requirements.txt", "uncommitted.patch"
-_HOME = Path(__file__).resolve().parents[2]
 _LARGEST_PATCH = 1_000_000  # bytes; more is no change to read
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may use: a machine's, less what an affinity or a quota keeps away."""
+    """Number of CPUs within the process's affinity and quota."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # a system without affinities
@@ -39,15 +38,15 @@ def _quota() -> int | None:
 
 
 def threads(cpus: float) -> int:
-    """Threads of a process that was given these CPUs; OMP_NUM_THREADS may ask for fewer."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    given = max(1, int(cpus))
-    return min(given, int(asked)) if asked.isdecimal() and int(asked) > 0 else given
+    """Number of threads for some CPUs; OMP_NUM_THREADS may ask for fewer."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    count = max(1, int(cpus))
+    return min(count, int(limit)) if limit.isdecimal() and int(limit) > 0 else count
 
 
 def tags() -> dict[str, str]:
-    """Versions and machine as tags; the commit, where the code lies in a git checkout."""
-    found = {
+    """Tags of versions, machine and, in a checkout, the commit."""
+    values = {
         "foldrace": _version("foldrace"),
         "python": platform.python_version(),
         "torch": _version("torch"),
@@ -58,23 +57,23 @@ def tags() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     if commit:
         # MLflow's own name for it: the UI shows it as the run's source version.
-        found["mlflow.source.git.commit"] = commit
-        found["git_branch"] = _git("rev-parse", "--abbrev-ref", "HEAD")
-        found["git_uncommitted"] = str(bool(_git("status", "--porcelain", "-uno")))
-    return {name: value for name, value in found.items() if value}
+        values["mlflow.source.git.commit"] = commit
+        values["git_branch"] = _git("rev-parse", "--abbrev-ref", "HEAD")
+        values["git_uncommitted"] = str(bool(_git("status", "--porcelain", "-uno")))
+    return {name: value for name, value in values.items() if value}
 
 
 def files() -> dict[str, str]:
-    """All packages with their versions, and what is changed but not committed, as files."""
+    """Files that list package versions and uncommitted changes."""
     packages = sorted(
-        {f"{one.metadata['Name']}=={one.version}" for one in metadata.distributions()},
+        {f"{package.metadata['Name']}=={package.version}" for package in metadata.distributions()},
         key=str.lower,
     )
-    found = {REQUIREMENTS: "\n".join(packages) + "\n"}
+    texts = {REQUIREMENTS: "\n".join(packages) + "\n"}
     patch = _git("diff", "HEAD")
     if patch and len(patch) <= _LARGEST_PATCH:
-        found[PATCH] = patch + "\n"
-    return found
+        texts[PATCH] = patch + "\n"
+    return texts
 
 
 def _version(package: str) -> str:
@@ -85,12 +84,17 @@ def _version(package: str) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git says of the folder that holds the code; nothing if it is in none of git's."""
-    if not (_HOME / ".git").exists():
+    """Output of git in the code's folder; empty outside a repository."""
+    if not (own_code.ROOT / ".git").exists():
         return ""
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=_HOME, capture_output=True, text=True, timeout=10, check=False
+            ["git", *arguments],
+            cwd=own_code.ROOT,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

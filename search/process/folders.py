@@ -1,4 +1,4 @@
-"""The folders that a sweep writes to: found fit, or refused, before anything is read."""
+"""Folders that a sweep writes to, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEAST_FREE_MIB = 200
 
 
 def check(spec: SweepSpec) -> None:
-    """Find out that a sweep's folders and its ledger can be written; takes no time to speak of.
+    """Refuse a sweep whose folders or ledger cannot be written.
 
     Raises:
         InputError: naming the folder, what is wrong with it, and the option or variable to set.
@@ -48,7 +48,7 @@ def check(spec: SweepSpec) -> None:
 
 
 def usable_cache() -> None:
-    """See that the cache can be written; in place of the user's own folder one of ours will do.
+    """Check that the cache can be written, or use one beside us.
 
     Raises:
         InputError: if it cannot, and was named, or there is no other.
@@ -77,7 +77,9 @@ def usable_cache() -> None:
 
 
 def fault_of(folder: Path) -> str | None:
-    """What keeps a folder from being written to, which is made if it is missing; None if nothing.
+    """Reason why a folder cannot be written; None if it can.
+
+    The folder is made if it is missing.
 
     It is tried: permissions do not tell of a file system that is mounted for reading alone.
     """

@@ -1,4 +1,4 @@
-"""What torchrun, MPI, SLURM and `accelerate launch` leave in a shell: not meant for our processes.
+"""Variables of torchrun, MPI, SLURM and `accelerate launch`, kept from our processes.
 
 Accelerate reads these variables wherever a cell is trained, and would wait for ever for processes
 of a group that nobody starts.
@@ -60,10 +60,10 @@ def forget(*, group: bool = False) -> None:
 
 @contextmanager
 def forgotten() -> Iterator[None]:
-    """Without such variables for as long as it lasts: a caller's environment is the caller's."""
-    kept = {name: os.environ[name] for name in _foreign(group=False)}
+    """Context without launchers' variables; they return at its end."""
+    hidden = {name: os.environ[name] for name in _foreign(group=False)}
     forget()
     try:
         yield
     finally:
-        os.environ.update(kept)
+        os.environ.update(hidden)

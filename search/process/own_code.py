@@ -1,4 +1,4 @@
-"""The code that makes a cell's numbers: its digest, and how workers come to run the driver's.
+"""Digest of the code behind a cell's numbers; its transport to workers.
 
 Ray's workers import what they are sent by name, wherever they look first: a second checkout, or a
 file `search.py` in the folder that a sweep is started in, would stand in for ours. So functions for
@@ -27,24 +27,24 @@ _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def numbers() -> str:
-    """Digest of the code that trains and scores: all of `trainables`, comments left out."""
+    """Digest of all code in `trainables`, comments left out."""
     return _digest_of(ROOT / _NUMBERS)
 
 
 @cache
 def _digest_of(folder: Path) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
-        found.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        found.update("\n".join(_words(ast.parse(path.read_bytes()))).encode() + b"\0")
-    return found.hexdigest()[:16]
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update("\n".join(_words(ast.parse(path.read_bytes()))).encode() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def of_plugin(text: str) -> str:
-    """Digest of what a user's file does to numbers; empty if it only declares spaces or data.
+    """Digest of a plugin's training code; empty for mere declarations.
 
     Args:
-        text: Of the file.
+        text: Text of the file.
     """
     tree = ast.parse(text)
     tree.body = [node for node in tree.body if not _defined(node) & _TOLD_APART]
@@ -68,7 +68,7 @@ def _defined(node: ast.stmt) -> set[str]:
 
 
 def _words(node: ast.AST) -> Iterator[str]:
-    """A syntax tree in words that do not depend on Python's version, docstrings left out."""
+    """Syntax tree in words independent of Python's version and docstrings."""
     yield type(node).__name__
     for name, value in ast.iter_fields(node):
         # What newer versions add is empty where it is not used; contexts say nothing new.
@@ -86,25 +86,25 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 
 def paths() -> list[str]:
-    """Where this process looks modules up, as absolute paths."""
+    """Absolute paths that this process imports modules from."""
     return [os.path.abspath(path) for path in sys.path]  # noqa: PTH100  (of "" too)
 
 
 def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> Callable[..., Any]:
-    """A function of ours for a worker, who runs it with the driver's code or refuses.
+    """Wrap a function so that workers run the driver's code or refuse.
 
     It refers to no module of ours, so that it travels by value and imports nothing on arrival.
 
     Args:
-        entry: Where the function is, as "module:name".
+        entry: Place of the function, as "module:name".
         refuse: Called instead, with what is wrong; it must refer to no module of ours either.
-        same_machine: Whether workers see the driver's folders.
+        same_machine: True if workers see the driver's folders.
     """
-    root, packages, wanted = str(ROOT), PACKAGES, numbers()
+    root, packages, expected = str(ROOT), PACKAGES, numbers()
     look_up = paths() if same_machine else None
     module, _, name = entry.partition(":")
 
-    def run(*given: Any, **named: Any) -> Any:
+    def run(*args: Any, **named: Any) -> Any:
         import importlib
         import sys
         from importlib.util import module_from_spec, spec_from_file_location
@@ -127,16 +127,17 @@ def carried(entry: str, refuse: Callable[[str], Any], *, same_machine: bool) -> 
             spec.loader.exec_module(sys.modules[packages[0]])  # brings the others
         try:
             here = importlib.import_module("search.process.own_code")
-            found, place = here.numbers(), here.ROOT
+            digest, place = here.numbers(), here.ROOT
         except (ImportError, AttributeError) as error:
             return refuse(f"A worker has another foldrace than the driver: {error!r}.")
-        if found != wanted:
+        if digest != expected:
             return refuse(
-                f"A worker has other code than the driver: the digest of trainables is {found} in "
-                f"{place}, {wanted} in the driver's {root}. Install the same foldrace everywhere; "
-                "if a file was edited while the sweep ran, start it again: what finished is kept."
+                f"A worker has other code than the driver: the digest of trainables is {digest} in "
+                f"{place}, {expected} in the driver's {root}. Install the same foldrace "
+                "everywhere; if a file was edited while the sweep ran, start it again: what "
+                "finished is kept."
             )
-        return getattr(importlib.import_module(module), name)(*given, **named)
+        return getattr(importlib.import_module(module), name)(*args, **named)
 
     run.__name__ = name
     return run

@@ -1,4 +1,7 @@
-"""Where a Ray of our own keeps its sockets, and how all of it is gone afterwards. Free of Ray."""
+"""Home of a local Ray: its sockets, and their removal.
+
+Nothing here imports Ray.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,10 @@ def temp_dir() -> str:
 
 
 def ensure_token() -> None:
-    """Give Ray a token where it cannot write one: its own is a file in the home folder."""
+    """Give Ray a token where it cannot write its own.
+
+    Its own is a file in the home folder.
+    """
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
     try:
@@ -68,7 +74,9 @@ def ensure_token() -> None:
 
 
 def check_processes() -> None:
-    """Refuse a place that allows few processes: a library that gets no thread ends its process.
+    """Refuse a machine that allows too few processes.
+
+    A library that gets no thread ends its process.
 
     Raises:
         InputError: naming the limit.
@@ -104,7 +112,7 @@ def _control_groups() -> list[Path]:
 
 
 def check_loopback() -> None:
-    """Refuse a machine whose processes cannot speak to one another: Ray would wait for ever.
+    """Refuse a machine without a loopback: Ray would wait for ever.
 
     Raises:
         InputError: if nothing can be sent to 127.0.0.1.
@@ -122,7 +130,7 @@ def check_loopback() -> None:
 
 
 def fault_of(folder: Path) -> str | None:
-    """What keeps Ray from using a folder; None if nothing does."""
+    """Reason why Ray cannot use a folder; None if it can."""
     name = os.fsencode(folder)
     if len(name) > _LONGEST:
         return f"its name has {len(name)} bytes, {_LONGEST} leave room for a socket's"
@@ -138,7 +146,10 @@ def fault_of(folder: Path) -> str | None:
 
 @contextmanager
 def attended() -> Iterator[Attendance]:
-    """See that all that starts in `Attendance.starting` is gone ten seconds after this process."""
+    """Context that ends processes begun in `Attendance.starting`.
+
+    They are gone ten seconds after this process, whichever way it ends.
+    """
     attendance = Attendance()
     try:
         yield attendance
@@ -164,7 +175,7 @@ class Attendance:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Let what starts meanwhile bear the mark, and a hang-up not reach it.
+        """Mark processes that start now, and shield them from hang-ups.
 
         A terminal that closes hangs up on all that was started in it: Ray would be gone before the
         driver can end the sweep in order.
@@ -195,10 +206,10 @@ class Attendance:
             self._watch.wait()
 
     def _bearing(self) -> list[psutil.Process]:
-        found = []
+        ids = []
         for process in psutil.process_iter():
             # Not all may be looked at, and one may end between the look and the question.
             with suppress(psutil.Error, OSError):
                 if process.environ().get(_MARK) == self._mark:
-                    found.append(process)
-        return found
+                    ids.append(process)
+        return ids

@@ -1,4 +1,4 @@
-"""What a command's process is started with, made such that all that it calls can work with it."""
+"""Streams, signals and variables of a command's process, set right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search.process import launchers
 
 
 def settle() -> None:
-    """Give a command streams, and keep a launcher's variables and fatal warnings from it."""
+    """Give a command streams; hide launchers' variables and fatal warnings."""
     _open_streams()
     launchers.forget()
     # -W error and PYTHONWARNINGS=error are meant for one's own code: libraries warn of themselves
@@ -23,7 +23,7 @@ def settle() -> None:
 
 
 def _open_streams() -> None:
-    """Give what was started with closed streams empty ones: else the next file becomes stdout."""
+    """Replace closed streams: else the next file opened becomes stdout."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -35,7 +35,7 @@ def _open_streams() -> None:
 
 
 def leave_terminal() -> None:
-    """Let what is still to be said go nowhere where the terminal has been closed."""
+    """Discard further output once the terminal has been closed."""
     for number in (1, 2):
         if stat.S_ISCHR(os.fstat(number).st_mode) and not os.isatty(number):
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,1 +1,1 @@
-"""What a sweep or a benchmark leaves for its readers: tables, figures, HTML."""
+"""Reports of sweeps and benchmarks: tables, figures, HTML."""

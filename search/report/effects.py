@@ -1,4 +1,4 @@
-"""What each axis of a space does to the score, with its uncertainty.
+"""Effect of each axis on the score, with its uncertainty.
 
 All configs of the space are looked at through the race's own model of them (search/strategies/
 surrogate.py), fitted to every cell that was trained: a joint posterior of all expected scores. An
@@ -60,7 +60,7 @@ class AxisEffect:
 
     @property
     def clear(self) -> bool:
-        """Whether some value is better than another beyond both their intervals."""
+        """True if two values differ beyond both their intervals."""
         return bool(self.low.max() > self.high.min())
 
 
@@ -99,7 +99,7 @@ class Effects:
 
     @property
     def matters_most(self) -> AxisEffect | None:
-        """The axis that matters most, where that is more than a guess; None without a rival."""
+        """The axis that matters most; None if it has a rival."""
         if len(self.axes) < 2:
             return None
         first = self.axes[0]
@@ -112,7 +112,7 @@ def axis_effects(plan: Plan, scores: FloatArray, seed: int = 0) -> Effects:
     Args:
         plan: The sweep.
         scores: Objective by config and block, nan where missing, (configs, blocks).
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
     board = Board.of(plan.problem, scores)
     if not board.count(TOLD):
@@ -121,14 +121,14 @@ def axis_effects(plan: Plan, scores: FloatArray, seed: int = 0) -> Effects:
     draws = int(np.clip(_MOST_VALUES // len(scores), 40, _DRAWS))
     drawn = belief.draw(draws, np.random.default_rng(seed))
     cells = np.isfinite(scores).sum(axis=1)
-    found = _Found(plan, drawn, cells)
-    axes = found.axes()
-    alone = {column: found.parts[column] for column in axes}
-    pairs = [found.pair(one, two, alone) for one, two in itertools.combinations(axes, 2)]
+    model = _Found(plan, drawn, cells)
+    axes = model.axes()
+    alone = {column: model.parts[column] for column in axes}
+    pairs = [model.pair(first, second, alone) for first, second in itertools.combinations(axes, 2)]
     return Effects(
         tuple(sorted(axes.values(), key=lambda axis: -axis.importance)),
         tuple(sorted(pairs, key=lambda pair: -pair.importance)),
-        belief.noise_sd**2 / (belief.noise_sd**2 + found.between) if belief.noise_sd else 0.0,
+        belief.noise_sd**2 / (belief.noise_sd**2 + model.between) if belief.noise_sd else 0.0,
     )
 
 
@@ -152,7 +152,7 @@ class _Found:
         self.parts: dict[int, FloatArray] = {}
 
     def _means(self, groups: IntArray, rows: IntArray, count: int) -> tuple[FloatArray, IntArray]:
-        """Mean of each group in each draw, (groups, draws), and configs in each group."""
+        """Mean of each group per draw, (groups, draws), and group sizes."""
         sums = np.zeros((count, self._drawn.shape[1]))
         np.add.at(sums, groups, self._drawn[rows])
         sizes = np.bincount(groups, minlength=count)
@@ -185,17 +185,17 @@ class _Found:
         groups = self._features[rows, column].astype(np.int64)
         means, sizes = self._means(groups, rows, len(axis.values))
         share = self.parts[column] = self._share(means, sizes)
-        kept = np.flatnonzero(sizes)
+        present = np.flatnonzero(sizes)
         # How good all configs are on average is not known either, but no effect of this axis.
-        centre = (sizes[kept] / sizes.sum()) @ means[kept]
+        centre = (sizes[present] / sizes.sum()) @ means[present]
         means = means - centre + centre.mean()
-        low, high = np.quantile(means[kept], (0.025, 0.975), axis=1)
+        low, high = np.quantile(means[present], (0.025, 0.975), axis=1)
         reach = np.quantile(share, (0.025, 0.975))
-        cells = np.bincount(groups, self._cells[rows], len(axis.values))[kept]
+        cells = np.bincount(groups, self._cells[rows], len(axis.values))[present]
         return AxisEffect(
             name=axis.name,
-            values=tuple(axis.values[i] for i in kept),
-            mean=means[kept].mean(axis=1),
+            values=tuple(axis.values[i] for i in present),
+            mean=means[present].mean(axis=1),
             low=low,
             high=high,
             cells=cells.astype(np.int64),

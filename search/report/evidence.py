@@ -1,4 +1,4 @@
-"""All that a report says of a sweep, read from the ledger: neither data nor model is needed."""
+"""Evidence of a sweep for its report, read from the ledger alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COSTS = {"epoch", "seconds", "peak_memory_mib"}
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """How the cells of a config learnt.
+    """Learning curve of a config, by epoch.
 
     Attributes:
         config: Index in the plan.
@@ -45,18 +45,18 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """A sweep with what is known of it.
+    """A sweep and all that its report tells of it.
 
     Attributes:
         record: Its run in the ledger.
-        plan: What was to be trained.
+        plan: Plan of the sweep.
         table: The scores.
         standings: The configs, best first.
-        document: What `leaderboard --json` gives.
+        document: Document of `leaderboard --json`.
         arrivals: Pairs (config, block) in the order in which their training ended, (cells, 2).
         rows: Rows of the data; None where the sweep kept no labels.
         classes: Class names by id; empty where the sweep kept no labels.
-        confusions: Of the winner and the baseline, where complete: how many held-out predictions of
+        confusions: Winner and baseline, where complete: number of held-out predictions of
             true class i said class j, over all cells, int64 (classes, classes), by config.
         confusion_note: Why there are none.
         curves: Learning curves of the winner and the baseline.
@@ -84,7 +84,7 @@ class Evidence:
 
     @property
     def sign(self) -> float:
-        """+1 where a high score is good, -1 where a low one is."""
+        """Sign of the objective: 1 where high is good, else -1."""
         return self.plan.problem.sign
 
     def standing(self, config: int | None) -> Standing | None:
@@ -105,20 +105,20 @@ class Evidence:
 
     @property
     def against(self) -> int | None:
-        """What the rival is held against: the baseline, without one the runner-up."""
+        """Opponent of the rival: the baseline, else the runner-up."""
         if self.plan.baseline is not None:
             return self.plan.baseline
         complete = (r.config for r in self.standings.rows if r.status in ("winner", "complete"))
         return next((config for config in complete if config != self.rival), None)
 
     def gains(self, config: int, over: int) -> FloatArray:
-        """Paired differences in the good direction by block, (blocks,); nan where one lacks it."""
+        """Paired gains by block, positive is better, (blocks,); nan where missing."""
         scores = self.table.scores
         return np.asarray(self.sign * (scores[config] - scores[over]))
 
     @property
     def luck(self) -> float:
-        """What the correction takes off the winner's mean, in the good direction; 0 without one."""
+        """Selection bias of the winner's mean, positive; 0 without a correction."""
         correction, winner = self.standings.correction, self.standing(self.standings.winner)
         if correction is None or winner is None:
             return 0.0
@@ -136,7 +136,7 @@ class Evidence:
 
     @property
     def exhaustive_seconds(self) -> float | None:
-        """What all cells would take: each config as long as the measured ones of its shape."""
+        """Estimated seconds of the whole grid, from the cells measured."""
         seconds, shapes = self.table.seconds, self.plan.problem.shapes
         measured = np.isfinite(seconds)
         if not measured.any():
@@ -154,7 +154,7 @@ def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROP
     """Read a sweep's evidence.
 
     Args:
-        tracking_uri: Where the ledger is.
+        tracking_uri: URI of the ledger.
         experiment: Its name.
         sweep: Name, MLflow run id, or `latest`.
         rope: Differences up to this size, either way, count as practically equal.
@@ -166,8 +166,8 @@ def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROP
         record = find(ledger, sweep)
         outcome, known = read(ledger, record, rope)
         plan, table, standings = outcome.plan, outcome.table, outcome.standings
-        kept = ledger.file(record.id, FILE)
-        truth = None if kept is None else SweepLabels.from_bytes(kept)
+        labels_file = ledger.file(record.id, FILE)
+        truth = None if labels_file is None else SweepLabels.from_bytes(labels_file)
         confusions, note = _confusions(ledger, plan, standings, truth)
         return Evidence(
             record=record,
@@ -191,10 +191,12 @@ def _arrivals(plan: Plan, known: Mapping[str, LoggedCell]) -> IntArray:
 
 
 def _chosen(plan: Plan, standings: Standings) -> list[int]:
-    """The winner and the baseline, each once, where all their cells are there."""
+    """The winner and the baseline, where their cells are complete."""
     complete = {row.config for row in standings.rows if row.status in ("winner", "complete")}
-    wanted = (standings.winner, plan.baseline)
-    return list(dict.fromkeys(one for one in wanted if one is not None and one in complete))
+    candidates = (standings.winner, plan.baseline)
+    return list(
+        dict.fromkeys(config for config in candidates if config is not None and config in complete)
+    )
 
 
 def _confusions(
@@ -202,7 +204,7 @@ def _confusions(
 ) -> tuple[dict[int, IntArray], str]:
     if truth is None:
         return {}, "the sweep kept no labels"
-    found = {}
+    matrices = {}
     for config in _chosen(plan, standings):
         keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
         total = np.zeros((len(truth.label_names),) * 2, np.int64)
@@ -211,37 +213,37 @@ def _confusions(
                 total += count(truth.labels[rows], probabilities.argmax(axis=1), len(total))
         except LedgerError as error:
             return {}, str(error)
-        found[config] = total
-    return found, "" if found else "no config has all its cells yet"
+        matrices[config] = total
+    return matrices, "" if matrices else "no config has all its cells yet"
 
 
 def _curves(
     ledger: Ledger, plan: Plan, standings: Standings, known: Mapping[str, LoggedCell]
 ) -> tuple[Curve, ...]:
     names = list(dict.fromkeys((plan.space.objective, "train_loss", "loss")))
-    found = []
+    curves = []
     for config in _chosen(plan, standings):
         keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
         run_ids = [known[key].run_id for key in keys if key in known]
-        points = ledger.curves([one for one in run_ids if one is not None], names)
-        found.append(Curve(config, {name: _grid([p[name] for p in points]) for name in names}))
-    return tuple(found)
+        points = ledger.curves([run_id for run_id in run_ids if run_id is not None], names)
+        curves.append(Curve(config, {name: _grid([p[name] for p in points]) for name in names}))
+    return tuple(curves)
 
 
 def _metrics(
     plan: Plan, standings: Standings, known: Mapping[str, LoggedCell]
 ) -> dict[int, dict[str, float]]:
-    found = {}
+    metrics = {}
     for row in standings.rows:
         if row.status not in ("winner", "complete"):
             continue
         keys = [plan.cell((row.config, block)).key for block in range(len(plan.blocks))]
         cells = [known[key].metrics for key in keys if key in known]
         shared = set.intersection(*(set(cell) for cell in cells)) - _COSTS if cells else set()
-        found[row.config] = {
+        metrics[row.config] = {
             name: float(np.mean([cell[name] for cell in cells])) for name in sorted(shared)
         }
-    return found
+    return metrics
 
 
 def _grid(curves: Sequence[Sequence[tuple[int, float]]]) -> FloatArray:
@@ -256,7 +258,7 @@ def _grid(curves: Sequence[Sequence[tuple[int, float]]]) -> FloatArray:
 
 
 def interval(gains: FloatArray, share: float) -> intervals.Interval | None:
-    """Corrected 95% interval of a mean paired gain; None for fewer than three cells.
+    """Corrected 95% interval of a mean gain; None under three cells.
 
     Args:
         gains: By block, nan where missing, (blocks,).
@@ -271,7 +273,7 @@ def interval(gains: FloatArray, share: float) -> intervals.Interval | None:
 
 
 def data_label(plan: Plan) -> str:
-    """The data as a reader knows them: a name without its folder, and the size of the subset."""
+    """Name of the data for readers, with the subset's size."""
     data = plan.spec.data
     path = Path(data.name)
     name = path.stem if path.suffix else path.name

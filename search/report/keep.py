@@ -1,4 +1,4 @@
-"""A report from the ledger to a folder, and back into the ledger."""
+"""A report written to a folder, and kept in the ledger."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def report_of(
     *,
     rope: float = ROPE,
 ) -> Report:
-    """Write the report of sweeps, and keep it with each of them in MLflow.
+    """Write the report of sweeps; keep it with each in MLflow.
 
     Args:
-        tracking_uri: Where the ledger is.
+        tracking_uri: URI of the ledger.
         experiment: Its name.
         sweeps: Names, MLflow run ids, or `latest`.
-        folder: Where the files go; report-SWEEP without one.
+        folder: Folder of the files; report-SWEEP without one.
         rope: Differences up to this size, either way, count as practically equal.
 
     Raises:

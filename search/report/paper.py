@@ -1,4 +1,6 @@
-"""A paper's table beside ours, a verdict a row, by rules that are stated before anyone looks.
+"""Our figures beside a paper's table, with a verdict per row.
+
+The rules of the verdicts are stated here, before anyone looks.
 
 Tables of gains (a method over its baseline). Ours is the paired gain, the luck of having been
 picked taken off, with its corrected 95% interval:
@@ -46,19 +48,21 @@ _TABLES = Path(__file__).with_name("paper_tables.json")
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One row of a paper's table with ours beside it. Scores are fractions.
+    """A row of a paper's table beside ours.
+
+    Scores are fractions.
 
     Attributes:
         sweep: Name of our sweep.
         table: The paper's table.
-        source: Where it stands.
-        row: What the row is.
+        source: Place of the table in the paper.
+        row: Name of the row.
         data: The paper's data set.
         rows: Rows of our data.
         paper_model: The paper's encoder; None where it names none.
         our_model: Ours.
         paper_baseline: The paper's baseline; None in a table of scores.
-        paper_score: What the paper reached.
+        paper_score: Score of the paper.
         our_baseline: Ours; None where there is none.
         our_score: Mean of our config.
         our_gain: Ours over our baseline, luck taken off; None in a table of scores.
@@ -94,8 +98,8 @@ class Verdict:
 
 def tables() -> list[dict[str, Any]]:
     """The papers' tables, as they lie beside this file."""
-    found: list[dict[str, Any]] = json.loads(_TABLES.read_text(encoding="utf-8"))
-    return found
+    documents: list[dict[str, Any]] = json.loads(_TABLES.read_text(encoding="utf-8"))
+    return documents
 
 
 def data_name(plan: Plan) -> str:
@@ -106,7 +110,7 @@ def data_name(plan: Plan) -> str:
 
 
 def data_key(plan: Plan) -> str:
-    """Our data with the size of a subset: trec-1k for 1,000 rows of TREC."""
+    """Key of our data in the tables: trec-1k for 1,000 rows."""
     data = plan.spec.data
     path = Path(data.name)
     name = (path.stem if path.suffix else path.name).lower().replace("_", "-")
@@ -117,9 +121,12 @@ def data_key(plan: Plan) -> str:
 
 
 def compare(evidence: Evidence) -> list[Verdict]:
-    """Our sweep beside the rows of the papers' tables on its data: of its model, else of any."""
+    """Verdicts on our sweep, from the papers' tables on its data.
+
+    Rows of its model are taken where there are any, else those of all models.
+    """
     plan, key = evidence.plan, data_key(evidence.plan)
-    found = []
+    verdicts = []
     for table in tables():
         if plan.registered not in table["spaces"] or plan.space.objective != table["objective"]:
             continue
@@ -128,18 +135,18 @@ def compare(evidence: Evidence) -> list[Verdict]:
         # Where the paper has our model, its rows of other models are none of ours.
         own = [row for row in rows if row["model"] == model_label(plan)]
         judge = _gain if table["kind"] == "gain" else _score
-        found += [judge(evidence, table, row) for row in own or rows]
-    return found
+        verdicts += [judge(evidence, table, row) for row in own or rows]
+    return verdicts
 
 
 def known_rows(plan: Plan) -> list[str]:
-    """The data sets that the papers' tables have for this space, for who has another."""
+    """Data sets that the papers' tables have for this space."""
     rows = [r["data"] for t in tables() if plan.registered in t["spaces"] for r in t["rows"]]
     return list(dict.fromkeys(rows))
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 where every row agrees, 3 where one differs, else 4; 4 too where there is no row."""
+    """0 if every row agrees, 3 if one differs, else 4."""
     says = {verdict.says for verdict in verdicts}
     if "differs" in says:
         return NOT_REPRODUCED
@@ -204,13 +211,13 @@ def _gain(evidence: Evidence, table: Mapping[str, Any], row: Mapping[str, Any]) 
         because = "the sweep has no complete config to hold against a complete baseline"
         return _verdict(evidence, table, row, says=says, because=because)
     gains = evidence.gains(ours.config, baseline.config)
-    found = interval(gains, evidence.share)
+    interval_ = interval(gains, evidence.share)
     luck = evidence.luck if ours.config == evidence.standings.winner else 0.0
     mean = float(gains.mean()) - luck
-    if found is None:
+    if interval_ is None:
         because = f"{len(gains)} cells are too few for an interval"
         return _verdict(evidence, table, row, ours, baseline, gain=mean, says=says, because=because)
-    low, high = found.low - luck, found.high - luck
+    low, high = interval_.low - luck, interval_.high - luck
     says, because = judge_gain(row["score"] - row["baseline"], mean, low, high)
     return _verdict(
         evidence,

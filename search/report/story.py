@@ -1,4 +1,4 @@
-"""A sweep in words: the question, the answer, how sure, at what cost, and how to do it again."""
+"""A sweep in words: question, answer, certainty, cost, reproduction."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ class Fact:
 
 @dataclass(frozen=True)
 class Story:
-    """What the page says of one sweep; see the templates.
+    """Words and rows of one sweep's page; see the templates.
 
     Attributes:
-        name: Of the sweep.
-        question: What was asked.
-        answer: What came out, in a sentence or two.
+        name: Name of the sweep.
+        question: Question of the sweep.
+        answer: Answer in a sentence or two.
         facts: The answer's figures.
         rows: The leaderboard, best first, as texts.
         left: Configs that the leaderboard leaves out.
         shared: Axes that have one value in the whole sweep; empty where all vary.
-        notes: What the figures mean, and warnings.
+        notes: Meaning of the figures, and warnings.
         metrics: Rows of the table of all metrics, as texts; the first holds the configs' ranks.
         axes: Rows of the table of axes, as texts.
         verdicts: The paper's tables beside ours.
         no_verdict: Why there is none.
-        told: How the sweep was made, by name.
-        commands: How to make it again, and look at it.
+        told: Facts on how the sweep was made, by name.
+        commands: Commands that make it again, and that look at it.
         pictures: The figures, by name.
     """
 
@@ -90,7 +90,7 @@ def tell(
         rows=tuple(_board(evidence)),
         left=max(0, len(evidence.standings.rows) - _TOP),
         shared=plan.labels.title,
-        notes=tuple(explanation(evidence.document)),
+        notes=(*explanation(evidence.document), *_without_confusion(evidence)),
         metrics=tuple(_metrics(evidence)),
         axes=tuple(_axes(effects)),
         verdicts=tuple(verdicts),
@@ -105,7 +105,7 @@ def tell(
 
 
 def _gain(evidence: Evidence) -> tuple[str, str]:
-    """The winner's gain over the baseline, the pick's luck taken off, and what that is."""
+    """The winner's corrected gain over the baseline, and its meaning."""
     winner = evidence.document["winner"]
     low, high = winner["gain_corrected_low"], winner["gain_corrected_high"]
     gain = points(winner["gain_corrected"], True)
@@ -203,7 +203,7 @@ def _board(evidence: Evidence) -> list[dict[str, str]]:
 
 
 def _metrics(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Every metric of the complete leaders; nothing where the objective is the only one.
+    """Metrics of the complete leaders; none if only the objective is there.
 
     A row a metric, for a phone's width has no room for all of them side by side.
     """
@@ -224,7 +224,7 @@ def _metrics(evidence: Evidence) -> list[tuple[str, ...]]:
 
 
 def _axes(effects: Effects) -> list[dict[str, str]]:
-    """Rows of the axes' table; the share of a lone axis would say nothing."""
+    """Rows of the axes' table, with shares where there are several."""
     several, scale = len(effects.axes) > 1, 100 * (1 - effects.noise)
     return [
         {
@@ -242,6 +242,11 @@ def _axes(effects: Effects) -> list[dict[str, str]]:
     ]
 
 
+def _without_confusion(evidence: Evidence) -> list[str]:
+    note = evidence.confusion_note
+    return [] if evidence.confusions or not note else [f"No confusion matrix: {note}."]
+
+
 def _no_verdict(evidence: Evidence) -> str:
     plan = evidence.plan
     known = known_rows(plan)
@@ -257,7 +262,7 @@ def _told(evidence: Evidence) -> dict[str, str]:
     plan, spec = evidence.plan, evidence.plan.spec
     split = f"{spec.folds} folds" if spec.folds else f"hold-out {spec.holdout}"
     started = dt.datetime.fromtimestamp(evidence.record.started, dt.UTC)
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "space": f"{spec.space}: {plan.space.source}",
         "data": f"{data_label(plan)}, {evidence.rows:,} rows, {len(evidence.classes)} classes"
         if evidence.rows
@@ -271,4 +276,4 @@ def _told(evidence: Evidence) -> dict[str, str]:
         "started": f"{started:%Y-%m-%d %H:%M} UTC",
         "MLflow run": evidence.record.id,
     }
-    return {name: str(value) for name, value in told.items()}
+    return {name: str(value) for name, value in facts.items()}

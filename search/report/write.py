@@ -1,4 +1,4 @@
-"""A report's files: one page that holds everything, the same in Markdown, the figures."""
+"""Files of a report: a page, the same in Markdown, figures."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ HTML, MARKDOWN = "report.html", "report.md"
 
 @dataclass(frozen=True)
 class Report:
-    """What was written.
+    """Files that were written, and the verdicts in them.
 
     Attributes:
         stories: The sweeps.
-        verdicts: Of all of them.
+        verdicts: Verdicts of all sweeps.
         files: Everything that was written.
         page: The HTML page, which needs none of the other files.
     """
@@ -79,37 +79,37 @@ def write(evidences: Sequence[Evidence], folder: Path) -> Report:
 
 
 def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:
-    found: list[Picture | None] = []
+    pictures: list[Picture | None] = []
     objective = evidence.plan.space.objective
     if evidence.standings.rows:
-        found.append(scores.leaders(evidence))
-        found.append(scores.gains(evidence))
+        pictures.append(scores.leaders(evidence))
+        pictures.append(scores.gains(evidence))
     if effects.axes:
-        found.append(axes.importance(effects))
-        found.append(axes.effect(effects, objective, "points"))
-        found.append(axes.maps(effects, objective, "points"))
-    found.append(race.race(evidence))
+        pictures.append(axes.importance(effects))
+        pictures.append(axes.effect(effects, objective, "points"))
+        pictures.append(axes.maps(effects, objective, "points"))
+    pictures.append(race.race(evidence))
     if evidence.confusions:
         names = {
             evidence.plan.names.get(config) or "winner": counts
             for config, counts in evidence.confusions.items()
         }
-        found.append(confusion.draw(names, evidence.classes))
-    found.append(scores.learning(evidence))
-    return [picture for picture in found if picture is not None]
+        pictures.append(confusion.draw(names, evidence.classes))
+    pictures.append(scores.learning(evidence))
+    return [picture for picture in pictures if picture is not None]
 
 
 def _size(verdicts: Sequence[paper.Verdict]) -> Picture | None:
-    """The figure of gains against size that a paper has; None where no table asks for it."""
+    """Figure of gains by data size, if a paper's table has one."""
     for table in paper.tables():
-        mine = [one for one in verdicts if one.table == table["title"]]
+        mine = [verdict for verdict in verdicts if verdict.table == table["title"]]
         if table["figure"] is not None and mine:
             return race.by_size(mine, table["figure"])
     return None
 
 
 def _folders(stories: Sequence[Story]) -> dict[str, str]:
-    """Where each sweep's figures go: beside the page, or in folders where there are several."""
+    """Folder of each sweep's figures."""
     if len(stories) == 1:
         return {stories[0].name: "."}
     names = [story.name for story in stories]
@@ -128,7 +128,7 @@ def _save(pictures: Iterable[Picture], folder: Path) -> list[Path]:
 
 
 def _rules() -> list[str]:
-    """The rules of the verdicts, as the module that holds them states them."""
+    """Rules of the verdicts, from the docstring of paper.py."""
     parts = (paper.__doc__ or "").split("\n\n")
     return [part for part in parts[1:] if part.strip()]
 

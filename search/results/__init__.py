@@ -1,1 +1,1 @@
-"""What a sweep has come to: score matrix, standings, leaders, labels, document."""
+"""Results of a sweep: score matrix, standings, leaders, the document of `--json`."""

@@ -1,4 +1,4 @@
-"""A sweep's answer in one sentence: who won, by how much, or that nobody can be told apart."""
+"""A sweep's answer in one sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FEWEST = 3  # blocks for an interval
 
 
 def decided(document: Mapping[str, Any]) -> bool:
-    """Whether the winner is better than the baseline beyond its interval, the pick allowed for.
+    """True if the winner's corrected gain lies beyond its interval.
 
     Without a baseline, whether any complete config can be told from the winner.
     """
@@ -27,7 +27,7 @@ def decided(document: Mapping[str, Any]) -> bool:
 
 
 def answer(document: Mapping[str, Any]) -> str:
-    """The first line of the leaderboard, of the report and of the sweep's note in MLflow."""
+    """First line of the leaderboard, the report and MLflow's note."""
     winner, baseline = document["winner"], document["baseline"]
     blocks = counted(document["blocks"], "block")
     if winner is None:
@@ -44,7 +44,7 @@ def answer(document: Mapping[str, Any]) -> str:
 
 
 def _too_early(document: Mapping[str, Any], winner: Mapping[str, Any], blocks: str) -> str | None:
-    """What keeps configs from being compared at all; None where nothing does."""
+    """Reason why configs cannot be compared yet; None if they can."""
     if winner["compared"] < 2:
         return (
             f"Only {winner['label']} has all of its {blocks} ({points(winner['mean'])} points): "

@@ -1,4 +1,4 @@
-"""The document that `--json` prints, the sweep's run keeps and the screen is drawn from."""
+"""The document of `--json`, kept with the sweep and drawn on screen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def of_outcome(outcome: SweepResult) -> dict[str, Any]:
-    """What a sweep has come to."""
+    """Document of a sweep's result."""
     return summary(outcome.plan, outcome.table, outcome.standings, outcome.nested, outcome.stopped)
 
 

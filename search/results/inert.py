@@ -59,7 +59,7 @@ class Suspect:
 
 @dataclass
 class InertWatch:
-    """Compares each cell with the cells of the same block that have its digest.
+    """Compares each cell with the cells of its block by digest.
 
     Attributes:
         active: The hyper-parameters that have an effect in a config, by its index.
@@ -71,15 +71,15 @@ class InertWatch:
 
     @property
     def suspects(self) -> list[Suspect]:
-        """One for each parameter, by name; the same for the same cells in any order."""
+        """One suspect per parameter, by name, in whatever order cells came."""
         return [self._found[name] for name in sorted(self._found)]
 
-    def see(self, pair: tuple[int, int], found: str | None) -> list[Suspect]:
-        """Take a cell (config, block) with its digest; returns the parameters that it unmasks."""
-        if found is None:
+    def see(self, pair: tuple[int, int], digest: str | None) -> list[Suspect]:
+        """Take a cell's digest; return the parameters that it unmasks."""
+        if digest is None:
             return []
         config, block = pair
-        twins = self._seen.setdefault((block, found), [])
+        twins = self._seen.setdefault((block, digest), [])
         new = []
         for twin in twins:
             suspect = self._compare(min(twin, config), max(twin, config), block)
@@ -94,14 +94,14 @@ class InertWatch:
         return new
 
     def _compare(self, first: int, second: int, block: int) -> Suspect | None:
-        one, other = self.active(first), self.active(second)
+        values, other = self.active(first), self.active(second)
         differing = [
             name
-            for name in {**one, **other}
-            if name not in one or name not in other or one[name] != other[name]
+            for name in {**values, **other}
+            if name not in values or name not in other or values[name] != other[name]
         ]
         # Several that differ may be each other's doing; only one alone can be named.
         if len(differing) != 1:
             return None
         name = differing[0]
-        return Suspect(name, (one.get(name), other.get(name)), (first, second), block)
+        return Suspect(name, (values.get(name), other.get(name)), (first, second), block)

@@ -1,4 +1,4 @@
-"""Who leads a running sweep and who fell back, looked at now and then so that it costs little."""
+"""Leaders of a running sweep, and the configs that fell back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ _LEAST_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Leader:
-    """A config in front; scores are fractions, None where there are too few cells to say.
+    """A leading config.
+
+    Scores are fractions; None where there are too few cells.
 
     The mean of a config that lacks cells is adjusted for the blocks that it lacks.
     """
@@ -42,7 +44,7 @@ class Leader:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A config that is probably not the best, and why: how far it is behind the first.
+    """A config that is probably not the best, and its distance.
 
     Attributes:
         label: The config.
@@ -63,7 +65,7 @@ class Leaders:
         leaders: Best first, by the race's model of all configs: one lucky cell leads nowhere.
         dropped: Those with cells, not all, and next to no probability of being the best; the one
             that was nearest first.
-        dropped_count: How many of these there are.
+        dropped_count: Number of dropped configs.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -74,7 +76,7 @@ class Leaders:
         self.dropped_count = 0
 
     def update(self, table: ScoreMatrix) -> None:
-        """Look at the table, if the last look is long enough ago for what it cost."""
+        """Update leaders, unless the last update was too recent."""
         began = time.monotonic()
         if began < self._next or not np.isfinite(table.scores).any():
             return
@@ -86,13 +88,13 @@ class Leaders:
         plan, scores, sign = self._plan, table.scores, self._plan.problem.sign
         share = plan.test_share
         counts = np.isfinite(scores).sum(axis=1)
-        found = chances(plan.problem, scores, table.failed, share)
-        p_best = None if found is None else found.p_best
+        best = chances(plan.problem, scores, table.failed, share)
+        p_best = None if best is None else best.p_best
         tried = np.flatnonzero(counts)
         means = adjusted_means(plan, scores)
         worth = means.copy()
-        if found is not None and found.means is not None:
-            worth[tried] = found.means[tried]
+        if best is not None and best.means is not None:
+            worth[tried] = best.means[tried]
         order = tried[np.argsort(-sign * worth[tried], kind="stable")]
         self.leaders = []
         for config in order[:_LEADERS].tolist():
@@ -133,7 +135,7 @@ class Leaders:
             return []
         many = counted(self.dropped_count, "config")
         lines = [f"fell back: {many} with next to no chance of being the best"]
-        for one in self.dropped:
-            behind = f"{100 * one.behind:+.2f} points, {counted(one.cells, 'cell')}"
-            lines.append(f"  {behind}: {one.label}")
+        for config in self.dropped:
+            behind = f"{100 * config.behind:+.2f} points, {counted(config.cells, 'cell')}"
+            lines.append(f"  {behind}: {config.label}")
         return lines

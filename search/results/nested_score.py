@@ -20,7 +20,7 @@ class OuterFold:
     Attributes:
         fold: Its number.
         sweep: Name of the inner sweep.
-        config: What the inner sweep picked: the axes that have an effect.
+        config: Config that the inner sweep picked: its active axes.
         score: The pick's cell on this fold; None if it failed.
         inner_mean: The pick's mean in the inner sweep, which flatters it.
         inner_cells: Cells with a score in the inner sweep.
@@ -63,10 +63,12 @@ class Nested:
 
 
 def read(ledger: Ledger, sweep_id: str) -> dict[str, Any] | None:
-    """The nested score that a sweep keeps, as `Nested.to_json` gave it; None without one.
+    """Nested score that a sweep keeps; None without one.
+
+    It is as `Nested.to_json` gave it.
 
     Raises:
         LedgerError: if MLflow cannot be reached.
     """
-    kept = ledger.file(sweep_id, FILE)
-    return None if kept is None else dict(json.loads(kept))
+    file = ledger.file(sweep_id, FILE)
+    return None if file is None else dict(json.loads(file))

@@ -1,4 +1,4 @@
-"""The out-of-fold predictions of a sweep's complete configs, pooled over the folds of each seed."""
+"""Reads out-of-fold predictions of complete configs from the ledger."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MOST_PROBABILITIES = 100_000_000
 
 
 def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutOfFold:
-    """Read and pool the predictions of configs that have all their cells.
+    """Read the predictions of configs that have all their cells.
 
     Args:
-        ledger: Where they are kept.
-        sweep_id: Of the sweep, which keeps the labels.
+        ledger: Ledger that keeps them.
+        sweep_id: Run id of the sweep, which keeps the labels.
         plan: Its plan.
         configs: Indices of the configs, (configs,).
 
@@ -39,10 +39,10 @@ def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutO
         raise NoPredictionsError("a hold-out protocol does not predict every row")
     if len(configs) * len(plan.blocks) > MOST_CELLS:
         raise NoPredictionsError(f"more than {MOST_CELLS:,} cells would have to be read")
-    kept = ledger.file(sweep_id, FILE)
-    if kept is None:
+    labels_file = ledger.file(sweep_id, FILE)
+    if labels_file is None:
         raise NoPredictionsError("the sweep kept no labels")
-    truth = SweepLabels.from_bytes(kept)
+    truth = SweepLabels.from_bytes(labels_file)
     seeds = {seed: i for i, seed in enumerate(plan.spec.seeds)}
     shape = (len(configs), len(seeds), len(truth.labels), len(truth.label_names))
     if int(np.prod(shape, dtype=np.int64)) > MOST_PROBABILITIES:

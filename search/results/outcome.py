@@ -1,4 +1,4 @@
-"""What a sweep has come to: its plan, its scores, its configs in order."""
+"""Result of a sweep: its plan, scores and standings."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def _no_fault(_trainable: str, _config: Mapping[str, Scalar]) -> None:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """How a run ended.
+    """Result of a run.
 
     Attributes:
         sweep_id: MLflow run id of the sweep.
-        plan: What was to be trained.
+        plan: Plan of the sweep.
         table: The scores.
         standings: The configs, best first.
         complete: False when the time ended before the strategy was done.
@@ -81,7 +81,10 @@ class SweepResult:
         return frame
 
     def cells(self) -> pd.DataFrame:
-        """The cells with a score as a pandas frame: axes, seed, fold, score and seconds."""
+        """The cells with a score as a pandas frame.
+
+        Its columns are the axes, seed, fold, score and seconds.
+        """
         import pandas as pd
 
         plan, table = self.plan, self.table
@@ -99,7 +102,7 @@ class SweepResult:
         return pd.DataFrame(rows)
 
     def config_at(self, rank: int, fault: Fault = _no_fault) -> int:
-        """The config at a place of the leaderboard that is to be used for something.
+        """Index of the config at a rank of the leaderboard.
 
         Args:
             rank: Its place; 1 is the best.
@@ -115,8 +118,8 @@ class SweepResult:
         if not 1 <= rank <= len(rows):
             raise InputError(f"--rank must be from 1 to {len(rows)}, got {rank}.")
         config = rows[rank - 1].config
-        found = fault(plan.space.trainable, plan.configs[config])
-        if found is None:
+        reason = fault(plan.space.trainable, plan.configs[config])
+        if reason is None:
             return config
         sound = (
             place
@@ -125,4 +128,4 @@ class SweepResult:
         )
         other = next(sound, None)
         hint = "" if other is None else f" The best config without that fault: --rank {other}."
-        raise InputError(f"{plan.label(config)}: {found}{hint}")
+        raise InputError(f"{plan.label(config)}: {reason}{hint}")

@@ -1,4 +1,4 @@
-"""The scores of a sweep, as the ledger and the workers give them, and the document made of them."""
+"""Scores of a sweep by config and block."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class ScoreMatrix:
         return cls(np.full(shape, math.nan), np.full(shape, math.nan), watch=watch)
 
     def put(self, pair: tuple[int, int], score: float | None, metrics: Mapping[str, float]) -> None:
-        """Enter one cell; None is a cell without a score, which stays missing."""
+        """Enter one cell; a score of None stays missing."""
         self.scores[pair] = math.nan if score is None else score
         if "seconds" in metrics:
             self.seconds[pair] = metrics["seconds"]
 
-    def compare(self, pair: tuple[int, int], found: str | None) -> list[Suspect]:
+    def compare(self, pair: tuple[int, int], digest: str | None) -> list[Suspect]:
         """The hyper-parameters that a cell's digest unmasks: they do nothing."""
-        return [] if self.watch is None else self.watch.see(pair, found)
+        return [] if self.watch is None else self.watch.see(pair, digest)
 
 
 def tell_known(
@@ -72,7 +72,7 @@ def tell_known(
     tell: Callable[[int, int, float | None], None],
     sweep_id: str | None = None,
 ) -> None:
-    """Enter the ledger's cells of this plan into the table and tell the strategy.
+    """Enter the ledger's cells into the matrix; tell the strategy.
 
     Args:
         plan: The sweep.
@@ -96,7 +96,7 @@ def tell_known(
 
 
 def other_code(plan: Plan, known: Mapping[str, LoggedCell]) -> str | None:
-    """A line about cells that are taken over although other code trained them; None without any.
+    """Note on reused cells that other code trained; None without any.
 
     A change of what a cell's numbers are raises the trainable's VERSION, which stands in the key;
     so these are expected to be the same, but nobody is to take them for ours without knowing.
@@ -118,6 +118,6 @@ def other_code(plan: Plan, known: Mapping[str, LoggedCell]) -> str | None:
 
 
 def planned_cells(plan: Plan) -> int:
-    """How many cells a run may need at most."""
+    """Upper bound on the cells of a run."""
     budget = plan.spec.budget
     return most_cells(plan.spec.strategy, plan.problem, budget.max_cells, budget.stop_margin)

@@ -1,4 +1,4 @@
-"""The configs of a sweep, best first, each figure beside a mean saying what it is."""
+"""Configs of a sweep ranked, each with its figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ _FITTING_STEPS = 40
 
 @dataclass(frozen=True)
 class Standing:
-    """One config's place. Scores are fractions; None where there are too few cells to say.
+    """Rank and figures of one config.
+
+    Scores are fractions; None where there are too few cells.
 
     Attributes:
         config: Index in the plan.
@@ -69,18 +71,18 @@ class Standing:
 
 @dataclass(frozen=True)
 class Standings:
-    """All configs with at least one cell, best first, and what is known of the winner.
+    """Ranked configs with at least one cell, and the winner's figures.
 
     Attributes:
         rows: Complete configs by mean, then the others by mean.
         winner: Index of the config that the strategy names; None before one is complete.
         correction: The winner's mean once the luck of being picked is taken off; None where it was
             not picked from several complete configs.
-        compared: How many complete configs the winner was picked from.
-        competed: How many configs have a cell at all.
+        compared: Number of complete configs that the winner was picked from.
+        competed: Number of configs with a cell.
         indistinguishable: Complete configs whose difference to the winner the corrected paired test
             does not tell from 0 at 5%, the winner left out.
-        chances: Who may be the best; None before a config is complete.
+        chances: Probability of each config to be the best; None before one is complete.
         rope: Differences up to this size, either way, count as practically equal.
     """
 
@@ -95,7 +97,7 @@ class Standings:
 
     @property
     def luck(self) -> float:
-        """What the pick added to the winner's mean and gain, in the score's own units."""
+        """Selection bias of the winner's mean, in the score's own units."""
         if self.correction is None:
             return 0.0
         (mean,) = (row.mean for row in self.rows if row.config == self.winner)
@@ -124,8 +126,8 @@ def judge(
     sign, share = plan.problem.sign, plan.test_share
     counts = np.isfinite(scores).sum(axis=1)
     complete = np.flatnonzero(counts == scores.shape[1])
-    found = chances(plan.problem, scores, failed, share)
-    means = None if found is None else found.means
+    best = chances(plan.problem, scores, failed, share)
+    means = None if best is None else best.means
     correction = correct(
         plan.problem, scores, winner, share, pool=pool, metric=_metric_of(plan), means=means
     )
@@ -134,7 +136,7 @@ def judge(
         luck = float(scores[winner].mean()) - correction.score
     race = _Race(plan, scores, adjusted_means(plan, scores), winner, share, rope, luck)
     rows = [
-        _standing(race, config, found, config in failed)
+        _standing(race, config, best, config in failed)
         for config in np.flatnonzero(counts).tolist()
     ]
     whole = set(complete.tolist())
@@ -146,7 +148,7 @@ def judge(
         compared=len(complete),
         competed=len(rows),
         indistinguishable=() if winner is None else _tied(scores, winner, complete, share, sign),
-        chances=found,
+        chances=best,
         rope=rope,
     )
 
@@ -160,7 +162,9 @@ def _metric_of(plan: Plan) -> MetricMaker | None:
 
 
 def adjusted_means(plan: Plan, scores: FloatArray) -> FloatArray:
-    """Mean of each config as if it had met every block, (configs,); nan without any cell.
+    """Mean of each config adjusted for the blocks it lacks, (configs,).
+
+    It is nan for a config without any cell.
 
     A config that was stopped after one easy block would else stand above the winner.
 
@@ -172,7 +176,7 @@ def adjusted_means(plan: Plan, scores: FloatArray) -> FloatArray:
 
 
 def mean_interval(row: FloatArray, share: float) -> intervals.Interval | None:
-    """Corrected 95% interval of a config's mean; None while it has too few cells.
+    """Corrected 95% interval of a mean; None with too few cells.
 
     Args:
         row: Scores by block, nan where missing, (blocks,).
@@ -186,7 +190,7 @@ def mean_interval(row: FloatArray, share: float) -> intervals.Interval | None:
 
 @dataclass(frozen=True, eq=False)
 class _Race:
-    """What every standing is measured against."""
+    """Scores and settings that every standing is computed from."""
 
     plan: Plan
     scores: FloatArray
@@ -197,13 +201,13 @@ class _Race:
     luck: float
 
     def gains(self, config: int, over: int | None) -> FloatArray:
-        """Paired differences by block, nan where either lacks the cell, and over itself."""
+        """Paired differences by block; nan where a cell is missing."""
         if over is None or over == config:
             return np.full(self.scores.shape[1], np.nan)
         return np.asarray(self.scores[config] - self.scores[over])
 
     def versus(self, config: int, other: int | None) -> intervals.Comparison | None:
-        """Better, practically equal or worse, in the direction in which a score is good.
+        """Probabilities of better, practically equal and worse.
 
         A winner's gain is taken without what the pick added to it.
         """
@@ -214,7 +218,7 @@ class _Race:
         return intervals.correlated_t_test(self.plan.problem.sign * shared, self.share, self.rope)
 
 
-def _standing(race: _Race, config: int, found: Chances | None, failed: bool) -> Standing:
+def _standing(race: _Race, config: int, best: Chances | None, failed: bool) -> Standing:
     row, baseline = race.scores[config], race.plan.baseline
     mine = row[np.isfinite(row)]
     own = mean_interval(row, race.share)
@@ -233,7 +237,7 @@ def _standing(race: _Race, config: int, found: Chances | None, failed: bool) -> 
         ci_low=own.low + moved if own else None,
         ci_high=own.high + moved if own else None,
         cells=len(mine),
-        p_best=None if found is None or found.p_best is None else float(found.p_best[config]),
+        p_best=None if best is None or best.p_best is None else float(best.p_best[config]),
         delta=float(shared.mean()) if len(shared) else None,
         delta_low=delta.low if delta else None,
         delta_high=delta.high if delta else None,

@@ -1,4 +1,4 @@
-"""The true labels of a sweep's rows, kept with the sweep: what its predictions are scored against.
+"""True labels of a sweep's rows, kept with the sweep.
 
 A leaderboard can be asked for where the data no longer are, so a sweep keeps its labels when it
 starts: two numbers a row, once, not once a cell.

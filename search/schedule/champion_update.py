@@ -1,4 +1,4 @@
-"""A scheduled sweep's winner and the champion before it, compared on the same cells."""
+"""Champion and challenger of a scheduled sweep, compared on the same cells."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Config = Mapping[str, Scalar]
 
 
 class ChampionUpdate:
-    """Of one firing: who was champion before it, and who is after it.
+    """Comparison of one firing's winner with the champion before it.
 
     Args:
-        entry: Of the schedule.
+        entry: Entry of the schedule.
         spec: The firing's sweep.
         past: The entry's sweeps before it, newest firing first.
     """
@@ -37,8 +37,8 @@ class ChampionUpdate:
     def __init__(self, entry: Entry, spec: SweepSpec, past: Sequence[SweepRecord]) -> None:
         self._entry = entry
         self._spec = spec
-        found = (one.tags["champion"] for one in past if "champion" in one.tags)
-        self._champion: Config | None = next((json.loads(one) for one in found), None)
+        configs = (record.tags["champion"] for record in past if "champion" in record.tags)
+        self._champion: Config | None = next((json.loads(record) for record in configs), None)
 
     def score_champion(self) -> None:
         """Train what the champion's config lacks on the data of this firing.
@@ -54,7 +54,7 @@ class ChampionUpdate:
             run.run(plan.spec, plan=plan, tags={"champion_of": self._entry.name})
 
     def _champions_plan(self) -> Plan | None:
-        """A sweep of the champion's config alone; None without one, or if the space lost it."""
+        """Plan with the champion's config alone; None if the space lost it."""
         from search.planning.prepare import narrowed_space, prepare
 
         if self._champion is None:
@@ -75,14 +75,14 @@ class ChampionUpdate:
         return plan if self._index(plan) is not None else None
 
     def _index(self, plan: Plan) -> int | None:
-        wanted = None if self._champion is None else canonical_json(self._champion)
+        champion = None if self._champion is None else canonical_json(self._champion)
         for index, config in enumerate(plan.configs):
-            if canonical_json(plan.space.active(config)) == wanted:
+            if canonical_json(plan.space.active(config)) == champion:
                 return index
         return None
 
     def settle(self, outcome: SweepResult) -> str:
-        """Decide about the champion, keep the decision with the sweep, and say what it is."""
+        """Decide about the champion, and keep the decision with the sweep."""
         plan, winner = outcome.plan, outcome.standings.winner
         if winner is None:
             return "no winner"
@@ -105,7 +105,7 @@ class ChampionUpdate:
         return said
 
     def _set_champion(self, sweep_id: str, name: str) -> str:
-        """Train the winner on all data, register it, and move the alias to it.
+        """Train the winner on all data and register it as champion.
 
         Raises:
             InputError: as `champion.promote`; the decision stands in the sweep's tags already.
@@ -114,10 +114,10 @@ class ChampionUpdate:
         from search.serving import promote
 
         folder = STATE / "champions" / self._spec.name
-        found = promote.promote(
+        promoted = promote.promote(
             self._spec.tracking_uri, self._spec.experiment, sweep_id, name=name, folder=folder
         )
-        return f"alias champion of {name} is version {found.registered.version}"
+        return f"alias champion of {name} is version {promoted.registered.version}"
 
     def _compared(self, plan: Plan, winner: FloatArray) -> promotion.Decision:
         if self._champion is None:

@@ -1,4 +1,4 @@
-"""Who calls `foldrace schedule FILE --once`: a cron line, systemd units, a Kubernetes CronJob.
+"""Callers of `foldrace schedule FILE --once`: cron, systemd, Kubernetes.
 
 The tick comes every five minutes, whatever the sweeps' own times: it knows their time zones, and
 catches up once on what was missed. KubeRay's RayCronJob is not built upon: it is alpha, off by
@@ -21,17 +21,17 @@ _CARRIED = ("MLFLOW_TRACKING_URI", "FOLDRACE_DATA", "FOLDRACE_CACHE")
 
 
 def carried(environment: Mapping[str, str], tracking_uri: str | None) -> dict[str, str]:
-    """What the caller must set for a tick to do what it does in this shell.
+    """Variables that a caller must set for a tick to work.
 
     Args:
-        environment: Of this shell.
-        tracking_uri: Of the ledger, where that does not come from the environment.
+        environment: Variables of this shell.
+        tracking_uri: URI of the ledger, where that does not come from the environment.
 
     Raises:
         InputError: if a password would be written into what is emitted.
     """
-    found = {name: environment[name] for name in _CARRIED if environment.get(name)}
-    uri = tracking_uri or found.get("MLFLOW_TRACKING_URI", "")
+    variables = {name: environment[name] for name in _CARRIED if environment.get(name)}
+    uri = tracking_uri or variables.get("MLFLOW_TRACKING_URI", "")
     if redact(uri) != uri:
         raise InputError(
             f"The tracking URI {redact(uri)} holds a password, and what is emitted is for all to "
@@ -39,10 +39,10 @@ def carried(environment: Mapping[str, str], tracking_uri: str | None) -> dict[st
             "where the tick is called."
         )
     if tracking_uri is not None:
-        found.pop("MLFLOW_TRACKING_URI", None)
+        variables.pop("MLFLOW_TRACKING_URI", None)
     return {
         name: value if name == "MLFLOW_TRACKING_URI" else str(Path(value).absolute())
-        for name, value in found.items()
+        for name, value in variables.items()
     }
 
 
@@ -61,9 +61,9 @@ def emit(
     Args:
         caller: cron, systemd or kubernetes.
         file: The schedule, absolute.
-        folder: Where the tick keeps what is not yet in the ledger, absolute.
-        program: How to start foldrace.
-        image: Of the container, for Kubernetes.
+        folder: Absolute folder in which the tick keeps undelivered results.
+        program: Words that start foldrace.
+        image: Container image, for Kubernetes.
         tracking_uri: As typed with --tracking-uri; None without.
         environment: Variables to set, see `carried`.
     """

@@ -1,4 +1,4 @@
-"""A schedule: which sweeps fire when, and where they run. A TOML file, checked as a whole.
+"""A schedule file in TOML: sweeps, their times and places.
 
     tracking_uri = "http://127.0.0.1:5000"     # optional, as of `foldrace run`; no password in it
     experiment = "foldrace"                    # optional
@@ -38,7 +38,7 @@ _MOST_BYTES = 2**20
 
 
 class Entry(BaseModel):
-    """One sweep that fires again and again; see the module's text for its fields."""
+    """One recurring sweep; the module's docstring names its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,7 +99,10 @@ class Entry(BaseModel):
 
 
 class Schedule(BaseModel):
-    """All entries of a file, and the ledger that they share; `source` is the file."""
+    """All entries of a file, and their ledger.
+
+    `source` is the file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -136,8 +139,8 @@ def read_schedule(path: Path) -> Schedule:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path} has more than {_MOST_BYTES} bytes: no schedule has.")
-        given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Schedule(**{**given, "source": path})
+        fields: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Schedule(**{**fields, "source": path})
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Whether a scheduled sweep's winner becomes champion: only beyond the paired test's doubt."""
+"""Decision on a new champion, by the corrected paired test."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided about the champion, and from what.
+    """A decision about the champion, with its evidence.
 
     Attributes:
-        moves: Whether the winner is champion from now on.
+        moves: True if the winner is champion from now on.
         reason: For people.
         gain: Mean paired difference, winner less champion; None where nothing could be compared.
-        p_value: Of the corrected paired test.
+        p_value: P-value of the corrected paired test.
         cells: Cells that both have.
     """
 
@@ -37,7 +37,7 @@ def decide(
     share: float,
     mode: str = "max",
 ) -> Decision:
-    """Compare the winner of a sweep with the champion before it, on the same data.
+    """Compare a sweep's winner with the champion on the same data.
 
     Args:
         winner: Its scores by block, nan where missing, (blocks,).
@@ -59,11 +59,13 @@ def decide(
         )
     if not np.any(shared):
         return Decision(False, "the scores are the champion's", 0.0, 1.0, len(shared))
-    found = intervals.corrected_interval(shared, share)
+    interval = intervals.corrected_interval(shared, share)
     gain = float(shared.mean())
-    better = gain > 0 and found.p_value < LEVEL
+    better = gain > 0 and interval.p_value < LEVEL
     what = "better than the champion" if better else "cannot be told from the champion"
-    if gain < 0 and found.p_value < LEVEL:
+    if gain < 0 and interval.p_value < LEVEL:
         what = "worse than the champion"
-    reason = f"{what}: {100 * gain:+.2f} points over {len(shared)} cells, p = {found.p_value:.3g}"
-    return Decision(better, reason, gain, float(found.p_value), len(shared))
+    reason = (
+        f"{what}: {100 * gain:+.2f} points over {len(shared)} cells, p = {interval.p_value:.3g}"
+    )
+    return Decision(better, reason, gain, float(interval.p_value), len(shared))

@@ -1,4 +1,6 @@
-"""What is kept beside the ledger for an entry of a schedule: its lock, and its note of quiet.
+"""Lock of a schedule's entry, and its note of quiet.
+
+They lie beside the ledger.
 
 A tick that finds nothing due leaves a note beside the entry's lock. The next one reads the note and
 the clock, and imports neither MLflow nor Ray. A note holds for its entry and its ledger as they
@@ -24,7 +26,10 @@ _SERVER_HOLDS = timedelta(hours=1)
 
 @contextmanager
 def alone(name: str) -> Iterator[bool]:
-    """Whether no other process on this folder is at the entry; the lock dies with its process."""
+    """Lock an entry; yields False if another process holds it.
+
+    The lock dies with its process.
+    """
     from filelock import FileLock, Timeout
 
     _FOLDER.mkdir(parents=True, exist_ok=True)
@@ -45,9 +50,9 @@ class Quiet:
     """The note of one entry.
 
     Attributes:
-        path: Where it lies.
-        key: Of the entry, its ledger and its experiment; another key makes the note void.
-        uri: Of the ledger.
+        path: File of the note.
+        key: Digest of the entry, its ledger and its experiment; another key makes the note void.
+        uri: URI of the ledger.
     """
 
     path: Path
@@ -59,9 +64,9 @@ class Quiet:
         """The note of an entry.
 
         Args:
-            name: Of the entry.
+            name: Name of the entry.
             entry_json: All that the file says of it.
-            uri: Of its ledger.
+            uri: URI of its ledger.
             experiment: Its MLflow experiment.
         """
         text = json.dumps([entry_json, uri, experiment])
@@ -69,7 +74,7 @@ class Quiet:
         return cls(_FOLDER / f"{name}.json", key, uri)
 
     def until(self, now: datetime) -> datetime | None:
-        """The next firing if there is nothing to do before it; None if the ledger must tell."""
+        """Next firing, if nothing is due before it; else None."""
         try:
             note = json.loads(self.path.read_text(encoding="utf-8"))
             until = datetime.fromisoformat(note["until"])
@@ -89,7 +94,7 @@ class Quiet:
         Args:
             looked: When the ledger was asked.
             until: The next firing.
-            ledger: What `stamp` gave before it was asked.
+            ledger: Stamp taken by `stamp` before the ledger was asked.
         """
         note = {
             "key": self.key,
@@ -106,9 +111,9 @@ class Quiet:
         file = sqlite_file(self.uri)
         if file is None:
             return None
-        found = []
+        times = []
         for path in (file, Path(f"{file}-wal")):
             if path.is_file():
                 stat = path.stat()
-                found += [stat.st_mtime_ns, stat.st_size]
-        return found
+                times += [stat.st_mtime_ns, stat.st_size]
+        return times

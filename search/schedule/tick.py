@@ -1,4 +1,4 @@
-"""`foldrace schedule`: start the sweeps of a file that are due, once each; a tick or a loop.
+"""`foldrace schedule`: start the due sweeps of a file, once each.
 
 A tick is idempotent. What fired is read from MLflow, where each firing is a sweep whose tags name
 the entry, the firing and its predecessor; a lock of the entry, which ends with the process that
@@ -8,25 +8,17 @@ once, one that was killed goes on, and one that is still running is left alone.
 
 from __future__ import annotations
 
-import argparse
-import os
 import shlex
-import shutil
-import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from search.arguments import Parse, sweep_spec
 from search.cluster import packaging
-from search.errors import InputError
-from search.schedule.emit import carried, emit
+from search.errors import FoldraceError, InputError
 from search.schedule.quiet import Quiet, alone
 from search.spec import SweepSpec
 from search.tracking_uri import default_tracking_uri
-from trainables.engine.errors import FoldraceError
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord
@@ -35,7 +27,6 @@ if TYPE_CHECKING:
 # An entry that never fired waits for its next firing; the one just before counts as that, since
 # ticks come some minutes apart.
 _FIRST = timedelta(minutes=15)
-_LONGEST_SLEEP_S = 60.0
 _RUNNING = {"PENDING", "RUNNING"}
 
 State = Literal["waits", "fired", "resumed", "submitted", "runs", "failed"]
@@ -43,7 +34,10 @@ State = Literal["waits", "fired", "resumed", "submitted", "runs", "failed"]
 
 @dataclass(frozen=True)
 class EntryStatus:
-    """What a tick did about one entry; `code` is the exit code that a failure asks for."""
+    """Outcome of a tick for one entry.
+
+    `code` is the exit code that a failure asks for.
+    """
 
     name: str
     state: State
@@ -51,61 +45,8 @@ class EntryStatus:
     code: int = 0
 
 
-def schedule(options: argparse.Namespace) -> int:
-    """`foldrace schedule`."""
-    from search.schedule.file import read_schedule
-
-    file = Path(options.file).resolve()
-    plan = read_schedule(file)
-    for entry in plan.sweep:
-        spec = _spec(plan, options.parse, entry, "check", options.tracking_uri)
-        # All of the file before any of it runs; a tick leaves the data of others alone.
-        if entry.submit is None and not options.once and options.fire is None:
-            _check_here(entry, spec, data=options.emit != "kubernetes")
-    if options.emit is not None:
-        found = shutil.which("foldrace")
-        words = [found] if found else [sys.executable, "-P", "-m", "search.cli"]
-        program = shlex.join(words)
-        text = emit(
-            options.emit,
-            file=file,
-            folder=Path.cwd(),
-            program=program,
-            image=options.image,
-            tracking_uri=options.tracking_uri,
-            environment=carried(os.environ, options.tracking_uri or plan.tracking_uri),
-        )
-        sys.stdout.write(text)
-        return 0
-    if options.fire is not None:
-        name, _, moment = options.fire.partition("@")
-        named = next((one for one in plan.sweep if one.name == name), None)
-        if named is None:
-            known = ", ".join(one.name for one in plan.sweep)
-            raise InputError(f"--fire names no sweep of {file}: {name!r}. Known: {known}.")
-        return _say(
-            [
-                tick_entry(
-                    plan, options.parse, named, _now(), options.tracking_uri, fire=_time(moment)
-                )
-            ]
-        )
-    if options.once:
-        return _say(tick(plan, options.parse, _now(), options.tracking_uri))
-    while True:
-        _say(
-            [
-                told
-                for told in tick(plan, options.parse, _now(), options.tracking_uri)
-                if told.state != "waits"
-            ]
-        )
-        coming = min(entry.next_firing(_now()) for entry in plan.sweep)
-        time.sleep(min(_LONGEST_SLEEP_S, max(1.0, (coming - _now()).total_seconds())))
-
-
-def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
-    """Refuse a sweep that could never start: a misspelt space tonight is a lost night."""
+def check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
+    """Refuse a sweep that could never start here."""
     from search.planning.prepare import check_names, narrowed_space
 
     try:
@@ -117,11 +58,13 @@ def _check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
         raise InputError(f"sweep {entry.name!r}: {error}") from error
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
+    """Current time, in UTC."""
     return datetime.now(UTC)
 
 
-def _time(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
+    """Time of a firing, from its text with a zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -133,22 +76,16 @@ def _time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _say(found: list[EntryStatus]) -> int:
-    for told in found:
-        sys.stderr.write(f"{told.name}: {told.state}: {told.detail}\n")
-    return max((told.code for told in found), default=0)
-
-
 def tick(
     plan: Schedule, parse: Parse, now: datetime, tracking_uri: str | None = None
 ) -> list[EntryStatus]:
-    """Start what is due and wait for what runs here; a sweep that fails stops no other.
+    """Start due sweeps and wait for them; a failure stops no other.
 
     Args:
         plan: The schedule.
         parse: Parser of the command line.
         now: The time.
-        tracking_uri: Of the ledger, in place of the file's.
+        tracking_uri: URI of the ledger, in place of the file's.
     """
     return [tick_entry(plan, parse, entry, now, tracking_uri) for entry in plan.sweep]
 
@@ -161,7 +98,10 @@ def tick_entry(
     tracking_uri: str | None = None,
     fire: datetime | None = None,
 ) -> EntryStatus:
-    """The same for one entry; `fire` is a firing that a tick elsewhere found due."""
+    """Tick one entry.
+
+    `fire` is a firing that a tick elsewhere found due.
+    """
     try:
         with alone(entry.name) as mine:
             if not mine:
@@ -173,10 +113,10 @@ def tick_entry(
             if until is not None:
                 return EntryStatus(entry.name, "waits", f"next at {until.isoformat()}")
             ledger = quiet.stamp()
-            told = _look(plan, parse, entry, tracking_uri, fire, now)
-            if told.state == "waits" and fire is None:
+            status = _look(plan, parse, entry, tracking_uri, fire, now)
+            if status.state == "waits" and fire is None:
                 quiet.put(now, entry.next_firing(now), ledger)
-            return told
+            return status
     except FoldraceError as error:
         return EntryStatus(entry.name, "failed", str(error), error.exit_code)
 
@@ -190,7 +130,7 @@ def _look(
     now: datetime,
 ) -> EntryStatus:
     """Ask the ledger what fired, and do what is due."""
-    spec = _spec(plan, parse, entry, "check", tracking_uri)
+    spec = spec_of(plan, parse, entry, "check", tracking_uri)
     past = _firings(spec, entry)
     last = past[0] if past else None
     if entry.submit is not None and fire is None:
@@ -203,7 +143,7 @@ def _uri(plan: Schedule, tracking_uri: str | None) -> str:
     return tracking_uri or plan.tracking_uri or default_tracking_uri()
 
 
-def _spec(
+def spec_of(
     plan: Schedule, parse: Parse, entry: Entry, name: str, tracking_uri: str | None
 ) -> SweepSpec:
     """The sweep of an entry.
@@ -233,16 +173,16 @@ def _firings(spec: SweepSpec, entry: Entry) -> list[SweepRecord]:
     except NoLedgerError:
         return []
     with ledger:
-        own = [one for one in ledger.sweeps() if one.tags.get("schedule") == entry.name]
-    return sorted(own, key=lambda one: one.tags["firing"], reverse=True)
+        own = [record for record in ledger.sweeps() if record.tags.get("schedule") == entry.name]
+    return sorted(own, key=lambda record: record.tags["firing"], reverse=True)
 
 
 def _due(entry: Entry, last: SweepRecord | None, now: datetime) -> datetime | None:
-    """The firing to start: the newest one, if it is later than all that fired."""
+    """The newest firing, if later than all that fired; else None."""
     firing = entry.last_firing(now)
     if last is None:
         return firing if now - firing <= _FIRST else None
-    return firing if firing > _time(last.tags["firing"]) else None
+    return firing if firing > moment_of(last.tags["firing"]) else None
 
 
 def _run(
@@ -260,9 +200,9 @@ def _run(
 
     last = past[0] if past else None
     cut = last if last is not None and last.status == "RUNNING" else None
-    if cut is not None and (firing is None or _time(cut.tags["firing"]) == firing):
+    if cut is not None and (firing is None or moment_of(cut.tags["firing"]) == firing):
         # Nobody holds the entry's lock, so whoever ran it is gone.
-        spec = _spec(plan, parse, entry, cut.name, tracking_uri)
+        spec = spec_of(plan, parse, entry, cut.name, tracking_uri)
         succession = ChampionUpdate(entry, spec, past[1:])
         outcome = run.resume(
             cut.id,
@@ -271,9 +211,9 @@ def _run(
             callbacks=[display()],
         )
         return EntryStatus(entry.name, "resumed", f"{cut.name}; {succession.settle(outcome)}")
-    if firing is None or (last is not None and _time(last.tags["firing"]) >= firing):
+    if firing is None or (last is not None and moment_of(last.tags["firing"]) >= firing):
         return EntryStatus(entry.name, "waits", f"next at {entry.next_firing(now).isoformat()}")
-    spec = _spec(plan, parse, entry, f"{entry.name}-{firing:%Y%m%d-%H%M}", tracking_uri)
+    spec = spec_of(plan, parse, entry, f"{entry.name}-{firing:%Y%m%d-%H%M}", tracking_uri)
     tags = {"schedule": entry.name, "firing": firing.isoformat()}
     if last is not None:
         tags |= {"predecessor": last.id, "predecessor_name": last.name}
@@ -292,7 +232,7 @@ def _submit(
     spec: SweepSpec,
     firing: datetime | None,
 ) -> EntryStatus:
-    """Hand a firing to a cluster, whose head runs it as a tick of this entry alone."""
+    """Submit a firing to a cluster, whose head ticks this entry alone."""
     from search.cluster import submit
 
     if entry.submit is None:
@@ -307,7 +247,7 @@ def _submit(
     if running := [job for job, status in jobs.items() if status in _RUNNING]:
         return EntryStatus(entry.name, "runs", f"job {running[0]}")
     if firing is None:
-        when = entry.next_firing(_now()).isoformat()
+        when = entry.next_firing(utc_now()).isoformat()
         return EntryStatus(entry.name, "waits", f"next at {when}")
     # Ray takes an id once: of two ticks at once, on whatever machines, one starts it.
     job = f"{prefix}{firing:%Y%m%d-%H%M}"

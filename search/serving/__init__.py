@@ -1,1 +1,1 @@
-"""The winner put to use: promote, model card, predict, rows of a file."""
+"""The winner in use: promote, model card, predict, input rows."""

@@ -1,4 +1,4 @@
-"""Rows that a sweep's model is to read: typed, of a text file, of a table, or the sweep's own."""
+"""Rows to classify: typed, from a text file or a table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from trainables.engine.text_data import ImagePair, TextData
 
 @dataclass(frozen=True, kw_only=True)
 class RowSchema:
-    """What a row of the sweep has beside its text.
+    """Inputs that a row has besides its text.
 
     Attributes:
         pairs: A second text.
@@ -55,7 +55,7 @@ class FileRows:
         table: The file, all columns.
         kept: Numbers of its rows that have a text (and a second one, in a pair), ascending.
         further: These rows.
-        notes: What of the sweep's columns the file does not have.
+        notes: Sweep columns missing from the file.
     """
 
     table: Table
@@ -78,8 +78,8 @@ def typed(plan: Plan, data: TextData, text: str, second: str | None) -> Further:
             else f"{data.name} has pairs of texts: give the second one with --text-b."
         )
     cleaning = plan.task.data.cleaning
-    texts = [clean_text(one, cleaning) for one in (text, second) if one is not None]
-    if not all(one.strip() for one in texts):
+    texts = [clean_text(words, cleaning) for words in (text, second) if words is not None]
+    if not all(words.strip() for words in texts):
         raise InputError(f"Cleaning ({', '.join(cleaning)}) leaves nothing of the text.")
     return Further(texts[:1], texts[1:] or None)
 
@@ -110,11 +110,11 @@ def of_table(
     """The rows of a table.
 
     Args:
-        plan: Of the sweep.
+        plan: Plan of the sweep.
         data: Its data, which say what a row has.
         path: A .csv, .tsv, .jsonl or .parquet file.
-        column: Of the text; the sweep's without one.
-        column_b: Of the second text, for pairs.
+        column: Column of the text; the sweep's without one.
+        column_b: Column of the second text, for pairs.
 
     Raises:
         InputError: if the file cannot be read, has no such column, or something else than numbers
@@ -140,40 +140,40 @@ def rows_of(
         [clean_text("" if v is None else str(v), ref.cleaning) for v in table.columns[name]]
         for name in names
     ]
-    kept = [row for row in range(table.rows) if all(of[row].strip() for of in texts)]
+    numbers = [row for row in range(table.rows) if all(of[row].strip() for of in texts)]
     values: FloatArray | None = None
     if shape.metadata:
-        values = np.full((len(kept), len(shape.metadata)), np.nan)
+        values = np.full((len(numbers), len(shape.metadata)), np.nan)
         for number, name in enumerate(shape.metadata):
             if name not in table.columns:
                 notes.append(f"{path.name} has no column {name!r}: taken as missing")
                 continue
-            values[:, number] = numeric_column(table, name, kept, set(names))
+            values[:, number] = numeric_column(table, name, numbers, set(names))
     pairs: list[ImagePair] | None = None
     if shape.images:
-        pairs, note = _images(ref, path, table, kept)
+        pairs, note = _images(ref, path, table, numbers)
         notes += [note] if note else []
     further = Further(
-        [texts[0][row] for row in kept],
-        [texts[1][row] for row in kept] if len(texts) > 1 else None,
+        [texts[0][row] for row in numbers],
+        [texts[1][row] for row in numbers] if len(texts) > 1 else None,
         pairs,
         values,
     )
-    return FileRows(table, kept, further, notes)
+    return FileRows(table, numbers, further, notes)
 
 
 def _images(
-    ref: DataRef, path: Path, table: Table, kept: Sequence[int]
+    ref: DataRef, path: Path, table: Table, numbers: Sequence[int]
 ) -> tuple[list[ImagePair], str]:
     """The images of some rows, and what to say of them."""
     columns = [name if name in table.columns else None for name in _image_columns(ref)]
     references = [
         tuple(_reference(None if name is None else table.columns[name][row]) for name in columns)
-        for row in kept
+        for row in numbers
     ]
-    found = resolve.pairs_of([(one[0], one[1]) for one in references], path.resolve().parent)
-    lost = sum(one is None for pair in found for one in pair)
-    return found, f"{lost:,} of {2 * len(kept):,} images are missing or unusable" if lost else ""
+    pairs = resolve.pairs_of([(one[0], one[1]) for one in references], path.resolve().parent)
+    lost = sum(one is None for pair in pairs for one in pair)
+    return pairs, f"{lost:,} of {2 * len(numbers):,} images are missing or unusable" if lost else ""
 
 
 def _reference(value: object) -> str | None:
@@ -181,7 +181,7 @@ def _reference(value: object) -> str | None:
 
 
 def _image_columns(ref: DataRef) -> tuple[str, str]:
-    """Names of the columns of both images: the user's, else those of the data set."""
+    """Columns of both images: the user's, else the data set's."""
     entry = ref.name.strip().lower().replace("-", "_")
     entry = entry if entry in registry.names("trainables.data") else "factify2"
     card: DatasetCard = registry.load("trainables.data", entry, "DATASET")

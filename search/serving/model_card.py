@@ -1,4 +1,4 @@
-"""The model card of a champion: what it is, what it was trained on, its score, its limits."""
+"""The model card of a champion: data, score, limits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def write(outcome: SweepResult, config: int, data: TextData, sweep_id: str, *, stock: bool) -> str:
-    """A card in Markdown.
+    """Write the card in Markdown.
 
     Args:
         outcome: The sweep.
-        config: Which of its configs was trained.
-        data: What it was trained on.
+        config: Index of the config that was trained.
+        data: Data that it was trained on.
         sweep_id: MLflow run id of the sweep.
-        stock: Whether transformers' own class holds the model.
+        stock: True if transformers' own class holds the model.
     """
     plan = outcome.plan
     counts = np.bincount(data.labels, minlength=len(data.label_names))
@@ -99,18 +99,18 @@ def _score(outcome: SweepResult, config: int) -> str:
         if row.ci_low is None
         else f", 95% interval {points(row.ci_low)} to {points(row.ci_high)}"
     )
-    told = [
+    lines = [
         f"{plan.space.objective} {points(row.mean)} points{interval}, mean of {row.cells} cells."
     ]
     correction = standings.correction
     if config == standings.winner and correction is not None:
-        told.append(
+        lines.append(
             f"It was picked as the best of {standings.compared:,} complete configs; corrected for "
             f"that luck its score is {points(correction.score)}."
         )
     if row.delta is not None and plan.baseline is not None:
-        told.append(
+        lines.append(
             f"Over {plan.names[plan.baseline]}: {points(row.delta, True)} points, 95% interval "
             f"{points(row.delta_low, True)} to {points(row.delta_high, True)}, paired."
         )
-    return "\n".join(told)
+    return "\n".join(lines)

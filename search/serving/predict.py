@@ -31,10 +31,10 @@ from trainables.engine.training.scoring import score
 
 @dataclass(frozen=True)
 class Classifier:
-    """What classifies rows.
+    """A model that scores rows, with the schema it expects.
 
     Attributes:
-        shape: What a row has.
+        shape: Schema of a row.
         classes: Class names by id.
         score: From rows to class probabilities.
     """
@@ -58,15 +58,15 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
         columns = {"text": rows.texts}
         if rows.texts_b is not None:
             columns["text_b"] = rows.texts_b
-        given = network(columns)
-        found: Float32Array = given[[f"p_{name}" for name in classes]].to_numpy(np.float32)
-        return found
+        answer = network(columns)
+        probabilities: Float32Array = answer[[f"p_{name}" for name in classes]].to_numpy(np.float32)
+        return probabilities
 
     return Classifier(RowSchema(pairs=pairs), tuple(classes), score_rows)
 
 
 def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
-    """A config that is trained on all rows once the rows to classify are known."""
+    """Classifier that trains on all rows once new rows are known."""
 
     def score_rows(rows: Further) -> Float32Array:
         try:
@@ -83,14 +83,14 @@ def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model made of a file.
+    """Predicted classes and probabilities of a file's rows.
 
     Attributes:
         table: The file, all columns.
         found: label, probability and p_CLASS by row; empty texts have none.
         blank: Rows without a text, which get no label.
         scores: Metrics where the file has the label column; None where it has not.
-        notes: What the file does not have.
+        notes: Sweep columns missing from the file.
     """
 
     table: Table
@@ -104,7 +104,7 @@ class Predictions:
 def predict(
     plan: Plan,
     path: Path,
-    asked: Classifier,
+    classifier: Classifier,
     *,
     column: str | None = None,
     column_b: str | None = None,
@@ -113,41 +113,43 @@ def predict(
     """Classify a file's rows.
 
     Args:
-        plan: Of the sweep.
+        plan: Plan of the sweep.
         path: A .csv, .tsv, .jsonl or .parquet file.
-        asked: What classifies them.
-        column: Of the text; the sweep's without one.
-        column_b: Of the second text, for pairs.
-        label: Of the true label, where the file has one.
+        classifier: Classifier of the rows.
+        column: Column of the text; the sweep's without one.
+        column_b: Column of the second text, for pairs.
+        label: Column of the true label, where the file has one.
 
     Raises:
         InputError: if the file cannot be read, or has no such column.
         SweepError: if what classifies must be trained, and diverges.
     """
-    table = table_with(path, text_columns(plan.task.data, asked.shape.pairs, column, column_b))
-    rows = rows_of(plan, asked.shape, path, table, column, column_b)
+    table = table_with(path, text_columns(plan.task.data, classifier.shape.pairs, column, column_b))
+    rows = rows_of(plan, classifier.shape, path, table, column, column_b)
     found: list[dict[str, Any] | None] = [None] * table.rows
-    given = np.zeros((0, len(asked.classes)), np.float32)
+    probabilities = np.zeros((0, len(classifier.classes)), np.float32)
     if rows.kept:
-        given = asked.score(rows.further)
-    for row, shares in zip(rows.kept, given.tolist(), strict=True):
+        probabilities = classifier.score(rows.further)
+    for row, shares in zip(rows.kept, probabilities.tolist(), strict=True):
         best = max(range(len(shares)), key=shares.__getitem__)
-        each = {f"p_{name}": share for name, share in zip(asked.classes, shares, strict=True)}
-        found[row] = {"label": asked.classes[best], "probability": shares[best], **each}
+        each = {f"p_{name}": share for name, share in zip(classifier.classes, shares, strict=True)}
+        found[row] = {"label": classifier.classes[best], "probability": shares[best], **each}
     named = label or plan.task.data.label or "label"
     scores = None
     if named in table.columns:
-        scores = _scores([table.columns[named][r] for r in rows.kept], given, asked.classes)
+        scores = _scores(
+            [table.columns[named][r] for r in rows.kept], probabilities, classifier.classes
+        )
     return Predictions(table, found, table.rows - len(rows.kept), scores, rows.notes)
 
 
 def _scores(
-    truth: Sequence[Any], given: Float32Array, classes: Sequence[str]
+    truth: Sequence[Any], probabilities: Float32Array, classes: Sequence[str]
 ) -> Mapping[str, float] | None:
-    """Metrics of the rows whose label is one of the classes; None where no row's is."""
+    """Metrics of the rows with a known label; None without any."""
     numbers = {name: number for number, name in enumerate(classes)}
-    kept = [row for row, value in enumerate(truth) if str(value).strip() in numbers]
-    if not kept:
+    known = [row for row, value in enumerate(truth) if str(value).strip() in numbers]
+    if not known:
         return None
-    labels = np.array([numbers[str(truth[row]).strip()] for row in kept], np.int64)
-    return {**score(labels, given[kept], classes), "rows": float(len(kept))}
+    labels = np.array([numbers[str(truth[row]).strip()] for row in known], np.int64)
+    return {**score(labels, probabilities[known], classes), "rows": float(len(known))}

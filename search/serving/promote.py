@@ -1,4 +1,4 @@
-"""A sweep's winner as a model to be used: trained on all data, saved, registered, asked.
+"""Promotion of a winner: trained on all data, saved, registered.
 
 A sweep keeps scores and predictions, no models: twenty cells of a winner are twenty models, each of
 a part of the data. `promote` trains the config once more on all rows, with the first seed.
@@ -31,7 +31,7 @@ class Champion:
     Attributes:
         registered: Its version in MLflow's registry.
         folder: Its Hugging Face folder.
-        stock: Whether transformers' own class holds it; else it is loaded with trust_remote_code.
+        stock: True if transformers' own class holds it; else it is loaded with trust_remote_code.
         config: The config's label.
     """
 
@@ -52,15 +52,15 @@ def promote(
     name: str | None = None,
     move_alias: bool = True,
 ) -> Champion:
-    """Train a config of a sweep on all its data, save it, register it, and make it the champion.
+    """Train a config on all data, save and register it as champion.
 
     Args:
-        tracking_uri: Where the ledger is.
+        tracking_uri: URI of the ledger.
         experiment: Its name.
         sweep: Name, MLflow run id, or `latest`.
-        rank: Which config of the leaderboard; 1 is the winner.
-        folder: Of the Hugging Face model; champion-SWEEP without one.
-        name: Of the registered model; the sweep's without one. Further sweeps of one name give
+        rank: Rank on the leaderboard; 1 is the winner.
+        folder: Folder of the Hugging Face model; champion-SWEEP without one.
+        name: Name of the registered model; the sweep's without one. Further sweeps of one name give
             further versions of one model.
         move_alias: Give the new version the alias `champion`.
 
@@ -75,11 +75,11 @@ def promote(
     data = checked_data(plan)
     folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
     try:
-        found = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
+        trained = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
     except DivergedError as error:
         raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
-    saved_model.save(found, folder)
-    stock = saved_model.is_stock(found)
+    saved_model.save(trained, folder)
+    stock = saved_model.is_stock(trained)
     card = model_card.write(outcome, config, data, record.id, stock=stock)
     (folder / CARD).write_text(card, encoding="utf-8")
     columns = {"text": data.texts[:_EXAMPLES]}
@@ -115,29 +115,29 @@ def _tags(plan: Plan, config: int, sweep_id: str) -> dict[str, str]:
 
 
 def of_sweep(tracking_uri: str, sweep_id: str, name: str) -> Registered | None:
-    """The newest registered model that a sweep gave; None if it was not promoted yet.
+    """Newest registered model of a sweep; None if not promoted.
 
     Args:
-        tracking_uri: Where the registry is.
+        tracking_uri: URI of the registry.
         sweep_id: MLflow run id of the sweep.
-        name: Of the registered model.
+        name: Name of the registered model.
 
     Raises:
         LedgerError: if MLflow refuses.
     """
-    found = versions(tracking_uri, name)
-    return next((one for one in found if one.tags.get("sweep") == sweep_id), None)
+    models = versions(tracking_uri, name)
+    return next((model for model in models if model.tags.get("sweep") == sweep_id), None)
 
 
 def champion_of(tracking_uri: str, name: str) -> Registered | None:
-    """The version of a registered model that has the alias `champion`; None without one.
+    """Version with the alias `champion` of a model; None without one.
 
     Args:
-        tracking_uri: Where the registry is.
-        name: Of the registered model.
+        tracking_uri: URI of the registry.
+        name: Name of the registered model.
 
     Raises:
         LedgerError: if MLflow refuses.
     """
-    found = versions(tracking_uri, name)
-    return next((one for one in found if one.champion), None)
+    models = versions(tracking_uri, name)
+    return next((model for model in models if model.champion), None)

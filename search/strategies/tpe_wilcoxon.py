@@ -1,6 +1,6 @@
 """TPE with the WilcoxonPruner: Optuna's sampler, and its pruner after every block.
 
-What a user of Optuna would run: the sampler proposes a config, its blocks are trained one after
+As a user of Optuna would run it: the sampler proposes a config, its blocks are trained one after
 another and reported, and the pruner may stop it after each. As the pruner's documentation advises,
 the value of a pruned config is the mean of its blocks. The verdicts are taken from
 signed_ranks.py, which tests hold to optuna.pruners.WilcoxonPruner itself: on tied scores it is a
@@ -83,6 +83,6 @@ class TpeWilcoxon:
             return first[0] if first else None
         trial = self._study.ask(self._tpe.axes)
         config = self._tpe.nearest(trial.params, ~started)
-        # The config is told under its own axes once it is through, not under the point asked for.
+        # The study learns of the config itself once it is through, not of the point asked for.
         self._study.tell(trial, state=TrialState.FAIL)
         return config

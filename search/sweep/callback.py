@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from search.planning.plan import Plan
 from search.results.inert import Suspect
@@ -18,10 +20,10 @@ class Callback:
     """Base class of callbacks; each method does nothing until it is overridden."""
 
     def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
-        """Called once the ledger has been read, with the number of cells planned."""
+        """Called once the ledger has been read, with the planned cells."""
 
     def on_workers(self, slots: int, running: Running) -> None:
-        """Called once Ray is up, with the number of stacks that train at a time."""
+        """Called once Ray is up, with the number of concurrent stacks."""
 
     def on_cell(self, plan: Plan, table: ScoreMatrix, pair: Pair, result: CellResult) -> None:
         """Called for each cell that comes in."""
@@ -43,39 +45,10 @@ class CallbackList(Callback):
     """Several callbacks as one, called in order."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
-        self._callbacks = tuple(callbacks)
+        for name in (name for name in vars(Callback) if name.startswith("on_")):
+            setattr(self, name, partial(_call_each, callbacks, name))
 
-    def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
-        """Pass on."""
-        for callback in self._callbacks:
-            callback.on_start(plan, table, planned)
 
-    def on_workers(self, slots: int, running: Running) -> None:
-        """Pass on."""
-        for callback in self._callbacks:
-            callback.on_workers(slots, running)
-
-    def on_cell(self, plan: Plan, table: ScoreMatrix, pair: Pair, result: CellResult) -> None:
-        """Pass on."""
-        for callback in self._callbacks:
-            callback.on_cell(plan, table, pair, result)
-
-    def on_inert(self, plan: Plan, suspect: Suspect) -> None:
-        """Pass on."""
-        for callback in self._callbacks:
-            callback.on_inert(plan, suspect)
-
-    def on_outer_fold(self, plan: Plan, done: int) -> None:
-        """Pass on."""
-        for callback in self._callbacks:
-            callback.on_outer_fold(plan, done)
-
-    def on_message(self, text: str) -> None:
-        """Pass on."""
-        for callback in self._callbacks:
-            callback.on_message(text)
-
-    def on_end(self) -> None:
-        """Pass on."""
-        for callback in self._callbacks:
-            callback.on_end()
+def _call_each(callbacks: Sequence[Callback], name: str, *values: Any) -> None:
+    for callback in callbacks:
+        getattr(callback, name)(*values)

@@ -1,4 +1,4 @@
-"""A sweep's standings: its strategy's winner, corrected by the ledger's predictions."""
+"""Standings of a sweep, corrected by the ledger's predictions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def judged(
     strategy: Strategy | None = None,
     rope: float = ROPE,
 ) -> Standings:
-    """The standings, the winner corrected from the predictions in the ledger if they are there.
+    """Standings; the winner is corrected if its predictions are there.
 
     Args:
         plan: The sweep.
         table: Its scores.
-        ledger: Where its predictions are.
+        ledger: Ledger with its predictions.
         sweep_id: Its run id.
         strategy: Names the winner; None makes one and tells it the table.
         rope: Differences up to this size, either way, count as practically equal.
@@ -48,7 +48,7 @@ def judged(
 
 
 def strategy_of(plan: Plan) -> Strategy:
-    """The strategy that the spec names, before it has been told a cell."""
+    """A fresh strategy as the spec names it."""
     spec = plan.spec
     return make_strategy(
         spec.strategy,

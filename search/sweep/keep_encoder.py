@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def keep(outcome: SweepResult, callback: Callback) -> None:
-    """Tune the best config of a finished sweep on all rows and keep its encoder with the sweep.
+    """Keep the encoder of a finished sweep's best config.
+
+    That config is tuned once more, on all rows.
 
     Does nothing where no config of the sweep tunes an encoder, or where all cells were there before
     and so is the encoder. A failure is told, not raised: the sweep is over and in the ledger.
@@ -51,7 +53,7 @@ def keep(outcome: SweepResult, callback: Callback) -> None:
 
 
 def _is_kept(outcome: SweepResult) -> bool:
-    """Whether this sweep, or an earlier one of its name, keeps an encoder."""
+    """True if a sweep of this name keeps an encoder already."""
     from search.tracking.artifacts import has_folder
 
     spec = outcome.plan.spec

@@ -1,4 +1,4 @@
-"""A sweep as the ledger has it, without its data or its model."""
+"""Sweeps loaded from the ledger, without data or model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def known_cells(plan: Plan) -> dict[str, LoggedCell]:
 
 
 def known_pairs(plan: Plan) -> set[tuple[int, int]]:
-    """The (config, block) pairs of a plan that need no training, because the ledger has them.
+    """(config, block) pairs of a plan whose cells the ledger has.
 
     Raises:
         InputError: if the ledger cannot be reached.
@@ -42,7 +42,7 @@ def known_pairs(plan: Plan) -> set[tuple[int, int]]:
 def load(
     sweep: str, *, tracking_uri: str | None = None, experiment: str = EXPERIMENT
 ) -> SweepResult:
-    """A sweep as the ledger has it, without reading its data or its model.
+    """Load a sweep's result, without reading its data or model.
 
     Args:
         sweep: Name, MLflow run id, or `latest`.
@@ -58,10 +58,10 @@ def load(
 def load_record(
     tracking_uri: str, experiment: str, sweep: str, rope: float = ROPE
 ) -> tuple[SweepRecord, SweepResult]:
-    """A sweep's record and its result, as the ledger has them.
+    """Load a sweep's record and its result.
 
     Args:
-        tracking_uri: Where the ledger is.
+        tracking_uri: URI of the ledger.
         experiment: Its name.
         sweep: Name, MLflow run id, or `latest`.
         rope: Differences up to this size, either way, count as practically equal.
@@ -77,10 +77,10 @@ def load_record(
 def read(
     ledger: Ledger, record: SweepRecord, rope: float = ROPE
 ) -> tuple[SweepResult, dict[str, LoggedCell]]:
-    """What the ledger has of a sweep, and the cells of its family by key.
+    """Result of a sweep record, and its family's cells by key.
 
     Args:
-        ledger: Where it is.
+        ledger: Ledger that has it.
         record: The sweep.
         rope: Differences up to this size, either way, count as practically equal.
     """
@@ -99,7 +99,9 @@ def read(
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:
-    """A sweep by name, MLflow run id or `latest`, which passes over a nested one's inner sweeps.
+    """Find a sweep by name, MLflow run id or `latest`.
+
+    `latest` passes over the inner sweeps of a nested one.
 
     Raises:
         InputError: if there is none; names the nearest.

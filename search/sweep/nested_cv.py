@@ -1,4 +1,4 @@
-"""Nested cross-validation: what picking a config by this sweep is worth, checked the expensive way.
+"""Nested cross-validation: the score of the whole search procedure.
 
 For each outer fold, of the protocol's first seed only, an inner sweep over the remaining rows, with
 the same space, strategy, budget and protocol, picks a config. That config's cell (first seed, outer
@@ -36,7 +36,7 @@ _MAY_DIFFER = {"budget", "resources", "tracking_uri", "experiment", "plugin"}
 
 
 def inner_plan(plan: Plan, fold: int) -> Plan:
-    """The same sweep without the rows that the protocol's first seed holds out in a fold."""
+    """Plan of the inner sweep, without the outer fold's held-out rows."""
     spec = plan.spec.model_copy(
         update={
             "name": f"{plan.spec.name}-nested-{fold}",
@@ -62,7 +62,7 @@ def check_winner(outcome: SweepResult, callback: Callback) -> SweepResult:
     """Run or finish a sweep's nested cross-validation.
 
     Args:
-        outcome: Of the sweep itself.
+        outcome: Result of the sweep itself.
         callback: Told what happens.
 
     Returns:
@@ -93,18 +93,18 @@ def check_winner(outcome: SweepResult, callback: Callback) -> SweepResult:
 
 def _started(ledger: Ledger, inner: Plan) -> str | None:
     """Run id of this inner sweep if it was started before."""
-    wanted = inner.spec.model_dump(mode="json", exclude=_MAY_DIFFER)
+    fields = inner.spec.model_dump(mode="json", exclude=_MAY_DIFFER)
     for record in ledger.sweeps():
         if record.name != inner.spec.name or record.tags.get("family") != inner.family:
             continue
         spec = saved_spec(record.spec_json["spec"])
-        if spec.model_dump(mode="json", exclude=_MAY_DIFFER) == wanted:
+        if spec.model_dump(mode="json", exclude=_MAY_DIFFER) == fields:
             return record.id
     return None
 
 
 class _Listed:
-    """Asks for a list of cells, each once: what `train_cells` is given instead of a race."""
+    """Cell source that asks for a fixed list of cells."""
 
     def __init__(self, pairs: list[tuple[int, int]]) -> None:
         self._open = list(pairs)
@@ -112,7 +112,7 @@ class _Listed:
 
     @property
     def done(self) -> bool:
-        """Whether every cell has been told."""
+        """True once every cell has been told."""
         return not self._underway
 
     def afford(self, cells: int) -> None:
@@ -120,8 +120,8 @@ class _Listed:
 
     def ask(self, n: int) -> list[tuple[int, int]]:
         """Up to n of the cells not asked for yet."""
-        asked, self._open = self._open[:n], self._open[n:]
-        return asked
+        pairs, self._open = self._open[:n], self._open[n:]
+        return pairs
 
     def tell(self, config: int, block: int, score: float | None) -> None:
         """A cell is through, whatever it gave."""
@@ -134,7 +134,7 @@ def _scored(
     pairs: list[tuple[int, int]],
     callback: Callback,
 ) -> SweepResult:
-    """Train the outer cells that the sweep has not, and put the score on record."""
+    """Train the outer cells that are missing; record the nested score."""
     plan, table = outcome.plan, outcome.table
     missing = [
         pair

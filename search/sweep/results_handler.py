@@ -1,4 +1,4 @@
-"""What happens to a result in the driver: table, ledger, strategy, screen, in this order."""
+"""Handling of results in the driver: ledger, matrix, strategy, callback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def sweep_tags(plan: Plan) -> dict[str, str]:
-    """What ties the runs of a sweep together in MLflow."""
+    """MLflow tags that tie the runs of a sweep together."""
     return {
         "space": plan.spec.space,
         "data": Path(plan.spec.data.name).name,
@@ -36,7 +36,7 @@ def sweep_tags(plan: Plan) -> dict[str, str]:
 
 @dataclass
 class ResultHandler:
-    """Takes each result of a sweep to all who must know it."""
+    """Passes each result on to ledger, matrix, strategy and callback."""
 
     plan: Plan
     table: ScoreMatrix
@@ -46,7 +46,7 @@ class ResultHandler:
     callback: Callback
 
     def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
-        """Take the results that came in together; the ledger has them before anyone else."""
+        """Take results that came in together; the ledger has them first."""
         self.ledger.record([self._trained(pair, result) for pair, result in results])
         for pair, result in results:
             done = result.status == "done"
@@ -77,7 +77,7 @@ class ResultHandler:
         )
 
     def adjust(self) -> None:
-        """Bring the means of configs that lack cells up to date: others' cells moved them.
+        """Update the runs of configs that lack cells: their means moved.
 
         A config that was stopped after one easy block must not lead MLflow's table.
         """

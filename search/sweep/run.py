@@ -1,4 +1,4 @@
-"""Run a sweep: the ledger's cells to the strategy, the strategy's cells to Ray, results to both.
+"""Runs and resumes a sweep.
 
 The race's state is a pure function of the spec and the ledger. So a run, a repeated run and a
 resumed run are the same code: read the ledger, tell the strategy, go on.
@@ -67,7 +67,7 @@ def resume(
     change: Callable[[SweepSpec], SweepSpec] = lambda spec: spec,
     callbacks: Sequence[Callback] = (),
 ) -> SweepResult:
-    """Go on with a sweep, under its own spec or a changed budget.
+    """Resume a sweep, under its own spec or a changed one.
 
     Raises:
         InputError: if there is no such sweep, or its data or model are no longer what they were.

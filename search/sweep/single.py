@@ -1,4 +1,4 @@
-"""One sweep trained: the ledger's cells to the strategy, its choices to Ray, results to both."""
+"""One sweep trained: ledger, strategy and Ray joined."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def run_single(
 
 
 def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str) -> None:
-    """Let the encoder run here, before workers wait for one another; on a cluster they do it."""
+    """Extract frozen features here, so that workers need not wait."""
     from trainables.engine.cells import assembly
     from trainables.engine.cells.trainable import Trainable
 
@@ -101,7 +101,7 @@ def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str
 
 
 def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
-    """Keep the true labels with the sweep: a leaderboard corrects the winner without the data."""
+    """Keep the true labels with the sweep, for later corrections."""
     from trainables.engine.datasets.load import load_data
 
     if ledger.file(sweep_id, FILE) is None:
@@ -111,7 +111,7 @@ def _keep_labels(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
 
 
 def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
-    """Log the data as an MLflow data set: the UI shows it beside the sweep."""
+    """Log the data as an MLflow data set."""
     from trainables.engine.datasets.load import load_data
 
     data = load_data(plan.spec.data)
@@ -133,7 +133,7 @@ def _name_data(plan: Plan, ledger: Ledger, sweep_id: str) -> None:
 def train_cells(
     plan: Plan, source: CellSource, handler: ResultHandler, sweep_id: str, callback: Callback
 ) -> bool:
-    """Train what is asked for until all is done, or the time is over: then False."""
+    """Train the cells a source asks for; False if time ran out."""
     # Ray takes seconds to import: a sweep that finds all its cells in the ledger does without.
     from search.execution import tuner
 

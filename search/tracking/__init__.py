@@ -1,1 +1,1 @@
-"""MLflow, and nothing else that imports it: client, fast path to sqlite, pages, registry."""
+"""MLflow: client, sqlite fast path, pages, model registry."""

@@ -1,9 +1,14 @@
-"""Whole folders of a run in MLflow: a saved model is many files, some of them large."""
+"""Whole folders of a run in MLflow.
+
+A saved model is many files, some of them large.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from search.errors import LedgerError
@@ -23,38 +28,43 @@ def _client(tracking_uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri if file is None else f"sqlite:///{file}")
 
 
-def put_folder(tracking_uri: str, run_id: str, folder: Path, name: str) -> None:
-    """Keep all files of a folder with a run, as a folder of this name.
-
-    Raises:
-        LedgerError: if MLflow cannot be reached, or they cannot be written.
-    """
+@contextmanager
+def _plain_errors(tracking_uri: str) -> Iterator[None]:
+    """Turn MLflow's errors into ours."""
     try:
-        _client(tracking_uri).log_artifacts(run_id, str(folder), name)
+        yield
     except (MlflowException, OSError) as error:
         raise LedgerError(f"{redact(tracking_uri)}: {redact(str(error))}") from error
 
 
+def put_folder(tracking_uri: str, run_id: str, folder: Path, name: str) -> None:
+    """Keep a folder with a run under a name.
+
+    Raises:
+        LedgerError: if MLflow cannot be reached, or the files cannot be written.
+    """
+    with _plain_errors(tracking_uri):
+        _client(tracking_uri).log_artifacts(run_id, str(folder), name)
+
+
 def has_folder(tracking_uri: str, run_id: str, name: str) -> bool:
-    """Whether a run has a folder of this name.
+    """Return True where a run has a folder of this name.
 
     Raises:
         LedgerError: if MLflow cannot be reached.
     """
-    try:
+    with _plain_errors(tracking_uri):
         return bool(_client(tracking_uri).list_artifacts(run_id, name))
-    except (MlflowException, OSError) as error:
-        raise LedgerError(f"{redact(tracking_uri)}: {redact(str(error))}") from error
 
 
 def get_folder(tracking_uri: str, run_id: str, name: str, place: Path) -> bool:
     """Fetch a folder of a run.
 
     Args:
-        tracking_uri: Where the run is.
-        run_id: The run.
-        name: Of the folder.
-        place: What it becomes here: made at once, or not at all.
+        tracking_uri: Address of the ledger.
+        run_id: Id of the run.
+        name: Name of the folder.
+        place: Path of the folder here: made at once, or not at all.
 
     Returns:
         False where the run has no such folder.
@@ -62,15 +72,12 @@ def get_folder(tracking_uri: str, run_id: str, name: str, place: Path) -> bool:
     Raises:
         LedgerError: if MLflow cannot be reached, or the disk cannot hold it.
     """
-    client = _client(tracking_uri)
     place.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with _plain_errors(tracking_uri):
         if not has_folder(tracking_uri, run_id, name):
             return False
         with tempfile.TemporaryDirectory(dir=place.parent) as draft:
-            fetched = Path(client.download_artifacts(run_id, name, draft))
+            fetched = _client(tracking_uri).download_artifacts(run_id, name, draft)
             shutil.rmtree(place, ignore_errors=True)
-            fetched.rename(place)
-    except (MlflowException, OSError) as error:
-        raise LedgerError(f"{redact(tracking_uri)}: {redact(str(error))}") from error
+            Path(fetched).rename(place)
     return True

@@ -1,4 +1,6 @@
-"""The conversation with MLflow: its client, and for a local sqlite file its tables.
+"""MLflow's client as a store of the ledger.
+
+Local files have a fast path, see sqlite_rows.py.
 
 Only this package imports mlflow.
 """
@@ -56,7 +58,10 @@ _Answer = TypeVar("_Answer")
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """MLflow makes 150 objects a run, none of them garbage: a look-up takes 1/3 of the time."""
+    """Pause the garbage collector: a look-up takes a third of the time.
+
+    MLflow makes 150 objects a run, none of them garbage.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -68,7 +73,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """MLflow's errors as the recorder knows them."""
+    """Turn MLflow's errors into a refusal or an outage."""
     try:
         yield
     except MlflowException as error:
@@ -79,11 +84,11 @@ def _plain_errors() -> Iterator[None]:
 
 
 class MlflowStore:
-    """The calls of MLflow that foldrace makes, in plain values; a `search.ledger.store.Store`.
+    """MLflow as a `search.ledger.store.Store`, in plain values.
 
     Args:
-        uri: The tracking URI; of a sqlite file with its absolute path.
-        names: Of the three experiments.
+        uri: Tracking URI; of a sqlite file with its absolute path.
+        names: Names of the three experiments.
         artifacts: Folder of the files of a sqlite ledger; None where MLflow says where they go.
     """
 
@@ -97,7 +102,10 @@ class MlflowStore:
 
     @property
     def client(self) -> MlflowClient:
-        """Made at the first call: it connects, and creates the tables of a new database."""
+        """MLflow's client, made at the first call.
+
+        It connects, and creates the tables of a new database.
+        """
         if self._made is None:
             file = sqlite_file(self._uri)
             if file is not None and self._artifacts is not None:
@@ -108,7 +116,7 @@ class MlflowStore:
         return self._made
 
     def _rows(self, experiment: Experiment) -> tuple[Rows, Path] | None:
-        """The tables and the folder of an experiment, if both are on this machine."""
+        """Tables and folder of an experiment, if both are on this machine."""
         folder = local_folder(experiment)
         return None if self._opened is None or folder is None else (self._opened, folder)
 
@@ -131,24 +139,24 @@ class MlflowStore:
                     os.environ[name] = value
 
     def _experiment(self, kind: Kind) -> Experiment | None:
-        """An experiment; None if there is none yet."""
+        """Experiment of a kind; None if there is none yet."""
         if kind not in self._experiments:
-            found = self.client.get_experiment_by_name(self._names[kind])
-            if found is None:
+            experiment = self.client.get_experiment_by_name(self._names[kind])
+            if experiment is None:
                 return None
-            if found.lifecycle_stage != "active":
-                raise DeliveryRefusedError(deleted(found.name, found.experiment_id))
-            self._experiments[kind] = found
+            if experiment.lifecycle_stage != "active":
+                raise DeliveryRefusedError(deleted(experiment.name, experiment.experiment_id))
+            self._experiments[kind] = experiment
         return self._experiments[kind]
 
     def _experiment_to_write(self, kind: Kind) -> Experiment:
-        found = self._experiment(kind)
-        if found is None:
+        experiment = self._experiment(kind)
+        if experiment is None:
             self._create(self._names[kind])
-            found = self._experiment(kind)
-        if found is None:
+            experiment = self._experiment(kind)
+        if experiment is None:
             raise ConnectionError(f"experiment {self._names[kind]!r} was made and is not there")
-        return found
+        return experiment
 
     def _create(self, name: str) -> None:
         # Beside the database, not in whatever folder the sweep is started from.
@@ -202,7 +210,10 @@ class MlflowStore:
             yield from runs
 
     def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:
-        """New runs: one transaction in a local file, else four requests each, several at once."""
+        """Create runs and return their ids.
+
+        One transaction in a local file, else four requests each, several at once.
+        """
         try:
             with _plain_errors():
                 experiment = self._experiment_to_write(kind)
@@ -228,7 +239,7 @@ class MlflowStore:
         return run_id
 
     def _each(self, call: Callable[[_Item], _Answer], items: Iterable[_Item]) -> list[_Answer]:
-        """Calls to a server, several at once: it has workers of its own."""
+        """Make several calls at once, as a server has several workers."""
         todo = list(items)
         if len(todo) < 2:
             return [call(item) for item in todo]
@@ -236,28 +247,28 @@ class MlflowStore:
             return list(threads.map(call, todo))
 
     def extend(self, news: Sequence[RunNews]) -> None:
-        """More values for runs that are there."""
+        """Add values to existing runs."""
         with _plain_errors():
             if self.client and self._opened is not None:
                 return self._opened.extend(news)
         # News of one run stay in their order: the calls of different runs overtake one another.
         by_run: dict[str, list[RunNews]] = {}
-        for one in news:
-            by_run.setdefault(one.run_id, []).append(one)
+        for item in news:
+            by_run.setdefault(item.run_id, []).append(item)
         self._each(self._log_in_order, by_run.values())
         return None
 
     def _log_in_order(self, news: Sequence[RunNews]) -> None:
-        for one in news:
-            self._log(one)
+        for item in news:
+            self._log(item)
 
     def _log(self, news: RunNews) -> None:
         metrics = [Metric(*point) for point in news.points]
-        named = [Param(name, value) for name, value in news.params.items()]
-        tagged = [RunTag(name, value) for name, value in news.tags.items()]
+        params = [Param(name, value) for name, value in news.params.items()]
+        tags = [RunTag(name, value) for name, value in news.tags.items()]
         # One call, but for hundreds of classes or epochs.
         calls = max(
-            -(-len(metrics) // _METRICS), -(-len(named) // _NAMED), -(-len(tagged) // _NAMED)
+            -(-len(metrics) // _METRICS), -(-len(params) // _NAMED), -(-len(tags) // _NAMED)
         )
         with _plain_errors():
             for call in range(calls):
@@ -265,14 +276,17 @@ class MlflowStore:
                 self.client.log_batch(
                     news.run_id,
                     metrics[many : many + _METRICS],
-                    named[few : few + _NAMED],
-                    tagged[few : few + _NAMED],
+                    params[few : few + _NAMED],
+                    tags[few : few + _NAMED],
                 )
 
     def attach(
         self, run_id: str, files: Mapping[str, bytes], artifact_uri: str | None = None
     ) -> None:
-        """Files of a run, whose URI for them may be known already."""
+        """Keep files with a run.
+
+        Its URI for them may be known already.
+        """
         with _plain_errors(), tempfile.TemporaryDirectory() as folder:
             for name, data in files.items():
                 path = Path(folder, name)
@@ -289,7 +303,7 @@ class MlflowStore:
             self.client.log_inputs(run_id, [dataset_input.of(data)])
 
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
-        """The end of runs."""
+        """End runs."""
         with _plain_errors():
             if self.client and self._opened is not None:
                 return self._opened.end(run_ids, status, ended_ms)
@@ -301,7 +315,7 @@ class MlflowStore:
             self.client.set_terminated(run_id, status, ended_ms)
 
     def delete(self, run_id: str) -> None:
-        """Take a run out of sight."""
+        """Delete a run; MLflow keeps it until its garbage collection."""
         with _plain_errors():
             self.client.delete_run(run_id)
 
@@ -311,34 +325,34 @@ class MlflowStore:
             self.client.update_run(run_id, status="RUNNING")
 
     def folder(self, kind: Kind) -> Path | None:
-        """Where on this machine the runs' files lie; None if on a server or in a bucket."""
+        """Local folder of the runs' files; None if they are elsewhere."""
         with _plain_errors():
-            found = self.client.get_experiment_by_name(self._names[kind])
-        path = None if found is None else local_path(str(found.artifact_location))
+            experiment = self.client.get_experiment_by_name(self._names[kind])
+        path = None if experiment is None else local_path(str(experiment.artifact_location))
         return path if path is not None and path.is_dir() else None
 
     def experiment_id(self, kind: Kind) -> str | None:
         """MLflow's number of an experiment; None if there is none yet."""
         with _plain_errors():
-            found = self._experiment(kind)
-        return None if found is None else str(found.experiment_id)
+            experiment = self._experiment(kind)
+        return None if experiment is None else str(experiment.experiment_id)
 
     def history(
         self, run_ids: Sequence[str], names: Sequence[str]
     ) -> list[dict[str, list[tuple[int, float]]]]:
-        """Of each run the (step, value) points of these metrics, by step."""
+        """(step, value) points of these metrics for each run, by step."""
 
         def points(of: tuple[str, str]) -> list[tuple[int, float]]:
             with _plain_errors():
-                found = self.client.get_metric_history(*of)
-            return sorted((point.step, point.value) for point in found)
+                history = self.client.get_metric_history(*of)
+            return sorted((point.step, point.value) for point in history)
 
-        asked = [(run_id, name) for run_id in run_ids for name in names]
-        answers = iter(self._each(points, asked))
+        pairs = [(run_id, name) for run_id in run_ids for name in names]
+        answers = iter(self._each(points, pairs))
         return [{name: next(answers) for name in names} for _ in run_ids]
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
-        """A file of a run; None if it has no such file."""
+        """Content of a run's file; None if it has no such file."""
         with _plain_errors(), tempfile.TemporaryDirectory() as folder:
             if name not in {file.path for file in self.client.list_artifacts(run_id)}:
                 return None

@@ -1,4 +1,4 @@
-"""Registered models: a Hugging Face folder as a version in MLflow's registry, and back again."""
+"""Registered models: Hugging Face folders as versions in MLflow's registry."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Registered:
     """A version of a registered model.
 
     Attributes:
-        name: Of the model.
-        version: Its number.
-        tags: What `register` was given.
-        champion: Whether the alias is on it.
+        name: Name of the model.
+        version: Number of the version.
+        tags: Tags that `register` was given.
+        champion: True where the version has the alias.
     """
 
     name: str
@@ -47,13 +47,16 @@ class Registered:
 
     @property
     def uri(self) -> str:
-        """What `mlflow models serve --model-uri` takes."""
+        """Address for `mlflow models serve --model-uri`."""
         return f"models:/{self.name}/{self.version}"
 
 
 @contextmanager
 def _at(uri: str) -> Iterator[MlflowClient]:
-    """MLflow's own model calls speak to the URI that is set for the process."""
+    """Point MLflow's own model calls to a URI, and make a client.
+
+    They use the URI that is set for the process.
+    """
     file = sqlite_file(uri)
     absolute = uri if file is None else f"sqlite:///{file}"
     # Both calls below set these for child processes, too, and nobody else is to see that.
@@ -82,7 +85,7 @@ def _at(uri: str) -> Iterator[MlflowClient]:
 
 
 def model_name(name: str) -> str:
-    """A sweep's name as the registry takes it."""
+    """Name of a sweep as the registry takes it."""
     return name.replace("/", "-").replace(":", "-")
 
 
@@ -97,16 +100,16 @@ def register(
     tags: Mapping[str, str],
     about: str,
 ) -> Registered:
-    """Log a folder as a model of a run, and register it as the next version of a name.
+    """Register a folder as the next version of a model.
 
     Args:
         uri: Tracking URI.
-        run_id: Of the sweep.
+        run_id: Run id of the sweep.
         folder: A Hugging Face folder with its tokenizer.
-        name: Of the registered model; made if need be.
+        name: Name of the registered model; made if need be.
         classes: Class names by id.
         example: A few rows by column: `text`, and `text_b` for pairs.
-        tags: Of the version.
+        tags: Tags of the version.
         about: Its description, Markdown.
 
     Raises:
@@ -118,7 +121,7 @@ def register(
         ColSpec("string", "label"),
         ColSpec("double", "probability"),
     ]
-    outputs += [ColSpec("double", f"p_{one}") for one in classes]
+    outputs += [ColSpec("double", f"p_{part}") for part in classes]
     with _at(uri) as client:
         logged = Model.log(
             None,
@@ -129,7 +132,7 @@ def register(
             artifacts={"model": str(folder)},
             signature=ModelSignature(inputs=inputs, outputs=Schema(outputs)),
             input_example=pd.DataFrame(dict(example)),
-            pip_requirements=[f"{one}=={version(one)}" for one in ("mlflow", *_NEEDS)],
+            pip_requirements=[f"{part}=={version(part)}" for part in ("mlflow", *_NEEDS)],
             registered_model_name=name,
         )
         number = int(logged.registered_model_version)
@@ -139,19 +142,19 @@ def register(
     return Registered(name=name, version=number, tags=dict(tags), champion=False)
 
 
-def set_champion(uri: str, found: Registered) -> Registered:
+def set_champion(uri: str, model: Registered) -> Registered:
     """Move the alias `champion` to a version.
 
     Raises:
         LedgerError: if MLflow refuses.
     """
     with _at(uri) as client:
-        client.set_registered_model_alias(found.name, ALIAS, str(found.version))
-    return Registered(name=found.name, version=found.version, tags=found.tags, champion=True)
+        client.set_registered_model_alias(model.name, ALIAS, str(model.version))
+    return Registered(name=model.name, version=model.version, tags=model.tags, champion=True)
 
 
 def versions(uri: str, name: str) -> list[Registered]:
-    """All versions of a model, newest first; none if there is no such model.
+    """All versions of a model, newest first; none without the model.
 
     Raises:
         LedgerError: if MLflow refuses.
@@ -162,34 +165,34 @@ def versions(uri: str, name: str) -> list[Registered]:
         return []  # MLflow would make one
     with _at(uri) as client:
         quoted = name.replace("'", "''")
-        found = client.search_model_versions(f"name='{quoted}'")
-        crowned = ""
-        if found:
+        entries = client.search_model_versions(f"name='{quoted}'")
+        champion = ""
+        if entries:
             aliases = client.get_registered_model(name).aliases
-            crowned = str(aliases.get(ALIAS, ""))
-        given = [
+            champion = str(aliases.get(ALIAS, ""))
+        models = [
             Registered(
                 name=name,
-                version=int(one.version),
-                tags=dict(one.tags),
-                champion=str(one.version) == crowned,
+                version=int(entry.version),
+                tags=dict(entry.tags),
+                champion=str(entry.version) == champion,
             )
-            for one in found
+            for entry in entries
         ]
-    return sorted(given, key=lambda one: -one.version)
+    return sorted(models, key=lambda entry: -entry.version)
 
 
-def load(uri: str, found: Registered) -> Callable[[Mapping[str, Sequence[str]]], pd.DataFrame]:
-    """A registered model: columns of texts in, a row of label and probabilities each out.
+def load(uri: str, registered: Registered) -> Callable[[Mapping[str, Sequence[str]]], pd.DataFrame]:
+    """Load a model that maps columns of texts to labels and probabilities.
 
     Raises:
         LedgerError: if MLflow refuses.
     """
     with _at(uri):
-        model: Any = mlflow.pyfunc.load_model(found.uri)
+        model: Any = mlflow.pyfunc.load_model(registered.uri)
 
     def predict(columns: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-        given: pd.DataFrame = model.predict(pd.DataFrame(dict(columns)))
-        return given
+        answer: pd.DataFrame = model.predict(pd.DataFrame(dict(columns)))
+        return answer
 
     return predict

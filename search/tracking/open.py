@@ -1,4 +1,4 @@
-"""A ledger opened: the record of finished cells, in MLflow.
+"""The ledger of a tracking URI, connected or opened.
 
 Three flat experiments: NAME (a run per config of a sweep), NAME/cells (a run per cell, ever) and
 NAME/sweeps (a run per sweep), tied by the tags sweep, config and cell_key. Only the driver writes,
@@ -44,12 +44,12 @@ def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Le
 
 
 def connect(tracking_uri: str, experiment: str, spool_dir: Path = STATE / "spool") -> Ledger:
-    """Ledger of one experiment name at a tracking URI, not yet asked for anything.
+    """Make the ledger of an experiment name, without a call to it.
 
     Args:
         tracking_uri: sqlite:///mlflow.db, http://host:5000, postgresql://...
         experiment: NAME; the two other experiments are called after it.
-        spool_dir: Where results wait until MLflow has them; ledgers have sub-folders of their own.
+        spool_dir: Folder of results that wait for MLflow; each ledger has a sub-folder of its own.
     """
     file = sqlite_file(tracking_uri)
     # Absolute, so that a later change of the working folder changes nothing.

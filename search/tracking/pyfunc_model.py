@@ -1,4 +1,4 @@
-"""The code of a registered model: MLflow keeps this file with the weights and runs it to load them.
+"""Code of a registered model, which MLflow keeps with the weights.
 
 Model from code, so that nothing is pickled. Needs mlflow, pandas, torch and transformers; nothing
 of foldrace.
@@ -19,7 +19,10 @@ _AT_ONCE = 32
 
 
 class TextClassifier(PythonModel):
-    """Rows with `text` (and `text_b` for pairs) to `label`, `probability` and one `p_` a class."""
+    """Classifier of rows with `text`, and `text_b` for pairs.
+
+    It gives `label`, `probability` and one `p_` a class.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load weights and tokenizer."""
@@ -52,22 +55,22 @@ class TextClassifier(PythonModel):
         texts = [str(text) for text in model_input["text"]]
         pairs = "text_b" in model_input.columns
         second = [str(text) for text in model_input["text_b"]] if pairs else None
-        found = []
+        batches = []
         for start in range(0, len(texts), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            given = self._tokenizer(
+            tokens = self._tokenizer(
                 texts[part],
                 None if second is None else second[part],
                 truncation=True,
                 padding=True,
                 return_tensors="pt",
             )
-            found.append(torch.softmax(self._model(**given).logits.float(), dim=-1))
-        probabilities = torch.cat(found) if found else torch.zeros(0, len(self._names))
+            batches.append(torch.softmax(self._model(**tokens).logits.float(), dim=-1))
+        probabilities = torch.cat(batches) if batches else torch.zeros(0, len(self._names))
         best = probabilities.argmax(dim=-1).tolist()
         columns: dict[str, Any] = {
             "label": [self._names[number] for number in best],
-            "probability": probabilities.double().max(dim=-1).values.tolist() if found else [],
+            "probability": probabilities.double().max(dim=-1).values.tolist() if batches else [],
         }
         for number, name in enumerate(self._names):
             columns[f"p_{name}"] = probabilities[:, number].double().tolist()

@@ -1,4 +1,4 @@
-"""Look-ups at an MLflow server: pages of runs, read as the JSON that they are.
+"""Pages of runs from an MLflow server, read as plain JSON.
 
 MLflow's client makes protobuf messages of every value and entities of every message, 0.6-0.9 ms a
 run; the documented REST call (runs/search) gives the same values for a tenth of that.
@@ -25,7 +25,7 @@ _ENDPOINT = "/api/2.0/mlflow/runs/search"
 
 
 def rest_store(client: MlflowClient) -> RestStore | None:
-    """How the client talks to its server; None if it talks to a database."""
+    """A client's connection to its server; None for a database."""
     store = getattr(getattr(client, "_tracking_client", None), "store", None)
     return store if isinstance(store, RestStore) else None
 
@@ -33,7 +33,7 @@ def rest_store(client: MlflowClient) -> RestStore | None:
 def page(
     store: RestStore, experiment_id: str, query: str, token: str | None
 ) -> tuple[list[LoggedRun], str | None]:
-    """A page of runs, newest first, and the token of the next one.
+    """Read a page of runs, newest first, and the next token.
 
     Raises:
         MlflowException: if the server refuses, or does not answer.
@@ -46,23 +46,23 @@ def page(
 
 
 def plain_run(run: Run) -> LoggedRun:
-    """A run that MLflow's client gave."""
+    """Copy a run of MLflow's client."""
     # The same few names and values come back for each run: keep one copy of each.
-    info, data, one = run.info, run.data, sys.intern
+    info, data, intern = run.info, run.data, sys.intern
     return LoggedRun(
         run_id=info.run_id,
         name=info.run_name,
         status=info.status,
         started_ms=info.start_time or 0,
         ended_ms=info.end_time or 0,
-        tags={one(name): one(value) for name, value in data.tags.items()},
-        params={one(name): one(value) for name, value in data.params.items()},
-        metrics={one(name): value for name, value in data.metrics.items()},
+        tags={intern(name): intern(value) for name, value in data.tags.items()},
+        params={intern(name): intern(value) for name, value in data.params.items()},
+        metrics={intern(name): value for name, value in data.metrics.items()},
     )
 
 
 def tokens_from(token: str) -> list[str]:
-    """This token and, if it is of the kind that counts runs, the next ones.
+    """This token and, if it counts runs, the next ones.
 
     A server takes seconds to make a page, but it has several workers.
     """
@@ -81,7 +81,7 @@ def _token(offset: int) -> str:
 
 
 def _run(value: Mapping[str, Any]) -> LoggedRun:
-    info, data, one = value["info"], value.get("data", {}), sys.intern
+    info, data, intern = value["info"], value.get("data", {}), sys.intern
     return LoggedRun(
         run_id=info["run_id"],
         name=info.get("run_name", ""),
@@ -92,12 +92,12 @@ def _run(value: Mapping[str, Any]) -> LoggedRun:
         tags=_texts(data.get("tags", ())),
         params=_texts(data.get("params", ())),
         metrics={
-            one(metric["key"]): float(metric.get("value", 0.0))
+            intern(metric["key"]): float(metric.get("value", 0.0))
             for metric in data.get("metrics", ())
         },
     )
 
 
 def _texts(pairs: Any) -> dict[str, str]:
-    one = sys.intern
-    return {one(pair["key"]): one(pair.get("value", "")) for pair in pairs}
+    intern = sys.intern
+    return {intern(pair["key"]): intern(pair.get("value", "")) for pair in pairs}

@@ -1,7 +1,7 @@
-"""The address of a sweep's configs in MLflow's UI: the training view, sorted by mean.
+"""Address of a sweep's configs in MLflow's UI, sorted by mean.
 
 A new experiment opens in the face for language models' traces, whatever its tags say; the address
-decides (FACTS of MLflow 3.17; its front end reads these very names from the address).
+decides (MLflow 3.17: its front end reads these very names).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _VIEW = "workflowType=machine_learning&orderByKey=metrics.%60mean%60&orderByAsc=
 
 
 def runs_page(server: str, experiment_id: str, sweep_id: str | None = None) -> str:
-    """Where the configs of an experiment stand, best first.
+    """Address of the page with an experiment's configs, best first.
 
     Args:
-        server: Of the UI, as http://127.0.0.1:5000; a name and password in it are left out.
+        server: Address of the UI, as http://127.0.0.1:5000; a name and password in it are left out.
         experiment_id: MLflow's number of the experiment.
-        sweep_id: Show the configs of this sweep alone; None shows all sweeps'.
+        sweep_id: Run id of the only sweep to show; None shows all sweeps' configs.
     """
     only = "" if sweep_id is None else "&searchFilter=" + quote(f"tags.sweep = '{sweep_id}'")
     server = re.sub(r"(?<=://)[^/]*@", "", server).rstrip("/")

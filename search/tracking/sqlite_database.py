@@ -1,4 +1,4 @@
-"""A new sqlite file for MLflow: there with all its tables, or not at all.
+"""A new sqlite file for MLflow, complete or not there.
 
 MLflow makes the tables in the file itself, in some fifty steps that take seconds. A process that is
 killed meanwhile would leave a file that no later one can use, and another that opens the file
@@ -18,11 +18,13 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 
 def make_database(file: Path, artifacts: Path) -> None:
-    """Make a database if there is none; of two processes that do, one file stays.
+    """Make a database if there is none.
+
+    Of two processes that do, one file stays.
 
     Args:
-        file: Where it is to be.
-        artifacts: Where the files of experiments without a place of their own go.
+        file: Path of the database.
+        artifacts: Folder of the files of experiments without a place of their own.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -46,7 +48,7 @@ def make_database(file: Path, artifacts: Path) -> None:
 
 
 def _settle(draft: Path) -> None:
-    """Everything into the one file, and that to the disk."""
+    """Merge the journal into the file, and write that to the disk."""
     with closing(sqlite3.connect(draft)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         database.execute("PRAGMA journal_mode = DELETE")

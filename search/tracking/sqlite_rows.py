@@ -1,10 +1,12 @@
-"""Many runs in one transaction of MLflow's own tables, where the ledger is a local sqlite file.
+"""Many runs in one transaction of MLflow's own tables.
 
-MLflow's client commits seven times for one run, and each commit waits for the disk: 40-120 ms a
-cell. Here a batch of runs is one commit, so that a run is there with all it has or not at all. The
-rows are those that MLflow's store writes for the same calls, to the last column
-(tests/integration/ledger/test_ledger_rows.py compares them); where the tables are not those of
-3.17, `open_rows` gives None and the client is used.
+For a ledger in a local sqlite file.
+
+MLflow's client commits seven times for one run, and each commit waits for the disk: without this
+file a sweep loses 40-120 ms a cell. Here a batch of runs is one commit, so that a run is there with
+all it has or not at all. The rows are those that MLflow's store writes for the same calls, to the
+last column (tests/integration/ledger/test_ledger_rows.py compares them); where the tables are not
+those of 3.17, `open_rows` gives None and the client is used.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ _ASKED_AT_ONCE = 500  # values in one condition
 
 
 def open_rows(uri: str, artifacts: Path) -> Rows | None:
-    """The tables of a sqlite file; None if they are not those that this file knows.
+    """Open the tables of a sqlite file; None if unknown here.
 
     Raises:
         MlflowException: if the file is no database, or of another release of MLflow.
@@ -56,19 +58,22 @@ def open_rows(uri: str, artifacts: Path) -> Rows | None:
 
 
 def local_folder(experiment: Experiment) -> Path | None:
-    """Where an experiment's files lie, if that is on this machine."""
+    """Folder of an experiment's files, if that is on this machine."""
     location = experiment.artifact_location
     return Path(local_file_uri_to_path(location)) if location.startswith("file:") else None
 
 
 class Rows:
-    """Runs as rows of the tables of one database."""
+    """Runs as rows of one database's tables."""
 
     def __init__(self, store: SqlAlchemyStore) -> None:
         self._store = store
 
     def add(self, experiment: Experiment, folder: Path, runs: Sequence[NewRun]) -> list[str]:
-        """New runs, their files first and everything else at once; their ids."""
+        """Create runs and return their ids.
+
+        Their files come first, then everything else at once.
+        """
         run_ids = [uuid.uuid4().hex for _ in runs]
         of_run, tags, params, metrics, latest = [], [], [], [], []
         location = experiment.artifact_location.rstrip("/")
@@ -93,15 +98,20 @@ class Rows:
         return run_ids
 
     def extend(self, news: Sequence[RunNews]) -> None:
-        """More values for runs that are there; what they have already is left as it is."""
-        metrics = [row for one in news for row in self._points(one.run_id, one.points)]
-        params = [row for one in news for row in _named(one.run_id, one.params)]
-        tags = [row for one in news for row in _named(one.run_id, one.tags)]
+        """Add values to existing runs.
+
+        Points and params that a run has already stay as they are.
+        """
+        metrics = [row for item in news for row in self._points(item.run_id, item.points)]
+        params = [row for item in news for row in _named(item.run_id, item.params)]
+        tags = [row for item in news for row in _named(item.run_id, item.tags)]
         with self._store.ManagedSessionMaker(read_only=False) as session:
             for table, rows in ((_METRICS, metrics), (_PARAMS, params)):
                 if rows:
                     session.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
-            latest = [row for one in news for row in _latest(self._points(one.run_id, one.points))]
+            latest = [
+                row for item in news for row in _latest(self._points(item.run_id, item.points))
+            ]
             if latest:
                 session.execute(_replacing_older(), latest)
             if tags:
@@ -172,7 +182,10 @@ def _age(row: dict[str, Any]) -> tuple[int, int, float]:
 
 
 def _latest(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each metric the point that MLflow shows: of the last step, then the last moment."""
+    """Point of each metric that MLflow shows.
+
+    It is of the last step, then of the last moment.
+    """
     latest: dict[str, dict[str, Any]] = {}
     for row in points:
         if row["key"] not in latest or _age(row) > _age(latest[row["key"]]):

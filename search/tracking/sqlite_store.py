@@ -1,7 +1,7 @@
 """The ledger in a local sqlite file: read here, written by MLflow.
 
 To import MLflow takes seconds, to read its tables takes none: commands that only look never import
-it, and never make a file. What is read is what MLflow's client gives for the same question
+it, and never make a file. Answers are those of MLflow's client
 (tests/integration/ledger/test_sqlite_store.py asks both). Where the tables lack a column that is
 read here, MLflow is asked.
 """
@@ -41,9 +41,9 @@ class SqliteStore:
     """MLflow's tables in a sqlite file; a `search.ledger.store.Store`.
 
     Args:
-        file: The database, which need not be there yet.
-        names: Of the three experiments.
-        make_writer: Gives what writes; called at the first need.
+        file: Path of the database, which need not be there yet.
+        names: Names of the three experiments.
+        make_writer: Maker of the store that writes, called at the first need.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SqliteStore:
         return self._made
 
     def ping(self) -> None:
-        """Find out whether the tables can be read; a file that is not there has none to read."""
+        """Read the tables' columns, if there is a file."""
         if self._there() and not self._ours():
             self._writer.ping()
 
@@ -77,7 +77,10 @@ class SqliteStore:
             return [] if experiment is None else _runs(tables, experiment, tag, value)
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
-        """Active runs whose tag has one of these values: id, status, and this one tag."""
+        """Active runs whose tag has one of these values.
+
+        They have their id, status and this one tag.
+        """
         if not self._there():
             return
         if not self._ours():
@@ -85,11 +88,11 @@ class SqliteStore:
             return
         with self._reading() as tables:
             experiment = self._experiment(tables, kind)
-            found = [] if experiment is None else list(_find(tables, experiment, tag, values))
-        yield from found
+            runs = [] if experiment is None else list(_find(tables, experiment, tag, values))
+        yield from runs
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
-        """A file of a run; None if it has no such file."""
+        """Content of a run's file; None if it has no such file."""
         if not self._there() or not self._ours():
             return self._writer.fetch(run_id, name)
         with self._reading() as tables:
@@ -97,7 +100,7 @@ class SqliteStore:
                 "SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run_id,)
             ).fetchone()
         folder = None if row is None else local_path(str(row[0]))
-        if folder is None:  # no such run, which MLflow says in its words; or a bucket
+        if folder is None:  # no such run, or a bucket: MLflow's own words
             return self._writer.fetch(run_id, name)
         path = folder / name
         return path.read_bytes() if path.is_file() else None
@@ -105,14 +108,14 @@ class SqliteStore:
     def history(
         self, run_ids: Sequence[str], names: Sequence[str]
     ) -> list[dict[str, list[tuple[int, float]]]]:
-        """Of each run the (step, value) points of these metrics, by step."""
+        """(step, value) points of these metrics for each run, by step."""
         if not self._there() or not self._ours():
             return self._writer.history(run_ids, names)
         with self._reading() as tables:
             return [{name: _points(tables, run_id, name) for name in names} for run_id in run_ids]
 
     def folder(self, kind: Kind) -> Path | None:
-        """Where on this machine the runs' files lie; None if on a server or in a bucket."""
+        """Local folder of the runs' files; None if they are elsewhere."""
         if not self._there():
             return None
         if not self._ours():
@@ -129,19 +132,19 @@ class SqliteStore:
         if not self._ours():
             return self._writer.experiment_id(kind)
         with self._reading() as tables:
-            found = self._experiment(tables, kind)
-        return None if found is None else str(found)
+            number = self._experiment(tables, kind)
+        return None if number is None else str(number)
 
     def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:
-        """New runs with all they have, each set to its status last; their ids."""
+        """Create runs, each set to its status last; returns their ids."""
         return self._writer.add(kind, runs)
 
     def extend(self, news: Sequence[RunNews]) -> None:
-        """More values for runs that are there."""
+        """Add values to existing runs."""
         self._writer.extend(news)
 
     def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Files of a run."""
+        """Keep files with a run."""
         self._writer.attach(run_id, files)
 
     def name_data(self, run_id: str, data: DataDescription) -> None:
@@ -153,19 +156,22 @@ class SqliteStore:
         self._writer.reopen(run_id)
 
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
-        """The end of runs, with MLflow's word for it."""
+        """End runs with MLflow's word for it."""
         self._writer.end(run_ids, status, ended_ms)
 
     def delete(self, run_id: str) -> None:
-        """Take a run out of sight; MLflow keeps it until its garbage collection."""
+        """Delete a run; MLflow keeps it until its garbage collection."""
         self._writer.delete(run_id)
 
     def _there(self) -> bool:
-        """Whether there is a database: sqlite takes an empty file as a new one."""
+        """Return True for a database.
+
+        Sqlite takes an empty file as a new one.
+        """
         return self._file.is_file() and self._file.stat().st_size > 0
 
     def _ours(self) -> bool:
-        """Whether the tables have all columns that are read here."""
+        """Return True where the tables have all columns read here."""
         if self._known is None:
             with self._reading() as tables:
                 self._known = all(
@@ -176,7 +182,9 @@ class SqliteStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """The tables at one moment. Never makes a file; a killed writer's journal is rolled back.
+        """Open the tables for reading, all at one moment.
+
+        Never makes a file; a killed writer's journal is rolled back.
 
         Raises:
             ConnectionError: if the file cannot be read.
@@ -191,7 +199,7 @@ class SqliteStore:
             raise ConnectionError(f"{self._file}: {error}") from error
 
     def _experiment(self, tables: sqlite3.Connection, kind: Kind) -> int | None:
-        """The id of an experiment; None if there is none yet."""
+        """Id of an experiment; None if there is none yet."""
         row = self._row(tables, kind)
         if row is None:
             return None
@@ -214,7 +222,7 @@ class SqliteStore:
 
 
 def deleted(name: str, number: str | int) -> str:
-    """The message for an experiment that was deleted in MLflow."""
+    """Message for an experiment that was deleted in MLflow."""
     return (
         f"Experiment {name!r} was deleted in MLflow. Choose another --experiment "
         f"or restore it: mlflow experiments restore -x {number}"
@@ -222,7 +230,7 @@ def deleted(name: str, number: str | int) -> str:
 
 
 def local_path(location: str) -> Path | None:
-    """Where artifacts lie, if that is on this machine."""
+    """Path of artifacts, if that is on this machine."""
     parts = urlsplit(location)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
@@ -232,22 +240,22 @@ def local_path(location: str) -> Path | None:
 def _runs(
     tables: sqlite3.Connection, experiment: int, tag: str | None, value: str
 ) -> list[LoggedRun]:
-    wanted = f"SELECT runs.run_uuid FROM runs WHERE {_ACTIVE}"
-    given: list[int | str] = [experiment]
+    selection = f"SELECT runs.run_uuid FROM runs WHERE {_ACTIVE}"
+    values: list[int | str] = [experiment]
     if tag is not None:
-        wanted = (
+        selection = (
             "SELECT runs.run_uuid FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
             f"WHERE {_ACTIVE} AND tags.key = ? AND tags.value = ?"
         )
-        given += [tag, value]
+        values += [tag, value]
     rows = tables.execute(
         "SELECT run_uuid, name, status, start_time, end_time FROM runs "
-        f"WHERE run_uuid IN ({wanted}) ORDER BY start_time DESC, run_uuid",
-        given,
+        f"WHERE run_uuid IN ({selection}) ORDER BY start_time DESC, run_uuid",
+        values,
     ).fetchall()
     tags, params, metrics = (
         _by_run(
-            tables.execute(f"SELECT {columns} FROM {table} WHERE run_uuid IN ({wanted})", given)
+            tables.execute(f"SELECT {columns} FROM {table} WHERE run_uuid IN ({selection})", values)
         )
         for table, columns in (
             ("tags", "run_uuid, key, value"),
@@ -271,13 +279,16 @@ def _runs(
 
 
 def _by_run(rows: Iterable[Any]) -> dict[str, dict[str, Any]]:
-    """Values by name by run; the same few names and texts come back for each run: one of each."""
-    found: dict[str, dict[str, Any]] = {}
-    kept: dict[Any, Any] = {}
+    """Values by run and name.
+
+    The same few names and texts come back for each run: one copy of each is kept.
+    """
+    by_run: dict[str, dict[str, Any]] = {}
+    copies: dict[Any, Any] = {}
     for run_id, key, value, *is_nan in rows:
-        plain = math.nan if is_nan and is_nan[0] else kept.setdefault(value, value)
-        found.setdefault(run_id, {})[sys.intern(key)] = plain
-    return found
+        plain = math.nan if is_nan and is_nan[0] else copies.setdefault(value, value)
+        by_run.setdefault(run_id, {})[sys.intern(key)] = plain
+    return by_run
 
 
 def _find(

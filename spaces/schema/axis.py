@@ -81,7 +81,7 @@ class Axis:
 
     @cached_property
     def values(self) -> tuple[Scalar, ...]:
-        """All values, in the order that `neighbours` steps along.
+        """All values, in their order.
 
         Raises:
             SpaceError: for a continuous axis, which has no list of values.
@@ -113,7 +113,7 @@ class Axis:
 
     @property
     def ordered(self) -> bool:
-        """True where values have neighbours on both sides, as numbers have."""
+        """True for values that have an order, as numbers have."""
         return not self.kinds & {str, bool, type(None)}
 
     @cached_property

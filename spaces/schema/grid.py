@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -98,25 +98,3 @@ class Grid:
                     ) from None
                 axis.check(config[axis.name])
             raise
-
-    def neighbours(
-        self, config: Mapping[str, Scalar], axes: Iterable[Axis]
-    ) -> list[dict[str, Scalar]]:
-        """Return the points one step away along one of the given axes.
-
-        A step on an axis of numbers is to the next value; on one of names, to any other.
-
-        Raises:
-            SpaceError: if the config is not on the grid.
-        """
-        here = self.point(self.index(config))
-        steps = []
-        for axis in axes:
-            position = axis.positions[here[axis.name]]
-            reach = (position - 1, position + 1) if axis.ordered else range(len(axis.values))
-            steps += [
-                {**here, axis.name: axis.values[step]}
-                for step in reach
-                if step != position and 0 <= step < len(axis.values)
-            ]
-        return steps

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
 from spaces.schema import faults
 from spaces.schema.axis import Axis
 from spaces.schema.grid import Grid
@@ -131,30 +129,6 @@ class Space:
             SpaceError: naming the axis that the config lacks, or whose value is off the grid.
         """
         return self._grid.index(config)
-
-    def sample(self, n: int, rng: np.random.Generator) -> list[dict[str, Scalar]]:
-        """Draw `n` different points of the grid, uniformly.
-
-        Raises:
-            SpaceError: if the grid has fewer points than `n`.
-        """
-        if not 0 <= n <= len(self):
-            raise SpaceError(f"Space {self.name!r} has {len(self)} points, cannot draw {n}.")
-        return [self.point(int(i)) for i in rng.choice(len(self), size=n, replace=False)]
-
-    def neighbours(self, config: Mapping[str, Scalar]) -> list[dict[str, Scalar]]:
-        """Return the points one step away from a config.
-
-        A step changes one axis that has an effect in the config: to the next value on an axis of
-        numbers, to any other value on one of names.
-
-        A step on an axis of numbers is to the next value; on one of names, to any other.
-
-        Raises:
-            SpaceError: if the config is not on the grid.
-        """
-        idle = self._resolve(config)[1]
-        return self._grid.neighbours(config, [axis for axis in self.axes if axis.name not in idle])
 
     @property
     def kinds(self) -> dict[str, frozenset[type]]:

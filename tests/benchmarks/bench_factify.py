@@ -19,7 +19,8 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.models import efficientnet_lite, towers
-from trainables.engine.stacking.trainer import StackCell, StackTraining
+from trainables.engine.stacking.cell import StackCell
+from trainables.engine.stacking.trainer import StackTraining
 from trainables.factify_fusion import Config, build
 
 ROWS, CLASSES, CELLS, STEPS = 1500, 5, 20, 6

@@ -16,7 +16,8 @@ from trainables.engine.contract import Scalar
 from trainables.engine.inputs import tokens
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.inputs.stack_inputs import TokenInputs
-from trainables.engine.stacking.trainer import StackCell, StackTraining
+from trainables.engine.stacking.cell import StackCell
+from trainables.engine.stacking.trainer import StackTraining
 from trainables.triple_entropy import Config, build
 
 CLASSES, LENGTHS = 3, (4, 24)

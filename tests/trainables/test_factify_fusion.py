@@ -20,8 +20,8 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.errors import ConfigError, DivergedError
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.inputs.stack_inputs import FeatureInputs
+from trainables.engine.stacking.cell import StackCell
 from trainables.engine.stacking.fit_stack import fit_stack
-from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.training.fit import Fit
 from trainables.factify_fusion import Config, FusionNet, PairAttention, build, stack_key
 
@@ -62,7 +62,7 @@ def cell(config: Config, seed: int, held_out: range) -> StackCell:
 
 def alone(one: StackCell) -> tuple[list[float], npt.NDArray[np.float64]]:
     """One cell by torch's own Adam, batch normalisation and averaged model."""
-    config, module = one.settings, one.module
+    config, module = one.config, one.module
     values, labels = features()
     optimizer = torch.optim.Adam(module.parameters(), lr=config.learning_rate)
 

@@ -165,7 +165,7 @@ def test_metadata_are_scaled_on_the_rows_that_are_trained_on(
     ready = assembly.stack_cell(task, data, cell, Config(**cell.config))
     assert isinstance(ready.module, Tweets)
     assert isinstance(ready.module.scaling, Scaling)
-    everyone = assembly.tokens(task, data, ready.settings).inputs.padded(np.arange(len(data)))
+    everyone = assembly.tokens(task, data, ready.config).inputs.padded(np.arange(len(data)))
     scaled = ready.module.scaling(everyone["metadata"]).double().numpy()
     assert data.metadata is not None
     likes = np.log1p(data.metadata.values[:, 0])

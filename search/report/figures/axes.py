@@ -1,4 +1,4 @@
-"""Figures of the axes: what each does to the score, how much it matters, and pairs as maps."""
+"""Figures of the axes: effects, importance, and pairs as maps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _PAIRS = 4  # maps of a report
 
 
 def importance(effects: Effects) -> Picture | None:
-    """Share of a cell's variance that each axis makes up, and noise; None with a single axis."""
+    """Share of a cell's variance by axis; None with one axis.
+
+    The rest is noise.
+    """
     axes, pairs = effects.axes, effects.pairs[:3]
     if len(axes) < 2:
         return None
@@ -121,7 +124,7 @@ def _told(axes: Sequence[AxisEffect]) -> str:
 
 
 def maps(effects: Effects, objective: str, unit: str) -> Picture | None:
-    """The pairs of axes that matter most together, as maps; None without two axes."""
+    """Maps of the axis pairs that matter most; None without two axes."""
     pairs = _mattering(effects)
     if not pairs:
         return None

@@ -1,4 +1,4 @@
-"""Which classes a config takes for which: counts over its held-out predictions, drawn."""
+"""Confusion matrix of a config, counted and drawn."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ _NAME = 24  # letters of a class name that are shown
 
 
 def count(labels: IntArray, predicted: IntArray, classes: int) -> IntArray:
-    """How many rows of true class i were taken for class j, int64 (classes, classes).
+    """Confusion matrix of held-out predictions, int64 (classes, classes).
+
+    Rows are true classes, columns predicted ones.
 
     Args:
         labels: True class ids, (rows,).
         predicted: Predicted class ids, (rows,).
-        classes: How many classes there are.
+        classes: Number of classes.
 
     Raises:
         ValueError: if the two differ in length, or an id is outside the classes.
@@ -53,8 +55,8 @@ def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
     width = WIDTH if len(counts) > 1 or stacked else min(WIDTH, 0.62 * WIDTH + 0.8 * room)
     figure, panels = canvas((side + 0.6 * room) * shape[0] + 0.2, *shape, width=width)
     image = None
-    for panel, (title, found) in zip(panels, counts.items(), strict=True):
-        shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
+    for panel, (title, matrix) in zip(panels, counts.items(), strict=True):
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         edges = np.arange(classes + 1) - 0.5
         image = panel.pcolormesh(edges, edges, shares, vmin=0, vmax=1, cmap=MAP)
         panel.invert_yaxis()

@@ -1,4 +1,4 @@
-"""Figures of the search: how the race went, and the gain against the size of the data."""
+"""Figures of the race's course, and of gain by data size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from search.report.paper import Verdict
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """How many configs were where after each cell, (cells,).
+    """Number of configs tried, alive and complete after each cell, (cells,).
 
     Attributes:
         tried: Had at least one cell.
@@ -42,7 +42,7 @@ def course(arrivals: IntArray, blocks: int) -> Course:
 
     Args:
         arrivals: Pairs (config, block) in the order in which they came, (cells, 2).
-        blocks: How many cells make a config complete.
+        blocks: Number of cells of a complete config.
     """
     configs = arrivals[:, 0]
     number = np.arange(len(configs))
@@ -64,37 +64,37 @@ def course(arrivals: IntArray, blocks: int) -> Course:
 
 
 def race(evidence: Evidence) -> Picture | None:
-    """Configs tried, alive and complete against the cells used; None before the second cell."""
+    """Configs tried, alive and complete by cells; None before two cells."""
     if len(evidence.arrivals) < 2:
         return None
     plan = evidence.plan
-    found = course(evidence.arrivals, len(plan.blocks))
+    counts = course(evidence.arrivals, len(plan.blocks))
     cells = np.arange(1, len(evidence.arrivals) + 1)
     figure, (panel,) = canvas(2.9)
     for values, colour, dashes, name in (
-        (found.tried, GREY, ":", "tried"),
-        (found.alive, BLUE, "-", "still in the race"),
-        (found.complete, GREEN, "--", "all cells"),
+        (counts.tried, GREY, ":", "tried"),
+        (counts.alive, BLUE, "-", "still in the race"),
+        (counts.complete, GREEN, "--", "all cells"),
     ):
         panel.step(cells, values, where="post", color=colour, ls=dashes, lw=1.8, label=name)
     panel.set_xlabel("cells used")
     panel.set_ylabel("configs")
     # The square root opens up the few that stay, below the many that were tried.
     panel.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
-    panel.set_ylim(0, 1.5 * max(int(found.tried[-1]), 1))
-    panel.set_yticks(_ticks(int(found.tried[-1])))
+    panel.set_ylim(0, 1.5 * max(int(counts.tried[-1]), 1))
+    panel.set_yticks(_ticks(int(counts.tried[-1])))
     panel.grid()
     panel.set_axisbelow(True)
     panel.legend(fontsize=8.5, loc="upper left", ncols=3)
     share = len(evidence.arrivals) / evidence.exhaustive_cells
-    untried = len(plan.configs) - int(found.tried[-1])
+    untried = len(plan.configs) - int(counts.tried[-1])
     return finish(
         figure,
         "race",
         "How the search went",
         f"{len(evidence.arrivals):,} cells of {evidence.exhaustive_cells:,} ({100 * share:.1f}%), "
-        f"in the order in which they ended. {int(found.tried[-1]):,} of {len(plan.configs):,} "
-        f"configs were tried, {int(found.complete[-1]):,} got all {len(plan.blocks)} cells"
+        f"in the order in which they ended. {int(counts.tried[-1]):,} of {len(plan.configs):,} "
+        f"configs were tried, {int(counts.complete[-1]):,} got all {len(plan.blocks)} cells"
         + (f", {untried:,} none: the model of the axes spoke against them." if untried else "."),
     )
 
@@ -106,35 +106,41 @@ def _ticks(top: int) -> list[int]:
 
 
 def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
-    """Gain over the baseline against the size of the data, with the paper's own beside it.
+    """Gain over the baseline by size of the data, beside the paper's.
 
     Args:
         verdicts: Rows of tables of gains; those without our gain or size are left out.
         title: The figure of the paper that this is.
     """
-    ours = [one for one in verdicts if one.our_gain is not None and one.rows]
+    ours = [verdict for verdict in verdicts if verdict.our_gain is not None and verdict.rows]
     if not ours:
         return None
     figure, (panel,) = canvas(3.3)
     seen: set[tuple[str, int]] = set()
-    for one in ours:
-        if one.our_gain is None or one.rows is None or (one.sweep, one.rows) in seen:
+    for verdict in ours:
+        if (
+            verdict.our_gain is None
+            or verdict.rows is None
+            or (verdict.sweep, verdict.rows) in seen
+        ):
             continue
-        seen.add((one.sweep, one.rows))
-        if one.low is not None and one.high is not None:
-            panel.plot([one.rows] * 2, [100 * one.low, 100 * one.high], color=BLUE, lw=1.6)
-        panel.plot(one.rows, 100 * one.our_gain, "o", color=BLUE, ms=6)
+        seen.add((verdict.sweep, verdict.rows))
+        if verdict.low is not None and verdict.high is not None:
+            panel.plot(
+                [verdict.rows] * 2, [100 * verdict.low, 100 * verdict.high], color=BLUE, lw=1.6
+            )
+        panel.plot(verdict.rows, 100 * verdict.our_gain, "o", color=BLUE, ms=6)
         panel.annotate(
-            one.data,
-            (one.rows, 100 * one.our_gain),
+            verdict.data,
+            (verdict.rows, 100 * verdict.our_gain),
             xytext=(7, 3),
             textcoords="offset points",
             fontsize=8,
             color=INK,
         )
-    for one in ours:
-        if one.paper_gain is not None and one.rows is not None:
-            panel.plot(one.rows, 100 * one.paper_gain, "D", mfc="white", mec=ORANGE, ms=6)
+    for verdict in ours:
+        if verdict.paper_gain is not None and verdict.rows is not None:
+            panel.plot(verdict.rows, 100 * verdict.paper_gain, "D", mfc="white", mec=ORANGE, ms=6)
     panel.axhline(0, color=INK, lw=0.8)
     panel.set_xscale("log")
     panel.xaxis.set_major_formatter(lambda rows, _: f"{rows:,.0f}")

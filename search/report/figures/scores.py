@@ -1,4 +1,4 @@
-"""Figures of scores: the leaders with their intervals, the gain cell by cell, learning curves."""
+"""Figures of scores: leaders with intervals, paired gains, learning curves."""
 
 from __future__ import annotations
 
@@ -66,31 +66,33 @@ def leaders(evidence: Evidence) -> Picture:
 
 
 def gains(evidence: Evidence) -> Picture | None:
-    """The rival's paired gain in every cell; None without two configs to compare."""
+    """The rival's paired gain by cell; None without a pair of configs."""
     rival, over = evidence.rival, evidence.against
     if rival is None or over is None:
         return None
     plan = evidence.plan
     values = evidence.gains(rival, over)
     blocks = sorted(range(len(plan.blocks)), key=lambda block: plan.blocks[block])
-    kept = [block for block in blocks if np.isfinite(values[block])]
-    if not kept:
+    shared = [block for block in blocks if np.isfinite(values[block])]
+    if not shared:
         return None
-    shown = 100 * values[kept]
+    shown = 100 * values[shared]
     figure, (panel,) = canvas(2.9)
-    x = np.arange(len(kept))
+    x = np.arange(len(shared))
     colours = [BLUE if value >= 0 else ORANGE for value in shown]
     panel.vlines(x, 0, shown, color=colours, lw=2.2)
     for up, marker in ((True, "^"), (False, "v")):
         mine = (shown >= 0) == up
         panel.plot(x[mine], shown[mine], marker, color=BLUE if up else ORANGE, ms=6)
     panel.axhline(0, color=INK, lw=0.8)
-    found = interval(values, evidence.share)
-    if found is not None:
-        panel.axhspan(100 * found.low, 100 * found.high, color=GREY, alpha=0.22, lw=0)
-        panel.axhline(100 * found.mean, color=GREY, lw=1.2, ls="--")
-    seeds = [plan.blocks[block][0] for block in kept]
-    folds = [str(plan.blocks[block][1] + 1) for block in kept]
+    mean_interval = interval(values, evidence.share)
+    if mean_interval is not None:
+        panel.axhspan(
+            100 * mean_interval.low, 100 * mean_interval.high, color=GREY, alpha=0.22, lw=0
+        )
+        panel.axhline(100 * mean_interval.mean, color=GREY, lw=1.2, ls="--")
+    seeds = [plan.blocks[block][0] for block in shared]
+    folds = [str(plan.blocks[block][1] + 1) for block in shared]
     starts = [i for i, seed in enumerate(seeds) if i == 0 or seed != seeds[i - 1]]
     panel.set_xticks(x, folds, fontsize=8)
     for start in starts:
@@ -108,20 +110,26 @@ def gains(evidence: Evidence) -> Picture | None:
     panel.grid(axis="y")
     panel.set_axisbelow(True)
     better = int((shown > 0).sum())
-    whole = "" if found is None else f" Mean {points(found.mean, True)}, 95% interval "
-    whole += "" if found is None else f"{points(found.low, True)} to {points(found.high, True)}."
+    whole = (
+        "" if mean_interval is None else f" Mean {points(mean_interval.mean, True)}, 95% interval "
+    )
+    whole += (
+        ""
+        if mean_interval is None
+        else f"{points(mean_interval.low, True)} to {points(mean_interval.high, True)}."
+    )
     return finish(
         figure,
         "gain-per-cell",
         f"Gain over {plan.names.get(over) or plan.label(over)}, cell by cell",
         f"{plan.label(rival)} minus {plan.label(over)}, both trained on the same rows with the "
-        f"same seed: better in {better} of {len(kept)} cells.{whole} Dashed line and band: the "
+        f"same seed: better in {better} of {len(shared)} cells.{whole} Dashed line and band: the "
         "mean and its corrected 95% interval.",
     )
 
 
 def learning(evidence: Evidence) -> Picture | None:
-    """Training loss and held-out score by epoch; None where no cell has two epochs."""
+    """Training loss and held-out score by epoch; None without two epochs."""
     objective = evidence.plan.space.objective
     curves = [one for one in evidence.curves if one.values[objective].shape[1] > 1]
     if not curves:
@@ -179,7 +187,7 @@ def _band(
 
 
 def _ending(evidence: Evidence, values: FloatArray) -> str:
-    """Whether the last epoch still gained: then more of them might help."""
+    """Remark on whether the last epoch still gained."""
     means = evidence.sign * np.nanmean(values, axis=0)
     step = float(means[-1] - means[-2])
     best = int(means.argmax()) + 1

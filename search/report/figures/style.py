@@ -1,4 +1,4 @@
-"""How figures look: colours that every kind of vision tells apart, sizes for screen and print."""
+"""Style of figures: colour-blind safe colours, sizes for screen and print."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Picture:
     """A finished figure.
 
     Attributes:
-        name: Of its files, without an ending.
-        title: What it shows, in a few words.
-        caption: How to read it, and what it says: for who cannot see it, too.
+        name: Name of its files, without an ending.
+        title: Title in a few words.
+        caption: Reading of the figure, for those who cannot see it, too.
         svg: The SVG document.
         png: The same as PNG.
     """
@@ -84,8 +84,8 @@ def canvas(
 
     Args:
         height: In inches.
-        rows: Of panels.
-        columns: Of panels.
+        rows: Number of rows of panels.
+        columns: Number of columns of panels.
         width: In inches.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -98,7 +98,7 @@ def canvas(
 
 @contextmanager
 def look() -> Iterator[None]:
-    """The sizes and colours of a report's figures, for all that is drawn meanwhile."""
+    """Context in which figures take the report's sizes and colours."""
     import matplotlib as mpl
 
     with mpl.rc_context(_SETTINGS):
@@ -122,7 +122,7 @@ def wrapped(text: str, width: int) -> str:
 
 
 def points(value: float, sign: bool = False) -> str:
-    """A fraction as points (per cent) with two digits, with a proper minus."""
+    """Format a fraction as points (per cent), two digits, proper minus."""
     return (f"{100 * value:+.2f}" if sign else f"{100 * value:.2f}").replace("-", "\N{MINUS SIGN}")
 
 

@@ -175,7 +175,7 @@ def test_a_run_that_stands_on_two_pages_is_one_run(
     record(first := open_ledger(), 1)
     assert first.flush(30)
     ledger = open_ledger()
-    store = ledger._recorder._store
+    store = ledger._writer._store
     pages = store.runs
     monkeypatch.setattr(store, "runs", lambda *which: [*pages(*which), *pages(*which)])
     assert set(ledger.known_cells(FAMILY)) == {key_of(1)}

@@ -40,7 +40,7 @@ def test_those_that_still_wait_in_the_spool_are_among_them(
     def down(*_: object) -> None:
         raise ConnectionError("down")
 
-    monkeypatch.setattr(ledger._recorder, "deliver", down)
+    monkeypatch.setattr(ledger._writer, "deliver", down)
     monkeypatch.setattr(ledger._delivery, "_deliver", down)
     record(ledger, 2)
     found = list(ledger.predictions_of([key_of(2), key_of(1)]))

@@ -109,7 +109,7 @@ def test_a_result_that_comes_twice_counts_once() -> None:
 def test_auto_stacks_hold_about_five_seconds_of_training(seconds: float, size: int) -> None:
     dispatcher = _dispatcher([(0, 0), (1, 0)], {})
     dispatcher._received = 100_000
-    dispatcher.best_together(1)
+    dispatcher.best_stack_size(1)
     assert dispatcher.stack_size() == 1, "nothing measured yet"
     dispatcher.next_stack("a")
     dispatcher.received("a", _done("0-0", seconds))
@@ -193,9 +193,9 @@ def test_a_stack_is_as_large_as_a_worker_finds_best() -> None:
     assert len(dispatcher.next_stack("first")) == 1  # to see what a cell takes
     dispatcher.received("first", _done("0-0", seconds=30.0))
     assert len(dispatcher.next_stack("second")) == 2  # to see whether two take less
-    dispatcher.best_together(32)
+    dispatcher.best_stack_size(32)
     assert len(dispatcher.next_stack("third")) == 32
-    dispatcher.best_together(1)
+    dispatcher.best_stack_size(1)
     assert len(dispatcher.next_stack("fourth")) == 1
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from search.errors import InputError
 from search.planning.plan import Plan
-from search.planning.prepare import prepare, rebuild
+from search.planning.prepare import from_json, prepare, rebuild, to_json
 from search.spec import SweepSpec, default_name, make_spec
 from trainables.engine.contract import DataRef, Task
 from trainables.engine.keys import canonical_json, cell_key
@@ -190,3 +190,21 @@ def test_a_cells_key_is_the_digest_of_its_canonical_json(fields: dict[str, Any])
         value = {"family": plan.family, "config": active, "seed": seed, "fold": fold}
         assert key == hashlib.sha256(canonical_json(value).encode()).hexdigest()
         assert key == cell_key(plan.task, active, seed, fold)
+
+
+def test_the_share_of_an_official_test_part_is_the_datas_own_and_is_kept(
+    fields: dict[str, Any], tmp_path: Path
+) -> None:
+    # Rows of the validation part are in neither.
+    rows = [("train", row) for row in range(45)]
+    rows += [("test", row) for row in range(5)] + [("valid", row) for row in range(5)]
+    lines = [f"{part} film {row},{'good' if row % 2 else 'bad'},{part}" for part, row in rows]
+    file = tmp_path / "parts.csv"
+    file.write_text("\n".join(["body,verdict,split", *lines]) + "\n", encoding="utf-8")
+    data = DataRef(name=str(file), text="body", label="verdict")
+    plan = _plan(fields, data=data, folds=None, holdout="official")
+    assert plan.test_share == pytest.approx(5 / 50)
+    assert from_json(json.loads(json.dumps(to_json(plan)))).test_share == plan.test_share
+    assert rebuild(plan.spec, plan.task).test_share == 0.2  # of a sweep that kept none
+    assert _plan(fields, folds=4).test_share == 0.25
+    assert _plan(fields, folds=None, holdout=0.1).test_share == 0.1

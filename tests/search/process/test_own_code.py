@@ -61,7 +61,7 @@ def in_a_worker(checkout: Path, before: str, digest: str | None = None) -> str:
     )
     if digest is not None:
         cell = dict(zip(carried.__code__.co_freevars, carried.__closure__ or (), strict=True))
-        cell["wanted"].cell_contents = digest
+        cell["expected"].cell_contents = digest
     file = checkout / "sent"
     file.write_bytes(cloudpickle.dumps(carried))
     program = (

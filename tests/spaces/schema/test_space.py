@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from optuna.distributions import IntDistribution
 
@@ -44,24 +43,7 @@ def test_a_large_grid_is_neither_walked_nor_held() -> None:
     space = replace(SPACE, axes=axes, inert=(), references={}, baseline=None, ablation=(), shape=())
     assert len(space) == 10**18
     assert space.index(space.point(10**18 - 7)) == 10**18 - 7
-    assert len(space.sample(3, np.random.default_rng(0))) == 3
     assert next(space.grid()) == space.point(0)
-
-
-def test_a_sample_larger_than_the_grid_is_refused() -> None:
-    with pytest.raises(SpaceError, match="has 36 points, cannot draw 37"):
-        SPACE.sample(37, np.random.default_rng(0))
-
-
-def test_neighbours_step_along_numbers_and_jump_along_names() -> None:
-    steps = [{n: v for n, v in there.items() if POINT[n] != v} for there in SPACE.neighbours(POINT)]
-    expected = [{"k": 1}, {"k": 100}, {"scale": 1.0}, {"beta": 1.0}]
-    assert steps == [*expected, {"pooling": "cls"}, {"pooling": "max"}]
-
-
-def test_axes_without_effect_have_no_neighbours() -> None:
-    changed = [there for there in SPACE.neighbours(POINT | {"beta": 1.0}) if there["k"] != 10]
-    assert changed == []
 
 
 def test_what_has_no_effect_takes_its_first_value_and_leaves_the_active_config() -> None:

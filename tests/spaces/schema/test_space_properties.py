@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -77,28 +76,6 @@ def test_json_gives_an_equal_space_with_an_equal_hash(space: Space) -> None:
     assert again == space
     assert hash(again) == hash(space)
     assert list(again.grid()) == list(space.grid())
-
-
-@given(spaces(), st.integers(0, 2**32), st.data())
-def test_a_sample_is_of_different_points_and_follows_its_generator(
-    space: Space, seed: int, data: st.DataObject
-) -> None:
-    n = data.draw(st.integers(0, len(space)))
-    drawn = space.sample(n, np.random.default_rng(seed))
-    assert len({space.index(config) for config in drawn}) == len(drawn) == n
-    assert drawn == space.sample(n, np.random.default_rng(seed))
-
-
-@given(spaces(), st.data())
-def test_being_neighbours_is_mutual_unless_an_axis_is_without_effect(
-    space: Space, data: st.DataObject
-) -> None:
-    here = space.point(data.draw(st.integers(0, len(space) - 1)))
-    for there in space.neighbours(here):
-        changed = [axis for axis in space.axes if there[axis.name] != here[axis.name]]
-        assert len(changed) == 1
-        if changed[0].name in space.active(there):
-            assert here in space.neighbours(there)
 
 
 @given(spaces(), st.data())

@@ -1,4 +1,4 @@
-"""Assembles the module, the inputs and the rows of a cell, by its trainable's hooks."""
+"""Assembles a cell: module, inputs and rows, by its trainable's hooks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenIn
 from trainables.engine.inputs.tokens import Tokens, tokenised
 from trainables.engine.models import frozen_blocks, pretrained, vocabulary
 from trainables.engine.splits import folds, inner_validation
-from trainables.engine.stacking.trainer import StackCell
+from trainables.engine.stacking.cell import StackCell
 from trainables.engine.text_data import TextData
 from trainables.engine.training.loop import CellData, Training
 from trainables.engine.training.read_out import Evaluation
@@ -39,7 +39,7 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
         configs: Configs of the task's trainable.
 
     Raises:
-        InputError: naming what is missing, and the way out.
+        InputError: naming the fault, and the way out.
     """
     check_blocks(task, configs)
     trainable = Trainable.load(task.trainable)
@@ -62,7 +62,7 @@ def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
     """Refuse configs that train more blocks than the model has.
 
     Raises:
-        ConfigError: naming the number and what is allowed.
+        ConfigError: naming the number and the most allowed.
     """
     blocks = {c.trainable_blocks: c for c in configs if isinstance(c, FineTuning)}
     for config in blocks.values():
@@ -70,7 +70,9 @@ def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
 
 
 def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
-    """Collect the texts that a cell's encoder reads: the data's, further views, a read-out's.
+    """Collect the texts that a cell's encoder reads.
+
+    They are the data's own, those of further views, and those of a read-out.
 
     Raises:
         DataError: if the data lack the texts of a view.
@@ -85,7 +87,7 @@ def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
 def _evaluation(
     task: Task, data: TextData, config: TrainingConfig, train: IntArray, scored: IntArray
 ) -> Evaluation | None:
-    """Bind the read-out to a cell's rows; None where its module gives logits."""
+    """Bind the read-out to a cell's rows; None without a read-out."""
     read_out = Trainable.load(task.trainable).read_out(config)
     if read_out is None:
         return None
@@ -165,7 +167,7 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConf
 def make_features(
     task: Task, data: TextData, configs: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, float]]:
-    """Extract the features that lie on disk, with all cores, before the cells.
+    """Extract features to disk, with all cores, before the cells train.
 
     Args:
         task: Task of the cells.
@@ -180,8 +182,8 @@ def make_features(
     facts = {}
     for features in distinct:
         if features is not None and not isinstance(card(features.name), Fitted):
-            made = extraction.made(data, task.model, features)
-            facts[features.name] = {**made.facts, "seconds": made.seconds}
+            extracted = extraction.made(data, task.model, features)
+            facts[features.name] = {**extracted.facts, "seconds": extracted.seconds}
     return facts
 
 
@@ -192,7 +194,7 @@ def module(
     seed: int,
     train: IntArray | None = None,
 ) -> nn.Module:
-    """Build a cell's module: its head drawn from the seed, its encoder a fresh copy.
+    """Build a cell's module: head drawn from the seed, encoder a copy.
 
     Args:
         task: Task of the cell.
@@ -223,14 +225,14 @@ def module(
 
 
 def rows(task: Task, data: TextData, cell: Cell) -> tuple[IntArray, IntArray]:
-    """Split the data into a cell's training part and its held-out rows, both ascending."""
+    """Split the data into training and held-out rows, both ascending."""
     return folds.held_out(data, task.split, cell.seed, cell.fold)
 
 
 def split_rows(
     task: Task, data: TextData, cell: Cell, config: TrainingConfig
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Split the data into rows to train on, held out, and to choose the epoch, all ascending."""
+    """Split the data into training, held-out and epoch-choosing rows, all ascending."""
     share = Trainable.load(task.trainable).inner_share(config)
     return inner_validation.apart(data, task.split, cell.seed, cell.fold, share)
 
@@ -241,7 +243,7 @@ def stack_cell(task: Task, data: TextData, cell: Cell, config: TrainingConfig) -
     scored = np.concatenate([held_out, valid])
     return StackCell(
         module=module(task, data, config, cell.seed, train),
-        settings=config,
+        config=config,
         seed=cell.seed,
         train=train,
         held_out=held_out,
@@ -256,14 +258,14 @@ def training(
     task: Task, data: TextData, cell: Cell, config: TrainingConfig, compiled: bool = False
 ) -> Training:
     """Assemble a cell that trains alone, with the fastest attention kernel."""
-    own = stack_cell(task, data, cell, config)
+    parts = stack_cell(task, data, cell, config)
     inputs = tokens(task, data, config)
-    rows = CellData(inputs, own.train, own.held_out, own.valid, own.evaluation, own.fold)
-    return Training(own.module, rows, config, own.seed, compiled, own.ema_decay)
+    rows = CellData(inputs, parts.train, parts.held_out, parts.valid, parts.evaluation, parts.fold)
+    return Training(parts.module, rows, config, parts.seed, compiled, parts.ema_decay)
 
 
 def failure(cell: Cell, error: Exception) -> CellResult:
-    """Build the result of a cell that raised; an error of memory says what helps."""
+    """Build the result of a cell that raised."""
     message = f"{type(error).__name__}: {error}"
     if should_reduce_batch_size(error):
         message += " (alone: lower batch_size or max_length, or give a trial more memory)"

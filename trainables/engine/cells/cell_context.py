@@ -1,4 +1,4 @@
-"""The base of a module that depends on the rows it is trained on."""
+"""Base of a module that depends on its training rows."""
 
 from __future__ import annotations
 

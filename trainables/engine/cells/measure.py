@@ -1,4 +1,4 @@
-"""Times a few steps of a cell: for the size of its stack, and for the price of a sweep."""
+"""Times a few steps of a cell, for stack sizes and prices."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stack_size(
     requested: int | Literal["auto"],
     sizer: Sizer,
 ) -> int | None:
-    """Choose how many cells of a group to train as one model; None while that is not known.
+    """Choose the stack size of a group; None while none is known.
 
     Args:
         task: Task of the cells.
@@ -67,7 +67,7 @@ def measure(
     cells: int | None = None,
     clock: Clock | None = None,
 ) -> Timing:
-    """Time a few steps of a cell, or its share of a stack where it would train in one.
+    """Time some steps of a cell, or its share of a stack.
 
     Args:
         task: Task of the cell.
@@ -109,7 +109,7 @@ def measure(
 def _probe_pays_off(
     task: Task, data: TextData, member: Member, cells: int | None, sizer: Sizer
 ) -> bool:
-    """Tell if there are enough cells for a stack-size probe to pay off."""
+    """Tell if enough cells follow for a stack-size probe to pay off."""
     steps = _steps_per_epoch(task, data, member) * member[1].epochs
     return cells is None or sizer.pays_off(_kind(task, member[1]), steps * cells)
 
@@ -141,7 +141,7 @@ def _fastest_size(task: Task, data: TextData, member: Member, sizer: Sizer, cloc
 
 
 def _copies(task: Task, data: TextData, member: Member, size: int) -> StackTraining | Training:
-    """Assemble a stack of copies of a cell, or the cell alone at size 1."""
+    """Assemble copies of a cell as a stack; size 1 trains alone."""
     if size == 1:
         return assembly.training(task, data, *member)
     stack = assembly.stack(task, data, [member] * size)
@@ -149,7 +149,7 @@ def _copies(task: Task, data: TextData, member: Member, size: int) -> StackTrain
 
 
 def _seconds_per_step(training: StackTraining | Training, steps: int, clock: Clock) -> float:
-    """Time a few steps, after one that pays for what later ones reuse.
+    """Time a few steps, after a first one that is dearer.
 
     Where the time is over after the first step, its own time has to do: it is dearer than those
     that follow.

@@ -1,4 +1,4 @@
-"""Trains the cells of a trial and reports each: the one entry from `search`.
+"""Trains and reports the cells of a trial: the entry from `search`.
 
 Data, tokens and pretrained weights are kept for the life of the process, since Ray gives a process
 one trial after another. Each cell starts from a fresh copy of the weights.
@@ -31,12 +31,12 @@ from trainables.engine.training.fit import fit
 from trainables.engine.training.loop import Training
 from trainables.engine.training.scoring import few_scores
 
-# What this process has learnt about the sizes of stacks.
+# Sizes of stacks that this process knows.
 _SIZER = Sizer()
 
 
 def checked_data(task: Task) -> TextData:
-    """Read the task's data, and refuse what changed since the sweep was planned.
+    """Read the task's data; refuse data, weights or files that changed.
 
     Raises:
         TaskChangedError: with both fingerprints, if data, weights or a file are not the planned
@@ -109,7 +109,7 @@ def train_cells(
     trainable = Trainable.load(task.trainable)
     if not trainable.may_train_heads:
         pretrained.load_encoder(task.model)
-    # What is loaded by now stays: a collection after each cell need not look at it again.
+    # Data and weights stay: a collection after each cell need not look at them again.
     gc.collect()
     gc.freeze()
     best = None
@@ -212,7 +212,7 @@ def measure(
     cells: int | None = None,
     clock: cost.Clock | None = None,
 ) -> cost.Timing:
-    """Time a few steps of a cell, the first one apart: it pays for what later ones reuse.
+    """Time a few steps of a cell, the dearer first one apart.
 
     Args:
         task: Task of the cell.

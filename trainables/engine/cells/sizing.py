@@ -1,4 +1,4 @@
-"""Number of cells to train as one model: the fastest that fits, by a short probe."""
+"""Size of a stack: the fastest that fits, by a short probe."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Sizer:
         self.most = max(1, min(self.most, cells))
 
     def is_due(self, kind: Hashable, steps: int) -> bool:
-        """Tell if the training of a kind has become long enough for a probe.
+        """Tell if a kind's training is long enough for a probe.
 
         Args:
             kind: Kind of the cells.
@@ -71,7 +71,7 @@ class Sizer:
         return self.pays_off(kind, self._steps[kind])
 
     def pays_off(self, kind: Hashable, steps: int) -> bool:
-        """Tell if a probe is there already, or is a small part of the training.
+        """Tell if a probe is cheap beside the training, or known.
 
         Args:
             kind: Kind of the cells.
@@ -147,7 +147,7 @@ def cell_bytes(module: nn.Module, loss: Callable[[], Tensor]) -> int:
 
 
 def free_bytes() -> int:
-    """Memory that this process may use: its GPU's, or its share of the machine's by threads."""
+    """Memory for this process: its GPU's, or the machine's by its threads."""
     if torch.cuda.is_available():
         free, _ = torch.cuda.mem_get_info()
         idle = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()

@@ -1,4 +1,4 @@
-"""Cells of one trial in stacks: grouped by shape, trained as one batched model each."""
+"""Cells of a trial in stacks: each stack trains as one model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ Member = tuple[Cell, TrainingConfig]
 def grouped(
     task: Task, cells: Sequence[Cell], report: Callable[[CellResult], None]
 ) -> list[list[Member]]:
-    """Group cells that may share a stack; those that train alone stand by themselves.
+    """Group the cells that may share a stack.
+
+    Each cell that trains alone is a group.
 
     Args:
         task: Task of the cells.
@@ -52,7 +54,7 @@ def train_stack(
     report: Callable[[CellResult], None],
     compiled: bool = False,
 ) -> list[Member]:
-    """Train cells as one batched model and report each at the end of its last epoch.
+    """Train cells as one batched model; report each after its last epoch.
 
     Args:
         task: Task of the cells.

@@ -1,4 +1,4 @@
-"""The contract of a trainable: everything that a file of `trainables/` may define.
+"""Contract of a trainable: all that a file of `trainables/` may define.
 
 A trainable is one file, and the file is its entry: it defines VERSION, Config and build, and as
 many of the hooks below as it needs, as functions of those names. `Trainable.load` reads it once.
@@ -148,7 +148,7 @@ class Trainable:
         """Read a trainable from its imported file.
 
         Raises:
-            RegistryError: naming what is missing, misspelt or of the wrong kind.
+            RegistryError: naming each name that is missing, misspelt or of the wrong kind.
         """
         return _read(module)
 
@@ -186,7 +186,7 @@ class Trainable:
             return self.Config(**values)
 
     def stack_group(self, config: TrainingConfig) -> Hashable | None:
-        """Group key: equal for cells that may share a stack, None for cells that train alone."""
+        """Key that cells of a stack share; None for training alone."""
         key = self.stack_key(config)
         if key is None:
             return None
@@ -231,7 +231,7 @@ def _fault(word: str, value: Any) -> str | None:
 
 
 def _public_names(module: ModuleType) -> set[str]:
-    """Names of a file's own functions and constants, without those that it imports."""
+    """Names of functions and constants that a file defines itself."""
     return {
         name
         for name, value in vars(module).items()

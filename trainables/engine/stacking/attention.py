@@ -1,8 +1,8 @@
-"""Attention of a stack: all cells' heads in one call of torch's own kernel.
+"""Attention of a stack: all cells in one call of torch's kernel.
 
-Under `torch.vmap` the fast kernels of scaled_dot_product_attention have no rule of their own for a
-further axis. But attention has no weights: cells are just more rows of the batch. Where dropout is
-to be trained with, no kernel will do: see `training/dropout.py`.
+Under `torch.vmap` the fast kernels of scaled_dot_product_attention have no rule for a further axis.
+But attention has no weights: cells are just more rows of the batch. Training with dropout needs the
+plain formula instead: see `training/dropout.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAME = "foldrace_stack"
 class _Folded(torch.autograd.Function):
     """Attention that takes the axis of cells for part of the batch.
 
-    The rule for vmap runs where autograd records what it does, so there is no backward to write.
+    Only the rule for vmap is called; see `_Drop` in training/dropout.py.
     """
 
     @staticmethod
@@ -36,8 +36,8 @@ class _Folded(torch.autograd.Function):
         raise RuntimeError("attention of a stack was called outside of one; choose 'sdpa' there.")
 
     @staticmethod
-    def vmap(info: Any, dims: Any, *given: Any) -> tuple[Tensor, int]:
-        *tensors, scale = given
+    def vmap(info: Any, dims: Any, *inputs: Any) -> tuple[Tensor, int]:
+        *tensors, scale = inputs
         folded = [
             tensor.expand(info.batch_size, *tensor.shape).flatten(0, 1)
             if dim is None
@@ -62,16 +62,16 @@ def attention(
     """Attention as transformers calls it, inside `torch.vmap`.
 
     Args:
-        module: Says whether it is being trained.
-        query: (batch, heads, length, width of a head), as are key and value.
-        key: See query.
-        value: See query.
-        attention_mask: Bool, (batch, 1, 1, length): what may be attended to.
+        module: Module that attends; its `training` decides dropout.
+        query: Queries (batch, heads, length, width of a head).
+        key: Keys of the same shape.
+        value: Values of the same shape.
+        attention_mask: Mask of tokens that may be attended to, bool (batch, 1, 1, length).
         dropout: Share of the attention that is dropped in training.
-        scaling: Of the products; None for 1 / sqrt(width of a head).
+        scaling: Factor of the products; None for 1 / sqrt(width of a head).
 
     Returns:
-        (batch, length, heads, width of a head), and None for the weights, which no one gets to see.
+        (batch, length, heads, width of a head), and None in place of the weights.
     """
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     attended: Tensor
@@ -87,7 +87,7 @@ def attention(
 
 
 def use_in_stack(module: nn.Module) -> None:
-    """Let every transformers encoder within a module attend as stacks do; changes it in place."""
+    """Let the encoders of a module attend as stacks do, in place."""
     if "transformers.modeling_utils" not in sys.modules:
         return  # heads on features: none is a transformers model, whose import takes seconds
     from transformers import AttentionInterface, PreTrainedModel

@@ -1,4 +1,4 @@
-"""Dropout keys of a stack's step: made once for all cells of a block, which meet the same rows."""
+"""Dropout keys of a stack's step, made once per block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from trainables.engine.training import dropout_masks
 
 
 class Keyed(shared_batches.Placed, Protocol):
-    """A cell as its keys need it: `first` is the number of the data's first row in its table."""
+    """A cell, as far as its keys need it.
+
+    Attributes:
+        fold: Fold of the cell.
+        first: Number of the data's first row in the cell's table of features.
+    """
 
     @property
     def fold(self) -> int: ...  # noqa: D102
@@ -26,11 +31,11 @@ class Keyed(shared_batches.Placed, Protocol):
 
 def block_of(cells: Sequence[Keyed]) -> list[int]:
     """Number of each cell's block."""
-    found = [0] * len(cells)
+    numbers = [0] * len(cells)
     for number, block in enumerate(shared_batches.blocks(cells)):
         for cell in block:
-            found[cell] = number
-    return found
+            numbers[cell] = number
+    return numbers
 
 
 def step(
@@ -42,16 +47,17 @@ def step(
     views: int,
     device: torch.device,
 ) -> dropout_masks.Step:
-    """The keys of one step.
+    """Make the keys of one step.
 
     Args:
-        cells: Of the stack.
+        cells: Cells of the stack.
         blocks: Number of each cell's block.
         when: Epoch and step within it, from 0.
-        chosen: Which cells make the step; None for all.
-        rows: Their batches, (cells, batch), or (batches, batch) where cells in a row share each.
-        views: How many of each row the batches hold.
-        device: Where the keys are needed.
+        chosen: Cells that make the step; None for all.
+        rows: Batches of these cells, (cells, batch), or (batches, batch) where consecutive cells
+            share each.
+        views: Number of views of each row in a batch.
+        device: Device of the keys.
     """
     epoch, count = when
     numbers = range(len(cells)) if chosen is None else chosen.tolist()
@@ -62,11 +68,10 @@ def step(
         if blocks[number] not in places:
             places[blocks[number]] = len(keys)
             cell = cells[number]
-            own = rows[at // each] - cell.first
-            keys.append(seeding.dropout_keys(cell.seed, cell.fold, epoch, own, views))
-    found = [places[blocks[number]] for number in numbers]
-    given = torch.from_numpy(np.stack(keys)).to(device, non_blocking=True)
-    runs = np.repeat(np.arange(len(keys)), len(numbers) // len(keys)).tolist()
-    return dropout_masks.Step(
-        given, count, None if found == runs else torch.tensor(found, device=device)
-    )
+            data_rows = rows[at // each] - cell.first
+            keys.append(seeding.dropout_keys(cell.seed, cell.fold, epoch, data_rows, views))
+    of_cell = [places[blocks[number]] for number in numbers]
+    stacked = torch.from_numpy(np.stack(keys)).to(device, non_blocking=True)
+    equal_runs = np.repeat(np.arange(len(keys)), len(numbers) // len(keys)).tolist()
+    uneven = None if of_cell == equal_runs else torch.tensor(of_cell, device=device)
+    return dropout_masks.Step(stacked, count, uneven)

@@ -1,4 +1,4 @@
-"""Trains a stack from its first epoch to its last, as `fit` trains one cell."""
+"""Trains a stack from first epoch to last, as `fit` one cell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.stacking import shared_batches
-from trainables.engine.stacking.trainer import Scorer, StackCell, StackTraining
+from trainables.engine.stacking.cell import StackCell
+from trainables.engine.stacking.trainer import Scorer, StackTraining
 from trainables.engine.training.epoch_choice import Choice
 from trainables.engine.training.fit import Fit
 
@@ -28,7 +29,7 @@ def fit_stack(
     score: Scorer | None = None,
     compiled: bool = False,
 ) -> None:
-    """Train a stack and hand over each cell at the end of its last epoch.
+    """Train a stack; hand over each cell after its last epoch.
 
     Args:
         cells: Cells of one shape.
@@ -46,7 +47,7 @@ def fit_stack(
     epochs: list[list[Mapping[str, float]]] = [[] for _ in cells]
     choices = [Choice(labels[cell.valid]) for cell in cells]
     lost: set[int] = set()
-    for epoch in range(max(cell.settings.epochs for cell in cells)):
+    for epoch in range(max(cell.config.epochs for cell in cells)):
         began = time.perf_counter()
         losses = training.epoch(epoch)
         held_out, valid, scores = _scored(training, labels, score)
@@ -65,12 +66,12 @@ def fit_stack(
                     lost.add(number)
                     training.freeze(place)
                     finished(number, _diverged(loss, epoch))
-                elif epoch + 1 == cell.settings.epochs:
+                elif epoch + 1 == cell.config.epochs:
                     facts = {**choices[number].facts, **training.facts[place]}
                     module = training.trained(place) if score is None else None
-                    given = choices[number].probabilities
-                    finished(number, Fit(cell.held_out, given, epochs[number], facts, module))
-            if epoch + 1 < cell.settings.epochs:
+                    best = choices[number].probabilities
+                    finished(number, Fit(cell.held_out, best, epochs[number], facts, module))
+            if epoch + 1 < cell.config.epochs:
                 going.append(place)
         if not set(going) - {place for place, number in enumerate(numbers) if number in lost}:
             break
@@ -120,7 +121,7 @@ def fit_head(
 def _scored(
     training: StackTraining, labels: IntArray, score: Scorer | None
 ) -> tuple[list[Float32Array], list[Float32Array], list[dict[str, float]]]:
-    """Each cell's predictions of its held-out rows and of those that choose, and its metrics."""
+    """Predict each cell's held-out and epoch-choosing rows; score the former."""
     cells = training.cells
     if score is None:
         nothing: list[Float32Array] = [np.zeros((0, 0), np.float32)] * len(cells)

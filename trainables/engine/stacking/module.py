@@ -1,8 +1,8 @@
-"""Many cells as one batched model: a stack of M modules of one shape.
+"""Many cells as one batched model: a stack of equal modules.
 
 Every parameter and buffer gets a leading axis of length M, and `torch.func` runs the unmodified
 module over it. Hyper-parameters that are no shape are buffers of the module (`gamma`, `beta`) or
-vectors of the optimizer (`stack_optim.py`), so that cells of one stack may differ in them. The
+vectors of the optimizer (`optimizer.py`), so that cells of one stack may differ in them. The
 losses of a stack are summed before the backward pass: gradients do not mix.
 """
 
@@ -26,8 +26,8 @@ class StackedModule(nn.Module):
     """M modules of one shape as one.
 
     Args:
-        modules: Modules whose parameters and buffers agree in name, shape and type. Each takes
-            (inputs, labels) and gives an Output.
+        modules: Modules whose parameters and buffers agree in name, shape and type. Each maps
+            (inputs, labels) to an Output.
 
     Raises:
         ValueError: without a module, or when their shapes differ.
@@ -59,7 +59,7 @@ class StackedModule(nn.Module):
         shared_batches.use_in_stack(self._template[0])
 
     def train(self, mode: bool = True) -> StackedModule:
-        """Switch dropout and the like of all cells."""
+        """Switch all cells to training or evaluation."""
         super().train(mode)
         self._template[0].train(mode)
         return self
@@ -74,11 +74,11 @@ class StackedModule(nn.Module):
         """Losses and logits of some cells, each on its own batch.
 
         Args:
-            inputs: What a module takes, each tensor with a leading axis of cells; or of batches,
-                if they are fewer: the first is that of the first so many cells, and so on.
+            inputs: Inputs of a module, each tensor with a leading axis of cells; or of batches,
+                where consecutive cells share each.
             labels: Class ids, (cells or batches, batch).
-            cells: Which cells these are, int64 (cells,); None for all M in order.
-            step: What dropout drops; None where there is none, or in evaluation.
+            cells: Cells to run, int64 (cells,); None for all M in order.
+            step: Masks of dropout; None without dropout, or in evaluation.
 
         Returns:
             Losses (cells,) and logits (cells, batch, classes).
@@ -90,42 +90,42 @@ class StackedModule(nn.Module):
             cells,
         )
 
-        def one(
-            state: dict[str, Tensor], given: Any, classes: Tensor, marker: Tensor | None
+        def run_cell(
+            state: dict[str, Tensor], batch: Any, classes: Tensor, marker: Tensor | None
         ) -> Output:
             with dropout.under_vmap(marker):
-                output: Output = functional_call(self._template[0], state, (given, classes))
+                output: Output = functional_call(self._template[0], state, (batch, classes))
             return output
 
         state = {**parameters, **buffers}
         batches, count = len(labels), self.cells if cells is None else len(cells)
-        # With keys nothing may be drawn beside what they decide.
+        # With keys, a module that draws at random by itself is an error.
         chance = "different" if step is None else "error"
         markers = None if step is None else step.markers(batches)
         along = None if markers is None else 0
         with dropout.drawing(step):
             if batches == count:
-                every = torch.vmap(one, in_dims=(0, 0, 0, along), randomness=chance)
-                output: Output = every(state, inputs, labels, markers)
+                run = torch.vmap(run_cell, in_dims=(0, 0, 0, along), randomness=chance)
+                output: Output = run(state, inputs, labels, markers)
             else:
-                of_batch = torch.vmap(one, in_dims=(0, None, None, None), randomness=chance)
+                run_batch = torch.vmap(run_cell, in_dims=(0, None, None, None), randomness=chance)
                 apart = {name: each.unflatten(0, (batches, -1)) for name, each in state.items()}
-                every = torch.vmap(of_batch, in_dims=(0, 0, 0, along), randomness=chance)
-                given: Output = every(apart, inputs, labels, markers)
-                output = Output(loss=given.loss.flatten(), logits=given.logits.flatten(0, 1))
+                run = torch.vmap(run_batch, in_dims=(0, 0, 0, along), randomness=chance)
+                nested: Output = run(apart, inputs, labels, markers)
+                output = Output(loss=nested.loss.flatten(), logits=nested.logits.flatten(0, 1))
         self._put_back(buffers, cells)
         return output
 
     @torch.no_grad()
     def _put_back(self, buffers: dict[str, Tensor], cells: Tensor | None) -> None:
-        """Keep what a step made of copied buffers: running statistics of some cells."""
+        """Write back the buffers that a step of some cells moved."""
         if cells is None or not self.training:
             return
         for number, moved in enumerate(buffers.values()):
             getattr(self, f"buffer_{number}")[cells] = moved
 
     def state_of(self, cell: int) -> dict[str, Tensor]:
-        """The parameters and buffers of one cell, as its own module names them."""
+        """Parameters and buffers of one cell, by its module's names."""
         buffers = [getattr(self, f"buffer_{i}") for i in range(len(self._buffer_names))]
         names = [*self._names, *self._buffer_names]
         stacked = [*self.stacked, *buffers]
@@ -135,10 +135,10 @@ class StackedModule(nn.Module):
 
     @torch.no_grad()
     def keep(self, cells: Tensor) -> None:
-        """Drop all cells but these, in place; the optimizer must be told, too.
+        """Drop all other cells, in place; the optimizer must drop them, too.
 
         Args:
-            cells: Which to keep, int64 (kept,).
+            cells: Cells to keep, int64 (cells,).
         """
         for parameter in self.stacked:
             parameter.data = parameter.data[cells]
@@ -156,7 +156,7 @@ class StackedModule(nn.Module):
 
 
 def _leave_padding(module: nn.Module, stacked: Mapping[str, Tensor]) -> None:
-    """Keep padding's embeddings out of training, as nn.Embedding does and its rule for vmap not."""
+    """Keep padding's embeddings out of training, which vmap forgets."""
     for name, part in module.named_modules():
         weight = stacked.get(f"{name}.weight")
         if isinstance(part, nn.Embedding) and part.padding_idx is not None and weight is not None:

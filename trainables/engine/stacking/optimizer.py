@@ -1,4 +1,4 @@
-"""The optimizer of a stack: AdamW with a rate, a weight decay and a step count per cell."""
+"""AdamW of a stack: rate, decay and step count per cell."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor
 from trainables.engine.stacking.module import StackedModule
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8
-# Cells of so many weights are stepped one after another by torch's fused kernel, which reads and
-# writes each weight once; smaller ones all at once, since a call would cost more than it does.
+# Number of weights from which on cells are stepped one after another by torch's fused kernel, which
+# reads and writes each weight once; smaller ones all at once, since calls would cost more.
 LEAST_APART = 2**18
-# Weights that are stepped together: a pass over them finds what the pass before it left in cache.
+# Number of weights that are stepped together: they stay in cache from pass to pass.
 _VALUES_AT_ONCE = 2**18
 
 
 def schedule_factor(schedule: str, step: Tensor, steps: Tensor, warmup: Tensor) -> Tensor:
-    """What a schedule makes of the peak learning rate: linear warm-up, then decay to 0.
+    """Share of the peak learning rate: linear warm-up, then decay to 0.
 
     Args:
         schedule: "linear" or "cosine" decay, or "constant" for none.
-        step: Steps taken, (cells,).
-        steps: Steps in all, (cells,).
-        warmup: Steps of warm-up, (cells,).
+        step: Number of steps taken, (cells,).
+        steps: Number of steps in all, (cells,).
+        warmup: Number of warm-up steps, (cells,).
     """
     rising = step / warmup.clamp(min=1)
     done = ((step - warmup) / (steps - warmup).clamp(min=1)).clamp(0, 1)
@@ -42,16 +42,16 @@ class StackedAdamW(torch.optim.Optimizer):
     decayed.
 
     Args:
-        module: A stack, on its device.
-        learning_rates: Peak rate of each cell, (cells,), with the host, as all vectors here: a GPU
-            is not waited for.
+        module: Stack on its device.
+        learning_rates: Peak rate of each cell, (cells,), on the host, as all vectors here: nothing
+            waits for a GPU.
         weight_decays: Decay of each cell, (cells,).
-        least_apart: Weights of a cell from which on cells are stepped one by one.
+        least_apart: Number of a cell's weights from which on cells are stepped one by one.
 
     Attributes:
-        factors: What the schedule makes of each cell's rate in the next step, (cells,).
-        steps: Steps that each cell has taken, (cells,).
-        cells: Which cells the next step moves, int64; None for all.
+        factors: Share of each cell's peak rate in the next step, (cells,).
+        steps: Number of steps that each cell has taken, (cells,).
+        cells: Cells that the next step moves, int64; None for all.
     """
 
     def __init__(
@@ -82,7 +82,10 @@ class StackedAdamW(torch.optim.Optimizer):
         self.steps[slice(None) if self.cells is None else self.cells] += 1
 
     def _step_apart(self) -> None:
-        """Cell by cell, by the kernel of torch's own optimizer, whose class takes as long again."""
+        """Step cell by cell, by the kernel of torch's own AdamW.
+
+        Its class would take as long again.
+        """
         rates = (self.learning_rates * self.factors).tolist()
         decays, counts = self.weight_decays.tolist(), self.steps.tolist()
         moved = [p for p in self._trained if p.grad is not None]
@@ -114,9 +117,10 @@ class StackedAdamW(torch.optim.Optimizer):
                 )
 
     def _step_together(self) -> None:
-        """Many cells at once: the fused kernel, which has one rate, steps from 0 at a rate of 1.
+        """Step many cells at once, at rates of their own.
 
-        What it gives is then a step for each weight, which is added at its cell's rate.
+        The fused kernel has one rate. It steps from 0 at a rate of 1, and the result is added at
+        each cell's rate.
         """
         numbers = torch.arange(len(self.steps)) if self.cells is None else self.cells
         rates = (self.learning_rates * self.factors)[numbers]
@@ -136,9 +140,9 @@ class StackedAdamW(torch.optim.Optimizer):
 
     @staticmethod
     def _parts(parameter: Tensor, counts: Tensor) -> list[slice]:
-        """Cells to step at once: as far as they agree in steps taken.
+        """Cut the cells into parts to step at once.
 
-        And with a host no more than its cache holds from pass to pass.
+        Cells of a part have taken as many steps. On a host a part fits the cache.
         """
         cells = len(counts)
         most = cells
@@ -187,17 +191,17 @@ class StackedAdamW(torch.optim.Optimizer):
             parameter[at] = moved
 
     def _zeros(self, like: Tensor) -> Tensor:
-        """Zeros in memory that is kept from step to step: fresh pages cost more than the zeros."""
+        """Zeros in memory kept from step to step: fresh pages are dear."""
         if self._kept is None or self._kept.numel() < like.numel():
             self._kept = torch.empty(like.numel(), dtype=like.dtype, device=like.device)
         return self._kept[: like.numel()].zero_().view(like.shape)
 
     @torch.no_grad()
     def keep(self, cells: Tensor) -> None:
-        """Drop the state of all cells but these, after the module has dropped them.
+        """Drop the state of all other cells, after the module has.
 
         Args:
-            cells: Which to keep, int64 (kept,).
+            cells: Cells to keep, int64 (cells,).
         """
         for name in ("learning_rates", "weight_decays", "factors", "steps"):
             setattr(self, name, getattr(self, name)[cells])
@@ -212,10 +216,10 @@ def _along(values: Tensor, parameter: Tensor) -> Tensor:
 
 @torch.no_grad()
 def clip_gradients(module: StackedModule, norms: Tensor) -> None:
-    """Scale each cell's gradient down to its own largest norm, as clip_grad_norm_ does for one.
+    """Clip each cell's gradient to its own norm, as clip_grad_norm_.
 
     Args:
-        module: A stack after its backward pass.
+        module: Stack after its backward pass.
         norms: Largest norm of each cell, (cells,); 0 clips nothing.
     """
     gradients = [p.grad for p in module.stacked if p.grad is not None]

@@ -1,7 +1,7 @@
-"""Cells of a stack that meet the same batches are given them once.
+"""One copy of a batch for all cells that meet it.
 
 All configs of one (seed, fold) have the same rows in the same order. Heads on frozen features do so
-little with a batch that to copy it for each of them would cost more than to train them.
+little with a batch that copying it for each of them would cost more than training them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trainables.engine.arrays import IntArray
 
 
 class Placed(Protocol):
-    """What decides which batches a cell meets."""
+    """A cell, as far as its batches depend on it."""
 
     @property
     def seed(self) -> int: ...  # noqa: D102
@@ -30,18 +30,18 @@ class Placed(Protocol):
 
 
 def blocks(cells: Sequence[Placed]) -> list[list[int]]:
-    """Numbers of the cells that agree in seed, fold and rows, in order of their first cell."""
-    found: dict[tuple[int, int, bytes, bytes], list[int]] = {}
+    """Group the numbers of cells that agree in seed, fold and rows."""
+    groups: dict[tuple[int, int, bytes, bytes], list[int]] = {}
     for number, cell in enumerate(cells):
         key = cell.seed, cell.fold, cell.train.tobytes(), cell.held_out.tobytes()
-        found.setdefault(key, []).append(number)
-    return list(found.values())
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())
 
 
 class _Linear(torch.autograd.Function):
-    """A linear layer of many cells on one input: one product with all their weights, side by side.
+    """A linear layer of many cells on one input, as one product.
 
-    The rule for vmap runs where autograd records what it does, so there is no backward to write.
+    Only the rule for vmap is called; see `_Drop` in training/dropout.py.
     """
 
     @staticmethod
@@ -62,43 +62,43 @@ class _Linear(torch.autograd.Function):
     ) -> tuple[Tensor, int]:
         if dims[1] is None:
             call = torch.vmap(functional.linear, in_dims=dims)
-            given: Tensor = call(inputs, weight, bias)
-            return given, 0
+            result: Tensor = call(inputs, weight, bias)
+            return result, 0
         if dims[0] is not None:
             return _each(inputs.movedim(dims[0], 0), weight.movedim(dims[1], 0), bias, dims[2]), 0
-        every = weight.movedim(dims[1], 0).flatten(0, 1)
-        beside = None if bias is None else bias.movedim(dims[2], 0).flatten()
+        weights = weight.movedim(dims[1], 0).flatten(0, 1)
+        biases = None if bias is None else bias.movedim(dims[2], 0).flatten()
         # This way round the gradient comes out as the weights lie, and need not be copied.
-        outputs = every @ inputs.mT
-        if beside is not None:
-            outputs = outputs + beside[:, None]
+        outputs = weights @ inputs.mT
+        if biases is not None:
+            outputs = outputs + biases[:, None]
         return outputs.unflatten(-2, (info.batch_size, -1)).movedim(-1, -3), outputs.ndim - 1
 
 
 def _each(inputs: Tensor, weight: Tensor, bias: Tensor | None, along: int | None) -> Tensor:
-    """Each cell's layer on its own input, (cells, ..., in) to (cells, ..., out).
+    """Run each cell's layer on its own input, (cells, ..., in).
 
-    One call: a second vmap for it cannot be compiled with lengths that vary.
+    In one call: a second vmap for it cannot be compiled with lengths that vary.
     """
     rows = inputs.reshape(len(inputs), -1, inputs.shape[-1])
     if bias is None:
         outputs = torch.bmm(rows, weight.mT)
     else:
-        own = bias.expand(len(inputs), -1) if along is None else bias.movedim(along, 0)
-        outputs = torch.baddbmm(own[:, None], rows, weight.mT)
+        biases = bias.expand(len(inputs), -1) if along is None else bias.movedim(along, 0)
+        outputs = torch.baddbmm(biases[:, None], rows, weight.mT)
     return outputs.reshape(*inputs.shape[:-1], -1)
 
 
 class _SharedLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:  # torch's own name for it
-        given: Tensor = _Linear.apply(  # type: ignore[no-untyped-call]
+        output: Tensor = _Linear.apply(  # type: ignore[no-untyped-call]
             input, self.weight, self.bias
         )
-        return given
+        return output
 
 
 def use_in_stack(module: nn.Module) -> None:
-    """Let a module's linear layers take an input that cells share; changes it in place."""
+    """Let a module's linear layers take shared inputs, in place."""
     for part in module.modules():
         if type(part) is nn.Linear:
             part.__class__ = _SharedLinear

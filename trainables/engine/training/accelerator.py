@@ -9,7 +9,7 @@ from accelerate.state import AcceleratorState
 
 
 def fresh_accelerator(precision: str, **options: Any) -> Accelerator:
-    """An Accelerator of a precision, whatever the training before it in this process had.
+    """An Accelerator of a precision, whatever this process trained before.
 
     Args:
         precision: "fp32", "bf16" or "fp16".

@@ -1,7 +1,8 @@
-"""A cell's epochs on disk: a cell that is cut off goes on where it was, with the same result.
+"""Epochs of a cell on disk, to resume it from.
 
-A checkpoint counts when its manifest is there, and only if every file is what the manifest says:
-half-written or damaged ones are thrown away, and the cell starts over.
+The result is that of a cell that was never cut off. A checkpoint counts once its manifest is there,
+and only if every file has the digest in it: half-written or damaged ones are thrown away, and the
+cell starts over.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("foldrace.checkpoint")
 
-# An epoch that takes less is cheaper to train again than to save with all others of its kind.
+# Seconds below which an epoch is cheaper to train again than to save.
 LEAST_EPOCH_S = 30.0
 _MANIFEST = "manifest.json"
 
@@ -34,17 +35,17 @@ Epochs = list[Mapping[str, float]]
 
 
 def load(training: Training, folder: Path | None) -> Epochs:
-    """Take in what a cell saved, if it did and all of it is sound.
+    """Load a cell's checkpoint, if there is a sound one.
 
     Args:
-        training: As it is before the first epoch.
-        folder: The cell's own.
+        training: Training before its first epoch.
+        folder: Folder of the cell.
 
     Returns:
-        The metrics of the epochs that are done; empty where the cell starts over.
+        Metrics of the epochs that are done; empty where the cell starts over.
 
     Raises:
-        BrokenCheckpointError: if it may be half taken in: train again from a fresh module.
+        BrokenCheckpointError: if it may be loaded in part: train again from a fresh module.
     """
     manifest = None if folder is None else _sound(folder, training)
     if folder is None or manifest is None:
@@ -60,16 +61,16 @@ def load(training: Training, folder: Path | None) -> Epochs:
 
 
 def save(training: Training, folder: Path | None, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Save a cell after an epoch, if that took long enough to be worth it.
+    """Save a cell after an epoch that took long enough.
 
-    What cannot be saved, because the disk is full or not there, is no reason to stop training.
+    A disk that is full or not there is no reason to stop training.
 
     Args:
-        training: As it is after the epoch.
-        folder: The cell's own.
+        training: Training after the epoch.
+        folder: Folder of the cell.
         epochs: Metrics of the epochs that are done; the last one's `seconds` count.
     """
-    if folder is None or len(epochs) == training.settings.epochs:
+    if folder is None or len(epochs) == training.config.epochs:
         return
     accelerator = training.accelerator
     # Each process has a clock of its own, and all must take part or none.
@@ -99,7 +100,7 @@ def save(training: Training, folder: Path | None, epochs: Sequence[Mapping[str, 
 
 
 def on_this_node(folder: Path) -> Path:
-    """Where a worker saves a sweep's cells: the driver's folder if it is here, else one of its own.
+    """Folder for a sweep's checkpoints on this node: the driver's, or another.
 
     A cell that goes on elsewhere finds no checkpoint there, and starts over.
     """
@@ -109,7 +110,7 @@ def on_this_node(folder: Path) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Forget a cell's checkpoint: it is done, or starts over."""
+    """Remove the checkpoint of a cell that is done, or starts over."""
     # The manifest first: without it the rest counts for nothing, whenever this is cut off.
     with contextlib.suppress(OSError):
         (folder / _MANIFEST).unlink()
@@ -121,12 +122,12 @@ def _name(epochs: int) -> str:
 
 
 def _conditions(training: Training) -> dict[str, Any]:
-    """Under what a saved cell would go on as it began; the folder's name is the cell's key."""
+    """Conditions under which a saved cell goes on as it began."""
     return {
         "torch": torch.__version__,
         "steps": training.steps,
         "processes": training.accelerator.num_processes,
-        "precision": training.settings.precision,
+        "precision": training.config.precision,
         "device": training.accelerator.device.type,
     }
 
@@ -142,7 +143,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _sound(folder: Path, training: Training) -> dict[str, Any] | None:
-    """The manifest, if it fits this training and the files fit it."""
+    """Read the manifest, if it fits this training and the files."""
     try:
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
         conditions = _conditions(training)

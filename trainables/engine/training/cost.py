@@ -1,4 +1,4 @@
-"""What a cell costs: its time, estimated from a few steps, and its peak of memory."""
+"""Cost of a cell: time, by a few steps, and peak memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 
 @dataclass(frozen=True)
 class Timing:
-    """What a few measured steps say of a cell.
+    """Estimate of a cell's time from a few steps.
 
     Attributes:
-        seconds_per_step: Of one training step.
-        steps_per_cell: Training steps of a whole cell.
-        seconds_per_cell: Training and scoring of a whole cell.
+        seconds_per_step: Seconds of one training step.
+        steps_per_cell: Number of training steps of a whole cell.
+        seconds_per_cell: Seconds of training and scoring of a whole cell.
         stack_size: Number of cells trained as one model.
     """
 
@@ -32,7 +32,7 @@ class Clock:
     """Time for a measurement, from now on.
 
     Args:
-        seconds: How long it may take; without a limit by default.
+        seconds: Seconds that it may take; without a limit by default.
     """
 
     def __init__(self, seconds: float = math.inf) -> None:
@@ -40,7 +40,7 @@ class Clock:
 
     @property
     def spent(self) -> float:
-        """Seconds since it was started."""
+        """Seconds since the start."""
         return time.monotonic() - self._began
 
     @property
@@ -49,23 +49,23 @@ class Clock:
         return self._seconds - self.spent
 
     def share(self, share: float) -> Clock:
-        """Another clock, from now on, with a share of the time that is left."""
+        """Start another clock with a share of the time left."""
         return Clock(share * max(0.0, self.left))
 
 
 def forget_peak() -> None:
-    """Start the peak anew, so that a cell's peak is its own."""
+    """Reset the peak, so that a cell's peak is its own."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     try:
-        # Linux: start the process's high-water mark anew, so that a cell's peak is its own.
+        # Linux: this resets the process's high-water mark.
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return
 
 
 def peak_mib() -> float:
-    """Peak memory since `forget_peak`: of the GPU where there is one, else of the process."""
+    """Peak memory since `forget_peak`: the GPU's, else the process's."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     try:

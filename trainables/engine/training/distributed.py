@@ -1,8 +1,9 @@
-"""Means over a batch that several processes share: equal to those of one process with all of it.
+"""Exact means over a batch that several processes share.
 
 DistributedDataParallel averages gradients over processes, each of which has a mean over its own
-items. Where these are not equally many (the last batch; tokens), the mean of means is not the mean:
-so each process weights its own by n P / N, with n items of its own, N of all P processes.
+items. Where these are not equally many (the last batch; tokens), the mean of means is not the mean.
+So each process weights its own by n P / N, with n items of its own and N of all P processes: the
+mean is that of one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from torch import distributed as dist
 
 
 def processes() -> int:
-    """How many processes train this model together."""
+    """Number of processes that train this model together."""
     return int(dist.get_world_size()) if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -24,11 +25,11 @@ def _of_all(counts: Tensor) -> Tensor:
 
 
 def weighted(mean: Tensor, items: int) -> Tensor:
-    """This process's mean, so weighted that the mean over processes is that over all items.
+    """Weight a process's mean, so that the mean over processes is exact.
 
     Args:
-        mean: Over the items of this process.
-        items: How many they are; the same as ever in a process on its own.
+        mean: Mean over the items of this process.
+        items: Number of items of this process.
     """
     if processes() == 1:
         return mean
@@ -38,12 +39,14 @@ def weighted(mean: Tensor, items: int) -> Tensor:
 
 
 def counted_by(mean: Tensor, parts: Tensor, items: int) -> Tensor:
-    """A mean over parts of items, tokens of texts, so that `weighted` by items makes it exact.
+    """Prepare a mean over parts of items for `weighted`, which counts items.
+
+    Parts are tokens of texts, for example.
 
     Args:
-        mean: Over the parts that this process has.
-        parts: How many they are.
-        items: How many items they belong to, by which the whole loss will be weighted.
+        mean: Mean over the parts of this process.
+        parts: Number of parts of this process.
+        items: Number of items that they belong to.
     """
     if processes() == 1:
         return mean

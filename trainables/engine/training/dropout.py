@@ -1,4 +1,4 @@
-"""torch's dropout replaced by the masks of a step, in single models and under vmap."""
+"""Puts the masks of a step in place of torch's dropout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Now:
 
     def __init__(self) -> None:
         self.step: Step | None = None
-        # Whose batches a module under vmap is given; see `_Drop`.
+        # Marks the outer axis of a module under vmap; see `_Drop`.
         self.marker: Tensor | None = None
 
 
@@ -31,8 +31,9 @@ _torch_attention = functional.scaled_dot_product_attention
 class _Drop(torch.autograd.Function):
     """Dropout under vmap, where the cells of a block share a mask.
 
-    A rule for vmap runs where autograd records what it does, so there is no backward to write. The
-    cells of a block are an inner vmap, which has no marker: it hands on to the outer one.
+    Only the rule for vmap is ever called. Autograd records the operations inside it, so a backward
+    is not needed; see torch.func's docs, "Extending torch.func with autograd.Function". The cells
+    of a block are an inner vmap, which has no marker: it hands on to the outer one.
     """
 
     @staticmethod
@@ -56,10 +57,10 @@ class _Drop(torch.autograd.Function):
         else:
             values = values.movedim(dims[0], 0)
         if dims[1] is None:
-            given: Tensor = _Drop.apply(  # type: ignore[no-untyped-call]
+            dropped: Tensor = _Drop.apply(  # type: ignore[no-untyped-call]
                 values, marker, share, call, axes + 1
             )
-            return given, 0
+            return dropped, 0
         if _now.step is None:
             raise RuntimeError("the step of a stack ended before its forward pass.")
         return _now.step.applied(values, share, call, axes + 1), 0
@@ -77,8 +78,8 @@ def _dropout(
         return _torch_dropout(input, p, training, inplace)
     if _now.marker is None:
         return step.applied(input, p, call, 0)
-    given: Tensor = _Drop.apply(input, _now.marker, p, call, 0)  # type: ignore[no-untyped-call]
-    return given
+    dropped: Tensor = _Drop.apply(input, _now.marker, p, call, 0)  # type: ignore[no-untyped-call]
+    return dropped
 
 
 def _attention(
@@ -92,14 +93,14 @@ def _attention(
     enable_gqa: bool = False,
 ) -> Tensor:  # torch's own names
     if _now.step is None or dropout_p == 0:
-        given: Tensor = _torch_attention(
+        attended: Tensor = _torch_attention(
             query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
         )
-        return given
+        return attended
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
-    # torch's kernels draw their masks within; what is left is the formula.
+    # torch's kernels draw their masks within, so the formula is written out.
     products = query * (query.shape[-1] ** -0.5 if scale is None else scale) @ key.mT
     if is_causal:
         attn_mask = torch.ones(products.shape[-2:], dtype=torch.bool, device=query.device).tril()
@@ -114,13 +115,13 @@ def _attention(
 
 @contextmanager
 def drawing(step: Step | None) -> Iterator[None]:
-    """Let all dropout inside, attention's as well, drop what a step's keys say.
+    """Let all dropout inside, attention's as well, use a step's masks.
 
-    Modules and their classes stay as they are: what they call in torch is put in its place, so that
-    a model that has no layer for its dropout is held to it, too.
+    Modules and their classes stay as they are: the functions that they call in torch are replaced,
+    so that a model without a layer for its dropout is included.
 
     Args:
-        step: Of the one forward pass inside; None leaves torch's own.
+        step: Step of the one forward pass inside; None leaves torch's own dropout.
     """
     if step is None:
         yield
@@ -138,7 +139,7 @@ def drawing(step: Step | None) -> Iterator[None]:
 
 @contextmanager
 def under_vmap(marker: Tensor | None) -> Iterator[None]:
-    """Within a function under vmap: its part of the step's markers."""
+    """Set the marker of a function under vmap."""
     _now.marker = marker
     try:
         yield
@@ -147,7 +148,7 @@ def under_vmap(marker: Tensor | None) -> Iterator[None]:
 
 
 def drops(module: nn.Module) -> bool:
-    """Whether a module may drop something in training: heads on features mostly do not."""
+    """Tell if a module may drop something in training."""
     return any(
         _is_pretrained(part) or (isinstance(part, nn.Dropout) and part.p > 0)
         for part in module.modules()
@@ -155,11 +156,11 @@ def drops(module: nn.Module) -> bool:
 
 
 def draws_itself(error: Exception) -> bool:
-    """Whether a stack failed because a model draws at random what no key decides."""
+    """Tell if a stack failed since its model draws at random."""
     return isinstance(error, RuntimeError) and "randomness" in str(error)
 
 
 def _is_pretrained(part: nn.Module) -> bool:
-    """Whether it is a model of transformers, which takes seconds to import where nobody has one."""
+    """Tell if a module is a transformers model, without importing transformers."""
     loaded = sys.modules.get("transformers.modeling_utils")
     return loaded is not None and isinstance(part, loaded.PreTrainedModel)

@@ -1,9 +1,9 @@
-"""Dropout masks that are a function of (seed, fold, epoch, row, layer), wherever a cell trains.
+"""Dropout masks that are a function of (seed, fold, epoch, row, layer).
 
 A mask is hashed, not drawn: each value of a layer's output has a number of its own, made of its
-row's key and of its place in the row, so it does not matter who else is in the batch or in the
-stack, how long the batch is padded, which process has the row, or what was drawn before. All
-configs of a block meet the same masks; a stack makes them once a block.
+row's key and of its place in the row. So a mask depends neither on the other rows of the batch or
+cells of the stack, nor on the padding, the process or earlier draws. All configs of a block meet
+the same masks; a stack makes them once a block.
 
 The hash is two rounds of multiply and xorshift on 32 bits, 16 of them for each value, with 64 bits
 of key for each row and layer: integer arithmetic, the same bits on a CPU and on a GPU.
@@ -16,7 +16,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-# A value of a mask has 16 bits to be compared with the share.
+# Each value of a mask compares 16 bits with the share.
 _VALUES = 65_536
 # Calls of dropout in one forward pass whose keys are made at once: an encoder of 12 blocks has 38.
 _CALLS_AT_ONCE = 64
@@ -27,7 +27,7 @@ def _signed(value: int) -> int:
     return value - 2**32 if value >= 2**31 else value
 
 
-# Odd constants: the multipliers of the hash, and what numbers calls and places along each axis.
+# Odd constants: multipliers of the hash, and steps of calls and of places along each axis.
 _MULTIPLIERS = tuple(map(_signed, (0x7FEB352D, 0x846CA68B)))
 _CALL = tuple(map(_signed, (0x9E3779B1, 0x85EBCA77)))
 _AXES = tuple(map(_signed, (0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0xD3A2646D, 0xFD7046C5)))
@@ -42,12 +42,12 @@ def _mixed(values: Tensor) -> Tensor:
 
 
 class Step:
-    """The keys of one training step, and how many dropout calls its forward pass has made.
+    """Keys of one training step, and a count of its dropout calls.
 
     Args:
-        keys: Of each block, as `seeding.dropout_keys` has them, int32 (blocks, rows + 1, 2); None
-            where nothing may be dropped: see `drops`.
-        number: Of the step in its epoch: for what has no axis of rows.
+        keys: Keys of each block, from `seeding.dropout_keys`, int32 (blocks, rows + 1, 2); None
+            where nothing may be dropped: see `dropout.drops`.
+        number: Number of the step in its epoch, for values without an axis of rows.
         blocks: Block of each cell of the step, int64 (cells,); None where cells are one, or as many
             as blocks, or in as many equal runs as there are blocks.
     """
@@ -58,17 +58,18 @@ class Step:
         self._of_calls: list[Tensor] = []
 
     def markers(self, batches: int) -> Tensor | None:
-        """A number for each batch of a stack, (batches,): vmap goes over these."""
+        """Zeros to run vmap over, (batches,); None without keys."""
         return None if self._keys is None else self._keys.new_zeros(batches)
 
     def applied(self, values: Tensor, share: float, call: int, axes: int) -> Tensor:
-        """Drop a share of the values, to the nearest 1 in 65,536, and scale up the others.
+        """Drop a share of the values and scale up the others.
 
         Args:
-            values: (..., rows, ...), with `axes` axes of blocks or cells before the rows.
-            share: What is dropped.
+            values: Values (..., rows, ...), with `axes` axes of blocks or cells before the rows.
+            share: Share to drop, to the nearest 1 in 65,536.
             call: Number of the call within the forward pass.
-            axes: 0 for one cell alone; 1 for cells, or for blocks; 2 for the cells of each block.
+            axes: Number of these axes: 0 for one cell alone; 1 for cells, or for blocks; 2 for the
+                cells of each block.
         """
         mask = self._mask(values.shape[axes:], share, call, values.dtype)
         if axes == 0:
@@ -84,7 +85,7 @@ class Step:
         return _times(apart, mask[:, None], share).flatten(0, 1)
 
     def _mask(self, shape: torch.Size, share: float, call: int, dtype: torch.dtype) -> Tensor:
-        """1 (or the scale, see `_times`) for what is kept and 0 for the rest, (blocks, *shape)."""
+        """Mask of one call, (blocks, *shape): 0 where dropped, else a scale."""
         keys = self._keys_of(call)
         # A batch may hold several items of each row, one after another: both texts of a pair.
         rows = keys.shape[1] - 1
@@ -97,13 +98,13 @@ class Step:
         bits = _places(along[:-1], pairs, keys.device) + keys[..., :1]
         bits = _mixed(bits.mul_(keys[..., 1:])).view(torch.int16)
         bits = bits.view(*keys.shape[:2], *along[:-1], 2 * pairs)[..., : along[-1]]
-        kept = bits.ge(_dropped(share) - _VALUES // 2).to(dtype)
-        if dtype.itemsize > 2:
-            kept.mul_(_scale(share))
-        return kept.reshape(len(keys), *shape)
+        mask = bits.ge(_dropped(share) - _VALUES // 2).to(dtype)
+        if dtype.itemsize > 2:  # else `_times` scales
+            mask.mul_(_scale(share))
+        return mask.reshape(len(keys), *shape)
 
     def _keys_of(self, call: int) -> Tensor:
-        """The rows' keys of one call, (blocks, rows + 1, 2)."""
+        """Keys of the rows in one call, (blocks, rows + 1, 2)."""
         if self._keys is None:
             raise RuntimeError(
                 "a module of a stack calls dropout and has no layer for it; give it an nn.Dropout, "
@@ -115,17 +116,17 @@ class Step:
                 first + 1, first + 1 + _CALLS_AT_ONCE, dtype=torch.int32, device=self._keys.device
             )
             steps = torch.stack([numbers * _CALL[0], numbers * _CALL[1]], dim=-1)
-            given = _mixed(self._keys + steps[:, None, None])
-            given[..., 1].bitwise_or_(1)  # a multiplier must be odd
-            self._of_calls.append(given)
+            keys = _mixed(self._keys + steps[:, None, None])
+            keys[..., 1].bitwise_or_(1)  # a multiplier must be odd
+            self._of_calls.append(keys)
         return self._of_calls[call // _CALLS_AT_ONCE][call % _CALLS_AT_ONCE]
 
 
-@lru_cache(maxsize=16)  # those of a step; of long texts they are large
+@lru_cache(maxsize=16)  # enough for a step; those of long texts are large
 def _places(along: tuple[int, ...], pairs: int, device: torch.device) -> Tensor:
-    """A number for each pair of values of a row, int32, flat.
+    """Number of each pair of values of a row, int32, flat.
 
-    Made of constants by axis, not of positions: how long a batch is padded moves no number.
+    Made of constants by axis, not of positions: padding a batch moves no number.
     """
     places = torch.arange(pairs, dtype=torch.int32, device=device) * _AXES[0]
     for axis, length in enumerate(reversed(along), start=1):

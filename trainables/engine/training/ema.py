@@ -1,9 +1,10 @@
-"""Exponential moving averages of weights, for evaluation: a decay and a step count per cell.
+"""Exponential moving averages of weights, by which cells are scored.
 
     average <- d * average + (1 - d) * weight      d = min(decay, (1 + n) / (10 + n))
 
-after the n-th step of the cell, from n = 0. The second term, TensorFlow's, keeps the first steps
-from being averaged with weights that were drawn at random. A decay of 0 averages nothing.
+after the n-th step of the cell, from n = 0; each cell has a decay of its own. The second term,
+TensorFlow's, keeps the first steps from being averaged with weights that were drawn at random. A
+decay of 0 averages nothing.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from torch import Tensor, nn
 
 
 class Averages:
-    """The averaged weights of the cells of a stack, or of one module.
+    """Averaged weights of a stack's cells, or of one module.
 
     Buffers (a batch normalisation's running statistics) are averages already and stay as they are.
 
     Args:
         parameters: Trained weights, each (cells, ...); without that axis if `alone`.
-        decays: Decay of each cell, (cells,), with the host.
-        alone: The weights are those of one module.
+        decays: Decay of each cell, (cells,), on the host.
+        alone: True for the weights of one module.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class Averages:
 
     @torch.no_grad()
     def update(self, cells: Tensor | None = None) -> None:
-        """Take in the weights after a step.
+        """Average in the weights after a step.
 
         Args:
-            cells: Which cells made the step, int64; None for all.
+            cells: Cells that made the step, int64; None for all.
         """
         at = slice(None) if cells is None else cells
         steps = self._steps[at]
@@ -58,13 +59,13 @@ class Averages:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Let the averages be the weights inside; outside, the weights are what they were."""
-        own = [self._stacked(parameter).clone() for parameter in self._weights]
+        """Use the averages as weights inside; restore the weights after."""
+        weights = [self._stacked(parameter).clone() for parameter in self._weights]
         self._put(self._averages)
         try:
             yield
         finally:
-            self._put(own)
+            self._put(weights)
 
     @torch.no_grad()
     def _put(self, values: Sequence[Tensor]) -> None:
@@ -75,17 +76,17 @@ class Averages:
         """Drop all cells but these, after the module has dropped them.
 
         Args:
-            cells: Which to keep, int64 (kept,).
+            cells: Cells to keep, int64 (cells,).
         """
         self._decays, self._steps = self._decays[cells], self._steps[cells]
         self._averages = [average[cells.to(average.device)] for average in self._averages]
 
     def state_dict(self) -> dict[str, list[Tensor] | Tensor]:
-        """What a checkpoint keeps."""
+        """State for a checkpoint."""
         return {"steps": self._steps, "averages": self._averages}
 
     def load_state_dict(self, state: dict[str, list[Tensor] | Tensor]) -> None:
         """The inverse of `state_dict`."""
-        for own, saved in zip(self._averages, state["averages"], strict=True):
-            own.copy_(saved)
+        for average, saved in zip(self._averages, state["averages"], strict=True):
+            average.copy_(saved)
         self._steps.copy_(torch.as_tensor(state["steps"]))

@@ -1,4 +1,4 @@
-"""The epoch whose predictions count: chosen on rows kept apart, else the last."""
+"""Choice of the epoch that counts, on rows kept apart."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from trainables.metrics.class_accuracy import class_accuracy
 
 
 class Choice:
-    """Keeps the held-out predictions of the epoch that counts.
+    """Held-out predictions of the epoch that counts.
 
     Args:
-        labels: Class ids of the rows that choose, int64 (valid,); without any, each epoch is better
-            than the one before.
+        labels: Class ids of the rows that choose, int64 (valid,); without any, the last epoch
+            counts.
     """
 
     def __init__(self, labels: IntArray) -> None:
@@ -26,15 +26,16 @@ class Choice:
         self.probabilities: Float32Array = np.zeros((0, 0), np.float32)
 
     def see(self, epoch: int, held_out: Float32Array, valid: Float32Array) -> dict[str, float]:
-        """Take the predictions after an epoch.
+        """Compare an epoch with the best one so far.
 
         Args:
-            epoch: From 1.
+            epoch: Number of the epoch, from 1.
             held_out: Probabilities of the held-out rows, (held_out, classes).
-            valid: Of the rows that choose, in the order of `labels`, (valid, classes).
+            valid: Probabilities of the rows that choose, in the order of `labels`, (valid,
+                classes).
 
         Returns:
-            What to report with the epoch.
+            Metrics to report with the epoch.
         """
         if not len(self._labels):
             self.probabilities = held_out
@@ -46,13 +47,13 @@ class Choice:
 
     @property
     def facts(self) -> Mapping[str, float]:
-        """What to report with the cell."""
+        """Facts to report with the cell."""
         if not len(self._labels):
             return {}
         return {"chosen_epoch": float(self._epoch), "inner_class_accuracy": self._score}
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """State for a checkpoint."""
         return {
             "epoch": torch.tensor(self._epoch),
             "score": torch.tensor(self._score, dtype=torch.float64),

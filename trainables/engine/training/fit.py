@@ -60,7 +60,7 @@ def fit(
     epochs = checkpoints.load(training, checkpoint)
     held_out = np.sort(training.data.held_out)
     best = _BestEpoch(training) if evaluate and score is None else None
-    for number in range(len(epochs), training.settings.epochs):
+    for number in range(len(epochs), training.config.epochs):
         began = time.perf_counter()
         metrics = {"epoch": number + 1.0, "train_loss": training.epoch(number)}
         if best is not None:
@@ -77,7 +77,7 @@ def fit(
 
 
 class _BestEpoch:
-    """Predictions of the epoch that counts, with no row scored that need not be.
+    """Predictions of the epoch that counts, with few scored rows.
 
     Args:
         training: A training before its first epoch.
@@ -93,16 +93,16 @@ class _BestEpoch:
             training.score_only(training.data.valid)
 
     def after(self, epoch: int) -> None:
-        """Score what chooses the epoch, after an epoch counted from 1."""
+        """Score the rows that choose the epoch, after an epoch from 1."""
         training = self._training
-        if not self._chooses and epoch < training.settings.epochs:
+        if not self._chooses and epoch < training.config.epochs:
             return  # the last one counts
         training.scored(epoch)
         if self._weights is not None and training.choice.facts["chosen_epoch"] == epoch:
             self._weights = copy.deepcopy(training.module.state_dict())
 
     def probabilities(self) -> Float32Array:
-        """Class probabilities of the held-out rows; the module is that of the epoch."""
+        """Predict the held-out rows, with the weights of the best epoch."""
         if self._weights is None:
             return self._training.choice.probabilities
         self._training.module.load_state_dict(self._weights)

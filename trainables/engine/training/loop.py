@@ -1,15 +1,13 @@
-"""THE training loop, on accelerate.Accelerator: every trainable's cells go through `fit`.
+"""Training of one cell, step by step, on accelerate.Accelerator; `fit` runs it.
 
-Per cell: AdamW without decay on biases and normalisation, linear warm-up then linear or cosine
-decay, optional clipping and accumulation, mixed precision; after each epoch the held-out rows are
-scored and, where a folder is given, everything is saved, so that a cell that is cut off goes on at
-its last epoch.
+AdamW without decay on biases and normalisation, linear warm-up then linear or cosine decay,
+optional clipping, mixed precision. A stack of cells takes the same steps in `stacking/trainer.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,45 +28,23 @@ from trainables.engine.training.ema import Averages
 from trainables.engine.training.epoch_choice import Choice
 from trainables.engine.training.read_out import Evaluation
 
-
-def _constant(optimizer: torch.optim.Optimizer, warmup: int, _: int) -> Any:
-    """No decay after the warm-up, however many steps there are."""
-    from transformers import get_constant_schedule_with_warmup
-
-    return get_constant_schedule_with_warmup(optimizer, warmup)
-
-
-def _linear(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
-    """Down to 0 in a straight line."""
-    from transformers import get_linear_schedule_with_warmup
-
-    return get_linear_schedule_with_warmup(optimizer, warmup, steps)
-
-
-def _cosine(optimizer: torch.optim.Optimizer, warmup: int, steps: int) -> Any:
-    """Down to 0 along half a cosine."""
-    from transformers import get_cosine_schedule_with_warmup
-
-    return get_cosine_schedule_with_warmup(optimizer, warmup, steps)
-
-
-# transformers is imported when a cell is trained: the driver, which trains none, does without.
-SCHEDULES: dict[str, Callable[..., Any]] = {
-    "constant": _constant,
-    "linear": _linear,
-    "cosine": _cosine,
-}
-# How many steps may pass before a loss that is not finite is noticed: looking makes a GPU wait.
+# Name in a Config -> its name in transformers.
+_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+# Steps between two looks at a loss that may not be finite: looking makes a GPU wait.
 _STEPS_BETWEEN_LOOKS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class CellData:
-    """The rows of one cell: a tokenised data set, what is trained on, held out, chooses the epoch.
+    """Rows of one cell.
 
-    Row numbers ascend; most cells have none that choose. Where a read-out makes probabilities of
-    the module's outputs, the evaluation is its own for these rows. The fold decides, with the seed,
-    what is dropped.
+    Attributes:
+        tokens: Inputs of all rows.
+        train: Rows to train on, ascending.
+        held_out: Rows to score, ascending.
+        valid: Rows that choose the epoch, ascending; most cells have none.
+        evaluation: Read-out of the module's outputs; None where they are logits.
+        fold: Fold of the cell; with the seed it decides dropout.
     """
 
     tokens: batches.Tokens
@@ -80,36 +56,36 @@ class CellData:
 
 
 class Training:
-    """One cell's model, optimizer, schedule and loaders, ready on their device.
+    """One cell's model, optimizer, schedule and loaders, on their device.
 
     Args:
-        module: Gives an Output (loss, logits) for (inputs, labels).
-        data: The cell's rows.
-        settings: The cell's hyper-parameters.
-        seed: Drives order and dropout.
-        compiled: Let torch.compile fuse the model's steps: a minute or more before the first one.
-        ema_decay: Of the weights' moving average, which is scored; 0 for the weights themselves.
+        module: Module that maps (inputs, labels) to an Output.
+        data: Rows of the cell.
+        config: Hyper-parameters of the cell.
+        seed: Seed of order and dropout.
+        compiled: True to let torch.compile fuse the model's steps, which takes a minute or more.
+        ema_decay: Decay of the weights' moving average, which is scored; 0 scores the weights.
     """
 
     def __init__(
         self,
         module: nn.Module,
         data: CellData,
-        settings: TrainingConfig,
+        config: TrainingConfig,
         seed: int,
         compiled: bool = False,
         ema_decay: float = 0.0,
     ) -> None:
         self.accelerator = fresh_accelerator(
-            settings.precision,
-            # An encoder's own pooler gives nothing that a loss is made of.
+            config.precision,
+            # An encoder's own pooler is part of no loss.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
         place = (self.accelerator.process_index, self.accelerator.num_processes)
         self._alone = place[1] == 1
-        self.settings, self.seed, self.data = settings, seed, data
+        self.config, self.seed, self.data = config, seed, data
         self.train, self._order = batches.loader(
-            data.tokens, data.train, settings.batch_size, seed, place, data.fold
+            data.tokens, data.train, config.batch_size, seed, place, data.fold
         )
         scored = np.concatenate([data.held_out, data.valid])
         if data.evaluation is not None:
@@ -118,7 +94,7 @@ class Training:
         if compiled:
             module.compile(dynamic=True)
         optimizer = torch.optim.AdamW(
-            _groups(module, settings.weight_decay), lr=settings.learning_rate, fused=True
+            _groups(module, config.weight_decay), lr=config.learning_rate, fused=True
         )
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
         if self._alone:
@@ -128,23 +104,21 @@ class Training:
             self.score_only(scored)
         self.averages: Averages | None = None
         if ema_decay:
-            own = list(self.accelerator.unwrap_model(self.module).parameters())
-            self.averages = Averages(own, torch.tensor([ema_decay]), alone=True)
+            weights = list(self.accelerator.unwrap_model(self.module).parameters())
+            self.averages = Averages(weights, torch.tensor([ema_decay]), alone=True)
             self.accelerator.register_for_checkpointing(self.averages)
         self.choice = Choice(data.tokens.labels[data.valid])
         if len(data.valid):
             self.accelerator.register_for_checkpointing(self.choice)
         self.steps_per_epoch = len(self.train)
-        self.steps = settings.epochs * self.steps_per_epoch
+        self.steps = config.epochs * self.steps_per_epoch
         # Stepped by hand, once a step: accelerate's own would count the processes.
-        self.schedule = SCHEDULES[settings.schedule](
-            optimizer, math.ceil(settings.warmup_fraction * self.steps), self.steps
-        )
+        self.schedule = _schedule(config, optimizer, self.steps)
 
     def score_only(self, rows: IntArray) -> None:
-        """Let `predict` and `scored` look at these rows; without it, at all held out and valid."""
+        """Restrict scoring to these rows (default: held-out and validation rows)."""
         place = (self.accelerator.process_index, self.accelerator.num_processes)
-        size = 2 * self.settings.batch_size
+        size = 2 * self.config.batch_size
         self.held_out, _ = batches.loader(self.data.tokens, rows, size, None, place)
         if self._alone:
             self.held_out = self.accelerator.prepare(self.held_out)
@@ -153,26 +127,27 @@ class Training:
         """Train one epoch and return its mean loss.
 
         Args:
-            number: From 0; decides order and dropout, so that a resumed cell goes on as it would.
-            most_steps: Stop after so many batches, for a measurement.
+            number: Number of the epoch, from 0; it decides order and dropout, so that a resumed
+                cell goes on as it would have.
+            most_steps: Number of batches to stop after, for a measurement.
 
         Raises:
             DivergedError: if a loss is not finite.
         """
         self._order.epoch = number
-        # For models that draw by ways of their own; dropout looks at the rows' keys.
+        # For models that draw by themselves; dropout follows the rows' keys.
         seeding.start_stream(self.seed, "dropout", self.data.fold, number)
         self.module.train()
         total = torch.zeros((), device=self.accelerator.device)
         count = 0
-        for count, given in enumerate(self.train, start=1):
-            keys = given.pop("keys").to(self.accelerator.device)
-            batch, labels, _ = self._placed(given)
+        for count, batch in enumerate(self.train, start=1):
+            keys = batch.pop("keys").to(self.accelerator.device)
+            inputs, labels, _ = self._placed(batch)
             with dropout.drawing(dropout_masks.Step(keys[None], count)):
-                loss = distributed.weighted(self.module(batch, labels).loss, len(labels))
+                loss = distributed.weighted(self.module(inputs, labels).loss, len(labels))
             self.accelerator.backward(loss)
-            if self.settings.clip_norm:
-                self.accelerator.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
+            if self.config.clip_norm:
+                self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
             self.optimizer.step()
             self.schedule.step()
             if self.averages is not None:
@@ -192,45 +167,45 @@ class Training:
     def _placed(
         self, batch: dict[str, torch.Tensor]
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-        """Inputs, labels and row numbers of a batch, on the device."""
-        given = {name: value.to(self.accelerator.device) for name, value in batch.items()}
-        labels, rows = given.pop("labels"), given.pop("rows")
-        return given, labels, rows
+        """Move a batch to the device: inputs, labels and row numbers."""
+        inputs = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        labels, rows = inputs.pop("labels"), inputs.pop("rows")
+        return inputs, labels, rows
 
     def _finite(self, total: torch.Tensor) -> bool:
         return bool(torch.isfinite(self.accelerator.reduce(total, "sum")))
 
     def largest_loss(self) -> torch.Tensor:
-        """The loss of the longest rows that could make a batch, to see what it takes."""
+        """Loss of the longest possible batch, to measure its memory."""
         tokens, rows = self.data.tokens, self.data.train
-        longest = rows[np.argsort(tokens.lengths[rows])[-self.settings.batch_size :]]
+        longest = rows[np.argsort(tokens.lengths[rows])[-self.config.batch_size :]]
         batch = batches.Collator(tokens, self._order, (self.seed, self.data.fold))(longest.tolist())
         keys = batch.pop("keys").to(self.accelerator.device)
-        given, labels, _ = self._placed(batch)
+        inputs, labels, _ = self._placed(batch)
         self.module.train()
         with dropout.drawing(dropout_masks.Step(keys[None], 0)):
-            loss: torch.Tensor = self.module(given, labels).loss
+            loss: torch.Tensor = self.module(inputs, labels).loss
         return loss
 
     def scored(self, epoch: int) -> tuple[Float32Array, dict[str, float]]:
-        """Probabilities of the held-out rows after an epoch, and what rows kept apart say of it.
+        """Predict held-out rows after an epoch; score rows that choose it.
 
         Args:
-            epoch: From 1.
+            epoch: Number of the epoch, from 1.
 
         Raises:
             DivergedError: as `predict`.
         """
-        rows, given = self.predict()
+        rows, probabilities = self.predict()
         chooses = np.isin(rows, self.data.valid)
-        held_out = given[~chooses]
-        return held_out, self.choice.see(epoch, held_out, given[chooses])
+        held_out = probabilities[~chooses]
+        return held_out, self.choice.see(epoch, held_out, probabilities[chooses])
 
     @torch.no_grad()
     def predict(self) -> tuple[IntArray, Float32Array]:
         """Rows that are scored, ascending, and their probabilities, (rows, classes).
 
-        What a read-out has to report is in `facts` then.
+        Numbers that a read-out reports are in `facts` then.
 
         Raises:
             DivergedError: if a logit is not finite.
@@ -243,14 +218,14 @@ class Training:
     def _predict(self) -> tuple[IntArray, Float32Array]:
         self.module.eval()
         rows, logits = [], []
-        for given in self.held_out:
-            batch, labels, numbers = self._placed(given)
-            output = self.module(batch, labels)
+        for batch in self.held_out:
+            inputs, labels, numbers = self._placed(batch)
+            output = self.module(inputs, labels)
             rows.append(numbers.cpu())
             logits.append(output.logits.float().cpu())
         if not self._alone:
-            found = gather_object([(torch.cat(rows), torch.cat(logits))])
-            rows, logits = [part[0] for part in found], [part[1] for part in found]
+            parts = gather_object([(torch.cat(rows), torch.cat(logits))])
+            rows, logits = [part[0] for part in parts], [part[1] for part in parts]
         ids: IntArray = torch.cat(rows).numpy()
         scores = torch.cat(logits)
         if not torch.isfinite(scores).all():
@@ -267,8 +242,16 @@ class Training:
         return evaluation.scored[ascending], reading.probabilities[ascending]
 
 
+def _schedule(config: TrainingConfig, optimizer: torch.optim.Optimizer, steps: int) -> Any:
+    # Imported when a cell is trained: the driver, which trains none, does without.
+    from transformers import get_scheduler
+
+    warmup = math.ceil(config.warmup_fraction * steps)
+    return get_scheduler(_SCHEDULES[config.schedule], optimizer, warmup, steps)
+
+
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters with and without decay: none on vectors, which are biases and normalisation."""
+    """Split the parameters: vectors (biases, normalisation) are not decayed."""
     trained = [p for p in module.parameters() if p.requires_grad]
     return [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},

@@ -1,8 +1,8 @@
-"""Reading out an encoder that was trained without labels: what its outputs tell, after an epoch.
+"""Read-out of an encoder that was trained without labels.
 
-A trainable that defines `read_out(config)` has a module whose `logits`, in evaluation, are no
-logits but features. They are made for the held-out rows, the training rows and some further texts,
-and its ReadOut makes class probabilities of them, and numbers to report.
+Where a trainable defines `read_out(config)`, its module's `logits`, in evaluation, are features.
+They are made for the held-out rows, the training rows and some further texts. The ReadOut turns
+them into class probabilities, and numbers to report.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ class Outputs:
     """Features of one cell's texts, each (rows, width).
 
     Attributes:
-        train: Of the training rows.
-        train_labels: Their classes, int64 (train,).
-        held_out: Of the held-out rows.
-        held_out_labels: Their classes, for numbers that are reported, never for probabilities.
-        further: Of the further texts, in their order.
+        train: Features of the training rows.
+        train_labels: Class ids of the training rows, int64 (train,).
+        held_out: Features of the held-out rows.
+        held_out_labels: Class ids of the held-out rows, for reported numbers, never for
+            probabilities.
+        further: Features of the further texts, in their order.
     """
 
     train: Float32Array
@@ -37,10 +38,10 @@ class Outputs:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a ReadOut found.
+    """Result of a ReadOut.
 
     Attributes:
-        probabilities: Of the held-out rows, float32 (held_out, classes).
+        probabilities: Class probabilities of the held-out rows, float32 (held_out, classes).
         facts: Numbers to report beside the scores.
     """
 
@@ -49,21 +50,21 @@ class Reading:
 
 
 class ReadOut(Protocol):
-    """Makes probabilities of features.
+    """Turns features into class probabilities.
 
     Attributes:
-        texts: Further texts whose features it wants.
+        texts: Further texts whose features it needs.
     """
 
     @property
     def texts(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def read(self, outputs: Outputs, classes: int) -> Reading:
-        """The probabilities of the held-out rows.
+        """Classify the held-out rows.
 
         Args:
             outputs: Features, all finite.
-            classes: Classes of the data.
+            classes: Number of classes.
         """
         ...
 
@@ -73,12 +74,12 @@ class Evaluation:
     """A ReadOut on one cell's rows.
 
     Attributes:
-        read_out: What reads.
-        train: The training rows.
-        scored: The rows that are scored, in the order of the probabilities.
-        further: Rows of its further texts.
-        labels: Classes of all rows of the corpus.
-        classes: Classes of the data.
+        read_out: Read-out of the features.
+        train: Training rows.
+        scored: Rows to score, in the order of the probabilities.
+        further: Rows of the further texts.
+        labels: Class ids of all rows of the corpus.
+        classes: Number of classes.
     """
 
     read_out: ReadOut
@@ -90,19 +91,19 @@ class Evaluation:
 
     @property
     def rows(self) -> IntArray:
-        """All rows whose features are wanted, ascending."""
+        """All rows whose features are needed, ascending."""
         return np.union1d(np.concatenate([self.train, self.scored]), self.further)
 
     def read(self, features: Float32Array) -> Reading:
-        """What the features of `rows`, (rows, width), tell; nan where one is not finite."""
+        """Read the features of `rows`; probabilities are nan unless all are finite."""
         if not np.isfinite(features).all():  # a cell diverged; its neighbours in a stack go on
             lost = np.full((len(self.scored), self.classes), np.nan, np.float32)
             return Reading(lost, {})
-        at = self.rows
+        all_rows = self.rows
 
         def of(rows: IntArray) -> Float32Array:
-            found: Float32Array = features[np.searchsorted(at, rows)]
-            return found
+            part: Float32Array = features[np.searchsorted(all_rows, rows)]
+            return part
 
         outputs = Outputs(
             train=of(self.train),

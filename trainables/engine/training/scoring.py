@@ -1,4 +1,4 @@
-"""All scores of a cell's held-out rows, from every file of `trainables/metrics`."""
+"""Scores of held-out rows, by every file of `trainables/metrics`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from trainables.engine import registry
 from trainables.engine.arrays import Float32Array, IntArray, RealArray
 from trainables.engine.errors import RegistryError
 
+# As the metric `loss`: an underflow must not make a loss infinite.
+_LEAST = np.finfo(np.float32).eps
+
 
 def score(
     labels: IntArray,
     probabilities: RealArray,
     label_names: Sequence[str],
 ) -> dict[str, float]:
-    """Every metric of the held-out rows by name.
+    """Score the held-out rows by every metric.
 
     Args:
         labels: True class ids, (held_out,).
@@ -44,7 +47,7 @@ def score(
 
 
 def class_keys(label_names: Sequence[str]) -> list[str]:
-    """Class names that every tracking store takes as part of a metric's name, without collisions.
+    """Turn class names into distinct parts of metric names, for any store.
 
     Letters, digits, blanks and `_ - . : /` stay, everything else becomes `_`; a name that thereby
     equals another gets its class id.
@@ -73,10 +76,10 @@ def _check(
 
 
 def metric_of(name: str, label_names: Sequence[str]) -> Callable[[IntArray, RealArray], float]:
-    """The function behind one of `score`'s names, for any rows.
+    """Find the function behind one of `score`'s names.
 
     Args:
-        name: As `score` gives it: a metric's file, or `<file>_<class>`.
+        name: Name from `score`: a metric's file, or `<file>_<class>`.
         label_names: Class names by id, (classes,).
 
     Raises:
@@ -105,11 +108,11 @@ def few_scores(labels: list[IntArray], probabilities: list[Float32Array]) -> lis
     As `scoring.score` gives them, but for all cells at once: at a few milliseconds a cell the
     scores would take longer than the training.
     """
-    sizes = np.array([len(one) for one in labels])
+    sizes = np.array(list(map(len, labels)))
     classes = probabilities[0].shape[1]
     cell = np.repeat(np.arange(len(sizes)), sizes)
-    true, given = np.concatenate(labels), np.concatenate(probabilities)
-    predicted = given.argmax(axis=1)
+    true, stacked = np.concatenate(labels), np.concatenate(probabilities)
+    predicted = stacked.argmax(axis=1)
     pairs = (cell * classes + true) * classes + predicted
     counts = np.bincount(pairs, minlength=len(sizes) * classes**2)
     counts = counts.reshape(len(sizes), classes, classes)
@@ -117,8 +120,8 @@ def few_scores(labels: list[IntArray], probabilities: list[Float32Array]) -> lis
     either = counts.sum(axis=1) + counts.sum(axis=2)
     present = either > 0
     f1 = np.divide(2 * right, either, out=np.zeros(right.shape), where=present)
-    own = np.maximum(given[np.arange(len(true)), true].astype(float), np.finfo(np.float32).eps)
-    losses = np.bincount(cell, -np.log(own)) / sizes
+    likely = np.maximum(stacked[np.arange(len(true)), true].astype(float), _LEAST)
+    losses = np.bincount(cell, -np.log(likely)) / sizes
     return [
         {
             "loss": float(losses[i]),

@@ -31,7 +31,8 @@ def test_the_spaces_are_the_files_on_disk() -> None:
 @pytest.mark.parametrize("name", SPACES)
 def test_a_space_sets_every_field_of_its_trainable_s_config(name: str) -> None:
     space = registry.load("spaces", name, "SPACE")
-    drawn = space.sample(min(50, len(space)), np.random.default_rng(0))
+    numbers = np.random.default_rng(0).choice(len(space), min(50, len(space)), replace=False)
+    drawn = [space.point(int(number)) for number in numbers]
     for config in [*drawn, *space.references.values()]:
         bound = Trainable.load(space.trainable).bind(space.complete(config))
         assert dataclasses.asdict(bound) == space.complete(config)

@@ -17,9 +17,9 @@ from tests.factories import config, fits_of_stack, stack_cell
 from trainables.engine import seeding
 from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.stack_inputs import FeatureInputs
+from trainables.engine.stacking.cell import StackCell
 from trainables.engine.stacking.module import StackedModule
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
-from trainables.engine.stacking.trainer import StackCell
 from trainables.engine.training.fit import Fit
 from trainables.projection import Config, build
 
@@ -53,7 +53,7 @@ def stack_fits(cells: list[StackCell], rows: Rows) -> list[Fit | DivergedError]:
 
 def alone(cell: StackCell, rows: Rows) -> tuple[list[float], np.ndarray]:
     """One cell with torch's own AdamW, clipping and transformers' schedules: the reference."""
-    config, module = cell.settings, cell.module
+    config, module = cell.config, cell.module
     decayed = [p for p in module.parameters() if p.ndim > 1]
     plain = [p for p in module.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(

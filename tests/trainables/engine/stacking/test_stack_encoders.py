@@ -25,7 +25,7 @@ from trainables.engine.errors import DivergedError
 from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.inputs.stack_inputs import TokenInputs
-from trainables.engine.stacking.trainer import StackCell
+from trainables.engine.stacking.cell import StackCell
 from trainables.engine.training import loop
 from trainables.engine.training.fit import Fit, fit
 from trainables.triple_entropy import Config, build
@@ -104,7 +104,7 @@ def together(cells: list[StackCell], data: batches.Tokens) -> list[Any]:
 
 def alone(one: StackCell, data: batches.Tokens) -> Fit:
     rows = loop.CellData(data, one.train, one.held_out)
-    training = loop.Training(one.module, rows, one.settings, one.seed)
+    training = loop.Training(one.module, rows, one.config, one.seed)
     return fit(training, lambda *_: {})
 
 

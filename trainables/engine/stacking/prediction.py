@@ -1,0 +1,114 @@
+"""Class probabilities of each cell's scored rows, in a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainables.engine.arrays import Float32Array, IntArray
+from trainables.engine.inputs.stack_inputs import Inputs
+from trainables.engine.stacking import shared_batches
+from trainables.engine.stacking.cell import StackCell
+
+Prediction = tuple[Float32Array, Mapping[str, float]]
+"""Class probabilities, (scored, classes), and the facts that a read-out reports."""
+
+
+class Predictor:
+    """A stack's model with the rows that it predicts.
+
+    Args:
+        model: Stack, maps (inputs, labels, cells) to an Output.
+        inputs: Inputs of all rows, on the model's device.
+        labels: Class ids of all rows, on the model's device.
+        cells: Cells of the stack, in order.
+        batch_size: Number of rows in a training batch.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Inputs,
+        labels: Tensor,
+        cells: Sequence[StackCell],
+        batch_size: int,
+    ) -> None:
+        self._model, self._inputs, self._labels = model, inputs, labels
+        self._cells, self._batch_size = cells, batch_size
+
+    def predict(self) -> list[Prediction]:
+        """Predict the scored rows of each cell."""
+        return self._by_block() if self._inputs.shared else self._by_cell()
+
+    def _logits(self, rows: IntArray, cells: Sequence[int]) -> Tensor:
+        """Logits of some rows of each cell, or of each block."""
+        device = self._labels.device
+        whole = len(cells) == len(self._cells)
+        chosen = None if whole else torch.as_tensor(cells, device=device)
+        labels = self._labels[torch.as_tensor(rows, device=device)]
+        logits: Tensor = self._model(self._inputs.at(rows), labels, chosen).logits
+        return logits
+
+    def _by_cell(self) -> list[Prediction]:
+        batches = [self._inputs.scoring(cell.scored, self._batch_size) for cell in self._cells]
+        most = max(len(batch) for own in batches for batch in own)
+        at_once = min(len(batches), self._inputs.cells_at_once(most))
+        logits: list[list[Float32Array]] = [[] for _ in batches]
+        for start in range(0, len(batches), at_once):
+            group = range(start, min(start + at_once, len(batches)))
+            for number in range(max(len(batches[cell]) for cell in group)):
+                parts = self._batch([batches[cell][number : number + 1] for cell in group], group)
+                for cell, part in zip(group, parts, strict=True):
+                    logits[cell].append(part)
+        return [_read(*parts) for parts in zip(self._cells, batches, logits, strict=True)]
+
+    def _batch(self, batches: list[list[IntArray]], group: range) -> list[Float32Array]:
+        """Logits of at most one batch of each cell of a group."""
+        most = max(len(batch) for own in batches for batch in own)
+        rows = np.zeros((len(batches), most), np.int64)
+        for place, own in enumerate(batches):
+            batch = own[0] if own else self._cells[group[place]].scored[:1]
+            rows[place] = np.resize(batch, most)  # filled up with rows of its own, then cut off
+        logits = self._logits(rows, group).float().cpu().numpy()
+        return [logits[place, : len(own[0]) if own else 0] for place, own in enumerate(batches)]
+
+    def _by_block(self) -> list[Prediction]:
+        """Predict with one copy of the rows per block."""
+        predictions: list[Prediction] = [(np.zeros((0, 0), np.float32), {})] * len(self._cells)
+        for blocks in self._equal_blocks():
+            cells = [cell for block in blocks for cell in block]
+            rows = np.stack([self._cells[block[0]].scored for block in blocks])
+            logits = self._logits(rows, cells)
+            # The logits of a stack lie with the rows innermost, and so does this softmax.
+            probabilities = torch.softmax(logits.mT.float(), dim=-2).mT.cpu().numpy()
+            for cell, part in zip(cells, probabilities, strict=True):
+                predictions[cell] = part, {}
+        return predictions
+
+    def _equal_blocks(self) -> Iterator[list[list[int]]]:
+        """Blocks, or parts of blocks, of as many cells and scored rows."""
+        equal: dict[tuple[int, int], list[list[int]]] = {}
+        for block in shared_batches.blocks(self._cells):
+            rows = len(self._cells[block[0]].scored)
+            most = self._inputs.cells_at_once(rows)
+            for start in range(0, len(block), most):
+                part = block[start : start + most]
+                equal.setdefault((rows, len(part)), []).append(part)
+        for (rows, cells), blocks in equal.items():
+            most = max(1, self._inputs.cells_at_once(rows) // cells)
+            for start in range(0, len(blocks), most):
+                yield blocks[start : start + most]
+
+
+def _read(cell: StackCell, batches: list[IntArray], logits: list[Float32Array]) -> Prediction:
+    """Turn a cell's logits into probabilities of its scored rows."""
+    place = np.argsort(np.concatenate(batches), kind="stable")
+    expected = np.argsort(np.argsort(cell.scored, kind="stable"), kind="stable")
+    ordered: Float32Array = np.concatenate(logits)[place][expected]
+    if cell.evaluation is None:
+        return torch.softmax(torch.from_numpy(ordered), dim=-1).numpy(), {}
+    reading = cell.evaluation.read(ordered)
+    return reading.probabilities, reading.facts
