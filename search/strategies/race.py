@@ -5,7 +5,7 @@ of its own turn, so that no block and no seed biases the surrogate. Middle: top-
 Thompson sampling (Russo, Simple Bayesian Algorithms for Best-Arm Identification, 2016). Each draw
 of the joint posterior (search/strategies/surrogate.py) names a winner; cells go to those winners,
 and in half of the leader's draws to its strongest rival. So cells follow the probability of being
-best, and losers get no more without a test of their own. Final: the leaders are filled up to all
+best. A config is dropped by not being proposed any more; no test drops it. Final: the leaders are filled up to all
 blocks, where their comparison is paired and no cell is left to learn from.
 """
 

@@ -14,7 +14,7 @@ from search.results.sweep_labels import FILE, SweepLabels
 from search.spec import SweepSpec, make_spec
 from search.strategies.strategy import make_strategy
 from search.sweep.callback import Callback
-from search.sweep.judging import judged
+from search.sweep.ranking import ranked
 from search.sweep.results_handler import ResultHandler, sweep_tags
 from tests.factories import plan_of
 from trainables.engine.contract import CellResult, DataRef
@@ -102,7 +102,7 @@ def draw(
                 )
             )
         handler.results(results)
-    standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
+    standings = ranked(plan, table, ledger, sweep_id, strategy=strategy)
     ledger.finish_sweep(sweep_id, "FINISHED", summary(plan, table, standings))
     ledger.flush()
     return sweep_id

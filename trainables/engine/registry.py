@@ -2,7 +2,8 @@
 
 `trainables/metrics/accuracy.py` is found because it lies there; no list is edited. A leading
 underscore hides a module, and a sub-package (`engine`, `schema`) is machinery, not an entry. Names
-are listed without importing anything; a module is imported when its object is used.
+are listed without importing anything; a module is imported when its object is used. Losses are no
+entries: the trainable that uses one imports it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.results.document import of_outcome
 from search.spec import SweepSpec, make_spec
-from search.sweep import nested_cv, single
+from search.sweep import nested_cv, train_sweep
 from search.sweep import nested_cv as nested
 from search.sweep import run as sweep
 from search.sweep.load import load_record
@@ -72,7 +72,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
                 )
         return True
 
-    for module in (single, nested_cv):
+    for module in (train_sweep, nested_cv):
         monkeypatch.setattr(module, "train_cells", train)
     return cells
 
