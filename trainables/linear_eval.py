@@ -86,7 +86,7 @@ def representation(config: Config) -> Representation:
     name = config.representation
     if name in _OF_VECTORS:
         return Representation(name=name, vectors=getattr(config, name))
-    needs_length = representations.card(name).uses_encoder
+    needs_length = representations.card_of(name).uses_encoder
     return Representation(name=name, max_length=config.max_length if needs_length else None)
 
 

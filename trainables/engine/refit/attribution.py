@@ -76,7 +76,7 @@ def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -
 def _head(
     task: Task, data: TextData, config: TrainingConfig, wanted: Representation, seed: int
 ) -> Reader:
-    card = representation.card(wanted.name)
+    card = representation.card_of(wanted.name)
     rows = np.arange(len(data))
     if isinstance(card, Fitted):
         table, fitted = card.fit(extraction.fitted_counts(data, wanted.name), rows)

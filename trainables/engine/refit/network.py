@@ -120,7 +120,7 @@ def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
     bound = entry.bind(config)
     features = entry.representation(bound)
     if features is not None:
-        if isinstance(representation.card(features.name), PooledEncoder):
+        if isinstance(representation.card_of(features.name), PooledEncoder):
             return None
         return (
             f"The representation {features.name!r} is no encoder's, so there is no network from "
@@ -177,7 +177,7 @@ def _head(
     seed: int,
     rows: IntArray,
 ) -> Finished:
-    card = representation.card(wanted.name)
+    card = representation.card_of(wanted.name)
     if not isinstance(card, PooledEncoder):
         raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
     values = extraction.load(data, task.model, wanted)

@@ -127,7 +127,7 @@ def _head(
 ) -> Float32Array:
     told: list[CellResult] = []
     with contextlib.ExitStack() as stack:
-        if not isinstance(representation.card(wanted.name), representation.Fitted):
+        if not isinstance(representation.card_of(wanted.name), representation.Fitted):
             stack.enter_context(extraction.joined(both, of, task.model, wanted))
         if stacks.train_stack(task, both, [(cell, config)], told.append):
             raise MemoryError(f"out of memory for {len(both):,} rows' features.")
