@@ -13,7 +13,7 @@ from torch import Tensor
 from trainables.engine.arrays import Float32Array
 from trainables.engine.errors import ModelError
 from trainables.engine.features.representation import Parts, Progress, Representation
-from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs.tokens import loader, tokenised
 from trainables.engine.models import pretrained, vocabulary
 from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.text_data import TextData
@@ -46,14 +46,14 @@ class PooledEncoder:
         self, data: TextData, model: str, representation: Representation, progress: Progress
     ) -> tuple[Float32Array, Mapping[str, float]]:
         """Extract features of every row; report the share of cut texts."""
-        tokens = batches.tokenised(data, model, _length(representation))
+        tokens = tokenised(data, model, _length(representation))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         network: Any = vocabulary.restricted(pretrained.load_encoder(model), tokens.vocabulary)
         network = network.to(device).eval()
-        loader, _ = batches.loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
+        batches, _ = loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
         features: Float32Array | None = None
         done = 0
-        for batch in loader:
+        for batch in batches:
             del batch["labels"]
             rows = batch.pop("rows").numpy()
             inputs = {key: value.to(device) for key, value in batch.items()}
