@@ -17,8 +17,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from trainables.engine.config import TrainingConfig
-from trainables.engine.features import representation as representations
-from trainables.engine.features.representation import Representation, names
+from trainables.engine.features.representation import Representation, card_of, names
 from trainables.engine.models.output import Output
 from trainables.losses.cross_entropy import cross_entropy
 
@@ -86,7 +85,7 @@ def representation(config: Config) -> Representation:
     name = config.representation
     if name in _OF_VECTORS:
         return Representation(name=name, vectors=getattr(config, name))
-    needs_length = representations.card(name).uses_encoder
+    needs_length = card_of(name).uses_encoder
     return Representation(name=name, max_length=config.max_length if needs_length else None)
 
 

@@ -28,7 +28,7 @@ from trainables.engine.features import extraction
 from trainables.engine.features.representation import Parts
 from trainables.engine.refit import attribution, new_rows, occlusion
 from trainables.engine.refit.linear_layer import LinearLayer
-from trainables.engine.refit.new_rows import Further
+from trainables.engine.refit.new_rows import UnlabelledRows
 from trainables.engine.text_data import TextData
 
 _PAGE_TEXTS = 40  # texts that the page shows
@@ -140,7 +140,7 @@ def explain(outcome: SweepResult, request: Request, folder: Path) -> Explanation
 
 
 def _reader(
-    plan: Plan, config: int, data: TextData, rows: Further, why: str | None
+    plan: Plan, config: int, data: TextData, rows: UnlabelledRows, why: str | None
 ) -> attribution.Reader:
     """Attribution method: class activation map if possible, else occlusion."""
     from search.console import output
@@ -162,7 +162,7 @@ def _reader(
 
 def _rows(
     plan: Plan, data: TextData, request: Request, erased: bool
-) -> tuple[Further, list[str], list[str]]:
+) -> tuple[UnlabelledRows, list[str], list[str]]:
     """Rows, a heading each, and notes."""
     if request.text is not None:
         return input_rows.typed(plan, data, request.text, request.text_b), [""], []
@@ -186,9 +186,9 @@ def _rows(
 
 def _own_rows(
     data: TextData, most: int | None, erased: bool
-) -> tuple[Further, list[str], list[str]]:
+) -> tuple[UnlabelledRows, list[str], list[str]]:
     """The sweep's own rows, or some that are drawn."""
-    own, chosen, notes = Further.of(data), np.arange(len(data)), []
+    own, chosen, notes = UnlabelledRows.of(data), np.arange(len(data)), []
     drawn = np.random.default_rng(0).permutation(chosen)
     most = most or _most(own.take(drawn.tolist()), erased)
     if len(chosen) > most:
@@ -198,7 +198,7 @@ def _own_rows(
     return own.take(chosen.tolist()), headings, notes
 
 
-def _most(rows: Further, erased: bool) -> int:
+def _most(rows: UnlabelledRows, erased: bool) -> int:
     """Default number of rows: fewer where each word costs a pass."""
     if not erased:
         return _MOST_TEXTS

@@ -113,7 +113,7 @@ def _wanted(plan: Plan) -> dict[Representation, list[int]]:
 
 
 def _paper_order(one: Representation) -> tuple[str, str]:
-    paper = representation.card(one.name).paper
+    paper = representation.card_of(one.name).paper
     return ("z" if paper is None else paper[0], one.name)
 
 
@@ -122,11 +122,11 @@ def _features(
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Features of all rows, with the report of their extraction."""
     block = (plan.spec.seeds[0], 0)
-    if isinstance(representation.card(one.name), Fitted):
+    if isinstance(representation.card_of(one.name), Fitted):
         ticker = extraction.Ticker(one.name)
         tables = extraction.tables(data, plan.task.model, one, plan.task.split, [block])
         return tables.values.numpy(), {"seconds": ticker.seconds}
-    made = extraction.made(data, plan.task.model, one)
+    made = extraction.extract(data, plan.task.model, one)
     return made.values.numpy(), {**made.facts, "seconds": made.seconds}
 
 
@@ -137,7 +137,7 @@ def _row(
     facts: dict[str, float],
     numbers: separation.Separation,
 ) -> dict[str, Any]:
-    plan, card = outcome.plan, representation.card(one.name)
+    plan, card = outcome.plan, representation.card_of(one.name)
     mine = set(_wanted(plan)[one])
     complete = [row for row in outcome.standings.rows if row.config in mine]
     full = max((row.cells for row in complete), default=0)

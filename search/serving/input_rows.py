@@ -19,7 +19,7 @@ from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.metadata import numeric_column
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.images import resolve
-from trainables.engine.refit.new_rows import Further
+from trainables.engine.refit.new_rows import UnlabelledRows
 from trainables.engine.text_data import ImagePair, TextData
 
 
@@ -60,11 +60,11 @@ class FileRows:
 
     table: Table
     kept: list[int]
-    further: Further
+    further: UnlabelledRows
     notes: list[str]
 
 
-def typed(plan: Plan, data: TextData, text: str, second: str | None) -> Further:
+def typed(plan: Plan, data: TextData, text: str, second: str | None) -> UnlabelledRows:
     """One row that a user typed.
 
     Raises:
@@ -81,10 +81,10 @@ def typed(plan: Plan, data: TextData, text: str, second: str | None) -> Further:
     texts = [clean_text(words, cleaning) for words in (text, second) if words is not None]
     if not all(words.strip() for words in texts):
         raise InputError(f"Cleaning ({', '.join(cleaning)}) leaves nothing of the text.")
-    return Further(texts[:1], texts[1:] or None)
+    return UnlabelledRows(texts[:1], texts[1:] or None)
 
 
-def of_text_file(plan: Plan, data: TextData, path: Path) -> Further:
+def of_text_file(plan: Plan, data: TextData, path: Path) -> UnlabelledRows:
     """The whole of a text file, as one row.
 
     Raises:
@@ -101,7 +101,7 @@ def of_text_file(plan: Plan, data: TextData, path: Path) -> Further:
         raise InputError(f"{path} is no text in UTF-8: {error}.") from error
     if not text.strip():
         raise InputError(f"{path} holds no text.")
-    return Further([text])
+    return UnlabelledRows([text])
 
 
 def of_table(
@@ -153,7 +153,7 @@ def rows_of(
     if shape.images:
         pairs, note = _images(ref, path, table, numbers)
         notes += [note] if note else []
-    further = Further(
+    further = UnlabelledRows(
         [texts[0][row] for row in numbers],
         [texts[1][row] for row in numbers] if len(texts) > 1 else None,
         pairs,

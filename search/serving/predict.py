@@ -24,7 +24,7 @@ from trainables.engine.arrays import Float32Array
 from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DivergedError
 from trainables.engine.refit import new_rows
-from trainables.engine.refit.new_rows import Further, Scorer
+from trainables.engine.refit.new_rows import Scorer, UnlabelledRows
 from trainables.engine.text_data import TextData
 from trainables.engine.training.scoring import score
 
@@ -54,7 +54,7 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
     pairs = "text_b" in model.tags["columns"].split(",")
     network = load(tracking_uri, model)
 
-    def score_rows(rows: Further) -> Float32Array:
+    def score_rows(rows: UnlabelledRows) -> Float32Array:
         columns = {"text": rows.texts}
         if rows.texts_b is not None:
             columns["text_b"] = rows.texts_b
@@ -68,7 +68,7 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
 def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
     """Classifier that trains on all rows once new rows are known."""
 
-    def score_rows(rows: Further) -> Float32Array:
+    def score_rows(rows: UnlabelledRows) -> Float32Array:
         try:
             return new_rows.probabilities(
                 plan.task, data, plan.configs[config], plan.spec.seeds[0], rows

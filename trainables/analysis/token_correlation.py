@@ -39,7 +39,7 @@ def matrices(
     tokens: list[str] = []
     correlations: dict[str, FloatArray] = {}
     for side, name in _SIDES.items():
-        card = representation.card(name)
+        card = representation.card_of(name)
         if isinstance(card, Fitted):
             raise TypeError(f"{name} must be made by an encoder.")
         sentences = card.parts([sentence], model, Representation(name=name, max_length=max_length))

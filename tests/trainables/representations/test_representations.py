@@ -44,7 +44,7 @@ def vectors(tmp_path: Path) -> Path:
 def wanted(name: str, vectors: Path) -> Representation:
     return Representation(
         name=name,
-        max_length=16 if representation.card(name).uses_encoder else None,
+        max_length=16 if representation.card_of(name).uses_encoder else None,
         vectors=str(vectors) if name in ("word2vec", "glove") else None,
     )
 
@@ -52,7 +52,7 @@ def wanted(name: str, vectors: Path) -> Representation:
 def test_the_eight_of_table_1_are_there_with_the_papers_accuracies() -> None:
     files = {p.stem for p in (ROOT / "trainables/representations").glob("[!_]*.py")}
     assert {name.replace("-", "_") for name in representation.names()} == files
-    papers = [representation.card(name).paper for name in representation.names()]
+    papers = [representation.card_of(name).paper for name in representation.names()]
     assert dict(sorted(paper for paper in papers if paper is not None)) == {
         "a": 0.892,
         "b": 0.901,
@@ -74,7 +74,7 @@ def test_features_are_the_sum_of_the_parts(
     name: str, data: TextData, tiny_encoder: Path, vectors: Path
 ) -> None:
     one = wanted(name, vectors)
-    card = representation.card(name)
+    card = representation.card_of(name)
     if isinstance(card, Fitted):
         train, _ = folds.held_out(data, SPLIT, 2, 1)
         given, fitted = card.fit(extraction.fitted_counts(data, name), train)
@@ -91,7 +91,7 @@ def test_features_are_the_sum_of_the_parts(
 
 
 def test_the_first_token_is_no_sum_over_parts(tiny_encoder: Path, vectors: Path) -> None:
-    card = representation.card("encoder-first")
+    card = representation.card_of("encoder-first")
     assert not isinstance(card, Fitted)
     assert card.parts(["the film"], str(tiny_encoder), wanted("encoder-first", vectors)) is None
 
@@ -123,7 +123,7 @@ def test_tfidf_is_scikit_learns_fitted_on_the_training_rows(
 
 def test_tfidf_learns_nothing_from_held_out_texts(data: TextData) -> None:
     name = "tfidf-unigram"
-    card = representation.card(name)
+    card = representation.card_of(name)
     assert isinstance(card, Fitted)
     train, held_out = folds.held_out(data, SPLIT, 2, 0)
     texts = list(data.texts)
@@ -140,7 +140,7 @@ def test_words_without_a_vector_are_skipped_and_counted(tmp_path: Path, vectors:
     rows = ["The film, good!", "nothing known", "good good bad", "film"]
     path.write_text("text,label\n" + "\n".join(f'"{t}",{i % 2}' for i, t in enumerate(rows)))
     data = load_data(DataRef(name=str(path)))
-    made = extraction.made(data, "none", Representation(name="glove", vectors=str(vectors)))
+    made = extraction.extract(data, "none", Representation(name="glove", vectors=str(vectors)))
     # 'The' is found as 'the'; ',' and '!' and the second text have no vector: 4 of 11 words.
     expected = [[1 / 3, 2 / 3, 1], [0, 0, 0], [1 / 3, 1 / 3, 7 / 3], [0, 2, 0]]
     np.testing.assert_allclose(made.values, expected, atol=1e-6)
@@ -194,5 +194,5 @@ def test_a_changed_file_has_features_of_its_own(data: TextData, vectors: Path) -
     before = word_vectors.fingerprint(str(vectors))
     vectors.write_text(vectors.read_text().replace("film 0 2 0", "film 0 5 0"), encoding="utf-8")
     assert word_vectors.fingerprint(str(vectors)) != before
-    extraction.made.cache_clear()
+    extraction.extract.cache_clear()
     assert not torch.equal(extraction.load(data, "none", one), first)

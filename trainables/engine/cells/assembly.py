@@ -18,7 +18,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.features import extraction
-from trainables.engine.features.representation import Fitted, card
+from trainables.engine.features.representation import Fitted, card_of
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.inputs.tokens import Tokens, tokenised
@@ -181,8 +181,8 @@ def make_features(
     distinct = dict.fromkeys(trainable.representation(trainable.bind(c)) for c in configs)
     facts = {}
     for features in distinct:
-        if features is not None and not isinstance(card(features.name), Fitted):
-            extracted = extraction.made(data, task.model, features)
+        if features is not None and not isinstance(card_of(features.name), Fitted):
+            extracted = extraction.extract(data, task.model, features)
             facts[features.name] = {**extracted.facts, "seconds": extracted.seconds}
     return facts
 

@@ -1,4 +1,4 @@
-"""Features from word vectors: the mean over the words of a text that have one."""
+"""Features from word vectors: the mean over a text's known words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainables.engine.text_data import TextData
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
-# What nltk's wordpunct_tokenize splits by, and it needs no download.
+# The expression of nltk's wordpunct_tokenize, which needs no download.
 _WORDS = re.compile(r"\w+|[^\w\s]+")
 _ROWS_BETWEEN_NEWS = 256
 
@@ -28,10 +28,10 @@ def _kept(reference: str, _fingerprint: str) -> KeyedVectors:
     return word_vectors.load_vectors(reference)
 
 
-def _vectors(wanted: Representation) -> KeyedVectors:
-    if wanted.vectors is None:
-        raise ValueError(f"Representation {wanted.name!r} wants vectors, got None.")
-    return _kept(wanted.vectors, word_vectors.fingerprint(wanted.vectors))
+def _vectors(representation: Representation) -> KeyedVectors:
+    if representation.vectors is None:
+        raise ValueError(f"Representation {representation.name!r} wants vectors, got None.")
+    return _kept(representation.vectors, word_vectors.fingerprint(representation.vectors))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class AveragedWords:
     and their share of all words is reported; a text without a known word is all zeros.
 
     Attributes:
-        about: What it is.
+        about: Description in a line.
         paper: See `Card`.
     """
 
@@ -51,17 +51,17 @@ class AveragedWords:
     uses_encoder: bool = False
 
     def extract(
-        self, data: TextData, model: str, wanted: Representation, progress: Progress
+        self, data: TextData, model: str, representation: Representation, progress: Progress
     ) -> tuple[Float32Array, Mapping[str, float]]:
-        """Features of every row; reports the shares of unknown words and of texts without any."""
-        keyed = _vectors(wanted)
+        """Extract features of every row; report the shares of unknown words."""
+        keyed = _vectors(representation)
         features = np.zeros((len(data), keyed.vector_size), np.float32)
         words = unknown = without = 0
         for row, text in enumerate(_whole(data)):
-            found = [place for _, place in _looked_up(text, keyed)]
-            known = [place for place in found if place is not None]
-            words += len(found)
-            unknown += len(found) - len(known)
+            places = [place for _, place in _looked_up(text, keyed)]
+            known = [place for place in places if place is not None]
+            words += len(places)
+            unknown += len(places) - len(known)
             without += not known
             if known:
                 features[row] = keyed.vectors[known].mean(axis=0, dtype=np.float64)
@@ -72,9 +72,11 @@ class AveragedWords:
             "no_known_word_share": without / len(data),
         }
 
-    def parts(self, texts: Sequence[str], model: str, wanted: Representation) -> Iterator[Parts]:
-        """The known words of each text with their vectors."""
-        keyed = _vectors(wanted)
+    def parts(
+        self, texts: Sequence[str], model: str, representation: Representation
+    ) -> Iterator[Parts]:
+        """Split texts into known words with their vectors."""
+        keyed = _vectors(representation)
         for text in texts:
             known = [(m, place) for m, place in _looked_up(text, keyed) if place is not None]
             yield Parts(

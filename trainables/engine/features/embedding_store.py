@@ -1,6 +1,6 @@
-"""Rows that are costly to make, on disk: memory-mapped, and kept from batch to batch.
+"""Rows that are costly to make, kept on disk batch by batch.
 
-A process that is killed in the middle leaves what it had made; the next one goes on behind it.
+After a kill the next process goes on at the last batch. The rows are memory-mapped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trainables.engine.progress import Ticker
 
 Item = TypeVar("Item")
 
-# A restart makes at most so many seconds of work again; a flush costs milliseconds.
+# Seconds of work that a restart makes again, at most; a flush costs milliseconds.
 _BETWEEN_FLUSHES_S = 1.0
 
 
@@ -30,18 +30,18 @@ def filled(
     batch: int,
     ticker: Ticker,
 ) -> tuple[AnyArray, float]:
-    """A row for each item, made where it is not on disk.
+    """Make a row for each item, where it is not on disk.
 
     Args:
-        key: Of all that decides the rows, the items too: JSON.
-        items: What rows are made of, in order.
-        make: The rows of some items, (items, ...), all of one shape and type.
-        batch: Items at once.
-        ticker: Told how far it is.
+        key: JSON value of all that decides the rows, the items too.
+        items: Items in order, one a row.
+        make: Makes the rows of some items, (items, ...), all of one shape and type.
+        batch: Number of items at once.
+        ticker: Called with the progress.
 
     Returns:
-        The rows, memory-mapped read-only, (items, ...); and items made a second in this call, 0
-        where nothing was left to make.
+        The rows, memory-mapped read-only, (items, ...), and the items made a second in this call;
+        0 where none was left.
 
     Raises:
         ValueError: if there are no items.
@@ -56,7 +56,7 @@ def filled(
 
 
 def _progress(path: Path) -> tuple[tuple[int, ...], str, int]:
-    """Shape and type of a row, and how many are done."""
+    """Read shape and type of a row, and how many are done."""
     try:
         value = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         return tuple(value["shape"]), value["type"], int(value["done"])
@@ -83,21 +83,21 @@ def _fill(
             rows = np.memmap(path, kind, mode="r+", shape=(len(items), *shape))
     flushed = time.perf_counter()
     while done < len(items):
-        made = make(items[done : done + batch])
+        part = make(items[done : done + batch])
         if rows is None:
-            shape, kind = made.shape[1:], made.dtype.str
+            shape, kind = part.shape[1:], part.dtype.str
             rows = np.memmap(path, kind, mode="w+", shape=(len(items), *shape))
-        rows[done : done + len(made)] = made
-        done += len(made)
+        rows[done : done + len(part)] = part
+        done += len(part)
         ticker(done, len(items))
         if done == len(items) or time.perf_counter() - flushed > _BETWEEN_FLUSHES_S:
             rows.flush()
-            # After the rows: what is said to be done is on disk.
-            _say(path, shape, kind, done)
+            # After the rows: rows that count as done are on disk.
+            _note(path, shape, kind, done)
             flushed = time.perf_counter()
     return (done - first) / max(time.perf_counter() - began, 1e-9)
 
 
-def _say(path: Path, shape: tuple[int, ...], kind: str, done: int) -> None:
+def _note(path: Path, shape: tuple[int, ...], kind: str, done: int) -> None:
     with written_whole(path.with_suffix(".json")) as draft:
         draft.write(json.dumps({"shape": list(shape), "type": kind, "done": done}).encode())

@@ -1,9 +1,9 @@
-"""Frozen features: one vector a text, made once per data set and model and kept on disk.
+"""Frozen features: one vector a text, extracted once and kept on disk.
 
 A trainable of heads (`trainables/projection.py`, `trainables/linear_eval.py`) trains on these
-instead of on tokens: the encoder runs once, and thousands of cells share what it gave. The files
-are memory-mapped, so that the workers of a machine share them, too. A representation that is fitted
-has a table of features for each (seed, fold), fitted on that cell's training rows.
+instead of on tokens: the encoder runs once per data set and model, for thousands of cells. The
+files are memory-mapped, so that the workers of a machine share them, too. A representation that is
+fitted has a table of features for each (seed, fold), fitted on that cell's training rows.
 """
 
 from __future__ import annotations
@@ -23,21 +23,28 @@ from torch import Tensor
 from trainables.engine.arrays import Float32Array
 from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
 from trainables.engine.contract import Split
-from trainables.engine.features import representation, word_vectors
-from trainables.engine.features.representation import Fitted, Laid, Representation
+from trainables.engine.features import word_vectors
+from trainables.engine.features.representation import (
+    TASKS_MODEL,
+    Fitted,
+    Laid,
+    Representation,
+    card_of,
+)
 from trainables.engine.models import pretrained
 from trainables.engine.progress import Ticker
 from trainables.engine.splits import folds
 from trainables.engine.text_data import TextData
 
 __all__ = [
+    "Extraction",
     "FeatureTables",
     "Representation",
     "Ticker",
+    "extract",
     "fitted_counts",
     "joined",
     "load",
-    "made",
     "tables",
 ]
 
@@ -50,9 +57,9 @@ class FeatureTables:
     """Features of a data set, once or once for each (seed, fold).
 
     Attributes:
-        values: The tables below one another, float32 (tables * rows, width).
-        offsets: Row of `values` at which the table of a (seed, fold) begins.
-        facts: What to report with each cell.
+        values: Tables below one another, float32 (tables * rows, width).
+        offsets: First row of each (seed, fold)'s table.
+        facts: Numbers to report with each cell.
     """
 
     values: Tensor
@@ -63,25 +70,25 @@ class FeatureTables:
 def tables(
     data: TextData,
     model: str,
-    wanted: Representation,
+    representation: Representation,
     split: Split,
     blocks: Iterable[tuple[int, int]],
 ) -> FeatureTables:
-    """The features that the cells of some (seed, fold) are trained on.
+    """Load the features of cells of some (seed, fold).
 
     Args:
-        data: The texts.
+        data: Data set.
         model: Reference of the encoder.
-        wanted: Which representation.
-        split: How rows are held out: what is fitted sees a cell's training rows only.
-        blocks: The (seed, fold) pairs.
+        representation: Representation of the texts.
+        split: Split of the rows: a representation is fitted on a cell's training rows only.
+        blocks: (seed, fold) of the cells.
     """
     distinct = list(dict.fromkeys(blocks))
-    card = representation.card(wanted.name)
+    card = card_of(representation.name)
     if not isinstance(card, Fitted):
-        found = made(data, model, wanted)
-        return FeatureTables(found.values, dict.fromkeys(distinct, 0), found.facts)
-    counts = fitted_counts(data, wanted.name)
+        extraction = extract(data, model, representation)
+        return FeatureTables(extraction.values, dict.fromkeys(distinct, 0), extraction.facts)
+    counts = fitted_counts(data, representation.name)
     fitted = [card.fit(counts, folds.held_out(data, split, *block)[0])[0] for block in distinct]
     offsets = {block: i * len(data) for i, block in enumerate(distinct)}
     return FeatureTables(torch.from_numpy(np.concatenate(fitted)), offsets, {})
@@ -89,8 +96,8 @@ def tables(
 
 @lru_cache(maxsize=8)
 def fitted_counts(data: TextData, name: str) -> Any:
-    """What a fitted representation needs of a data set before any fold, kept for this process."""
-    card = representation.card(name)
+    """Count for a fitted representation, before any fold; kept in memory."""
+    card = card_of(name)
     if not isinstance(card, Fitted):
         raise TypeError(f"Representation {name!r} is not fitted: load its features.")
     ticker = Ticker(f"features {name}")
@@ -99,28 +106,28 @@ def fitted_counts(data: TextData, name: str) -> Any:
     return counts
 
 
-def width(data: TextData, model: str, wanted: Representation) -> int:
-    """How many numbers a text's features are."""
-    card = representation.card(wanted.name)
-    return card.width if isinstance(card, Fitted) else load(data, model, wanted).shape[1]
+def width(data: TextData, model: str, representation: Representation) -> int:
+    """Width of a text's features."""
+    card = card_of(representation.name)
+    return card.width if isinstance(card, Fitted) else load(data, model, representation).shape[1]
 
 
-def base(data: TextData, model: str, wanted: Representation) -> Any:
-    """What a head is built on: the features' layout where they have one, else their width."""
-    card = representation.card(wanted.name)
+def base(data: TextData, model: str, representation: Representation) -> Any:
+    """Base of a head: the features' layout, else their width."""
+    card = card_of(representation.name)
     if isinstance(card, Laid):
-        return card.layout(made(data, model, wanted).facts)
-    return width(data, model, wanted)
+        return card.layout(extract(data, model, representation).facts)
+    return width(data, model, representation)
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """The features of a representation that is not fitted.
+class Extraction:
+    """Features of a representation that is not fitted.
 
     Attributes:
         values: Features of every row, float32 (rows, width).
-        facts: What the extraction had to report.
-        seconds: How long it took.
+        facts: Numbers that the extraction reported.
+        seconds: Seconds that it took.
     """
 
     values: Tensor
@@ -128,51 +135,51 @@ class Made:
     seconds: float
 
 
-def load(data: TextData, model: str, wanted: Representation) -> Tensor:
-    """The features of every row, float32 (rows, width); see `made`."""
-    return made(data, model, wanted).values
+def load(data: TextData, model: str, representation: Representation) -> Tensor:
+    """Features of every row, float32 (rows, width); see `extract`."""
+    return extract(data, model, representation).values
 
 
 @lru_cache(maxsize=8)
-def made(data: TextData, model: str, wanted: Representation) -> Made:
-    """Features, from disk where they have been made before.
+def extract(data: TextData, model: str, representation: Representation) -> Extraction:
+    """Extract features, or read them from disk.
 
     Args:
-        data: The texts.
+        data: Data set.
         model: Reference of the encoder.
-        wanted: Which representation; one that is not fitted.
+        representation: Representation that is not fitted.
 
     Raises:
         RegistryError: for a representation that does not exist; a Config refuses it long before.
         VectorsError: if word vectors are missing or cannot be read.
         TypeError: for one that is fitted: see `tables`.
     """
-    path = _path(data, model, wanted)
-    make_once(path, lambda: _make(path, data, model, wanted))
+    path = _path(data, model, representation)
+    make_once(path, lambda: _make(path, data, model, representation))
     report = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     seconds = report.pop("seconds")
-    return Made(torch.from_numpy(memory_mapped(path)), report, seconds)
+    return Extraction(torch.from_numpy(memory_mapped(path)), report, seconds)
 
 
 @contextmanager
 def joined(
-    whole: TextData, parts: Sequence[TextData], model: str, wanted: Representation
+    whole: TextData, parts: Sequence[TextData], model: str, representation: Representation
 ) -> Iterator[None]:
-    """For as long as it lasts the features of a data set are those of its parts, joined.
+    """Join the features of a data set's parts, inside the context only.
 
     Args:
-        whole: Whose features will be asked for.
-        parts: Of its rows, in order; what is on disk of them is not made again.
+        whole: Data set whose features will be loaded.
+        parts: Parts of its rows, in order; their features may be on disk already.
         model: Reference of the encoder.
-        wanted: Which representation; one that is not fitted.
+        representation: Representation that is not fitted.
     """
-    path = _path(whole, model, wanted)
+    path = _path(whole, model, representation)
     if path.is_file():
         yield
         return
-    found = [made(part, model, wanted) for part in parts]
-    report = {**found[0].facts, "seconds": sum(one.seconds for one in found)}
-    _write(path, np.concatenate([one.values.numpy() for one in found]), report)
+    extractions = [extract(part, model, representation) for part in parts]
+    report = {**extractions[0].facts, "seconds": sum(part.seconds for part in extractions)}
+    _write(path, np.concatenate([part.values.numpy() for part in extractions]), report)
     try:
         yield
     finally:
@@ -180,32 +187,34 @@ def joined(
             file.unlink(missing_ok=True)
 
 
-def _path(data: TextData, model: str, wanted: Representation) -> Path:
+def _path(data: TextData, model: str, representation: Representation) -> Path:
     value = {
         "version": _VERSION,
         "data": data.fingerprint,
-        **{key: part for key, part in asdict(wanted).items() if part is not None},
+        **{key: part for key, part in asdict(representation).items() if part is not None},
     }
-    # Of contents, not of names: two folders may hold one model.
+    # Contents count, not names: two folders may hold one model.
     for name in ("text_encoder", "image_encoder"):
-        if value.get(name) not in (None, representation.TASKS_MODEL):
+        if value.get(name) not in (None, TASKS_MODEL):
             value[name] = pretrained.model_fingerprint(str(value[name]))
-    if representation.card(wanted.name).uses_encoder:
+    if card_of(representation.name).uses_encoder:
         value["model"] = pretrained.model_fingerprint(model)
-    if wanted.vectors is not None:
-        value["vectors"] = word_vectors.fingerprint(wanted.vectors)
+    if representation.vectors is not None:
+        value["vectors"] = word_vectors.fingerprint(representation.vectors)
     return cache_file("features", value, ".npy")
 
 
-def _make(path: Path, data: TextData, model: str, wanted: Representation) -> None:
-    card = representation.card(wanted.name)
+def _make(path: Path, data: TextData, model: str, representation: Representation) -> None:
+    card = card_of(representation.name)
     if isinstance(card, Fitted):
-        raise TypeError(f"Representation {wanted.name!r} is fitted per fold: ask for its tables.")
-    of = f" of {Path(model).name}" if card.uses_encoder else ""
-    ticker = Ticker(f"features {wanted.name}{of}")
-    features, found = card.extract(data, model, wanted, ticker)
+        raise TypeError(
+            f"Representation {representation.name!r} is fitted per fold: ask for its tables."
+        )
+    suffix = f" of {Path(model).name}" if card.uses_encoder else ""
+    ticker = Ticker(f"features {representation.name}{suffix}")
+    features, facts = card.extract(data, model, representation, ticker)
     ticker.end(len(data))
-    _write(path, features, {**found, "seconds": ticker.seconds})
+    _write(path, features, {**facts, "seconds": ticker.seconds})
 
 
 def _write(path: Path, features: Float32Array, report: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What a config names beside the task's model: a file of word vectors, or a further model."""
+"""Files that a config names: word vectors, or further models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainables.engine.models import pretrained
 
 
 def _is_model(reference: str) -> bool:
-    """Whether a reference is a model's: a folder, an alias, or a hub id with its owner."""
+    """Tell if a reference is a model's folder, alias or hub id."""
     path = Path(reference).expanduser()
     if path.is_file():
         return False
@@ -19,7 +19,7 @@ def _is_model(reference: str) -> bool:
 
 
 def resolve(reference: str) -> str:
-    """A reference that means the same in every folder: a local path is made absolute.
+    """Make a reference the same in every folder: local paths are absolute.
 
     Raises:
         ModelError: for a folder that holds no model.
@@ -32,7 +32,7 @@ def resolve(reference: str) -> str:
 
 
 def fingerprint(reference: str) -> str:
-    """sha256 of the contents behind a reference; never of its path.
+    """sha256 of the contents of a reference, not of its path.
 
     Raises:
         InputError: if there is no such file or model.

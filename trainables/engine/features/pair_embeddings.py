@@ -1,7 +1,8 @@
-"""Frozen features of rows of two texts and two images: each distinct text and image read once.
+"""Frozen features of rows of two texts and two images.
 
-What the towers give is kept as it is made (see `embedding_store.py`), so that a kill costs a second
-of work, and rows that share texts or images, or configs that share a tower, share what it gave.
+Each distinct text and image is read once. Embeddings are kept as they are made (see
+`embedding_store.py`), so that a kill costs a second of work, and rows that share texts or images,
+or configs that share a tower, share them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from trainables.engine.progress import Ticker
 from trainables.engine.text_data import ImageRef, TextData
 
 _TEXTS_AT_ONCE = 64
-# On a host more images at once would only give layers that no cache holds and malloc gives back.
+# On a host more images at once give layers that fit no cache, in memory that malloc returns.
 _IMAGES_AT_ONCE = {"cpu": 4, "cuda": 128}
 _DECODERS = 4
 
@@ -39,9 +40,9 @@ class PairEmbeddings:
     """A representation of two texts, two images, or both; see `representation.Fixed`.
 
     Attributes:
-        about: What it is.
+        about: Description in a line.
         paper: See `representation.Card`.
-        uses_encoder: The task's model is one of the towers, or may be.
+        uses_encoder: True: the task's model may be one of the towers.
     """
 
     about: str
@@ -49,17 +50,17 @@ class PairEmbeddings:
     uses_encoder: bool = True
 
     def extract(
-        self, data: TextData, model: str, wanted: Representation, progress: Progress
+        self, data: TextData, model: str, representation: Representation, progress: Progress
     ) -> tuple[Float32Array, Mapping[str, float]]:
-        """Features of every row, (rows, layout.total); reports widths, and texts and images a s."""
-        text, image = encoders(wanted, model, data)
+        """Extract features of every row, (rows, layout.total); report widths and rates."""
+        text, image = encoders(representation, model, data)
         facts: dict[str, float] = {"text_width": 0.0, "image_width": 0.0}
         texts = images = absent = None
         if text is not None:
-            found, facts["texts_per_s"] = embedded_texts(
-                data, text, int(wanted.max_length or 0), bool(wanted.latin_only)
+            embedded, facts["texts_per_s"] = embedded_texts(
+                data, text, int(representation.max_length or 0), bool(representation.latin_only)
             )
-            texts = torch.from_numpy(found)
+            texts = torch.from_numpy(embedded)
             facts["text_width"] = float(texts.shape[-1])
         if image is not None:
             values, missing, facts["images_per_s"] = embedded_images(data, image)
@@ -70,22 +71,24 @@ class PairEmbeddings:
         return Layout.of(facts).join(texts, images, absent).numpy(), facts
 
     def layout(self, facts: Mapping[str, float]) -> Layout:
-        """Where the parts of a row lie."""
+        """Layout of a row."""
         return Layout.of(facts)
 
     def parts(
-        self, texts: Sequence[str], model: str, wanted: Representation
+        self, texts: Sequence[str], model: str, representation: Representation
     ) -> Iterator[Parts] | None:
-        """None: the features are no sum over words."""
+        """Return None: the features are no sum over words."""
         return None
 
 
-def encoders(wanted: Representation, model: str, data: TextData) -> tuple[str | None, str | None]:
-    """References of the towers for texts and images, None for what is not looked at.
+def encoders(
+    representation: Representation, model: str, data: TextData
+) -> tuple[str | None, str | None]:
+    """References of the towers for texts and images, or None.
 
     A representation that names neither takes the model for both, and images only where there are.
     """
-    text, image = wanted.text_encoder, wanted.image_encoder
+    text, image = representation.text_encoder, representation.image_encoder
     if text is None and image is None:
         text, image = TASKS_MODEL, None if data.images is None else TASKS_MODEL
     return (
@@ -95,19 +98,19 @@ def encoders(wanted: Representation, model: str, data: TextData) -> tuple[str | 
 
 
 def latin_only(text: str) -> str:
-    """A text without letters (and their marks) of other scripts than the Latin."""
-    kept, latin = [], True
+    """Remove letters (and their marks) of other scripts than the Latin."""
+    chars, latin = [], True
     for char in text:
         kind = unicodedata.category(char)
         if kind[0] == "L":
             latin = "LATIN" in unicodedata.name(char, "")
         if kind[0] not in "LM" or latin:
-            kept.append(char)
-    return " ".join("".join(kept).split())
+            chars.append(char)
+    return " ".join("".join(chars).split())
 
 
 def seconds_of(data: TextData) -> Sequence[str]:
-    """The second texts.
+    """Second texts of all rows.
 
     Raises:
         DataError: if rows are single texts.
@@ -131,20 +134,20 @@ def images_of(data: TextData) -> list[ImageRef | None]:
             f"{data.name} has no images: name their columns with --image and --image-b, or give "
             "configs that look at texts only with --configs FILE."
         )
-    return [one for pair in data.images for one in pair]
+    return [image for pair in data.images for image in pair]
 
 
 def pairs_of_texts(data: TextData, latin: bool) -> list[str]:
     """Both texts of each row, row by row."""
-    both = zip(data.texts, seconds_of(data), strict=True)
-    texts = [text for pair in both for text in pair]
+    pairs = zip(data.texts, seconds_of(data), strict=True)
+    texts = [text for pair in pairs for text in pair]
     return [latin_only(text) for text in texts] if latin else texts
 
 
 def embedded_texts(
     data: TextData, reference: str, max_length: int, latin: bool
 ) -> tuple[Float32Array, float]:
-    """Vectors of both texts of each row, (rows, 2, width), and texts a second."""
+    """Embed both texts of each row, (rows, 2, width); return the rate."""
     texts = pairs_of_texts(data, latin)
     distinct = list(dict.fromkeys(texts))
     # Texts of one length together, so that little is padded.
@@ -156,8 +159,8 @@ def embedded_texts(
     @torch.inference_mode()
     def make(some: Sequence[str]) -> Float32Array:
         tokens = towers.tokenised(reference, some, max_length)
-        given: Tensor = tower({name: value.to(device) for name, value in tokens.items()})
-        vectors: Float32Array = given.float().cpu().numpy()
+        output: Tensor = tower({name: value.to(device) for name, value in tokens.items()})
+        vectors: Float32Array = output.float().cpu().numpy()
         return vectors
 
     key = {
@@ -175,8 +178,12 @@ def embedded_texts(
 
 
 def embedded_images(data: TextData, reference: str) -> tuple[Float32Array, BoolArray, float]:
-    """Vectors of both images of each row, (rows, 2, width), which are missing, images a second."""
-    given = images_of(data)
+    """Embed both images of each row.
+
+    Returns:
+        (rows, 2, width), the mask of missing ones, bool (rows, 2), and images a second.
+    """
+    images = images_of(data)
     device = _device()
     tower = towers.image_tower(reference).to(device).eval()
 
@@ -186,13 +193,13 @@ def embedded_images(data: TextData, reference: str) -> tuple[Float32Array, BoolA
         vectors: Float32Array = tower(pixels).float().cpu().numpy()
         return vectors
 
-    if not any(given):
+    if not any(images):
         blank = tower.preparation.pixels(Image.new("RGB", (64, 64)))
         with torch.inference_mode():
             width = tower(torch.from_numpy(blank[None]).to(device)).shape[-1]
         nothing = np.ones((len(data), 2), np.bool_)
         return np.zeros((len(data), 2, width), np.float32), nothing, 0.0
-    stored, places, rate = _of_images(given, reference, "images", make)
+    stored, places, rate = _of_images(images, reference, "images", make)
     missing = places < 0
     values = np.array(stored[np.maximum(places, 0)])
     values[missing] = 0.0
@@ -200,10 +207,11 @@ def embedded_images(data: TextData, reference: str) -> tuple[Float32Array, BoolA
 
 
 def stored_pixels(data: TextData, reference: str) -> tuple[Any, IntArray]:
-    """Prepared pixels of all distinct images on disk, and the place of each row's, -1 for none.
+    """Prepare the pixels of all distinct images, on disk.
 
     Returns:
-        uint8 (images, 3, height, width), memory-mapped; int64 (rows, 2).
+        uint8 (images, 3, height, width), memory-mapped, and the place of each row's images among
+        them, int64 (rows, 2), -1 for none.
     """
     preparation = towers.image_tower(reference).preparation
 
@@ -215,13 +223,17 @@ def stored_pixels(data: TextData, reference: str) -> tuple[Any, IntArray]:
 
 
 def _of_images(
-    given: list[ImageRef | None],
+    images: list[ImageRef | None],
     reference: str,
     kind: str,
     make: Callable[[Sequence[ImageRef]], AnyArray],
 ) -> tuple[AnyArray, IntArray, float]:
-    """Rows of the distinct images, the place of each image among them, and images a second."""
-    distinct = {one.digest: one for one in given if one is not None}
+    """Make a row for each distinct image.
+
+    Returns:
+        The rows, the place of each image among them, and images a second.
+    """
+    distinct = {image.digest: image for image in images if image is not None}
     items = [distinct[digest] for digest in sorted(distinct)]
     key = {
         "kind": kind,
@@ -231,19 +243,19 @@ def _of_images(
     ticker = Ticker(f"{kind} for {Path(reference).name}", "images")
     stored, rate = filled(key, items, make, _IMAGES_AT_ONCE[_device()], ticker)
     ticker.end(len(items))
-    place = {one.digest: i for i, one in enumerate(items)}
-    places = np.array([-1 if one is None else place[one.digest] for one in given], np.int64)
+    place = {image.digest: i for i, image in enumerate(items)}
+    places = np.array([-1 if image is None else place[image.digest] for image in images], np.int64)
     return stored, places, rate
 
 
 def decoded(some: Sequence[ImageRef], preparation: Any) -> ByteArray:
-    """Prepared pixels of some images, uint8 (images, 3, height, width).
+    """Decode and prepare images, uint8 (images, 3, height, width).
 
     Raises:
-        DataError: if a file is no longer the image that was looked at.
+        DataError: if a file is no longer the image that was inspected.
     """
 
-    def one(image: ImageRef) -> ByteArray:
+    def decode(image: ImageRef) -> ByteArray:
         try:
             pixels: ByteArray = preparation.pixels(read_rgb(Path(image.path)))
         except OSError as error:
@@ -254,7 +266,7 @@ def decoded(some: Sequence[ImageRef], preparation: Any) -> ByteArray:
         return pixels
 
     with ThreadPoolExecutor(_DECODERS) as pool:
-        return np.stack(list(pool.map(one, some)))
+        return np.stack(list(pool.map(decode, some)))
 
 
 def _device() -> str:

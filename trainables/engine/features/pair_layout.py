@@ -1,4 +1,4 @@
-"""Where the features of a row of two texts and two images lie: claim | document, text | image."""
+"""Layout of a row of features: claim | document, text | image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The parts of a row: both texts, both images, and a flag for each image that is missing.
+    """Parts of a row: texts, images, and flags of missing images.
 
     Attributes:
         text: Width of a text's features; 0 where a row has none.
@@ -23,7 +23,7 @@ class Layout:
 
     @classmethod
     def of(cls, facts: Mapping[str, float]) -> Layout:
-        """The layout that an extraction reported."""
+        """Read the layout from the facts of an extraction."""
         return cls(text=int(facts["text_width"]), image=int(facts["image_width"]))
 
     @property
@@ -32,19 +32,20 @@ class Layout:
         return 2 * self.text + 2 * self.image + (2 if self.image else 0)
 
     def widths(self) -> list[tuple[str, int]]:
-        """Width of each modality that is there, in order."""
-        both = (("text", self.text), ("image", self.image))
-        return [(name, width) for name, width in both if width]
+        """Width of each modality of the layout, in order."""
+        modalities = (("text", self.text), ("image", self.image))
+        return [(name, width) for name, width in modalities if width]
 
     def pair(self, rows: Tensor, modality: str) -> tuple[Tensor, Tensor | None]:
-        """Claim's and document's features of a modality, and which of them are missing.
+        """Cut a pair's features of a modality out of rows.
 
         Args:
-            rows: (..., total).
+            rows: Rows of features, (..., total).
             modality: "text" or "image".
 
         Returns:
-            (..., 2, width), and bool (..., 2) or None for texts, which are never missing.
+            (..., 2, width), and the mask of missing ones, bool (..., 2); None for texts, which are
+            never missing.
         """
         if modality == "text":
             return rows[..., : 2 * self.text].unflatten(-1, (2, self.text)), None
@@ -52,12 +53,12 @@ class Layout:
         return rows[..., begin:end].unflatten(-1, (2, self.image)), rows[..., end:] > 0.5
 
     def join(self, texts: Tensor | None, images: Tensor | None, absent: Tensor | None) -> Tensor:
-        """The inverse of `pair`: rows of claim's and document's features.
+        """Join a pair's features to rows; the inverse of `pair`.
 
         Args:
-            texts: (rows, 2, text); None where the layout has no texts.
-            images: (rows, 2, image); None where it has no images.
-            absent: Which images are missing, bool (rows, 2).
+            texts: Features of texts, (rows, 2, text); None without texts.
+            images: Features of images, (rows, 2, image); None without images.
+            absent: Mask of missing images, bool (rows, 2).
         """
         parts = [] if texts is None else [texts.flatten(1)]
         if images is not None and absent is not None:

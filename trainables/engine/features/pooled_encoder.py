@@ -1,4 +1,4 @@
-"""Features from an encoder: its output, or its word embeddings alone, pooled over real tokens."""
+"""Features from an encoder: its output or embeddings, pooled over tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from trainables.engine.arrays import Float32Array
 from trainables.engine.errors import ModelError
 from trainables.engine.features.representation import Parts, Progress, Representation
-from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs.tokens import loader, tokenised
 from trainables.engine.models import pretrained, vocabulary
 from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.text_data import TextData
@@ -28,7 +28,7 @@ class PooledEncoder:
     """A representation that an encoder makes; see `Fixed` in representation.py.
 
     Attributes:
-        about: What it is.
+        about: Description in a line.
         layer: "output", the last layer's hidden states, or "embeddings", the matrix of word
             embeddings alone: no positions, no segments, no normalisation.
         pooling: "mean" over real tokens, or the "first" one.
@@ -43,17 +43,17 @@ class PooledEncoder:
 
     @torch.inference_mode()
     def extract(
-        self, data: TextData, model: str, wanted: Representation, progress: Progress
+        self, data: TextData, model: str, representation: Representation, progress: Progress
     ) -> tuple[Float32Array, Mapping[str, float]]:
-        """Features of every row; reports the share of texts that were cut."""
-        tokens = batches.tokenised(data, model, _length(wanted))
+        """Extract features of every row; report the share of cut texts."""
+        tokens = tokenised(data, model, _length(representation))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         network: Any = vocabulary.restricted(pretrained.load_encoder(model), tokens.vocabulary)
         network = network.to(device).eval()
-        loader, _ = batches.loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
+        batches, _ = loader(tokens, np.arange(len(data)), _ROWS_AT_ONCE, None)
         features: Float32Array | None = None
         done = 0
-        for batch in loader:
+        for batch in batches:
             del batch["labels"]
             rows = batch.pop("rows").numpy()
             inputs = {key: value.to(device) for key, value in batch.items()}
@@ -67,8 +67,8 @@ class PooledEncoder:
             progress(done, len(data))
         if features is None:
             raise ValueError(f"{data.name} has no rows.")
-        limit = min(_length(wanted), pretrained.load_tokenizer(model).model_max_length)
-        # All but a few of the texts that are as long as is allowed were cut.
+        limit = min(_length(representation), pretrained.load_tokenizer(model).model_max_length)
+        # Of the texts at the limit all but a few were cut.
         return features, {"at_limit_share": float((tokens.lengths == limit).mean())}
 
     def hidden(self, network: Any, inputs: dict[str, Tensor]) -> Tensor:
@@ -80,9 +80,9 @@ class PooledEncoder:
         return output
 
     def parts(
-        self, texts: Sequence[str], model: str, wanted: Representation
+        self, texts: Sequence[str], model: str, representation: Representation
     ) -> Iterator[Parts] | None:
-        """The tokens of each text with their vectors; None for the first token's."""
+        """Split texts into tokens with their vectors; None for first-token pooling."""
         if self.pooling == "first":
             return None
         network, device = _on_device(model)
@@ -90,7 +90,7 @@ class PooledEncoder:
         def hidden(inputs: dict[str, Tensor]) -> Tensor:
             return self.hidden(network, {key: value.to(device) for key, value in inputs.items()})
 
-        return token_parts(texts, pretrained.load_tokenizer(model), _length(wanted), hidden)
+        return token_parts(texts, pretrained.load_tokenizer(model), _length(representation), hidden)
 
 
 def token_parts(
@@ -99,16 +99,16 @@ def token_parts(
     max_length: int,
     hidden: Callable[[dict[str, Tensor]], Tensor],
 ) -> Iterator[Parts]:
-    """The tokens of each text with the vectors that a network gives them.
+    """Split texts into tokens, with the vectors of a network.
 
     Args:
-        texts: The texts.
-        tokenizer: Of the network; a fast one, since it must say where a token stands.
-        max_length: Tokens a text at most.
-        hidden: From the tokenizer's inputs to vectors (batch, length, width).
+        texts: Texts to split.
+        tokenizer: Tokenizer of the network, a fast one: it must tell each token's place.
+        max_length: Largest number of tokens in a text.
+        hidden: Maps the tokenizer's inputs to vectors (batch, length, width).
 
     Raises:
-        ModelError: if the tokenizer does not say where its tokens stand.
+        ModelError: if the tokenizer does not tell the places of its tokens.
     """
     if not tokenizer.is_fast:
         raise ModelError(
@@ -118,30 +118,30 @@ def token_parts(
     limit = min(max_length, tokenizer.model_max_length)
     for start in range(0, len(texts), _TEXTS_IN_ORDER):
         some = texts[start : start + _TEXTS_IN_ORDER]
-        # Texts of one length together, so that little is padded; given back in their order.
+        # Texts of one length together, so that little is padded; returned in their order.
         by_length = sorted(range(len(some)), key=lambda i: len(some[i]))
-        found: dict[int, Parts] = {}
+        parts: dict[int, Parts] = {}
         for at in range(0, len(some), _TEXTS_AT_ONCE):
             chosen = by_length[at : at + _TEXTS_AT_ONCE]
             batch = _token_parts([some[i] for i in chosen], tokenizer, limit, hidden)
-            found.update(zip(chosen, batch, strict=True))
-        yield from (found[i] for i in range(len(some)))
+            parts.update(zip(chosen, batch, strict=True))
+        yield from (parts[i] for i in range(len(some)))
 
 
 def _token_parts(
     some: list[str], tokenizer: Any, limit: int, hidden: Callable[[dict[str, Tensor]], Tensor]
 ) -> Iterator[Parts]:
-    """The same for the texts of one batch."""
-    given = tokenizer(
+    """Split the texts of one batch."""
+    encoded = tokenizer(
         some, truncation=True, max_length=limit, padding=True, return_offsets_mapping=True
     )
-    offsets = given.pop("offset_mapping")
-    inputs = given.convert_to_tensors("pt")
+    offsets = encoded.pop("offset_mapping")
+    inputs = encoded.convert_to_tensors("pt")
     with torch.inference_mode():
         vectors = hidden(dict(inputs)).float().cpu().numpy()
     for i, text in enumerate(some):
-        real = np.flatnonzero(given["attention_mask"][i].numpy())
-        pieces, groups = given.tokens(i), given.word_ids(i)
+        real = np.flatnonzero(encoded["attention_mask"][i].numpy())
+        pieces, groups = encoded.tokens(i), encoded.word_ids(i)
         spans = [
             (offsets[i][t][0], offsets[i][t][1]) if groups[t] is not None else None for t in real
         ]
@@ -157,10 +157,10 @@ def _token_parts(
         )
 
 
-def _length(wanted: Representation) -> int:
-    if wanted.max_length is None:
-        raise ValueError(f"Representation {wanted.name!r} wants max_length, got None.")
-    return wanted.max_length
+def _length(representation: Representation) -> int:
+    if representation.max_length is None:
+        raise ValueError(f"Representation {representation.name!r} wants max_length, got None.")
+    return representation.max_length
 
 
 def _on_device(model: str) -> tuple[Any, str]:

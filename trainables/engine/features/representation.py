@@ -1,4 +1,4 @@
-"""What a representation of texts is: the contract of the files of trainables/representations.
+"""Contract of a representation: a file of trainables/representations.
 
 A text's features are a weighted sum of vectors of its parts (its tokens, words or terms), so that a
 linear layer on them has a class activation map; `Parts` is that sum, written out.
@@ -17,26 +17,25 @@ from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.text_data import TextData
 
 Progress = Callable[[int, int], None]
-"""Told (texts done, texts in all)."""
+"""Called with the number of texts done, and of all."""
 
 PACKAGE = "trainables.representations"
-# Says of an encoder: the task's own model.
+# In place of an encoder: the task's own model.
 TASKS_MODEL = "model"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Representation:
-    """Which features a head is trained on.
+    """Features that a head is trained on.
 
     Attributes:
-        name: A file of trainables/representations, '-' for '_'.
-        max_length: Tokens a text at most; None where the representation does not cut texts.
-        vectors: Word vectors to read: a file, or a name that gensim downloads; None where the
-            representation reads none.
-        text_encoder: What reads texts where that need not be the task's model: "model" for it, or
-            an alias, hub id or folder; None where a representation does not choose.
-        image_encoder: What looks at images, in the same way.
-        latin_only: Letters of other scripts are taken out before; None where that is no question.
+        name: Name of a file of trainables/representations, '-' for '_'.
+        max_length: Largest number of tokens in a text; None where texts are not cut.
+        vectors: Word vectors to read: a file, or a name that gensim downloads; None for none.
+        text_encoder: Encoder of texts: "model" for the task's, or an alias, hub id or folder; None
+            where a representation does not choose.
+        image_encoder: Encoder of images, in the same way.
+        latin_only: True to remove letters of other scripts before; None where that is no question.
     """
 
     name: str
@@ -49,17 +48,17 @@ class Representation:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The parts of one text.
+    """Parts of one text.
 
     Attributes:
-        words: The parts as a reader sees them, (parts,).
-        spans: Where each stands in the text, (begin, end) in characters, (parts,); None for what
-            is not in the text ([CLS]) or not in one piece.
-        groups: Parts of one word share a number, (parts,); -1 for what is of no word.
+        words: Parts as a reader sees them, (parts,).
+        spans: Place of each part in the text, (begin, end) in characters, (parts,); None for a part
+            that is not in the text ([CLS]) or not in one piece.
+        groups: Number of each part's word, (parts,); -1 for a part of no word.
         vectors: Vector of each part, float32 (parts, width).
-        divisor: The text's features are the vectors' sum divided by this.
+        divisor: Divisor of the vectors' sum, which gives the text's features.
         text: The text.
-        cut: Whether the text went on behind the last part.
+        cut: True where the text goes on behind the last part.
     """
 
     words: tuple[str, ...]
@@ -72,18 +71,18 @@ class Parts:
 
     @property
     def features(self) -> Float32Array:
-        """What a head is given for the text, float32 (width,)."""
+        """Features of the text, float32 (width,)."""
         total: Float32Array = self.vectors.sum(axis=0, dtype=np.float64).astype(np.float32)
         return total / np.float32(self.divisor)
 
 
 class Card(Protocol):
-    """What a file of trainables/representations defines as REPRESENTATION.
+    """REPRESENTATION of a file of trainables/representations.
 
     Attributes:
-        about: What it is, in a line.
-        paper: Its case and accuracy in table 1 of Lee's paper; None if it is not there.
-        uses_encoder: Whether the task's model makes the features.
+        about: Description in a line.
+        paper: Case and accuracy in table 1 of Lee's paper; None where it is not there.
+        uses_encoder: True where the task's model makes the features.
     """
 
     @property
@@ -96,60 +95,60 @@ class Card(Protocol):
 
 @runtime_checkable
 class Fixed(Card, Protocol):
-    """A representation that learns nothing from the data: one vector a text, whatever the fold."""
+    """A representation that learns nothing from the data."""
 
     def extract(
-        self, data: TextData, model: str, wanted: Representation, progress: Progress
+        self, data: TextData, model: str, representation: Representation, progress: Progress
     ) -> tuple[Float32Array, Mapping[str, float]]:
-        """Features of every row, (rows, width), and what to report of them by name."""
+        """Extract features of every row, (rows, width), and facts by name."""
         ...
 
     def parts(
-        self, texts: Sequence[str], model: str, wanted: Representation
+        self, texts: Sequence[str], model: str, representation: Representation
     ) -> Iterator[Parts] | None:
-        """The parts of each text; None if the features are no sum over parts."""
+        """Split texts into parts; None for features without parts."""
         ...
 
 
 @runtime_checkable
 class Laid(Card, Protocol):
-    """A representation whose rows have parts that a head must tell apart."""
+    """A representation whose rows have parts that heads tell apart."""
 
     def layout(self, facts: Mapping[str, float]) -> Any:
-        """Where they lie, from what the extraction reported: what a head is built on."""
+        """Layout of a row, from the extraction's facts: a head's base."""
         ...
 
 
 @runtime_checkable
 class Fitted(Card, Protocol):
-    """A representation that is fitted, on a cell's training rows only; `width` numbers a text."""
+    """A representation that is fitted on a cell's training rows."""
 
     @property
     def width(self) -> int: ...  # noqa: D102
 
     def counts(self, data: TextData, progress: Progress) -> Any:
-        """What does not depend on the fold, to be kept for all of them."""
+        """Count once for all folds."""
         ...
 
     def fit(self, counts: Any, train: IntArray) -> tuple[Float32Array, Any]:
-        """Features of all rows, (rows, width), after a fit on some; and what was fitted."""
+        """Fit on some rows; return features of all, and the fit."""
         ...
 
     def fitted_parts(self, texts: Sequence[str], fitted: Any) -> Iterator[Parts]:
-        """The parts of each text."""
+        """Split texts into parts."""
         ...
 
 
 def names() -> tuple[str, ...]:
-    """All representations, as they stand on an axis."""
+    """Names of all representations, as they stand on an axis."""
     return tuple(name.replace("_", "-") for name in registry.names(PACKAGE))
 
 
-def card(name: str) -> Fixed | Fitted:
-    """The entry of a representation.
+def card_of(name: str) -> Fixed | Fitted:
+    """Look up a representation.
 
     Raises:
         RegistryError: if there is none of this name.
     """
-    found: Fixed | Fitted = registry.load(PACKAGE, name, "REPRESENTATION")
-    return found
+    card: Fixed | Fitted = registry.load(PACKAGE, name, "REPRESENTATION")
+    return card

@@ -23,11 +23,11 @@ from trainables.engine.text_data import TextData
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """How often each term stands in each text.
+    """Counts of each term in each text.
 
     Attributes:
         matrix: Sparse counts (rows, terms), terms in alphabetical order.
-        terms: The terms, (terms,).
+        terms: Terms, (terms,).
     """
 
     matrix: Any
@@ -39,8 +39,8 @@ class FittedTfidf:
     """A vocabulary and its weights.
 
     Attributes:
-        terms: The chosen terms in alphabetical order, (chosen,).
-        transformer: Knows their inverse document frequencies.
+        terms: Chosen terms in alphabetical order, (chosen,).
+        transformer: Weights by their inverse document frequencies.
     """
 
     terms: tuple[str, ...]
@@ -57,11 +57,11 @@ class Tfidf:
     """TF-IDF; see `trainables.engine.features.representation.Fitted`.
 
     Attributes:
-        about: What it is.
-        ngram: 1 for single words, 2 for pairs of neighbours and nothing else.
-        stop_words: Whether scikit-learn's English stop words are removed, before pairs are made.
-        width: Terms, the most frequent of the training texts; where there are fewer, the other
-            columns are zero.
+        about: Description in a line.
+        ngram: 1 for single words, 2 for pairs of neighbours only.
+        stop_words: True to remove scikit-learn's English stop words before pairs are made.
+        width: Number of terms, the most frequent of the training texts; where there are fewer, the
+            other columns are zero.
         paper: See `Card`.
     """
 
@@ -79,7 +79,7 @@ class Tfidf:
         )
 
     def counts(self, data: TextData, progress: Progress) -> Counts:
-        """The counts of every term in every row."""
+        """Count every term in every row."""
 
         def texts() -> Iterator[str]:
             seconds = data.texts_b or ("",) * len(data)
@@ -92,37 +92,37 @@ class Tfidf:
         return Counts(matrix, counter.get_feature_names_out())
 
     def fit(self, counts: Counts, train: IntArray) -> tuple[Float32Array, FittedTfidf]:
-        """Features of all rows, (rows, width), each of length 1 or 0."""
+        """Fit on some rows; features of all have length 1 or 0."""
         frequencies = np.asarray(counts.matrix[train].sum(axis=0)).ravel()
         # As TfidfVectorizer(max_features=width) does it, ties included.
         present = np.flatnonzero(frequencies)
         chosen = np.sort(present[(-frequencies[present]).argsort()[: self.width]])
-        kept = counts.matrix[:, chosen]
-        transformer = TfidfTransformer().fit(kept[train])
+        columns = counts.matrix[:, chosen]
+        transformer = TfidfTransformer().fit(columns[train])
         features = np.zeros((counts.matrix.shape[0], self.width), np.float32)
-        features[:, : len(chosen)] = transformer.transform(kept).toarray()
+        features[:, : len(chosen)] = transformer.transform(columns).toarray()
         return features, FittedTfidf(tuple(counts.terms[chosen]), transformer)
 
     def fitted_parts(self, texts: Sequence[str], fitted: FittedTfidf) -> Iterator[Parts]:
-        """The terms of each text that are in the vocabulary, each with its own column's value.
+        """Split texts into terms of the vocabulary, with their values.
 
-        A term has no place in the text: scikit-learn's analyser does not say where it stands.
+        A term has no place in the text: scikit-learn's analyser does not tell it.
         """
         analyse = self._counter().build_analyzer()
         for text in texts:
-            found = sorted({term for term in analyse(text) if term in fitted.place})
+            terms = sorted({term for term in analyse(text) if term in fitted.place})
             row = np.zeros((1, len(fitted.terms)))
             for term in analyse(text):
                 if term in fitted.place:
                     row[0, fitted.place[term]] += 1
             values = fitted.transformer.transform(sparse.csr_matrix(row)).toarray()[0]
-            vectors = np.zeros((len(found), self.width), np.float32)
-            columns = [fitted.place[term] for term in found]
-            vectors[np.arange(len(found)), columns] = values[columns]
+            vectors = np.zeros((len(terms), self.width), np.float32)
+            columns = [fitted.place[term] for term in terms]
+            vectors[np.arange(len(terms)), columns] = values[columns]
             yield Parts(
-                words=tuple(found),
-                spans=(None,) * len(found),
-                groups=tuple(range(len(found))),
+                words=tuple(terms),
+                spans=(None,) * len(terms),
+                groups=tuple(range(len(terms))),
                 vectors=vectors,
                 divisor=1.0,
                 text=text,

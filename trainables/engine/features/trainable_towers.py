@@ -1,4 +1,4 @@
-"""Towers that are trained together with what stands on them, and what they are fed.
+"""Towers that are trained with their head, and their inputs.
 
 Images are decoded, resized and cut once, before the first epoch, into a memory-mapped file: an
 epoch reads pixels and can meet no broken image.
@@ -25,18 +25,18 @@ from trainables.engine.text_data import TextData
 
 @dataclass(frozen=True)
 class Sources:
-    """References of the towers; None for what is not looked at."""
+    """References of the towers; None without texts, or without images."""
 
     text: str | None
     image: str | None
 
 
 class Towers(nn.Module):
-    """A text tower and an image tower, from a batch to the rows that a layout describes.
+    """A text tower and an image tower, from a batch to features.
 
     Args:
-        text: For texts; None without them.
-        image: For images; None without them.
+        text: Tower of texts; None without them.
+        image: Tower of images; None without them.
     """
 
     def __init__(self, text: towers.TextTower | None, image: towers.ImageTower | None) -> None:
@@ -93,9 +93,10 @@ class PairRows:
 
     Attributes:
         ids: Tokens of both texts of each row, one after another, each (length,); None without.
-        padding: What fills a text up to the longest of its batch.
-        pixels: Of all distinct images, uint8 (images, 3, height, width), memory-mapped; or None.
-        places: Image of each row's places, int64 (rows, 2), -1 for none.
+        padding: Token that fills a text up to the longest of its batch.
+        pixels: Pixels of all distinct images, uint8 (images, 3, height, width), memory-mapped; None
+            without images.
+        places: Number of the image in each of a row's places, int64 (rows, 2), -1 for none.
     """
 
     ids: list[IntArray] | None
@@ -105,19 +106,19 @@ class PairRows:
     device: torch.device | None = None
 
     def to(self, device: torch.device) -> PairRows:
-        """The same rows, giving batches on another device."""
+        """The same rows, with batches on another device."""
         return PairRows(self.ids, self.padding, self.pixels, self.places, device)
 
     def padded(self, rows: IntArray) -> dict[str, Tensor]:
-        """The inputs of some rows, int64 (batch,); see `Towers.forward`."""
+        """Inputs of some rows, int64 (batch,); see `Towers.forward`."""
         batch: dict[str, Tensor] = {}
         if self.ids is not None:
             chosen = [self.ids[2 * row + place] for row in rows for place in (0, 1)]
             longest = max(map(len, chosen))
             ids = np.full((len(chosen), longest), self.padding, np.int64)
             mask = np.zeros_like(ids)
-            for at, one in enumerate(chosen):
-                ids[at, : len(one)], mask[at, : len(one)] = one, 1
+            for at, tokens in enumerate(chosen):
+                ids[at, : len(tokens)], mask[at, : len(tokens)] = tokens, 1
             batch["input_ids"] = torch.from_numpy(ids).unflatten(0, (-1, 2))
             batch["attention_mask"] = torch.from_numpy(mask).unflatten(0, (-1, 2))
         if self.places is not None:
@@ -129,20 +130,20 @@ class PairRows:
 
 @lru_cache(maxsize=2)
 def tokens(data: TextData, sources: Sources, max_length: int, latin: bool) -> Tokens:
-    """What a joint training is fed, kept for the next cells of this process.
+    """Make the inputs of trainable towers; kept for the process.
 
     Args:
         data: Pairs of texts, with images.
-        sources: Of the towers.
-        max_length: Tokens a text at most.
-        latin: Take out letters of other scripts than the Latin.
+        sources: References of the towers.
+        max_length: Largest number of tokens in a text.
+        latin: True to remove letters of other scripts than the Latin.
     """
     ids: list[IntArray] | None = None
     padding, lengths = 0, np.ones(len(data), np.int64)
     if sources.text is not None:
         texts = pair_embeddings.pairs_of_texts(data, latin)
         ids, padding = _ids(sources.text, texts, max_length)
-        sizes = np.array([len(one) for one in ids]).reshape(-1, 2)
+        sizes = np.array(list(map(len, ids))).reshape(-1, 2)
         lengths = sizes.max(axis=1).astype(np.int64)
     pixels, places = None, None
     if sources.image is not None:
@@ -152,11 +153,10 @@ def tokens(data: TextData, sources: Sources, max_length: int, latin: bool) -> To
 
 
 def _ids(reference: str, texts: list[str], max_length: int) -> tuple[list[IntArray], int]:
-    """Tokens of each text without padding, and what pads."""
-    found: list[IntArray] = []
+    """Tokens of each text without padding, and the token that pads."""
+    ids: list[IntArray] = []
     for text in texts:
-        given = towers.tokenised(reference, [text], max_length)
-        found.append(given["input_ids"][0].numpy())
+        ids.append(towers.tokenised(reference, [text], max_length)["input_ids"][0].numpy())
     from trainables.engine.models import pretrained
 
-    return found, int(pretrained.load_tokenizer(reference).pad_token_id or 0)
+    return ids, int(pretrained.load_tokenizer(reference).pad_token_id or 0)

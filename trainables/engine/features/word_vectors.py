@@ -1,4 +1,4 @@
-"""Word vectors from a file or by the name of one of gensim's downloads.
+"""Word vectors from a file, or one of gensim's downloads.
 
 Formats, told apart by their contents: word2vec's text and binary, GloVe's text (no header), each
 also gzipped; and .npz with the arrays `words` and `vectors`. Nothing pickled is ever read.
@@ -29,13 +29,13 @@ _HEADER = re.compile(rb"\d+ \d+\s*\Z")
 
 
 def resolve(reference: str) -> str:
-    """A reference that means the same in every folder: a file's path is made absolute."""
+    """Make a reference the same in every folder: a path is absolute."""
     path = Path(reference).expanduser()
     return str(path.resolve()) if path.is_file() else reference
 
 
 def locate(reference: str) -> Path:
-    """The file of a reference on this machine, downloaded by gensim if need be.
+    """Find the file of a reference; gensim downloads it if need be.
 
     Raises:
         VectorsError: if it is not there and cannot be downloaded.
@@ -56,9 +56,9 @@ def _download(name: str) -> Path:
     import gensim.downloader
 
     folder = Path(gensim.downloader.BASE_DIR) / name
-    found = sorted(folder.glob(f"{name}*.gz"))
-    if found:
-        return found[0]
+    files = sorted(folder.glob(f"{name}*.gz"))
+    if files:
+        return files[0]
     sys.stderr.write(f"downloading the word vectors {name} (once, into {folder})\n")
     try:
         # It draws its progress on stdout, which belongs to the command's answer.
@@ -75,7 +75,7 @@ def _download(name: str) -> Path:
 
 
 def fingerprint(reference: str) -> str:
-    """sha256 of the contents of a reference's file; never of its path.
+    """sha256 of the contents of a reference's file, not of its path.
 
     Raises:
         VectorsError: as `locate`.
@@ -92,7 +92,7 @@ def _sha256(path: Path, _modified: int, _size: int) -> str:
 
 
 def load_vectors(reference: str) -> KeyedVectors:
-    """The vectors of a reference, as gensim keeps them.
+    """Load the vectors of a reference with gensim.
 
     Raises:
         VectorsError: if the file is of no format that is read here, or damaged.
@@ -134,7 +134,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _is_text_row(line: bytes, width: int) -> bool:
-    """Whether a line is a word and `width` numbers."""
+    """Tell if a line is a word and `width` numbers."""
     values = line.rstrip().split(b" ")
     if width < 1 or len(values) <= width:
         return False

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from trainables.engine.arrays import IntArray
 from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
-from trainables.engine.inputs import tokens as batches
 from trainables.engine.inputs.ragged import Column, Ragged
+from trainables.engine.inputs.tokens import Padding, Tokens, tokenised
 from trainables.engine.models import frozen_blocks, pretrained
 from trainables.engine.text_data import TextData
 
@@ -51,7 +51,7 @@ class UncachedStates:
         precision: "fp32", "bf16" or "fp16".
     """
 
-    def __init__(self, lower: PreTrainedModel, inputs: batches.Padding, precision: str) -> None:
+    def __init__(self, lower: PreTrainedModel, inputs: Padding, precision: str) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._lower = lower.to(self._device).eval()  # type: ignore[arg-type]
         self._inputs = inputs.to(self._device)
@@ -80,9 +80,7 @@ class UncachedStates:
 
 
 @lru_cache(maxsize=4)
-def tokens(
-    data: TextData, model: str, max_length: int, precision: str, trained: int
-) -> batches.Tokens:
+def tokens(data: TextData, model: str, max_length: int, precision: str, trained: int) -> Tokens:
     """Return a data set's rows as inputs of an encoder's top.
 
     Args:
@@ -92,7 +90,7 @@ def tokens(
         precision: Precision of the frozen blocks: "fp32", "bf16" or "fp16".
         trained: Number of blocks that are trained.
     """
-    plain = batches.tokenised(data, model, max_length)
+    plain = tokenised(data, model, max_length)
     value = {
         "version": _VERSION,
         "data": data.fingerprint,
@@ -107,10 +105,10 @@ def tokens(
         precision,
     )
     inputs = _cached(states, plain, cache_file("hidden", value, ".npy"))
-    return batches.Tokens(inputs, plain.vocabulary, plain.lengths, plain.labels)
+    return Tokens(inputs, plain.vocabulary, plain.lengths, plain.labels)
 
 
-def _cached(states: UncachedStates, plain: batches.Tokens, path: Path) -> Ragged | UncachedStates:
+def _cached(states: UncachedStates, plain: Tokens, path: Path) -> Ragged | UncachedStates:
     """Return the hidden states from their file.
 
     A file that is not there is written first; where it would not fit, the states stay uncached.
@@ -134,7 +132,7 @@ def _cached(states: UncachedStates, plain: batches.Tokens, path: Path) -> Ragged
 def _write(
     path: Path,
     states: UncachedStates,
-    plain: batches.Tokens,
+    plain: Tokens,
     shape: tuple[int, int],
     dtype: torch.dtype,
 ) -> None:
@@ -149,7 +147,7 @@ def _write(
         file.flush()
 
 
-def _by_length(plain: batches.Tokens) -> Iterator[IntArray]:
+def _by_length(plain: Tokens) -> Iterator[IntArray]:
     order = np.argsort(plain.lengths, kind="stable")
     for start in range(0, len(order), _ROWS_AT_ONCE):
         yield order[start : start + _ROWS_AT_ONCE]

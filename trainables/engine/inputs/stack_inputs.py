@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.engine import seeding
 from trainables.engine.arrays import IntArray
-from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs.tokens import LengthBuckets, Tokens
 from trainables.engine.inputs.views import in_epoch, views_in
 
 # Number of values of held-out rows that are scored at a time: 64 MB of features.
@@ -111,7 +111,7 @@ class TokenInputs:
 
     shared = False
 
-    def __init__(self, tokens: batches.Tokens) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self._tokens, self._inputs = tokens, tokens.inputs
 
     def to(self, device: torch.device) -> TokenInputs:
@@ -125,13 +125,13 @@ class TokenInputs:
 
         Their rows are of similar length.
         """
-        buckets = batches.LengthBuckets(self._tokens.lengths[rows], size, seed)
+        buckets = LengthBuckets(self._tokens.lengths[rows], size, seed)
         buckets.epoch = epoch
         return [rows[places] for places in buckets]
 
     def scoring(self, rows: IntArray, size: int) -> list[IntArray]:
         """Return batches of twice the size, in order of length."""
-        buckets = batches.LengthBuckets(self._tokens.lengths[rows], 2 * size, None)
+        buckets = LengthBuckets(self._tokens.lengths[rows], 2 * size, None)
         return [rows[places] for places in buckets]
 
     def cells_at_once(self, rows: int) -> int:

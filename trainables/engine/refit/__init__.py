@@ -1,1 +1,1 @@
-"""One config on all rows: final network, saved model, new rows, attribution, occlusion."""
+"""One config on all rows: network, saved model, new rows, attribution."""

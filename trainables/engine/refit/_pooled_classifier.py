@@ -1,4 +1,6 @@
-"""A classifier on one pooled vector of an encoder; this file travels with the weights.
+"""A classifier on one pooled vector of an encoder.
+
+This file travels with the weights:
 
     AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
 
@@ -17,13 +19,13 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 
 class PooledConfig(PretrainedConfig):
-    """What the model is made of.
+    """Parts of the model.
 
     Attributes:
-        encoder: The encoder's own config.
+        encoder: Config of the encoder.
         pooling: "cls" or "mean", over real tokens.
-        layer: "output" or "embeddings": which vectors of the tokens.
-        widths: Of the layers, with GELU, between the vector and the classes.
+        layer: Vectors of the tokens: "output" or "embeddings".
+        widths: Widths of the layers, with GELU, between the vector and the classes.
     """
 
     model_type = "foldrace-pooled"
@@ -71,10 +73,10 @@ class PooledForSequenceClassification(PreTrainedModel):
         if self.config.layer == "embeddings":
             hidden = self.encoder.get_input_embeddings()(input_ids)
         else:
-            given = {"input_ids": input_ids, "attention_mask": attention_mask}
+            inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
             if token_type_ids is not None:
-                given["token_type_ids"] = token_type_ids
-            hidden = self.encoder(**given).last_hidden_state
+                inputs["token_type_ids"] = token_type_ids
+            hidden = self.encoder(**inputs).last_hidden_state
         if self.config.pooling == "cls":
             vector = hidden[:, 0]
         else:

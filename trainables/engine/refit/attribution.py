@@ -1,6 +1,7 @@
-"""Trains a config once more, on all rows, to be looked into: sweeps keep scores, not models.
+"""Retrains a config on all rows, to attribute its logits to words.
 
-A head on frozen features takes milliseconds. A fine-tuned encoder takes what one cell takes.
+Sweeps keep scores, not models. A head on frozen features takes milliseconds, a fine-tuned encoder
+as long as one cell.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from trainables.engine.contract import Scalar, Task
 from trainables.engine.errors import NoMapError
 from trainables.engine.features import extraction, pooled_encoder, representation
 from trainables.engine.features.representation import Fitted, Parts, Representation
-from trainables.engine.refit import network as finished
+from trainables.engine.refit import network
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.text_data import TextData
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A trained classifier that says what each part of a text adds to a logit.
+    """A trained classifier whose logits are sums over parts of texts.
 
     Attributes:
-        layer: Its last layer.
-        parts: From texts to their parts, in order.
+        layer: Last layer of the classifier.
+        parts: Splits texts into parts, in order.
     """
 
     layer: LinearLayer
@@ -38,7 +39,7 @@ class Reader:
 
 
 def map_fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
-    """Why a config has no class activation map; None if it has one."""
+    """Reason why a config has no class activation map, or None."""
     entry = Trainable.load(trainable)
     if entry.map_fault is None:
         return (
@@ -53,10 +54,10 @@ def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -
     """Train a config on all rows.
 
     Args:
-        task: What the sweep's cells share.
-        data: Its data.
-        config: Every field of the trainable's Config.
-        seed: Drives init, order and dropout.
+        task: Task of the sweep.
+        data: Data of the task.
+        config: Complete config.
+        seed: Seed of init, order and dropout.
 
     Raises:
         NoMapError: if the config has no class activation map.
@@ -67,50 +68,50 @@ def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -
         raise NoMapError(fault)
     trainable = Trainable.load(task.trainable)
     bound = trainable.bind(config)
-    wanted = trainable.representation(bound)
-    if wanted is not None:
-        return _head(task, data, bound, wanted, seed)
+    features = trainable.representation(bound)
+    if features is not None:
+        return _head(task, data, bound, features, seed)
     return _fine_tuned(task, data, config, seed)
 
 
 def _head(
-    task: Task, data: TextData, config: TrainingConfig, wanted: Representation, seed: int
+    task: Task, data: TextData, config: TrainingConfig, features: Representation, seed: int
 ) -> Reader:
-    card = representation.card(wanted.name)
+    card = representation.card_of(features.name)
     rows = np.arange(len(data))
     if isinstance(card, Fitted):
-        table, fitted = card.fit(extraction.fitted_counts(data, wanted.name), rows)
+        table, fitted = card.fit(extraction.fitted_counts(data, features.name), rows)
         values = torch.from_numpy(table)
 
         def parts(texts: Sequence[str]) -> Iterator[Parts]:
             return card.fitted_parts(texts, fitted)
     else:
-        values = extraction.load(data, task.model, wanted)
+        values = extraction.load(data, task.model, features)
 
         def parts(texts: Sequence[str]) -> Iterator[Parts]:
-            found = card.parts(texts, task.model, wanted)
-            if found is None:
-                raise NoMapError(f"The features {wanted.name!r} are no sum over parts.")
-            return found
+            attributed = card.parts(texts, task.model, features)
+            if attributed is None:
+                raise NoMapError(f"The features {features.name!r} are no sum over parts.")
+            return attributed
 
-    head = finished.train_head(task, data, config, seed, values, rows).module
+    head = network.train_head(task, data, config, seed, values, rows).module
     return Reader(_layer(head.classifier.weight, head.classifier.bias), parts)
 
 
 def _fine_tuned(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:
-    found = finished.train(task, data, config, seed)
-    network: Any = found.encoder.eval()
-    device = next(network.parameters()).device
+    trained = network.train(task, data, config, seed)
+    encoder: Any = trained.encoder.eval()
+    device = next(encoder.parameters()).device
 
     def hidden(inputs: dict[str, Tensor]) -> Tensor:
-        given = {name: value.to(device) for name, value in inputs.items()}
-        output: Tensor = network(**given).last_hidden_state
+        moved = {name: value.to(device) for name, value in inputs.items()}
+        output: Tensor = encoder(**moved).last_hidden_state
         return output
 
     def parts(texts: Sequence[str]) -> Iterator[Parts]:
-        return pooled_encoder.token_parts(texts, found.tokenizer, found.max_length, hidden)
+        return pooled_encoder.token_parts(texts, trained.tokenizer, trained.max_length, hidden)
 
-    classifier: Any = found.head
+    classifier: Any = trained.head
     return Reader(_layer(classifier.weight, classifier.bias), parts)
 
 

@@ -15,23 +15,23 @@ class LinearLayer:
     """A classifier's last layer.
 
     Attributes:
-        weight: float32 (classes, width).
-        bias: float32 (classes,).
+        weight: Weights, float32 (classes, width).
+        bias: Biases, float32 (classes,).
     """
 
     weight: Float32Array
     bias: Float32Array
 
     def centred(self) -> LinearLayer:
-        """The layer with the same probabilities whose weights sum to 0 over classes."""
+        """The same probabilities from weights that sum to 0 over classes."""
         return LinearLayer(
             self.weight - self.weight.mean(axis=0), self.bias - self.bias.mean(axis=0)
         )
 
     def logits(self, parts: Parts) -> Float32Array:
         """Logits of a text, (classes,)."""
-        given: Float32Array = self.weight @ parts.features + self.bias
-        return given
+        logits: Float32Array = self.weight @ parts.features + self.bias
+        return logits
 
     def probabilities(self, parts: Parts) -> Float32Array:
         """Class probabilities of a text, (classes,)."""

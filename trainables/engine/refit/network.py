@@ -1,4 +1,4 @@
-"""A config trained to be used: one network from texts to classes, free of the sweep around it.
+"""Trains a config to be used: one network from texts to classes.
 
 A config can be saved as a model of transformers where its classifier is linear on one vector of an
 encoder: by the hook `Trainable.pooling`, or as a head on an encoder's features. `fault` says so
@@ -26,7 +26,7 @@ from trainables.engine.features import extraction, representation
 from trainables.engine.features.pooled_encoder import PooledEncoder
 from trainables.engine.features.representation import Representation
 from trainables.engine.models import pretrained
-from trainables.engine.models.pooling import mean_over_tokens
+from trainables.engine.models.pooling import pooled
 from trainables.engine.refit import tuned_encoder
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.stacking.fit_stack import fit_head
@@ -43,20 +43,19 @@ _TEXTS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Finished:
-    """A trained network.
+class FinalNetwork:
+    """A trained network from texts to classes.
 
     Attributes:
-        encoder: Whole again: all blocks, all words.
-        head: From a vector of the encoder to logits: Linear, or Linear, GELU, Linear.
-        layer: Which vectors of tokens: the last layer's, or the word embeddings alone.
-        pooling: How they become one.
-        tokenizer: Of the encoder.
-        max_length: Tokens a text at most.
+        encoder: Encoder with all its blocks and words.
+        head: Layers from a pooled vector to logits: Linear, or Linear, GELU, Linear.
+        layer: Vectors of tokens: the last layer's, or the word embeddings alone.
+        pooling: Pooling of the tokens' vectors.
+        tokenizer: Tokenizer of the encoder.
+        max_length: Largest number of tokens in a text.
         label_names: Class names by id.
-        pairs: Whether a row is two texts.
-        epochs: Metrics after each epoch; training loss only says something, since the rows that
-            are scored were trained on.
+        pairs: True where a row is two texts.
+        epochs: Training loss and seconds of each epoch.
     """
 
     encoder: PreTrainedModel
@@ -73,16 +72,15 @@ class Finished:
         """Logits of a batch, (batch, classes).
 
         Args:
-            inputs: What the tokenizer gives, each (batch, length).
+            inputs: Output of the tokenizer, each (batch, length).
         """
         if self.layer == "embeddings":
             hidden: Tensor = self.encoder.get_input_embeddings()(inputs["input_ids"])
         else:
             hidden = self.encoder(**inputs).last_hidden_state
-        real = inputs["attention_mask"].bool()
-        pooled = hidden[:, 0] if self.pooling == "cls" else mean_over_tokens(hidden, real)
-        given: Tensor = self.head(pooled)
-        return given
+        vectors = pooled(hidden, inputs["attention_mask"].bool(), self.pooling)
+        logits: Tensor = self.head(vectors)
+        return logits
 
     @torch.inference_mode()
     def probabilities(
@@ -92,11 +90,11 @@ class Finished:
         self.encoder.eval()
         self.head.eval()
         device = next(self.head.parameters()).device
-        found = []
+        probabilities = []
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             part = slice(start, start + _TEXTS_AT_ONCE)
             second = None if texts_b is None else list(texts_b[part])
-            given = self.tokenizer(
+            encoded = self.tokenizer(
                 list(texts[part]),
                 second,
                 truncation=True,
@@ -104,23 +102,24 @@ class Finished:
                 padding=True,
                 return_tensors="pt",
             )
-            inputs = {name: value.to(device) for name, value in given.items()}
-            found.append(torch.softmax(self.logits(inputs).float(), dim=-1).cpu().numpy())
-        return np.concatenate(found)
+            inputs = {name: value.to(device) for name, value in encoded.items()}
+            logits = self.logits(inputs).float()
+            probabilities.append(torch.softmax(logits, dim=-1).cpu().numpy())
+        return np.concatenate(probabilities)
 
 
 def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
-    """Why a config cannot be saved as a network from texts to classes; None if it can.
+    """Reason why a config cannot be saved as one network, or None.
 
     Args:
-        trainable: Its trainable.
-        config: Every field of its Config.
+        trainable: Name of the trainable.
+        config: Complete config.
     """
     entry = Trainable.load(trainable)
     bound = entry.bind(config)
     features = entry.representation(bound)
     if features is not None:
-        if isinstance(representation.card(features.name), PooledEncoder):
+        if isinstance(representation.card_of(features.name), PooledEncoder):
             return None
         return (
             f"The representation {features.name!r} is no encoder's, so there is no network from "
@@ -142,30 +141,30 @@ def train(
     seed: int,
     rows: IntArray | None = None,
     fold: int = 0,
-) -> Finished:
+) -> FinalNetwork:
     """Train a config on all rows, or on some.
 
     Args:
-        task: What the sweep's cells share.
-        data: Its data.
-        config: Every field of the trainable's Config.
-        seed: Drives init, order and dropout.
-        rows: Which rows to train on, ascending; None for all.
-        fold: Decides, with the seed, what is dropped: a cell's, to train what the cell trained.
+        task: Task of the sweep.
+        data: Data of the task.
+        config: Complete config.
+        seed: Seed of init, order and dropout.
+        rows: Rows to train on, ascending; None for all.
+        fold: Fold that decides dropout, with the seed: a cell's, to train what the cell trained.
 
     Raises:
         NotServedError: if the config has no network from texts to classes.
         DivergedError: if training diverges.
     """
-    found = fault(task.trainable, config)
-    if found is not None:
-        raise NotServedError(found)
+    reason = fault(task.trainable, config)
+    if reason is not None:
+        raise NotServedError(reason)
     trainable = Trainable.load(task.trainable)
     bound = trainable.bind(config)
     rows = np.arange(len(data)) if rows is None else rows
-    wanted = trainable.representation(bound)
-    if wanted is not None:
-        return _head(task, data, bound, wanted, seed, rows)
+    features = trainable.representation(bound)
+    if features is not None:
+        return _head(task, data, bound, features, seed, rows)
     return _fine_tuned(task, data, bound, seed, rows, fold)
 
 
@@ -173,20 +172,20 @@ def _head(
     task: Task,
     data: TextData,
     config: TrainingConfig,
-    wanted: Representation,
+    features: Representation,
     seed: int,
     rows: IntArray,
-) -> Finished:
-    card = representation.card(wanted.name)
+) -> FinalNetwork:
+    card = representation.card_of(features.name)
     if not isinstance(card, PooledEncoder):
-        raise NotServedError(f"The representation {wanted.name!r} is no encoder's.")
-    values = extraction.load(data, task.model, wanted)
+        raise NotServedError(f"The representation {features.name!r} is no encoder's.")
+    values = extraction.load(data, task.model, features)
     trained = train_head(task, data, config, seed, values, rows)
     head = trained.module
     layers: list[nn.Module] = [head.classifier]
     if hasattr(head, "projection"):
         layers = [head.projection, nn.GELU(), *layers]
-    return Finished(
+    return FinalNetwork(
         encoder=copy.deepcopy(pretrained.load_encoder(task.model)),
         head=nn.Sequential(*layers) if len(layers) > 1 else layers[0],
         layer=card.layer,
@@ -205,12 +204,12 @@ def train_head(
     """Train a config's head on frozen features.
 
     Args:
-        task: What the sweep's cells share.
-        data: Its data.
-        config: The trainable's Config.
-        seed: Drives init and order.
-        values: The features, (rows of the data, width).
-        rows: Which rows to train on, ascending.
+        task: Task of the sweep.
+        data: Data of the task.
+        config: Config of the head.
+        seed: Seed of init and order.
+        values: Features of all rows, (rows, width).
+        rows: Rows to train on, ascending.
 
     Returns:
         A Fit whose module has a linear `classifier`.
@@ -224,7 +223,7 @@ def train_head(
 
 def _fine_tuned(
     task: Task, data: TextData, config: TrainingConfig, seed: int, rows: IntArray, fold: int
-) -> Finished:
+) -> FinalNetwork:
     tokens = assembly.tokens(task, data, config)
     cell = loop.CellData(tokens, rows, NO_ROWS, fold=fold)
     drawn = assembly.module(task, data, config, seed, rows)
@@ -234,7 +233,7 @@ def _fine_tuned(
     pooling = Trainable.load(task.trainable).pooling(config)
     if pooling is None:
         raise NotServedError(f"The trainable {task.trainable!r} has no vector to classify.")
-    return Finished(
+    return FinalNetwork(
         encoder=tuned_encoder.whole(task, config, module.encoder, tokens).to(device),
         head=module.classifier,
         layer="output",

@@ -1,8 +1,8 @@
-"""Rows that are not a sweep's, scored by a config that is trained on all rows that are.
+"""Scores new rows with a config retrained on all the data.
 
-What no file can hold as a network of transformers (heads on two texts and two images, metadata
-beside a text, a read-out) can still be asked: the sweep's data and the further rows are one data
-set with an official split, and one cell of it is trained as any cell is.
+Configs that cannot be saved as a model of transformers (heads on two texts and two images, metadata
+beside a text, a read-out) are trained for the new rows: the sweep's data and the new rows become
+one data set with an official split, of which one cell is trained as any cell is.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
 from trainables.engine.errors import DataError, DivergedError
-from trainables.engine.features import extraction, representation
-from trainables.engine.refit import network as finished
+from trainables.engine.features import extraction
+from trainables.engine.features.representation import Fitted, Representation, card_of
+from trainables.engine.refit import network
 from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
 from trainables.engine.training.fit import fit
 
 
 @dataclass(frozen=True, eq=False)
-class Further:
-    """Rows without labels, as the rows of a data set are.
+class UnlabelledRows:
+    """Rows like those of a data set, without labels.
 
     Attributes:
-        texts: Their texts, cleaned as the data's are.
+        texts: Texts, cleaned as the data's are.
         texts_b: Second texts; None where rows are single texts.
-        images: Images of text and second text; None where there are none.
-        metadata: Float64 (rows, columns), nan where missing; None where all are.
+        images: Images of text and second text; None without images.
+        metadata: Metadata, float64 (rows, columns), nan where missing; None where all are.
     """
 
     texts: Sequence[str]
@@ -46,9 +47,9 @@ class Further:
         """Number of rows."""
         return len(self.texts)
 
-    def take(self, rows: Sequence[int]) -> Further:
-        """Some rows, in their order."""
-        return Further(
+    def take(self, rows: Sequence[int]) -> UnlabelledRows:
+        """Take some rows, in their order."""
+        return UnlabelledRows(
             [self.texts[row] for row in rows],
             None if self.texts_b is None else [self.texts_b[row] for row in rows],
             None if self.images is None else [self.images[row] for row in rows],
@@ -56,45 +57,47 @@ class Further:
         )
 
     @classmethod
-    def of(cls, data: TextData) -> Further:
-        """A data set's own rows."""
+    def of(cls, data: TextData) -> UnlabelledRows:
+        """Take the rows of a data set."""
         values = None if data.metadata is None else data.metadata.values
         return cls(data.texts, data.texts_b, data.images, values)
 
 
-Scorer = Callable[[Further], Float32Array]
+Scorer = Callable[[UnlabelledRows], Float32Array]
 """From rows to class probabilities, float32 (rows, classes)."""
 
 
 def scorer(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Scorer:
-    """A config trained on all rows: at once where it makes a network, else when it is asked.
+    """Make a scorer of a config that is trained on all rows.
+
+    A config that makes a network is trained at once, others for each call.
 
     Args:
-        task: What the sweep's cells share.
-        data: Its data.
-        config: Every field of the trainable's Config.
-        seed: Drives init, order and dropout.
+        task: Task of the sweep.
+        data: Data of the task.
+        config: Complete config.
+        seed: Seed of init, order and dropout.
 
     Raises:
         DivergedError: if training diverges; the scorer raises it, too.
     """
-    if finished.fault(task.trainable, config) is not None:
+    if network.fault(task.trainable, config) is not None:
         return lambda rows: probabilities(task, data, config, seed, rows)
-    network = finished.train(task, data, config, seed)
-    return lambda rows: network.probabilities(rows.texts, rows.texts_b)
+    trained = network.train(task, data, config, seed)
+    return lambda rows: trained.probabilities(rows.texts, rows.texts_b)
 
 
 def probabilities(
-    task: Task, data: TextData, config: Mapping[str, Scalar], seed: int, rows: Further
+    task: Task, data: TextData, config: Mapping[str, Scalar], seed: int, rows: UnlabelledRows
 ) -> Float32Array:
     """Train a config on all rows of the data and score others.
 
     Args:
-        task: What the sweep's cells share.
-        data: Its data.
-        config: Every field of the trainable's Config.
-        seed: Drives init, order and dropout, and which rows choose the epoch.
-        rows: What to score.
+        task: Task of the sweep.
+        data: Data of the task.
+        config: Complete config.
+        seed: Seed of init, order, dropout, and of the rows that choose the epoch.
+        rows: Rows to score.
 
     Returns:
         Class probabilities, float32 (rows, classes).
@@ -103,68 +106,68 @@ def probabilities(
         DataError: if the data are pairs and the rows are not.
         DivergedError: if training diverges.
     """
-    asked = _labelled(data, rows)
-    both = _together(data, asked)
+    test = _as_test_part(data, rows)
+    joined = _joined(data, test)
     task = dataclasses.replace(
-        task, data_fingerprint=both.fingerprint, split=Split(holdout="official")
+        task, data_fingerprint=joined.fingerprint, split=Split(holdout="official")
     )
     cell = Cell(key="beside", config=config, seed=seed, fold=0)
     trainable = Trainable.load(task.trainable)
     bound = trainable.bind(config)
-    wanted = trainable.representation(bound)
-    if wanted is not None:
-        return _head(task, both, [data, asked], cell, bound, wanted)
-    return fit(assembly.training(task, both, cell, bound), evaluate=True).probabilities
+    features = trainable.representation(bound)
+    if features is not None:
+        return _head(task, joined, [data, test], cell, bound, features)
+    return fit(assembly.training(task, joined, cell, bound), evaluate=True).probabilities
 
 
 def _head(
     task: Task,
-    both: TextData,
-    of: Sequence[TextData],
+    joined: TextData,
+    parts: Sequence[TextData],
     cell: Cell,
     config: TrainingConfig,
-    wanted: representation.Representation,
+    features: Representation,
 ) -> Float32Array:
-    told: list[CellResult] = []
+    results: list[CellResult] = []
     with contextlib.ExitStack() as stack:
-        if not isinstance(representation.card(wanted.name), representation.Fitted):
-            stack.enter_context(extraction.joined(both, of, task.model, wanted))
-        if stacks.train_stack(task, both, [(cell, config)], told.append):
-            raise MemoryError(f"out of memory for {len(both):,} rows' features.")
-    if told[0].status != "done":
-        raise DivergedError(told[0].error)
-    return told[0].probabilities
+        if not isinstance(card_of(features.name), Fitted):
+            stack.enter_context(extraction.joined(joined, parts, task.model, features))
+        if stacks.train_stack(task, joined, [(cell, config)], results.append):
+            raise MemoryError(f"out of memory for {len(joined):,} rows' features.")
+    if results[0].status != "done":
+        raise DivergedError(results[0].error)
+    return results[0].probabilities
 
 
-def _labelled(data: TextData, rows: Further) -> TextData:
-    """The rows as a test part like the data, with labels that nobody looks at."""
+def _as_test_part(data: TextData, rows: UnlabelledRows) -> TextData:
+    """Make a test part of the rows, with unread labels."""
     if data.texts_b is not None and rows.texts_b is None:
         raise DataError(f"{data.name} has pairs of texts: give each row's second text, too.")
-    many = len(rows)
+    count = len(rows)
     metadata = data.metadata
     if metadata is not None:
-        missing = np.full((many, len(metadata.names)), np.nan)
+        missing = np.full((count, len(metadata.names)), np.nan)
         metadata = Metadata(metadata.names, missing if rows.metadata is None else rows.metadata)
-    nothing: list[ImagePair] = [(None, None)] * many
+    nothing: list[ImagePair] = [(None, None)] * count
     return assemble(
-        name=f"{many:,} further rows",
+        name=f"{count:,} further rows",
         texts=rows.texts,
         texts_b=None if data.texts_b is None else rows.texts_b,
-        labels=np.zeros(many, np.int64),
+        labels=np.zeros(count, np.int64),
         label_names=data.label_names,
-        official=np.full(many, "test"),
+        official=np.full(count, "test"),
         images=None if data.images is None else rows.images or nothing,
         metadata=metadata,
     )
 
 
-def _together(data: TextData, rows: TextData) -> TextData:
-    """The data as the training part and the rows as the test part of one data set."""
+def _joined(data: TextData, rows: TextData) -> TextData:
+    """Join the data, as training part, and the rows, as test part."""
     metadata = data.metadata
     if metadata is not None and rows.metadata is not None:
         values = np.concatenate([metadata.values, rows.metadata.values])
         metadata = Metadata(metadata.names, values)
-    both = assemble(
+    joined = assemble(
         name=f"{data.name} and {rows.name}",
         texts=[*data.texts, *rows.texts],
         texts_b=None if data.texts_b is None else [*data.texts_b, *(rows.texts_b or ())],
@@ -174,6 +177,6 @@ def _together(data: TextData, rows: TextData) -> TextData:
         images=None if data.images is None else [*data.images, *(rows.images or ())],
         metadata=metadata,
     )
-    # A row that is asked about may be one of the data's: that takes none away from training.
+    # A new row may equal one of the data's, which must stay in training all the same.
     apart = int(data.groups.max()) + 1 + np.arange(len(rows))
-    return dataclasses.replace(both, groups=np.concatenate([data.groups, apart]))
+    return dataclasses.replace(joined, groups=np.concatenate([data.groups, apart]))

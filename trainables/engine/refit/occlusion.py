@@ -1,4 +1,4 @@
-"""What each word of a text does for a class, told by taking it out: for any classifier at all.
+"""Attribution of class scores to words by occlusion, for any classifier.
 
 Understanding Neural Networks through Representation Erasure (Li, Monroe and Jurafsky, 2016),
 section 3: the importance of a word is how far the log-likelihood of the label falls without it.
@@ -6,9 +6,9 @@ There it is divided by the log-likelihood; here it is not, so that scores of tex
 
     s_c(l) = log p(c | text) - log p(c | text without the word l)
 
-Images and metadata of a row are taken out as words are. The scores stand in `Parts` of one number a
-class, with a part of no word for what the words do not account for: all that shows class activation
-maps shows these, too.
+Images and metadata of a row are taken out as words are. The scores are `Parts` of one number a
+class, with a part of no word for the rest of the log-likelihood. So all pictures of class
+activation maps can show them, too.
 """
 
 from __future__ import annotations
@@ -25,66 +25,66 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.features.representation import TASKS_MODEL, Parts
 from trainables.engine.models import pretrained
-from trainables.engine.refit.new_rows import Further, Scorer
+from trainables.engine.refit.new_rows import Scorer, UnlabelledRows
 from trainables.engine.text_data import ImagePair, words
 
 _BETWEEN = "\n\n"  # stands between the two texts of a row where it is shown
 _IMAGES = ("[image]", "[second image]")
 _TINY = np.finfo(np.float32).tiny
 
-Ends = Callable[[Further], list[tuple[int, int]]]
-"""How many characters of text and second text of each row a model reads."""
+Ends = Callable[[UnlabelledRows], list[tuple[int, int]]]
+"""Maps rows to the numbers of characters that a model reads of both texts."""
 
 
 def ends(task: Task, config: Mapping[str, Scalar]) -> Ends:
-    """How far a config's model reads, told by its tokenizer.
+    """Find where a config's model stops reading, by its tokenizer.
 
     Args:
-        task: What the sweep's cells share.
-        config: Every field of the trainable's Config.
+        task: Task of the sweep.
+        config: Complete config.
     """
     trainable = Trainable.load(task.trainable)
     bound = trainable.bind(config)
     features = trainable.representation(bound)
     limit = bound.max_length if features is None else features.max_length
-    own = trainable.reads_with(bound)
-    reference = task.model if own is None or own == TASKS_MODEL else own
+    reader = trainable.reads_with(bound)
+    reference = task.model if reader is None or reader == TASKS_MODEL else reader
     tokenizer: Any = pretrained.load_tokenizer(reference)
     if limit is None or not tokenizer.is_fast:
         return _whole
     most = min(limit, tokenizer.model_max_length)
 
     def read(text: str, second: str | None) -> tuple[int, int]:
-        given = tokenizer(
+        encoded = tokenizer(
             text, second, truncation=True, max_length=most, return_offsets_mapping=True
         )
-        if len(given["input_ids"]) < most:
+        if len(encoded["input_ids"]) < most:
             return len(text), len(second or "")
         last = [0, 0]
-        for of, span in zip(given.sequence_ids(), given["offset_mapping"], strict=True):
-            if of is not None:
-                last[of] = max(last[of], span[1])
+        for side, span in zip(encoded.sequence_ids(), encoded["offset_mapping"], strict=True):
+            if side is not None:
+                last[side] = max(last[side], span[1])
         return last[0], last[1]
 
-    def each(rows: Further) -> list[tuple[int, int]]:
+    def each(rows: UnlabelledRows) -> list[tuple[int, int]]:
         if rows.texts_b is None:
             return [read(text, None) for text in rows.texts]
         pairs = zip(rows.texts, rows.texts_b, strict=True)
-        if own is None:
+        if reader is None:
             return [read(*pair) for pair in pairs]
         return [(read(text, None)[0], read(second, None)[0]) for text, second in pairs]
 
     return each
 
 
-def _whole(rows: Further) -> list[tuple[int, int]]:
+def _whole(rows: UnlabelledRows) -> list[tuple[int, int]]:
     seconds = rows.texts_b or [""] * len(rows)
     return [(len(text), len(second)) for text, second in zip(rows.texts, seconds, strict=True)]
 
 
 @dataclass
 class _Copies:
-    """The copies of one row that are to be scored: whole, and without each of its parts."""
+    """Copies of one row to score: whole, and without each part."""
 
     words: list[str] = field(default_factory=list)
     spans: list[tuple[int, int] | None] = field(default_factory=list)
@@ -94,83 +94,87 @@ class _Copies:
     metadata: list[FloatArray] = field(default_factory=list)
 
 
-def size(rows: Further) -> list[int]:
-    """How many copies of each row are scored, at most: one, and one for each part."""
+def size(rows: UnlabelledRows) -> list[int]:
+    """Largest number of copies of each row: one, and one per part."""
     seconds = rows.texts_b or [""] * len(rows)
-    beside = 1 + (2 if rows.images is not None else 0)
-    beside += 0 if rows.metadata is None else rows.metadata.shape[1]
-    both = zip(rows.texts, seconds, strict=True)
-    return [sum(1 for text in pair for _ in words(text)) + beside for pair in both]
+    others = 1 + (2 if rows.images is not None else 0)
+    others += 0 if rows.metadata is None else rows.metadata.shape[1]
+    pairs = zip(rows.texts, seconds, strict=True)
+    return [sum(1 for text in pair for _ in words(text)) + others for pair in pairs]
 
 
-def parts(rows: Further, names: tuple[str, ...], ends: Ends, score: Scorer) -> Iterator[Parts]:
-    """The words of each row with what they do for each class.
+def parts(
+    rows: UnlabelledRows, names: tuple[str, ...], ends: Ends, score: Scorer
+) -> Iterator[Parts]:
+    """Attribute the class scores of each row to its words.
 
     Args:
-        rows: The rows.
-        names: Of their metadata's columns.
-        ends: How far a model reads them.
-        score: Gives class probabilities; asked once, for all copies.
+        rows: Rows to attribute.
+        names: Names of the metadata's columns.
+        ends: Ends of the texts that the model reads.
+        score: Scorer of class probabilities; called once, for all copies.
 
     Yields:
         Parts whose vectors are s_c(l), float32 (parts, classes); together they are log p(c).
     """
     read = ends(rows)
     plans = [_copies(rows, row, names, read[row]) for row in range(len(rows))]
-    asked = Further(
+    copies = UnlabelledRows(
         [text for plan in plans for text in plan.texts],
         None if rows.texts_b is None else [text for plan in plans for text in plan.texts_b],
         None if rows.images is None else [pair for plan in plans for pair in plan.images],
         None if rows.metadata is None else np.array([v for plan in plans for v in plan.metadata]),
     )
-    logs = np.log(np.maximum(score(asked), _TINY))
+    logs = np.log(np.maximum(score(copies), _TINY))
     start = 0
     for row, plan in enumerate(plans):
         yield _parts(rows, row, read[row], plan, logs[start : start + len(plan.texts)])
         start += len(plan.texts)
 
 
-def _copies(rows: Further, row: int, names: tuple[str, ...], read: tuple[int, int]) -> _Copies:
+def _copies(
+    rows: UnlabelledRows, row: int, names: tuple[str, ...], read: tuple[int, int]
+) -> _Copies:
     text, second = rows.texts[row], "" if rows.texts_b is None else rows.texts_b[row]
-    # What is behind the end would move up where a word is taken out: it is left out of all copies.
+    # Without a word, text behind the end would move up into reach: all copies lack it.
     text_read, second_read = text[: read[0]], second[: read[1]]
     images: ImagePair = (None, None) if rows.images is None else rows.images[row]
     values = np.zeros(0) if rows.metadata is None else rows.metadata[row]
-    found = _Copies()
+    copies = _Copies()
 
     def add(first: str, other: str, pair: ImagePair, numbers: FloatArray) -> None:
-        found.texts.append(first)
-        found.texts_b.append(other)
-        found.images.append(pair)
-        found.metadata.append(numbers)
+        copies.texts.append(first)
+        copies.texts_b.append(other)
+        copies.images.append(pair)
+        copies.metadata.append(numbers)
 
     add(text_read, second_read, images, values)
     for word in words(text_read):
-        found.words.append(word[0])
-        found.spans.append(word.span())
+        copies.words.append(word[0])
+        copies.spans.append(word.span())
         add(_without(text_read, word), second_read, images, values)
     offset = len(text) + len(_BETWEEN)
     for word in words(second_read):
-        found.words.append(word[0])
-        found.spans.append((word.start() + offset, word.end() + offset))
+        copies.words.append(word[0])
+        copies.spans.append((word.start() + offset, word.end() + offset))
         add(text_read, _without(second_read, word), images, values)
     for place, name in enumerate(_IMAGES):
         if images[place] is not None:
-            found.words.append(name)
-            found.spans.append(None)
+            copies.words.append(name)
+            copies.spans.append(None)
             left: ImagePair = (None, images[1]) if place == 0 else (images[0], None)
             add(text_read, second_read, left, values)
     for column, name in enumerate(names[: len(values)]):
         if not np.isnan(values[column]):
-            found.words.append(f"[{name}]")
-            found.spans.append(None)
+            copies.words.append(f"[{name}]")
+            copies.spans.append(None)
             add(
                 text_read,
                 second_read,
                 images,
                 np.where(np.arange(len(values)) == column, np.nan, values),
             )
-    return found
+    return copies
 
 
 def _without(text: str, word: re.Match[str]) -> str:
@@ -178,7 +182,7 @@ def _without(text: str, word: re.Match[str]) -> str:
 
 
 def _parts(
-    rows: Further, row: int, read: tuple[int, int], plan: _Copies, logs: Float32Array
+    rows: UnlabelledRows, row: int, read: tuple[int, int], plan: _Copies, logs: Float32Array
 ) -> Parts:
     text, second = rows.texts[row], None if rows.texts_b is None else rows.texts_b[row]
     scores = logs[0] - logs[1:]

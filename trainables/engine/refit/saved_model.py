@@ -1,4 +1,4 @@
-"""A finished network as a Hugging Face folder, tokenizer and all.
+"""Saves a network as a Hugging Face folder, with its tokenizer.
 
 `AutoModelForSequenceClassification` loads it, in one of two ways.
 
@@ -12,8 +12,8 @@ with an activation in front of the last layer, ours has none; but the two can be
 
 with z our logits, which the dense layer gives. Needs twice as many units as classes.
 
-*Own code.* Every other (a mean over tokens, a projection) comes with its class in `modeling.py`
-beside the weights, thirty lines, loaded with trust_remote_code=True. Without it transformers
+*Own code.* Every other network (a mean over tokens, a projection) comes with its class in
+`modeling.py` beside the weights, loaded with trust_remote_code=True. Without it transformers
 refuses: the folder's model type is none of its own, so that nobody gets a random head unawares.
 """
 
@@ -30,58 +30,58 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from trainables.engine.refit import _pooled_classifier
-from trainables.engine.refit.network import Finished
+from trainables.engine.refit.network import FinalNetwork
 
 _SMALL = 2.0**-14
 _CODE = "modeling.py"
 _TYPE = "foldrace-pooled"
 
 
-def is_stock(found: Finished) -> bool:
-    """Whether transformers' own class can hold the network."""
-    return _head_of(found) is not None
+def is_stock(network: FinalNetwork) -> bool:
+    """Tell if transformers' own class can hold the network."""
+    return _head_of(network) is not None
 
 
-def save(found: Finished, folder: Path) -> None:
+def save(network: FinalNetwork, folder: Path) -> None:
     """Write a network and its tokenizer.
 
     Args:
-        found: What was trained.
-        folder: Made if need be; a model that it holds is replaced.
+        network: Trained network.
+        folder: Folder to write, made if need be; a model in it is replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if is_stock(found):
-        _stock(found).save_pretrained(folder)
+    if is_stock(network):
+        _stock(network).save_pretrained(folder)
         (folder / _CODE).unlink(missing_ok=True)
     else:
-        _own(found, folder)
-    tokenizer = found.tokenizer
+        _own(network, folder)
+    tokenizer = network.tokenizer
     was = tokenizer.model_max_length
     try:
         # Whoever tokenises with truncation=True cuts where training did.
-        tokenizer.model_max_length = min(found.max_length, was)
+        tokenizer.model_max_length = min(network.max_length, was)
         tokenizer.save_pretrained(folder)
     finally:
         tokenizer.model_max_length = was
 
 
-def _head_of(found: Finished) -> str | None:
-    """The kind of stock head that fits; None where none does."""
+def _head_of(network: FinalNetwork) -> str | None:
+    """Kind of the stock head that fits; None where none does."""
     kinds = {"bert": "tanh", "roberta": "tanh", "electra": "gelu", "distilbert": "relu"}
-    kind = kinds.get(found.encoder.config.model_type)
-    plain = isinstance(found.head, nn.Linear) and found.pooling == "cls"
-    if kind is None or not plain or found.layer != "output":
+    kind = kinds.get(network.encoder.config.model_type)
+    plain = isinstance(network.head, nn.Linear) and network.pooling == "cls"
+    if kind is None or not plain or network.layer != "output":
         return None
-    return kind if 2 * len(found.label_names) <= found.encoder.config.hidden_size else None
+    return kind if 2 * len(network.label_names) <= network.encoder.config.hidden_size else None
 
 
 @torch.no_grad()
-def _stock(found: Finished) -> PreTrainedModel:
-    config = _named(found, copy.deepcopy(found.encoder.config))
+def _stock(network: FinalNetwork) -> PreTrainedModel:
+    config = _named(network, copy.deepcopy(network.encoder.config))
     model: Any = AutoModelForSequenceClassification.from_config(config)
     body: Any = getattr(model, model.base_model_prefix)
     # Poolers stay as they were drawn, but for BERT's, which is the dense layer of its head.
-    body.load_state_dict(found.encoder.state_dict(), strict=False)
+    body.load_state_dict(network.encoder.state_dict(), strict=False)
     heads = {
         "bert": lambda: (body.pooler.dense, model.classifier),
         "roberta": lambda: (model.classifier.dense, model.classifier.out_proj),
@@ -89,47 +89,49 @@ def _stock(found: Finished) -> PreTrainedModel:
         "distilbert": lambda: (model.pre_classifier, model.classifier),
     }
     dense, out = heads[config.model_type]()
-    classes = len(found.label_names)
-    head: Any = found.head
+    classes = len(network.label_names)
+    head: Any = network.head
     weight = head.weight.detach().cpu()
     for layer in (dense, out):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
-    if _head_of(found) == "tanh":
+    if _head_of(network) == "tanh":
         dense.weight[:classes] = _SMALL * weight
         out.weight[:, :classes] = torch.eye(classes) / _SMALL
     else:
         dense.weight[: 2 * classes] = torch.cat([weight, -weight])
         out.weight[:, : 2 * classes] = torch.cat([torch.eye(classes), -torch.eye(classes)], dim=1)
     out.bias.copy_(head.bias.detach().cpu())
-    given: PreTrainedModel = model.eval()
-    return given
+    classifier: PreTrainedModel = model.eval()
+    return classifier
 
 
-def _named(found: Finished, config: Any) -> Any:
-    config.id2label = dict(enumerate(found.label_names))
-    config.label2id = {name: number for number, name in enumerate(found.label_names)}
+def _named(network: FinalNetwork, config: Any) -> Any:
+    config.id2label = dict(enumerate(network.label_names))
+    config.label2id = {name: number for number, name in enumerate(network.label_names)}
     config.problem_type = "single_label_classification"
     return config
 
 
-def _own(found: Finished, folder: Path) -> None:
+def _own(network: FinalNetwork, folder: Path) -> None:
     from safetensors.torch import save_file
 
-    layers = [found.head] if isinstance(found.head, nn.Linear) else list(found.head.children())
+    layers = (
+        [network.head] if isinstance(network.head, nn.Linear) else list(network.head.children())
+    )
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     module = _pooled_classifier
     config = _named(
-        found,
+        network,
         module.PooledConfig(
-            encoder=found.encoder.config.to_dict(),
-            pooling=found.pooling,
-            layer=found.layer,
+            encoder=network.encoder.config.to_dict(),
+            pooling=network.pooling,
+            layer=network.layer,
             widths=[layer.out_features for layer in linear[:-1]],
         ),
     )
     model = module.PooledForSequenceClassification(config)
-    model.encoder.load_state_dict(found.encoder.state_dict())
+    model.encoder.load_state_dict(network.encoder.state_dict())
     for layer, learnt in zip(model.dense, linear, strict=True):
         layer.load_state_dict(learnt.state_dict())
     state = {name: value.contiguous() for name, value in model.state_dict().items()}

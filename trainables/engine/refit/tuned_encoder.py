@@ -1,4 +1,4 @@
-"""An encoder that a config has tuned, whole again, as a Hugging Face folder."""
+"""Encoders tuned by a config, saved as Hugging Face folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
-from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs.tokens import Tokens
 from trainables.engine.models import frozen_blocks, pretrained, vocabulary
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.text_data import TextData
@@ -28,10 +28,10 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
     """Tune the task's encoder by a config on all rows.
 
     Args:
-        task: What the sweep's cells share.
-        data: Its data.
-        config: Every field of the trainable's Config.
-        seed: Drives init, order and dropout.
+        task: Task of the sweep.
+        data: Data of the task.
+        config: Complete config.
+        seed: Seed of init, order and dropout.
 
     Returns:
         The encoder with all its blocks and words, on the host.
@@ -48,15 +48,15 @@ def tune(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) ->
 
 
 def whole(
-    task: Task, config: TrainingConfig, trained: PreTrainedModel, tokens: batches.Tokens
+    task: Task, config: TrainingConfig, trained: PreTrainedModel, tokens: Tokens
 ) -> PreTrainedModel:
-    """An encoder with all its blocks and words, from what a cell has trained of it.
+    """Complete a trained encoder with its frozen blocks or unused words.
 
     Args:
-        task: What the sweep's cells share.
-        config: The cell's Config.
-        trained: The encoder of its module: the top blocks, or one with the words of the data alone.
-        tokens: What it was trained on.
+        task: Task of the cell.
+        config: Config of the cell.
+        trained: Encoder of the cell's module: its top blocks, or one with the data's words only.
+        tokens: Inputs that it was trained on.
     """
     original = pretrained.load_encoder(task.model)
     count = frozen_blocks.trained_blocks(task.model, config)
@@ -74,9 +74,9 @@ def save(tuned: PreTrainedModel, model: str, folder: Path) -> None:
     """Write an encoder and its tokenizer, so that `--model FOLDER` reads them.
 
     Args:
-        tuned: The encoder.
-        model: Reference of what it was tuned from, whose tokenizer it has.
-        folder: Made if need be.
+        tuned: Encoder to save.
+        model: Reference of the encoder it was tuned from, which has its tokenizer.
+        folder: Folder to write, made if need be.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tuned.save_pretrained(folder)

@@ -20,7 +20,7 @@ from trainables.engine import seeding
 from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.config import TrainingConfig
 from trainables.engine.errors import DivergedError
-from trainables.engine.inputs import tokens as batches
+from trainables.engine.inputs.tokens import Collator, Tokens, loader
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.training import distributed, dropout, dropout_masks
 from trainables.engine.training.accelerator import fresh_accelerator
@@ -47,7 +47,7 @@ class CellData:
         fold: Fold of the cell; with the seed it decides dropout.
     """
 
-    tokens: batches.Tokens
+    tokens: Tokens
     train: IntArray
     held_out: IntArray
     valid: IntArray = field(default_factory=lambda: NO_ROWS)
@@ -84,7 +84,7 @@ class Training:
         place = (self.accelerator.process_index, self.accelerator.num_processes)
         self._alone = place[1] == 1
         self.config, self.seed, self.data = config, seed, data
-        self.train, self._order = batches.loader(
+        self.train, self._order = loader(
             data.tokens, data.train, config.batch_size, seed, place, data.fold
         )
         scored = np.concatenate([data.held_out, data.valid])
@@ -119,7 +119,7 @@ class Training:
         """Restrict scoring to these rows (default: held-out and validation rows)."""
         place = (self.accelerator.process_index, self.accelerator.num_processes)
         size = 2 * self.config.batch_size
-        self.held_out, _ = batches.loader(self.data.tokens, rows, size, None, place)
+        self.held_out, _ = loader(self.data.tokens, rows, size, None, place)
         if self._alone:
             self.held_out = self.accelerator.prepare(self.held_out)
 
@@ -179,7 +179,7 @@ class Training:
         """Loss of the longest possible batch, to measure its memory."""
         tokens, rows = self.data.tokens, self.data.train
         longest = rows[np.argsort(tokens.lengths[rows])[-self.config.batch_size :]]
-        batch = batches.Collator(tokens, self._order, (self.seed, self.data.fold))(longest.tolist())
+        batch = Collator(tokens, self._order, (self.seed, self.data.fold))(longest.tolist())
         keys = batch.pop("keys").to(self.accelerator.device)
         inputs, labels, _ = self._placed(batch)
         self.module.train()

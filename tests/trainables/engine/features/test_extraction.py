@@ -20,7 +20,7 @@ from trainables.engine.text_data import TextData
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "cache"))
-    extraction.made.cache_clear()
+    extraction.extract.cache_clear()
     return tmp_path / "cache"
 
 
@@ -49,7 +49,7 @@ def test_the_encoder_runs_once_per_data_and_model(
 ) -> None:
     wanted = Representation(name="encoder-mean", max_length=16)
     first = extraction.load(data, str(tiny_encoder), wanted)
-    extraction.made.cache_clear()  # as in another process
+    extraction.extract.cache_clear()  # as in another process
 
     def never(*_: object) -> None:
         raise AssertionError("the encoder ran again")

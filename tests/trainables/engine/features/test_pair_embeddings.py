@@ -133,7 +133,7 @@ def test_features_are_the_towers_own_side_by_side(
         text_encoder=str(multilingual),
         image_encoder="model",
     )
-    found = extraction.made(data, str(clip), wanted)
+    found = extraction.extract(data, str(clip), wanted)
     layout = extraction.base(data, str(clip), wanted)
     assert found.values.shape == (60, layout.total) == (60, 2 * 16 + 2 * 16 + 2)
     texts, _ = layout.pair(found.values, "text")
@@ -153,10 +153,10 @@ def test_features_are_the_towers_own_side_by_side(
         )
     # One modality alone, and the texts' letters of other scripts taken out.
     only = replace(wanted, image_encoder=None, latin_only=True, text_encoder="model")
-    assert extraction.made(data, str(clip), only).values.shape == (60, 32)
+    assert extraction.extract(data, str(clip), only).values.shape == (60, 32)
     looked = replace(wanted, text_encoder=None, max_length=None)
     torch.testing.assert_close(
-        extraction.made(data, str(clip), looked).values, found.values[:, 32:]
+        extraction.extract(data, str(clip), looked).values, found.values[:, 32:]
     )
 
 
@@ -171,10 +171,10 @@ def test_only_latin_letters_stay() -> None:
 def test_what_cannot_be_looked_at_is_said(data: TextData, clip: Path, tiny_encoder: Path) -> None:
     wanted = Representation(name="image-text-pairs", max_length=8, image_encoder="model")
     with pytest.raises(ModelError, match=r"bert.*cannot look at images.*efficientnet-lite0"):
-        extraction.made(data, str(tiny_encoder), wanted)
+        extraction.extract(data, str(tiny_encoder), wanted)
     plain = replace(data, images=None, fingerprint="other")
     with pytest.raises(DataError, match="no images: name their columns with --image"):
-        extraction.made(plain, str(clip), wanted)
+        extraction.extract(plain, str(clip), wanted)
 
 
 _SLOW = """

@@ -19,7 +19,7 @@ from trainables.engine.contract import Cell, CellResult, Split
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import DataError
 from trainables.engine.refit import new_rows
-from trainables.engine.refit.new_rows import Further
+from trainables.engine.refit.new_rows import UnlabelledRows
 
 LIKES = {"few": 10.0, "many": 1000.0}
 
@@ -82,7 +82,7 @@ def test_rows_get_what_the_test_part_of_a_file_would_get(
 
     task = task_of(trainable, tiny_encoder, name=known, metadata=metadata)
     likes = np.array([[float(row[2] or "nan")] for row in test])
-    further = Further([row[0] for row in test], metadata=likes if metadata else None)
+    further = UnlabelledRows([row[0] for row in test], metadata=likes if metadata else None)
     found = new_rows.probabilities(task, load_data(task.data), config, 2, further)
     np.testing.assert_allclose(found, told[0].probabilities, atol=1e-5)
     right = found.argmax(axis=1) == [row[1] == "many" for row in test]
@@ -95,9 +95,13 @@ def test_a_row_of_the_data_itself_takes_none_away_from_training(
     train = _rows(40, "train")
     task = task_of("linear_eval", tiny_encoder, name=_write(tmp_path / "known.csv", train))
     data = load_data(task.data)
-    other = new_rows.probabilities(task, data, HEAD, 2, Further(["another text", data.texts[3]]))
-    again = new_rows.probabilities(task, data, HEAD, 2, Further(["something", data.texts[3]]))
-    alone = new_rows.probabilities(task, data, HEAD, 2, Further([data.texts[3]]))
+    other = new_rows.probabilities(
+        task, data, HEAD, 2, UnlabelledRows(["another text", data.texts[3]])
+    )
+    again = new_rows.probabilities(
+        task, data, HEAD, 2, UnlabelledRows(["something", data.texts[3]])
+    )
+    alone = new_rows.probabilities(task, data, HEAD, 2, UnlabelledRows([data.texts[3]]))
     np.testing.assert_allclose(other[1], again[1], atol=1e-6)
     np.testing.assert_allclose(other[1], alone[0], atol=1e-6)
 
@@ -109,10 +113,10 @@ def test_a_row_without_metadata_is_one_whose_values_are_missing(
     task = task_of("tweets", tiny_encoder, name=known, metadata=("likes",))
     data = load_data(task.data)
     texts = ["the film was good", "the film was bad"]
-    bare = new_rows.probabilities(task, data, TWEET, 2, Further(texts))
-    missing = Further(texts, metadata=np.full((2, 1), np.nan))
+    bare = new_rows.probabilities(task, data, TWEET, 2, UnlabelledRows(texts))
+    missing = UnlabelledRows(texts, metadata=np.full((2, 1), np.nan))
     np.testing.assert_array_equal(bare, new_rows.probabilities(task, data, TWEET, 2, missing))
-    liked = Further(texts, metadata=np.array([[10.0], [1500.0]]))
+    liked = UnlabelledRows(texts, metadata=np.array([[10.0], [1500.0]]))
     assert np.abs(new_rows.probabilities(task, data, TWEET, 2, liked) - bare).max() > 0.02
 
 
@@ -123,4 +127,4 @@ def test_single_texts_for_a_model_of_pairs_are_refused(tmp_path: Path, tiny_enco
         csv.writer(file).writerows([("text", "text_b", "label"), *rows])
     task = task_of("linear_eval", tiny_encoder, name=str(path), text_b="text_b")
     with pytest.raises(DataError, match="give each row's second text"):
-        new_rows.probabilities(task, load_data(task.data), HEAD, 2, Further(["a"]))
+        new_rows.probabilities(task, load_data(task.data), HEAD, 2, UnlabelledRows(["a"]))

@@ -15,7 +15,7 @@ from tests.trainables.tasks import task_of
 from trainables.analysis import cam
 from trainables.engine.refit import occlusion
 from trainables.engine.refit.linear_layer import LinearLayer
-from trainables.engine.refit.new_rows import Further
+from trainables.engine.refit.new_rows import UnlabelledRows
 from trainables.engine.text_data import ImageRef
 
 WEIGHTS = {"good": 2.0, "bad": -3.0, "poor": -1.0}
@@ -23,7 +23,7 @@ DELHI = "\u0926\u093f\u0932\u094d\u0932\u0940"  # one word, whose vowel signs ar
 IMAGE = ImageRef("x.png", "0" * 64)
 
 
-def bag(rows: Further) -> npt.NDArray[np.float32]:
+def bag(rows: UnlabelledRows) -> npt.NDArray[np.float32]:
     """Probabilities of two classes: a sigmoid of the words' weights, images and metadata."""
     seconds = rows.texts_b or [""] * len(rows)
     logits = []
@@ -39,7 +39,7 @@ def bag(rows: Further) -> npt.NDArray[np.float32]:
     return np.stack([1 - positive, positive], axis=1).astype(np.float32)
 
 
-def whole(rows: Further) -> list[tuple[int, int]]:
+def whole(rows: UnlabelledRows) -> list[tuple[int, int]]:
     seconds = rows.texts_b or [""] * len(rows)
     return [(len(text), len(second)) for text, second in zip(rows.texts, seconds, strict=True)]
 
@@ -49,7 +49,7 @@ def log_p(logit: float) -> npt.NDArray[np.float64]:
 
 
 def test_a_words_score_is_what_log_p_loses_without_it() -> None:
-    (found,) = occlusion.parts(Further(["a good, bad film"]), (), whole, bag)
+    (found,) = occlusion.parts(UnlabelledRows(["a good, bad film"]), (), whole, bag)
     assert found.words[:-1] == ("a", "good", "bad", "film")
     assert [found.text[slice(*span)] for span in found.spans if span] == list(found.words[:-1])
     # Without its neighbour's comma "good," would be no word: erasure leaves the comma.
@@ -60,7 +60,9 @@ def test_a_words_score_is_what_log_p_loses_without_it() -> None:
 
 
 def test_images_second_texts_and_metadata_are_taken_out_too() -> None:
-    rows = Further(["good film"], ["poor plot"], [(IMAGE, IMAGE)], np.array([[0.75, np.nan, -0.5]]))
+    rows = UnlabelledRows(
+        ["good film"], ["poor plot"], [(IMAGE, IMAGE)], np.array([[0.75, np.nan, -0.5]])
+    )
     (found,) = occlusion.parts(rows, ("likes", "shares", "age"), whole, bag)
     assert found.words == (
         *("good", "film", "poor", "plot", "[image]", "[second image]", "[likes]", "[age]", ""),
@@ -90,7 +92,7 @@ def test_images_second_texts_and_metadata_are_taken_out_too() -> None:
 def test_parts_add_up_to_the_log_probabilities_and_a_layer_gives_these_back(
     words: list[str],
 ) -> None:
-    rows = Further([" ".join(words)])
+    rows = UnlabelledRows([" ".join(words)])
     (found,) = occlusion.parts(rows, (), whole, bag)
     assert len(found.words) <= occlusion.size(rows)[0]
     probabilities = bag(rows)[0]
@@ -105,7 +107,7 @@ def test_only_what_the_model_reads_is_erased(pair: bool, tiny_encoder: Path, rev
     task = task_of("triple_entropy", tiny_encoder, name=str(reviews), text="body", label="verdict")
     config = {**SPACE.complete(SPACE.references["paper-best"]), "max_length": 6}
     text, second = "good film bad plot poor story good", "bad film"
-    rows = Further([text, "good"], [second, second] if pair else None)
+    rows = UnlabelledRows([text, "good"], [second, second] if pair else None)
     read = occlusion.ends(task, config)(rows)
     # [CLS] and [SEP] take two of six tokens; a pair shares them, the longer text is cut.
     assert read[1] == (4, 8 if pair else 0)

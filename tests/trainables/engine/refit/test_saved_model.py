@@ -28,7 +28,7 @@ from trainables.engine.contract import Cell
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import NotServedError
 from trainables.engine.refit import saved_model
-from trainables.engine.refit.network import Finished, train
+from trainables.engine.refit.network import FinalNetwork, train
 from trainables.engine.splits import folds
 
 TEXTS = ["the film was great", "a dull story", "superb", "the end was awful and cold and poor"]
@@ -63,7 +63,7 @@ CONFIGS: dict[str, Any] = {
 }
 
 
-def network(kind: str, tiny_encoder: Path, **changes: Any) -> Finished:
+def network(kind: str, tiny_encoder: Path, **changes: Any) -> FinalNetwork:
     """A random network on a random encoder; logits of the size that trained ones have."""
     with torch.random.fork_rng():
         torch.random.manual_seed(0)
@@ -84,7 +84,7 @@ def network(kind: str, tiny_encoder: Path, **changes: Any) -> Finished:
         "pairs": False,
         **changes,
     }
-    return Finished(**fields)
+    return FinalNetwork(**fields)
 
 
 def reloaded(folder: Path, trust: bool) -> np.ndarray[Any, Any]:
