@@ -20,8 +20,8 @@ from typing import NoReturn
 from search import completion
 from search.commands import listing
 from search.errors import FoldraceError
-from search.parser import Parser, ShowVersion
 from search.process import start
+from search.usage import Parser, ShowVersion
 
 _MAIN_EXAMPLES = """\
 examples:

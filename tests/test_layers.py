@@ -95,7 +95,7 @@ LAYERS = [
     "search.schedule",
     "search.completion",
     "search.commands",
-    "search.parser",
+    "search.usage",
     "search.cli",
     "search",
 ]

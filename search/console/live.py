@@ -127,14 +127,14 @@ class LiveDisplay(Lines):
         self._live: Any = None
         self._plan: Plan | None = None
         self._running: Running = dict
-        self._frontier: Leaders | None = None
+        self._board: Leaders | None = None
         self._failures: list[str] = []
 
     def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
         """Say how much is left, and look at what there is."""
         super().on_start(plan, table, planned)
-        self._plan, self._frontier = plan, Leaders(plan)
-        self._frontier.update(table)
+        self._plan, self._board = plan, Leaders(plan)
+        self._board.update(table)
 
     def on_workers(self, slots: int, running: Running) -> None:
         """Start drawing."""
@@ -160,8 +160,8 @@ class LiveDisplay(Lines):
         self.pace.cell(result.metrics.get("seconds", None))
         if result.status != "done":
             self._failures.append(failure(plan, pair, result))
-        if self._frontier is not None:
-            self._frontier.update(table)
+        if self._board is not None:
+            self._board.update(table)
 
     def on_end(self) -> None:
         """Leave the terminal as it was; what failed stays on it."""
@@ -188,9 +188,9 @@ class LiveDisplay(Lines):
         ]
         for line in training[:_TRAINED_SHOWN]:
             parts.append(self._line(f"training  {line}"))
-        if self._frontier is not None and self._frontier.leaders:
-            parts.append(Padding(self._leaders(self._frontier), (1, 0)))
-            for line in self._frontier.dropped_lines():
+        if self._board is not None and self._board.leaders:
+            parts.append(Padding(self._leaders(self._board), (1, 0)))
+            for line in self._board.dropped_lines():
                 parts.append(self._line(line, "dim"))
         if self._failures:
             parts.append(Text(f"{len(self._failures)} failed or diverged", style="bold red"))
@@ -214,8 +214,8 @@ class LiveDisplay(Lines):
         grid.add_row(bar, progress(pace))
         return Group(grid, speed(pace))
 
-    def _leaders(self, frontier: Leaders) -> RenderableType:
-        rows = frontier.leaders
+    def _leaders(self, leaders: Leaders) -> RenderableType:
+        rows = leaders.leaders
         columns = [
             Column("mean", [points(row.mean) for row in rows]),
             Column(

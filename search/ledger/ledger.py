@@ -49,7 +49,8 @@ class Trained:
 class Ledger:
     """Reads and writes the cells, configs and sweeps of one experiment name.
 
-    A context manager: leaving it delivers the rest of the spool, as long as results arrive.
+    A context manager: leaving it delivers the rest of the spool, as long as results arrive. Methods
+    that ask MLflow raise a LedgerError if it cannot be reached or refuses.
 
     Args:
         store: MLflow.
@@ -142,9 +143,6 @@ class Ledger:
 
         A "failed" cell is among them, and may be recorded anew. Results that dead processes left in
         the spool are taken over and delivered.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached.
         """
         # The lock keeps the delivery waiting meanwhile: no cell is in neither place.
         with self._asking():
@@ -238,20 +236,12 @@ class Ledger:
     def curves(
         self, run_ids: Sequence[str], names: Sequence[str]
     ) -> list[dict[str, list[tuple[int, float]]]]:
-        """(epoch, value) points of metrics, for each cell's run.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached.
-        """
+        """(epoch, value) points of metrics, for each cell's run."""
         with self._asking():
             return self._store.history(run_ids, names)
 
     def file(self, sweep_id: str, name: str) -> bytes | None:
-        """Content of a sweep's attached file; None without it.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached.
-        """
+        """Content of a sweep's attached file; None without it."""
         with self._asking():
             return self._store.fetch(sweep_id, name)
 
@@ -295,11 +285,7 @@ class Ledger:
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
     def start_sweep(self, name: str, spec_json: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Enter a sweep and its spec, without passwords; returns its id.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached, or its files cannot be written.
-        """
+        """Enter a sweep and its spec, without passwords; returns its id."""
         spec = records.redacted(spec_json)
         with self._asking():
             written = {**records.tag_values(tags), **records.spec_tags(spec)}
@@ -317,11 +303,7 @@ class Ledger:
         return sweep_id
 
     def name_data(self, sweep_id: str, data: DataDescription) -> None:
-        """Log the data of a sweep as an MLflow data set.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached, or refuses.
-        """
+        """Log the data of a sweep as an MLflow data set."""
         with self._asking():
             self._store.name_data(sweep_id, data)
 
@@ -353,38 +335,22 @@ class Ledger:
         self._delivery.send(payloads.of_sweep_end(sweep_id, status, summary))
 
     def attach(self, sweep_id: str, files: Mapping[str, str | bytes]) -> None:
-        """Keep files (a report, an audit) with a sweep, by name.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached, or they cannot be written.
-        """
+        """Keep files (a report, an audit) with a sweep, by name."""
         with self._asking():
             self._store.attach(sweep_id, payloads.decoded(payloads.encoded(files)))
 
     def tag_sweep(self, sweep_id: str, tags: Mapping[str, str]) -> None:
-        """Give a sweep's run more tags.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached.
-        """
+        """Give a sweep's run more tags."""
         with self._asking():
             self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
 
     def experiment_id(self) -> str | None:
-        """MLflow's number of the configs' experiment; None if there is none yet.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached.
-        """
+        """MLflow's number of the configs' experiment; None if there is none yet."""
         with self._asking():
             return self._store.experiment_id("configs")
 
     def sweeps(self) -> list[SweepRecord]:
-        """All sweeps, newest first.
-
-        Raises:
-            LedgerError: if MLflow cannot be reached.
-        """
+        """All sweeps, newest first."""
         with self._asking():
             return [SweepRecord.of(run) for run in self._store.runs("sweeps")]
 

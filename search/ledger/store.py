@@ -1,4 +1,4 @@
-"""The calls of MLflow that the ledger needs, as a protocol."""
+"""Protocol of a store of runs; `search/tracking` implements it with MLflow."""
 
 from __future__ import annotations
 

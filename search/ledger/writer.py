@@ -1,6 +1,7 @@
-"""Writer of results: looks up earlier tries and deletes half-written runs.
+"""Writer of results into MLflow's runs, each once.
 
-A cell's run counts once it is ended, which is the last thing written. Knows MLflow as a `Store`.
+Before a cell is written its earlier runs are looked up, and half-written ones deleted. A cell's run
+counts once it is ended, which is the last thing written. Knows MLflow as a `Store`.
 """
 
 from __future__ import annotations

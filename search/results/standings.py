@@ -104,7 +104,7 @@ class Standings:
         return mean - self.correction.score
 
 
-def judge(
+def rank(
     plan: Plan,
     scores: FloatArray,
     winner: int | None,
@@ -134,7 +134,7 @@ def judge(
     luck = 0.0
     if correction is not None and winner is not None:
         luck = float(scores[winner].mean()) - correction.score
-    race = _Race(plan, scores, adjusted_means(plan, scores), winner, share, rope, luck)
+    race = _Basis(plan, scores, adjusted_means(plan, scores), winner, share, rope, luck)
     rows = [
         _standing(race, config, best, config in failed)
         for config in np.flatnonzero(counts).tolist()
@@ -189,7 +189,7 @@ def mean_interval(row: FloatArray, share: float) -> intervals.Interval | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Race:
+class _Basis:
     """Scores and settings that every standing is computed from."""
 
     plan: Plan
@@ -218,7 +218,7 @@ class _Race:
         return intervals.correlated_t_test(self.plan.problem.sign * shared, self.share, self.rope)
 
 
-def _standing(race: _Race, config: int, best: Chances | None, failed: bool) -> Standing:
+def _standing(race: _Basis, config: int, best: Chances | None, failed: bool) -> Standing:
     row, baseline = race.scores[config], race.plan.baseline
     mine = row[np.isfinite(row)]
     own = mean_interval(row, race.share)

@@ -1,12 +1,12 @@
 """The race: cells go where they may still change the winner.
 
 Opening: the first guesses, then one cell each of configs drawn at random, every config on a block
-of its own turn, so that no block and no seed biases the surrogate. Middle: top-two
-Thompson sampling (Russo, Simple Bayesian Algorithms for Best-Arm Identification, 2016). Each draw
-of the joint posterior (search/strategies/surrogate.py) names a winner; cells go to those winners,
-and in half of the leader's draws to its strongest rival. So cells follow the probability of being
-best, and losers get no more without a test of their own. Final: the leaders are filled up to all
-blocks, where their comparison is paired and no cell is left to learn from.
+of its own turn, so that no block and no seed biases the surrogate. Middle: top-two Thompson
+sampling (Russo, Simple Bayesian Algorithms for Best-Arm Identification, 2016). Each draw of the
+joint posterior (search/strategies/surrogate.py) names a winner; cells go to those winners, and in
+half of the leader's draws to its strongest rival. So cells follow the probability of being best. A
+config is dropped by not being proposed any more; no test drops it. Final: the leaders are filled up
+to all blocks, where their comparison is paired and no cell is left to learn from.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from search.results import nested_score
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix, tell_known
 from search.results.standings import ROPE
-from search.sweep.judging import judged, strategy_of
+from search.sweep.ranking import ranked, strategy_of
 from search.tracking.open import open_ledger
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
 
@@ -90,7 +90,7 @@ def read(
     known = ledger.known_cells(plan.family)
     tell_known(plan, known, table, strategy.tell, record.id)
     nested = nested_score.read(ledger, record.id)
-    standings = judged(plan, table, ledger, record.id, strategy=strategy, rope=rope)
+    standings = ranked(plan, table, ledger, record.id, strategy=strategy, rope=rope)
     stopped = strategy.stopped
     if stopped is None and record.status != "RUNNING":
         stopped = record.tags.get("stopped")

@@ -26,9 +26,9 @@ from search.results.outcome import SweepResult
 from search.spec import saved_spec
 from search.stats import intervals
 from search.sweep.callback import Callback
-from search.sweep.judging import judged
+from search.sweep.ranking import ranked
 from search.sweep.results_handler import ResultHandler
-from search.sweep.single import run_single, train_cells
+from search.sweep.train_sweep import train_cells, train_sweep
 from search.tracking.open import open_ledger
 
 # Not what an inner sweep is, only how long and where it runs.
@@ -79,7 +79,7 @@ def check_winner(outcome: SweepResult, callback: Callback) -> SweepResult:
         callback.on_outer_fold(plan, fold)
         with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
             sweep_id = _started(ledger, inner)
-        done = run_single(inner, sweep_id, callback)
+        done = train_sweep(inner, sweep_id, callback)
         if not done.complete or done.standings.winner is None:
             return replace(outcome, complete=False, seconds=outcome.seconds + done.seconds)
         picks.append((inner, done, done.standings.winner))
@@ -152,7 +152,7 @@ def _scored(
             handler = ResultHandler(plan, table, ledger, outcome.sweep_id, source.tell, callback)
             complete = not missing or train_cells(plan, source, handler, outcome.sweep_id, callback)
             if missing:
-                standings = judged(plan, table, ledger, outcome.sweep_id)
+                standings = ranked(plan, table, ledger, outcome.sweep_id)
             if complete:
                 nested = _nested(plan, outcome, picks, pairs).to_json()
                 text = json.dumps(nested, indent=2)

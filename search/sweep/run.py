@@ -1,4 +1,4 @@
-"""Runs and resumes a sweep.
+"""Entry points `run` and `resume`; the work is in train_sweep.py.
 
 The race's state is a pure function of the spec and the ledger. So a run, a repeated run and a
 resumed run are the same code: read the ledger, tell the strategy, go on.
@@ -18,7 +18,7 @@ from search.spec import SweepSpec, saved_spec
 from search.sweep import keep_encoder, nested_cv
 from search.sweep.callback import Callback, CallbackList
 from search.sweep.load import find
-from search.sweep.single import run_single
+from search.sweep.train_sweep import train_sweep
 from search.tracking.open import open_ledger
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
 from trainables.engine.contract import Task
@@ -51,7 +51,7 @@ def run(
     folders.check(spec)
     if plan is None:
         plan = prepare(spec)[0]
-    outcome = run_single(plan, sweep_id, callback, tags or {})
+    outcome = train_sweep(plan, sweep_id, callback, tags or {})
     if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
         outcome = nested_cv.check_winner(outcome, callback)
     if outcome.complete and plan.spec.outer is None:

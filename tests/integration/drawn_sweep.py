@@ -14,7 +14,7 @@ from search.results.sweep_labels import FILE, SweepLabels
 from search.spec import SweepSpec, make_spec
 from search.strategies.strategy import make_strategy
 from search.sweep.callback import Callback
-from search.sweep.judging import judged
+from search.sweep.ranking import ranked
 from search.sweep.results_handler import ResultHandler, sweep_tags
 from tests.factories import plan_of
 from trainables.engine.contract import CellResult, DataRef
@@ -68,7 +68,7 @@ def draw(
     ledger.attach(sweep_id, {FILE: truth.to_bytes()})
     table = ScoreMatrix.empty(plan)
     strategy = make_strategy(spec.strategy, plan.problem, seed=0, max_cells=spec.budget.max_cells)
-    intake = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, Callback())
+    handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, Callback())
     while not strategy.done:
         results = []
         for config, block in strategy.ask(40):
@@ -101,8 +101,8 @@ def draw(
                     ),
                 )
             )
-        intake.results(results)
-    standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
+        handler.results(results)
+    standings = ranked(plan, table, ledger, sweep_id, strategy=strategy)
     ledger.finish_sweep(sweep_id, "FINISHED", summary(plan, table, standings))
     ledger.flush()
     return sweep_id

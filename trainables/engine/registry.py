@@ -1,8 +1,9 @@
 """Names to objects: a public module of a package is the entry.
 
-`trainables/losses/soft_triple.py` is found because it lies there; no list is edited. A leading
+`trainables/metrics/accuracy.py` is found because it lies there; no list is edited. A leading
 underscore hides a module, and a sub-package (`engine`, `schema`) is machinery, not an entry. Names
-are listed without importing anything; a module is imported when its object is used.
+are listed without importing anything; a module is imported when its object is used. Losses are no
+entries: the trainable that uses one imports it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def load(package: str, name: str, attribute: str) -> Any:
     '-' and '_' are the same in a name.
 
     Args:
-        package: Name of the package, for example "trainables.losses".
+        package: Name of the package, for example "trainables.metrics".
         name: Name of the entry, which is a module's.
         attribute: Name that the module defines: SPACE, DATASET, Config, build ...
 

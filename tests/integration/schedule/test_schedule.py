@@ -17,7 +17,7 @@ from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
 from search.schedule import tick
 from search.schedule.file import Schedule, read_schedule
-from search.sweep import single
+from search.sweep import train_sweep
 from tests.integration.ledger_cells import runs_of
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell
@@ -40,16 +40,16 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """Cells train in this process, one by one; the list holds them."""
     cells: list[Cell] = []
 
-    def train(plan: Plan, asker: Any, intake: Any, sweep_id: str, watcher: Any) -> bool:
-        while not asker.done:
-            for pair in asker.ask(1):
+    def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
+        while not source.done:
+            for pair in source.ask(1):
                 cells.append(plan.cell(pair))
                 runner.train_cells(
-                    plan.task, cells[-1:], lambda r, p=pair: intake.results([(p, r)])
+                    plan.task, cells[-1:], lambda r, p=pair: handler.results([(p, r)])
                 )
         return True
 
-    monkeypatch.setattr(single, "train_cells", train)
+    monkeypatch.setattr(train_sweep, "train_cells", train)
     return cells
 
 
@@ -121,12 +121,12 @@ def test_a_firing_starts_once_names_its_predecessor_and_trains_only_what_changed
 def test_a_firing_that_was_killed_goes_on_and_one_that_runs_is_left_alone(
     plan: Schedule, trained: list[Cell], ledger_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = single.train_cells
+    train = train_sweep.train_cells
 
     class PulledPlugError(BaseException):
         """The end of the process, as far as the ledger can see."""
 
-    def pulled(plan: Plan, asker: Any, intake: Any, sweep_id: str, watcher: Any) -> bool:
+    def pulled(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
         # While it runs, another tick of this folder finds it taken.
         with multiprocessing.get_context("fork").Pool(1) as other:
             told = other.apply(_another_tick, (plan_of_schedule, FIRST + SOON))
@@ -134,7 +134,7 @@ def test_a_firing_that_was_killed_goes_on_and_one_that_runs_is_left_alone(
         raise PulledPlugError
 
     plan_of_schedule = plan
-    monkeypatch.setattr(single, "train_cells", pulled)
+    monkeypatch.setattr(train_sweep, "train_cells", pulled)
     monkeypatch.setattr(Ledger, "finish_sweep", lambda *given: None)
     with pytest.raises(PulledPlugError):
         tick.tick(plan, PARSE, FIRST + SOON)
@@ -142,7 +142,7 @@ def test_a_firing_that_was_killed_goes_on_and_one_that_runs_is_left_alone(
     os.chdir(plan.source.parent)
     assert [one["status"] for one in firings(ledger_uri)] == ["RUNNING"]
 
-    monkeypatch.setattr(single, "train_cells", train)
+    monkeypatch.setattr(train_sweep, "train_cells", train)
     assert states(tick.tick(plan, PARSE, FIRST + 2 * SOON)) == ["resumed"]
     (only,) = firings(ledger_uri)
     assert (only["status"], only["promotion"]) == ("FINISHED", "moves")

@@ -17,7 +17,7 @@ from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.results.document import of_outcome
 from search.spec import SweepSpec, make_spec
-from search.sweep import nested_cv, single
+from search.sweep import nested_cv, train_sweep
 from search.sweep import nested_cv as nested
 from search.sweep import run as sweep
 from search.sweep.load import load_record
@@ -63,16 +63,16 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
     """Cells train in this process, one by one; the list holds them."""
     cells: list[Cell] = []
 
-    def train(plan: Plan, asker: Any, intake: Any, sweep_id: str, watcher: Any) -> bool:
-        while not asker.done:
-            for pair in asker.ask(1):
+    def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
+        while not source.done:
+            for pair in source.ask(1):
                 cells.append(plan.cell(pair))
                 runner.train_cells(
-                    plan.task, cells[-1:], lambda r, p=pair: intake.results([(p, r)])
+                    plan.task, cells[-1:], lambda r, p=pair: handler.results([(p, r)])
                 )
         return True
 
-    for module in (single, nested_cv):
+    for module in (train_sweep, nested_cv):
         monkeypatch.setattr(module, "train_cells", train)
     return cells
 

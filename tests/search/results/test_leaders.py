@@ -34,9 +34,9 @@ def table_of(plan: Plan) -> ScoreMatrix:
 
 
 def test_the_best_complete_config_stands_first(plan: Plan) -> None:
-    frontier = Leaders(plan)
-    frontier.update(table_of(plan))
-    first, second = frontier.leaders[:2]
+    leaders = Leaders(plan)
+    leaders.update(table_of(plan))
+    first, second = leaders.leaders[:2]
     assert (first.label, second.label) == (plan.label(1), plan.label(0))
     assert first.p_best is not None
     assert first.p_best > 0.95
@@ -45,22 +45,22 @@ def test_the_best_complete_config_stands_first(plan: Plan) -> None:
 
 
 def test_a_dropped_config_is_named_with_its_distance(plan: Plan) -> None:
-    frontier = Leaders(plan)
-    frontier.update(table_of(plan))
-    lines = frontier.dropped_lines()
-    assert frontier.dropped_count == len(plan.configs) - 2
-    nearest = frontier.dropped[0]
+    leaders = Leaders(plan)
+    leaders.update(table_of(plan))
+    lines = leaders.dropped_lines()
+    assert leaders.dropped_count == len(plan.configs) - 2
+    nearest = leaders.dropped[0]
     assert nearest.behind == pytest.approx(-0.2, abs=0.03)
     assert nearest.cells == 3
     assert lines[1] == f"  {100 * nearest.behind:+.2f} points, 3 cells: {nearest.label}"
 
 
 def test_a_second_look_waits(plan: Plan) -> None:
-    frontier = Leaders(plan)
-    frontier.update(table_of(plan))
-    before = list(frontier.leaders)
-    frontier.update(ScoreMatrix.empty(plan))
-    assert frontier.leaders == before
+    leaders = Leaders(plan)
+    leaders.update(table_of(plan))
+    before = list(leaders.leaders)
+    leaders.update(ScoreMatrix.empty(plan))
+    assert leaders.leaders == before
 
 
 def test_a_program_reads_one_object_a_line(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from search.errors import InputError
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix
-from search.results.standings import judge
+from search.results.standings import rank
 from tests import factories
 from trainables.engine.contract import Scalar
 
@@ -23,7 +23,7 @@ def outcome() -> SweepResult:
     for config, values in enumerate(plan.configs):
         table.scores[config] = 0.8 - 0.1 * float(str(values["beta"])) + np.array([0.0, 0.01])
     best = int(table.scores.mean(axis=1).argmax())
-    standings = judge(plan, table.scores, best)
+    standings = rank(plan, table.scores, best)
     return SweepResult("s", plan, table, standings, complete=True, seconds=0.0)
 
 

@@ -16,7 +16,7 @@ from search.console import leaderboard, live
 from search.planning.plan import Plan
 from search.results.document import of_standings, summary
 from search.results.score_matrix import ScoreMatrix
-from search.results.standings import judge
+from search.results.standings import rank
 from tests import factories
 from trainables.engine.contract import CellResult
 
@@ -38,7 +38,7 @@ SCORES = np.array(
 
 
 def test_complete_configs_stand_first_and_the_gain_is_paired(plan: Plan) -> None:
-    standings = judge(plan, SCORES, winner=3)
+    standings = rank(plan, SCORES, winner=3)
     assert [row.config for row in standings.rows] == [3, 1, 0, 2]
     first = standings.rows[0]
     assert (first.status, first.cells) == ("winner", 4)
@@ -49,7 +49,7 @@ def test_complete_configs_stand_first_and_the_gain_is_paired(plan: Plan) -> None
 
 
 def test_a_partial_config_is_compared_on_the_cells_it_shares(plan: Plan) -> None:
-    row = judge(plan, SCORES, winner=3).rows[-1]
+    row = rank(plan, SCORES, winner=3).rows[-1]
     assert (row.status, row.cells) == ("partial", 2)
     assert row.cells_mean == pytest.approx(0.605)
     easier = (SCORES[:, :2].mean(axis=1) - SCORES.mean(axis=1))[[0, 1, 3]].mean()
@@ -58,14 +58,14 @@ def test_a_partial_config_is_compared_on_the_cells_it_shares(plan: Plan) -> None
 
 
 def test_a_config_whose_cell_failed_says_so_and_is_not_averaged_away(plan: Plan) -> None:
-    row = judge(plan, SCORES, winner=3, failed=frozenset({2})).rows[-1]
+    row = rank(plan, SCORES, winner=3, failed=frozenset({2})).rows[-1]
     assert row.status == "failed"
 
 
 def test_only_what_the_paired_test_cannot_tell_is_called_indistinguishable(plan: Plan) -> None:
     noisy = SCORES.copy()
     noisy[1] = noisy[3] + [0.004, -0.001, 0.003, -0.002]
-    standings = judge(plan, noisy, winner=1)
+    standings = rank(plan, noisy, winner=1)
     assert standings.indistinguishable == (3,)
 
 
@@ -73,7 +73,7 @@ def test_before_a_config_is_complete_there_is_no_winner(plan: Plan) -> None:
     scores = np.full((4, 4), math.nan)
     scores[:, 0] = 0.5
     table = ScoreMatrix(scores, scores.copy())
-    document = summary(plan, table, judge(plan, scores, winner=None))
+    document = summary(plan, table, rank(plan, scores, winner=None))
     assert document["winner"] is None
     assert document["cells_done"] == 4
     assert any("no winner" in line for line in leaderboard.explanation(document))
@@ -81,7 +81,7 @@ def test_before_a_config_is_complete_there_is_no_winner(plan: Plan) -> None:
 
 def test_the_document_has_the_contract_s_fields_and_is_json(plan: Plan) -> None:
     table = ScoreMatrix(SCORES, SCORES.copy(), reused=5, foreign=3)
-    document = summary(plan, table, judge(plan, SCORES, winner=3))
+    document = summary(plan, table, rank(plan, SCORES, winner=3))
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["cells_planned"] == 16
     assert document["cells_reused"] == 3
@@ -98,7 +98,7 @@ def test_the_screen_shows_points_and_says_what_each_figure_is(
     plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = ScoreMatrix(SCORES, SCORES.copy())
-    leaderboard.show_leaderboard(summary(plan, table, judge(plan, SCORES, winner=3)), top=2)
+    leaderboard.show_leaderboard(summary(plan, table, rank(plan, SCORES, winner=3)), top=2)
     shown = capsys.readouterr().out
     assert "82.50" in shown
     assert "+9.50" in shown
@@ -132,7 +132,7 @@ def test_durations_are_said_as_a_person_would(seconds: float, words: str) -> Non
 def test_a_config_stopped_early_keeps_its_chance_of_being_best(plan: Plan) -> None:
     scores = SCORES.copy()
     scores[2] = [0.79, 0.80, math.nan, math.nan]  # a point below the winner, half of it unseen
-    standings = judge(plan, scores, winner=3)
+    standings = rank(plan, scores, winner=3)
     by_config = {row.config: row.p_best for row in standings.rows}
     assert standings.chances is not None
     assert standings.chances.by == "surrogate"
@@ -146,7 +146,7 @@ def test_a_config_stopped_early_keeps_its_chance_of_being_best(plan: Plan) -> No
 def test_when_all_is_measured_p_best_is_the_correlated_t_tests(plan: Plan) -> None:
     scores = SCORES.copy()
     scores[2] = scores[0] - 0.1
-    standings = judge(plan, scores, winner=3)
+    standings = rank(plan, scores, winner=3)
     assert standings.chances is not None
     assert standings.chances.by == "correlated t-test"
     assert of_standings(plan, standings)["winner"]["p_best_stopped"] == pytest.approx(0.0, abs=1e-9)
@@ -156,7 +156,7 @@ def test_when_all_is_measured_p_best_is_the_correlated_t_tests(plan: Plan) -> No
 def test_each_config_is_compared_with_winner_and_baseline_as_baycomp_does(
     plan: Plan, rope: float
 ) -> None:
-    row = next(row for row in judge(plan, SCORES, winner=3, rope=rope).rows if row.config == 1)
+    row = next(row for row in rank(plan, SCORES, winner=3, rope=rope).rows if row.config == 1)
     for found, other in ((row.versus_winner, 3), (row.versus_baseline, 0)):
         expected = baycomp.CorrelatedTTest.probs(SCORES[1], SCORES[other], rope=rope, runs=2)
         assert found is not None
@@ -169,16 +169,16 @@ def test_no_chance_is_named_before_the_leaders_share_three_blocks(plan: Plan) ->
     scores = np.full((4, 4), math.nan)
     scores[0] = SCORES[0]
     scores[1:, 0] = [0.9, 0.6, 0.5]  # one cell each, and one of them far ahead
-    assert all(row.p_best is None for row in judge(plan, scores, winner=0).rows)
+    assert all(row.p_best is None for row in rank(plan, scores, winner=0).rows)
     scores[1:3, :3] = [[0.9, 0.91, 0.92], [0.6, 0.61, 0.62]]
-    assert all(row.p_best is not None for row in judge(plan, scores, winner=0).rows)
+    assert all(row.p_best is not None for row in rank(plan, scores, winner=0).rows)
 
 
 def test_what_is_said_of_the_winners_gain_is_without_the_luck_of_the_pick(plan: Plan) -> None:
     rng = np.random.default_rng(0)
     scores = 0.7 + rng.normal(0, 0.02, (4, 4))  # nothing is better than anything
     best = int(scores.mean(axis=1).argmax())
-    standings = judge(plan, scores, winner=best)
+    standings = rank(plan, scores, winner=best)
     winner = of_standings(plan, standings)["winner"]
     luck = winner["mean"] - winner["corrected"]
     assert luck > 0
@@ -190,7 +190,7 @@ def test_what_is_said_of_the_winners_gain_is_without_the_luck_of_the_pick(plan: 
 
 
 def test_too_few_shared_cells_are_no_comparison(plan: Plan) -> None:
-    rows = judge(plan, SCORES, winner=3).rows
+    rows = rank(plan, SCORES, winner=3).rows
     assert rows[-1].cells == 2
     assert rows[-1].versus_winner is None
     assert rows[0].versus_winner is None, "a winner is not compared with itself"
@@ -199,7 +199,7 @@ def test_too_few_shared_cells_are_no_comparison(plan: Plan) -> None:
 def test_the_screen_names_form_rivals_and_the_chance_against_the_baseline(plan: Plan) -> None:
     scores = SCORES.copy()
     scores[2] = scores[3] + [0.004, -0.002, 0.003, -0.004]
-    standings = judge(plan, scores, winner=3)
+    standings = rank(plan, scores, winner=3)
     text = " ".join(leaderboard.explanation(summary(plan, ScoreMatrix(scores, scores), standings)))
     assert "by a bootstrap over blocks" in text
     assert "1 complete config cannot be told from the winner at 5%: beta=0.7" in text
@@ -210,7 +210,7 @@ def test_an_interval_beyond_what_a_score_can_be_is_owned_up_to(plan: Plan) -> No
     wide = SCORES.copy()
     wide[3] = [0.80, 1.0, 0.84, 1.0]
     for scores, said in ((SCORES, False), (wide, True)):
-        document = summary(plan, ScoreMatrix(scores, scores), judge(plan, scores, winner=3))
+        document = summary(plan, ScoreMatrix(scores, scores), rank(plan, scores, winner=3))
         assert (max(row["ci_high"] or 0 for row in document["configs"]) > 1) == said
         lines = leaderboard.explanation(document)
         assert any("its cells are too few" in line for line in lines) == said

@@ -1,4 +1,4 @@
-"""One sweep trained: ledger, strategy and Ray joined."""
+"""Trains one sweep: reads finished cells, tells the strategy, trains the rest."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix, other_code, planned_cells, tell_known
 from search.results.sweep_labels import FILE, SweepLabels
 from search.sweep.callback import Callback
-from search.sweep.judging import judged, strategy_of
+from search.sweep.ranking import ranked, strategy_of
 from search.sweep.results_handler import ResultHandler, sweep_tags
 from search.tracking.open import open_ledger
 
 _FEATURES = "features.json"  # of a sweep's run: seconds and reports of the extractions
 
 
-def run_single(
+def train_sweep(
     plan: Plan,
     sweep_id: str | None,
     callback: Callback,
@@ -75,7 +75,7 @@ def run_single(
             raise
         finally:
             callback.on_end()
-            standings = judged(plan, table, ledger, sweep_id, strategy=strategy)
+            standings = ranked(plan, table, ledger, sweep_id, strategy=strategy)
             handler.adjust()
             ended = summary(plan, table, standings, stopped=stopped)
             ledger.finish_sweep(sweep_id, status, ended)

@@ -1,4 +1,4 @@
-"""argparse with errors first, suggestions, and usage in one line."""
+"""Usage errors of the command line: error first, suggestions, one-line usage."""
 
 from __future__ import annotations
 

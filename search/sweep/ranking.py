@@ -1,4 +1,4 @@
-"""Standings of a sweep, corrected by the ledger's predictions."""
+"""Ranking of a sweep's configs, with the winner corrected by its predictions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
 from search.results.oof_reader import gather
 from search.results.score_matrix import ScoreMatrix
-from search.results.standings import ROPE, Standings, judge
+from search.results.standings import ROPE, Standings, rank
 from search.strategies.strategy import Strategy, make_strategy
 
 
-def judged(
+def ranked(
     plan: Plan,
     table: ScoreMatrix,
     ledger: Ledger,
@@ -37,7 +37,7 @@ def judged(
             strategy.tell(config, block, float(table.scores[config, block]))
         for pair in table.failures:
             strategy.tell(*pair, None)
-    return judge(
+    return rank(
         plan,
         table.scores,
         strategy.winner(),
