@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """No test writes into the user's cache, and what tests start can be interrupted."""
     # What a shell puts into the background ignores Ctrl-C, and so would all below it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # likewise what nohup starts
     if "FOLDRACE_CACHE" not in os.environ:
         os.environ["FOLDRACE_CACHE"] = tempfile.mkdtemp(prefix="foldrace-tests-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop("FOLDRACE_CACHE"), True))

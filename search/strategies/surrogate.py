@@ -76,11 +76,13 @@ class Belief:
     def draw(self, draws: int, rng: np.random.Generator) -> FloatArray:
         """Joint draws of all configs' expected scores, (configs, draws)."""
         width = self._features.shape[1]
+        # root.T @ root is the covariance, so root.T turns white noise into a draw of the weights.
         weights = self.weights[:, None] + self._root.T @ rng.standard_normal(
             (len(self.weights), draws)
         )
         scores = self._features @ weights[:width]
         own_sd = np.full(len(scores), self.rough_sd)
+        # A config with cells keeps of its own part what these leave open, and moves to their mean.
         own_sd[self._rows] *= np.sqrt(1.0 - self._shrink)
         known = self._row_means[:, None] - self._row_shares @ weights[width:]
         scores[self._rows] += self._shrink[:, None] * (known - scores[self._rows])
@@ -149,10 +151,13 @@ def _axis_basis(positions: FloatArray, unordered: bool) -> tuple[FloatArray, Flo
     levels = np.unique(positions[known])
     if len(levels) < 2:
         return None
+    # Matern kernel of smoothness 5/2 for numbers; values without an order are equally far apart.
     gaps = np.abs(levels[:, None] - levels) / (levels[-1] - levels[0]) * np.sqrt(5) / _LENGTH
     kernel = np.eye(len(levels)) if unordered else (1 + gaps + gaps**2 / 3) * np.exp(-gaps)
+    # Centred: the constant has a feature of its own.
     center = np.eye(len(levels)) - 1 / len(levels)
     shares, vectors = np.linalg.eigh(center @ kernel @ center)
+    # One value less than there are levels is free; further eigenvectors are finer than any data.
     order = np.argsort(-shares)[: len(levels) - 1][:30]
     order = order[shares[order] > 1e-3 * shares[order[0]]]
     shares = shares[order] / shares[order].sum()
@@ -186,6 +191,7 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
     width = features.values.shape[1]
     mean = features.values @ parts.weights[:width]
     shrink = parts.rough / (parts.rough + parts.noise / sums.counts)
+    # Means free of their blocks pull the smooth part by the share of it that is not noise.
     known = sums.means - sums.shares @ parts.weights[width:]
     mean[rows] += shrink * (known - mean[rows])
     return Belief(
@@ -231,6 +237,7 @@ def _sum_up(values: FloatArray, scored: BoolArray, scores: FloatArray) -> _Sums:
     means = scores.sum(axis=1) / counts
     shares = scored / counts[:, None]
     design = np.concatenate([values, shares], axis=1)
+    # Configs with equally many cells have one variance of their mean: sums by count suffice.
     members = [counts == level for level in np.unique(counts)]
     off = np.where(scored, scores - means[:, None], 0.0)
     return _Sums(
@@ -269,12 +276,14 @@ def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts
     # Weight of the starting values of noise and roughness: it vanishes once cells repeat.
     hold = 2 / (1 + freedom)
     for _ in range(iterations):
-        # Posterior of all weights under the variances of the last round.
+        # Posterior of all weights under the variances of the last round. A mean over n cells has
+        # the variance rough + noise / n.
         precision = 1.0 / (rough + noise / sums.levels)
         gram = (precision @ sums.gram).reshape(width + blocks, width + blocks)
         gram[own, own] += sums.within_gram / noise
         cross = precision @ sums.cross
         cross[own] += sums.within_cross / noise
+        # Scaled by the prior, I + S G S has no eigenvalue under 1: the root never breaks down.
         scale = np.sqrt(np.concatenate([[10.0], variances[groups]]))
         lower = np.linalg.cholesky(np.eye(len(scale)) + scale[:, None] * gram * scale)
         root = lapack.dtrtri(lower, lower=1)[0] * scale
