@@ -141,7 +141,7 @@ class Trainable:
         Raises:
             RegistryError: if there is none, or its file does not fit this contract.
         """
-        return _read(registry.entry("trainables", name))
+        return cls.of_module(registry.entry("trainables", name))
 
     @classmethod
     def of_module(cls, module: ModuleType) -> Trainable:
