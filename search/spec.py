@@ -138,6 +138,8 @@ class SweepSpec(BaseModel):
             if isinstance(fields["space"], Space):
                 space = fields["space"]
                 fields |= {"space": space.name, "declared": space.to_json()}
+            else:
+                raise ValueError(f"space must be a name or a spaces.Space, got {fields['space']!r}")
         if isinstance(fields.get("data"), str):
             fields["data"] = DataRef(name=fields["data"])
         parts = [fields.get(name) for name in ("space", "data", "model")]

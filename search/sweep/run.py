@@ -47,6 +47,8 @@ def run(
         SweepError: if no further cell can be trained; what was earned is in the ledger.
         KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
     """
+    if not isinstance(spec, SweepSpec):
+        raise InputError(f"run wants a SweepSpec, got {spec!r}: run(SweepSpec(space=..., ...)).")
     callback = CallbackList(callbacks)
     folders.check(spec)
     if plan is None:
