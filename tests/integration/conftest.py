@@ -6,15 +6,20 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from search.ledger.ledger import Ledger
+from search.planning.plan import Plan
+from search.sweep import nested_cv, train_sweep
 from search.tracking.open import connect
 from search.tracking.sqlite_database import make_database
 from tests.integration import sweep_shell
 from tests.integration.ledger_cells import Opener
+from trainables.engine.cells import runner
+from trainables.engine.contract import Cell
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +68,22 @@ def moments() -> np.random.Generator:
     seed = int(os.environ.get("FOLDRACE_KILL_SEED") or secrets.randbits(32))
     print(f"The moments of this test come again with FOLDRACE_KILL_SEED={seed}")  # noqa: T201
     return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
+    """Cells train in this process, one by one; the list holds them."""
+    cells: list[Cell] = []
+
+    def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
+        while not source.done:
+            for pair in source.ask(1):
+                cells.append(plan.cell(pair))
+                runner.train_cells(
+                    plan.task, cells[-1:], lambda r, p=pair: handler.results([(p, r)])
+                )
+        return True
+
+    for module in (train_sweep, nested_cv):
+        monkeypatch.setattr(module, "train_cells", train)
+    return cells

@@ -19,7 +19,6 @@ from search.schedule import tick
 from search.schedule.file import Schedule, read_schedule
 from search.sweep import train_sweep
 from tests.integration.ledger_cells import runs_of
-from trainables.engine.cells import runner
 from trainables.engine.contract import Cell
 
 pytestmark = pytest.mark.integration
@@ -33,24 +32,6 @@ DAY, SOON = timedelta(days=1), timedelta(minutes=3)
 @pytest.fixture(autouse=True)
 def _aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
-    """Cells train in this process, one by one; the list holds them."""
-    cells: list[Cell] = []
-
-    def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
-        while not source.done:
-            for pair in source.ask(1):
-                cells.append(plan.cell(pair))
-                runner.train_cells(
-                    plan.task, cells[-1:], lambda r, p=pair: handler.results([(p, r)])
-                )
-        return True
-
-    monkeypatch.setattr(train_sweep, "train_cells", train)
-    return cells
 
 
 @pytest.fixture

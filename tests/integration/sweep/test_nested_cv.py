@@ -13,11 +13,9 @@ import pytest
 
 from search.console import leaderboard
 from search.errors import InputError
-from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.results.document import of_outcome
 from search.spec import SweepSpec, make_spec
-from search.sweep import nested_cv, train_sweep
 from search.sweep import nested_cv as nested
 from search.sweep import run as sweep
 from search.sweep.load import load_record
@@ -56,25 +54,6 @@ def spec(
         nested=True,
         plugin=str(PLUGIN),
     )
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
-    """Cells train in this process, one by one; the list holds them."""
-    cells: list[Cell] = []
-
-    def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
-        while not source.done:
-            for pair in source.ask(1):
-                cells.append(plan.cell(pair))
-                runner.train_cells(
-                    plan.task, cells[-1:], lambda r, p=pair: handler.results([(p, r)])
-                )
-        return True
-
-    for module in (train_sweep, nested_cv):
-        monkeypatch.setattr(module, "train_cells", train)
-    return cells
 
 
 def _score(task: Task, rate: float, seed: int, fold: int) -> float:
