@@ -16,7 +16,10 @@ from typing import Any, Self
 
 from search.errors import DeliveryRefusedError, FoldraceError, InputError, LedgerError
 from search.ledger import payloads, records
+from search.ledger.claims import Claims, claimed
 from search.ledger.delivery import Delivery
+from search.ledger.drivers import FAMILY
+from search.ledger.lease import Lease
 from search.ledger.predictions import Predictions, read_files, unpack
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
@@ -62,7 +65,14 @@ class Ledger:
         self._store = store
         self._spool_folder = spool_folder
         self._where = where
-        self._writer = LedgerWriter(store)
+        self._claims = Claims()
+        self._lease = Lease(store, self._asking, on_beat=self._claims.to_tags)
+        self._writer = LedgerWriter(
+            store,
+            shared=lambda: self._lease.shared,
+            living=lambda: {driver.writer for driver in self._lease.neighbours},
+            on_cells=self._claims.remove,
+        )
         self._delivery = Delivery(Spool(spool_folder), self._writer.deliver)
         self._settled: dict[str, set[str]] = {}  # family -> keys that need no recording any more
 
@@ -127,6 +137,7 @@ class Ledger:
             patience_s: Longest wait for the next arrival.
         """
         left = self._delivery.close(patience_s)
+        self._lease.release()
         if left:
             _log.warning(
                 "MLflow does not have %d results yet; they lie in %s, and the next foldrace "
@@ -139,16 +150,17 @@ class Ledger:
     def known_cells(self, family: str) -> dict[str, LoggedCell]:
         """All cells of a family with a result, by key.
 
-        Those in the spool count.
-
-        A "failed" cell is among them, and may be recorded anew. Results that dead processes left in
-        the spool are taken over and delivered.
+        Those in the spool count. A "failed" cell is among them, and may be recorded anew. Results
+        that dead processes left in the spool are taken over and delivered. The driver of a sweep
+        deletes second runs of a cell; whoever only reads deletes nothing.
         """
         # The lock keeps the delivery waiting meanwhile: no cell is in neither place.
         with self._asking():
             self._writer.forget()
+            if self._lease.driver is None:
+                self._lease.look_around(family)
             self._delivery.adopt()
-            cells = self._writer.load_family(family)
+            cells = self._writer.load_family(family, tidy=self._lease.driver is not None)
         for payload in self._delivery.waiting():
             if payload["kind"] == "cell" and payload["tags"]["family"] == family:
                 cell = payloads.waiting_cell(payload)
@@ -284,38 +296,113 @@ class Ledger:
         )
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
-    def start_sweep(self, name: str, spec_json: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Enter a sweep and its spec, without passwords; returns its id."""
+    def start_sweep(
+        self,
+        name: str,
+        spec_json: Mapping[str, Any],
+        tags: Mapping[str, str],
+        *,
+        take_over: bool = False,
+    ) -> str:
+        """Enter a sweep and its spec, without passwords; returns its id.
+
+        From then on until `close` this process is the one that drives sweeps of this name.
+
+        Args:
+            name: Name of the sweep.
+            spec_json: Its spec.
+            tags: Tags of its run; `family` is that of its cells.
+            take_over: Take the place of a living driver of this name.
+
+        Raises:
+            SweepTakenError: if another process drives a sweep of this name.
+            LedgerError: if MLflow cannot be reached or refuses.
+        """
         spec = records.redacted(spec_json)
-        with self._asking():
-            written = {**records.tag_values(tags), **records.spec_tags(spec)}
+        written = {**records.tag_values(tags), **records.spec_tags(spec)}
+
+        def enter(lease: Mapping[str, str]) -> str:
             run = NewRun(
                 name=name,
-                tags=written,
+                tags={**written, **lease},
                 params=records.spec_params(spec),
                 points=(),
                 status="RUNNING",
                 started_ms=payloads.now_ms(),
                 files={"spec.json": json.dumps(spec, indent=2).encode()},
             )
-            (sweep_id,) = self._store.add("sweeps", [run])
-            self._writer.start_sweep(sweep_id)
-        return sweep_id
+            with self._asking():
+                (sweep_id,) = self._store.add("sweeps", [run])
+                self._writer.start_sweep(sweep_id)
+            return sweep_id
+
+        family = tags.get("family", "")
+        return self._lease.take(name, family, enter, own_run=True, take_over=take_over)
 
     def name_data(self, sweep_id: str, data: DataDescription) -> None:
         """Log the data of a sweep as an MLflow data set."""
         with self._asking():
             self._store.name_data(sweep_id, data)
 
-    def resume_sweep(self, sweep_id: str) -> None:
-        """Reopen a sweep that ended or was killed.
+    def resume_sweep(self, sweep_id: str, *, take_over: bool = False) -> None:
+        """Reopen a sweep that ended or was killed, and drive it until `close`.
+
+        Args:
+            sweep_id: Run id of the sweep.
+            take_over: Take the place of a living driver.
 
         Raises:
+            SweepTakenError: if another process drives it.
             LedgerError: if there is none of this id, or MLflow cannot be reached.
         """
+        sweep = next((sweep for sweep in self.sweeps() if sweep.id == sweep_id), None)
+        if sweep is None:
+            raise LedgerError(f"No sweep has the run id {sweep_id!r} in {self._where}.")
+
+        def enter(lease: Mapping[str, str]) -> str:
+            with self._asking():
+                self._store.extend([RunNews(run_id=sweep_id, tags=lease)])
+            return sweep_id
+
+        family = sweep.tags.get("family", "")
+        self._lease.take(sweep.name, family, enter, own_run=False, take_over=take_over)
         with self._asking():
             self._store.reopen(sweep_id)
             self._writer.reopen_sweep(sweep_id)
+
+    @property
+    def halted(self) -> str | None:
+        """Sentence on why no further cell should be trained; None while all is well."""
+        return self._lease.lost
+
+    def claim(self, family: str, keys: Sequence[str]) -> tuple[dict[str, LoggedCell], set[str]]:
+        """Claim cells that are about to be trained.
+
+        Without another sweep that trains cells of this family it costs nothing. A ledger that is
+        away leaves all cells to us.
+
+        Returns:
+            Cells that another sweep has trained meanwhile, and keys of those that it trains now;
+            the rest is ours.
+        """
+        self._claims.add(keys)
+        me, neighbours = self._lease.driver, self._lease.neighbours
+        if me is None or not neighbours:
+            return {}, set()
+        try:
+            with self._asking():
+                self._store.extend([RunNews(run_id=me.run_id, tags=self._claims.to_tags())])
+                runs = self._store.runs("sweeps", FAMILY, family)
+                # The claims first: one is taken back when the result is there.
+                busy = claimed(runs, {driver.run_id for driver in neighbours}, keys)
+                found = self._writer.look_up(family, keys)
+                self._claims.remove(busy | set(found))
+                if busy:
+                    self._store.extend([RunNews(run_id=me.run_id, tags=self._claims.to_tags())])
+        except LedgerError:
+            return {}, set()
+        self._settled.setdefault(family, set()).update(found)
+        return found, busy - set(found)
 
     def finish_sweep(self, sweep_id: str, status: str, summary: Mapping[str, Any]) -> None:
         """Enter the end of a sweep and its configs.

@@ -1,0 +1,75 @@
+"""Claims of cells: two sweeps that share cells train each of them once.
+
+A driver that has neighbours writes the keys of the cells that it trains into tags of its sweep's
+run, and then reads theirs. A key that both have is left to the other, and asked for again later.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable
+
+from search.ledger.records import LEASE_TAGS, LoggedRun
+
+PREFIX = f"{LEASE_TAGS}claims."
+_DIGITS = 12  # of a key: 48 bits, beside a few thousand others
+_KEYS_PER_TAG = 360  # below the 5,000 characters that every server takes
+_MOST_TAGS = 20
+
+
+class Claims:
+    """Keys of the cells that this process trains, until they are in MLflow."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, None] = {}
+        self._tags_used = 0
+        self._lock = threading.Lock()
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Claim cells."""
+        with self._lock:
+            self._keys.update(dict.fromkeys(key[:_DIGITS] for key in keys))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Give cells back: they are in MLflow, or left to another."""
+        with self._lock:
+            for key in keys:
+                self._keys.pop(key[:_DIGITS], None)
+
+    def to_tags(self) -> dict[str, str]:
+        """Tags that hold the claims; those beyond 7,200 are not told.
+
+        Where a cell is trained twice for that, the ledger still keeps one.
+        """
+        with self._lock:
+            keys = list(self._keys)[: _KEYS_PER_TAG * _MOST_TAGS]
+        pieces = [keys[n : n + _KEYS_PER_TAG] for n in range(0, len(keys), _KEYS_PER_TAG)]
+        # A tag that is no longer needed is emptied, not removed: that would be a request more.
+        count = self._tags_used = max(self._tags_used, len(pieces))
+        pieces += [[]] * (count - len(pieces))
+        return {f"{PREFIX}{n}": " ".join(piece) for n, piece in enumerate(pieces)}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the tags written so far."""
+        return [f"{PREFIX}{n}" for n in range(self._tags_used)]
+
+
+def claimed(runs: Iterable[LoggedRun], drivers: Collection[str], keys: Iterable[str]) -> set[str]:
+    """Those of the keys that sweeps have claimed.
+
+    Args:
+        runs: Sweeps' runs.
+        drivers: Run ids of those with a living driver.
+        keys: Keys of cells.
+    """
+    theirs = {
+        short
+        for run in runs
+        if run.run_id in drivers
+        for tag, text in run.tags.items()
+        if tag.startswith(PREFIX)
+        for short in text.split()
+    }
+    return {key for key in keys if key[:_DIGITS] in theirs}
+
