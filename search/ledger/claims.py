@@ -72,4 +72,3 @@ def claimed(runs: Iterable[LoggedRun], drivers: Collection[str], keys: Iterable[
         for short in text.split()
     }
     return {key for key in keys if key[:_DIGITS] in theirs}
-

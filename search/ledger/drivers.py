@@ -168,10 +168,8 @@ class SignsOfLife:
 def _runs(driver: Driver) -> bool:
     try:
         process = psutil.Process(driver.pid)
-        return (
-            abs(process.create_time() - driver.born) < _SAME_BIRTH_S
-            and process.status() != psutil.STATUS_ZOMBIE
-        )
+        reborn = abs(process.create_time() - driver.born) > _SAME_BIRTH_S
+        return not reborn and bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
     except psutil.Error:

@@ -76,6 +76,18 @@ class DataDescription:
     profile: Mapping[str, Any]
 
 
+class _Started(Protocol):
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def started_ms(self) -> int: ...
+
+
+def age(run: _Started) -> tuple[int, str]:
+    """Sorting key by which all processes choose the same one of several runs: the first."""
+    return run.started_ms, run.run_id
+
+
 class Store(Protocol):
     """MLflow, as far as the ledger needs it.
 

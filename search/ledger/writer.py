@@ -17,7 +17,7 @@ from search.errors import DeliveryRefusedError
 from search.ledger import payloads
 from search.ledger.payloads import Payload
 from search.ledger.records import LoggedCell, LoggedRun
-from search.ledger.store import WRITER, NewRun, RunNews, Store
+from search.ledger.store import WRITER, NewRun, RunNews, Store, age
 
 _log = logging.getLogger("foldrace.ledger")
 
@@ -43,10 +43,18 @@ class _ConfigRun:
 
 @dataclass(frozen=True)
 class _CellRun:
-    """A run of a cell, by MLflow's status; the writer of one that takes several requests."""
+    """A run of a cell.
+
+    Attributes:
+        status: MLflow's status.
+        run_id: Its id.
+        started_ms: Start; 0 where it was not asked for.
+        writer: Writer of a run that takes several requests.
+    """
 
     status: str
     run_id: str
+    started_ms: int = 0
     writer: str | None = None
 
 
@@ -115,13 +123,14 @@ class LedgerWriter:
         Args:
             family: Family of the cells.
             tidy: Delete second runs of a cell, as only the driver of a sweep may; of finished runs
-                the one with the lowest id stays, whoever decides.
+                the oldest stays, of equally old ones that of the lowest id.
         """
         cells: dict[str, LoggedCell] = {}
         index: dict[str, list[_CellRun]] = {}
         seen: set[str] = set()
         with self.lock:
-            for run in self._store.runs("cells", "family", family):
+            runs = self._store.runs("cells", "family", family)
+            for run in sorted(runs, key=age, reverse=True):
                 # Pages are cut by number: while another process writes, a run may stand on two.
                 if run.run_id in seen:
                     continue
@@ -134,7 +143,8 @@ class LedgerWriter:
                         )
                     except (KeyError, ValueError):
                         continue  # not written by foldrace, or edited: it does not count
-                    if key not in cells or _goes_before(cell, cells[key]):
+                    # Newest first: the oldest finished run of a key is the one that counts.
+                    if cell.settled or key not in cells:
                         cells[key] = cell
                 index.setdefault(key, []).append(_cell_run(run))
             self._cells[family] = index
@@ -145,8 +155,8 @@ class LedgerWriter:
     def _merge(self, cells: dict[str, list[_CellRun]]) -> None:
         """Leave one finished run of each key, and no half-written one of the dead."""
         for key, runs in cells.items():
-            finished = sorted(run.run_id for run in runs if run.status == "FINISHED")
-            surplus = set(finished[1:])
+            finished = sorted((run for run in runs if run.status == "FINISHED"), key=age)
+            surplus = {run.run_id for run in finished[1:]}
             surplus |= {run.run_id for run in runs if finished and self._is_abandoned(run)}
             for run_id in surplus:
                 _log.warning("cell recorded twice, the later run %s is deleted", run_id)
@@ -240,11 +250,11 @@ class LedgerWriter:
         return self._cells[tags["family"]].get(tags["cell_key"], [])
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
-        """Runs of a sweep's configs; of two of one config the one with the lower id stays."""
+        """Runs of a sweep's configs; of two of one config the older stays."""
         if anew or sweep_id not in self._configs:
-            runs = [run for run in self._store.runs("configs", "sweep", sweep_id)]
+            runs = self._store.runs("configs", "sweep", sweep_id)
             configs: dict[str, _ConfigRun] = {}
-            for run in sorted(runs, key=lambda run: run.run_id):
+            for run in sorted(runs, key=age):
                 if "config" not in run.tags:
                     continue
                 if run.tags["config"] in configs:
@@ -316,14 +326,7 @@ class LedgerWriter:
 
 
 def _cell_run(run: LoggedRun) -> _CellRun:
-    return _CellRun(run.status, run.run_id, run.tags.get(WRITER))
-
-
-def _goes_before(cell: LoggedCell, other: LoggedCell) -> bool:
-    """Return True if a cell counts rather than another of its key."""
-    if cell.settled != other.settled:
-        return cell.settled
-    return str(cell.run_id) < str(other.run_id) if cell.settled else False
+    return _CellRun(run.status, run.run_id, run.started_ms, run.tags.get(WRITER))
 
 
 def _config_run(payload: Payload) -> NewRun:

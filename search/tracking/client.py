@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
-from search.ledger.store import WRITER, Kind, NewRun, RunNews
+from search.ledger.store import WRITER, Kind, NewRun, RunNews, age
 from search.tracking.sqlite_store import deleted, local_path
 from search.tracking_uri import check_uri, redact, sqlite_file
 
@@ -254,27 +254,27 @@ class MlflowStore:
     ) -> list[str]:
         """Create runs that no other process has made.
 
-        Both of two that write one at the same time look afterwards; the lower id stays.
+        Both of two that write one at the same time look afterwards; the older run stays.
         """
-        before = self._finished(kind, once, [run.tags[once] for run in runs])
-        new = [run for run in runs if run.tags[once] not in before]
+        values = [run.tags[once] for run in runs]
+        kept = self._finished(kind, once, values)
+        new = [run for run in runs if run.tags[once] not in kept]
         made = self._each(lambda run: self._add(experiment_id, run), new)
-        after = self._finished(kind, once, [run.tags[once] for run in new])
-        for run, run_id in zip(new, made, strict=True):
-            if min(after.get(run.tags[once], run_id), run_id) != run_id:
-                self.delete(run_id)
-        kept = {**before, **after}
         own = {run.tags[once]: run_id for run, run_id in zip(new, made, strict=True)}
-        return [kept.get(run.tags[once]) or own[run.tags[once]] for run in runs]
+        kept = {**own, **kept, **self._finished(kind, once, list(own))}
+        for value, run_id in own.items():
+            if kept[value] != run_id:
+                self.delete(run_id)
+        return [kept[value] for value in values]
 
     def _finished(self, kind: Kind, tag: str, values: Sequence[str]) -> dict[str, str]:
-        """Lowest id of the finished runs of each value of a tag."""
-        finished: dict[str, str] = {}
+        """Id of the oldest finished run of each value of a tag."""
+        finished: dict[str, LoggedRun] = {}
         for run in self.find(kind, tag, values):
             if run.status == "FINISHED":
                 value = run.tags[tag]
-                finished[value] = min(run.run_id, finished.get(value, run.run_id))
-        return finished
+                finished[value] = min(run, finished.get(value, run), key=age)
+        return {value: run.run_id for value, run in finished.items()}
 
     def _add(self, experiment_id: str, run: NewRun) -> str:
         with _plain_errors():

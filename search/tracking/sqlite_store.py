@@ -49,7 +49,10 @@ class SqliteStore:
     """
 
     def __init__(
-        self, file: Path, names: Mapping[Kind, str], make_writer: Callable[[Callable[[Kind], int]], Store]
+        self,
+        file: Path,
+        names: Mapping[Kind, str],
+        make_writer: Callable[[Callable[[Kind], int]], Store],
     ) -> None:
         self._file = file
         self._names = names
