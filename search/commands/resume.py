@@ -16,6 +16,7 @@ from search.commands._options import (
     add_nested,
     add_report,
     add_sweep,
+    add_take_over,
 )
 
 SUMMARY = "Go on with a sweep that was interrupted."
@@ -33,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-cells", type=int, metavar="N", help="a new limit on the cells")
     add_nested(parser)
     add_report(parser)
+    add_take_over(parser)
     parser.add_argument(
         "--ray-address", metavar="auto|local|ray://...", help="run it there instead"
     )
@@ -64,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
             experiment=options.experiment,
             change=change,
             callbacks=[live.display(options.json)],
+            take_over=options.take_over,
         )
 
     return finish(go, options)

@@ -6,6 +6,7 @@ Tune in search/execution/tuner.py, a plain loop in a test. Knows neither.
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -26,8 +27,9 @@ _SURE_SHARE = 0.9
 # so many per slot, or this share of all results, in all slots together.
 _CELLS_WITHOUT_NEWS = 16
 _SHARE_WITHOUT_NEWS = 1 / 8
-# Between two looks at cells that another sweep trains.
-_PAUSE_S = 2.0
+# Between two looks at cells that another sweep trains: by chance, since two that claim a cell
+# at the same moment both leave it.
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 3.0
 
 
 class CellSource(Protocol):
@@ -129,7 +131,7 @@ class Dispatcher:
     _fastest: int | None = None
     _share: int = 1  # a slot's, of the last pairs asked for
     _elsewhere: deque[Pair] = field(default_factory=deque)  # another sweep trains them
-    _asked_again: float = -_PAUSE_S
+    _ask_again_at: float = 0.0  # of time.monotonic()
 
     @property
     def idle(self) -> bool:
@@ -200,8 +202,9 @@ class Dispatcher:
 
     def _ask_again(self) -> None:
         """Put cells that another sweep had back into the queue, once in a while."""
-        if self._elsewhere and time.monotonic() - self._asked_again >= _PAUSE_S:
-            self._asked_again = time.monotonic()
+        if self._elsewhere and time.monotonic() >= self._ask_again_at:
+            pause = random.uniform(_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
+            self._ask_again_at = time.monotonic() + pause
             self._queue.extendleft(reversed(self._elsewhere))
             self._elsewhere.clear()
 

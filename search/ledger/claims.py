@@ -20,6 +20,8 @@ _MOST_TAGS = 20
 class Claims:
     """Keys of the cells that this process trains, until they are in MLflow."""
 
+    NAMES = tuple(f"{PREFIX}{number}" for number in range(_MOST_TAGS))
+
     def __init__(self) -> None:
         self._keys: dict[str, None] = {}
         self._tags_used = 0
@@ -47,12 +49,7 @@ class Claims:
         # A tag that is no longer needed is emptied, not removed: that would be a request more.
         count = self._tags_used = max(self._tags_used, len(pieces))
         pieces += [[]] * (count - len(pieces))
-        return {f"{PREFIX}{n}": " ".join(piece) for n, piece in enumerate(pieces)}
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the tags written so far."""
-        return [f"{PREFIX}{n}" for n in range(self._tags_used)]
+        return {name: " ".join(piece) for name, piece in zip(self.NAMES, pieces, strict=False)}
 
 
 def claimed(runs: Iterable[LoggedRun], drivers: Collection[str], keys: Iterable[str]) -> set[str]:

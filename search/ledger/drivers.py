@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import psutil
 
@@ -127,8 +128,8 @@ def lease_of(sweep: str) -> str:
 
 def _machine() -> str:
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
-            boot = file.read().strip() + os.readlink("/proc/self/ns/pid")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        boot += str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         boot = f"{psutil.boot_time():.0f}"
     return hashlib.sha256(f"{socket.gethostname()} {boot}".encode()).hexdigest()[:16]

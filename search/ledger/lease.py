@@ -17,6 +17,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from search.errors import FoldraceError, SweepTakenError
+from search.ledger.claims import Claims
 from search.ledger.drivers import (
     FAMILY,
     SWEEP,
@@ -32,7 +33,9 @@ _log = logging.getLogger("foldrace.ledger")
 
 BEAT_S = 5.0
 PATIENCE_S = 60.0  # a locked database or a server that starts anew delays beats by up to 30 s
-_NOTICED_AFTER = 2  # beats: the first may have begun before we were there to be seen
+# Beats: the first may have begun before we were there to be seen, the second sees us, and the third
+# tells of all cells that were begun before the second ended.
+_NOTICED_AFTER = 3
 
 
 class Lease:
@@ -43,7 +46,7 @@ class Lease:
         asking: Makes the context in which the store may be called.
         beat_s: Seconds between two signs of life.
         patience_s: Seconds without one after which another machine's driver counts as dead.
-        on_beat: Gives more tags for the sweep's run, at each beat with neighbours.
+        claims: Cells that this process trains, told to neighbours at each beat.
     """
 
     def __init__(
@@ -53,14 +56,14 @@ class Lease:
         *,
         beat_s: float = BEAT_S,
         patience_s: float = PATIENCE_S,
-        on_beat: Callable[[], Mapping[str, str]] = dict,
+        claims: Claims | None = None,
     ) -> None:
         self._store = store
         self._asking = asking
         self._beat_s = beat_s
         self._patience_s = patience_s
         self._signs = SignsOfLife(patience_s)
-        self._on_beat = on_beat
+        self._claims = Claims() if claims is None else claims
         self._me: Driver | None = None
         self._family = ""
         self._lost: str | None = None
@@ -169,7 +172,7 @@ class Lease:
     def _forget(self, driver: Driver, keep: str | None = None) -> None:
         """Remove a driver's tags, and the run's own but for the run `keep`."""
         with self._asking():
-            own = [] if driver.run_id == keep else [SWEEP, FAMILY]
+            own = [] if driver.run_id == keep else [SWEEP, FAMILY, *Claims.NAMES]
             self._store.untag(driver.run_id, [driver.tag, *own])
 
     def _refuse_if_driven(self, sweep: str, rivals: list[Driver]) -> None:
@@ -273,7 +276,7 @@ class Lease:
             self._lost = f"Sweep {me.sweep!r} was taken over {by}; this process stops training it."
             self._met = True
             return False
-        more = self._on_beat() if self._look() else {}
+        more = self._claims.to_tags() if self._look() else {}
         self._me = me = replace(me, beat=me.beat + 1)
         if not self._stop.is_set():
             self._write(me, more)

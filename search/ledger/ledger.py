@@ -66,7 +66,7 @@ class Ledger:
         self._spool_folder = spool_folder
         self._where = where
         self._claims = Claims()
-        self._lease = Lease(store, self._asking, on_beat=self._claims.to_tags)
+        self._lease = Lease(store, self._asking, claims=self._claims)
         self._writer = LedgerWriter(
             store,
             shared=lambda: self._lease.shared,
@@ -378,7 +378,7 @@ class Ledger:
     def claim(self, family: str, keys: Sequence[str]) -> tuple[dict[str, LoggedCell], set[str]]:
         """Claim cells that are about to be trained.
 
-        Without another sweep that trains cells of this family it costs nothing. A ledger that is
+        Where no other sweep has trained cells of this family meanwhile, it costs nothing. A ledger that is
         away leaves all cells to us.
 
         Returns:
@@ -387,7 +387,8 @@ class Ledger:
         """
         self._claims.add(keys)
         me, neighbours = self._lease.driver, self._lease.neighbours
-        if me is None or not neighbours:
+        # One that has left may have trained cells since we read the ledger.
+        if me is None or not self._lease.shared:
             return {}, set()
         try:
             with self._asking():

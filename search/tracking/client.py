@@ -162,7 +162,12 @@ class MlflowStore:
     def _experiment_to_write(self, kind: Kind) -> Experiment:
         experiment = self._experiment(kind)
         if experiment is None:
-            self._create(self._names[kind])
+            try:
+                self._create(self._names[kind])
+            except MlflowException:
+                # Another process may have made it in between.
+                if self._experiment(kind) is None:
+                    raise
             experiment = self._experiment(kind)
         if experiment is None:
             raise ConnectionError(f"experiment {self._names[kind]!r} was made and is not there")
