@@ -378,8 +378,8 @@ class Ledger:
     def claim(self, family: str, keys: Sequence[str]) -> tuple[dict[str, LoggedCell], set[str]]:
         """Claim cells that are about to be trained.
 
-        Where no other sweep has trained cells of this family meanwhile, it costs nothing. A ledger that is
-        away leaves all cells to us.
+        Where no other sweep has trained cells of this family meanwhile, it costs nothing. A ledger
+        that is away leaves all cells to us.
 
         Returns:
             Cells that another sweep has trained meanwhile, and keys of those that it trains now;
