@@ -135,7 +135,7 @@ class Dispatcher:
 
     @property
     def idle(self) -> bool:
-        """True while no cell is being trained, here or by another sweep for us."""
+        """True while no cell is being trained, here or elsewhere."""
         return not any(self._running.values()) and not self._elsewhere
 
     def running(self) -> dict[str, list[Pair]]:
@@ -201,7 +201,7 @@ class Dispatcher:
         return {key: pair for key, pair in pairs.items() if key not in others}
 
     def _ask_again(self) -> None:
-        """Put cells that another sweep had back into the queue, once in a while."""
+        """Queue cells that another sweep had again, once in a while."""
         if self._elsewhere and time.monotonic() >= self._ask_again_at:
             pause = random.uniform(_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
             self._ask_again_at = time.monotonic() + pause

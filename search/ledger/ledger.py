@@ -9,44 +9,27 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from search.errors import DeliveryRefusedError, FoldraceError, InputError, LedgerError
 from search.ledger import payloads, records
-from search.ledger.claims import Claims, claimed
 from search.ledger.delivery import Delivery
-from search.ledger.drivers import FAMILY
-from search.ledger.lease import Lease
-from search.ledger.predictions import Predictions, read_files, unpack
+from search.ledger.leases.claims import Claims
+from search.ledger.leases.lease import Lease
+from search.ledger.leases.neighbours import Neighbours
+from search.ledger.payloads import Trained
+from search.ledger.predictions import PredictionReader, Predictions
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
 from search.ledger.store import DataDescription, NewRun, RunNews, Store
 from search.ledger.writer import LedgerWriter
 from search.tracking_uri import check_folder, unreachable
-from trainables.engine.contract import Cell, CellResult, Scalar
+from trainables.engine.contract import Scalar
 
 _log = logging.getLogger("foldrace.ledger")
 _SWEEP_ENDS = ("FINISHED", "KILLED", "FAILED")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A cell with its result.
-
-    Attributes:
-        cell: The cell.
-        result: Its result.
-        run_name: Short, readable name of its run.
-        tags: Tags, at least those of `records.CELL_TAGS`.
-    """
-
-    cell: Cell
-    result: CellResult
-    run_name: str
-    tags: Mapping[str, str]
 
 
 class Ledger:
@@ -73,7 +56,18 @@ class Ledger:
             living=lambda: {driver.writer for driver in self._lease.neighbours},
             on_cells=self._claims.remove,
         )
+        self._neighbours = Neighbours(
+            store, self._asking, self._lease, self._claims, self._writer.look_up
+        )
         self._delivery = Delivery(Spool(spool_folder), self._writer.deliver)
+        self._predictions = PredictionReader(
+            store,
+            self._delivery.waiting,
+            self._writer.find_cell,
+            self._asking,
+            self._plain,
+            where,
+        )
         self._settled: dict[str, set[str]] = {}  # family -> keys that need no recording any more
 
     def __enter__(self) -> Self:
@@ -177,16 +171,7 @@ class Ledger:
 
         Args:
             trained: Cells that came in together; they take one file on disk, however many they are.
-
-        Raises:
-            ValueError: if a tag is missing; nothing is kept then.
         """
-        for item in trained:
-            missing = [name for name in records.CELL_TAGS if name not in item.tags]
-            if missing:
-                raise ValueError(
-                    f"A cell's tags must hold {records.CELL_TAGS}, missing: {missing}."
-                )
         fresh: list[payloads.Payload] = []
         for item in trained:
             settled = self._settled.setdefault(item.tags["family"], set())
@@ -194,7 +179,7 @@ class Ledger:
                 continue
             if item.result.status != "failed":
                 settled.add(item.cell.key)
-            fresh.append(payloads.of_cell(item.cell, item.result, item.run_name, item.tags))
+            fresh.append(payloads.of_cell(item))
         if fresh:
             self._delivery.send(*fresh)
 
@@ -207,16 +192,7 @@ class Ledger:
         Raises:
             LedgerError: if there is no such cell, it has none, or MLflow cannot be reached.
         """
-        for payload in self._delivery.waiting():
-            if payload["kind"] == "cell" and payload["result"]["key"] == ref:
-                result = CellResult.from_json(payload["result"])
-                return result.rows, result.probabilities
-        with self._asking():
-            run_id = self._writer.find_cell(ref) if len(ref) == 64 else ref
-            if run_id is None:
-                raise LedgerError(f"No finished cell {ref!r} in {self._where}.")
-            data = self._store.fetch(run_id, payloads.PREDICTIONS)
-        return self._unpacked(data, ref)
+        return self._predictions.one(ref)
 
     def predictions_of(self, keys: Sequence[str]) -> Iterator[Predictions]:
         """Predictions of many finished cells, in order, read at once.
@@ -224,26 +200,7 @@ class Ledger:
         Raises:
             LedgerError: if a cell or its predictions are missing, or MLflow cannot be reached.
         """
-        waiting = {p["result"]["key"]: p for p in self._delivery.waiting() if p["kind"] == "cell"}
-        with self._asking():
-            runs = {key: self._writer.find_cell(key) for key in keys if key not in waiting}
-        run_ids = [run_id for run_id in runs.values() if run_id is not None]
-        if len(run_ids) < len(runs):
-            absent = next(key for key, run_id in runs.items() if run_id is None)
-            raise LedgerError(f"No finished cell {absent!r} in {self._where}.")
-        with self._plain():
-            files = read_files(self._store, run_ids)
-            for key in keys:
-                if key in waiting:
-                    result = CellResult.from_json(waiting[key]["result"])
-                    yield result.rows, result.probabilities
-                else:
-                    yield self._unpacked(next(files), key)
-
-    def _unpacked(self, data: bytes | None, ref: str) -> Predictions:
-        if data is None:
-            raise LedgerError(f"Cell {ref!r} in {self._where} has no predictions.")
-        return unpack(data)
+        return self._predictions.many(keys)
 
     def curves(
         self, run_ids: Sequence[str], names: Sequence[str]
@@ -345,7 +302,7 @@ class Ledger:
             self._store.name_data(sweep_id, data)
 
     def resume_sweep(self, sweep_id: str, *, take_over: bool = False) -> None:
-        """Reopen a sweep that ended or was killed, and drive it until `close`.
+        """Reopen a sweep that ended or was killed; drive it until `close`.
 
         Args:
             sweep_id: Run id of the sweep.
@@ -372,38 +329,19 @@ class Ledger:
 
     @property
     def halted(self) -> str | None:
-        """Sentence on why no further cell should be trained; None while all is well."""
+        """Reason to train no further cell; None while there is none."""
         return self._lease.lost
 
     def claim(self, family: str, keys: Sequence[str]) -> tuple[dict[str, LoggedCell], set[str]]:
-        """Claim cells that are about to be trained.
-
-        Where no other sweep has trained cells of this family meanwhile, it costs nothing. A ledger
-        that is away leaves all cells to us.
+        """Claim cells that are about to be trained, see search/ledger/leases/neighbours.py.
 
         Returns:
             Cells that another sweep has trained meanwhile, and keys of those that it trains now;
             the rest is ours.
         """
-        self._claims.add(keys)
-        me, neighbours = self._lease.driver, self._lease.neighbours
-        # One that has left may have trained cells since we read the ledger.
-        if me is None or not self._lease.shared:
-            return {}, set()
-        try:
-            with self._asking():
-                self._store.extend([RunNews(run_id=me.run_id, tags=self._claims.to_tags())])
-                runs = self._store.runs("sweeps", FAMILY, family)
-                # The claims first: one is taken back when the result is there.
-                busy = claimed(runs, {driver.run_id for driver in neighbours}, keys)
-                found = self._writer.look_up(family, keys)
-                self._claims.remove(busy | set(found))
-                if busy:
-                    self._store.extend([RunNews(run_id=me.run_id, tags=self._claims.to_tags())])
-        except LedgerError:
-            return {}, set()
+        found, busy = self._neighbours.claim(family, keys)
         self._settled.setdefault(family, set()).update(found)
-        return found, busy - set(found)
+        return found, busy
 
     def finish_sweep(self, sweep_id: str, status: str, summary: Mapping[str, Any]) -> None:
         """Enter the end of a sweep and its configs.

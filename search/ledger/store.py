@@ -84,7 +84,7 @@ class _Started(Protocol):
 
 
 def age(run: _Started) -> tuple[int, str]:
-    """Sorting key by which all processes choose the same one of several runs: the first."""
+    """Sorting key of runs; all processes keep the first of several."""
     return run.started_ms, run.run_id
 
 
@@ -135,7 +135,7 @@ class Store(Protocol):
         ...
 
     def untag(self, run_id: str, names: Sequence[str]) -> None:
-        """Remove tags of a run; those that are not there are left out."""
+        """Remove tags of a run, as far as it has them."""
         ...
 
     def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:

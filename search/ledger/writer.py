@@ -153,7 +153,7 @@ class LedgerWriter:
         return cells
 
     def _merge(self, cells: dict[str, list[_CellRun]]) -> None:
-        """Leave one finished run of each key, and no half-written one of the dead."""
+        """Leave one finished run of each key, none half-written by the dead."""
         for key, runs in cells.items():
             finished = sorted((run for run in runs if run.status == "FINISHED"), key=age)
             surplus = {run.run_id for run in finished[1:]}
@@ -250,7 +250,10 @@ class LedgerWriter:
         return self._cells[tags["family"]].get(tags["cell_key"], [])
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
-        """Runs of a sweep's configs; of two of one config the older stays."""
+        """Runs of a sweep's configs.
+
+        Of two of one config the older stays.
+        """
         if anew or sweep_id not in self._configs:
             runs = self._store.runs("configs", "sweep", sweep_id)
             configs: dict[str, _ConfigRun] = {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from search.arrays import IntArray
 from search.execution.dispatch import Claimed
-from search.ledger.ledger import Trained
+from search.ledger.payloads import Trained
 from search.ledger.records import LoggedCell
 from search.planning.plan import Plan
 from search.process import own_code

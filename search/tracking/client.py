@@ -340,7 +340,7 @@ class MlflowStore:
                 )
 
     def untag(self, run_id: str, names: Sequence[str]) -> None:
-        """Remove tags of a run; those that are not there are left out."""
+        """Remove tags of a run, as far as it has them."""
         with _plain_errors():
             if self.client and self._opened is not None:
                 return self._opened.untag(run_id, names)

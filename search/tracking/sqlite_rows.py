@@ -133,7 +133,7 @@ class Rows:
     def _finished_since(
         self, session: Session, experiment: int, once: str, since: int
     ) -> dict[str, str]:
-        """Finished runs of other processes, those of newer rows added, by the value of a tag."""
+        """Finished runs of other processes, by the value of a tag."""
         finished = self._others.setdefault((experiment, once), {})
         new = session.execute(
             sa.select(_TAGS.c.value, _TAGS.c.run_uuid)

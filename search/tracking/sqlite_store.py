@@ -155,7 +155,7 @@ class SqliteStore:
         self._writer.extend(news)
 
     def untag(self, run_id: str, names: Sequence[str]) -> None:
-        """Remove tags of a run; those that are not there are left out."""
+        """Remove tags of a run, as far as it has them."""
         self._writer.untag(run_id, names)
 
     def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:

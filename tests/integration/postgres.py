@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -108,8 +109,9 @@ class Database:
         self._process.wait(timeout=60)
 
 
-@pytest.fixture
-def database() -> Iterator[Database]:
+@contextlib.contextmanager
+def running() -> Iterator[Database]:
+    """Start a PostgreSQL in a folder of its own; skips the test where there is none."""
     pytest.importorskip("psycopg2", reason="MLflow's way to PostgreSQL is not installed")
     found = programs()
     if found is None:
@@ -117,7 +119,7 @@ def database() -> Iterator[Database]:
     user = pwd.getpwuid(os.geteuid()).pw_name
     if os.geteuid() == 0:
         user = "nobody"
-    # Not in tmp_path, which its user may not enter.
+    # Not in a test's own folder, which its user may not enter.
     folder = Path(tempfile.mkdtemp(prefix="foldrace-postgres-"))
     shutil.chown(folder, user)
     try:

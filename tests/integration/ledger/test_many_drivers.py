@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.integration.ledger_server import Server
-from tests.integration.postgres import Database, database
+from tests.integration.postgres import Database
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +24,6 @@ _NEVER = ("cells_missing", "cells_twice", "configs_twice", "sweeps_twice", "tags
 _LONG = pytest.mark.skipif(
     not os.environ.get("FOLDRACE_FAULTS"), reason="minutes on 2 cores: `make faults` runs it"
 )
-__all__ = ["database"]
 
 
 def play(uri: str, folder: Path, *flags: object) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ _NAMES: Mapping[Kind, str] = {"configs": "test", "cells": "test/cells", "sweeps"
 _KINDS: tuple[Kind, ...] = ("configs", "cells", "sweeps")
 
 
-def _no_writer() -> Store:
+def _no_writer(read_to: object) -> Store:
     raise AssertionError("MLflow was asked")
 
 

@@ -1,15 +1,11 @@
-"""Claims of cells: two sweeps that share cells train each of them once.
-
-A driver that has neighbours writes the keys of the cells that it trains into tags of its sweep's
-run, and then reads theirs. A key that both have is left to the other, and asked for again later.
-"""
+"""Claims of cells that this process trains, as tags of its sweep."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-from search.ledger.records import LEASE_TAGS, LoggedRun
+from search.ledger.records import LEASE_TAGS
 
 PREFIX = f"{LEASE_TAGS}claims."
 _DIGITS = 12  # of a key: 48 bits, beside a few thousand others
@@ -18,7 +14,10 @@ _MOST_TAGS = 20
 
 
 class Claims:
-    """Keys of the cells that this process trains, until they are in MLflow."""
+    """Keys of the cells that this process trains.
+
+    A key stays until its result is in MLflow.
+    """
 
     NAMES = tuple(f"{PREFIX}{number}" for number in range(_MOST_TAGS))
 
@@ -30,13 +29,13 @@ class Claims:
     def add(self, keys: Iterable[str]) -> None:
         """Claim cells."""
         with self._lock:
-            self._keys.update(dict.fromkeys(key[:_DIGITS] for key in keys))
+            self._keys.update(dict.fromkeys(map(short_key, keys)))
 
     def remove(self, keys: Iterable[str]) -> None:
         """Give cells back: they are in MLflow, or left to another."""
         with self._lock:
             for key in keys:
-                self._keys.pop(key[:_DIGITS], None)
+                self._keys.pop(short_key(key), None)
 
     def to_tags(self) -> dict[str, str]:
         """Tags that hold the claims; those beyond 7,200 are not told.
@@ -52,20 +51,6 @@ class Claims:
         return {name: " ".join(piece) for name, piece in zip(self.NAMES, pieces, strict=False)}
 
 
-def claimed(runs: Iterable[LoggedRun], drivers: Collection[str], keys: Iterable[str]) -> set[str]:
-    """Those of the keys that sweeps have claimed.
-
-    Args:
-        runs: Sweeps' runs.
-        drivers: Run ids of those with a living driver.
-        keys: Keys of cells.
-    """
-    theirs = {
-        short
-        for run in runs
-        if run.run_id in drivers
-        for tag, text in run.tags.items()
-        if tag.startswith(PREFIX)
-        for short in text.split()
-    }
-    return {key for key in keys if key[:_DIGITS] in theirs}
+def short_key(key: str) -> str:
+    """Beginning of a cell's key, as it stands in a claim."""
+    return key[:_DIGITS]

@@ -79,7 +79,10 @@ _OF_THE_RUN = ("run_id", "sweep", "token")
 
 
 def this_process(sweep: str, writer: str) -> Driver:
-    """This process as the driver of a sweep, whose run is still to be named."""
+    """This process as the driver of a sweep.
+
+    The sweep's run is still to be named.
+    """
     return Driver(
         run_id="",
         sweep=sweep,
@@ -122,7 +125,7 @@ def _read(run: LoggedRun, token: str, fields: Mapping[str, object]) -> Driver:
 
 
 def lease_of(sweep: str) -> str:
-    """Value of the tag `lease.sweep` for a sweep's name, which may hold any character."""
+    """Digest of a sweep's name, which may hold any character."""
     return hashlib.sha256(sweep.encode()).hexdigest()[:32]
 
 
@@ -153,7 +156,10 @@ class SignsOfLife:
         self._here = _machine()
 
     def of(self, driver: Driver) -> bool | None:
-        """True for a living driver, False for a dead one, None while that is not known."""
+        """True for a living driver, False for a dead one.
+
+        None while that is not known.
+        """
         if driver.machine == self._here:
             return _runs(driver)
         now = self._clock()

@@ -1,4 +1,4 @@
-"""Lease of a sweep: one process drives it, with any kind of ledger.
+"""Lease of a sweep: one process drives it.
 
 MLflow compares and swaps nothing. So drivers queue as in Lamport's bakery (CACM 17:8, 1974), with
 tags of the sweeps' runs as registers: write that one draws a number, read all numbers, write the
@@ -17,8 +17,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from search.errors import FoldraceError, SweepTakenError
-from search.ledger.claims import Claims
-from search.ledger.drivers import (
+from search.ledger.leases.claims import Claims
+from search.ledger.leases.drivers import (
     FAMILY,
     SWEEP,
     Driver,
@@ -84,7 +84,7 @@ class Lease:
 
     @property
     def shared(self) -> bool:
-        """True once another process may have written cells of ours since we read them."""
+        """True once another process may have written cells of ours."""
         return self._met
 
     @property
@@ -101,7 +101,7 @@ class Lease:
         own_run: bool,
         take_over: bool = False,
     ) -> str:
-        """Become the driver of a sweep, and give signs of life from then on.
+        """Become the driver of a sweep, with signs of life.
 
         Args:
             sweep: Name of the sweep; it is the name that has one driver.
@@ -141,7 +141,10 @@ class Lease:
         return me.run_id
 
     def release(self) -> None:
-        """Let go of the sweep; a ledger that is away finds out by the missing process."""
+        """Let go of the sweep.
+
+        Where the ledger is away, others find out by the missing process.
+        """
         me, self._me = self._me, None
         if me is None:
             return
@@ -170,7 +173,7 @@ class Lease:
             self._store.extend([RunNews(run_id=driver.run_id, tags=tags)])
 
     def _forget(self, driver: Driver, keep: str | None = None) -> None:
-        """Remove a driver's tags, and the run's own but for the run `keep`."""
+        """Remove a driver's tags, and those of its run unless it is `keep`."""
         with self._asking():
             own = [] if driver.run_id == keep else [SWEEP, FAMILY, *Claims.NAMES]
             self._store.untag(driver.run_id, [driver.tag, *own])
@@ -199,7 +202,7 @@ class Lease:
             rivals = [now[driver.token] for driver in rivals if driver.token in now]
 
     def _first_in_queue(self, me: Driver) -> Driver | None:
-        """Wait for those who draw a number; another that is before us, or None."""
+        """Another that is before us, or None; waits for those who draw."""
         while True:
             others = [
                 driver
@@ -225,7 +228,7 @@ class Lease:
                 self._store.untag(me.run_id, [me.tag])
 
     def _wait_to_be_noticed(self) -> None:
-        """Wait until the drivers of sweeps that share our cells look out for us."""
+        """Wait until the neighbours look out for us."""
         met = {driver.token: driver.beat for driver in self._look()}
         if met:
             _log.warning(
@@ -265,7 +268,7 @@ class Lease:
                     return
 
     def _beat(self) -> bool:
-        """Give a sign of life; False once another has taken the sweep over."""
+        """Give a sign of life; False once the sweep is another's."""
         me = self._me
         if me is None:
             return False
