@@ -52,5 +52,5 @@ class Claims:
 
 
 def short_key(key: str) -> str:
-    """Beginning of a cell's key, as it stands in a claim."""
-    return key[:_DIGITS]
+    """End of a cell's key, as it stands in a claim."""
+    return key[-_DIGITS:]

@@ -173,7 +173,7 @@ class Lease:
             self._store.extend([RunNews(run_id=driver.run_id, tags=tags)])
 
     def _forget(self, driver: Driver, keep: str | None = None) -> None:
-        """Remove a driver's tags, and those of its run unless it is `keep`."""
+        """Remove a driver's tags; its run keeps its own if `keep`."""
         with self._asking():
             own = [] if driver.run_id == keep else [SWEEP, FAMILY, *Claims.NAMES]
             self._store.untag(driver.run_id, [driver.tag, *own])
