@@ -13,7 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from search.errors import DeliveryRefusedError, FoldraceError, InputError, LedgerError
+from search.errors import (
+    DeliveryRefusedError,
+    FoldraceError,
+    InputError,
+    LedgerError,
+    SweepTakenError,
+)
 from search.ledger import payloads, records
 from search.ledger.delivery import Delivery
 from search.ledger.leases.claims import Claims
@@ -260,6 +266,7 @@ class Ledger:
         tags: Mapping[str, str],
         *,
         take_over: bool = False,
+        unique: bool = False,
     ) -> str:
         """Enter a sweep and its spec, without passwords; returns its id.
 
@@ -270,6 +277,7 @@ class Ledger:
             spec_json: Its spec.
             tags: Tags of its run; `family` is that of its cells.
             take_over: Take the place of a living driver of this name.
+            unique: Refuse a name that a sweep has already, ended or not.
 
         Raises:
             SweepTakenError: if another process drives a sweep of this name.
@@ -294,7 +302,13 @@ class Ledger:
             return sweep_id
 
         family = tags.get("family", "")
-        return self._lease.take(name, family, enter, own_run=True, take_over=take_over)
+        sweep_id = self._lease.take(name, family, enter, own_run=True, take_over=take_over)
+        if unique and any(s.name == name and s.id != sweep_id for s in self.sweeps()):
+            self._lease.release()
+            with self._asking():
+                self._store.delete(sweep_id)
+            raise SweepTakenError(f"Sweep {name!r} is there already, in {self._where}.")
+        return sweep_id
 
     def name_data(self, sweep_id: str, data: DataDescription) -> None:
         """Log the data of a sweep as an MLflow data set."""

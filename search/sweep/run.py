@@ -33,6 +33,7 @@ def run(
     callbacks: Sequence[Callback] = (),
     tags: Mapping[str, str] | None = None,
     take_over: bool = False,
+    unique: bool = False,
 ) -> SweepResult:
     """Run a sweep to its end, or to its budget's.
 
@@ -43,6 +44,7 @@ def run(
         callbacks: Told of the progress, in this order.
         tags: More tags of a new sweep's run.
         take_over: Take the place of a process that trains a sweep of this name.
+        unique: Refuse a name that a sweep has already, ended or not.
 
     Raises:
         SweepTakenError: if another process trains a sweep of this name.
@@ -56,7 +58,7 @@ def run(
     folders.check(spec)
     if plan is None:
         plan = prepare(spec)[0]
-    outcome = train_sweep(plan, sweep_id, callback, tags or {}, take_over)
+    outcome = train_sweep(plan, sweep_id, callback, tags or {}, take_over, unique)
     if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
         outcome = nested_cv.check_winner(outcome, callback)
     if outcome.complete and plan.spec.outer is None:

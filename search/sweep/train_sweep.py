@@ -35,6 +35,7 @@ def train_sweep(
     callback: Callback,
     tags: Mapping[str, str] = MappingProxyType({}),
     take_over: bool = False,
+    unique: bool = False,
 ) -> SweepResult:
     """Train one sweep, neither nested nor leaving an encoder behind.
 
@@ -44,6 +45,7 @@ def train_sweep(
         callback: Told of its progress.
         tags: More tags of a new sweep's run.
         take_over: Take the place of a living driver of the sweep.
+        unique: Refuse a new sweep whose name another has already.
 
     Raises:
         SweepTakenError: if another process trains it.
@@ -53,7 +55,7 @@ def train_sweep(
         table = ScoreMatrix.empty(plan)
         strategy = strategy_of(plan)
         # The lease first: what is read then is not written by another driver of this sweep.
-        sweep_id = _enter(plan, ledger, sweep_id, tags, take_over)
+        sweep_id = _enter(plan, ledger, sweep_id, tags, take_over, unique)
         known = ledger.known_cells(plan.family)
         tell_known(plan, known, table, strategy.tell, sweep_id)
         _keep_labels(plan, ledger, sweep_id)
@@ -84,14 +86,21 @@ def train_sweep(
 
 
 def _enter(
-    plan: Plan, ledger: Ledger, sweep_id: str | None, tags: Mapping[str, str], take_over: bool
+    plan: Plan,
+    ledger: Ledger,
+    sweep_id: str | None,
+    tags: Mapping[str, str],
+    take_over: bool,
+    unique: bool,
 ) -> str:
     """Start or reopen the sweep's run; returns its id."""
     if sweep_id is not None:
         ledger.resume_sweep(sweep_id, take_over=take_over)
         return sweep_id
     every = {**sweep_tags(plan), **environment.tags(), **tags}
-    sweep_id = ledger.start_sweep(plan.spec.name, to_json(plan), every, take_over=take_over)
+    sweep_id = ledger.start_sweep(
+        plan.spec.name, to_json(plan), every, take_over=take_over, unique=unique
+    )
     ledger.attach(sweep_id, environment.files())
     _name_data(plan, ledger, sweep_id)
     return sweep_id
