@@ -215,7 +215,7 @@ def _(folder: Path) -> str:
 @_breaks("a pickle holds code")
 def _(folder: Path) -> str:
     _pickle(folder, {"embeddings.word_embeddings.weight": Planted()})
-    return "pytorch_model.bin of model .* holds more than tensors"
+    return "pytorch_model.bin of model .* cannot be read as tensors alone"
 
 
 @_breaks("a pickle holds a whole checkpoint")
@@ -326,19 +326,19 @@ def _(folder: Path) -> str:
     import torch
 
     _save(folder, {"x": torch.zeros(3)})
-    return "would be drawn at random: 37 of its 37 weights are missing"
+    return "would be drawn at random: it lacks 37 of its 37 weights"
 
 
 @_breaks("weights lack a layer")
 def _(folder: Path) -> str:
     _save(folder, {k: v for k, v in _state(folder).items() if "layer.1." not in k})
-    return "is not whole: 16 of its 37 weights are missing"
+    return "is not whole: it lacks 16 of its 37 weights"
 
 
 @_breaks("weights lack one tensor")
 def _(folder: Path) -> str:
     _save(folder, {k: v for k, v in _state(folder).items() if k != _PART})
-    return f"is not whole: 1 of its 37 weights are missing .{_PART}"
+    return f"is not whole: it lacks 1 of its 37 weights .{_PART}"
 
 
 @_breaks("weights have a layer more")
@@ -436,7 +436,7 @@ def _(folder: Path) -> str:
     vocabulary = said["model"]["vocab"]
     said["model"]["vocab"] = {word: at for word, at in vocabulary.items() if word.startswith("[")}
     file.write_text(json.dumps(said), encoding="utf-8")
-    return "has no words"
+    return "has no words in its tokenizer"
 
 
 @_breaks("a tokenizer that outgrows the embedding")
@@ -475,7 +475,7 @@ def _(folder: Path) -> str:
         tokenizer_class="Mine",
         auto_map={"AutoTokenizer": ["tokenization.Mine", None]},
     )
-    return "has a tokenizer that cannot be read"
+    return "has a tokenizer that needs code of its own"
 
 
 @_breaks("a tokenizer without padding")

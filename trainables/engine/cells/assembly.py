@@ -18,7 +18,12 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.features import extraction
-from trainables.engine.features.representation import Fitted, MadeByModels, card_of
+from trainables.engine.features.representation import (
+    Fitted,
+    MadeByModels,
+    Representation,
+    card_of,
+)
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.inputs.tokens import Tokens, tokenised
@@ -71,16 +76,18 @@ def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) 
         ModelError: naming the model, the fault, and the way out.
     """
     trainable = Trainable.load(task.trainable)
-    for config in configs:  # each model is loaded once, and kept
+    distinct: dict[Representation | None, None] = {}
+    for config in configs:
         features = trainable.representation(config)
+        distinct[features] = None
         if features is None:
             with registry.plugin_rules("trainables", task.trainable):
                 trainable.check_models(config, data, task.model)
+    for features in distinct:
+        if features is None:
             if trainable.base is None:
-                pretrained.load_encoder(task.model)
-            continue
-        card = card_of(features.name)
-        if isinstance(card, MadeByModels):
+                pretrained.check_encoder(task.model, data)
+        elif isinstance(card := card_of(features.name), MadeByModels):
             card.check_models(data, task.model, features)
 
 

@@ -43,7 +43,7 @@ class PooledEncoder:
 
     def check_models(self, data: TextData, model: str, representation: Representation) -> None:
         """Refuse a model that is no encoder of texts, with a ModelError."""
-        pretrained.load_encoder(model)
+        pretrained.check_encoder(model, data)
 
     @torch.inference_mode()
     def extract(

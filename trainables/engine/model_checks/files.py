@@ -51,7 +51,7 @@ def check_files(folder: Path, shown: str) -> None:
                 "which are meant: merge them (merge_and_unload of peft), or remove the adapter."
             )
         for file in weight_files(folder, shown):
-            _check_weights(file, shown)
+            check_weights(file, shown)
         for name in _OBJECTS:
             if (folder / name).exists():
                 read_object(folder / name, shown)
@@ -168,7 +168,12 @@ def _check_kind(file: Path, shown: str, fine: tuple[FileKind, ...]) -> None:
         raise ModelError(f"{file.name} of model {shown} is {kind.phrase}: {kind.advice}.")
 
 
-def _check_weights(file: Path, shown: str) -> None:
+def check_weights(file: Path, shown: str) -> None:
+    """Refuse weights that are not whole, or no weights.
+
+    Raises:
+        ModelError: naming the file, what it is, and what to do.
+    """
     if file.suffix != ".safetensors":
         _check_kind(file, shown, (FileKind.TORCH, FileKind.PICKLE, FileKind.ZIP))
         if kind_of(file) is FileKind.ZIP:

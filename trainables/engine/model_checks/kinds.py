@@ -7,6 +7,9 @@ refused by name.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +31,19 @@ OWN = "foldrace-pooled"
 _ENCODERS = (
     "Give an encoder, such as a BERT, RoBERTa, DistilBERT, ELECTRA, MPNet, DeBERTa or ModernBERT."
 )
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep transformers from printing: what it finds is said in a ModelError."""
+    from transformers.utils import logging as hf_logging
+
+    verbosity = hf_logging.get_verbosity()
+    hf_logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
 
 
 def check_kind(folder: Path, shown: str) -> str:
@@ -76,9 +92,10 @@ def read_config(folder: Path, shown: str) -> PretrainedConfig:
     from transformers import AutoConfig
 
     try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        with quietly():
+            config: PretrainedConfig = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # each type checks its values in its own way
         raise ModelError(
             f"The config.json of model {shown} has values that its type does not take "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainables.engine.errors import ModelError
 from trainables.engine.model_checks import kinds
+from trainables.engine.model_checks.files import read_object, weight_files
 from trainables.engine.model_checks.tokenizers import check_tokenizer
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ def load_tokenizer(folder: Path, shown: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     config = kinds.read_config(folder, shown)
+    _refuse_code(folder, shown)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,  # else a folder with code of its own makes it ask
-        )
+        with kinds.quietly():
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,  # else a folder with code of its own makes it ask
+            )
     except Exception as error:  # a damaged tokenizer.json raises nothing more special
         raise ModelError(
             f"Model {shown} has a tokenizer that cannot be read ({kinds.first_line(error)}): save "
@@ -41,6 +44,16 @@ def load_tokenizer(folder: Path, shown: str) -> PreTrainedTokenizerBase:
         ) from error
     check_tokenizer(tokenizer, config, folder, shown)
     return tokenizer
+
+
+def _refuse_code(folder: Path, shown: str) -> None:
+    """Refuse a tokenizer that needs code: without it tokens are others."""
+    file = folder / "tokenizer_config.json"
+    if file.is_file() and "AutoTokenizer" in read_object(file, shown).get("auto_map", {}):
+        raise ModelError(
+            f"Model {shown} has a tokenizer that needs code of its own (auto_map in {file.name}), "
+            "and code that comes with weights is never run. Give another model."
+        )
 
 
 def load_network(folder: Path, shown: str) -> tuple[PreTrainedModel, Collection[str]]:
@@ -62,27 +75,28 @@ def load_network(folder: Path, shown: str) -> tuple[PreTrainedModel, Collection[
     from trainables.engine.model_checks import weights
 
     hf_logging.disable_progress_bar()
-    config, verbosity = kinds.read_config(folder, shown), hf_logging.get_verbosity()
-    hf_logging.set_verbosity_error()  # a head is left out on purpose
+    config = kinds.read_config(folder, shown)
+    for file in weight_files(folder, shown):
+        if file.suffix == ".bin":
+            weights.check_pickle(file, shown)
     try:
         model: PreTrainedModel
-        model, loaded = AutoModel.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            weights_only=True,
-            ignore_mismatched_sizes=True,  # `check_fit` names them
-            output_loading_info=True,
-        )
+        with kinds.quietly():  # a head is left out on purpose
+            model, loaded = AutoModel.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                weights_only=True,
+                ignore_mismatched_sizes=True,  # `check_fit` names them
+                output_loading_info=True,
+            )
     except Exception as error:  # pickles, configs and converters raise a dozen types
         raise ModelError(
             f"Model {shown} cannot be loaded ({kinds.first_line(error)}): fetch it anew, or give "
             "another."
         ) from error
-    finally:
-        hf_logging.set_verbosity(verbosity)
     weights.check_fit(model, loaded, shown)
     weights.check_numbers(model, shown)
     return model, loaded["missing_keys"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 # Below this share of an embedding's rows a vocabulary is another model's, or cut off.
-_LEAST_SHARE = 0.5
+_LEAST_SHARE = 0.1
+_MOST_UNKNOWN = 0.9
+_TEXTS_TRIED = 200
 _TRIAL = ("a trial of words, \u2603", "and more")
 
 
@@ -40,7 +43,7 @@ def check_tokenizer(
     words = [word for word in ids if word not in special and any(map(str.isalnum, word))]
     if len(words) < 2:
         lacks = (
-            "words: its vocabulary is empty"
+            "words in its tokenizer: the vocabulary is empty"
             if has_vocabulary(folder)
             else (
                 "tokenizer (no tokenizer.json, vocab.txt or the like): every word would be unknown"
@@ -65,6 +68,31 @@ def check_tokenizer(
         )
     _settle_padding(tokenizer, config.get_text_config(), shown)
     _check_room(tokenizer, shown)
+
+
+def check_reads(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], shown: str) -> None:
+    """Refuse a tokenizer that knows hardly a word of some texts.
+
+    Args:
+        tokenizer: Tokenizer of the model.
+        texts: Texts of a data set; some of them are tried.
+        shown: Name of the model, for messages.
+
+    Raises:
+        ModelError: with the share of unknown tokens.
+    """
+    unknown: Any = tokenizer.unk_token_id
+    if unknown is None:
+        return
+    some = list(texts[:: max(1, len(texts) // _TEXTS_TRIED)])
+    rows = tokenizer(some, add_special_tokens=False, truncation=True)["input_ids"]
+    tokens = sum(len(row) for row in rows)
+    count = sum(row.count(unknown) for row in rows)
+    if tokens and count > _MOST_UNKNOWN * tokens:
+        raise ModelError(
+            f"Model {shown} has a tokenizer that does not know {count:,} of {tokens:,} words of "
+            "these texts, and all unknown words are one to it. Give a model of the texts' language."
+        )
 
 
 def _settle_padding(tokenizer: Any, config: Any, shown: str) -> None:

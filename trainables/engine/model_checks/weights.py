@@ -7,9 +7,11 @@ with the right shape and no training at all.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from trainables.engine.errors import ModelError
 
@@ -21,6 +23,31 @@ _POOLER = "pooler"
 # Constants that older versions saved with the weights.
 _CONSTANTS = (".inv_freq", ".position_ids", ".token_type_ids")
 _SHOWN = 2
+
+
+def check_pickle(file: Path, shown: str) -> None:
+    """Refuse a pickle that holds anything but tensors by name.
+
+    Nothing of it is run, and no weight is read.
+
+    Raises:
+        ModelError: naming what it holds.
+    """
+    try:
+        found = torch.load(file, map_location="meta", weights_only=True)
+    except Exception as error:  # a broken pickle may raise anything
+        raise ModelError(
+            f"{file.name} of model {shown} cannot be read as tensors alone: it holds other objects "
+            "or code, which is never run, or is damaged. Save the model as model.safetensors "
+            "(save_pretrained)."
+        ) from error
+    entries = found if isinstance(found, dict) else {type(found).__name__: found}
+    others = [str(name) for name, value in entries.items() if not isinstance(value, torch.Tensor)]
+    if others:
+        raise ModelError(
+            f"{file.name} of model {shown} holds more than tensors ({_some(others)}), as the "
+            "checkpoint of a training does: save the model alone (save_pretrained)."
+        )
 
 
 def check_fit(network: PreTrainedModel, loaded: Mapping[str, Collection[Any]], shown: str) -> None:
@@ -59,7 +86,7 @@ def check_fit(network: PreTrainedModel, loaded: Mapping[str, Collection[Any]], s
         )
 
 
-def check_numbers(network: PreTrainedModel, shown: str) -> None:
+def check_numbers(network: nn.Module, shown: str) -> None:
     """Refuse weights that are NaN or infinite, and matrices of zeros.
 
     Raises:
@@ -101,17 +128,17 @@ def _is_part(name: str, network: PreTrainedModel) -> bool:
 def _lacking(shown: str, ours: list[str], missing: list[str], unexpected: list[str]) -> str:
     """Return what to say of weights that are not in the file."""
     prefix = _prefix(missing, unexpected)
-    counted = f"{len(missing):,} of its {_counted(len(ours), 'weight')}"
+    lacks = f"it lacks {len(missing):,} of its {_counted(len(ours), 'weight')}"
     if prefix is not None:
         return (
-            f"Model {shown} would be drawn at random: {counted} are missing, as each is called "
-            f"{prefix}<name> in the file. Take {prefix!r} off the names, and save it again."
+            f"Model {shown} would be drawn at random: {lacks}, as each is called {prefix}<name> in "
+            f"the file. Take {prefix!r} off the names, and save it again."
         )
     found = f"; the file has others ({_some(unexpected)})" if unexpected else ""
     share = "would be drawn at random" if len(missing) == len(ours) else "is not whole"
     return (
-        f"Model {shown} {share}: {counted} are missing ({_some(missing)}){found}. Its config.json "
-        "and its weights are not of one model, or a part was not saved; fetch or save it anew."
+        f"Model {shown} {share}: {lacks} ({_some(missing)}){found}. Its config.json and its "
+        "weights are not of one model, or a part was not saved; fetch or save it anew."
     )
 
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 from trainables.engine import registry
 from trainables.engine.errors import ModelError
-from trainables.engine.model_checks import files, kinds, loading, positions
+from trainables.engine.model_checks import files, kinds, loading, positions, tokenizers
 from trainables.engine.models import hub
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from trainables.engine.text_data import TextData
 
 _PACKAGE = "trainables.encoders"
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
@@ -198,6 +200,16 @@ def load_encoder(reference: str) -> PreTrainedModel:
         # Its output has no use; its weights would be saved, synchronised and decayed for nothing.
         model.pooler = None  # type: ignore[assignment]
     return model
+
+
+def check_encoder(reference: str, data: TextData) -> None:
+    """Refuse a model that cannot encode the texts of a data set.
+
+    Raises:
+        ModelError: as `load_encoder`, or if hardly a word is known to the tokenizer.
+    """
+    load_encoder(reference)
+    tokenizers.check_reads(load_tokenizer(reference), data.texts, repr(reference))
 
 
 @lru_cache(maxsize=2)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.errors import ModelError
-from trainables.engine.model_checks import kinds
+from trainables.engine.model_checks import files, kinds, weights
 from trainables.engine.models import efficientnet_lite, pretrained
 from trainables.engine.models.image_preprocessing import Preparation, read_preparation
 from trainables.engine.models.pooling import mean_over_tokens
@@ -152,33 +152,46 @@ def _dense(folder: Path) -> nn.Module:
     """
     listed = folder / "modules.json"
     layers: list[nn.Module] = []
-    if listed.is_file():
-        for module in json.loads(listed.read_text("utf-8")):
+    try:
+        modules = json.loads(listed.read_text("utf-8")) if listed.is_file() else []
+        for module in modules:
             kind, path = str(module["type"]).rsplit(".", maxsplit=1)[-1], folder / module["path"]
             if kind == "Pooling":
-                config = json.loads((path / "config.json").read_text("utf-8"))
-                modes = [
-                    key for key, on in config.items() if key.startswith("pooling_mode_") and on
-                ]
-                if modes != ["pooling_mode_mean_tokens"] and config.get("pooling_mode") != "mean":
-                    raise ModelError(f"{path}: only the mean over tokens is read, found {modes}.")
+                _check_pooling(path)
             elif kind == "Dense":
                 layers.append(_dense_layer(path))
             elif kind not in ("Transformer", "Normalize"):
                 raise ModelError(f"{listed}: a module {module['type']} is not known here.")
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise ModelError(
+            f"The layers that {listed} names cannot be read ({kinds.first_line(error)}): fetch the "
+            "model anew."
+        ) from error
     return nn.Sequential(*layers)
 
 
+def _check_pooling(path: Path) -> None:
+    config = files.read_object(path / "config.json", repr(str(path)))
+    modes = [key for key, on in config.items() if key.startswith("pooling_mode_") and on]
+    if modes != ["pooling_mode_mean_tokens"] and config.get("pooling_mode") != "mean":
+        raise ModelError(f"{path}: only the mean over tokens is read, found {modes}.")
+
+
 def _dense_layer(path: Path) -> nn.Module:
-    config = json.loads((path / "config.json").read_text("utf-8"))
+    shown = repr(str(path))
+    config = files.read_object(path / "config.json", shown)
     layer = nn.Linear(config["in_features"], config["out_features"], bias=config.get("bias", True))
-    if (path / "model.safetensors").is_file():
+    file = files.weight_files(path, shown)[0]
+    files.check_weights(file, shown)
+    if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        state = load_file(path / "model.safetensors")
+        state = load_file(file)
     else:
-        state = torch.load(path / "pytorch_model.bin", weights_only=True, map_location="cpu")
+        weights.check_pickle(file, shown)
+        state = torch.load(file, weights_only=True, map_location="cpu")
     layer.load_state_dict({name.removeprefix("linear."): value for name, value in state.items()})
+    weights.check_numbers(layer, shown)
     activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     if activation not in _ACTIVATIONS:
         raise ModelError(f"{path}: the activation {activation} is not known here.")
