@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     from search.sweep.load import load_record
 
     path, uri = Path(options.data), tracking_uri(options)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"There is no file {path}.")
     record, outcome = load_record(uri, options.experiment, options.sweep)
     plan = outcome.plan

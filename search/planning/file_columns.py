@@ -8,8 +8,10 @@ from pathlib import Path
 from search.errors import InputError
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
-from trainables.engine.datasets.headers import read_header
-from trainables.engine.datasets.table_files import READERS, Table, read_table
+from trainables.engine.tables.files import ENDINGS
+from trainables.engine.tables.headers import read_header
+from trainables.engine.tables.read import is_table, read_table
+from trainables.engine.tables.table import Table
 
 
 def text_columns(
@@ -37,17 +39,17 @@ def check_file(
     Raises:
         InputError: naming the column, and those that the file has.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"There is no file {path}.")
-    if path.suffix.lower() not in READERS:
+    if not is_table(path):
         if column or column_b:
             raise InputError(
-                f"{path} is no table ({' '.join(READERS)}), so it has no column "
+                f"{path} is no table ({' '.join(ENDINGS)}), so it has no column "
                 f"{column or column_b!r}: leave --text out, or give a table."
             )
         return
     columns = text_columns(ref, bool(column_b or ref.text_b), column, column_b)
-    header = read_header(path)
+    header = read_header(path, columns)
     if header is None:
         table_with(path, columns)
     else:
@@ -60,10 +62,10 @@ def table_with(path: Path, columns: Iterable[str]) -> Table:
     Raises:
         InputError: if the file cannot be read, or has no such column.
     """
-    names = read_table(path, []).names
-    table = read_table(path, names)
-    _must_have(path, names, columns)
-    return table
+    wanted = list(columns)
+    table = read_table(path, wanted)  # refuses a wanted column that stands there twice
+    _must_have(path, table.names, wanted)
+    return read_table(path, None)
 
 
 def _must_have(path: Path, names: Iterable[str], columns: Iterable[str]) -> None:

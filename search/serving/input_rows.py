@@ -17,9 +17,9 @@ from trainables.engine.contract import DataRef
 from trainables.engine.datasets.cleaning import clean_text
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.metadata import numeric_column
-from trainables.engine.datasets.table_files import Table
 from trainables.engine.images import resolve
 from trainables.engine.refit.new_rows import UnlabelledRows
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import ImagePair, TextData
 
 
