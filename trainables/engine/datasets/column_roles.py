@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,23 @@ def columns_of_file(ref: DataRef, card: DatasetCard | None) -> Columns:
         ref.image_b,
         ref.metadata,
     )
+
+
+def label_column(ref: DataRef, names: Sequence[str]) -> str:
+    """Return the label column of a further file of the same kind.
+
+    Args:
+        ref: Reference of the data that were trained on.
+        names: Columns of the file.
+    """
+    usual = ref.label or "label"
+    entry = ref.name.strip().lower().replace("-", "_")
+    entry = re.sub(r"_\d+k$", "", entry)
+    if ref.label is not None or usual in names or entry not in registry.names("trainables.data"):
+        return usual
+    card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
+    own = card.wheel.label if card.wheel is not None else card.label
+    return own if own in names else usual
 
 
 def card_with_images(card: DatasetCard | None) -> DatasetCard | None:
