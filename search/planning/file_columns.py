@@ -65,7 +65,7 @@ def table_with(path: Path, columns: Iterable[str]) -> Table:
     wanted = list(columns)
     table = read_table(path, wanted)  # refuses a wanted column that stands there twice
     _must_have(path, table.names, wanted)
-    return read_table(path, None)
+    return read_table(path, None, wanted)
 
 
 def _must_have(path: Path, names: Iterable[str], columns: Iterable[str]) -> None:
