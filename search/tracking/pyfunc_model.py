@@ -6,6 +6,7 @@ of foldrace.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -16,6 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 _AT_ONCE = 32
+_CODE = "modeling.py"
 
 
 class TextClassifier(PythonModel):
@@ -34,10 +36,10 @@ class TextClassifier(PythonModel):
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=True
+                folder, local_files_only=True, trust_remote_code=False
             )
             self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=True
+                folder, local_files_only=True, trust_remote_code=(Path(folder) / _CODE).is_file()
             )
         finally:
             logging.set_verbosity(verbosity)
