@@ -28,7 +28,7 @@ def test_a_type_without_tokenizer_files_has_no_words(kind: str, tmp_path: Path) 
     logging.set_verbosity_error()
     AutoConfig.for_model(kind).save_pretrained(tmp_path)
     logging.set_verbosity(verbosity)
-    with pytest.raises(ModelError, match="'m' has (no tokenizer|a tokenizer that cannot be read)"):
+    with pytest.raises(ModelError, match=r"'m' has (no tokenizer|a tokenizer that cannot be read)"):
         load_tokenizer(tmp_path, "'m'")
 
 
