@@ -31,6 +31,7 @@ class TextClassifier(PythonModel):
         folder = context.artifacts["model"]
         # Own code, where the folder has some, is the modeling.py that foldrace wrote beside it.
         # Unsaid, transformers would ask, and on a terminal wait for an answer.
+        own = (Path(folder) / _CODE).is_file()
         verbosity = logging.get_verbosity()
         logging.set_verbosity_error()  # of a head of our own it says that it does not know the kind
         logging.disable_progress_bar()
@@ -39,7 +40,7 @@ class TextClassifier(PythonModel):
                 folder, local_files_only=True, trust_remote_code=False
             )
             self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=(Path(folder) / _CODE).is_file()
+                folder, local_files_only=True, trust_remote_code=own
             )
         finally:
             logging.set_verbosity(verbosity)
