@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.checks.names import MODEL_NAME
 from search.commands._options import (
     add_json,
     add_ledger,
@@ -13,6 +14,7 @@ from search.commands._options import (
     add_text_columns,
     print_json,
 )
+from search.results.table_file import TABLE_OR_PIPE
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord
@@ -42,9 +44,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--label", metavar="NAME", help="column of true labels: scores are shown (the sweep's)"
     )
     parser.add_argument(
-        "--model", metavar="NAME", help="the registered model, where it is not called as the sweep"
+        "--model",
+        type=MODEL_NAME,
+        metavar="NAME",
+        help="the registered model, where it is not called as the sweep",
     )
-    parser.add_argument("--out", metavar="FILE", help="the CSV to write (predictions-SWEEP.csv)")
+    parser.add_argument(
+        "--out",
+        type=TABLE_OR_PIPE,
+        metavar="FILE",
+        help="the .csv .tsv .jsonl or .parquet to write (predictions-SWEEP.csv)",
+    )
     add_ledger(parser)
     add_json(parser)
 
