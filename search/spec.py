@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from search.checks import Check, bounds
+from search.checks import bounds
+from search.checks.fields import SAVED, judged
 from search.checks.names import NAME, READABLE, name_of
 from search.checks.urls import RAY_ADDRESS
 from search.errors import InputError, LedgerError
@@ -32,22 +32,6 @@ from spaces import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
-
-
-def _judged(check: Check) -> AfterValidator:
-    """Judge a field by a check, but not one from the ledger."""
-
-    def judge(value: Any, given: ValidationInfo) -> Any:
-        fault = None if given.context else check.fault(value)
-        if fault is not None:
-            raise ValueError(fault)
-        return value
-
-    return AfterValidator(judge)
-
-
-_SAVED = {"saved": True}
-"""Context of a spec from the ledger: rules may be stricter today."""
 
 
 class Budget(BaseModel):
@@ -60,9 +44,9 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_cells: Annotated[int, _judged(bounds.COUNT)] | None = None
-    max_hours: Annotated[float, _judged(bounds.HOURS)] | None = None
-    stop_margin: Annotated[float, _judged(bounds.FRACTION)] | None = None
+    max_cells: Annotated[int, judged(bounds.COUNT)] | None = None
+    max_hours: Annotated[float, judged(bounds.HOURS)] | None = None
+    stop_margin: Annotated[float, judged(bounds.FRACTION)] | None = None
 
 
 class Resources(BaseModel):
@@ -73,17 +57,17 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ray_address: Annotated[str, _judged(RAY_ADDRESS)] = "local"
+    ray_address: Annotated[str, judged(RAY_ADDRESS)] = "local"
     # At once; None for what fits when it starts.
-    trials: Annotated[int, _judged(bounds.TRIALS)] | None = None
-    stack: Literal["auto"] | Annotated[int, _judged(bounds.TRIALS)] = "auto"
+    trials: Annotated[int, judged(bounds.TRIALS)] | None = None
+    stack: Literal["auto"] | Annotated[int, judged(bounds.TRIALS)] = "auto"
     compiled: bool = False
-    cpus_per_trial: Annotated[float, _judged(bounds.CPUS)] = 1.0
-    gpus_per_trial: Annotated[float, _judged(bounds.GPUS)] | None = None
-    workers_per_trial: Annotated[int, _judged(bounds.TRIALS)] = 1
+    cpus_per_trial: Annotated[float, judged(bounds.CPUS)] = 1.0
+    gpus_per_trial: Annotated[float, judged(bounds.GPUS)] | None = None
+    workers_per_trial: Annotated[int, judged(bounds.TRIALS)] = 1
     fsdp: bool = False
-    max_cell_minutes: Annotated[float, _judged(bounds.MINUTES)] | None = None
-    cell_retries: Annotated[int, _judged(bounds.RETRIES)] = 2
+    max_cell_minutes: Annotated[float, judged(bounds.MINUTES)] | None = None
+    cell_retries: Annotated[int, judged(bounds.RETRIES)] = 2
 
     @model_validator(mode="after")
     def _workers_fit(self) -> Resources:
@@ -130,8 +114,8 @@ class SweepSpec(BaseModel):
     space: str
     data: DataRef
     model: str
-    name: Annotated[str, _judged(NAME)]
-    experiment: Annotated[str, _judged(NAME)] = EXPERIMENT
+    name: Annotated[str, judged(NAME)]
+    experiment: Annotated[str, judged(NAME)] = EXPERIMENT
     tracking_uri: str = Field(default_factory=default_tracking_uri)
     set_axes: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
     fix: dict[str, Scalar] = Field(default_factory=dict)
@@ -140,7 +124,7 @@ class SweepSpec(BaseModel):
     folds: int | None = 5
     holdout: float | Literal["official"] | None = None
     strategy: Strategy = "race"
-    strategy_seed: Annotated[int, _judged(bounds.SEED)] = 0
+    strategy_seed: Annotated[int, judged(bounds.SEED)] = 0
     nested: bool = False
     outer: tuple[int, int] | None = None
     budget: Budget = Budget()
@@ -187,7 +171,7 @@ class SweepSpec(BaseModel):
     @field_validator("tracking_uri")
     @classmethod
     def _uri_has_its_form(cls, value: str, given: ValidationInfo) -> str:
-        if not given.context:
+        if given.context != SAVED:
             try:
                 check_form(value)
             except InputError as error:
@@ -240,7 +224,7 @@ def changed(spec: SweepSpec, **fields: Any) -> SweepSpec:
     Raises:
         InputError: as `make_spec`.
     """
-    return _built({**dict(spec), **fields}, _SAVED)
+    return _built({**dict(spec), **fields}, SAVED)
 
 
 def _built(fields: Mapping[str, Any], context: dict[str, Any] | None) -> SweepSpec:
@@ -267,7 +251,7 @@ def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
         LedgerError: naming the sweep, if this version of foldrace cannot read it.
     """
     try:
-        return SweepSpec.model_validate(fields, context=_SAVED)
+        return SweepSpec.model_validate(fields, context=SAVED)
     except ValidationError as error:
         name = fields.get("name")
         raise LedgerError(f"The spec of sweep {name!r} cannot be read: {error}") from error

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.checks import bounds
+from search.checks import bounds, refuse
 from search.checks.output_paths import OUTPUT_FOLDER
 from search.commands._options import (
     add_json,
@@ -118,9 +118,10 @@ def run(options: argparse.Namespace) -> int:
     file = Path(options.data) if options.data else None
     if file is not None:
         check_file(file, outcome.plan.task.data, column, column_b)
+    folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
+    refuse(OUTPUT_FOLDER, "--out", folder)
     from search.analysis import explain  # which takes seconds to import
 
-    folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
     folder.mkdir(parents=True, exist_ok=True)
     explanation = explain.explain(
         outcome,

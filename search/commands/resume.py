@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 import argparse
 
 from search.checks.urls import RAY_ADDRESS
-from search.commands._finish import finish
+from search.commands._finish import check_places, finish
 from search.commands._options import (
     add_json,
     add_ledger,
@@ -58,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
         address = options.ray_address or spec.resources.ray_address
         resources = {**spec.resources.model_dump(), "ray_address": address}
         nested = options.nested or spec.nested
+        check_places(spec)
         return changed(spec, budget=budget, resources=resources, nested=nested)
 
     def go() -> SweepResult:
