@@ -42,6 +42,7 @@ PURE_LIBRARIES = {"numpy", "scipy", "optuna"}
 # From the ground up: a file imports its own package and those above its own line.
 LAYERS = [
     "trainables.engine.errors",
+    "trainables.engine.file_kind",
     "trainables.engine.arrays",
     "spaces",
     "trainables.engine.seeding",
