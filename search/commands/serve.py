@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from search.console import output
     from search.errors import InputError
     from search.process.child_server import serve_until_ended
-    from search.serving.promote import champion_of
+    from search.serving.registered import champion_of
 
     uri = tracking_uri(options)
     champion = champion_of(uri, options.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
@@ -62,6 +62,30 @@ def card_with_images(card: DatasetCard | None) -> DatasetCard | None:
     """
     known = [registry.load("trainables.data", "factify2", "DATASET")] if card is None else [card]
     return next((own for own in known if own.image is not None), None)
+
+
+def columns_like(
+    ref: DataRef, names: Sequence[str], card: DatasetCard | None, pairs: bool | None
+) -> Columns:
+    """Return the columns of a file with further rows of a kind.
+
+    They are called as in a local file, or as in the data set's own form. Labels and images may be
+    missing in it.
+
+    Args:
+        ref: Reference of the data set; names that the user gave go before others.
+        names: Names of the file's columns.
+        card: Card of the data set, where it has one.
+        pairs: True if rows are pairs of texts; None if that is not known yet.
+    """
+    cards = [own for own in (card, card_with_images(card)) if own is not None]
+    forms = [columns_of_file(ref, card), *(columns_of_card(ref, own) for own in cards)]
+    if pairs:
+        forms = [replace(form, text_b=form.text_b or "text_b") for form in forms]
+    if pairs is False:
+        forms = [replace(form, text_b=None) for form in forms[: 1 + (card is not None)]]
+    there = (form for form in forms if {form.text, form.text_b or form.text} <= set(names))
+    return next(there, forms[0])
 
 
 def match_columns(
