@@ -56,6 +56,7 @@ LAYERS = [
     "trainables.engine.config",
     "trainables.metrics",
     "trainables.engine.splits",
+    "trainables.engine.tables",
     "trainables.engine.images",
     "trainables.engine.datasets",
     "trainables.engine.models",

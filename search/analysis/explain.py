@@ -14,7 +14,7 @@ import numpy as np
 
 from search.analysis import representations
 from search.errors import InputError
-from search.planning.file_columns import WholeTable
+from search.planning.file_columns import WholeTable, likely_columns
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
@@ -25,12 +25,12 @@ from search.tracking.open import open_ledger
 from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam_page import Marked
 from trainables.analysis.cam_words import WordMean
-from trainables.engine.datasets.table_files import READERS
 from trainables.engine.features import extraction
 from trainables.engine.features.representation import Parts
 from trainables.engine.refit import attribution, new_rows, occlusion
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.refit.new_rows import UnlabelledRows
+from trainables.engine.tables.read import is_table
 from trainables.engine.text_data import TextData
 
 _PAGE_TEXTS = 40  # texts that the page shows
@@ -171,12 +171,14 @@ def _rows(
     if request.file is None:
         return _own_rows(data, request.most_texts, erased)
     path = request.file
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"There is no file {path}.")
-    if path.suffix.lower() not in READERS:
+    if not is_table(path):
         return input_rows.of_text_file(plan, data, path), [path.name], []
+    wanted = likely_columns(plan.task.data, request.column, request.column_b)
+    file = WholeTable.read(path, wanted)
     file_rows = input_rows.of_table(
-        plan, RowSchema.of(data), WholeTable.read(path), request.column, request.column_b
+        plan, RowSchema.of(data), file, request.column, request.column_b
     )
     total, notes = len(file_rows.kept), list(file_rows.notes)
     if not total:

@@ -67,11 +67,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
     from search.arguments import tracking_uri
-    from search.planning.file_columns import WholeTable, check_file
+    from search.planning.file_columns import WholeTable, check_file, likely_columns
     from search.sweep.load import load_record
 
     path, uri = Path(options.data), tracking_uri(options)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"There is no file {path}.")
     record, outcome = load_record(uri, options.experiment, options.sweep)
     plan = outcome.plan
@@ -80,7 +80,8 @@ def run(options: argparse.Namespace) -> int:
     refuse(TABLE_OR_PIPE, "--out", out)
     if out.exists() and out.samefile(path):
         raise InputError(f"--out must be another file than --data, got {out} for both.")
-    file = WholeTable.read(path)
+    wanted = likely_columns(plan.task.data, options.text, options.text_b)
+    file = WholeTable.read(path, wanted)
     from search.console import output
     from search.serving import predict  # which take seconds to import
 

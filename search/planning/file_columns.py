@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from search.errors import InputError
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
-from trainables.engine.datasets.column_roles import Columns, columns_like
-from trainables.engine.datasets.headers import read_header
+from trainables.engine.datasets.column_roles import Columns, columns_like, forms_of
 from trainables.engine.datasets.load import card_of
-from trainables.engine.datasets.table_files import READERS, Table, read_table
+from trainables.engine.tables.files import ENDINGS
+from trainables.engine.tables.headers import read_header
+from trainables.engine.tables.read import is_table, read_table
+from trainables.engine.tables.table import Table
 
 
 def columns_of(
@@ -33,6 +35,13 @@ def columns_of(
     """
     given = replace(ref, text=column or ref.text, text_b=column_b or ref.text_b)
     return columns_like(given, names, card_of(ref.name), pairs)
+
+
+def likely_columns(ref: DataRef, column: str | None, column_b: str | None) -> set[str]:
+    """Names that a file's columns of texts may have; see `columns_of`."""
+    given = replace(ref, text=column or ref.text, text_b=column_b or ref.text_b)
+    forms = forms_of(given, card_of(ref.name))
+    return {name for form in forms for name in (form.text, form.text_b) if name}
 
 
 def check_file(
@@ -57,17 +66,18 @@ def check_file(
     Raises:
         InputError: naming the column, and those that the file has.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"There is no file {path}.")
-    if path.suffix.lower() not in READERS:
+    if not is_table(path):
         if column or column_b or label:
             raise InputError(
-                f"{path} is no table ({' '.join(READERS)}), so it has no column "
+                f"{path} is no table ({' '.join(ENDINGS)}), so it has no column "
                 f"{column or column_b or label!r}: leave --text out, or give a table."
             )
         return
-    header = read_header(path)
-    names = read_table(path, ()).names if header is None else header.names
+    wanted = likely_columns(ref, column, column_b)
+    header = read_header(path, wanted)
+    names = read_table(path, wanted).names if header is None else header.names
     columns = columns_of(ref, names, None, column, column_b)
     _must_have(path, names, "--text", columns.text)
     _must_have(path, names, "--text-b", columns.text_b)
@@ -76,11 +86,11 @@ def check_file(
 
 @dataclass(frozen=True, eq=False)
 class WholeTable:
-    """A file with all columns that have a name of their own.
+    """All columns of a file.
 
     Attributes:
         path: The file.
-        table: These columns.
+        table: Its columns; of those with one name, all but the first have got a number.
         twice: Names that several columns have.
     """
 
@@ -89,22 +99,19 @@ class WholeTable:
     twice: tuple[str, ...]
 
     @classmethod
-    def read(cls, path: Path) -> WholeTable:
+    def read(cls, path: Path, wanted: Collection[str]) -> WholeTable:
         """Read a file.
 
-        Raises:
-            InputError: if it cannot be read.
-        """
-        names = read_table(path, ()).names
-        twice = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
-        own = tuple(name for name in names if name not in twice)
-        return cls(path, replace(read_table(path, own), names=own), twice)
+        Args:
+            path: The file.
+            wanted: Names of columns, by which a header is told from a title above it.
 
-    @property
-    def notes(self) -> list[str]:
-        """Words on the columns that were left out."""
-        called = ", ".join(repr(name) for name in self.twice)
-        return [f"{self.path.name} has several columns called {called}: left out"] if called else []
+        Raises:
+            InputError: if it cannot be read, or has two columns of a wanted name.
+        """
+        names = read_table(path, wanted).names
+        twice = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
+        return cls(path, read_table(path, None), twice)
 
     def check(self, option: str, name: str | None) -> None:
         """Refuse a file without an option's column, or with two.

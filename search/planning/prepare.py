@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 def _local(data: DataRef) -> DataRef:
-    """Make a local file's path absolute: workers run in other folders."""
-    path = Path(data.name).expanduser()
-    return replace(data, name=str(path.resolve())) if path.is_file() else data
+    """Make a local table's path absolute: workers run in other folders."""
+    path = load.local_path(data.name)
+    return data if path is None else replace(data, name=str(path))
 
 
 def _plugin_digest(spec: SweepSpec) -> str:

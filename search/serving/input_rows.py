@@ -19,10 +19,10 @@ from trainables.engine.datasets.columns import check_texts, references_of, texts
 from trainables.engine.datasets.labels import is_missing
 from trainables.engine.datasets.load import card_of
 from trainables.engine.datasets.metadata import numeric_column
-from trainables.engine.datasets.table_files import Table
 from trainables.engine.images import resolve
 from trainables.engine.images.resolve import ImageColumns
 from trainables.engine.refit.new_rows import UnlabelledRows
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import ImagePair, TextData
 
 
@@ -130,8 +130,9 @@ def of_table(
             of texts, or than numbers in a column of metadata.
     """
     ref = plan.task.data
-    path, table, notes = file.path, file.table, file.notes
-    columns = columns_of(ref, (*table.names, *file.twice), shape.pairs, column, column_b)
+    path, table = file.path, file.table
+    notes: list[str] = []
+    columns = columns_of(ref, table.names, shape.pairs, column, column_b)
     texts = [columns.text, *([columns.text_b] if columns.text_b else [])]
     file.check("--label", label)
     for name, option in zip(texts, ("--text", "--text-b"), strict=False):
@@ -178,7 +179,7 @@ def _images(
         name if name in table.columns else None
         for name in (columns.image or usual[0], columns.image_b or usual[1])
     )
-    folder = path.resolve().parent
+    folder = path.resolve() if path.is_dir() else path.resolve().parent
     named = ImageColumns(first=first, second=second, folder=folder, drop=False)
     references = references_of(table, named, rows)
     pairs = resolve.pairs_of(references, folder)

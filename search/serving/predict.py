@@ -19,10 +19,10 @@ from search.process import launchers
 from search.serving.input_rows import FileRows, RowSchema
 from search.tracking.model_registry import Registered, load
 from trainables.engine.arrays import Float32Array
-from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DivergedError
 from trainables.engine.refit import new_rows
 from trainables.engine.refit.new_rows import Scorer, UnlabelledRows
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import TextData
 from trainables.engine.training.scoring import score
 

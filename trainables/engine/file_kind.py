@@ -107,6 +107,9 @@ _SIGNATURES = (
     (b"PK\x07\x08", FileKind.ZIP),
     *((b"\x80" + bytes([protocol]), FileKind.PICKLE) for protocol in range(2, 6)),
 )
+_OF_TEXT = {FileKind.LFS_POINTER, FileKind.PDF, FileKind.RTF}
+# Bytes of no text; those of UTF-8 beyond ASCII are some.
+_CONTROLS = {*range(9), *range(14, 27), *range(28, 32), 127}
 
 
 def kind_of(path: Path) -> FileKind:
@@ -138,14 +141,18 @@ def kind_of_bytes(head: bytes, size: int | None = None) -> FileKind:
     # First, as the length that it begins with may look like any other signature.
     if _is_safetensors(head, len(head) if size is None else size):
         return FileKind.SAFETENSORS
-    signed = next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
-    if signed is FileKind.BZIP2 and head[4:10] != b"1AY&SY":
-        signed = None  # a header such as "BZh,label"
-    if signed is not None:
-        return signed
+    for signature, kind in _SIGNATURES:
+        if head.startswith(signature) and (kind in _OF_TEXT or not _is_plain(signature, head)):
+            return kind
     if head[_TAR_AT : _TAR_AT + 5] == b"ustar":
         return FileKind.TAR
     return _of_plain_bytes(head)
+
+
+def _is_plain(signature: bytes, head: bytes) -> bool:
+    """Return True for letters and text: a header such as PARENT,label."""
+    letters = signature.isascii() and not _CONTROLS & set(signature)
+    return letters and not _CONTROLS & set(head)
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
@@ -57,14 +58,17 @@ FILES: dict[str, tuple[bytes, FileKind]] = {
     "UTF-16 with BOM": ("text,label\nfog,0\n".encode("utf-16"), FileKind.UTF16),
     "UTF-16 without": ("text,label\nfog,0\n".encode("utf-16-le"), FileKind.UTF16),
     "UTF-16, big end first": ("text,label\nfog,0\n".encode("utf-16-be"), FileKind.UTF16),
+    "UTF-16 without a zero": (b"\xff\xfe" + "\u4e2d\u6587".encode("utf-16-le"), FileKind.UTF16),
     "UTF-32": ("text,label\n".encode("utf-32"), FileKind.UTF32),
     "web page": (b"\n <!DOCTYPE html>\n<html>", FileKind.HTML),
     "xhtml": (b'<?xml version="1.0"?>\n<html xmlns="x">', FileKind.HTML),
     "xml": (b'<?xml version="1.0"?>\n<rows/>', FileKind.XML),
     "lfs": (POINTER.encode(), FileKind.LFS_POINTER),
     "gzip": (gzip.compress(b"text,label\n"), FileKind.GZIP),
-    "bzip2": (b"BZh91AY&SY\x00\x01", FileKind.BZIP2),
+    "bzip2": (bz2.compress(b"text"), FileKind.BZIP2),
     "a column called BZh": (b"BZh,label\nfog,0\n", FileKind.TEXT),
+    "columns called PARENT": (b"PARENT,label\nfog,0\n", FileKind.TEXT),
+    "a text of GIF89a": (b"GIF89a,label\nfog,0\n", FileKind.TEXT),
     "zip": (zipped("a.csv"), FileKind.ZIP),
     "zip cut off": (zipped("a.csv")[:20], FileKind.ZIP),
     "xlsx": (zipped("[Content_Types].xml", "xl/workbook.xml"), FileKind.XLSX),

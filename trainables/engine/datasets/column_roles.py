@@ -64,6 +64,12 @@ def card_with_images(card: DatasetCard | None) -> DatasetCard | None:
     return next((own for own in known if own.image is not None), None)
 
 
+def forms_of(ref: DataRef, card: DatasetCard | None) -> list[Columns]:
+    """Return the columns of each form that a file may have."""
+    cards = [own for own in (card, card_with_images(card)) if own is not None]
+    return [columns_of_file(ref, card), *(columns_of_card(ref, own) for own in cards)]
+
+
 def columns_like(
     ref: DataRef, names: Sequence[str], card: DatasetCard | None, pairs: bool | None
 ) -> Columns:
@@ -78,8 +84,7 @@ def columns_like(
         card: Card of the data set, where it has one.
         pairs: True if rows are pairs of texts; None if that is not known yet.
     """
-    cards = [own for own in (card, card_with_images(card)) if own is not None]
-    forms = [columns_of_file(ref, card), *(columns_of_card(ref, own) for own in cards)]
+    forms = forms_of(ref, card)
     if pairs:
         forms = [replace(form, text_b=form.text_b or "text_b") for form in forms]
     if pairs is False:

@@ -12,9 +12,9 @@ from trainables.engine.arrays import IntArray, TextArray
 from trainables.engine.datasets.dataset_card import DatasetCard
 from trainables.engine.datasets.labels import class_ids, is_missing, looks_numeric
 from trainables.engine.datasets.metadata import read_metadata
-from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns, with_images
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import TextData, assemble
 
 # A column called split with more values than this is something else.
