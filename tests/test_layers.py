@@ -59,6 +59,7 @@ LAYERS = [
     "trainables.engine.tables",
     "trainables.engine.images",
     "trainables.engine.datasets",
+    "trainables.engine.model_checks",
     "trainables.engine.models",
     "trainables.engine.inputs",
     "trainables.engine.features",

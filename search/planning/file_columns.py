@@ -9,8 +9,7 @@ from pathlib import Path
 from search.errors import InputError
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
-from trainables.engine.datasets.column_roles import Columns, columns_like, forms_of
-from trainables.engine.datasets.load import card_of
+from trainables.engine.datasets.column_roles import Columns, card_of, columns_like, forms_of
 from trainables.engine.tables.files import ENDINGS
 from trainables.engine.tables.headers import read_header
 from trainables.engine.tables.read import is_table, read_table

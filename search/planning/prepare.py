@@ -220,7 +220,10 @@ def checked_data(plan: Plan) -> TextData:
     Raises:
         InputError: naming what changed, or cannot be had any more.
     """
-    from trainables.engine.cells import runner
+    from trainables.engine.cells import assembly, runner
 
     folders.usable_cache()
+    data = load.load_data(plan.task.data)
+    # First: a broken file is told as what it is, not as another fingerprint.
+    assembly.check_models(plan.task, data, _bind_all(plan.space, plan.configs))
     return runner.checked_data(plan.task)

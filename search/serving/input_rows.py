@@ -14,10 +14,9 @@ from search.planning.file_columns import WholeTable, columns_of
 from search.planning.plan import Plan
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.cleaning import clean_text
-from trainables.engine.datasets.column_roles import Columns, card_with_images
+from trainables.engine.datasets.column_roles import Columns, card_of, card_with_images
 from trainables.engine.datasets.columns import check_texts, references_of, texts_of
-from trainables.engine.datasets.labels import is_missing
-from trainables.engine.datasets.load import card_of
+from trainables.engine.datasets.label_cells import is_missing
 from trainables.engine.datasets.metadata import numeric_column
 from trainables.engine.images import resolve
 from trainables.engine.images.resolve import ImageColumns

