@@ -77,6 +77,7 @@ LAYERS = [
     "search.errors",
     "search.formatting",
     "search.arrays",
+    "search.checks",
     "search.tracking_uri",
     "search.strategies",
     "search.stats",

@@ -14,11 +14,13 @@ import numpy as np
 
 from search.analysis import representations
 from search.errors import InputError
+from search.planning.file_columns import WholeTable, likely_columns
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
 from search.results.outcome import SweepResult
 from search.serving import input_rows
+from search.serving.input_rows import RowSchema
 from search.tracking.open import open_ledger
 from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam_page import Marked
@@ -173,7 +175,11 @@ def _rows(
         raise InputError(f"There is no file {path}.")
     if not is_table(path):
         return input_rows.of_text_file(plan, data, path), [path.name], []
-    file_rows = input_rows.of_table(plan, data, path, request.column, request.column_b)
+    wanted = likely_columns(plan.task.data, request.column, request.column_b)
+    file = WholeTable.read(path, wanted)
+    file_rows = input_rows.of_table(
+        plan, RowSchema.of(data), file, request.column, request.column_b
+    )
     total, notes = len(file_rows.kept), list(file_rows.notes)
     if not total:
         raise InputError(f"{path} has no row with a text.")

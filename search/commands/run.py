@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import nullcontext
 
-from search.commands._finish import finish
+from search.commands._finish import check_places, finish
 from search.commands._options import add_report, add_search
 
 SUMMARY = "Search a space and name the best config."
@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from search.planning.prepare import check_names, prepare
 
     spec = sweep_spec(options)
+    check_places(spec)
     check_names(spec)  # before anything is imported that takes its time
     from search.console import live, output
     from search.planning import expected

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.serving.input_rows import RowSchema
+from search.planning.file_columns import WholeTable
+from search.serving.input_rows import RowSchema, of_table
 from search.serving.predict import Classifier, Predictions, predict
 from tests import factories
 from tests.bad_tables import CASES, LABELS, TEXTS, Read, of_parquet
@@ -27,12 +28,13 @@ def knowing(data: TextData) -> Classifier:
         answer: Float32Array = one_hot[[label_of.get(text, 0) for text in rows.texts]]
         return answer
 
-    return Classifier(RowSchema(), data.label_names, score, data.labels_written)
+    return Classifier(data.label_names, score, data.labels_written)
 
 
 def predicted(trained: Path, file: Path) -> Predictions:
     plan = factories.plan(data=DataRef(name=str(trained)))
-    return predict(plan, file, knowing(load_data(DataRef(name=str(trained)))))
+    rows = of_table(plan, RowSchema(), WholeTable.read(file, {"text"}))
+    return predict(plan, rows, knowing(load_data(DataRef(name=str(trained)))))
 
 
 def write(folder: Path, case: str) -> Path:

@@ -108,8 +108,8 @@ def text_data(
     numbers, remarks = read_metadata(table, metadata, rows, {text, text_b, label})
     data = assemble(
         name=name,
-        texts=_texts(table, text, rows),
-        texts_b=None if text_b is None else _texts(table, text_b, rows),
+        texts=texts_of(table, text, rows),
+        texts_b=None if text_b is None else texts_of(table, text_b, rows),
         labels=read.ids,
         label_names=read.names,
         labels_written=read.written,
@@ -120,7 +120,7 @@ def text_data(
     )
     if images is None:
         return data
-    return with_images(data, _references(table, images, rows), images.folder, images.drop)
+    return with_images(data, references_of(table, images, rows), images.folder, images.drop)
 
 
 def _require(table: Table, columns: Mapping[str, str | None], hint: str = "") -> None:
@@ -146,7 +146,7 @@ def check_images(table: Table, images: ImageColumns | None, text_b: str | None) 
         raise DataError("--image-b names the image of a second text: choose that with --text-b.")
 
 
-def _references(
+def references_of(
     table: Table, images: ImageColumns, rows: Sequence[int]
 ) -> list[tuple[str | None, str | None]]:
     """Return the path or URL of both images of each row."""
@@ -184,7 +184,7 @@ def _usable_rows(
     Texts are checked before, over all rows.
     """
     for column in text_columns:
-        _check_texts(table, column)
+        check_texts(table, column)
     if card is None or not card.leave_out:
         return list(range(table.rows))
     names = table.columns[label] if companion is None else companion
@@ -194,7 +194,14 @@ def _usable_rows(
     ]
 
 
-def _check_texts(table: Table, column: str) -> None:
+def check_texts(table: Table, column: str) -> None:
+    """Refuse a column that holds something else than texts.
+
+    Blank cells are passed.
+
+    Raises:
+        DataError: naming the column, and what was found in it.
+    """
     filled = [value for value in table.columns[column] if not is_missing(value)]
     other = next((value for value in filled if not isinstance(value, str)), None)
     if other is not None:
@@ -209,7 +216,12 @@ def _check_texts(table: Table, column: str) -> None:
         )
 
 
-def _texts(table: Table, column: str, rows: Sequence[int]) -> list[str]:
+def texts_of(table: Table, column: str, rows: Sequence[int]) -> list[str]:
+    """Return the texts of some rows of a column that `check_texts` passed.
+
+    Raises:
+        DataError: for half a character.
+    """
     values = table.columns[column]
     texts = [str(values[row]) for row in rows]
     for row, text in zip(rows, texts, strict=True):
