@@ -7,9 +7,11 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from search.checks import bounds
 from search.errors import InputError
-from search.spec import SweepSpec, default_name, make_spec
-from search.tracking_uri import default_tracking_uri
+from search.formatting import shortened
+from search.spec import SweepSpec, make_spec
+from search.tracking_uri import check_form, default_tracking_uri
 from trainables.engine.contract import DataRef
 
 Parse = Callable[[Sequence[str]], argparse.Namespace]
@@ -17,8 +19,14 @@ Parse = Callable[[Sequence[str]], argparse.Namespace]
 
 
 def tracking_uri(options: argparse.Namespace) -> str:
-    """Typed URI of the ledger, else MLflow's variable, else the default."""
-    return str(options.tracking_uri or default_tracking_uri())
+    """Typed URI of the ledger, else MLflow's variable, else the default.
+
+    Raises:
+        InputError: if it can be no URI of a ledger.
+    """
+    uri = str(options.tracking_uri or default_tracking_uri())
+    check_form(uri)
+    return uri
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -40,7 +48,8 @@ def _integers(text: str, option: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise InputError(f"{option} wants whole numbers with commas, got {text!r}.") from error
+        shown = shortened(repr(text), 60)
+        raise InputError(f"{option} wants whole numbers with commas, got {shown}.") from error
 
 
 def _columns(text: str | None) -> tuple[str, ...]:
@@ -64,9 +73,9 @@ def _holdout(text: str | None) -> float | str | None:
 def _stack(text: str) -> int | str:
     if text == "auto":
         return text
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and len(text) < 20 and bounds.TRIALS.fault(int(text)) is None:
         return int(text)
-    raise InputError(f"--stack wants auto or a whole number from 1, got {text!r}.")
+    raise InputError(f"--stack wants auto or {bounds.TRIALS}, got {shortened(repr(text), 60)}.")
 
 
 def _fraction(points: float | None) -> float | None:
@@ -99,7 +108,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         space=options.space,
         data=data,
         model=options.model,
-        name=options.name or default_name(options.space, data, options.model),
+        name=options.name,
         experiment=options.experiment,
         tracking_uri=tracking_uri(options),
         set_axes={name: tuple(values.split(",")) for name, values in narrowed.items()},

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -20,6 +21,7 @@ from typing import NoReturn
 from search import completion
 from search.commands import listing
 from search.errors import FoldraceError
+from search.formatting import brief, printable
 from search.process import start
 from search.usage import Parser, ShowVersion
 
@@ -43,7 +45,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=ShowVersion)
     # Commands that hold commands (submit, schedule) parse these with it.
-    parser.set_defaults(parse=parser.parse_args)
+    parser.set_defaults(parse=parser.checked)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in listing().items():
         own = commands.add_parser(
@@ -91,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGHUP, _terminate)
 
     try:
+        parser.check(options)
         code = int(listing()[options.command].run(options))
         sys.stdout.flush()
         return code
@@ -102,14 +105,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1  # whoever read the answer has had enough of it
     except OSError as error:
-        return _failed(options.command, error, 1)
+        return _failed(options.command, error, 2 if error.errno == errno.ENAMETOOLONG else 1)
 
 
 def _failed(command: str, error: Exception, code: int) -> int:
     """Print an error with control characters escaped; return the exit code."""
-    from search.formatting import printable
-
-    text = "\n".join(map(printable, str(error).split("\n")))
+    text = "\n".join(brief(printable(line)) for line in str(error).split("\n"))
     with contextlib.suppress(OSError):
         sys.stderr.write(f"foldrace {command}: {text}\n")
     return code

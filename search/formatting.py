@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 # Joiners of letters and wide blanks: words of many languages need them.
 _HARMLESS = "\u00a0\u200c\u200d\u3000"
+_LONG_WORD = re.compile(r"\S{400,}")
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -69,3 +72,8 @@ def fitted_line(text: str, width: int) -> str:
 def shortened(text: str, most: int) -> str:
     """Cut text to a length, with an ellipsis."""
     return text if len(text) <= most else text[: max(most - 1, 0)] + _ELLIPSIS
+
+
+def brief(line: str) -> str:
+    """Cut words of a line that nobody reads to their end."""
+    return _LONG_WORD.sub(lambda word: f"{word[0][:120]}{_ELLIPSIS}{word[0][-40:]}", line)

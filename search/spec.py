@@ -15,13 +15,19 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
 )
 
+from search.checks import bounds
+from search.checks.fields import SAVED, judged
+from search.checks.names import NAME, READABLE, name_of
+from search.checks.urls import RAY_ADDRESS
 from search.errors import InputError, LedgerError
-from search.tracking_uri import EXPERIMENT, default_tracking_uri
+from search.formatting import shortened
+from search.tracking_uri import EXPERIMENT, check_form, default_tracking_uri
 from spaces import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split
 
@@ -38,9 +44,9 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_cells: Annotated[int, Field(gt=0)] | None = None
-    max_hours: Annotated[float, Field(gt=0)] | None = None
-    stop_margin: Annotated[float, Field(gt=0)] | None = None
+    max_cells: Annotated[int, judged(bounds.COUNT)] | None = None
+    max_hours: Annotated[float, judged(bounds.HOURS)] | None = None
+    stop_margin: Annotated[float, judged(bounds.FRACTION)] | None = None
 
 
 class Resources(BaseModel):
@@ -51,16 +57,17 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ray_address: str = "local"
-    trials: Annotated[int, Field(ge=1)] | None = None  # at once; None for what fits when it starts
-    stack: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    ray_address: Annotated[str, judged(RAY_ADDRESS)] = "local"
+    # At once; None for what fits when it starts.
+    trials: Annotated[int, judged(bounds.TRIALS)] | None = None
+    stack: Literal["auto"] | Annotated[int, judged(bounds.TRIALS)] = "auto"
     compiled: bool = False
-    cpus_per_trial: Annotated[float, Field(gt=0)] = 1.0
-    gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
-    workers_per_trial: Annotated[int, Field(ge=1)] = 1
+    cpus_per_trial: Annotated[float, judged(bounds.CPUS)] = 1.0
+    gpus_per_trial: Annotated[float, judged(bounds.GPUS)] | None = None
+    workers_per_trial: Annotated[int, judged(bounds.TRIALS)] = 1
     fsdp: bool = False
-    max_cell_minutes: Annotated[float, Field(gt=0)] | None = None
-    cell_retries: Annotated[int, Field(ge=0)] = 2
+    max_cell_minutes: Annotated[float, judged(bounds.MINUTES)] | None = None
+    cell_retries: Annotated[int, judged(bounds.RETRIES)] = 2
 
     @model_validator(mode="after")
     def _workers_fit(self) -> Resources:
@@ -107,8 +114,8 @@ class SweepSpec(BaseModel):
     space: str
     data: DataRef
     model: str
-    name: str
-    experiment: str = EXPERIMENT
+    name: Annotated[str, judged(NAME)]
+    experiment: Annotated[str, judged(NAME)] = EXPERIMENT
     tracking_uri: str = Field(default_factory=default_tracking_uri)
     set_axes: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
     fix: dict[str, Scalar] = Field(default_factory=dict)
@@ -117,7 +124,7 @@ class SweepSpec(BaseModel):
     folds: int | None = 5
     holdout: float | Literal["official"] | None = None
     strategy: Strategy = "race"
-    strategy_seed: int = 0
+    strategy_seed: Annotated[int, judged(bounds.SEED)] = 0
     nested: bool = False
     outer: tuple[int, int] | None = None
     budget: Budget = Budget()
@@ -153,14 +160,22 @@ class SweepSpec(BaseModel):
         fields: dict[str, Any] = dump(self)
         return {k: v for k, v in fields.items() if k != "declared" or v is not None}
 
-    @field_validator("name", "experiment")
+    @field_validator("space", "model", "configs", "plugin")
     @classmethod
-    def _name_is_plain(cls, value: str) -> str:
-        if not value.strip() or "/" in value or value != value.strip() or len(value) > 200:
-            raise ValueError(
-                f"must be 1 to 200 characters without '/' and without blanks at its ends, "
-                f"got {value!r}"
-            )
+    def _is_there(cls, value: str | None) -> str | None:
+        fault = None if value is None else READABLE.fault(value)
+        if fault is not None:
+            raise ValueError(fault)
+        return value
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _uri_has_its_form(cls, value: str, given: ValidationInfo) -> str:
+        if given.context != SAVED:
+            try:
+                check_form(value)
+            except InputError as error:
+                raise ValueError(str(error)) from error
         return value
 
     @model_validator(mode="after")
@@ -200,16 +215,29 @@ def make_spec(**fields: Any) -> SweepSpec:
     Raises:
         InputError: naming each faulty field, what was found and what is allowed.
     """
+    return _built(fields, None)
+
+
+def changed(spec: SweepSpec, **fields: Any) -> SweepSpec:
+    """A saved spec with other fields; the rest is not judged again.
+
+    Raises:
+        InputError: as `make_spec`.
+    """
+    return _built({**dict(spec), **fields}, SAVED)
+
+
+def _built(fields: Mapping[str, Any], context: dict[str, Any] | None) -> SweepSpec:
     try:
-        return SweepSpec(**fields)
+        return SweepSpec.model_validate(fields, context=context)
     except ValidationError as error:
         lines = []
         for fault in error.errors():
             where = ".".join(str(part) for part in fault["loc"]) or "spec"
             value = (
                 ""
-                if fault["type"] == "missing" or not fault["loc"]
-                else f", got {fault['input']!r}"
+                if fault["type"] == "missing" or fault["loc"] in ((), ("tracking_uri",))
+                else f", got {shortened(repr(fault['input']), 200)}"
             )
             message = fault["msg"].removeprefix("Value error, ")
             lines.append(f"{where}: {message}{'' if 'got' in message else value}")
@@ -223,7 +251,7 @@ def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
         LedgerError: naming the sweep, if this version of foldrace cannot read it.
     """
     try:
-        return SweepSpec.model_validate(fields)
+        return SweepSpec.model_validate(fields, context=SAVED)
     except ValidationError as error:
         name = fields.get("name")
         raise LedgerError(f"The spec of sweep {name!r} cannot be read: {error}") from error
@@ -233,4 +261,4 @@ def default_name(space: str, data: DataRef, model: str) -> str:
     """Default name of a sweep: space, data and model."""
     data_name = Path(data.name).stem if Path(data.name).suffix else data.name.split("/")[-1]
     subset = "" if data.subset is None else f"-{data.subset}"
-    return f"{space}-{data_name}{subset}-{Path(model).name}"
+    return name_of(f"{space}-{data_name}{subset}-{Path(model).name}")

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from search.errors import InputError
+from search.formatting import printable
 
 EXPERIMENT = "foldrace"
 """MLflow experiment of sweeps that name none."""
@@ -44,7 +45,28 @@ def redact(text: str) -> str:
 
 def scheme(uri: str) -> str:
     """Scheme without its driver: `postgresql` of `postgresql+psycopg2://...`."""
-    return urlsplit(uri).scheme.split("+")[0].lower()
+    match = re.match(r"([a-z][a-z0-9.-]*)[a-z0-9.+-]*:", uri, re.IGNORECASE)
+    return match[1].lower() if match else ""
+
+
+def check_form(uri: str) -> None:
+    """Refuse a URI by its form alone; nothing is connected to.
+
+    Raises:
+        InputError: as `check_uri`.
+    """
+    kind = scheme(uri)
+    if kind not in _SCHEMES or "://" not in uri:
+        raise InputError(_unknown_scheme(uri))
+    if kind == "sqlite":
+        fault = None if printable(uri) == uri else "it holds characters that no path should have"
+    else:
+        try:
+            fault = None if urlsplit(uri).port != 0 else "no server has the port 0"
+        except ValueError as error:
+            fault = str(error)
+    if fault is not None:
+        raise InputError(f"Tracking URI {redact(uri)!r} is malformed: {redact(fault)}.")
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -64,9 +86,8 @@ def check_uri(uri: str) -> None:
     Raises:
         InputError: naming the URI (without its password), what is wrong with it and what to do.
     """
+    check_form(uri)
     kind = scheme(uri)
-    if kind not in _SCHEMES or "://" not in uri:
-        raise InputError(_unknown_scheme(uri))
     if kind == "sqlite":
         file = sqlite_file(uri)
         if file is None:
@@ -163,11 +184,8 @@ def _check_host(uri: str) -> None:
 
     A name look-up has none of its own.
     """
-    try:
-        parts = urlsplit(uri)
-        host, port = parts.hostname, parts.port or _PORTS[scheme(uri)]
-    except ValueError as error:
-        raise InputError(f"Tracking URI {redact(uri)!r} is malformed: {error}.") from error
+    parts = urlsplit(uri)
+    host, port = parts.hostname, parts.port or _PORTS[scheme(uri)]
     if not host:
         if scheme(uri) in _DATABASES:
             return  # a local socket: MLflow's own first call will tell

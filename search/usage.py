@@ -8,6 +8,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from search.checks import refuse
+from search.checks.names import READABLE
+from search.checks.output_paths import OutputFile, OutputFolder
+from search.errors import InputError
+from search.formatting import brief, printable
+
 
 class Parser(argparse.ArgumentParser):
     """A command line whose errors say what was meant.
@@ -18,7 +24,44 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and the usage, and exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n{self._usage_in_a_line()}\n")
+        said = "\n".join(brief(printable(line)) for line in message.split("\n"))
+        self.exit(2, f"{self.prog}: error: {said}\n{self._usage_in_a_line()}\n")
+
+    def checked(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse the words of a command, and judge each value.
+
+        Raises:
+            InputError: naming the first option whose value cannot be.
+            SystemExit: for words that do not parse, with exit code 2.
+        """
+        options: argparse.Namespace = self.parse_args(words)
+        self.check(options, here=False)
+        return options
+
+    def check(self, options: argparse.Namespace, *, here: bool = True) -> None:
+        """Judge the value of each option by what it was declared with.
+
+        Args:
+            options: Options of a command.
+            here: False if the command will run elsewhere, or later: places to write to are passed.
+
+        Raises:
+            InputError: naming the first option whose value cannot be.
+        """
+        command = self._commands()[options.command]
+        for action in command._actions:
+            # Of one that may be given again, the value is a list.
+            value = getattr(options, action.dest, None)
+            if value is None or action.nargs == argparse.REMAINDER:
+                continue
+            check = action.type if hasattr(action.type, "fault") else None
+            if isinstance(check, OutputFile | OutputFolder) and not here:
+                check = None
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, str):
+                    refuse(READABLE, _called(action), one)
+                if check is not None:
+                    refuse(check, _called(action), one)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all, or end with what is unknown."""
@@ -66,6 +109,11 @@ class Parser(argparse.ArgumentParser):
             for flag in action.option_strings
             if flag.startswith("--") and action.help != argparse.SUPPRESS
         ]
+
+
+def _called(action: argparse.Action) -> str:
+    """Name of an option or an argument, as it is typed."""
+    return max(action.option_strings, key=len, default=str(action.metavar))
 
 
 def unknown_words(
@@ -123,7 +171,6 @@ def _hints(
 
 def _fields(space: str) -> tuple[str, ...]:
     """The parameters of a space; none of one that is not there."""
-    from search.errors import InputError
     from trainables.engine import registry
 
     try:

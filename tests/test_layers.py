@@ -42,6 +42,7 @@ PURE_LIBRARIES = {"numpy", "scipy", "optuna"}
 # From the ground up: a file imports its own package and those above its own line.
 LAYERS = [
     "trainables.engine.errors",
+    "trainables.engine.file_kind",
     "trainables.engine.arrays",
     "spaces",
     "trainables.engine.seeding",
@@ -55,8 +56,10 @@ LAYERS = [
     "trainables.engine.config",
     "trainables.metrics",
     "trainables.engine.splits",
+    "trainables.engine.tables",
     "trainables.engine.images",
     "trainables.engine.datasets",
+    "trainables.engine.model_checks",
     "trainables.engine.models",
     "trainables.engine.inputs",
     "trainables.engine.features",
@@ -74,6 +77,7 @@ LAYERS = [
     "search.errors",
     "search.formatting",
     "search.arrays",
+    "search.checks",
     "search.tracking_uri",
     "search.strategies",
     "search.stats",

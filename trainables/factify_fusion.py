@@ -261,6 +261,16 @@ def check_data(config: Config, data: TextData) -> None:
         pair_embeddings.images_of(data)
 
 
+def check_models(config: Config, data: TextData, model: str) -> None:
+    """Refuse models without the towers that a config trains.
+
+    Raises:
+        ModelError: naming the model, and what to give.
+    """
+    sources = _sources(config, model)
+    pair_embeddings.check_towers(sources.text, sources.image)
+
+
 def ema_decay(config: Config) -> float:
     """Decay of the moving average that is scored."""
     return config.ema_decay

@@ -14,21 +14,23 @@ import numpy as np
 
 from search.analysis import representations
 from search.errors import InputError
+from search.planning.file_columns import WholeTable, likely_columns
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
 from search.results.outcome import SweepResult
 from search.serving import input_rows
+from search.serving.input_rows import RowSchema
 from search.tracking.open import open_ledger
 from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam_page import Marked
 from trainables.analysis.cam_words import WordMean
-from trainables.engine.datasets.table_files import READERS
 from trainables.engine.features import extraction
 from trainables.engine.features.representation import Parts
 from trainables.engine.refit import attribution, new_rows, occlusion
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.refit.new_rows import UnlabelledRows
+from trainables.engine.tables.read import is_table
 from trainables.engine.text_data import TextData
 
 _PAGE_TEXTS = 40  # texts that the page shows
@@ -169,11 +171,15 @@ def _rows(
     if request.file is None:
         return _own_rows(data, request.most_texts, erased)
     path = request.file
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"There is no file {path}.")
-    if path.suffix.lower() not in READERS:
+    if not is_table(path):
         return input_rows.of_text_file(plan, data, path), [path.name], []
-    file_rows = input_rows.of_table(plan, data, path, request.column, request.column_b)
+    wanted = likely_columns(plan.task.data, request.column, request.column_b)
+    file = WholeTable.read(path, wanted)
+    file_rows = input_rows.of_table(
+        plan, RowSchema.of(data), file, request.column, request.column_b
+    )
     total, notes = len(file_rows.kept), list(file_rows.notes)
     if not total:
         raise InputError(f"{path} has no row with a text.")

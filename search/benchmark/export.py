@@ -1,4 +1,4 @@
-"""A sweep's scores as a Parquet table, for `bench-strategies`.
+"""A sweep's scores as a table; in Parquet, one for `bench-strategies`.
 
 A row a cell: a column for each axis (null where it is inert), seed, fold, score, seconds. How the
 table was made, and what a strategy must know of it, stand in the file's own metadata.
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from search.arguments import recipe
 from search.benchmark.score_table import METADATA
+from search.checks import refuse
 from search.errors import InputError
+from search.results.table_file import TABLE, write
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
@@ -26,17 +28,15 @@ def write_table(plan: Plan, table: ScoreMatrix, path: Path) -> int:
     Args:
         plan: The sweep.
         table: Its scores.
-        path: The file to write; replaced as a whole.
+        path: The .parquet, .csv, .tsv or .jsonl to write; replaced as a whole.
 
     Returns:
         Rows written.
 
     Raises:
-        InputError: if there is no cell to write, or no such folder.
+        InputError: if there is no cell to write, or the file cannot be written.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    refuse(TABLE, "--out", path)
     axes = [axis.name for axis in plan.space.axes]
     columns: dict[str, list[Any]] = {
         name: [] for name in (*axes, "seed", "fold", "score", "seconds")
@@ -57,16 +57,7 @@ def write_table(plan: Plan, table: ScoreMatrix, path: Path) -> int:
     rows = len(columns["seed"])
     if not rows:
         raise InputError(f"Sweep {plan.spec.name!r} has no finished cell to export.")
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {str(path.parent)!r} to write {path.name} into.")
-    cells = pa.table(columns)
-    types = {"seed": pa.int64(), "fold": pa.int16()}
-    for name, kind in types.items():
-        cells = cells.set_column(cells.column_names.index(name), name, cells[name].cast(kind))
-    cells = cells.replace_schema_metadata({METADATA: json.dumps(_about(plan))})
-    draft = path.with_name(path.name + ".draft")
-    pq.write_table(cells, draft, compression="zstd", compression_level=19)
-    draft.replace(path)
+    write(columns, path, {METADATA: json.dumps(_about(plan))})
     return rows
 
 

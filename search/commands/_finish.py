@@ -9,11 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.checks import refuse
+from search.checks.output_paths import OUTPUT_FOLDER
 from search.commands._options import print_json
 
 if TYPE_CHECKING:
     from search.analysis.ablation import Shown
     from search.results.outcome import SweepResult
+    from search.spec import SweepSpec
 
 
 def _going_on(program: str, options: argparse.Namespace) -> str:
@@ -68,6 +71,20 @@ def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
     return 0
 
 
+def check_places(spec: SweepSpec) -> None:
+    """Refuse a sweep whose answer could not be written at its end.
+
+    Raises:
+        InputError: naming the folder.
+    """
+    if spec.configs == "ablation":
+        refuse(OUTPUT_FOLDER, "The place of the ablation's table", _ablation_folder(spec))
+
+
+def _ablation_folder(spec: SweepSpec) -> Path:
+    return Path(f"ablation-{spec.name}")
+
+
 def _report(outcome: SweepResult, folder: str | None) -> Path | None:
     """Write the report, if one is wanted; returns its page."""
     if folder is None:
@@ -84,7 +101,7 @@ def _ablation(outcome: SweepResult, document: dict[str, Any]) -> Shown | None:
         return None
     from search.analysis import ablation
 
-    shown = ablation.show(outcome, Path(f"ablation-{outcome.plan.spec.name}"))
+    shown = ablation.show(outcome, _ablation_folder(outcome.plan.spec))
     document["ablation"] = shown.to_json()
     return shown
 

@@ -7,6 +7,10 @@ import json
 import sys
 from typing import Any
 
+from search.checks import bounds
+from search.checks.names import NAME
+from search.checks.output_paths import OUTPUT_FOLDER
+from search.checks.urls import HOST, RAY_ADDRESS
 from search.tracking_uri import EXPERIMENT
 
 
@@ -29,7 +33,11 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
         help="MLflow tracking URI (default: $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db)",
     )
     ledger.add_argument(
-        "--experiment", default=EXPERIMENT, metavar="NAME", help="MLflow experiment (foldrace)"
+        "--experiment",
+        type=NAME,
+        default=EXPERIMENT,
+        metavar="NAME",
+        help="MLflow experiment (foldrace)",
     )
 
 
@@ -71,7 +79,62 @@ def add_take_over(parser: argparse._ActionsContainer) -> None:
 
 def add_report(parser: argparse._ActionsContainer) -> None:
     """`--report`."""
-    parser.add_argument("--report", metavar="DIR", help="write the report into this folder, too")
+    parser.add_argument(
+        "--report",
+        type=OUTPUT_FOLDER,
+        metavar="DIR",
+        help="write the report into this folder, too",
+    )
+
+
+def add_limits(parser: argparse._ActionsContainer, cells: str, hours: str) -> None:
+    """`--max-cells` and `--max-hours`, each with its help."""
+    parser.add_argument("--max-cells", type=bounds.COUNT, metavar="N", help=cells)
+    parser.add_argument("--max-hours", type=bounds.HOURS, metavar="H", help=hours)
+
+
+def add_rank(parser: argparse._ActionsContainer) -> None:
+    """`--rank`."""
+    parser.add_argument(
+        "--rank",
+        type=bounds.COUNT,
+        default=1,
+        metavar="N",
+        help="the leaderboard's N-th config (1)",
+    )
+
+
+def add_rope(parser: argparse._ActionsContainer) -> None:
+    """`--rope`."""
+    parser.add_argument(
+        "--rope",
+        type=bounds.ROPE,
+        default=0.5,
+        metavar="POINTS",
+        help="practically equal within (0.5)",
+    )
+
+
+def add_server(parser: argparse._ActionsContainer, port: int) -> None:
+    """`--port` and `--host` of a server.
+
+    Args:
+        parser: The command's.
+        port: Port without the option.
+    """
+    parser.add_argument(
+        "--port",
+        type=bounds.PORT,
+        default=port,
+        metavar="N",
+        help=f"port to listen on ({port})",
+    )
+    parser.add_argument(
+        "--host",
+        type=HOST,
+        default="127.0.0.1",
+        help="address to listen on (127.0.0.1: this machine only)",
+    )
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +149,9 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     _add_budget(limits)
     _add_resources(limits)
     add_ledger(parser)
-    parser.add_argument("--name", metavar="NAME", help="name of the sweep (space-data-model)")
+    parser.add_argument(
+        "--name", type=NAME, metavar="NAME", help="name of the sweep (space-data-model)"
+    )
     add_json(parser)
 
 
@@ -109,7 +174,9 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         help="rows with an unusable image: keep them, a vector is learned for it; or leave them "
         "out (missing)",
     )
-    group.add_argument("--subset", type=int, metavar="N", help="a stratified subset of N rows")
+    group.add_argument(
+        "--subset", type=bounds.COUNT, metavar="N", help="a stratified subset of N rows"
+    )
     group.add_argument(
         "--drop-missing", action="store_true", help="leave out rows without text or label"
     )
@@ -167,7 +234,9 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
         "--seeds", default="2,16,128,2048", metavar="N,N", help="seeds (2,16,128,2048)"
     )
     split = group.add_mutually_exclusive_group()
-    split.add_argument("--folds", type=int, metavar="N", help="folds of the cross-validation (5)")
+    split.add_argument(
+        "--folds", type=bounds.FOLDS, metavar="N", help="folds of the cross-validation (5)"
+    )
     split.add_argument(
         "--holdout",
         nargs="?",
@@ -182,18 +251,17 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
         help="who decides which cells come next (race)",
     )
     group.add_argument(
-        "--strategy-seed", type=int, default=0, metavar="N", help="seed of the strategy (0)"
+        "--strategy-seed", type=bounds.SEED, default=0, metavar="N", help="seed of the strategy (0)"
     )
     add_nested(group)
 
 
 def _add_budget(group: argparse._ArgumentGroup) -> None:
     """Options that limit a sweep."""
-    group.add_argument("--max-cells", type=int, metavar="N", help="cells in all, ledger included")
-    group.add_argument("--max-hours", type=float, metavar="H", help="wall-clock hours")
+    add_limits(group, "cells in all, ledger included", "wall-clock hours")
     group.add_argument(
         "--stop-margin",
-        type=float,
+        type=bounds.MARGIN,
         metavar="POINTS",
         help="end a race when P(another config is better by more) is under 5%% (0.5 points)",
     )
@@ -214,20 +282,20 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--max-cell-minutes",
-        type=float,
+        type=bounds.MINUTES,
         metavar="M",
         help="end a cell that takes longer; a stack of N cells may take N times that",
     )
     group.add_argument(
         "--cell-retries",
-        type=int,
+        type=bounds.RETRIES,
         default=2,
         metavar="N",
         help="how often a cell is trained again after its worker was lost or ran out of time (2)",
     )
     group.add_argument(
         "--workers-per-trial",
-        type=int,
+        type=bounds.TRIALS,
         default=1,
         metavar="N",
         help="processes that train each cell together, a GPU each (1)",
@@ -238,22 +306,23 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
         help="share the model out to the workers' GPUs (FSDP) instead of copying it (DDP)",
     )
     group.add_argument(
-        "--cpus-per-trial", type=float, default=1.0, metavar="F", help="CPUs of one trial (1)"
+        "--cpus-per-trial", type=bounds.CPUS, default=1.0, metavar="F", help="CPUs of one trial (1)"
     )
     group.add_argument(
         "--gpus-per-trial",
-        type=float,
+        type=bounds.GPUS,
         metavar="F",
         help="GPUs of one trial (1 where there are any, else 0)",
     )
     group.add_argument(
         "--trials",
-        type=int,
+        type=bounds.TRIALS,
         metavar="N",
         help="trials at once (what fits at the start; a cluster that grows on demand wants N)",
     )
     group.add_argument(
         "--ray-address",
+        type=RAY_ADDRESS,
         default="local",
         metavar="auto|local|ray://...",
         help="where Ray runs: here (local), in the cluster of this machine (auto), or elsewhere",

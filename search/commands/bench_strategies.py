@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from search.checks import bounds
+from search.checks.output_paths import OutputFile
 from search.commands._options import print_json
 
 SUMMARY = "Replay strategies on finished exhaustive sweeps: regret against cells."
@@ -23,7 +25,6 @@ examples:
 """
 _DEFAULT_STRATEGIES = "race,halving,wilcoxon,tpe,random"
 _DEFAULT_SHARES = "0.01,0.02,0.03,0.05,0.1,0.2,0.5"
-_FIGURES = (".png", ".svg", ".pdf")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,13 +48,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="F,F",
         help=f"budgets as shares of the cells ({_DEFAULT_SHARES})",
     )
-    parser.add_argument("--replays", type=int, default=50, metavar="N", help="of each (50)")
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="processes that replay side by side (1)"
+        "--replays", type=bounds.COUNT, default=50, metavar="N", help="of each (50)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=bounds.TRIALS,
+        default=1,
+        metavar="N",
+        help="processes that replay side by side (1)",
     )
     parser.add_argument(
         "--protocol-seeds",
-        type=int,
+        type=bounds.COUNT,
         default=4,
         metavar="N",
         help="seeds a strategy may see; the table's others are the truth (4)",
@@ -62,7 +69,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--mode", choices=["max", "min"], help="whether a high score is good (as the table says)"
     )
     parser.add_argument(
-        "--figure", metavar="FILE", help="draw regret against cells: .png, .svg or .pdf"
+        "--figure",
+        type=OutputFile(".png", ".svg", ".pdf"),
+        metavar="FILE",
+        help="draw regret against cells: .png, .svg or .pdf",
     )
     parser.add_argument(
         "--json",
@@ -123,13 +133,8 @@ def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
         shares = sorted({float(share) for share in options.shares.split(",")})
     except ValueError as error:
         raise InputError(f"--shares wants numbers with commas, got {options.shares!r}.") from error
-    if not 0 < shares[0] <= shares[-1] <= 1 or options.replays < 1 or options.jobs < 1:
-        raise InputError(
-            "--shares must lie in (0, 1], --replays and --jobs be at least 1, got "
-            f"{options.shares}, {options.replays} and {options.jobs}."
-        )
-    if options.figure and Path(options.figure).suffix not in _FIGURES:
-        raise InputError(f"--figure must end in {' or '.join(_FIGURES)}, got {options.figure!r}.")
+    if not all(0 < share <= 1 for share in shares):
+        raise InputError(f"--shares must lie in (0, 1], got {options.shares}.")
     return strategies, shares
 
 

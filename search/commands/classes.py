@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from search.commands._options import add_json, add_ledger, add_sweep, print_json
+from search.commands._options import (
+    add_json,
+    add_ledger,
+    add_rank,
+    add_sweep,
+    print_json,
+)
 
 SUMMARY = "Show how well a config tells each class."
 EXAMPLES = """\
@@ -19,9 +25,7 @@ examples:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_sweep(parser)
-    parser.add_argument(
-        "--rank", type=int, default=1, metavar="N", help="the leaderboard's N-th config (1)"
-    )
+    add_rank(parser)
     add_ledger(parser)
     add_json(parser)
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from search.checks import bounds
 from search.commands._options import add_json, add_ledger, print_json
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help="name, run id, or `latest`")
     parser.add_argument(
-        "--rounds", type=int, default=25, metavar="N", help="members to take at most (25)"
+        "--rounds", type=bounds.COUNT, default=25, metavar="N", help="members to take at most (25)"
     )
     parser.add_argument(
         "--members",
-        type=int,
+        type=bounds.COUNT,
         default=50,
         metavar="N",
         help="choose among the N that are best alone, a config with a seed each (50)",
@@ -40,11 +41,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from search.errors import InputError
-
-    for name in ("rounds", "members"):
-        if getattr(options, name) < 1:
-            raise InputError(f"--{name} must be at least 1, got {getattr(options, name)}.")
     from search.analysis import ensembles
     from search.arguments import tracking_uri
     from search.console import output

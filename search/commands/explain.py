@@ -7,7 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.commands._options import add_json, add_ledger, add_sweep, print_json
+from search.checks import bounds, refuse
+from search.checks.output_paths import OUTPUT_FOLDER
+from search.commands._options import (
+    add_json,
+    add_ledger,
+    add_rank,
+    add_sweep,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from search.analysis.explain import Explanation
@@ -51,9 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--class", metavar="NAME", dest="label", help="scores for this class (the predicted one)"
     )
-    parser.add_argument(
-        "--rank", type=int, default=1, metavar="N", help="the leaderboard's N-th config (1)"
-    )
+    add_rank(parser)
     parser.add_argument(
         "--as-trained",
         action="store_true",
@@ -61,14 +67,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "the first step) is taken off the weights, which changes no probability",
     )
     parser.add_argument(
-        "--words", type=int, default=50, metavar="N", help="words per class in the table (50)"
+        "--words",
+        type=bounds.COUNT,
+        default=50,
+        metavar="N",
+        help="words per class in the table (50)",
     )
     parser.add_argument(
-        "--least-texts", type=int, metavar="N", help="leave out words of fewer texts (0.5%%, 3)"
+        "--least-texts",
+        type=bounds.COUNT,
+        metavar="N",
+        help="leave out words of fewer texts (0.5%%, 3)",
     )
     parser.add_argument(
         "--most-texts",
-        type=int,
+        type=bounds.COUNT,
         metavar="N",
         help="read so many texts (2000; where words must be erased, as many as give 20,000 copies)",
     )
@@ -77,7 +90,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="draw the representations of the sweep, with their numbers",
     )
-    parser.add_argument("--out", metavar="DIR", help="folder for the files (explain-SWEEP)")
+    parser.add_argument(
+        "--out", type=OUTPUT_FOLDER, metavar="DIR", help="folder for the files (explain-SWEEP)"
+    )
     add_ledger(parser)
     add_json(parser)
 
@@ -86,19 +101,12 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from search.errors import InputError
 
-    for name in ("rank", "words", "most_texts", "least_texts"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
     text, text_b = (None, None) if options.data else (options.text, options.text_b)
     column, column_b = options.column, options.column_b
     if options.data:
         column, column_b = column or options.text, column_b or options.text_b
     elif column or column_b:
         raise InputError("--column names a column of a file: give that with --data FILE.")
-    for name, value in (("text", text), ("text-b", text_b)):
-        if value is not None and not value.strip():
-            raise InputError(f"--{name} must not be blank.")
     if text_b is not None and text is None:
         raise InputError("--text-b is the second text of a pair: give the first with --text.")
     from search.arguments import tracking_uri
@@ -110,9 +118,10 @@ def run(options: argparse.Namespace) -> int:
     file = Path(options.data) if options.data else None
     if file is not None:
         check_file(file, outcome.plan.task.data, column, column_b)
+    folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
+    refuse(OUTPUT_FOLDER, "--out", folder)
     from search.analysis import explain  # which takes seconds to import
 
-    folder = Path(options.out or f"explain-{outcome.plan.spec.name}")
     folder.mkdir(parents=True, exist_ok=True)
     explanation = explain.explain(
         outcome,

@@ -6,19 +6,23 @@ import argparse
 from pathlib import Path
 
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
+from search.results.table_file import TABLE
 
-SUMMARY = "Write a sweep's cells to a Parquet table."
+SUMMARY = "Write a sweep's cells to a table."
 EXAMPLES = """\
 examples:
   foldrace export latest
   foldrace export my-sweep --out table.parquet
+  foldrace export my-sweep --out cells.csv
 """
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_sweep(parser)
-    parser.add_argument("--out", metavar="FILE", help="the file (SWEEP.parquet)")
+    parser.add_argument(
+        "--out", type=TABLE, metavar="FILE", help="a .parquet, .csv, .tsv or .jsonl (SWEEP.parquet)"
+    )
     add_ledger(parser)
     add_json(parser)
 

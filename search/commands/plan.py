@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from search.checks import bounds
 from search.commands._options import add_search, print_json
 
 SUMMARY = "Say what a run would train and cost; train nothing."
@@ -18,18 +19,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_search(parser)
     parser.add_argument(
-        "--price-per-hour", type=float, metavar="USD", help="price of one slot's hour"
+        "--price-per-hour", type=bounds.PRICE, metavar="USD", help="price of one slot's hour"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace plan`."""
     from search.arguments import sweep_spec
-    from search.errors import InputError
 
     spec = sweep_spec(options)
-    if options.price_per_hour is not None and options.price_per_hour < 0:
-        raise InputError(f"--price-per-hour must not be negative, got {options.price_per_hour}.")
     from search.planning.prepare import check_names, prepare
 
     check_names(spec)  # before anything is imported that takes its time

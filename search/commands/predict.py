@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.checks import refuse
+from search.checks.names import MODEL_NAME
 from search.commands._options import (
     add_json,
     add_ledger,
@@ -13,10 +16,14 @@ from search.commands._options import (
     add_text_columns,
     print_json,
 )
+from search.errors import InputError
+from search.results.table_file import TABLE_OR_PIPE, write
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord
+    from search.planning.file_columns import WholeTable
     from search.results.outcome import SweepResult
+    from search.serving.input_rows import FileRows
     from search.serving.predict import Classifier, Predictions
     from search.tracking.model_registry import Registered
 
@@ -42,9 +49,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--label", metavar="NAME", help="column of true labels: scores are shown (the sweep's)"
     )
     parser.add_argument(
-        "--model", metavar="NAME", help="the registered model, where it is not called as the sweep"
+        "--model",
+        type=MODEL_NAME,
+        metavar="NAME",
+        help="the registered model, where it is not called as the sweep",
     )
-    parser.add_argument("--out", metavar="FILE", help="the CSV to write (predictions-SWEEP.csv)")
+    parser.add_argument(
+        "--out",
+        type=TABLE_OR_PIPE,
+        metavar="FILE",
+        help="the .csv .tsv .jsonl or .parquet to write (predictions-SWEEP.csv)",
+    )
     add_ledger(parser)
     add_json(parser)
 
@@ -52,37 +67,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
     from search.arguments import tracking_uri
-    from search.errors import InputError
-    from search.planning.file_columns import check_file, table_with, text_columns
+    from search.planning.file_columns import WholeTable, check_file, likely_columns
     from search.sweep.load import load_record
 
     path, uri = Path(options.data), tracking_uri(options)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"There is no file {path}.")
     record, outcome = load_record(uri, options.experiment, options.sweep)
     plan = outcome.plan
-    ref = plan.task.data
-    check_file(path, ref, options.text, options.text_b)
-    # All of it before a model is trained for it: a row may have a field too many.
-    pairs = bool(options.text_b or ref.text_b)
-    table_with(path, text_columns(ref, pairs, options.text, options.text_b))
+    check_file(path, plan.task.data, options.text, options.text_b, options.label)
+    out = Path(options.out or f"predictions-{plan.spec.name}.csv")
+    refuse(TABLE_OR_PIPE, "--out", out)
+    if out.exists() and out.samefile(path):
+        raise InputError(f"--out must be another file than --data, got {out} for both.")
+    wanted = likely_columns(plan.task.data, options.text, options.text_b)
+    file = WholeTable.read(path, wanted)
     from search.console import output
     from search.serving import predict  # which take seconds to import
 
-    classifier, registered = _asked(options, uri, record, outcome)
+    rows, classify = _asked(options, uri, record, outcome, file)
+    classifier, registered = classify()
     doing = f"reading {path.name}"
     if registered is None:
         doing = f"training the winner on all rows, and {doing}"
     with output.busy(doing):
-        predictions = predict.predict(
-            plan,
-            path,
-            classifier,
-            column=options.text,
-            column_b=options.text_b,
-            label=options.label,
-        )
-    out = Path(options.out or f"predictions-{plan.spec.name}.csv")
+        predictions = predict.predict(plan, rows, classifier, label=options.label)
     _write(predictions, out)
     if options.json:
         print_json(_document(predictions, registered, out))
@@ -92,26 +101,42 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _asked(
-    options: argparse.Namespace, uri: str, record: SweepRecord, outcome: SweepResult
-) -> tuple[Classifier, Registered | None]:
-    """Classifier of the file: a registered model, or the winner to train."""
+    options: argparse.Namespace,
+    uri: str,
+    record: SweepRecord,
+    outcome: SweepResult,
+    file: WholeTable,
+) -> tuple[FileRows, Callable[[], tuple[Classifier, Registered | None]]]:
+    """Rows of the file, checked, and how to classify them.
+
+    What classifies is a registered model, or the winner: only a sound file is worth its training.
+    """
     from search.console import output
     from search.planning.prepare import checked_data
-    from search.serving import predict, promote
+    from search.serving import predict, promote, registered
+    from search.serving.input_rows import RowSchema, of_table
     from trainables.engine.refit import network
 
     plan, config = outcome.plan, outcome.config_at(1)
-    registered = promote.of_sweep(uri, record.id, options.model or plan.spec.name)
-    fault = network.fault(plan.space.trainable, plan.configs[config])
-    if registered is None and fault is not None:
-        output.say("no model of this sweep can be saved: its winner is trained for this file")
-        return predict.train_classifier(plan, config, checked_data(plan)), None
-    if registered is None:
+    found = (
+        registered.of_sweep(uri, record.id, plan.spec.name)
+        if options.model is None
+        else registered.named(uri, record.id, plan.spec.name, options.model)
+    )
+    shape = RowSchema.of(checked_data(plan)) if found is None else predict.schema_of(found)
+    rows = of_table(plan, shape, file, options.text, options.text_b, options.label)
+
+    def classify() -> tuple[Classifier, Registered | None]:
+        if found is not None:
+            return predict.registered_model(uri, found), found
+        if network.fault(plan.space.trainable, plan.configs[config]) is not None:
+            output.say("no model of this sweep can be saved: its winner is trained for this file")
+            return predict.train_classifier(plan, config, checked_data(plan)), None
         with output.busy("no model of this sweep yet: training its winner on all rows"):
-            registered = promote.promote(
-                uri, options.experiment, record.id, name=options.model
-            ).registered
-    return predict.registered_model(uri, registered), registered
+            promoted = promote.promote(uri, options.experiment, record.id).registered
+        return predict.registered_model(uri, promoted), promoted
+
+    return rows, classify
 
 
 def _added(predictions: Predictions) -> list[str]:
@@ -123,25 +148,18 @@ def _added(predictions: Predictions) -> list[str]:
 
 
 def _write(predictions: Predictions, out: Path) -> None:
-    import csv
-
     table, added = predictions.table, _added(predictions)
-    with out.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow([*table.names, *added])
-        for number in range(table.rows):
-            prediction = predictions.found[number]
-            values: list[Any] = [table.columns[name][number] for name in table.names]
-            values += (
-                [""] * len(added)
-                if prediction is None
-                else [_shown(v) for v in prediction.values()]
-            )
-            rows.writerow(values)
+    columns: dict[str, Sequence[Any]] = {name: table.columns[name] for name in table.names}
+    rows = [
+        [None] * len(added) if row is None else [_shown(value) for value in row.values()]
+        for row in predictions.found
+    ]
+    columns |= {name: [row[at] for row in rows] for at, name in enumerate(added)}
+    write(columns, out)
 
 
 def _shown(value: Any) -> Any:
-    return f"{value:.6f}" if isinstance(value, float) else value
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _counts(predictions: Predictions) -> dict[str, int]:

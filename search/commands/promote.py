@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from search.commands._options import add_json, add_ledger, add_sweep, print_json
+from search.checks.names import MODEL_NAME
+from search.checks.output_paths import OUTPUT_FOLDER
+from search.commands._options import (
+    add_json,
+    add_ledger,
+    add_rank,
+    add_sweep,
+    print_json,
+)
 
 SUMMARY = "Train the winner on all data, save it, and register it as champion."
 EXAMPLES = """\
@@ -22,11 +30,20 @@ then:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_sweep(parser)
+    add_rank(parser)
     parser.add_argument(
-        "--rank", type=int, default=1, metavar="N", help="the leaderboard's N-th config (1)"
+        "--out",
+        type=OUTPUT_FOLDER,
+        metavar="DIR",
+        help="the Hugging Face folder (champion-SWEEP)",
     )
-    parser.add_argument("--out", metavar="DIR", help="the Hugging Face folder (champion-SWEEP)")
-    parser.add_argument("--as", dest="name", metavar="NAME", help="the registered model (SWEEP)")
+    parser.add_argument(
+        "--as",
+        type=MODEL_NAME,
+        dest="name",
+        metavar="NAME",
+        help="the registered model (SWEEP)",
+    )
     add_ledger(parser)
     add_json(parser)
 
@@ -35,12 +52,10 @@ def run(options: argparse.Namespace) -> int:
     """`foldrace promote`."""
     from search.arguments import tracking_uri
     from search.console import output
-    from search.errors import InputError
-    from search.serving.promote import promote
 
-    if options.rank < 1:
-        raise InputError(f"--rank must be at least 1, got {options.rank}.")
     uri = tracking_uri(options)
+    from search.serving.promote import promote  # which takes seconds to import
+
     with output.busy("training on all rows"):
         champion = promote(
             uri,

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.commands._options import add_json, add_ledger, print_json
+from search.checks.output_paths import OUTPUT_FOLDER
+from search.commands._options import add_json, add_ledger, add_rope, print_json
 
 if TYPE_CHECKING:
     from search.report.write import Report
@@ -30,10 +31,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "sweeps", metavar="SWEEP", nargs="+", help="name, MLflow run id, or `latest`"
     )
-    parser.add_argument("--out", metavar="DIR", help="folder for the files (report-SWEEP)")
     parser.add_argument(
-        "--rope", type=float, default=0.5, metavar="POINTS", help="practically equal within (0.5)"
+        "--out", type=OUTPUT_FOLDER, metavar="DIR", help="folder for the files (report-SWEEP)"
     )
+    add_rope(parser)
     parser.add_argument(
         "--check-paper",
         action="store_true",
@@ -46,12 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """`foldrace report`."""
     from search.arguments import tracking_uri
-    from search.errors import InputError
     from search.report.keep import report_of
     from search.report.paper import exit_code
 
-    if not 0 <= options.rope < 100:
-        raise InputError(f"--rope must lie in [0, 100) points, got {options.rope}.")
     report = report_of(
         tracking_uri(options),
         options.experiment,

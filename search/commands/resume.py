@@ -9,10 +9,12 @@ if TYPE_CHECKING:
 
 import argparse
 
-from search.commands._finish import finish
+from search.checks.urls import RAY_ADDRESS
+from search.commands._finish import check_places, finish
 from search.commands._options import (
     add_json,
     add_ledger,
+    add_limits,
     add_nested,
     add_report,
     add_sweep,
@@ -30,13 +32,15 @@ examples:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_sweep(parser)
-    parser.add_argument("--max-hours", type=float, metavar="H", help="a new limit on the hours")
-    parser.add_argument("--max-cells", type=int, metavar="N", help="a new limit on the cells")
+    add_limits(parser, "a new limit on the cells", "a new limit on the hours")
     add_nested(parser)
     add_report(parser)
     add_take_over(parser)
     parser.add_argument(
-        "--ray-address", metavar="auto|local|ray://...", help="run it there instead"
+        "--ray-address",
+        type=RAY_ADDRESS,
+        metavar="auto|local|ray://...",
+        help="run it there instead",
     )
     add_ledger(parser)
     add_json(parser)
@@ -46,18 +50,18 @@ def run(options: argparse.Namespace) -> int:
     """`foldrace resume`."""
     from search.arguments import tracking_uri
     from search.console import live
-    from search.spec import Resources, SweepSpec, make_spec
+    from search.spec import SweepSpec, changed
     from search.sweep import run as sweep
 
     def change(spec: SweepSpec) -> SweepSpec:
         limits = {"max_cells": options.max_cells, "max_hours": options.max_hours}
-        changed = {name: value for name, value in limits.items() if value is not None}
-        budget = {**spec.budget.model_dump(), **changed}
+        given = {name: value for name, value in limits.items() if value is not None}
+        budget = {**spec.budget.model_dump(), **given}
         address = options.ray_address or spec.resources.ray_address
-        resources = Resources(**{**spec.resources.model_dump(), "ray_address": address})
+        resources = {**spec.resources.model_dump(), "ray_address": address}
         nested = options.nested or spec.nested
-        fields = {**dict(spec), "budget": budget, "resources": resources, "nested": nested}
-        return make_spec(**fields)
+        check_places(spec)
+        return changed(spec, budget=budget, resources=resources, nested=nested)
 
     def go() -> SweepResult:
         return sweep.resume(

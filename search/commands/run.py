@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 import argparse
 from contextlib import nullcontext
 
-from search.commands._finish import finish
+from search.commands._finish import check_places, finish
 from search.commands._options import add_report, add_search, add_take_over
 
 SUMMARY = "Search a space and name the best config."
@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
     from search.planning.prepare import check_names, prepare
 
     spec = sweep_spec(options)
+    check_places(spec)
     check_names(spec)  # before anything is imported that takes its time
     from search.console import live, output
     from search.planning import expected
@@ -45,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
     shown = live.display(options.json)
     folders.check(spec)
+    sweep.check_free(spec, options.take_over)
     # For a program stderr holds events alone.
     with nullcontext() if options.json else output.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from search.commands._options import add_ledger
+from search.commands._options import add_ledger, add_server
 
 SUMMARY = "Answer requests with a registered model: MLflow's own server."
 EXAMPLES = """\
@@ -25,10 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="the registered model; its champion: called as the sweep"
     )
-    parser.add_argument("--port", type=int, default=5001, help="port to listen on (5001)")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)"
-    )
+    add_server(parser, 5001)
     add_ledger(parser)
 
 
@@ -38,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from search.console import output
     from search.errors import InputError
     from search.process.child_server import serve_until_ended
-    from search.serving.promote import champion_of
+    from search.serving.registered import champion_of
 
     uri = tracking_uri(options)
     champion = champion_of(uri, options.model)

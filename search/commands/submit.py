@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
+from search.checks import bounds
+from search.checks.urls import DASHBOARD
 from search.cluster.options import ASKED, FOLDER, MOST_MIB, SENT
 
 SUMMARY = "Run a sweep on a Ray cluster, as a job."
@@ -31,7 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--address",
         metavar="URL",
-        default=os.environ.get("RAY_API_SERVER_ADDRESS"),
+        type=DASHBOARD,
+        default=os.environ.get("RAY_API_SERVER_ADDRESS") or None,
         help="the cluster's dashboard, http://HEAD:8265 ($RAY_API_SERVER_ADDRESS)",
     )
     parser.add_argument("--no-wait", action="store_true", help="print the job's id and leave it")
@@ -48,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--most-mib",
-        type=float,
+        type=bounds.MIB,
         default=MOST_MIB,
         metavar="N",
         help=f"refuse to send a larger package ({MOST_MIB:g})",
@@ -69,10 +71,6 @@ def run(options: argparse.Namespace) -> int:
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not options.address:
         raise InputError("submit wants --address http://HEAD:8265, or RAY_API_SERVER_ADDRESS.")
-    if urlsplit(options.address).scheme not in ("http", "https"):
-        raise InputError(
-            f"--address must be the dashboard's URL, http://HEAD:8265, got {options.address!r}."
-        )
     if not words or words[0] not in SENT + ASKED:
         raise InputError(
             f"submit sends {', '.join(SENT)} and answers {', '.join(ASKED)}, got "

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from search.commands._options import add_ledger
+from search.commands._options import add_ledger, add_server
 
 SUMMARY = "Open the MLflow UI on the ledger."
 EXAMPLES = """\
@@ -18,10 +18,7 @@ examples:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--port", type=int, default=5000, help="port to listen on (5000)")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)"
-    )
+    add_server(parser, 5000)
     add_ledger(parser)
 
 

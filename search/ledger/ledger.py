@@ -259,6 +259,14 @@ class Ledger:
         )
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
+    def check_free(self, name: str) -> None:
+        """Refuse a sweep's name early, before its data are read.
+
+        Raises:
+            SweepTakenError: if a process of this machine drives a sweep of this name.
+        """
+        self._lease.check_free(name)
+
     def start_sweep(
         self,
         name: str,

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 def _local(data: DataRef) -> DataRef:
-    """Make a local file's path absolute: workers run in other folders."""
-    path = Path(data.name).expanduser()
-    return replace(data, name=str(path.resolve())) if path.is_file() else data
+    """Make a local table's path absolute: workers run in other folders."""
+    path = load.local_path(data.name)
+    return data if path is None else replace(data, name=str(path))
 
 
 def _plugin_digest(spec: SweepSpec) -> str:
@@ -220,7 +220,10 @@ def checked_data(plan: Plan) -> TextData:
     Raises:
         InputError: naming what changed, or cannot be had any more.
     """
-    from trainables.engine.cells import runner
+    from trainables.engine.cells import assembly, runner
 
     folders.usable_cache()
+    data = load.load_data(plan.task.data)
+    # First: a broken file is told as what it is, not as another fingerprint.
+    assembly.check_models(plan.task, data, _bind_all(plan.space, plan.configs))
     return runner.checked_data(plan.task)

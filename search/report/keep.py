@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from search.checks import refuse
+from search.checks.output_paths import OUTPUT_FOLDER
 from search.console import output
 from search.report.evidence import collect
 from search.report.write import Report, write
@@ -30,7 +32,8 @@ def report_of(
         rope: Differences up to this size, either way, count as practically equal.
 
     Raises:
-        InputError: if there is no such sweep, or the ledger cannot be reached.
+        InputError: if there is no such sweep, the ledger cannot be reached, or the folder cannot be
+            written.
     """
     with output.busy("reading the ledger"):
         found = [
@@ -38,6 +41,7 @@ def report_of(
         ]
     name = found[0].plan.spec.name if len(found) == 1 else "sweeps"
     folder = Path(f"report-{name}") if folder is None else folder
+    refuse(OUTPUT_FOLDER, "--out", folder)
     with output.busy("drawing the figures"):
         report = write(found, folder)
     files = {

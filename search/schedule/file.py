@@ -25,14 +25,24 @@ import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from search.checks.fields import judged
+from search.checks.names import MODEL_NAME, NAME
+from search.checks.urls import DASHBOARD
 from search.cluster.options import FOLDER
 from search.errors import InputError
+from search.tracking_uri import EXPERIMENT, check_form, redact
 
 _MOST_BYTES = 2**20
 
@@ -46,10 +56,21 @@ class Entry(BaseModel):
     cron: str
     timezone: str = "UTC"
     run: Annotated[str, Field(min_length=1)]
-    submit: str | None = None
+    submit: Annotated[str, judged(DASHBOARD)] | None = None
     install: bool = True
     folder: str = FOLDER
-    registered_model: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    registered_model: Annotated[str, judged(MODEL_NAME)] | None = None
+
+    @field_validator("run")
+    @classmethod
+    def _run_is_a_command(cls, value: str) -> str:
+        try:
+            shlex.split(value)
+        except ValueError as error:
+            raise ValueError(
+                f"must be words as a shell takes them ({error}), got {value[:200]!r}"
+            ) from error
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -71,13 +92,6 @@ class Entry(BaseModel):
             raise ValueError(
                 f"must be minute hour day month weekday and fire some day, got {value!r} ({error})"
             ) from error
-        return value
-
-    @field_validator("submit")
-    @classmethod
-    def _submit_is_an_address(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or "@" in value):
-            raise ValueError(f"must be http://HEAD:8265, without a password, got {value!r}")
         return value
 
     @property
@@ -107,17 +121,23 @@ class Schedule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tracking_uri: str | None = None
-    experiment: str = "foldrace"
+    experiment: Annotated[str, judged(NAME)] = EXPERIMENT
     sweep: tuple[Entry, ...]
     source: Path
 
     @field_validator("tracking_uri")
     @classmethod
     def _uri_holds_no_password(cls, value: str | None) -> str | None:
-        if value is not None and "@" in value:
+        if value is None:
+            return None
+        if redact(value) != value:
             raise ValueError(
                 "must hold no password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
             )
+        try:
+            check_form(value)
+        except InputError as error:
+            raise ValueError(str(error)) from error
         return value
 
     @model_validator(mode="after")

@@ -159,6 +159,8 @@ def spec_of(
         words += ["--ray-address", "auto"]  # it runs as a job, on the head node
     try:
         return sweep_spec(parse(words))
+    except InputError as error:
+        raise InputError(f"sweep {entry.name!r}: {error}") from error
     except SystemExit as error:
         raise InputError(
             f"sweep {entry.name!r}: `foldrace {shlex.join(entry.words)}` does not parse."

@@ -10,16 +10,18 @@ import numpy as np
 
 from search.arrays import FloatArray
 from search.errors import InputError
-from search.planning.file_columns import table_with, text_columns
+from search.planning.file_columns import WholeTable, columns_of
 from search.planning.plan import Plan
-from trainables.engine import registry
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets.cleaning import clean_text
-from trainables.engine.datasets.dataset_card import DatasetCard
+from trainables.engine.datasets.column_roles import Columns, card_of, card_with_images
+from trainables.engine.datasets.columns import check_texts, references_of, texts_of
+from trainables.engine.datasets.label_cells import is_missing
 from trainables.engine.datasets.metadata import numeric_column
-from trainables.engine.datasets.table_files import Table
 from trainables.engine.images import resolve
+from trainables.engine.images.resolve import ImageColumns
 from trainables.engine.refit.new_rows import UnlabelledRows
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import ImagePair, TextData
 
 
@@ -105,84 +107,80 @@ def of_text_file(plan: Plan, data: TextData, path: Path) -> UnlabelledRows:
 
 
 def of_table(
-    plan: Plan, data: TextData, path: Path, column: str | None = None, column_b: str | None = None
+    plan: Plan,
+    shape: RowSchema,
+    file: WholeTable,
+    column: str | None = None,
+    column_b: str | None = None,
+    label: str | None = None,
 ) -> FileRows:
     """The rows of a table.
 
     Args:
         plan: Plan of the sweep.
-        data: Its data, which say what a row has.
-        path: A .csv, .tsv, .jsonl or .parquet file.
+        shape: Inputs of its rows.
+        file: All of the table.
         column: Column of the text; the sweep's without one.
         column_b: Column of the second text, for pairs.
+        label: Column of the label, which may be missing.
 
     Raises:
-        InputError: if the file cannot be read, has no such column, or something else than numbers
-            in a column of metadata.
+        InputError: if the file has no such column, or holds something else than texts in a column
+            of texts, or than numbers in a column of metadata.
     """
-    shape = RowSchema.of(data)
-    table = table_with(path, text_columns(plan.task.data, shape.pairs, column, column_b))
-    return rows_of(plan, shape, path, table, column, column_b)
-
-
-def rows_of(
-    plan: Plan,
-    shape: RowSchema,
-    path: Path,
-    table: Table,
-    column: str | None = None,
-    column_b: str | None = None,
-) -> FileRows:
-    """The rows of a table that has been read; see `of_table`."""
-    ref, notes = plan.task.data, []
-    names = text_columns(ref, shape.pairs, column, column_b)
-    texts = [
-        [clean_text("" if v is None else str(v), ref.cleaning) for v in table.columns[name]]
-        for name in names
-    ]
-    numbers = [row for row in range(table.rows) if all(of[row].strip() for of in texts)]
+    ref = plan.task.data
+    path, table = file.path, file.table
+    notes: list[str] = []
+    columns = columns_of(ref, table.names, shape.pairs, column, column_b)
+    texts = [columns.text, *([columns.text_b] if columns.text_b else [])]
+    file.check("--label", label)
+    for name, option in zip(texts, ("--text", "--text-b"), strict=False):
+        file.check(option, name)
+        check_texts(table, name)
+    cleaned, kept = _cleaned(table, texts, ref.cleaning)
     values: FloatArray | None = None
     if shape.metadata:
-        values = np.full((len(numbers), len(shape.metadata)), np.nan)
+        values = np.full((len(kept), len(shape.metadata)), np.nan)
         for number, name in enumerate(shape.metadata):
             if name not in table.columns:
                 notes.append(f"{path.name} has no column {name!r}: taken as missing")
                 continue
-            values[:, number] = numeric_column(table, name, numbers, set(names))
+            values[:, number] = numeric_column(table, name, kept, set(texts))
     pairs: list[ImagePair] | None = None
     if shape.images:
-        pairs, note = _images(ref, path, table, numbers)
+        pairs, note = _images(ref, columns, path, table, kept)
         notes += [note] if note else []
-    further = UnlabelledRows(
-        [texts[0][row] for row in numbers],
-        [texts[1][row] for row in numbers] if len(texts) > 1 else None,
-        pairs,
-        values,
-    )
-    return FileRows(table, numbers, further, notes)
+    further = UnlabelledRows(cleaned[0], cleaned[1] if len(texts) > 1 else None, pairs, values)
+    return FileRows(table, kept, further, notes)
+
+
+def _cleaned(
+    table: Table, columns: Sequence[str], steps: Sequence[str]
+) -> tuple[list[list[str]], list[int]]:
+    """Texts after cleaning, by column, of the rows where all have one."""
+    full = [
+        row
+        for row in range(table.rows)
+        if not any(is_missing(table.columns[name][row]) for name in columns)
+    ]
+    texts = [[clean_text(text, steps) for text in texts_of(table, name, full)] for name in columns]
+    there = [at for at in range(len(full)) if all(of[at].strip() for of in texts)]
+    return [[of[at] for at in there] for of in texts], [full[at] for at in there]
 
 
 def _images(
-    ref: DataRef, path: Path, table: Table, numbers: Sequence[int]
+    ref: DataRef, columns: Columns, path: Path, table: Table, rows: Sequence[int]
 ) -> tuple[list[ImagePair], str]:
     """The images of some rows, and what to say of them."""
-    columns = [name if name in table.columns else None for name in _image_columns(ref)]
-    references = [
-        tuple(_reference(None if name is None else table.columns[name][row]) for name in columns)
-        for row in numbers
-    ]
-    pairs = resolve.pairs_of([(one[0], one[1]) for one in references], path.resolve().parent)
+    card = card_with_images(card_of(ref.name))
+    usual = ("image", "image_b") if card is None else (card.image, card.image_b)
+    first, second = (
+        name if name in table.columns else None
+        for name in (columns.image or usual[0], columns.image_b or usual[1])
+    )
+    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    named = ImageColumns(first=first, second=second, folder=folder, drop=False)
+    references = references_of(table, named, rows)
+    pairs = resolve.pairs_of(references, folder)
     lost = sum(one is None for pair in pairs for one in pair)
-    return pairs, f"{lost:,} of {2 * len(numbers):,} images are missing or unusable" if lost else ""
-
-
-def _reference(value: object) -> str | None:
-    return str(value).strip() or None if value is not None else None
-
-
-def _image_columns(ref: DataRef) -> tuple[str, str]:
-    """Columns of both images: the user's, else the data set's."""
-    entry = ref.name.strip().lower().replace("-", "_")
-    entry = entry if entry in registry.names("trainables.data") else "factify2"
-    card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
-    return ref.image or card.image or "image", ref.image_b or card.image_b or "image_b"
+    return pairs, f"{lost:,} of {2 * len(rows):,} images are missing or unusable" if lost else ""

@@ -9,39 +9,45 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from search.errors import SweepError
-from search.planning.file_columns import table_with, text_columns
 from search.planning.plan import Plan
 from search.process import launchers
-from search.serving.input_rows import RowSchema, rows_of
+from search.serving.input_rows import FileRows, RowSchema
 from search.tracking.model_registry import Registered, load
 from trainables.engine.arrays import Float32Array
-from trainables.engine.datasets.table_files import Table
+from trainables.engine.datasets.column_roles import label_column
+from trainables.engine.datasets.known_labels import KnownClasses
 from trainables.engine.errors import DivergedError
 from trainables.engine.refit import new_rows
 from trainables.engine.refit.new_rows import Scorer, UnlabelledRows
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import TextData
 from trainables.engine.training.scoring import score
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model that scores rows, with the schema it expects.
+    """A model that scores rows.
 
     Attributes:
-        shape: Schema of a row.
         classes: Class names by id.
         score: From rows to class probabilities.
+        labels_written: Label of each class in the training data's label column, where another
+            column named it; None where that column did.
     """
 
-    shape: RowSchema
     classes: tuple[str, ...]
     score: Scorer
+    labels_written: tuple[str, ...] | None = None
+
+
+def schema_of(model: Registered) -> RowSchema:
+    """Schema of the rows that a registered model expects."""
+    return RowSchema(pairs="text_b" in model.tags["columns"].split(","))
 
 
 def registered_model(tracking_uri: str, model: Registered) -> Classifier:
@@ -51,7 +57,6 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
         LedgerError: if MLflow refuses.
     """
     classes: list[str] = json.loads(model.tags["classes"])
-    pairs = "text_b" in model.tags["columns"].split(",")
     network = load(tracking_uri, model)
 
     def score_rows(rows: UnlabelledRows) -> Float32Array:
@@ -62,7 +67,8 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
         probabilities: Float32Array = answer[[f"p_{name}" for name in classes]].to_numpy(np.float32)
         return probabilities
 
-    return Classifier(RowSchema(pairs=pairs), tuple(classes), score_rows)
+    written = json.loads(model.tags.get("labels", "null"))
+    return Classifier(tuple(classes), score_rows, written and tuple(written))
 
 
 def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
@@ -78,7 +84,7 @@ def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:
                 f"{plan.label(config)} cannot be trained on all rows: {error}."
             ) from error
 
-    return Classifier(RowSchema.of(data), data.label_names, score_rows)
+    return Classifier(data.label_names, score_rows, data.labels_written)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,30 +108,20 @@ class Predictions:
 
 @launchers.forgotten()
 def predict(
-    plan: Plan,
-    path: Path,
-    classifier: Classifier,
-    *,
-    column: str | None = None,
-    column_b: str | None = None,
-    label: str | None = None,
+    plan: Plan, rows: FileRows, classifier: Classifier, *, label: str | None = None
 ) -> Predictions:
     """Classify a file's rows.
 
     Args:
         plan: Plan of the sweep.
-        path: A .csv, .tsv, .jsonl or .parquet file.
+        rows: Rows of the file.
         classifier: Classifier of the rows.
-        column: Column of the text; the sweep's without one.
-        column_b: Column of the second text, for pairs.
         label: Column of the true label, where the file has one.
 
     Raises:
-        InputError: if the file cannot be read, or has no such column.
         SweepError: if what classifies must be trained, and diverges.
     """
-    table = table_with(path, text_columns(plan.task.data, classifier.shape.pairs, column, column_b))
-    rows = rows_of(plan, classifier.shape, path, table, column, column_b)
+    table = rows.table
     found: list[dict[str, Any] | None] = [None] * table.rows
     probabilities = np.zeros((0, len(classifier.classes)), np.float32)
     if rows.kept:
@@ -134,22 +130,13 @@ def predict(
         best = max(range(len(shares)), key=shares.__getitem__)
         each = {f"p_{name}": share for name, share in zip(classifier.classes, shares, strict=True)}
         found[row] = {"label": classifier.classes[best], "probability": shares[best], **each}
-    named = label or plan.task.data.label or "label"
-    scores = None
+    scores, notes = None, list(rows.notes)
+    named = label or label_column(plan.task.data, table.names)
     if named in table.columns:
-        scores = _scores(
-            [table.columns[named][r] for r in rows.kept], probabilities, classifier.classes
-        )
-    return Predictions(table, found, table.rows - len(rows.kept), scores, rows.notes)
-
-
-def _scores(
-    truth: Sequence[Any], probabilities: Float32Array, classes: Sequence[str]
-) -> Mapping[str, float] | None:
-    """Metrics of the rows with a known label; None without any."""
-    numbers = {name: number for number, name in enumerate(classes)}
-    known = [row for row, value in enumerate(truth) if str(value).strip() in numbers]
-    if not known:
-        return None
-    labels = np.array([numbers[str(truth[row]).strip()] for row in known], np.int64)
-    return {**score(labels, probabilities[known], classes), "rows": float(len(known))}
+        classes = KnownClasses(classifier.classes, classifier.labels_written)
+        truth = classes.read(table, named, rows.kept)
+        notes += truth.notes
+        if truth.places:
+            metrics = score(truth.ids, probabilities[truth.places], classifier.classes)
+            scores = {**metrics, "rows": float(len(truth.places))}
+    return Predictions(table, found, table.rows - len(rows.kept), scores, notes)

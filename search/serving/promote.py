@@ -10,15 +10,19 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.errors import SweepError
+from search.checks import refuse
+from search.checks.names import MODEL_NAME
+from search.checks.output_paths import OUTPUT_FOLDER
+from search.errors import InputError, SweepError
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
 from search.serving import model_card
 from search.sweep.load import load_record as load_sweep
-from search.tracking.model_registry import Registered, register, set_champion, versions
+from search.tracking.model_registry import Registered, register, set_champion
 from trainables.engine.errors import DivergedError
 from trainables.engine.refit import network, saved_model
+from trainables.engine.text_data import TextData
 
 CARD = "README.md"
 _EXAMPLES = 2  # rows of the input example
@@ -65,15 +69,18 @@ def promote(
         move_alias: Give the new version the alias `champion`.
 
     Raises:
-        InputError: if there is no such sweep or config, its data or model changed, or the config
-            has no network from texts to classes.
+        InputError: if there is no such sweep or config, its data or model changed, the config has
+            no network from texts to classes, or the folder or the name cannot be.
         SweepError: if training diverges.
         LedgerError: if MLflow refuses the model.
     """
+    if name is not None:
+        refuse(MODEL_NAME, "The name of the registered model", name)
     record, outcome = load_sweep(tracking_uri, experiment, sweep)
     plan, config = outcome.plan, outcome.config_at(rank, network.fault)
-    data = checked_data(plan)
     folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
+    _check_folder(folder, plan)
+    data = checked_data(plan)
     try:
         trained = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
     except DivergedError as error:
@@ -96,11 +103,22 @@ def promote(
             **_tags(plan, config, record.id),
             "classes": json.dumps(data.label_names),
             "columns": ",".join(columns),
+            **_labels(data),
         },
         about=card,
     )
     registered = set_champion(tracking_uri, registered) if move_alias else registered
     return Champion(registered=registered, folder=folder, stock=stock, config=plan.label(config))
+
+
+def _check_folder(folder: Path, plan: Plan) -> None:
+    """Refuse a folder that cannot be written, or must not be."""
+    refuse(OUTPUT_FOLDER, "The folder of the model", folder)
+    if folder.exists() and Path(plan.task.model).exists() and folder.samefile(plan.task.model):
+        raise InputError(
+            f"The folder of the model must be another than {folder}, which holds the encoder that "
+            f"sweep {plan.spec.name!r} starts from: choose it with --out."
+        )
 
 
 def _tags(plan: Plan, config: int, sweep_id: str) -> dict[str, str]:
@@ -114,30 +132,7 @@ def _tags(plan: Plan, config: int, sweep_id: str) -> dict[str, str]:
     }
 
 
-def of_sweep(tracking_uri: str, sweep_id: str, name: str) -> Registered | None:
-    """Newest registered model of a sweep; None if not promoted.
-
-    Args:
-        tracking_uri: URI of the registry.
-        sweep_id: MLflow run id of the sweep.
-        name: Name of the registered model.
-
-    Raises:
-        LedgerError: if MLflow refuses.
-    """
-    models = versions(tracking_uri, name)
-    return next((model for model in models if model.tags.get("sweep") == sweep_id), None)
-
-
-def champion_of(tracking_uri: str, name: str) -> Registered | None:
-    """Version with the alias `champion` of a model; None without one.
-
-    Args:
-        tracking_uri: URI of the registry.
-        name: Name of the registered model.
-
-    Raises:
-        LedgerError: if MLflow refuses.
-    """
-    models = versions(tracking_uri, name)
-    return next((model for model in models if model.champion), None)
+def _labels(data: TextData) -> dict[str, str]:
+    """The data's own labels, where another column names the classes."""
+    written = data.labels_written
+    return {} if written is None else {"labels": json.dumps(written)}

@@ -7,9 +7,10 @@ resumed run are the same code: read the ledger, tell the strategy, go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from search.errors import InputError
+from search.errors import InputError, NoLedgerError
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.process import folders, launchers
@@ -57,6 +58,7 @@ def run(
     callback = CallbackList(callbacks)
     folders.check(spec)
     if plan is None:
+        check_free(spec, take_over)
         plan = prepare(spec)[0]
     outcome = train_sweep(plan, sweep_id, callback, tags or {}, take_over, unique)
     if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
@@ -64,6 +66,19 @@ def run(
     if outcome.complete and plan.spec.outer is None:
         keep_encoder.keep(outcome, callback)
     return outcome
+
+
+def check_free(spec: SweepSpec, take_over: bool = False) -> None:
+    """Refuse a sweep that a process of this machine trains, before its data are read.
+
+    Raises:
+        SweepTakenError: naming that process.
+        InputError: if the ledger cannot be reached.
+    """
+    with suppress(NoLedgerError):
+        if not take_over:
+            with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+                ledger.check_free(spec.name)
 
 
 def resume(

@@ -159,7 +159,9 @@ def train_cells(
     """Train the cells a source asks for; False if time ran out."""
     # Ray takes seconds to import: a sweep that finds all its cells in the ledger does without.
     from search.execution import tuner
+    from trainables.engine.models import pretrained
 
+    pretrained.release()  # workers load networks of their own, and may need the memory
     hours = plan.spec.budget.max_hours
     return tuner.train(
         source,

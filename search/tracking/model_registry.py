@@ -153,6 +153,19 @@ def set_champion(uri: str, model: Registered) -> Registered:
     return Registered(name=model.name, version=model.version, tags=model.tags, champion=True)
 
 
+def names(uri: str) -> list[str]:
+    """Names of the registered models, a page of them.
+
+    Raises:
+        LedgerError: if MLflow refuses.
+    """
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return []  # MLflow would make one
+    with _at(uri) as client:
+        return [str(model.name) for model in client.search_registered_models(max_results=100)]
+
+
 def versions(uri: str, name: str) -> list[Registered]:
     """All versions of a model, newest first; none without the model.
 

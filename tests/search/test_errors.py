@@ -145,9 +145,9 @@ def test_a_mistake_in_the_code_is_a_traceback_and_never_bad_input(
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("model.safetensors", "cannot be loaded: Error while deserializing header"),
-        ("tokenizer.json", "has no usable tokenizer"),
-        ("config.json", "is not a valid JSON file"),
+        ("model.safetensors", "is cut off or damaged"),
+        ("tokenizer.json", "has a tokenizer that cannot be read"),
+        ("config.json", "is no sound JSON"),
     ],
 )
 def test_a_damaged_model_is_bad_input(

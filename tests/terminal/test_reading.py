@@ -110,4 +110,4 @@ def test_a_limit_of_nothing_is_refused_and_not_taken_for_none(
 ) -> None:
     ended = open_terminal(trained[0]).run("resume", "latest", "--max-hours", "0")
     _proper(ended, 80, code=2)
-    assert ended.line("max_hours")
+    assert ended.line("--max-hours must be above 0, got 0")

@@ -22,8 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from trainables.analysis import hypersphere
 from trainables.engine.arrays import Float32Array, IntArray, RealArray
-from trainables.engine.datasets.table_files import READERS, read_table
 from trainables.engine.errors import DataError
+from trainables.engine.tables.files import ENDINGS, is_table, read_file
 from trainables.engine.training.read_out import Outputs, Reading
 
 _STEPS = 500
@@ -73,9 +73,9 @@ def read_pairs(file: str) -> ScoredPairs:
         DataError: if it cannot be read, lacks a column, or a score is no number.
     """
     path = Path(file).expanduser()
-    if path.suffix.lower() not in READERS or not path.is_file():
+    if not is_table(path) or not path.is_file():
         raise DataError(
-            f"pairs must be a table of scored pairs ({', '.join(READERS)}) with the columns text, "
+            f"pairs must be a table of scored pairs ({', '.join(ENDINGS)}) with the columns text, "
             f"text_b and score, got {file!r}, which is no such file."
         )
     return _read(path, path.stat().st_mtime_ns)
@@ -83,7 +83,7 @@ def read_pairs(file: str) -> ScoredPairs:
 
 @lru_cache(maxsize=2)
 def _read(path: Path, _modified: int) -> ScoredPairs:
-    table = read_table(path, ["text", "text_b", "score", "label"])
+    table = read_file(path, ["text", "text_b", "score", "label"])
     score = "score" if "score" in table.columns else "label"
     lacking = [name for name in ("text", "text_b", score) if name not in table.columns]
     if lacking:

@@ -78,6 +78,8 @@ class TextData:
         dropped: Number of rows left out because their text or label was missing.
         notes: Remarks on the reading of the source, for the audit.
         metadata: Selected numeric columns, or None.
+        labels_written: Label of each class as the source's column has it, where a companion column
+            gave the names; None where the column itself did.
     """
 
     name: str
@@ -92,6 +94,7 @@ class TextData:
     notes: tuple[str, ...] = ()
     images: tuple[ImagePair, ...] | None = None
     metadata: Metadata | None = None
+    labels_written: tuple[str, ...] | None = None
 
     def __eq__(self, other: object) -> bool:
         """Return True for equal contents; names do not count."""
@@ -122,6 +125,7 @@ class TextData:
             dropped=self.dropped,
             notes=self.notes,
             metadata=None if self.metadata is None else self.metadata.take(rows),
+            labels_written=self.labels_written,
         )
 
 
@@ -137,6 +141,7 @@ def assemble(
     dropped: int = 0,
     notes: Sequence[str] = (),
     metadata: Metadata | None = None,
+    labels_written: Sequence[str] | None = None,
 ) -> TextData:
     """Return a `TextData` with computed groups and fingerprint.
 
@@ -151,6 +156,7 @@ def assemble(
         dropped: Number of rows left out as missing.
         notes: Remarks for the audit.
         metadata: Numeric columns, (rows, columns), or None.
+        labels_written: Labels by class id as the source has them, where it names them apart.
     """
     parts = None if official is None else [str(part) for part in official]
     digest = hashlib.sha256(json.dumps(list(label_names)).encode())
@@ -181,6 +187,7 @@ def assemble(
         notes=tuple(notes),
         images=None if images is None else tuple(images),
         metadata=metadata,
+        labels_written=None if labels_written is None else tuple(labels_written),
     )
 
 

@@ -140,6 +140,16 @@ class Lease:
         self._wait_to_be_noticed()
         return me.run_id
 
+    def check_free(self, sweep: str) -> None:
+        """Refuse a sweep whose driver is known to live; nothing is waited for.
+
+        Raises:
+            SweepTakenError: naming that driver.
+        """
+        for driver in self._rivals(sweep):
+            if self._signs.of(driver):
+                raise _taken(driver)
+
     def release(self) -> None:
         """Let go of the sweep.
 

@@ -18,7 +18,12 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.features import extraction
-from trainables.engine.features.representation import Fitted, card_of
+from trainables.engine.features.representation import (
+    Fitted,
+    MadeByModels,
+    Representation,
+    card_of,
+)
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.inputs.tokens import Tokens, tokenised
@@ -41,8 +46,9 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
     Raises:
         InputError: naming the fault, and the way out.
     """
-    check_blocks(task, configs)
     trainable = Trainable.load(task.trainable)
+    check_models(task, data, configs)
+    check_blocks(task, configs)
     needs = {}
     for config in configs:
         with registry.plugin_rules("trainables", task.trainable):
@@ -56,6 +62,33 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
             metadata_inputs.table(data, kind)
         if views_of_text is not None:
             corpus(task, data, config)
+
+
+def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse models that the configs cannot be trained with.
+
+    Args:
+        task: Task of the sweep.
+        data: Data of the task.
+        configs: Configs of the task's trainable.
+
+    Raises:
+        ModelError: naming the model, the fault, and the way out.
+    """
+    trainable = Trainable.load(task.trainable)
+    distinct: dict[Representation | None, None] = {}
+    for config in configs:
+        features = trainable.representation(config)
+        distinct[features] = None
+        if features is None:
+            with registry.plugin_rules("trainables", task.trainable):
+                trainable.check_models(config, data, task.model)
+    for features in distinct:
+        if features is None:
+            if trainable.base is None:
+                pretrained.check_encoder(task.model, data)
+        elif isinstance(card := card_of(features.name), MadeByModels):
+            card.check_models(data, task.model, features)
 
 
 def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:

@@ -104,6 +104,9 @@ class Trainable:
     check_data: Callable[[Any, TextData], None] = _none
     """check_data(config, data): raises a DataError for data that cannot be trained on."""
 
+    check_models: Callable[[Any, TextData, str], None] = _none
+    """check_models(config, data, model): raises a ModelError where `base` will find no model."""
+
     ema_decay: Callable[[Any], float] = _zero
     """Decay of the weights' moving average that is scored; 0 scores the weights themselves."""
 

@@ -67,4 +67,5 @@ def cleaned(data: TextData, steps: Sequence[str], drop_missing: bool) -> TextDat
         dropped=data.dropped + empty,
         notes=notes,
         metadata=None if data.metadata is None else data.metadata.take(np.array(rows, np.int64)),
+        labels_written=data.labels_written,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
@@ -55,6 +56,32 @@ def columns_of_file(ref: DataRef, card: DatasetCard | None) -> Columns:
     )
 
 
+def card_of(name: str) -> DatasetCard | None:
+    """Return the card of `trec` or `trec-1k`; None for other names."""
+    known = registry.names("trainables.data")
+    entry = name.strip().lower().replace("-", "_")
+    whole = entry if entry in known else re.sub(r"_\d+k$", "", entry)
+    if whole not in known:
+        return None
+    card: DatasetCard = registry.load("trainables.data", whole, "DATASET")
+    return card
+
+
+def label_column(ref: DataRef, names: Sequence[str]) -> str:
+    """Return the label column of a further file of the same kind.
+
+    Args:
+        ref: Reference of the data that were trained on.
+        names: Columns of the file.
+    """
+    usual = ref.label or "label"
+    card = card_of(ref.name)
+    if ref.label is not None or usual in names or card is None:
+        return usual
+    own = card.wheel.label if card.wheel is not None else card.label
+    return own if own in names else usual
+
+
 def card_with_images(card: DatasetCard | None) -> DatasetCard | None:
     """Return the card of a data set with images, else None.
 
@@ -62,6 +89,46 @@ def card_with_images(card: DatasetCard | None) -> DatasetCard | None:
     """
     known = [registry.load("trainables.data", "factify2", "DATASET")] if card is None else [card]
     return next((own for own in known if own.image is not None), None)
+
+
+def forms_of(ref: DataRef, card: DatasetCard | None, *, images: bool = True) -> list[Columns]:
+    """Return the columns of each form that a file may have.
+
+    Args:
+        ref: Reference of the data set.
+        card: Card of the data set, where it has one.
+        images: False where rows are single texts, which no set with images has.
+    """
+    cards = [own for own in (card, card_with_images(card) if images else None) if own is not None]
+    wheel = [] if card is None or card.wheel is None else [card.wheel]
+    return [
+        columns_of_file(ref, card),
+        *(columns_of_card(ref, own) for own in cards),
+        *(Columns(ref.text or own.text, None, ref.label or own.label) for own in wheel),
+    ]
+
+
+def columns_like(
+    ref: DataRef, names: Sequence[str], card: DatasetCard | None, pairs: bool | None
+) -> Columns:
+    """Return the columns of a file with further rows of a kind.
+
+    They are called as in a local file, or as in the data set's own form. Labels and images may be
+    missing in it.
+
+    Args:
+        ref: Reference of the data set; names that the user gave go before others.
+        names: Names of the file's columns.
+        card: Card of the data set, where it has one.
+        pairs: True if rows are pairs of texts; None if that is not known yet.
+    """
+    forms = forms_of(ref, card)
+    if pairs:
+        forms = [replace(form, text_b=form.text_b or "text_b") for form in forms]
+    if pairs is False:
+        forms = [replace(form, text_b=None) for form in forms_of(ref, card, images=False)]
+    there = (form for form in forms if {form.text, form.text_b or form.text} <= set(names))
+    return next(there, forms[0])
 
 
 def match_columns(

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from trainables.engine import registry
-from trainables.engine.arrays import IntArray, TextArray
+from trainables.engine.arrays import TextArray
 from trainables.engine.datasets.dataset_card import DatasetCard
-from trainables.engine.datasets.labels import class_ids, is_missing, looks_numeric
+from trainables.engine.datasets.label_cells import (
+    MISSING_WORDS,
+    fault_of,
+    is_missing,
+    looks_numeric,
+    name_of,
+    short,
+)
+from trainables.engine.datasets.labels import Labels, class_labels
 from trainables.engine.datasets.metadata import read_metadata
-from trainables.engine.datasets.table_files import Table
+from trainables.engine.datasets.no_label import rows_with_label
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns, with_images
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import TextData, assemble
 
 # A column called split with more values than this is something else.
 _MOST_PARTS = 12
+# A word that stands for a missing value may stand in some rows by right.
+_HANDFUL = 5
 _PARTS = {
     "train": "train", "training": "train",
     "dev": "valid", "val": "valid", "valid": "valid", "validation": "valid",
@@ -58,6 +70,8 @@ def text_data(
     check_images(table, images, text_b)
     companion = table.columns.get(f"{label}_name")
     usable = _usable_rows(table, [text, *([text_b] if text_b else [])], label, companion, card)
+    split = table.columns.get("split") if "split" not in {text, text_b, label} else None
+    usable, hidden = rows_with_label(usable, table.columns[label], companion, split)
     missing = {
         column: [row for row in usable if is_missing(table.columns[column][row])]
         for column in dict.fromkeys([text, *([text_b] if text_b else []), label])
@@ -74,15 +88,15 @@ def text_data(
     rows = [row for row in usable if row not in gone]
     if not rows:
         raise DataError(f"{table.source} has no row with a text and a label.")
-    labels, names = class_ids(
+    read = class_labels(
         [table.columns[label][row] for row in rows],
         None if companion is None else [companion[row] for row in rows],
         label,
         table.source,
+        lambda number: table.place(rows[number]),
     )
-    labels, names = _in_card_order(labels, names, card)
-    split = table.columns.get("split") if "split" not in {text, text_b, label} else None
-    notes = list(table.notes)
+    read = _in_card_order(read, card)
+    notes = [*table.notes, *hidden, *_missing_words(table, text, label, rows)]
     official = None if split is None else _official(split, rows, card)
     if official is not None and len(set(official)) > _MOST_PARTS:
         notes.append(
@@ -94,10 +108,11 @@ def text_data(
     numbers, remarks = read_metadata(table, metadata, rows, {text, text_b, label})
     data = assemble(
         name=name,
-        texts=_texts(table, text, rows),
-        texts_b=None if text_b is None else _texts(table, text_b, rows),
-        labels=labels,
-        label_names=names,
+        texts=texts_of(table, text, rows),
+        texts_b=None if text_b is None else texts_of(table, text_b, rows),
+        labels=read.ids,
+        label_names=read.names,
+        labels_written=read.written,
         official=official,
         dropped=len(bad),
         notes=[*notes, *remarks],
@@ -105,7 +120,7 @@ def text_data(
     )
     if images is None:
         return data
-    return with_images(data, _references(table, images, rows), images.folder, images.drop)
+    return with_images(data, references_of(table, images, rows), images.folder, images.drop)
 
 
 def _require(table: Table, columns: Mapping[str, str | None], hint: str = "") -> None:
@@ -131,7 +146,7 @@ def check_images(table: Table, images: ImageColumns | None, text_b: str | None) 
         raise DataError("--image-b names the image of a second text: choose that with --text-b.")
 
 
-def _references(
+def references_of(
     table: Table, images: ImageColumns, rows: Sequence[int]
 ) -> list[tuple[str | None, str | None]]:
     """Return the path or URL of both images of each row."""
@@ -169,15 +184,24 @@ def _usable_rows(
     Texts are checked before, over all rows.
     """
     for column in text_columns:
-        _check_texts(table, column)
+        check_texts(table, column)
     if card is None or not card.leave_out:
         return list(range(table.rows))
     names = table.columns[label] if companion is None else companion
     out = set(card.leave_out)
-    return [row for row in range(table.rows) if names[row] not in out]
+    return [
+        row for row in range(table.rows) if is_missing(names[row]) or name_of(names[row]) not in out
+    ]
 
 
-def _check_texts(table: Table, column: str) -> None:
+def check_texts(table: Table, column: str) -> None:
+    """Refuse a column that holds something else than texts.
+
+    Blank cells are passed.
+
+    Raises:
+        DataError: naming the column, and what was found in it.
+    """
     filled = [value for value in table.columns[column] if not is_missing(value)]
     other = next((value for value in filled if not isinstance(value, str)), None)
     if other is not None:
@@ -192,7 +216,12 @@ def _check_texts(table: Table, column: str) -> None:
         )
 
 
-def _texts(table: Table, column: str, rows: Sequence[int]) -> list[str]:
+def texts_of(table: Table, column: str, rows: Sequence[int]) -> list[str]:
+    """Return the texts of some rows of a column that `check_texts` passed.
+
+    Raises:
+        DataError: for half a character.
+    """
     values = table.columns[column]
     texts = [str(values[row]) for row in rows]
     for row, text in zip(rows, texts, strict=True):
@@ -200,7 +229,7 @@ def _texts(table: Table, column: str, rows: Sequence[int]) -> list[str]:
             text.encode()
         except UnicodeEncodeError as error:
             raise DataError(
-                f"Column {column!r} of {table.source}, data row {row + 1:,}, holds half a "
+                f"Column {column!r} of {table.source}, {table.place(row)}, holds half a "
                 f"character that UTF-8 cannot hold: {text[error.start : error.end]!r}."
             ) from error
     return texts
@@ -210,18 +239,38 @@ def _official(split: Sequence[Any], rows: Sequence[int], card: DatasetCard | Non
     """Return the part of each row under shared names, str (rows,)."""
     own = dict(card.parts) if card is not None else {}
     parts = ["" if is_missing(split[row]) else str(split[row]).strip() for row in rows]
+    for part in set(parts):
+        fault = fault_of(part)
+        if fault is not None:
+            raise DataError(f"Column 'split': the part {short(part)} {fault}.")
     return np.array([own.get(part) or _PARTS.get(part.lower()) or part for part in parts], np.str_)
 
 
-def _in_card_order(
-    labels: IntArray, names: tuple[str, ...], card: DatasetCard | None
-) -> tuple[IntArray, tuple[str, ...]]:
+def _missing_words(table: Table, text: str, label: str, rows: Sequence[int]) -> Iterator[str]:
+    """Yield remarks on texts and labels that look like missing values."""
+    for role, column in (("text", text), ("label", label)):
+        values = table.columns[column]
+        words = Counter(
+            word
+            for row in rows
+            if isinstance(values[row], str) and (word := values[row].strip()) in MISSING_WORDS
+        )
+        for word, count in words.items():
+            if count > _HANDFUL:
+                yield (
+                    f"{count:,} rows have the {role} {word!r}, which programs write for a missing "
+                    "value: if it is one, leave the cell blank"
+                )
+
+
+def _in_card_order(labels: Labels, card: DatasetCard | None) -> Labels:
     """Return labels and names with the classes in the card's order.
 
     The hub and a file then give the same ids.
     """
-    if card is None or not set(names) <= set(card.classes):
-        return labels, names
-    ordered = tuple(name for name in card.classes if name in names)
-    new_id = np.array([ordered.index(name) for name in names], np.int64)
-    return new_id[labels], ordered
+    if card is None or not set(labels.names) <= set(card.classes):
+        return labels
+    ordered = tuple(name for name in card.classes if name in labels.names)
+    new_id = np.array([ordered.index(name) for name in labels.names], np.int64)
+    written = labels.written and tuple(labels.written[labels.names.index(n)] for n in ordered)
+    return Labels(new_id[labels.ids], ordered, written)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainables.engine.datasets.dataset_card import DatasetCard
-from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DataError
+from trainables.engine.tables.table import Table
 
 # Seconds to wait for the hub, which answers in well under one.
 _ANSWER_S = 6.0

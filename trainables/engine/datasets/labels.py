@@ -2,72 +2,125 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from trainables.engine.arrays import IntArray
+from trainables.engine.datasets.label_cells import (
+    composed,
+    fault_of,
+    is_missing,
+    is_plain_number,
+    looks_numeric,
+    name_of,
+    number_in,
+    short,
+)
 from trainables.engine.errors import DataError
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Labels of a column.
+
+    Attributes:
+        ids: Class ids in [0, classes), int64 (rows,).
+        names: Class names by id.
+        written: Label of each class as the column has it, where a companion column names it; None
+            where classes are named by the column itself.
+    """
+
+    ids: IntArray
+    names: tuple[str, ...]
+    written: tuple[str, ...] | None = None
 
 
-def is_missing(value: Any) -> bool:
-    """Return True for an empty cell: None, NaN, or blank text."""
-    if value is None:
-        return True
-    if isinstance(value, float):
-        return math.isnan(value)
-    return isinstance(value, str) and not value.strip()
-
-
-def looks_numeric(value: str) -> bool:
-    """Return True for a string that is a number: 7, -1, 1e-3."""
-    return _NUMBER.fullmatch(value.strip()) is not None
-
-
-def class_ids(
-    values: Sequence[Any], names: Sequence[Any] | None, column: str, source: str
-) -> tuple[IntArray, tuple[str, ...]]:
+def class_labels(
+    values: Sequence[Any],
+    names: Sequence[Any] | None,
+    column: str,
+    source: str,
+    place: Callable[[int], str] = "data row {}".format,
+) -> Labels:
     """Return class ids and names of labels, for any order of rows.
 
-    Whole numbers keep their order. They are named by `names`, else by themselves. Other labels are
-    sorted by name.
+    Labels are names as they are written. Numbers keep their order, and are named by `names` where
+    these are given; words are sorted by name.
 
     Args:
         values: Labels, none missing, (rows,).
         names: Name of each row's class, (rows,), from a companion column.
         column: Name of the label column, for messages.
         source: Name of the table, for messages.
-
-    Returns:
-        Ids in [0, classes), int64 (rows,), and the class names by id.
+        place: Words for the place of a row, for messages.
 
     Raises:
-        DataError: for labels of mixed types, fractions, lists, a single class, or an id with two
-            names.
+        DataError: for labels of mixed types, fractions, lists, names with control characters or of
+            endless length, a single class, or an id with two names.
     """
     where = f"Column {column!r} of {source}"
-    numbers = _whole_numbers(values, where)
-    if numbers is None:
-        texts = [str(value).strip() for value in values]
-        known = sorted(set(texts))
-        ids = {name: number for number, name in enumerate(known)}
-        _two_classes(known, where)
-        return np.array([ids[text] for text in texts], np.int64), tuple(known)
-    order = sorted(set(numbers))
-    ids_of = {number: place for place, number in enumerate(order)}
-    shown = [str(number) for number in order] if names is None else _named(numbers, names, where)
-    _two_classes(shown, where)
-    return np.array([ids_of[number] for number in numbers], np.int64), tuple(shown)
+    numeric = _are_numbers(values, where)
+    written = _names(values, where, place)
+    order = sorted(set(written), key=_by_number if numeric else None)
+    _two_classes(order, where)
+    id_of = {name: place for place, name in enumerate(order)}
+    ids = np.array([id_of[name] for name in written], np.int64)
+    if names is None or not numeric:
+        return Labels(ids, tuple(order))
+    shown = _named(written, order, names, where)
+    _check_names([shown[label] for label in ids], f"{column}_name", source, place)
+    return Labels(ids, tuple(shown), tuple(order))
 
 
-def _whole_numbers(values: Sequence[Any], where: str) -> list[int] | None:
-    """Return the labels as integers, or None where all are words.
+def _by_number(name: str) -> tuple[float | int, str]:
+    number = number_in(name)
+    return (0 if number is None else number), name
+
+
+def _names(values: Sequence[Any], where: str, place: Callable[[int], str]) -> list[str]:
+    """Return each row's name; encodings of one word are one name.
+
+    Raises:
+        DataError: for a name with control characters, or too long.
+    """
+    spelled = [name_of(value) or "" for value in values]
+    spellings: dict[str, set[str]] = {}
+    for name in dict.fromkeys(spelled):
+        fault = fault_of(name)
+        if fault is not None:
+            row = spelled.index(name)
+            raise DataError(
+                f"{where}, {place(row)}: the label {short(name)} {fault}. Mend it, or choose "
+                "another column with --label."
+            )
+        spellings.setdefault(composed(name), set()).add(name)
+    # A column of one encoding keeps it.
+    name_in = {
+        name: name if len(alike) == 1 else whole
+        for whole, alike in spellings.items()
+        for name in alike
+    }
+    return [name_in[name] for name in spelled]
+
+
+def _check_names(
+    names: Sequence[str], column: str, source: str, place: Callable[[int], str]
+) -> None:
+    for name in dict.fromkeys(names):
+        fault = fault_of(name)
+        if fault is not None:
+            raise DataError(
+                f"Column {column!r} of {source}, {place(names.index(name))}: the name "
+                f"{short(name)} {fault}."
+            )
+
+
+def _are_numbers(values: Sequence[Any], where: str) -> bool:
+    """Return True if labels are whole numbers, False for words.
 
     Raises:
         DataError: for a mixture, fractions, or values that are neither numbers nor words.
@@ -76,75 +129,84 @@ def _whole_numbers(values: Sequence[Any], where: str) -> list[int] | None:
     if strange is not None:
         raise DataError(
             f"{where} must hold one class a row, as a word or a whole number; found a "
-            f"{type(strange).__name__}: {_short(strange)}."
+            f"{type(strange).__name__}: {short(strange)}."
         )
-    plain = all(isinstance(value, str) for value in values)
-    kinds = Counter(_kind(value, plain) for value in values)
+    if all(isinstance(value, str) for value in values):
+        names = list(dict.fromkeys(value.strip() for value in values))
+        numerals = [name for name in names if looks_numeric(name)]
+        # Codes: 0110 beside E11. As numbers a program would have written them otherwise.
+        if len(numerals) < len(names) and not all(map(is_plain_number, numerals)):
+            return False
+    kinds = Counter(map(_kind(values), values))
     if len(kinds) > 1:
-        examples = {_kind(value, plain): value for value in reversed(values)}
+        kind = _kind(values)
+        examples = {kind(value): value for value in reversed(values)}
         shown = ", ".join(
-            f"{count:,} {kind} (such as {_short(examples[kind])})"
-            for kind, count in kinds.most_common()
+            f"{count:,} {name} (such as {short(examples[name])})"
+            for name, count in kinds.most_common()
         )
         raise DataError(
             f"{where} holds labels of mixed types: {shown}. Write all of them as words or all as "
             "whole numbers."
         )
     if "number" not in kinds:
-        return None
-    fraction = next((float(v) for v in values if not float(v).is_integer()), None)
+        return False
+    fraction = next((v for v in values if _is_fraction(v)), None)
     if fraction is not None:
         raise DataError(
-            f"{where} must hold classes, found the fraction {fraction:g}: scores are no labels. "
-            "Cut them into classes first, or choose another column with --label."
+            f"{where} must hold classes, found the fraction {float(fraction):g}: scores are no "
+            "labels. Cut them into classes first, or choose another column with --label."
         )
-    return [_exact(value) for value in values]
+    return True
 
 
-def _kind(value: Any, plain: bool) -> str:
-    """Return the kind of writing of a label.
+def _is_fraction(value: str | float) -> bool:
+    number = number_in(value.strip()) if isinstance(value, str) else value
+    return isinstance(number, float) and not number.is_integer()
 
-    With `plain` every label is a string, so digits are numbers.
+
+def _kind(values: Sequence[Any]) -> Callable[[Any], str]:
+    """Return the function that tells a label's kind of writing.
+
+    Where every label is a string, digits are numbers.
     """
-    if isinstance(value, bool):
-        return "logical value"
-    if isinstance(value, str):
-        return "word" if not looks_numeric(value) else "number" if plain else "number in quotes"
-    return "number"
+    plain = all(isinstance(value, str) for value in values)
+
+    def kind(value: Any) -> str:
+        if isinstance(value, bool):
+            return "logical value"
+        if isinstance(value, str):
+            return "word" if not looks_numeric(value) else "number" if plain else "number in quotes"
+        return "number"
+
+    return kind
 
 
-def _exact(value: str | float) -> int:
-    """Return a whole number without rounding it.
-
-    A float rounds beyond 2**53.
-    """
-    try:
-        return int(value)
-    except ValueError:
-        return int(float(value))
-
-
-def _named(numbers: Sequence[int], names: Sequence[Any], where: str) -> list[str]:
+def _named(
+    written: Sequence[str], order: Sequence[str], names: Sequence[Any], where: str
+) -> list[str]:
     """Return class names in the order of the ids.
 
     Raises:
         DataError: if an id has two names or two ids share one, or a name is missing.
     """
-    of_id: dict[int, str] = {}
-    for number, name in zip(numbers, names, strict=True):
-        text = "" if is_missing(name) else str(name).strip()
+    of_label: dict[str, str] = {}
+    for label, name in zip(written, names, strict=True):
+        text = "" if is_missing(name) else name_of(name) or str(name)
         if not text:
-            raise DataError(f"{where}: the class {number} has a row without a class name.")
-        if of_id.setdefault(number, text) != text:
+            raise DataError(f"{where}: the class {label} has a row without a class name.")
+        known = of_label.setdefault(label, text)
+        if composed(known) != composed(text):
             raise DataError(
-                f"{where}: the class {number} is called {of_id[number]!r} in one row and {text!r} "
-                "in another."
+                f"{where}: the class {label} is called {short(known)} in one row and "
+                f"{short(text)} in another."
             )
-    shown = [of_id[number] for number in sorted(of_id)]
-    twice = next((name for name in shown if shown.count(name) > 1), None)
+    shown = [of_label[label] for label in order]
+    alike = [composed(name) for name in shown]
+    twice = next((name for name in alike if alike.count(name) > 1), None)
     if twice is not None:
-        ids = [number for number in sorted(of_id) if of_id[number] == twice]
-        raise DataError(f"{where}: the classes {ids} are all called {twice!r}.")
+        ids = [label for label, name in zip(order, alike, strict=True) if name == twice]
+        raise DataError(f"{where}: the classes [{', '.join(ids)}] are all called {short(twice)}.")
     return shown
 
 
@@ -154,8 +216,3 @@ def _two_classes(names: Sequence[str], where: str) -> None:
             f"{where} needs at least 2 classes, every row is {names[0]!r}. Choose another column "
             "with --label, or add rows of another class."
         )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -2,7 +2,8 @@
 
 trec          a file of trainables/data, read from FOLDRACE_DATA, a wheel, or the hub
 trec-1k       1,000 rows of it, drawn stratified with a seed of their own
-my/file.csv   .csv .tsv .jsonl .ndjson .parquet
+my/file.csv   .csv .tsv .jsonl .ndjson .json (each also with .gz) .parquet .arrow .feather
+my/folder     Parquet parts, or a data set cloned from the hub
 owner/name    the hub; owner/name:config for one of its configurations
 """
 
@@ -27,19 +28,20 @@ from trainables.engine.datasets.column_roles import (
 )
 from trainables.engine.datasets.columns import check_columns, check_images, text_data
 from trainables.engine.datasets.dataset_card import DatasetCard
-from trainables.engine.datasets.headers import read_header
 from trainables.engine.datasets.metadata import numeric_column
-from trainables.engine.datasets.part_files import read_parts
-from trainables.engine.datasets.table_files import READERS, Table, read_table
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns
 from trainables.engine.splits.subset import draw_subset
+from trainables.engine.tables.headers import read_header
+from trainables.engine.tables.part_files import read_parts
+from trainables.engine.tables.read import files_behind, is_table, read_table
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import TextData
 
 __all__ = ["DataError", "DatasetCard", "TextData", "load_data"]
 
 # Endings that no hub id has: the user meant a file.
-_FILE_LIKE = {".txt", ".json", ".xlsx", ".xls", ".tab", ".arrow", ".feather", ".gz", ".zip"}
+_FILE_LIKE = {".txt", ".xlsx", ".xls", ".ods", ".tab", ".gz", ".zip"}
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?::([\w.-]+))?")
 
 
@@ -68,12 +70,15 @@ class _Place:
     def folder(self) -> Path | None:
         """Folder that paths in the table are relative to."""
         local = self.files[0][1] if self.files else self.path
-        return None if local is None else local.resolve().parent
+        if local is None:
+            return None
+        return local.resolve() if local.is_dir() else local.resolve().parent
 
     @property
     def stamp(self) -> tuple[tuple[int, int], ...]:
         """Key that changes when a local file does."""
-        paths = [path for _, path in self.files] or ([] if self.path is None else [self.path])
+        own = [] if self.path is None else files_behind(self.path)
+        paths = [path for _, path in self.files] or own
         stats = [path.stat() for path in paths if path.is_file()]
         return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
@@ -91,6 +96,19 @@ def load_data(ref: DataRef) -> TextData:
     return _load(ref, place, place.stamp)
 
 
+def local_path(name: str) -> Path | None:
+    """Return the absolute path of a local table.
+
+    It is None for names of the registry and the hub.
+
+    Raises:
+        DataError: if the name leads nowhere.
+    """
+    place = _resolve(name)
+    path = Path(name).expanduser()
+    return path.resolve() if place.path == path and path.exists() else None
+
+
 def check_names(ref: DataRef) -> None:
     """Refuse a reference that leads nowhere, and absent columns.
 
@@ -101,7 +119,8 @@ def check_names(ref: DataRef) -> None:
     """
     place = _resolve(ref.name)
     path = place.files[0][1] if place.files else place.path
-    header = None if path is None else read_header(path)
+    expected = columns_of_file(ref, place.card).names()
+    header = None if path is None else read_header(path, set(expected))
     if header is None:
         return
     if place.files and place.card is not None:
@@ -165,7 +184,7 @@ def _resolve(name: str) -> _Place:
         path = _in_folder(entry) or _own_or_whole(card)
         return _Place(card=card, path=path, rows=1000 * int(sized[2]), files=_files(card))
     path = Path(name).expanduser()
-    if path.suffix.lower() in {*READERS, *_FILE_LIKE} or path.exists():
+    if is_table(path) or path.suffix.lower() in _FILE_LIKE or path.exists():
         return _Place(path=path)
     if _HUB_ID.fullmatch(name):
         return _Place(hub_id=name)
@@ -173,8 +192,8 @@ def _resolve(name: str) -> _Place:
     hint = f" Did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
     raise DataError(
         f"No data set {name!r}.{hint} Known names: {', '.join(known)} (each also as NAME-1k and "
-        "NAME-10k); or give a local .csv, .tsv, .jsonl or .parquet file, or a hub id such as "
-        "stanfordnlp/imdb."
+        "NAME-10k); or give a local .csv, .tsv, .jsonl, .json or .parquet file, or a hub id such "
+        "as stanfordnlp/imdb."
     )
 
 

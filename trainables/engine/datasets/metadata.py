@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from trainables.engine import registry
-from trainables.engine.datasets.labels import is_missing
-from trainables.engine.datasets.table_files import Table
+from trainables.engine.datasets.label_cells import is_missing
 from trainables.engine.errors import DataError
+from trainables.engine.tables.table import Table
 from trainables.engine.text_data import Metadata
 
 _LOGICAL = {"true": 1.0, "false": 0.0}

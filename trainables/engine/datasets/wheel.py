@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.engine.cache import cache_folder
-from trainables.engine.datasets.table_files import Table
 from trainables.engine.errors import DataError
+from trainables.engine.tables.table import Table
 
 _TIMEOUT_S = 300
 

@@ -49,6 +49,10 @@ class PairEmbeddings:
     paper: tuple[str, float] | None = None
     uses_encoder: bool = True
 
+    def check_models(self, data: TextData, model: str, representation: Representation) -> None:
+        """Refuse models without the towers that read the rows, with a ModelError."""
+        check_towers(*encoders(representation, model, data))
+
     def extract(
         self, data: TextData, model: str, representation: Representation, progress: Progress
     ) -> tuple[Float32Array, Mapping[str, float]]:
@@ -95,6 +99,19 @@ def encoders(
         model if text == TASKS_MODEL else text,
         model if image == TASKS_MODEL else image,
     )
+
+
+def check_towers(text: str | None, image: str | None) -> None:
+    """Refuse models without the towers that read texts and images.
+
+    Raises:
+        ModelError: naming the model, the fault, and the way out.
+    """
+    if text is not None:
+        towers.text_tower(text)
+        pretrained.load_tokenizer(text)
+    if image is not None:
+        towers.image_tower(image)
 
 
 def latin_only(text: str) -> str:

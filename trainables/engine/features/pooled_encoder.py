@@ -41,6 +41,10 @@ class PooledEncoder:
     paper: tuple[str, float] | None = None
     uses_encoder: bool = True
 
+    def check_models(self, data: TextData, model: str, representation: Representation) -> None:
+        """Refuse a model that is no encoder of texts, with a ModelError."""
+        pretrained.check_encoder(model, data)
+
     @torch.inference_mode()
     def extract(
         self, data: TextData, model: str, representation: Representation, progress: Progress
@@ -67,7 +71,7 @@ class PooledEncoder:
             progress(done, len(data))
         if features is None:
             raise ValueError(f"{data.name} has no rows.")
-        limit = min(_length(representation), pretrained.load_tokenizer(model).model_max_length)
+        limit = pretrained.text_limit(model, _length(representation))
         # Of the texts at the limit all but a few were cut.
         return features, {"at_limit_share": float((tokens.lengths == limit).mean())}
 
@@ -90,13 +94,14 @@ class PooledEncoder:
         def hidden(inputs: dict[str, Tensor]) -> Tensor:
             return self.hidden(network, {key: value.to(device) for key, value in inputs.items()})
 
-        return token_parts(texts, pretrained.load_tokenizer(model), _length(representation), hidden)
+        limit = pretrained.text_limit(model, _length(representation))
+        return token_parts(texts, pretrained.load_tokenizer(model), limit, hidden)
 
 
 def token_parts(
     texts: Sequence[str],
     tokenizer: Any,
-    max_length: int,
+    limit: int,
     hidden: Callable[[dict[str, Tensor]], Tensor],
 ) -> Iterator[Parts]:
     """Split texts into tokens, with the vectors of a network.
@@ -104,7 +109,7 @@ def token_parts(
     Args:
         texts: Texts to split.
         tokenizer: Tokenizer of the network, a fast one: it must tell each token's place.
-        max_length: Largest number of tokens in a text.
+        limit: Number of tokens at which texts are cut; see `pretrained.text_limit`.
         hidden: Maps the tokenizer's inputs to vectors (batch, length, width).
 
     Raises:
@@ -115,7 +120,6 @@ def token_parts(
             "This model's tokenizer cannot say where its tokens stand in the text, so there is no "
             "map over words; use a model with a fast tokenizer (tokenizer.json)."
         )
-    limit = min(max_length, tokenizer.model_max_length)
     for start in range(0, len(texts), _TEXTS_IN_ORDER):
         some = texts[start : start + _TEXTS_IN_ORDER]
         # Texts of one length together, so that little is padded; returned in their order.

@@ -111,6 +111,15 @@ class Fixed(Card, Protocol):
 
 
 @runtime_checkable
+class MadeByModels(Card, Protocol):
+    """A representation that pretrained models make."""
+
+    def check_models(self, data: TextData, model: str, representation: Representation) -> None:
+        """Refuse models that cannot make it, with a ModelError."""
+        ...
+
+
+@runtime_checkable
 class Laid(Card, Protocol):
     """A representation whose rows have parts that heads tell apart."""
 

@@ -159,4 +159,4 @@ def _ids(reference: str, texts: list[str], max_length: int) -> tuple[list[IntArr
         ids.append(towers.tokenised(reference, [text], max_length)["input_ids"][0].numpy())
     from trainables.engine.models import pretrained
 
-    return ids, int(pretrained.load_tokenizer(reference).pad_token_id or 0)
+    return ids, int(pretrained.load_tokenizer(reference).pad_token_id)

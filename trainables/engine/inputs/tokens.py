@@ -70,7 +70,7 @@ def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
         max_length: Largest number of tokens a row; never more than the model has positions.
     """
     tokenizer = pretrained.load_tokenizer(model)
-    limit = min(max_length, tokenizer.model_max_length)
+    limit = pretrained.text_limit(model, max_length)
     flat: dict[str, list[IntArray]] = {}
     lengths: list[int] = []
     for start in range(0, len(data.texts), _TEXTS_AT_ONCE):
@@ -83,7 +83,7 @@ def tokenised(data: TextData, model: str, max_length: int) -> Tokens:
                 ids = np.fromiter(chain.from_iterable(rows), np.int64)
                 flat.setdefault(name, []).append(ids)
     columns = {name: np.concatenate(parts) for name, parts in flat.items()}
-    padding = int(tokenizer.pad_token_id or 0)
+    padding = int(tokenizer.pad_token_id)  # every loaded tokenizer has one
     vocabulary, columns["input_ids"] = _numbered(columns["input_ids"], padding)
     paddings = {"input_ids": padding, "token_type_ids": tokenizer.pad_token_type_id}
     sizes = np.array(lengths, np.int64)

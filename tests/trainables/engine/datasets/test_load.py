@@ -162,7 +162,7 @@ def test_columns_that_are_not_there_are_answered_with_those_that_are(
         (["a", 5], r"'text' of .* must hold text, found a int: '5'"),
         ([["a"], ["b"]], r"found a list"),
         (["1", "-2.5"], r"every value is a number, for example '1'"),
-        (["fine", "half \ud83d here"], r"data row 2, holds half a character"),
+        (["fine", "half \ud83d here"], r"line 2, holds half a character"),
     ],
 )
 def test_a_text_column_must_hold_text(tmp_path: Path, texts: Sequence[Any], message: str) -> None:

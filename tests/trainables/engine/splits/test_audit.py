@@ -6,6 +6,7 @@ import json
 import time
 
 import numpy as np
+import pytest
 
 from trainables.engine.splits.audit import audit
 from trainables.engine.text_data import TextData, assemble
@@ -111,3 +112,40 @@ def test_classes_that_are_written_alike_are_named() -> None:
     )
     (line,) = [line for line in audit(data).lines() if "written alike" in line]
     assert "'Negative' and 'negative '" in line
+
+
+def skewed(rows: int, few: int) -> list[int]:
+    return [1 if row < few else 0 for row in range(rows)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_size_of_a_class_gives_no_token_away(seed: int) -> None:
+    """In 99 of 100 rows of a class of 99%: what any word would have."""
+    texts = [f"{text} small" if i % 5 else text for i, text in enumerate(words(500, seed))]
+    assert audit(made(texts, skewed(500, 5))).giveaways == ()
+
+
+def test_a_token_of_a_small_class_is_found_beside_a_large_one() -> None:
+    texts = [f"{text} leak" if i < 40 else text for i, text in enumerate(words(4000))]
+    (found,) = audit(made(texts, skewed(4000, 40))).giveaways
+    assert (found.token, found.label, found.purity, found.coverage) == ("leak", "yes", 1, 1)
+
+
+def test_texts_in_other_capitals_are_counted_apart_from_copies() -> None:
+    found = audit(made(["Rain", "rain", "RAIN ", "rain", "sun", "fog"], [0, 0, 0, 0, 1, 1]))
+    assert (found.duplicates, found.recased) == (1, 2)
+    (line,) = [line for line in found.lines() if "capitals" in line]
+    assert line.startswith("2 rows repeat an earlier text in other capitals")
+    assert "uncased model" in line
+
+
+def test_a_long_name_does_not_fill_the_screen() -> None:
+    data = assemble(
+        name="d",
+        texts=["a", "b"],
+        texts_b=None,
+        labels=np.array([0, 1]),
+        label_names=["x" * 250, "y"],
+        official=None,
+    )
+    assert max(map(len, audit(data).lines())) < 200

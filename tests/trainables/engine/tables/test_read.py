@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from trainables.engine.datasets.table_files import Table, read_table
 from trainables.engine.errors import DataError
+from trainables.engine.tables.read import read_table
+from trainables.engine.tables.table import Table
 
 
 def read(tmp_path: Path, name: str, content: str | bytes) -> Table:
@@ -137,7 +138,9 @@ def test_an_empty_parquet_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_header_with_another_delimiter_is_pointed_out(tmp_path: Path) -> None:
-    assert "separated by '|'" in read(tmp_path, "a.csv", "text|label\na|b\n").hint
+    table = read(tmp_path, "a.csv", "text^label|more\na^b\n")
+    assert "separated by '|'" in table.hint
+    assert "header line" in read(tmp_path, "b.csv", "words,kind\na,b\n").hint
 
 
 def test_semicolons_are_read_where_the_header_has_no_comma(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from pyarrow import parquet
 
 from trainables.engine.contract import DataRef
 from trainables.engine.datasets import load
-from trainables.engine.datasets.headers import read_header
-from trainables.engine.datasets.table_files import read_table
 from trainables.engine.errors import DataError
+from trainables.engine.tables import headers
+from trainables.engine.tables.headers import read_header
+from trainables.engine.tables.read import read_table
 
 FILES = {
     "plain.csv": "text,label\na b,x\n",
@@ -22,6 +23,13 @@ FILES = {
     "quoted.csv": '"text, all of it",label\na b,x\n',
     "one.csv": "text\tlabel\na b\tx\n",
     "plain.tsv": "text\tlabel\na b\tx\n",
+    "broken.csv": '"text\nall of it",label\na,x\n',
+    "quotes.tsv": '"text"\tlabel\na\tx\n',
+    "bars.csv": "text|label\na|x\n",
+    "title.csv": "Reviews, 2024\ntext,label\na,x\n",
+    "excel.csv": "sep=;\ntext;label\na;x\n",
+    "single.csv": "'text','label'\n'a, b','x'\n",
+    "ends.csv": "text,label,,\na,x,,\n",
     "rows.jsonl": '{"text": "a", "label": 1}\n{"text": "b", "label": 2, "more": 3}\n',
 }
 
@@ -30,9 +38,25 @@ FILES = {
 def test_a_header_has_the_names_that_the_whole_file_has(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text(FILES[name], encoding="utf-8", newline="")
-    header, whole = read_header(path), read_table(path, ())
+    wanted = ("text", "label")
+    header, whole = read_header(path, wanted), read_table(path, wanted)
     assert header is not None
     assert (header.names, header.hint) == (whole.names, whole.hint)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_first_line_of_a_large_file_is_believed_only_where_it_is_plain(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(headers, "_WHOLE_BYTES", 0)
+    path = tmp_path / name
+    path.write_text(FILES[name], encoding="utf-8", newline="")
+    header = read_header(path, ("text", "label"))
+    plain = name in {"plain.csv", "mark.csv", "plain.tsv", "quoted.csv"}
+    assert (header is not None) is plain
+    if header is not None:
+        whole = read_table(path, ("text", "label"))
+        assert (header.names, header.hint) == (whole.names, whole.hint)
 
 
 def test_a_parquet_header_needs_no_rows(tmp_path: Path) -> None:
@@ -46,12 +70,10 @@ def test_a_parquet_header_needs_no_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv", b'"text\nall of it",label\na,x\n'),
         ("a.csv", b"\xff\xfet\x00"),
         ("a.csv", b"caf\xe9,label\na,x\n"),
         ("a.csv", b"<!doctype html><p>"),
         ("a.csv", b"\n\n"),
-        ("a.tsv", b'"text"\tlabel\na\tx\n'),
         ("a.jsonl", b"no json\n"),
         ("a.parquet", b"no parquet"),
     ],

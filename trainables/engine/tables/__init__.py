@@ -1,0 +1,1 @@
+"""Local files as columns, each fault with its place."""
