@@ -69,7 +69,7 @@ def run(
 
 
 def check_free(spec: SweepSpec, take_over: bool = False) -> None:
-    """Refuse a sweep that a process of this machine trains, before its data are read.
+    """Refuse a sweep that a process of this machine trains.
 
     Raises:
         SweepTakenError: naming that process.

@@ -22,7 +22,8 @@ import numpy as np
 
 from search.errors import SweepTakenError
 from search.execution.dispatch import CellTask, Dispatcher
-from search.ledger import drivers, lease, ledger
+from search.ledger import ledger
+from search.ledger.leases import drivers, lease
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.spec import make_spec

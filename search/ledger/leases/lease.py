@@ -141,7 +141,7 @@ class Lease:
         return me.run_id
 
     def check_free(self, sweep: str) -> None:
-        """Refuse a sweep whose driver is known to live; nothing is waited for.
+        """Refuse a sweep whose driver is known to live, without a wait.
 
         Raises:
             SweepTakenError: naming that driver.
