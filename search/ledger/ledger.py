@@ -75,6 +75,7 @@ class Ledger:
             where,
         )
         self._settled: dict[str, set[str]] = {}  # family -> keys that need no recording any more
+        self._damaged: set[str] = set()  # run ids of sweeps that were named
 
     def __enter__(self) -> Self:
         return self
@@ -404,9 +405,21 @@ class Ledger:
             return self._store.experiment_id("configs")
 
     def sweeps(self) -> list[SweepRecord]:
-        """All sweeps, newest first."""
+        """All sweeps, newest first.
+
+        Those whose spec is damaged are named and left out.
+        """
         with self._asking():
-            return [SweepRecord.of(run) for run in self._store.runs("sweeps")]
+            runs = self._store.runs("sweeps")
+        sweeps = []
+        for run in runs:
+            try:
+                sweeps.append(SweepRecord.of(run))
+            except LedgerError as error:
+                if run.run_id not in self._damaged:
+                    _log.warning("%s It is left out.", error)
+                self._damaged.add(run.run_id)
+        return sweeps
 
     def find_sweep(self, ref: str) -> SweepRecord:
         """Find a sweep by name, by run id, or by `latest`.

@@ -65,7 +65,9 @@ def folder_below(name: str) -> Path:
     """
     folder = cache_folder() / name
     with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        # The user's alone; one that is there already, and perhaps shared, stays as it is.
+        cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

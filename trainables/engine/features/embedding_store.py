@@ -126,6 +126,7 @@ class _Store:
                     self._shape, self._kind = part.shape[1:], part.dtype.str
                 shape = (self._count, *self._shape)
                 rows = np.memmap(self._path, self._kind, mode=mode, shape=shape)
+                self._path.chmod(0o600)  # as all files of the cache
             part = np.ascontiguousarray(part, self._kind)
             rows[self._done : self._done + len(part)] = part
             self._digest.update(part.tobytes())
