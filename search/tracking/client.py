@@ -88,7 +88,10 @@ def _plain_errors() -> Iterator[None]:
 
 
 def _in_short(text: str) -> str:
-    """Leave SQL statements, which hold all values of a batch, out of an error's text."""
+    """Leave SQL statements out of an error's text.
+
+    They hold all values of a batch.
+    """
     text = _SQL.sub("", text).strip()
     return text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]} ..."
 
