@@ -186,12 +186,15 @@ def load_encoder(reference: str) -> PreTrainedModel:
     """
     import torch
 
+    from trainables.engine.model_checks import trial
+
     folder, shown = locate(reference), repr(reference)
     kinds.check_encoder(folder, shown)
     tokenizer = load_tokenizer(reference)
     model, missing = loading.load_network(folder, shown)
     kinds.check_words(model, shown)
     positions.check_padding(model, tokenizer, shown)
+    trial.read_once(model, tokenizer, shown)
     if getattr(model, "pooler", None) is not None:
         dense = getattr(model.pooler, "dense", None)
         drawn = any(name.startswith("pooler.") for name in missing)
