@@ -131,7 +131,7 @@ def _no_encoder(config: Any) -> str | None:
     if kind in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return None
     if kind in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return "is a decoder: no token sees those behind it, so no first token stands for a text"
+        return "is a decoder (autoregressive), so no first token stands for a text"
     if kind in known.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
         return "looks at images, and texts are to be read"
     return "is no encoder that was trained to read texts"

@@ -211,8 +211,12 @@ def check_encoder(reference: str, data: TextData) -> None:
     Raises:
         ModelError: as `load_encoder`, or if hardly a word is known to the tokenizer.
     """
-    load_encoder(reference)
-    tokenizers.check_reads(load_tokenizer(reference), data.texts, repr(reference))
+    from trainables.engine.model_checks import trial
+
+    network, tokenizer, shown = load_encoder(reference), load_tokenizer(reference), repr(reference)
+    tokenizers.check_reads(tokenizer, data.texts, shown)
+    if data.texts_b is not None:
+        trial.read_once(network, tokenizer, shown, pairs=True)
 
 
 @lru_cache(maxsize=2)
