@@ -71,6 +71,12 @@ def add_nested(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--nested", action="store_true", help=what)
 
 
+def add_take_over(parser: argparse._ActionsContainer) -> None:
+    """Add the flag that takes a sweep from a process that hangs."""
+    what = "take the sweep from the process that trains it, should that hang"
+    parser.add_argument("--take-over", action="store_true", help=what)
+
+
 def add_report(parser: argparse._ActionsContainer) -> None:
     """`--report`."""
     parser.add_argument(
@@ -155,7 +161,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "--data",
         required=True,
         metavar="REF",
-        help="registry name, name-1k, a local .csv .tsv .jsonl .parquet, or a hub id",
+        help="registry name, name-1k, a .csv .tsv .jsonl .json .parquet, a folder, or a hub id",
     )
     add_text_columns(group, "of the data (text; a data set's own)")
     group.add_argument("--label", metavar="COLUMN", help="column of the label")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from search.errors import InputError
 from search.spec import SweepSpec
 from spaces import Space
 from trainables.engine.contract import Scalar
-
-if TYPE_CHECKING:
-    pass
+from trainables.engine.errors import DataError
+from trainables.engine.tables.delimited import read_delimited
+from trainables.engine.tables.json_rows import objects
+from trainables.engine.tables.text_file import read_text
 
 
 def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
@@ -28,23 +28,12 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
         raise InputError(
             f"--configs must be all, reference, ablation or a file; there is no file {str(path)!r}."
         )
-    rows: list[Any]
+    if path.suffix not in (".json", ".jsonl", ".csv"):
+        raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
     try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            rows = json.loads(text)
-        elif path.suffix == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        elif path.suffix == ".csv":
-            rows = list(csv.DictReader(text.splitlines()))
-        else:
-            raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
-    except json.JSONDecodeError as error:
-        raise InputError(f"--configs file {path} is not JSON: {error}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"--configs file {path} is no text in UTF-8: {error}.") from error
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"--configs file {path} must hold a non-empty list of objects.")
+        rows = _rows(path)
+    except DataError as error:
+        raise InputError(f"--configs must be a non-empty list of objects: {error}") from error
     for row in rows:
         narrowed = space.narrow({name: (value,) for name, value in row.items()})
         config = {
@@ -53,6 +42,20 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
             if not {axis.name, *axis.aliases}.isdisjoint(row)
         }
         yield space.complete(config)  # raises where an axis that matters is not given
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a file; a key that JSON lacks stays absent.
+
+    Raises:
+        DataError: if it cannot be read as its ending says.
+    """
+    text = read_text(path)
+    if path.suffix != ".csv":
+        return objects(path, text)
+    table = read_delimited(",", path, text, None, ())
+    columns = [table.columns[name] for name in table.names]
+    return [dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 # More configs than this are not enumerated by any strategy: narrow the space instead.
