@@ -1,4 +1,4 @@
-"""Errors of other libraries, which raise whatever they like of a broken model."""
+"""Errors of other libraries, turned into our own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short text through a network: the last check, which no list of faults replaces."""
+"""A trial: a short text through a network, the last check."""
 
 from __future__ import annotations
 

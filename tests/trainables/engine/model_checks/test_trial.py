@@ -42,7 +42,7 @@ def test_an_encoder_of_one_type_of_token_reads_texts_but_no_pairs(tiny_encoder: 
     tokenizer: Any = WithTypes(tiny_encoder)
     encoder = network(tiny_encoder, type_vocab_size=1)
     read_once(encoder, tokenizer, "'m'")
-    with pytest.raises(ModelError, match="'m' cannot read a plain pair of texts .index out of"):
+    with pytest.raises(ModelError, match=r"'m' cannot read a plain pair of texts .index out of"):
         read_once(encoder, tokenizer, "'m'", pairs=True)
 
 
