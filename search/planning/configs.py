@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from search.errors import InputError
 from search.spec import SweepSpec
 from spaces import Space
 from trainables.engine.contract import Scalar
-
-if TYPE_CHECKING:
-    pass
+from trainables.engine.errors import SpaceError
 
 
 def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
@@ -24,39 +23,101 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
         InputError: if there is no such file, it cannot be read, or holds no objects; SpaceError for
             an axis that is missing or a value that is not allowed.
     """
+    for number, row in enumerate(_rows(path), start=1):
+        try:
+            narrowed = space.narrow({name: (value,) for name, value in row.items()})
+            config = {
+                axis.name: axis.values[0]
+                for axis in narrowed.axes
+                if not {axis.name, *axis.aliases}.isdisjoint(row)
+            }
+            yield space.complete(config)  # raises where an axis that matters is not given
+        except SpaceError as error:
+            raise SpaceError(f"--configs file {path}, config {number:,}: {error}") from error
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a file of configs.
+
+    Raises:
+        InputError: naming the file, and the line where that is known.
+    """
+    reader = _READERS.get(path.suffix.lower())
     if not path.is_file():
         raise InputError(
             f"--configs must be all, reference, ablation or a file; there is no file {str(path)!r}."
         )
-    rows: list[Any]
+    if reader is None:
+        raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
     try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            rows = json.loads(text)
-        elif path.suffix == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        elif path.suffix == ".csv":
-            rows = list(csv.DictReader(text.splitlines()))
-        else:
-            raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
-    except json.JSONDecodeError as error:
-        raise InputError(f"--configs file {path} is not JSON: {error}.") from error
+        rows = reader(path.read_text(encoding="utf-8-sig"))
+    except RecursionError as error:
+        raise InputError(f"--configs file {path} is nested too deep to be read.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"--configs file {path} is no text in UTF-8: {error}.") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"--configs file {path} is not JSON: {error}.") from error
+    except (ValueError, csv.Error, OSError) as error:
+        digits = "digits" in str(error) and "limit" in str(error)
+        why = "it holds a number of thousands of digits" if digits else error
+        raise InputError(f"--configs file {path} cannot be read: {why}.") from error
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"--configs file {path} must hold a non-empty list of objects.")
-    for row in rows:
-        narrowed = space.narrow({name: (value,) for name, value in row.items()})
-        config = {
-            axis.name: axis.values[0]
-            for axis in narrowed.axes
-            if not {axis.name, *axis.aliases}.isdisjoint(row)
-        }
-        yield space.complete(config)  # raises where an axis that matters is not given
+    for number, row in enumerate(rows, start=1):
+        nested = next((name for name, value in row.items() if isinstance(value, list | dict)), None)
+        if nested is not None:
+            raise InputError(
+                f"--configs file {path}, config {number:,}: {nested!r} must have one value, got a "
+                f"{type(row[nested]).__name__}."
+            )
+    return rows
+
+
+def _json_lines(text: str) -> list[Any]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            rows += [json.loads(line)] if line.strip() else []
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number:,} is not JSON: {error}") from error
+    return rows
+
+
+def _csv(text: str) -> list[Any]:
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    filled = [(lines.line_num, fields) for fields in lines if any(map(str.strip, fields))]
+    names = [name.strip() for name in filled[0][1]] if filled else []
+    for number, fields in filled[1:]:
+        if len(fields) != len(names):
+            raise ValueError(
+                f"line {number:,} has {len(fields)} fields, the header has {len(names)}"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError(f"the header names a column twice: {', '.join(names)}")
+    return [dict(zip(names, fields, strict=True)) for _, fields in filled[1:]]
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    ".json": json.loads,
+    ".jsonl": _json_lines,
+    ".csv": _csv,
+}
 
 
 # More configs than this are not enumerated by any strategy: narrow the space instead.
 _MOST_CONFIGS = 200_000
+_NAMED = ("all", "reference", "ablation")
+
+
+def check_configs(spec: SweepSpec, space: Space) -> None:
+    """Refuse a file of configs that the space does not take.
+
+    Raises:
+        InputError: as `choose_configs`.
+    """
+    if spec.configs not in _NAMED:
+        for _ in read_configs(space, Path(spec.configs)):
+            pass
 
 
 def choose_configs(
@@ -99,7 +160,7 @@ def choose_configs(
                 "compete: narrow an axis with --set."
             )
         others = space.grid()
-    elif spec.configs not in ("reference", "ablation"):
+    elif spec.configs not in _NAMED:
         others = read_configs(space, Path(spec.configs))
     for config in others:
         complete = space.complete(config)
