@@ -68,14 +68,14 @@ def check_place(host: str, port: int) -> None:
     Raises:
         InputError: naming the option that is at fault.
     """
-    if _answers(host, port):
-        raise InputError(f"Something listens on {host}:{port} already; choose another --port.")
     try:
         (family, *_, address), *_ = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (OSError, UnicodeError) as error:
         raise InputError(f"--host {host!r} is no host that is known here: {error}.") from error
+    if _answers(host, port):
+        raise InputError(f"Something listens on {host}:{port} already; choose another --port.")
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
