@@ -55,6 +55,7 @@ bench: $(VENV)/.test
 
 faults: $(VENV)/.test
 	FOLDRACE_FAULTS=1 $(BIN)/python -m pytest -q -s --durations=0 tests/integration/execution \
+		tests/integration/ledger/test_many_drivers.py \
 		tests/integration/cluster/test_ray_up.py tests/integration/cluster/test_head_server.py \
 		tests/integration/environments
 

@@ -97,7 +97,7 @@ def sweeps(options: Any) -> list[str]:
     from search.tracking.sqlite_store import SqliteStore
     from search.tracking_uri import default_tracking_uri, sqlite_file
 
-    def no_writer() -> Store:
+    def no_writer(read_to: object) -> Store:
         raise ConnectionError("MLflow is not imported for a TAB")
 
     file = sqlite_file(getattr(options, "tracking_uri", None) or default_tracking_uri())

@@ -12,6 +12,7 @@ __all__ = [
     "NoLedgerError",
     "NoPredictionsError",
     "SweepError",
+    "SweepTakenError",
 ]
 
 
@@ -39,3 +40,7 @@ class SweepError(FoldraceError):
 
     Finished cells are in the ledger.
     """
+
+
+class SweepTakenError(InputError):
+    """Another process drives the sweep, or did already."""

@@ -38,9 +38,14 @@ def faults(source: str) -> list[str]:
             if name in BANNED_CALLS and not plain:
                 found.append(f"{node.lineno}: calls {name}")
             for keyword in node.keywords:
-                value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
-                if keyword.arg in ("allow_pickle", "trust_remote_code", "shell") and value:
+                value = ast.unparse(keyword.value)
+                # argcomplete's `shell` is a word: "bash".
+                fine = value != "True" if keyword.arg == "shell" else value == "False"
+                if keyword.arg in ("allow_pickle", "trust_remote_code", "shell") and not fine:
                     found.append(f"{node.lineno}: {keyword.arg}={value}")
+            said = any(keyword.arg == "trust_remote_code" for keyword in node.keywords)
+            if name.endswith(".from_pretrained") and not said:
+                found.append(f"{node.lineno}: may ask for trust_remote_code")
         if isinstance(node, ast.Constant) and node.value in ("0.0.0.0", "::"):
             found.append(f"{node.lineno}: listens everywhere")
     return found
@@ -57,6 +62,9 @@ def faults(source: str) -> list[str]:
         ("np.load(f, allow_pickle=True)", True),
         ("np.load(f, allow_pickle=False)", False),
         ("subprocess.run(x, shell=True)", True),
+        ("AutoTokenizer.from_pretrained(f)", True),
+        ("AutoTokenizer.from_pretrained(f, trust_remote_code=False)", False),
+        ("AutoTokenizer.from_pretrained(f, trust_remote_code=own)", True),
         ("serve(host='0.0.0.0')", True),
         ("model.eval()", False),
     ],
@@ -71,9 +79,7 @@ def test_the_guard_reads_all_files() -> None:
 
 
 # Runs the modeling.py of a folder that foldrace itself wrote and registered as its champion.
-OWN_CODE = {
-    "search/tracking/pyfunc_model.py": ["36: trust_remote_code=True", "39: trust_remote_code=True"]
-}
+OWN_CODE = {"search/tracking/pyfunc_model.py": ["42: trust_remote_code=own"]}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())

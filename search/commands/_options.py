@@ -71,6 +71,12 @@ def add_nested(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--nested", action="store_true", help=what)
 
 
+def add_take_over(parser: argparse._ActionsContainer) -> None:
+    """Add the flag that takes a sweep from a process that hangs."""
+    what = "take the sweep from the process that trains it, should that hang"
+    parser.add_argument("--take-over", action="store_true", help=what)
+
+
 def add_report(parser: argparse._ActionsContainer) -> None:
     """`--report`."""
     parser.add_argument(

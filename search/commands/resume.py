@@ -18,6 +18,7 @@ from search.commands._options import (
     add_nested,
     add_report,
     add_sweep,
+    add_take_over,
 )
 
 SUMMARY = "Go on with a sweep that was interrupted."
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_limits(parser, "a new limit on the cells", "a new limit on the hours")
     add_nested(parser)
     add_report(parser)
+    add_take_over(parser)
     parser.add_argument(
         "--ray-address",
         type=RAY_ADDRESS,
@@ -68,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
             experiment=options.experiment,
             change=change,
             callbacks=[live.display(options.json)],
+            take_over=options.take_over,
         )
 
     return finish(go, options)

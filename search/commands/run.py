@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search.results.outcome import SweepResult
+
 import argparse
 from contextlib import nullcontext
 
 from search.commands._finish import check_places, finish
-from search.commands._options import add_report, add_search
+from search.commands._options import add_report, add_search, add_take_over
 
 SUMMARY = "Search a space and name the best config."
 EXAMPLES = """\
@@ -22,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_search(parser)
     add_report(parser)
+    add_take_over(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,10 +46,16 @@ def run(options: argparse.Namespace) -> int:
 
     shown = live.display(options.json)
     folders.check(spec)
+    sweep.check_free(spec, options.take_over)
     # For a program stderr holds events alone.
     with nullcontext() if options.json else output.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)
     if not options.json:
         output.show_sweep(plan, data, audit)
         output.say(expected.before_the_run(plan, known_cells(plan)))
-    return finish(lambda: sweep.run(plan.spec, plan=plan, callbacks=[shown]), options)
+
+    def go() -> SweepResult:
+        taken = options.take_over
+        return sweep.run(plan.spec, plan=plan, callbacks=[shown], take_over=taken)
+
+    return finish(go, options)

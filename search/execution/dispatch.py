@@ -6,6 +6,7 @@ Tune in search/execution/tuner.py, a plain loop in a test. Knows neither.
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -26,6 +27,9 @@ _SURE_SHARE = 0.9
 # so many per slot, or this share of all results, in all slots together.
 _CELLS_WITHOUT_NEWS = 16
 _SHARE_WITHOUT_NEWS = 1 / 8
+# Between two looks at cells that another sweep trains: by chance, since two that claim a cell
+# at the same moment both leave it.
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 3.0
 
 
 class CellSource(Protocol):
@@ -48,6 +52,31 @@ class CellSource(Protocol):
         ...
 
 
+def _all_ours(cells: Sequence[Cell]) -> Claimed:
+    return Claimed()
+
+
+def _no_news(pairs: Sequence[Pair]) -> None:
+    return None
+
+
+def _going_on() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Cells that are not ours to train, by key.
+
+    Attributes:
+        found: Those that another sweep has trained.
+        busy: Those that another sweep trains now.
+    """
+
+    found: frozenset[str] = frozenset()
+    busy: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class CellTask:
     """Cells of a sweep, as far as their training needs them.
@@ -58,12 +87,18 @@ class CellTask:
         shape: Function from a pair to its shape; pairs of equal shapes may share a stack.
         on_results: Function called in the driver with the results that came in together, in order
             of arrival; it tells the strategy.
+        claim: Function called with the cells of a stack that is about to start.
+        on_found: Function called with pairs that another sweep has trained; it tells the strategy.
+        halted: Gives a sentence on why no further stack may start; None while one may.
     """
 
     task: Task
     cell: Callable[[Pair], Cell]
     shape: Callable[[Pair], object]
     on_results: Callable[[Sequence[tuple[Pair, CellResult]]], None]
+    claim: Callable[[Sequence[Cell]], Claimed] = _all_ours
+    on_found: Callable[[Sequence[Pair]], None] = _no_news
+    halted: Callable[[], str | None] = _going_on
 
 
 @dataclass
@@ -95,11 +130,13 @@ class Dispatcher:
     _received: int = 0
     _fastest: int | None = None
     _share: int = 1  # a slot's, of the last pairs asked for
+    _elsewhere: deque[Pair] = field(default_factory=deque)  # another sweep trains them
+    _ask_again_at: float = 0.0  # of time.monotonic()
 
     @property
     def idle(self) -> bool:
-        """True while no cell is being trained."""
-        return not any(self._running.values())
+        """True while no cell is being trained, here or elsewhere."""
+        return not any(self._running.values()) and not self._elsewhere
 
     def running(self) -> dict[str, list[Pair]]:
         """Pairs that each running stack still has to report."""
@@ -138,15 +175,38 @@ class Dispatcher:
             if mean:
                 size = max(1, min(size, int(left / mean)))
                 self.strategy.afford(int(_SURE_SHARE * left / mean * self.slots))
-        if not self._queue:
-            self._queue.extend(self.strategy.ask(size * self.slots))
-            # The last cells are dealt to all slots: none shall wait for another's whole stack.
-            self._share = -(-len(self._queue) // self.slots)
-        pairs = self._take(min(size, max(1, self._share)))
-        cells = [self.work.cell(pair) for pair in pairs]
+        self._ask_again()
+        while True:
+            if not self._queue:
+                self._queue.extend(self.strategy.ask(size * self.slots))
+                # The last cells are dealt to all slots: none shall wait for another's whole stack.
+                self._share = -(-len(self._queue) // self.slots)
+            pairs = self._take(min(size, max(1, self._share)))
+            cells = self._claim({self.work.cell(pair).key: pair for pair in pairs})
+            if cells or not pairs:
+                break
         if cells:
-            self._running[stack_id] = {c.key: pair for c, pair in zip(cells, pairs, strict=True)}
-        return cells
+            self._running[stack_id] = cells
+        return [self.work.cell(pair) for pair in cells.values()]
+
+    def _claim(self, pairs: dict[str, Pair]) -> dict[str, Pair]:
+        """Leave those that another sweep trains or has trained; ours by key."""
+        if not pairs:
+            return pairs
+        claimed = self.work.claim([self.work.cell(pair) for pair in pairs.values()])
+        self._elsewhere.extend(pair for key, pair in pairs.items() if key in claimed.busy)
+        if found := [pair for key, pair in pairs.items() if key in claimed.found]:
+            self.work.on_found(found)
+        others = claimed.busy | claimed.found
+        return {key: pair for key, pair in pairs.items() if key not in others}
+
+    def _ask_again(self) -> None:
+        """Queue cells that another sweep had again, once in a while."""
+        if self._elsewhere and time.monotonic() >= self._ask_again_at:
+            pause = random.uniform(_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
+            self._ask_again_at = time.monotonic() + pause
+            self._queue.extendleft(reversed(self._elsewhere))
+            self._elsewhere.clear()
 
     def _take(self, size: int) -> list[Pair]:
         if not self._queue:

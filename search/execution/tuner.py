@@ -55,6 +55,8 @@ class _StackSearcher(Searcher):
         self._results = results
 
     def suggest(self, trial_id: str) -> Any:
+        if self._results.refused is None:
+            self._results.refused = self._dispatcher.work.halted()
         if self._results.refused is not None:
             return Searcher.FINISHED
         cells = self._dispatcher.next_stack(trial_id)
@@ -185,7 +187,8 @@ def train(
         True if the strategy is done, False if the time ended first.
 
     Raises:
-        SweepError: if workers refuse the data or the model, or no trial fits the cluster.
+        SweepError: if workers refuse the data or the model, no trial fits the cluster, or
+            `work.halted` says so.
         KeyboardInterrupt: if the user interrupted; finished cells have been handed to on_results.
     """
     began = time.monotonic()

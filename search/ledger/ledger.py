@@ -9,41 +9,33 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from search.errors import DeliveryRefusedError, FoldraceError, InputError, LedgerError
+from search.errors import (
+    DeliveryRefusedError,
+    FoldraceError,
+    InputError,
+    LedgerError,
+    SweepTakenError,
+)
 from search.ledger import payloads, records
 from search.ledger.delivery import Delivery
-from search.ledger.predictions import Predictions, read_files, unpack
+from search.ledger.leases.claims import Claims
+from search.ledger.leases.lease import Lease
+from search.ledger.leases.neighbours import Neighbours
+from search.ledger.payloads import Trained
+from search.ledger.predictions import PredictionReader, Predictions
 from search.ledger.records import LoggedCell, SweepRecord
 from search.ledger.spool import Spool
 from search.ledger.store import DataDescription, NewRun, RunNews, Store
 from search.ledger.writer import LedgerWriter
 from search.tracking_uri import check_folder, unreachable
-from trainables.engine.contract import Cell, CellResult, Scalar
+from trainables.engine.contract import Scalar
 
 _log = logging.getLogger("foldrace.ledger")
 _SWEEP_ENDS = ("FINISHED", "KILLED", "FAILED")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A cell with its result.
-
-    Attributes:
-        cell: The cell.
-        result: Its result.
-        run_name: Short, readable name of its run.
-        tags: Tags, at least those of `records.CELL_TAGS`.
-    """
-
-    cell: Cell
-    result: CellResult
-    run_name: str
-    tags: Mapping[str, str]
 
 
 class Ledger:
@@ -62,8 +54,26 @@ class Ledger:
         self._store = store
         self._spool_folder = spool_folder
         self._where = where
-        self._writer = LedgerWriter(store)
+        self._claims = Claims()
+        self._lease = Lease(store, self._asking, claims=self._claims)
+        self._writer = LedgerWriter(
+            store,
+            shared=lambda: self._lease.shared,
+            living=lambda: {driver.writer for driver in self._lease.neighbours},
+            on_cells=self._claims.remove,
+        )
+        self._neighbours = Neighbours(
+            store, self._asking, self._lease, self._claims, self._writer.look_up
+        )
         self._delivery = Delivery(Spool(spool_folder), self._writer.deliver)
+        self._predictions = PredictionReader(
+            store,
+            self._delivery.waiting,
+            self._writer.find_cell,
+            self._asking,
+            self._plain,
+            where,
+        )
         self._settled: dict[str, set[str]] = {}  # family -> keys that need no recording any more
 
     def __enter__(self) -> Self:
@@ -127,6 +137,7 @@ class Ledger:
             patience_s: Longest wait for the next arrival.
         """
         left = self._delivery.close(patience_s)
+        self._lease.release()
         if left:
             _log.warning(
                 "MLflow does not have %d results yet; they lie in %s, and the next foldrace "
@@ -139,16 +150,17 @@ class Ledger:
     def known_cells(self, family: str) -> dict[str, LoggedCell]:
         """All cells of a family with a result, by key.
 
-        Those in the spool count.
-
-        A "failed" cell is among them, and may be recorded anew. Results that dead processes left in
-        the spool are taken over and delivered.
+        Those in the spool count. A "failed" cell is among them, and may be recorded anew. Results
+        that dead processes left in the spool are taken over and delivered. The driver of a sweep
+        deletes second runs of a cell; whoever only reads deletes nothing.
         """
         # The lock keeps the delivery waiting meanwhile: no cell is in neither place.
         with self._asking():
             self._writer.forget()
+            if self._lease.driver is None:
+                self._lease.look_around(family)
             self._delivery.adopt()
-            cells = self._writer.load_family(family)
+            cells = self._writer.load_family(family, tidy=self._lease.driver is not None)
         for payload in self._delivery.waiting():
             if payload["kind"] == "cell" and payload["tags"]["family"] == family:
                 cell = payloads.waiting_cell(payload)
@@ -165,16 +177,7 @@ class Ledger:
 
         Args:
             trained: Cells that came in together; they take one file on disk, however many they are.
-
-        Raises:
-            ValueError: if a tag is missing; nothing is kept then.
         """
-        for item in trained:
-            missing = [name for name in records.CELL_TAGS if name not in item.tags]
-            if missing:
-                raise ValueError(
-                    f"A cell's tags must hold {records.CELL_TAGS}, missing: {missing}."
-                )
         fresh: list[payloads.Payload] = []
         for item in trained:
             settled = self._settled.setdefault(item.tags["family"], set())
@@ -182,7 +185,7 @@ class Ledger:
                 continue
             if item.result.status != "failed":
                 settled.add(item.cell.key)
-            fresh.append(payloads.of_cell(item.cell, item.result, item.run_name, item.tags))
+            fresh.append(payloads.of_cell(item))
         if fresh:
             self._delivery.send(*fresh)
 
@@ -195,16 +198,7 @@ class Ledger:
         Raises:
             LedgerError: if there is no such cell, it has none, or MLflow cannot be reached.
         """
-        for payload in self._delivery.waiting():
-            if payload["kind"] == "cell" and payload["result"]["key"] == ref:
-                result = CellResult.from_json(payload["result"])
-                return result.rows, result.probabilities
-        with self._asking():
-            run_id = self._writer.find_cell(ref) if len(ref) == 64 else ref
-            if run_id is None:
-                raise LedgerError(f"No finished cell {ref!r} in {self._where}.")
-            data = self._store.fetch(run_id, payloads.PREDICTIONS)
-        return self._unpacked(data, ref)
+        return self._predictions.one(ref)
 
     def predictions_of(self, keys: Sequence[str]) -> Iterator[Predictions]:
         """Predictions of many finished cells, in order, read at once.
@@ -212,26 +206,7 @@ class Ledger:
         Raises:
             LedgerError: if a cell or its predictions are missing, or MLflow cannot be reached.
         """
-        waiting = {p["result"]["key"]: p for p in self._delivery.waiting() if p["kind"] == "cell"}
-        with self._asking():
-            runs = {key: self._writer.find_cell(key) for key in keys if key not in waiting}
-        run_ids = [run_id for run_id in runs.values() if run_id is not None]
-        if len(run_ids) < len(runs):
-            absent = next(key for key, run_id in runs.items() if run_id is None)
-            raise LedgerError(f"No finished cell {absent!r} in {self._where}.")
-        with self._plain():
-            files = read_files(self._store, run_ids)
-            for key in keys:
-                if key in waiting:
-                    result = CellResult.from_json(waiting[key]["result"])
-                    yield result.rows, result.probabilities
-                else:
-                    yield self._unpacked(next(files), key)
-
-    def _unpacked(self, data: bytes | None, ref: str) -> Predictions:
-        if data is None:
-            raise LedgerError(f"Cell {ref!r} in {self._where} has no predictions.")
-        return unpack(data)
+        return self._predictions.many(keys)
 
     def curves(
         self, run_ids: Sequence[str], names: Sequence[str]
@@ -284,22 +259,63 @@ class Ledger:
         )
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
-    def start_sweep(self, name: str, spec_json: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Enter a sweep and its spec, without passwords; returns its id."""
+    def check_free(self, name: str) -> None:
+        """Refuse a sweep's name early, before its data are read.
+
+        Raises:
+            SweepTakenError: if a process of this machine drives a sweep of this name.
+        """
+        self._lease.check_free(name)
+
+    def start_sweep(
+        self,
+        name: str,
+        spec_json: Mapping[str, Any],
+        tags: Mapping[str, str],
+        *,
+        take_over: bool = False,
+        unique: bool = False,
+    ) -> str:
+        """Enter a sweep and its spec, without passwords; returns its id.
+
+        From then on until `close` this process is the one that drives sweeps of this name.
+
+        Args:
+            name: Name of the sweep.
+            spec_json: Its spec.
+            tags: Tags of its run; `family` is that of its cells.
+            take_over: Take the place of a living driver of this name.
+            unique: Refuse a name that a sweep has already, ended or not.
+
+        Raises:
+            SweepTakenError: if another process drives a sweep of this name.
+            LedgerError: if MLflow cannot be reached or refuses.
+        """
         spec = records.redacted(spec_json)
-        with self._asking():
-            written = {**records.tag_values(tags), **records.spec_tags(spec)}
+        written = {**records.tag_values(tags), **records.spec_tags(spec)}
+
+        def enter(lease: Mapping[str, str]) -> str:
             run = NewRun(
                 name=name,
-                tags=written,
+                tags={**written, **lease},
                 params=records.spec_params(spec),
                 points=(),
                 status="RUNNING",
                 started_ms=payloads.now_ms(),
                 files={"spec.json": json.dumps(spec, indent=2).encode()},
             )
-            (sweep_id,) = self._store.add("sweeps", [run])
-            self._writer.start_sweep(sweep_id)
+            with self._asking():
+                (sweep_id,) = self._store.add("sweeps", [run])
+                self._writer.start_sweep(sweep_id)
+            return sweep_id
+
+        family = tags.get("family", "")
+        sweep_id = self._lease.take(name, family, enter, own_run=True, take_over=take_over)
+        if unique and any(s.name == name and s.id != sweep_id for s in self.sweeps()):
+            self._lease.release()
+            with self._asking():
+                self._store.delete(sweep_id)
+            raise SweepTakenError(f"Sweep {name!r} is there already, in {self._where}.")
         return sweep_id
 
     def name_data(self, sweep_id: str, data: DataDescription) -> None:
@@ -307,15 +323,47 @@ class Ledger:
         with self._asking():
             self._store.name_data(sweep_id, data)
 
-    def resume_sweep(self, sweep_id: str) -> None:
-        """Reopen a sweep that ended or was killed.
+    def resume_sweep(self, sweep_id: str, *, take_over: bool = False) -> None:
+        """Reopen a sweep that ended or was killed; drive it until `close`.
+
+        Args:
+            sweep_id: Run id of the sweep.
+            take_over: Take the place of a living driver.
 
         Raises:
+            SweepTakenError: if another process drives it.
             LedgerError: if there is none of this id, or MLflow cannot be reached.
         """
+        sweep = next((sweep for sweep in self.sweeps() if sweep.id == sweep_id), None)
+        if sweep is None:
+            raise LedgerError(f"No sweep has the run id {sweep_id!r} in {self._where}.")
+
+        def enter(lease: Mapping[str, str]) -> str:
+            with self._asking():
+                self._store.extend([RunNews(run_id=sweep_id, tags=lease)])
+            return sweep_id
+
+        family = sweep.tags.get("family", "")
+        self._lease.take(sweep.name, family, enter, own_run=False, take_over=take_over)
         with self._asking():
             self._store.reopen(sweep_id)
             self._writer.reopen_sweep(sweep_id)
+
+    @property
+    def halted(self) -> str | None:
+        """Reason to train no further cell; None while there is none."""
+        return self._lease.lost
+
+    def claim(self, family: str, keys: Sequence[str]) -> tuple[dict[str, LoggedCell], set[str]]:
+        """Claim cells that are about to be trained, see search/ledger/leases/neighbours.py.
+
+        Returns:
+            Cells that another sweep has trained meanwhile, and keys of those that it trains now;
+            the rest is ours.
+        """
+        found, busy = self._neighbours.claim(family, keys)
+        self._settled.setdefault(family, set()).update(found)
+        return found, busy
 
     def finish_sweep(self, sweep_id: str, status: str, summary: Mapping[str, Any]) -> None:
         """Enter the end of a sweep and its configs.

@@ -7,12 +7,20 @@ import io
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from search.ledger.records import LoggedCell, metric_names, param_values, redacted, tag_values
+from search.ledger.records import (
+    CELL_TAGS,
+    LoggedCell,
+    metric_names,
+    param_values,
+    redacted,
+    tag_values,
+)
 from search.ledger.store import NewRun, Point
 from trainables.engine.contract import Cell, CellResult, Scalar
 from trainables.engine.keys import result_digest
@@ -22,13 +30,39 @@ Payload = Mapping[str, Any]
 PREDICTIONS = "predictions.npz"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A cell with its result.
+
+    Attributes:
+        cell: The cell.
+        result: Its result.
+        run_name: Short, readable name of its run.
+        tags: Tags, at least those of `records.CELL_TAGS`.
+
+    Raises:
+        ValueError: if a tag is missing.
+    """
+
+    cell: Cell
+    result: CellResult
+    run_name: str
+    tags: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        missing = [name for name in CELL_TAGS if name not in self.tags]
+        if missing:
+            raise ValueError(f"A cell's tags must hold {CELL_TAGS}, missing: {missing}.")
+
+
 def now_ms() -> int:
     """Milliseconds since 1970."""
     return int(time.time() * 1000)
 
 
-def of_cell(cell: Cell, result: CellResult, run_name: str, tags: Mapping[str, str]) -> Payload:
+def of_cell(trained: Trained) -> Payload:
     """Everything that is written of a cell."""
+    cell, result = trained.cell, trained.result
     extra = {"cell_key": cell.key, "status": result.status}
     if result.error:
         extra["error"] = result.error
@@ -38,8 +72,8 @@ def of_cell(cell: Cell, result: CellResult, run_name: str, tags: Mapping[str, st
     return {
         "kind": "cell",
         "params": param_values({**cell.config, "seed": cell.seed, "fold": cell.fold}),
-        "tags": tag_values({**tags, **extra}),
-        "run_name": run_name,
+        "tags": tag_values({**trained.tags, **extra}),
+        "run_name": trained.run_name,
         "result": result.to_json(),
         "ended_ms": now_ms(),
     }

@@ -15,6 +15,9 @@ from search.tracking_uri import redact
 CELL_TAGS = ("family", "sweep", "config", "space", "data", "model")
 """Tags that the caller gives to every cell; the ledger adds cell_key, status, digest and error."""
 
+LEASE_TAGS = "lease."
+"""Prefix of the tags by which drivers of sweeps know of one another."""
+
 _SPEC_TAG = "spec_json_"
 _SPEC_PIECE = 4_000
 _MOST_PIECES = 50
@@ -153,7 +156,7 @@ class SweepRecord:
             tags={
                 name: value
                 for name, value in run.tags.items()
-                if not name.startswith((_SPEC_TAG, "mlflow."))
+                if not name.startswith((_SPEC_TAG, LEASE_TAGS, "mlflow."))
             },
             metrics=run.metrics,
         )

@@ -12,6 +12,9 @@ from search.ledger.records import LoggedRun
 Kind = Literal["configs", "cells", "sweeps"]
 """Name of one of the three experiments."""
 
+WRITER = "writer"
+"""Tag of a run that takes several requests to write: `Store.writer` of the process that does."""
+
 Point = tuple[str, float, int, int]
 """Point of a metric: name, value, milliseconds since 1970, step."""
 
@@ -73,12 +76,29 @@ class DataDescription:
     profile: Mapping[str, Any]
 
 
+class _Started(Protocol):
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def started_ms(self) -> int: ...
+
+
+def age(run: _Started) -> tuple[int, str]:
+    """Sorting key of runs; all processes keep the first of several."""
+    return run.started_ms, run.run_id
+
+
 class Store(Protocol):
     """MLflow, as far as the ledger needs it.
+
+    Attributes:
+        writer: Name of this process in the tag `writer` of runs that take several requests.
 
     Every call raises DeliveryRefusedError if the answer was a refusal, OSError if there was none.
     After an OSError some of the work may have been done.
     """
+
+    writer: str
 
     def ping(self) -> None:
         """Ask for the least there is; a refusal comes within seconds."""
@@ -95,12 +115,27 @@ class Store(Protocol):
         """
         ...
 
-    def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:
-        """Create runs, each set to its status last; returns their ids."""
+    def add(
+        self, kind: Kind, runs: Sequence[NewRun], once: str | None = None, shared: bool = False
+    ) -> list[str]:
+        """Create runs, each set to its status last; returns their ids.
+
+        Args:
+            kind: Experiment of the runs.
+            runs: The runs; no two have the same value of `once`.
+            once: Name of a tag. A run whose value a finished run has is not made; that one's id
+                is returned.
+            shared: Another process may write such runs now. Where a look-up takes requests, it is
+                made for these alone.
+        """
         ...
 
     def extend(self, news: Sequence[RunNews]) -> None:
         """Add values to existing runs."""
+        ...
+
+    def untag(self, run_id: str, names: Sequence[str]) -> None:
+        """Remove tags of a run, as far as it has them."""
         ...
 
     def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:

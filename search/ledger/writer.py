@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
 from search.errors import DeliveryRefusedError
 from search.ledger import payloads
 from search.ledger.payloads import Payload
-from search.ledger.records import LoggedCell
-from search.ledger.store import NewRun, RunNews, Store
+from search.ledger.records import LoggedCell, LoggedRun
+from search.ledger.store import WRITER, NewRun, RunNews, Store, age
 
 _log = logging.getLogger("foldrace.ledger")
 
@@ -40,15 +41,47 @@ class _ConfigRun:
     ended: bool = False
 
 
-class LedgerWriter:
-    """Writes payloads in the background and looks cells up for the driver."""
+@dataclass(frozen=True)
+class _CellRun:
+    """A run of a cell.
 
-    def __init__(self, store: Store) -> None:
+    Attributes:
+        status: MLflow's status.
+        run_id: Its id.
+        started_ms: Start; 0 where it was not asked for.
+        writer: Writer of a run that takes several requests.
+    """
+
+    status: str
+    run_id: str
+    started_ms: int = 0
+    writer: str | None = None
+
+
+class LedgerWriter:
+    """Writes payloads in the background and looks cells up for the driver.
+
+    Args:
+        store: MLflow.
+        shared: Tells if another process may write cells of ours now.
+        living: Names the other writers that live; their half-written runs are left alone.
+        on_cells: Told the keys of cells that have arrived.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        shared: Callable[[], bool] = lambda: False,
+        living: Callable[[], Collection[str]] = frozenset,
+        on_cells: Callable[[Sequence[str]], None] = lambda keys: None,
+    ) -> None:
         self._store = store
+        self._shared = shared
+        self._living = living
+        self._on_cells = on_cells
         # One conversation at a time: a look-up never sees a run that is being written.
         self.lock = threading.RLock()
-        # family -> key -> (MLflow's status, run id) of its runs
-        self._cells: dict[str, dict[str, list[tuple[str, str]]]] = {}
+        self._cells: dict[str, dict[str, list[_CellRun]]] = {}  # family -> key -> its runs
         self._configs: dict[str, dict[str, _ConfigRun]] = {}  # sweep -> config -> run
         self._over: dict[str, Payload] = {}  # sweep -> payload of its end
 
@@ -84,17 +117,20 @@ class LedgerWriter:
                 raise
             raise DeliveryRefusedError(f"{type(error).__name__}: {error}") from error
 
-    def load_family(self, family: str) -> dict[str, LoggedCell]:
+    def load_family(self, family: str, tidy: bool = False) -> dict[str, LoggedCell]:
         """Ended cells of a family by key.
 
-        A second finished run of a key is deleted.
+        Args:
+            family: Family of the cells.
+            tidy: Delete second runs of a cell, as only the driver of a sweep may; of finished runs
+                the oldest stays, of equally old ones that of the lowest id.
         """
         cells: dict[str, LoggedCell] = {}
-        index: dict[str, list[tuple[str, str]]] = {}
-        surplus: list[str] = []
+        index: dict[str, list[_CellRun]] = {}
         seen: set[str] = set()
         with self.lock:
-            for run in self._store.runs("cells", "family", family):
+            runs = self._store.runs("cells", "family", family)
+            for run in sorted(runs, key=age, reverse=True):
                 # Pages are cut by number: while another process writes, a run may stand on two.
                 if run.run_id in seen:
                     continue
@@ -107,33 +143,61 @@ class LedgerWriter:
                         )
                     except (KeyError, ValueError):
                         continue  # not written by foldrace, or edited: it does not count
-                    # Newest first: the oldest finished run of a key is the one that stays.
-                    if cell.status != "failed" or key not in cells:
-                        other = cells.get(key)
-                        if other is not None and other.status != "failed" and other.run_id:
-                            surplus.append(other.run_id)
+                    # Newest first: the oldest finished run of a key is the one that counts.
+                    if cell.settled or key not in cells:
                         cells[key] = cell
-                index.setdefault(key, []).append((run.status, run.run_id))
+                index.setdefault(key, []).append(_cell_run(run))
+            self._cells[family] = index
+            if tidy:
+                self._merge(index)
+        return cells
+
+    def _merge(self, cells: dict[str, list[_CellRun]]) -> None:
+        """Leave one finished run of each key, none half-written by the dead."""
+        for key, runs in cells.items():
+            finished = sorted((run for run in runs if run.status == "FINISHED"), key=age)
+            surplus = {run.run_id for run in finished[1:]}
+            surplus |= {run.run_id for run in runs if finished and self._is_abandoned(run)}
             for run_id in surplus:
                 _log.warning("cell recorded twice, the later run %s is deleted", run_id)
-                self._store.delete(run_id)
-            self._cells[family] = {
-                key: [entry for entry in runs if entry[1] not in surplus]
-                for key, runs in index.items()
-            }
-        return cells
+                self._delete(run_id)
+            cells[key] = [run for run in runs if run.run_id not in surplus]
+
+    def _is_abandoned(self, run: _CellRun) -> bool:
+        """Return True for a half-written run that nobody is about to finish."""
+        return run.status not in _ENDED and run.writer not in self._living()
+
+    def _delete(self, run_id: str) -> None:
+        # Another driver may have come to the same conclusion a moment ago.
+        with suppress(DeliveryRefusedError):
+            self._store.delete(run_id)
 
     def find_cell(self, key: str) -> str | None:
         """Run id of the finished cell of a key; None without one."""
         with self.lock:
             loaded = [cells[key] for cells in self._cells.values() if key in cells]
             runs = loaded[0] if loaded else self._search_cells([key]).get(key, [])
-        return next((run_id for status, run_id in runs if status == "FINISHED"), None)
+        return next((run.run_id for run in runs if run.status == "FINISHED"), None)
 
-    def _search_cells(self, keys: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-        runs: dict[str, list[tuple[str, str]]] = {}
+    def look_up(self, family: str, keys: Sequence[str]) -> dict[str, LoggedCell]:
+        """Cells of these keys that have a result now, whoever wrote it."""
+        cells: dict[str, LoggedCell] = {}
+        with self.lock:
+            found = self._search_cells(keys)
+            self._cells.setdefault(family, {}).update(found)
+            for key, runs in found.items():
+                if any(run.status == "FINISHED" for run in runs):
+                    for run in self._store.runs("cells", "cell_key", key):
+                        if run.status == "FINISHED":
+                            cells[key] = LoggedCell.of(
+                                run.tags, run.params, run.metrics, run.run_id, run.ended_ms
+                            )
+        return cells
+
+    def _search_cells(self, keys: Sequence[str]) -> dict[str, list[_CellRun]]:
+        runs: dict[str, list[_CellRun]] = {}
         for run in self._store.find("cells", "cell_key", keys):
-            runs.setdefault(run.tags["cell_key"], []).append((run.status, run.run_id))
+            runs.setdefault(run.tags["cell_key"], []).append(_cell_run(run))
         return runs
 
     def _write_cells(self, batch: Sequence[Payload], again: bool) -> None:
@@ -141,7 +205,7 @@ class LedgerWriter:
         for family in families:
             if family not in self._cells:
                 self.load_family(family)
-            elif again:
+            elif again or self._shared():
                 keys = [p["tags"]["cell_key"] for p in batch if p["tags"]["family"] == family]
                 runs = self._search_cells(keys)
                 self._cells[family].update({key: runs.get(key, []) for key in keys})
@@ -154,48 +218,58 @@ class LedgerWriter:
                 payload for payload in waiting if first[payload["tags"]["cell_key"]] is not payload
             ]
             self._write_unlike(now, again)
+        self._on_cells([payload["tags"]["cell_key"] for payload in batch])
 
     def _write_unlike(self, batch: Sequence[Payload], again: bool) -> None:
         """Write those cells, of different keys, that have no result yet."""
         fresh: list[Payload] = []
         for payload in batch:
             known = self._runs_of(payload)
-            settled = any(status == "FINISHED" for status, _ in known)
+            settled = any(run.status == "FINISHED" for run in known)
             if again and payload["tags"]["status"] == "failed":
-                settled |= any(status == "FAILED" for status, _ in known)
-            for status, run_id in known:
-                if status not in _ENDED:
-                    self._store.delete(run_id)
+                settled |= any(run.status == "FAILED" for run in known)
+            for run in known:
+                if self._is_abandoned(run):
+                    self._delete(run.run_id)
             if not settled:
                 fresh.append(payload)
         if not fresh:
             return
         runs = [payloads.cell_run(payload) for payload in fresh]
-        run_ids = self._store.add("cells", runs)
-        for payload, run, run_id in zip(fresh, runs, run_ids, strict=True):
+        run_ids = self._store.add("cells", runs, once="cell_key", shared=self._shared())
+        for payload, new, run_id in zip(fresh, runs, run_ids, strict=True):
             before = self._runs_of(payload)
             tags = payload["tags"]
-            self._cells[tags["family"]][tags["cell_key"]] = [(run.status, run_id)]
-            for status, old in before:
-                if status == "FAILED":
-                    self._store.delete(old)  # a failed cell that was trained anew
+            self._cells[tags["family"]][tags["cell_key"]] = [_CellRun(new.status, run_id)]
+            for run in before:
+                if run.status == "FAILED":
+                    self._delete(run.run_id)  # a failed cell that was trained anew
 
-    def _runs_of(self, payload: Payload) -> list[tuple[str, str]]:
+    def _runs_of(self, payload: Payload) -> list[_CellRun]:
         tags = payload["tags"]
         return self._cells[tags["family"]].get(tags["cell_key"], [])
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
+        """Runs of a sweep's configs.
+
+        Of two of one config the older stays.
+        """
         if anew or sweep_id not in self._configs:
-            self._configs[sweep_id] = {
-                run.tags["config"]: _ConfigRun(
+            runs = self._store.runs("configs", "sweep", sweep_id)
+            configs: dict[str, _ConfigRun] = {}
+            for run in sorted(runs, key=age):
+                if "config" not in run.tags:
+                    continue
+                if run.tags["config"] in configs:
+                    self._delete(run.run_id)
+                    continue
+                configs[run.tags["config"]] = _ConfigRun(
                     run.run_id,
                     points=int(run.metrics.get("cells", 0)),
                     named=bool(run.params),
                     ended=run.status != "RUNNING",
                 )
-                for run in self._store.runs("configs", "sweep", sweep_id)
-                if "config" in run.tags
-            }
+            self._configs[sweep_id] = configs
         return self._configs[sweep_id]
 
     def start_sweep(self, sweep_id: str) -> None:
@@ -205,6 +279,7 @@ class LedgerWriter:
     def reopen_sweep(self, sweep_id: str) -> None:
         """Note that a sweep goes on, and its configs with it."""
         self._over.pop(sweep_id, None)
+        self._configs.pop(sweep_id, None)
 
     def _write_configs(self, batch: Sequence[Payload], again: bool) -> None:
         # Of a config that is there twice, the later state holds all of the earlier one.
@@ -251,6 +326,10 @@ class LedgerWriter:
             self._store.end(run_ids, payload["status"], payload["ended_ms"])
         for run in running:
             run.ended = True
+
+
+def _cell_run(run: LoggedRun) -> _CellRun:
+    return _CellRun(run.status, run.run_id, run.started_ms, run.tags.get(WRITER))
 
 
 def _config_run(payload: Payload) -> NewRun:

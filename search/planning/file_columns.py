@@ -110,7 +110,7 @@ class WholeTable:
         """
         names = read_table(path, wanted).names
         twice = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
-        return cls(path, read_table(path, None), twice)
+        return cls(path, read_table(path, None, wanted), twice)
 
     def check(self, option: str, name: str | None) -> None:
         """Refuse a file without an option's column, or with two.

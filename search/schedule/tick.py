@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from search.arguments import Parse, sweep_spec
 from search.cluster import packaging
-from search.errors import FoldraceError, InputError
+from search.errors import FoldraceError, InputError, SweepTakenError
 from search.schedule.quiet import Quiet, alone
 from search.spec import SweepSpec
 from search.tracking_uri import default_tracking_uri
@@ -128,6 +128,8 @@ def tick_entry(
             if status.state == "waits" and fire is None:
                 quiet.put(now, entry.next_firing(now), ledger)
             return status
+    except SweepTakenError as error:  # by a tick on another machine
+        return EntryStatus(entry.name, "runs", str(error))
     except FoldraceError as error:
         return EntryStatus(entry.name, "failed", str(error), error.exit_code)
 
@@ -232,7 +234,7 @@ def _run(
         tags |= {"predecessor": last.id, "predecessor_name": last.name}
     succession = ChampionUpdate(entry, spec, past)
     succession.score_champion()
-    outcome = run.run(spec, tags=tags, callbacks=[display()])
+    outcome = run.run(spec, tags=tags, callbacks=[display()], unique=True)
     table = outcome.table
     detail = f"{spec.name}: {table.trained} cells trained, {table.reused} from the ledger"
     return EntryStatus(entry.name, "fired", f"{detail}; {succession.settle(outcome)}")

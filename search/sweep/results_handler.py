@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search.arrays import IntArray
-from search.ledger.ledger import Trained
+from search.execution.dispatch import Claimed
+from search.ledger.payloads import Trained
+from search.ledger.records import LoggedCell
 from search.planning.plan import Plan
 from search.process import own_code
-from search.results.score_matrix import ScoreMatrix
+from search.results.score_matrix import ScoreMatrix, tell_known
 from search.results.standings import adjusted_means, mean_interval
 from search.sweep.callback import Callback
-from trainables.engine.contract import CellResult
+from trainables.engine.contract import Cell, CellResult
 from trainables.engine.keys import result_digest
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class ResultHandler:
     sweep_id: str
     tell: Callable[[int, int, float | None], None]
     callback: Callback
+    _found: dict[str, LoggedCell] = field(default_factory=dict)
+    _waited: bool = False
 
     def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
         """Take results that came in together; the ledger has them first."""
@@ -60,6 +64,25 @@ class ResultHandler:
             for suspect in self.table.compare(pair, result_digest(result)):
                 self.callback.on_inert(self.plan, suspect)
         self.configs(touched=np.unique([pair[0] for pair, _ in results]))
+
+    def claim(self, cells: Sequence[Cell]) -> Claimed:
+        """Claim cells before their stack starts; another sweep may have them."""
+        found, busy = self.ledger.claim(self.plan.family, [cell.key for cell in cells])
+        self._found.update(found)
+        if busy and not self._waited:
+            self._waited = True
+            self.callback.on_message(
+                "Another sweep trains cells that this one needs: they are read from the ledger "
+                "when they are done."
+            )
+        return Claimed(frozenset(found), frozenset(busy))
+
+    def found(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Take cells that another sweep has trained meanwhile."""
+        cells = {cell.key: cell for cell in map(self.plan.cell, pairs)}
+        known = {key: self._found.pop(key) for key in cells}
+        tell_known(self.plan, known, self.table, self.tell, self.sweep_id)
+        self.configs(touched=np.unique([pair[0] for pair in pairs]))
 
     def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
         cell, identity = self.plan.cell(pair), self.plan.labels.whole(pair[0])

@@ -7,9 +7,10 @@ resumed run are the same code: read the ledger, tell the strategy, go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
-from search.errors import InputError
+from search.errors import InputError, NoLedgerError
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.process import folders, launchers
@@ -32,6 +33,8 @@ def run(
     sweep_id: str | None = None,
     callbacks: Sequence[Callback] = (),
     tags: Mapping[str, str] | None = None,
+    take_over: bool = False,
+    unique: bool = False,
 ) -> SweepResult:
     """Run a sweep to its end, or to its budget's.
 
@@ -41,8 +44,11 @@ def run(
         sweep_id: MLflow run id of the sweep to go on with; None starts a new one.
         callbacks: Told of the progress, in this order.
         tags: More tags of a new sweep's run.
+        take_over: Take the place of a process that trains a sweep of this name.
+        unique: Refuse a name that a sweep has already, ended or not.
 
     Raises:
+        SweepTakenError: if another process trains a sweep of this name.
         InputError: for bad input, before anything is trained.
         SweepError: if no further cell can be trained; what was earned is in the ledger.
         KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
@@ -52,13 +58,27 @@ def run(
     callback = CallbackList(callbacks)
     folders.check(spec)
     if plan is None:
+        check_free(spec, take_over)
         plan = prepare(spec)[0]
-    outcome = train_sweep(plan, sweep_id, callback, tags or {})
+    outcome = train_sweep(plan, sweep_id, callback, tags or {}, take_over, unique)
     if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
         outcome = nested_cv.check_winner(outcome, callback)
     if outcome.complete and plan.spec.outer is None:
         keep_encoder.keep(outcome, callback)
     return outcome
+
+
+def check_free(spec: SweepSpec, take_over: bool = False) -> None:
+    """Refuse a sweep that a process of this machine trains.
+
+    Raises:
+        SweepTakenError: naming that process.
+        InputError: if the ledger cannot be reached.
+    """
+    with suppress(NoLedgerError):
+        if not take_over:
+            with open_ledger(spec.tracking_uri, spec.experiment) as ledger:
+                ledger.check_free(spec.name)
 
 
 def resume(
@@ -68,10 +88,12 @@ def resume(
     experiment: str = EXPERIMENT,
     change: Callable[[SweepSpec], SweepSpec] = lambda spec: spec,
     callbacks: Sequence[Callback] = (),
+    take_over: bool = False,
 ) -> SweepResult:
     """Resume a sweep, under its own spec or a changed one.
 
     Raises:
+        SweepTakenError: if another process trains it.
         InputError: if there is no such sweep, or its data or model are no longer what they were.
     """
     tracking_uri = tracking_uri or default_tracking_uri()
@@ -107,4 +129,4 @@ def resume(
             f"A file that the configs of sweep {record.name!r} name changed since it started "
             f"({', '.join(sorted(before.files))}): put the old one back, or start a new sweep."
         )
-    return run(spec, plan=plan, sweep_id=record.id, callbacks=callbacks)
+    return run(spec, plan=plan, sweep_id=record.id, callbacks=callbacks, take_over=take_over)

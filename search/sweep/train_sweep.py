@@ -34,6 +34,8 @@ def train_sweep(
     sweep_id: str | None,
     callback: Callback,
     tags: Mapping[str, str] = MappingProxyType({}),
+    take_over: bool = False,
+    unique: bool = False,
 ) -> SweepResult:
     """Train one sweep, neither nested nor leaving an encoder behind.
 
@@ -42,20 +44,20 @@ def train_sweep(
         sweep_id: MLflow run id of the sweep to go on with; None starts a new one.
         callback: Told of its progress.
         tags: More tags of a new sweep's run.
+        take_over: Take the place of a living driver of the sweep.
+        unique: Refuse a new sweep whose name another has already.
+
+    Raises:
+        SweepTakenError: if another process trains it.
     """
     began, spec = time.monotonic(), plan.spec
     with open_ledger(spec.tracking_uri, spec.experiment, make=True) as ledger:
         table = ScoreMatrix.empty(plan)
         strategy = strategy_of(plan)
+        # The lease first: what is read then is not written by another driver of this sweep.
+        sweep_id = _enter(plan, ledger, sweep_id, tags, take_over, unique)
         known = ledger.known_cells(plan.family)
         tell_known(plan, known, table, strategy.tell, sweep_id)
-        if sweep_id is None:
-            every = {**sweep_tags(plan), **environment.tags(), **tags}
-            sweep_id = ledger.start_sweep(spec.name, to_json(plan), every)
-            ledger.attach(sweep_id, environment.files())
-            _name_data(plan, ledger, sweep_id)
-        else:
-            ledger.resume_sweep(sweep_id)
         _keep_labels(plan, ledger, sweep_id)
         handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, callback)
         handler.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
@@ -81,6 +83,27 @@ def train_sweep(
             ledger.finish_sweep(sweep_id, status, ended)
         seconds = time.monotonic() - began
         return SweepResult(sweep_id, plan, table, standings, complete, seconds, stopped=stopped)
+
+
+def _enter(
+    plan: Plan,
+    ledger: Ledger,
+    sweep_id: str | None,
+    tags: Mapping[str, str],
+    take_over: bool,
+    unique: bool,
+) -> str:
+    """Start or reopen the sweep's run; returns its id."""
+    if sweep_id is not None:
+        ledger.resume_sweep(sweep_id, take_over=take_over)
+        return sweep_id
+    every = {**sweep_tags(plan), **environment.tags(), **tags}
+    sweep_id = ledger.start_sweep(
+        plan.spec.name, to_json(plan), every, take_over=take_over, unique=unique
+    )
+    ledger.attach(sweep_id, environment.files())
+    _name_data(plan, ledger, sweep_id)
+    return sweep_id
 
 
 def _make_features(plan: Plan, table: ScoreMatrix, ledger: Ledger, sweep_id: str) -> None:
@@ -142,7 +165,15 @@ def train_cells(
     hours = plan.spec.budget.max_hours
     return tuner.train(
         source,
-        CellTask(plan.task, plan.cell, plan.shape, handler.results),
+        CellTask(
+            plan.task,
+            plan.cell,
+            plan.shape,
+            handler.results,
+            handler.claim,
+            handler.found,
+            lambda: handler.ledger.halted,
+        ),
         plan.spec.resources,
         storage=STATE / "tune" / sweep_id,
         checkpoints=STATE / "checkpoints" / sweep_id,

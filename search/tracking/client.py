@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from typing import TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
-from search.ledger.store import Kind, NewRun, RunNews
+from search.ledger.store import WRITER, Kind, NewRun, RunNews, age
 from search.tracking.sqlite_store import deleted, local_path
 from search.tracking_uri import check_uri, redact, sqlite_file
 
@@ -90,15 +91,24 @@ class MlflowStore:
         uri: Tracking URI; of a sqlite file with its absolute path.
         names: Names of the three experiments.
         artifacts: Folder of the files of a sqlite ledger; None where MLflow says where they go.
+        read_to: Gives the last row of a local file's table of runs that has been read.
     """
 
-    def __init__(self, uri: str, names: Mapping[Kind, str], artifacts: Path | None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        names: Mapping[Kind, str],
+        artifacts: Path | None,
+        read_to: Callable[[Kind], int] = lambda kind: 0,
+    ) -> None:
         self._uri = uri
         self._names = names
         self._artifacts = artifacts
+        self._read_to = read_to
         self._made: MlflowClient | None = None
         self._opened: Rows | None = None
         self._experiments: dict[Kind, Experiment] = {}
+        self.writer = secrets.token_hex(8)
 
     @property
     def client(self) -> MlflowClient:
@@ -152,7 +162,12 @@ class MlflowStore:
     def _experiment_to_write(self, kind: Kind) -> Experiment:
         experiment = self._experiment(kind)
         if experiment is None:
-            self._create(self._names[kind])
+            try:
+                self._create(self._names[kind])
+            except MlflowException:
+                # Another process may have made it in between.
+                if self._experiment(kind) is None:
+                    raise
             experiment = self._experiment(kind)
         if experiment is None:
             raise ConnectionError(f"experiment {self._names[kind]!r} was made and is not there")
@@ -209,26 +224,70 @@ class MlflowStore:
         for runs in self._each(lambda value: list(self.runs(kind, tag, value)), values):
             yield from runs
 
-    def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:
+    def add(
+        self,
+        kind: Kind,
+        runs: Sequence[NewRun],
+        once: str | None = None,
+        shared: bool = False,
+    ) -> list[str]:
         """Create runs and return their ids.
 
         One transaction in a local file, else four requests each, several at once.
+
+        Args:
+            kind: Experiment of the runs.
+            runs: The runs.
+            once: Name of a tag whose value only one finished run has.
+            shared: Look for other processes' runs of that value on a server, too.
         """
         try:
             with _plain_errors():
                 experiment = self._experiment_to_write(kind)
                 local = self._rows(experiment)
                 if local is not None:
-                    return local[0].add(experiment, local[1], runs)
+                    return local[0].add(experiment, local[1], runs, once, self._read_to(kind))
+            if once is not None and shared:
+                return self._add_once(kind, experiment.experiment_id, runs, once)
             return self._each(lambda run: self._add(experiment.experiment_id, run), runs)
         except (DeliveryRefusedError, OSError):
             self._experiments.clear()  # a restarted server may know them under other ids
             raise
 
+    def _add_once(
+        self, kind: Kind, experiment_id: str, runs: Sequence[NewRun], once: str
+    ) -> list[str]:
+        """Create runs that no other process has made.
+
+        Both of two that write one at the same time look afterwards; the older run stays.
+        """
+        values = [run.tags[once] for run in runs]
+        kept = self._finished(kind, once, values)
+        new = [run for run in runs if run.tags[once] not in kept]
+        made = self._each(lambda run: self._add(experiment_id, run), new)
+        own = {run.tags[once]: run_id for run, run_id in zip(new, made, strict=True)}
+        kept = {**own, **kept, **self._finished(kind, once, list(own))}
+        for value, run_id in own.items():
+            if kept[value] != run_id:
+                self.delete(run_id)
+        return [kept[value] for value in values]
+
+    def _finished(self, kind: Kind, tag: str, values: Sequence[str]) -> dict[str, str]:
+        """Id of the oldest finished run of each value of a tag."""
+        finished: dict[str, LoggedRun] = {}
+        for run in self.find(kind, tag, values):
+            if run.status == "FINISHED":
+                value = run.tags[tag]
+                finished[value] = min(run, finished.get(value, run), key=age)
+        return {value: run.run_id for value, run in finished.items()}
+
     def _add(self, experiment_id: str, run: NewRun) -> str:
         with _plain_errors():
             made = self.client.create_run(
-                experiment_id, start_time=run.started_ms, tags=dict(run.tags), run_name=run.name
+                experiment_id,
+                start_time=run.started_ms,
+                tags={**run.tags, WRITER: self.writer},
+                run_name=run.name,
             )
         run_id = str(made.info.run_id)
         self._log(RunNews(run_id=run_id, points=run.points, params=run.params))
@@ -279,6 +338,19 @@ class MlflowStore:
                     params[few : few + _NAMED],
                     tags[few : few + _NAMED],
                 )
+
+    def untag(self, run_id: str, names: Sequence[str]) -> None:
+        """Remove tags of a run, as far as it has them."""
+        with _plain_errors():
+            if self.client and self._opened is not None:
+                return self._opened.untag(run_id, names)
+            there = self.client.get_run(run_id).data.tags
+        self._each(lambda name: self._untag(run_id, name), [n for n in names if n in there])
+        return None
+
+    def _untag(self, run_id: str, name: str) -> None:
+        with _plain_errors():
+            self.client.delete_tag(run_id, name)
 
     def attach(
         self, run_id: str, files: Mapping[str, bytes], artifact_uri: str | None = None

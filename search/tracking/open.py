@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from search.errors import NoLedgerError
@@ -63,10 +64,10 @@ def connect(tracking_uri: str, experiment: str, spool_dir: Path = STATE / "spool
     folder = spool_dir.absolute() / hashlib.sha256(identity).hexdigest()[:16]
     artifacts = None if file is None else file.parent / "mlartifacts"
 
-    def mlflow() -> Store:
+    def mlflow(read_to: Callable[[Kind], int] = lambda kind: 0) -> Store:
         from search.tracking.client import MlflowStore  # which takes seconds to import
 
-        return MlflowStore(uri, names, artifacts)
+        return MlflowStore(uri, names, artifacts, read_to)
 
     store = mlflow() if file is None else SqliteStore(file, names, mlflow)
     return Ledger(store, folder, f"{redact(tracking_uri)} (experiment {experiment!r})")

@@ -6,6 +6,7 @@ of foldrace.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -16,6 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 _AT_ONCE = 32
+_CODE = "modeling.py"
 
 
 class TextClassifier(PythonModel):
@@ -29,15 +31,16 @@ class TextClassifier(PythonModel):
         folder = context.artifacts["model"]
         # Own code, where the folder has some, is the modeling.py that foldrace wrote beside it.
         # Unsaid, transformers would ask, and on a terminal wait for an answer.
+        own = (Path(folder) / _CODE).is_file()
         verbosity = logging.get_verbosity()
         logging.set_verbosity_error()  # of a head of our own it says that it does not know the kind
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=True
+                folder, local_files_only=True, trust_remote_code=False
             )
             self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=True
+                folder, local_files_only=True, trust_remote_code=own
             )
         finally:
             logging.set_verbosity(verbosity)

@@ -11,6 +11,7 @@ those of 3.17, `open_rows` gives None and the client is used.
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from mlflow.store.tracking.dbmodels import models
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.orm import Session
 
 from search.ledger.store import NewRun, Point, RunNews
 
@@ -68,13 +70,32 @@ class Rows:
 
     def __init__(self, store: SqlAlchemyStore) -> None:
         self._store = store
+        self._looked: dict[int, int] = {}  # experiment -> last row of the runs that were looked at
+        self._others: dict[tuple[int, str], dict[str, str]] = {}  # tag's value -> finished run
 
-    def add(self, experiment: Experiment, folder: Path, runs: Sequence[NewRun]) -> list[str]:
+    def add(
+        self,
+        experiment: Experiment,
+        folder: Path,
+        runs: Sequence[NewRun],
+        once: str | None = None,
+        since: int = 0,
+    ) -> list[str]:
         """Create runs and return their ids.
 
         Their files come first, then everything else at once.
+
+        Args:
+            experiment: Experiment of the runs.
+            folder: Folder of its files.
+            runs: The runs.
+            once: Name of a tag whose value only one finished run has; another process' run of that
+                value is returned in place of a new one. It is looked for in the transaction that
+                writes.
+            since: Last row of the table of runs that the caller has read.
         """
         run_ids = [uuid.uuid4().hex for _ in runs]
+        number = int(experiment.experiment_id)
         of_run, tags, params, metrics, latest = [], [], [], [], []
         location = experiment.artifact_location.rstrip("/")
         for run_id, run in zip(run_ids, runs, strict=True):
@@ -85,7 +106,14 @@ class Rows:
             points = self._points(run_id, run.points)
             metrics += points
             latest += _latest(points)
+        others: dict[str, str] = {}
         with self._store.ManagedSessionMaker(read_only=False) as session:
+            if once is not None:
+                # From here on no other process writes.
+                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+                values = {run.tags[once]: id_ for id_, run in zip(run_ids, runs, strict=True)}
+                finished = self._finished_since(session, number, once, since)
+                others = {values[value]: finished[value] for value in values.keys() & finished}
             for table, rows in (
                 (_RUNS, of_run),
                 (_TAGS, tags),
@@ -93,9 +121,34 @@ class Rows:
                 (_METRICS, metrics),
                 (_LATEST, latest),
             ):
-                if rows:
-                    session.execute(table.insert(), rows)
-        return run_ids
+                if new := [row for row in rows if row["run_uuid"] not in others]:
+                    session.execute(table.insert(), new)
+            last = _last_row(session)
+        if once is not None:
+            self._looked[number] = last  # not before the commit: row numbers come again
+        for run_id in others:
+            shutil.rmtree(folder / run_id, ignore_errors=True)
+        return [others.get(run_id, run_id) for run_id in run_ids]
+
+    def _finished_since(
+        self, session: Session, experiment: int, once: str, since: int
+    ) -> dict[str, str]:
+        """Finished runs of other processes, by the value of a tag."""
+        finished = self._others.setdefault((experiment, once), {})
+        new = session.execute(
+            sa.select(_TAGS.c.value, _TAGS.c.run_uuid)
+            .join(_RUNS, _RUNS.c.run_uuid == _TAGS.c.run_uuid)
+            .where(
+                sa.text("runs.rowid > :row").bindparams(row=self._looked.get(experiment, since)),
+                _RUNS.c.experiment_id == experiment,
+                _RUNS.c.lifecycle_stage == "active",
+                _RUNS.c.status == "FINISHED",
+                _TAGS.c.key == once,
+            )
+        )
+        for value, run_id in new:
+            finished.setdefault(value, run_id)
+        return finished
 
     def extend(self, news: Sequence[RunNews]) -> None:
         """Add values to existing runs.
@@ -123,6 +176,13 @@ class Rows:
                     tags,
                 )
 
+    def untag(self, run_id: str, names: Sequence[str]) -> None:
+        """Remove tags of a run."""
+        with self._store.ManagedSessionMaker(read_only=False) as session:
+            session.execute(
+                _TAGS.delete().where(_TAGS.c.run_uuid == run_id, _TAGS.c.key.in_(names))
+            )
+
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
         """Set the status of runs."""
         with self._store.ManagedSessionMaker(read_only=False) as session:
@@ -146,6 +206,10 @@ class Rows:
                 "run_uuid": run_id,
             }
         return list(rows.values())
+
+
+def _last_row(session: Session) -> int:
+    return int(session.execute(sa.text("SELECT max(rowid) FROM runs")).scalar() or 0)
 
 
 def _write(folder: Path, run: NewRun) -> None:

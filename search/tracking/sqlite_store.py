@@ -9,6 +9,7 @@ read here, MLflow is asked.
 from __future__ import annotations
 
 import math
+import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,22 +44,28 @@ class SqliteStore:
     Args:
         file: Path of the database, which need not be there yet.
         names: Names of the three experiments.
-        make_writer: Maker of the store that writes, called at the first need.
+        make_writer: Maker of the store that writes, called at the first need with a function that
+            gives the last row of the table of runs at the first reading of a kind.
     """
 
     def __init__(
-        self, file: Path, names: Mapping[Kind, str], make_writer: Callable[[], Store]
+        self,
+        file: Path,
+        names: Mapping[Kind, str],
+        make_writer: Callable[[Callable[[Kind], int]], Store],
     ) -> None:
         self._file = file
         self._names = names
         self._make_writer = make_writer
         self._made: Store | None = None
         self._known: bool | None = None
+        self._read_to: dict[Kind, int] = {}  # last row of the runs at the first reading
+        self.writer = secrets.token_hex(8)
 
     @property
     def _writer(self) -> Store:
         if self._made is None:
-            self._made = self._make_writer()
+            self._made = self._make_writer(lambda kind: self._read_to.get(kind, 0))
         return self._made
 
     def ping(self) -> None:
@@ -74,6 +81,8 @@ class SqliteStore:
             return self._writer.runs(kind, tag, value)
         with self._reading() as tables:
             experiment = self._experiment(tables, kind)
+            last = tables.execute("SELECT max(rowid) FROM runs").fetchone()[0] or 0
+            self._read_to.setdefault(kind, int(last))
             return [] if experiment is None else _runs(tables, experiment, tag, value)
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
@@ -135,13 +144,19 @@ class SqliteStore:
             number = self._experiment(tables, kind)
         return None if number is None else str(number)
 
-    def add(self, kind: Kind, runs: Sequence[NewRun]) -> list[str]:
+    def add(
+        self, kind: Kind, runs: Sequence[NewRun], once: str | None = None, shared: bool = False
+    ) -> list[str]:
         """Create runs, each set to its status last; returns their ids."""
-        return self._writer.add(kind, runs)
+        return self._writer.add(kind, runs, once, shared)
 
     def extend(self, news: Sequence[RunNews]) -> None:
         """Add values to existing runs."""
         self._writer.extend(news)
+
+    def untag(self, run_id: str, names: Sequence[str]) -> None:
+        """Remove tags of a run, as far as it has them."""
+        self._writer.untag(run_id, names)
 
     def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Keep files with a run."""

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.ledger.ledger import Ledger, Trained
+from search.ledger.ledger import Ledger
+from search.ledger.payloads import Trained
 from search.strategies.strategy import Problem, make_strategy
 from search.tracking import client as mlflow_store
 from search.tracking import rest_pages

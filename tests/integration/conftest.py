@@ -18,6 +18,7 @@ from search.tracking.open import connect
 from search.tracking.sqlite_database import make_database
 from tests.integration import sweep_shell
 from tests.integration.ledger_cells import Opener
+from tests.integration.postgres import Database, running
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell
 
@@ -46,6 +47,13 @@ def ledger_uri(tmp_path: Path, empty_database: bytes) -> str:
     file = tmp_path / "mlflow.db"
     file.write_bytes(empty_database)
     return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """A PostgreSQL of its own; skips where there is none."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from search.ledger.ledger import Ledger, Trained
+from search.ledger.ledger import Ledger
+from search.ledger.payloads import Trained
 from trainables.engine.contract import Cell, CellResult, CellStatus, Scalar
 
 Opener = Callable[[], Ledger]

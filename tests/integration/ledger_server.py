@@ -14,8 +14,9 @@ from pathlib import Path
 class Server:
     """`mlflow server` on a free port of the loopback interface, to be killed and started again."""
 
-    def __init__(self, folder: Path, workers: int = 1) -> None:
+    def __init__(self, folder: Path, workers: int = 1, store: str | None = None) -> None:
         self._workers = workers
+        self._store = store or f"sqlite:///{folder}/mlflow.db"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -24,8 +25,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        store, files = f"sqlite:///{self._folder}/mlflow.db", str(self._folder / "files")
-        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store]
+        files = str(self._folder / "files")
+        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", self._store]
         command += ["--artifacts-destination", files, "--workers", str(self._workers)]
         self._process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(self.port)],

@@ -179,8 +179,8 @@ def test_a_ledger_that_goes_away_while_the_sweep_is_entered_is_said(
 ) -> None:
     Path("mlartifacts").mkdir()
 
-    def start(ledger: Ledger, *given: Any) -> str:
-        found = entered(ledger, *given)
+    def start(ledger: Ledger, *given: Any, **how: Any) -> str:
+        found = entered(ledger, *given, **how)
         # What it writes next has no place any more.
         shutil.rmtree("mlartifacts")
         Path("mlartifacts").write_text("a file where a folder was")

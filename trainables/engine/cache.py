@@ -15,7 +15,11 @@ import platformdirs
 from filelock import FileLock
 
 from trainables.engine.arrays import AnyArray
+from trainables.engine.errors import CacheError
 from trainables.engine.keys import canonical_json
+
+VARIABLE = "FOLDRACE_CACHE"
+"""The environment variable that names the folder of all caches."""
 
 
 def cache_folder() -> Path:
@@ -23,7 +27,7 @@ def cache_folder() -> Path:
 
     It is FOLDRACE_CACHE, else the user's cache folder for foldrace.
     """
-    chosen = os.environ.get("FOLDRACE_CACHE")
+    chosen = os.environ.get(VARIABLE)
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("foldrace"))
 
 
@@ -38,9 +42,31 @@ def cache_file(folder: str, key: object, suffix: str) -> Path:
         suffix: Suffix of the file's name.
     """
     name = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:32]
-    path = cache_folder() / folder / f"{name}{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    return folder_below(folder) / f"{name}{suffix}"
+
+
+def folder_below(name: str) -> Path:
+    """Return a folder below the cache folder, made if need be.
+
+    Raises:
+        CacheError: if it cannot be made.
+    """
+    folder = cache_folder() / name
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn the system's refusal into an error that names the way out."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"The cache folder {folder} cannot be written: {error.strerror or error}. Name another "
+            f"in the environment variable {VARIABLE}."
+        ) from error
 
 
 @contextmanager
@@ -49,8 +75,13 @@ def one_process(path: Path) -> Iterator[None]:
 
     One process makes the file, the others of the machine wait.
     """
-    with FileLock(path.with_suffix(".lock")):
+    lock = FileLock(path.with_suffix(".lock"))
+    with _writing(path.parent):
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def make_once(path: Path, make: Callable[[], None]) -> None:

@@ -48,6 +48,10 @@ class ModelError(InputError):
     """A pretrained model that is missing or unusable."""
 
 
+class CacheError(InputError):
+    """A cache folder that cannot be written."""
+
+
 class VectorsError(InputError):
     """A file of word vectors that is missing or unreadable."""
 

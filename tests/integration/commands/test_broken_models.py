@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -50,7 +51,8 @@ def options(
     model = broken_models.copy_of(tiny_encoder, folder / "model")
     words = ["smoke", "--data", str(reviews), "--text", "body", "--label", "verdict"]
     words += ["--model", str(model), "--seeds", "2", "--folds", "2", "--strategy", "grid"]
-    words += ["--set", "scale=3.3", "--set", "k=2", "--fix", "epochs=1"]
+    words += ["--set", "scale=3.3", "--set", "k=2", "--fix", "epochs=1", "--fix", "pooling=mean"]
+    words += ["--fix", "max_length=512"]  # of 64 positions
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(train_sweep, "train_cells", _train)
@@ -94,3 +96,33 @@ def test_what_is_no_fault_is_planned(
     broken_models.SOUND[name](broken_models.copy_of(tiny_encoder, Path("model")))
     _forget()
     assert cli.main(["plan", *options]) == 0, capsys.readouterr().err
+
+
+def test_a_network_with_code_of_its_own_predicts_json_alone(
+    options: list[str], tiny_encoder: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_models.copy_of(tiny_encoder, Path("model"))
+    _forget()
+    for _ in range(2):  # trained for it, then read from the registry
+        capsys.readouterr()
+        assert cli.main(["predict", "sound", "--data", str(reviews), "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["rows"] == 120
+        assert "code" not in err
+    assert (Path("champion-sound") / "modeling.py").is_file()
+
+
+@pytest.mark.parametrize("space", ["smoke", "projection"])
+def test_texts_are_cut_at_the_positions_of_the_model(
+    space: str, options: list[str], tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken_models.copy_of(tiny_encoder, Path("model"))
+    _forget()
+    with Path("long.csv").open("w", encoding="utf-8") as file:
+        file.write("body,verdict\n")
+        file.writelines(f"{'the film was good ' * 200}{n},{'xy'[n % 2]}\n" for n in range(12))
+    words = ["--data", "long.csv", "--text", "body", "--label", "verdict", "--model", "model"]
+    words += ["--seeds", "2", "--folds", "2", "--fix", "max_length=512"]
+    assert cli.main(["plan", space, *words]) == 0, capsys.readouterr().err
+    assert cli.main(["predict", "sound", "--data", "long.csv", "--label", "verdict"]) == 0
+    assert cli.main(["explain", "sound", "--data", "long.csv"]) == 0

@@ -165,6 +165,10 @@ def test_of_two_finished_runs_of_a_key_the_older_stays(
         client.log_param(twin.info.run_id, name, value)
     client.set_terminated(twin.info.run_id)
     assert open_ledger().known_cells(FAMILY)[key_of(1)].run_id == run.info.run_id
+    assert finished_keys(ledger_uri) == {key_of(1): 2}, "whoever only reads deletes nothing"
+    driver = open_ledger()
+    driver.start_sweep("mine", {}, {"family": FAMILY})
+    assert driver.known_cells(FAMILY)[key_of(1)].run_id == run.info.run_id
     assert finished_keys(ledger_uri) == {key_of(1): 1}
 
 

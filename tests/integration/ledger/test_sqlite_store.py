@@ -26,7 +26,7 @@ _NAMES: Mapping[Kind, str] = {"configs": "test", "cells": "test/cells", "sweeps"
 _KINDS: tuple[Kind, ...] = ("configs", "cells", "sweeps")
 
 
-def _no_writer() -> Store:
+def _no_writer(read_to: object) -> Store:
     raise AssertionError("MLflow was asked")
 
 
@@ -118,7 +118,7 @@ def test_tables_of_tomorrow_are_left_to_mlflow(
     monkeypatch.setattr(
         "search.tracking.sqlite_store._READ", {"runs": {"run_uuid", "a column of tomorrow"}}
     )
-    store = SqliteStore(filled, _NAMES, lambda: mlflows(filled))
+    store = SqliteStore(filled, _NAMES, lambda read_to: mlflows(filled))
     assert len(store.runs("cells")) == 3
     with pytest.raises(AssertionError, match="MLflow was asked"):
         reader(filled).runs("cells")

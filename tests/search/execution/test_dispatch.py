@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.execution.dispatch import CellTask, Dispatcher, Pair
+from search.execution import dispatch
+from search.execution.dispatch import CellTask, Claimed, Dispatcher, Pair
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 
 TASK = Task(
@@ -204,3 +205,39 @@ def test_the_last_cells_are_dealt_to_all_slots(cells: int, stacks: list[int]) ->
     dispatcher = _dispatcher([(config, 0) for config in range(cells)], {}, stack=8, slots=2)
     assert [len(dispatcher.next_stack(name)) for name in ("a", "b")] == stacks
     assert dispatcher.next_stack("c") == []
+
+
+def test_cells_of_another_sweep_are_not_trained_and_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch, "_SHORTEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(dispatch, "_LONGEST_PAUSE_S", 0.0)
+    got: dict[Pair, CellResult] = {}
+    found: list[Pair] = []
+    theirs = {"0-0": "busy", "0-1": "found", "1-1": "busy"}
+    asked: list[str] = []
+
+    def claim(cells: Sequence[Cell]) -> Claimed:
+        asked.extend(cell.key for cell in cells)
+        words = {cell.key: theirs.get(cell.key) for cell in cells}
+        return Claimed(
+            frozenset(key for key, word in words.items() if word == "found"),
+            frozenset(key for key, word in words.items() if word == "busy"),
+        )
+
+    dispatcher = _dispatcher([(c, b) for c in (0, 1) for b in (0, 1)], got, stack=4)
+    dispatcher.work = dataclasses.replace(dispatcher.work, claim=claim, on_found=found.extend)
+    assert [cell.key for cell in dispatcher.next_stack("first")] == ["1-0"]
+    assert found == [(0, 1)]
+    dispatcher.received("first", CellResult(key="1-0", status="done"))
+    dispatcher.ended("first")
+    assert dispatcher.next_stack("second") == []
+    assert not dispatcher.idle, "the sweep waits for the others' cells"
+    theirs.update({"0-0": "found", "1-1": "nobody's"})  # one is done, one was given up
+    assert [cell.key for cell in dispatcher.next_stack("third")] == ["1-1"]
+    assert found == [(0, 1), (0, 0)]
+    dispatcher.received("third", CellResult(key="1-1", status="done"))
+    dispatcher.ended("third")
+    assert dispatcher.next_stack("fourth") == []
+    assert dispatcher.idle
+    assert set(got) == {(1, 0), (1, 1)}

@@ -22,7 +22,8 @@ TAGS = dict.fromkeys(records.CELL_TAGS, "x")
 
 def payload_of(**parts: Any) -> payloads.Payload:
     cell = Cell(key="a" * 64, config={"k": 10}, seed=2, fold=3)
-    return payloads.of_cell(cell, CellResult(key=cell.key, status="done", **parts), "k=10", TAGS)
+    result = CellResult(key=cell.key, status="done", **parts)
+    return payloads.of_cell(payloads.Trained(cell=cell, result=result, run_name="k=10", tags=TAGS))
 
 
 def test_the_latest_point_of_a_metric_is_its_final_value() -> None:

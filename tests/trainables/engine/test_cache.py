@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from trainables.engine import cache
+from trainables.engine.errors import CacheError
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +53,23 @@ def test_a_key_names_one_file_and_no_other() -> None:
     file = cache.cache_file("made", {"b": 1, "a": 2.0}, ".npy")
     assert file == cache.cache_file("made", {"a": 2, "b": 1}, ".npy")
     assert file != cache.cache_file("made", {"a": 3, "b": 1}, ".npy")
+
+
+@pytest.mark.parametrize(
+    "way", [lambda: cache.cache_file("made", 1, ".npy"), lambda: cache.folder_below("made")]
+)
+def test_a_cache_that_cannot_be_written_names_its_variable(
+    way: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(CacheError, match=r"file.made cannot be written: .*FOLDRACE_CACHE") as found:
+        way()
+    assert found.value.exit_code == 2
+
+
+def test_a_lock_that_cannot_be_made_names_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    file = tmp_path / "file" / "made.npy"
+    with pytest.raises(CacheError, match="FOLDRACE_CACHE"), cache.one_process(file):
+        pytest.fail("the lock is held")

@@ -51,11 +51,18 @@ class KnownClasses:
         own = self._of_labels(cells)
         found = own
         if names is not None:
-            by_name = self._of_names([names[row] for row in rows])
-            if self.written is not None:
-                found = [a if a is not None else b for a, b in zip(by_name, own, strict=True)]
-            elif _count(by_name) >= _count(own):
-                found = by_name
+            named = [names[row] for row in rows]
+            by_name = self._of_names(named)
+            if self.written is not None or _count(by_name) >= max(1, _count(own)):
+                # A number under another name may be another class: the name decides.
+                nameless = [is_missing(name) for name in named]
+                found = [
+                    b if absent else a for a, b, absent in zip(by_name, own, nameless, strict=True)
+                ]
+                cells = [
+                    cell if absent else name
+                    for cell, name, absent in zip(cells, named, nameless, strict=True)
+                ]
         known = [place for place, label in enumerate(found) if label is not None]
         ids = np.array([found[place] for place in known], np.int64)
         unread = [cells[place] for place, label in enumerate(found) if label is None]

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.engine.cache import cache_folder, one_process, written_whole
+from trainables.engine.cache import folder_below, one_process, written_whole
 from trainables.engine.images.download import fetch_all
 from trainables.engine.images.inspection import Inspection, inspect_image
 from trainables.engine.images.url_policy import Resolver, is_url, public_address
@@ -60,11 +60,10 @@ def inspect_all(
 
     Inspections of unchanged files are kept on disk: a second process reads no pixel.
     """
-    store = cache_folder() / "images"
+    store = folder_below("images")
     urls = [reference for reference in references if is_url(reference)]
     place = hashlib.sha256(f"{folder}\n{len(references)}".encode()).hexdigest()[:32]
     file = store / f"looks-{place}.json"
-    store.mkdir(parents=True, exist_ok=True)
     # One process fetches and inspects; the others of this machine wait and read its findings.
     with one_process(file):
         known = _read(file)

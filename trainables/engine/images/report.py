@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainables.engine.cache import cache_folder, written_whole
+from trainables.engine.cache import folder_below, written_whole
 from trainables.engine.images.inspection import Inspection
 from trainables.engine.images.references import InspectedImages
 
@@ -63,7 +63,7 @@ def write_report(name: str, references: References, images: InspectedImages) -> 
                 rows.append((number, role, reference or "", fault, traits, size, image.detail))
     plain = "".join(char if char.isalnum() else "-" for char in name)[-60:]
     digest = hashlib.sha256(repr(rows).encode()).hexdigest()[:8]
-    path = cache_folder() / "images" / f"report-{plain}-{digest}.csv"
+    path = folder_below("images") / f"report-{plain}-{digest}.csv"
     if path.is_file():
         return path
     text = io.StringIO()

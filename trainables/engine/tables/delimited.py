@@ -36,28 +36,31 @@ class _Dialect:
 
 @dataclass(frozen=True)
 class _Source:
-    """Text of a file, and the columns to take."""
+    """Text of a file, and the way to read it."""
 
     path: Path
     text: str
     own: str
-    wanted: Collection[str] | None
+    known: Collection[str]
     skipped: int = 0
 
 
-def read_delimited(path: Path, text: str, own: str, wanted: Collection[str] | None) -> Table:
+def read_delimited(
+    own: str, path: Path, text: str, wanted: Collection[str] | None, known: Collection[str]
+) -> Table:
     """Return the columns of separated values.
 
     Args:
+        own: Separator that goes with the file's ending, tried first.
         path: Path of the file, for messages.
         text: Its text.
-        own: Separator that goes with its ending, tried first.
         wanted: Names of the columns to keep; None for all.
+        known: Names that the header may hold, by which it is told from a title above it.
 
     Raises:
         DataError: if no header fits the rows, or a quote is never closed; the message names lines.
     """
-    source, notes = _Source(path, text, own, wanted), []
+    source, notes = _Source(path, text, own, known), []
     named = _SEPARATOR_LINE.match(text)
     if named is not None:
         source = replace(source, text=text[named.end() :], own=named[1], skipped=1)
@@ -153,7 +156,7 @@ def _layout(source: _Source, dialect: _Dialect) -> Layout | None:
         lines = _lines(source, dialect)
     except DataError:
         return None
-    return layout_of(lines, source.wanted)
+    return layout_of(lines, source.known)
 
 
 def _lines(source: _Source, dialect: _Dialect) -> list[Line]:

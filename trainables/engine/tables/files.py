@@ -16,12 +16,12 @@ from trainables.engine.tables.text_file import read_text
 
 _Wanted = Collection[str] | None
 
-_OF_TEXT: Mapping[str, Callable[[Path, str, _Wanted], Table]] = {
-    ".csv": lambda path, text, wanted: read_delimited(path, text, ",", wanted),
-    ".tsv": lambda path, text, wanted: read_delimited(path, text, "\t", wanted),
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
-    ".json": read_json,
+_OF_TEXT: Mapping[str, Callable[[Path, str, _Wanted, Collection[str]], Table]] = {
+    ".csv": partial(read_delimited, ","),
+    ".tsv": partial(read_delimited, "\t"),
+    ".jsonl": lambda path, text, wanted, _: read_json_lines(path, text, wanted),
+    ".ndjson": lambda path, text, wanted, _: read_json_lines(path, text, wanted),
+    ".json": lambda path, text, wanted, _: read_json(path, text, wanted),
 }
 _OF_BYTES: Mapping[str, Callable[[Path, _Wanted], Table]] = {
     ".parquet": read_parquet,
@@ -47,27 +47,34 @@ def is_table(path: Path) -> bool:
     return ending in ENDINGS or ending.removesuffix(".gz") in _OF_TEXT
 
 
-def read_file(path: Path, column_names: Collection[str] | None) -> Table:
+def read_file(
+    path: Path, column_names: Collection[str] | None, known: Collection[str] = ()
+) -> Table:
     """Read some columns of one file.
 
     Args:
         path: Path of a table: its name ends as `ENDINGS` say, those of text also with .gz.
         column_names: Names of the columns to keep; names that the file lacks are left out. None
             keeps all; names that stand there twice, or are blank, then get a number.
+        known: Further names by which a header is told from a title above it.
 
     Raises:
         DataError: if the file is missing, empty, of another kind, not UTF-8, or damaged; the
             message names the line.
     """
-    read = reader_of(path)
+    read = reader_of(path, known)
     try:
         return read(column_names)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
 
 
-def reader_of(path: Path) -> Callable[[_Wanted], Table]:
+def reader_of(path: Path, known: Collection[str] = ()) -> Callable[[_Wanted], Table]:
     """Return the reader of a file.
+
+    Args:
+        path: Path of the file.
+        known: See `read_file`.
 
     Raises:
         DataError: if the file is missing, empty or of another kind.
@@ -82,7 +89,7 @@ def reader_of(path: Path) -> Callable[[_Wanted], Table]:
     if ending in _OF_BYTES:
         return partial(_OF_BYTES[ending], path)
     parse = _OF_TEXT[ending.removesuffix(".gz")]
-    return lambda wanted: parse(path, read_text(path), wanted)
+    return lambda wanted: parse(path, read_text(path), wanted, {*known, *(wanted or ())})
 
 
 def _wrong_ending(path: Path, ending: str) -> str:

@@ -122,7 +122,7 @@ def _listed(files: list[Path], folder: Path) -> str:
 
 def _nothing(folder: Path) -> str:
     if (folder / "config.json").is_file():
-        return f"{folder} is a folder with a model, not data: is it meant for --model?"
+        return f"{folder} is a folder with a model, not data: is it for --model?"
     return (
         f"{folder} is a folder without tables: give a file ({', '.join(ENDINGS)}), or a folder of "
         "Parquet files."

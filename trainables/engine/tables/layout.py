@@ -26,17 +26,17 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def layout_of(lines: Sequence[Line], wanted: Collection[str] | None) -> Layout | None:
+def layout_of(lines: Sequence[Line], known: Collection[str]) -> Layout | None:
     """Return header and rows, if these agree and are there.
 
     Args:
         lines: Lines, cut into fields.
-        wanted: Names that the header may hold, by which it is told from a title above it.
+        known: Names that the header may hold, by which it is told from a title above it.
     """
     filled = filled_lines(lines)
     blank = len(lines) - len(filled)
     notes = (f"{blank:,} blank line{'' if blank == 1 else 's'} skipped",) if blank else ()
-    for above in _tries(filled, set(wanted or ())):
+    for above in _tries(filled, known):
         layout = _fitted(filled[above:], notes)
         if layout is not None and above:
             words = " ".join(filled[0][1]).strip()[:60]

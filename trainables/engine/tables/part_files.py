@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -21,14 +22,14 @@ def read_parts(
         column_names: Names of the columns to keep; None for all.
 
     Raises:
-        DataError: if a file cannot be read, or lacks a column that the first one has.
+        DataError: if a file cannot be read, or lacks a column that others have.
     """
     tables = [read_file(path, column_names) for _, path in files]
     first = tables[0]
-    for table in tables[1:]:
-        lacking = [name for name in first.columns if name not in table.columns]
-        if lacking:
-            raise DataError(f"{table.source} has no column {lacking[0]!r}, as {first.source} has.")
+    for table, other in [*itertools.product([first], tables), *itertools.product(tables, [first])]:
+        lacking = next((name for name in other.columns if name not in table.columns), None)
+        if lacking is not None:
+            raise DataError(f"{table.source} has no column {lacking!r}, as {other.source} has.")
     parted = any(part is not None for part, _ in files)
     columns = {
         name: [value for table in tables for value in table.columns[name]]

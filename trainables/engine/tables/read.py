@@ -16,7 +16,9 @@ def is_table(path: Path) -> bool:
     return path.is_dir() or files.is_table(path)
 
 
-def read_table(path: Path, column_names: Collection[str] | None) -> Table:
+def read_table(
+    path: Path, column_names: Collection[str] | None, known: Collection[str] = ()
+) -> Table:
     """Read some columns of a local table.
 
     Args:
@@ -24,6 +26,7 @@ def read_table(path: Path, column_names: Collection[str] | None) -> Table:
             .parquet .arrow or .feather, or of a folder of such files that are one table.
         column_names: Names of the columns to keep; names that the table lacks are left out. None
             keeps all; names that stand there twice, or are blank, then get a number.
+        known: Further names by which a header is told from a title above it.
 
     Raises:
         DataError: if it is missing, empty, of another kind, not UTF-8, or damaged; the message
@@ -32,7 +35,7 @@ def read_table(path: Path, column_names: Collection[str] | None) -> Table:
     try:
         if path.is_dir():
             return read_folder(path, column_names)
-        return files.read_file(path, column_names)
+        return files.read_file(path, column_names, known)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
 

@@ -50,6 +50,8 @@ MOODS = KnownClasses(("sad", "joy"), ("0", "1"))
         (STARS, [2, 1], ["2", "1"], [1, 0]),  # the names count, not the numbers
         (KnownClasses(("1", "2")), [0, 1], ["1", "2"], [0, 1]),
         (MOODS, [0, 1], None, [0, 1]),
+        (MOODS, [0, 1], ["sad", "glad"], [0, None]),
+        (KnownClasses(("sad", "joy")), [0, 1, 7], ["sad", None, "joy"], [0, None, 1]),
         (MOODS, ["joy", "sad"], None, [1, 0]),
         (MOODS, [0, 1, -1, None], ["sad", "joy", None, None], [0, 1, None, None]),
         (KnownClasses(("sad", "joy")), [0, 1], None, [None, None]),
@@ -72,6 +74,13 @@ def test_rows_that_are_not_scored_are_counted_with_the_reason() -> None:
     assert notes[2].endswith("; it knows 0, 1")
     assert "\x1b" not in "".join(notes)
     assert len(notes[2]) < 250
+
+
+def test_a_name_that_the_model_does_not_know_is_said() -> None:
+    (note,) = MOODS.read(table([0, 1], ["sad", "glad"]), "label", range(2)).notes
+    assert note == (
+        "1 of 2 rows are not scored: the model knows no class glad (1); it knows sad, joy, 0, 1"
+    )
 
 
 def test_numbers_without_names_are_told_how_to_get_some() -> None:

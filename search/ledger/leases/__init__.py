@@ -1,0 +1,1 @@
+"""One driver for each sweep, and each cell trained by one sweep."""

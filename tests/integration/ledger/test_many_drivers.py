@@ -1,0 +1,98 @@
+"""Drivers at once on one ledger, killed at random: every cell one run, every config one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.integration.ledger_server import Server
+from tests.integration.postgres import Database
+
+pytestmark = pytest.mark.integration
+
+_FLEET = Path(__file__).parents[1] / "fleet.py"
+_NEVER = ("cells_missing", "cells_twice", "configs_twice", "sweeps_twice", "tags_left")
+_LONG = pytest.mark.skipif(
+    not os.environ.get("FOLDRACE_FAULTS"), reason="minutes on 2 cores: `make faults` runs it"
+)
+
+
+def play(uri: str, folder: Path, *flags: object) -> list[dict[str, Any]]:
+    """Play rounds in a process that forks; one line of counts a round."""
+    command = [sys.executable, str(_FLEET), uri, str(folder), *map(str, flags)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rounds = [json.loads(line) for line in done.stdout.splitlines()]
+    total: Counter[str] = Counter()
+    for counts in rounds:
+        total.update({name: n for name, n in counts.items() if isinstance(n, int)})
+    print(f"{len(rounds)} rounds, flags {flags}: {dict(total)}")  # noqa: T201
+    for counts in rounds:
+        log = (folder / f"round-{counts['round']}" / "log").read_text()
+        assert counts["last"] == ["done", "done"], (counts, log[-3000:])
+        assert not any(counts[name] for name in _NEVER), (counts, log[-3000:])
+        assert set(counts["answers"]) <= {"done", "refused", "killed"}, (counts, log[-3000:])
+    return rounds
+
+
+def test_without_kills_no_cell_is_trained_twice(ledger_uri: str, tmp_path: Path) -> None:
+    rounds = play(ledger_uri, tmp_path, "--rounds", 2, "--drivers", 4)
+    assert [counts["trained_again"] for counts in rounds] == [0, 0]
+    assert all(counts["answers"]["done"] >= 3 for counts in rounds)
+
+
+def test_killed_drivers_leave_each_cell_and_config_once(
+    ledger_uri: str, tmp_path: Path, moments: np.random.Generator
+) -> None:
+    play(ledger_uri, tmp_path, "--rounds", 2, "--drivers", 4, "--kills", "--seed", draw(moments))
+
+
+@_LONG
+@pytest.mark.parametrize("where", ["here", "abroad"])
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_many_drivers_on_a_sqlite_file(
+    ledger_uri: str, tmp_path: Path, count: int, where: str, moments: np.random.Generator
+) -> None:
+    flags = ["--abroad"] if where == "abroad" else []
+    drawn = draw(moments)
+    play(
+        ledger_uri, tmp_path, "--rounds", 20, "--drivers", count, "--kills", "--seed", drawn, *flags
+    )
+
+
+@pytest.fixture
+def server(database: Database, tmp_path: Path) -> Iterator[str]:
+    database.run("CREATE ROLE mlflow LOGIN PASSWORD 'mlflow'")
+    database.run("CREATE DATABASE mlflow OWNER mlflow")
+    store = f"postgresql+psycopg2://mlflow:mlflow@127.0.0.1:{database.port}/mlflow"
+    server = Server(tmp_path, workers=2, store=store)
+    server.start()
+    try:
+        server.wait()
+        yield server.uri
+    finally:
+        server.kill()
+
+
+@_LONG
+@pytest.mark.parametrize("where", ["here", "abroad"])
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_many_drivers_on_a_server_over_postgresql(
+    server: str, tmp_path: Path, count: int, where: str, moments: np.random.Generator
+) -> None:
+    flags = ["--abroad"] if where == "abroad" else []
+    drawn = draw(moments)
+    play(server, tmp_path, "--rounds", 14, "--drivers", count, "--kills", "--seed", drawn, *flags)
+
+
+def draw(moments: np.random.Generator) -> int:
+    return int(moments.integers(2**31))
