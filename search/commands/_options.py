@@ -161,7 +161,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "--data",
         required=True,
         metavar="REF",
-        help="registry name, name-1k, a local .csv .tsv .jsonl .parquet, or a hub id",
+        help="registry name, name-1k, a .csv .tsv .jsonl .json .parquet, a folder, or a hub id",
     )
     add_text_columns(group, "of the data (text; a data set's own)")
     group.add_argument("--label", metavar="COLUMN", help="column of the label")

@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="a text file of any length, or a .csv .tsv .jsonl .parquet (the sweep's own data)",
+        help="a text of any length, or a .csv .tsv .jsonl .json .parquet (the sweep's own data)",
     )
     # As they were called; with --data they say what --text and --text-b say.
     parser.add_argument("--column", help=argparse.SUPPRESS)

@@ -42,7 +42,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_sweep(parser)
     parser.add_argument(
-        "--data", required=True, metavar="FILE", help="a .csv .tsv .jsonl or .parquet file"
+        "--data",
+        required=True,
+        metavar="FILE",
+        help="a .csv .tsv .jsonl .json .parquet, or a folder of parts",
     )
     add_text_columns(parser, "of FILE (the sweep's)")
     parser.add_argument(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,10 @@ from search.errors import InputError
 from search.spec import SweepSpec
 from spaces import Space
 from trainables.engine.contract import Scalar
-from trainables.engine.errors import SpaceError
+from trainables.engine.errors import DataError, SpaceError
+from trainables.engine.tables.delimited import read_delimited
+from trainables.engine.tables.json_rows import objects
+from trainables.engine.tables.text_file import read_text
 
 
 def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
@@ -23,7 +24,22 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
         InputError: if there is no such file, it cannot be read, or holds no objects; SpaceError for
             an axis that is missing or a value that is not allowed.
     """
-    for number, row in enumerate(_rows(path), start=1):
+    if not path.is_file():
+        raise InputError(
+            f"--configs must be all, reference, ablation or a file; there is no file {str(path)!r}."
+        )
+    if path.suffix.lower() not in (".json", ".jsonl", ".csv"):
+        raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
+    try:
+        rows = _rows(path)
+    except DataError as error:
+        raise InputError(f"--configs must be a non-empty list of objects: {error}") from error
+    for number, row in enumerate(rows, start=1):
+        where = f"--configs file {path}, config {number:,}"
+        nested = next((name for name, value in row.items() if isinstance(value, list | dict)), None)
+        if nested is not None:
+            kind = type(row[nested]).__name__
+            raise InputError(f"{where}: {nested!r} must have one value, got a {kind}.")
         try:
             narrowed = space.narrow({name: (value,) for name, value in row.items()})
             config = {
@@ -33,75 +49,21 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
             }
             yield space.complete(config)  # raises where an axis that matters is not given
         except SpaceError as error:
-            raise SpaceError(f"--configs file {path}, config {number:,}: {error}") from error
+            raise SpaceError(f"{where}: {error}") from error
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a file of configs.
+    """Rows of a file; a key that JSON lacks stays absent.
 
     Raises:
-        InputError: naming the file, and the line where that is known.
+        DataError: if it cannot be read as its ending says.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if not path.is_file():
-        raise InputError(
-            f"--configs must be all, reference, ablation or a file; there is no file {str(path)!r}."
-        )
-    if reader is None:
-        raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
-    try:
-        rows = reader(path.read_text(encoding="utf-8-sig"))
-    except RecursionError as error:
-        raise InputError(f"--configs file {path} is nested too deep to be read.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"--configs file {path} is no text in UTF-8: {error}.") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"--configs file {path} is not JSON: {error}.") from error
-    except (ValueError, csv.Error, OSError) as error:
-        digits = "digits" in str(error) and "limit" in str(error)
-        why = "it holds a number of thousands of digits" if digits else error
-        raise InputError(f"--configs file {path} cannot be read: {why}.") from error
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"--configs file {path} must hold a non-empty list of objects.")
-    for number, row in enumerate(rows, start=1):
-        nested = next((name for name, value in row.items() if isinstance(value, list | dict)), None)
-        if nested is not None:
-            raise InputError(
-                f"--configs file {path}, config {number:,}: {nested!r} must have one value, got a "
-                f"{type(row[nested]).__name__}."
-            )
-    return rows
-
-
-def _json_lines(text: str) -> list[Any]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            rows += [json.loads(line)] if line.strip() else []
-        except json.JSONDecodeError as error:
-            raise ValueError(f"line {number:,} is not JSON: {error}") from error
-    return rows
-
-
-def _csv(text: str) -> list[Any]:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    filled = [(lines.line_num, fields) for fields in lines if any(map(str.strip, fields))]
-    names = [name.strip() for name in filled[0][1]] if filled else []
-    for number, fields in filled[1:]:
-        if len(fields) != len(names):
-            raise ValueError(
-                f"line {number:,} has {len(fields)} fields, the header has {len(names)}"
-            )
-    if len(set(names)) < len(names):
-        raise ValueError(f"the header names a column twice: {', '.join(names)}")
-    return [dict(zip(names, fields, strict=True)) for _, fields in filled[1:]]
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = {
-    ".json": json.loads,
-    ".jsonl": _json_lines,
-    ".csv": _csv,
-}
+    text = read_text(path)
+    if path.suffix.lower() != ".csv":
+        return objects(path, text)
+    table = read_delimited(",", path, text, None, ())
+    columns = [table.columns[name] for name in table.names]
+    return [dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 # More configs than this are not enumerated by any strategy: narrow the space instead.

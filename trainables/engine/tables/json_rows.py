@@ -21,6 +21,23 @@ def read_json_lines(path: Path, text: str, wanted: Collection[str] | None) -> Ta
     Raises:
         DataError: naming the first line that is no JSON object.
     """
+    rows, numbers = _of_lines(path, text)
+    return _table(path, rows, wanted, numbers)
+
+
+def objects(path: Path, text: str) -> list[dict[str, Any]]:
+    """Return the objects of a file of JSON, by its ending.
+
+    Raises:
+        DataError: if the file holds something else.
+    """
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        return _of_lines(path, text)[0]
+    return _of_array(path, text)[0]
+
+
+def _of_lines(path: Path, text: str) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the objects of lines, each with its line's number."""
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     # Not splitlines(): JSON strings may hold U+2028 and its like unescaped.
@@ -38,7 +55,7 @@ def read_json_lines(path: Path, text: str, wanted: Collection[str] | None) -> Ta
         numbers.append(number)
     if not rows:
         raise DataError(f"{path} is empty: it holds blank lines only.")
-    return _table(path, rows, wanted, numbers)
+    return rows, numbers
 
 
 def read_json(path: Path, text: str, wanted: Collection[str] | None) -> Table:
@@ -49,12 +66,18 @@ def read_json(path: Path, text: str, wanted: Collection[str] | None) -> Table:
     Raises:
         DataError: if the file holds something else.
     """
+    rows, numbers = _of_array(path, text)
+    return _table(path, rows, wanted, numbers)
+
+
+def _of_array(path: Path, text: str) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the objects of an array; line numbers where there are some."""
     whole = text.strip()
     if not whole:
         raise DataError(f"{path} is empty: it holds blank lines only.")
     lines = whole.split("\n", 2)
     if whole.startswith("{") and len(lines) > 1 and lines[0].rstrip().endswith("}"):
-        return read_json_lines(path, text, wanted)
+        return _of_lines(path, text)
     value = _parsed(str(path), text, f"It must hold one array of objects: [{_EXAMPLE}, ...].")
     if isinstance(value, dict):
         lists = [name for name, inner in value.items() if _are_rows(inner)]
@@ -78,7 +101,7 @@ def read_json(path: Path, text: str, wanted: Collection[str] | None) -> Table:
                 f"{path}, data row {number:,} is not a JSON object but a {type(row).__name__}: "
                 f"every row must look like {_EXAMPLE}."
             )
-    return _table(path, value, wanted, ())
+    return value, []
 
 
 def _parsed(place: str, text: str, rule: str) -> Any:
