@@ -13,7 +13,7 @@ from trainables.engine.datasets.column_roles import Columns, card_of, columns_li
 from trainables.engine.tables.files import ENDINGS
 from trainables.engine.tables.headers import read_header
 from trainables.engine.tables.read import is_table, read_table
-from trainables.engine.tables.table import Table
+from trainables.engine.tables.table import Table, listed
 
 
 def columns_of(
@@ -130,5 +130,5 @@ def _must_have(path: Path, names: Sequence[str], option: str, name: str | None) 
     if name is not None and name not in names:
         raise InputError(
             f"{path} has no column {name!r}.{registry.hint(name, names)} Its columns: "
-            f"{', '.join(names)}. Choose one with {option}."
+            f"{listed(names)}. Choose one with {option}."
         )

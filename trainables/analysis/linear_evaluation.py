@@ -24,6 +24,7 @@ from trainables.analysis import hypersphere
 from trainables.engine.arrays import Float32Array, IntArray, RealArray
 from trainables.engine.errors import DataError
 from trainables.engine.tables.files import ENDINGS, is_table, read_file
+from trainables.engine.tables.table import listed
 from trainables.engine.training.read_out import Outputs, Reading
 
 _STEPS = 500
@@ -89,7 +90,7 @@ def _read(path: Path, _modified: int) -> ScoredPairs:
     if lacking:
         raise DataError(
             f"{path} has no column {lacking[0]!r}; a table of scored pairs has text, text_b and "
-            f"score (or label). Its columns: {', '.join(table.names)}."
+            f"score (or label). Its columns: {listed(table.names)}."
         )
     texts = [[str(value) for value in table.columns[name]] for name in ("text", "text_b")]
     return ScoredPairs(tuple(texts[0]), tuple(texts[1]), _numbers(table.columns[score], path))

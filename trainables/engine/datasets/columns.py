@@ -24,7 +24,7 @@ from trainables.engine.datasets.metadata import read_metadata
 from trainables.engine.datasets.no_label import rows_with_label
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns, with_images
-from trainables.engine.tables.table import Table
+from trainables.engine.tables.table import Table, listed
 from trainables.engine.text_data import TextData, assemble
 
 # A column called split with more values than this is something else.
@@ -129,7 +129,7 @@ def _require(table: Table, columns: Mapping[str, str | None], hint: str = "") ->
         if column is not None and column not in table.columns:
             raise DataError(
                 f"{table.source} has no column {column!r}.{registry.hint(column, table.names)} Its "
-                f"columns: {', '.join(table.names)}. Choose one with {flag}.{hint}"
+                f"columns: {listed(table.names)}. Choose one with {flag}.{hint}"
             )
 
 
@@ -207,12 +207,12 @@ def check_texts(table: Table, column: str) -> None:
     if other is not None:
         raise DataError(
             f"Column {column!r} of {table.source} must hold text, found a {type(other).__name__}: "
-            f"{str(other)[:60]!r}. Its columns: {', '.join(table.names)}."
+            f"{short(str(other))}. Its columns: {listed(table.names)}."
         )
     if filled and all(looks_numeric(value) for value in filled):
         raise DataError(
             f"Column {column!r} of {table.source} must hold text, every value is a number, for "
-            f"example {filled[0]!r}. Its columns: {', '.join(table.names)}."
+            f"example {short(filled[0])}. Its columns: {listed(table.names)}."
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from trainables.engine import registry
 from trainables.engine.datasets.label_cells import is_missing
 from trainables.engine.errors import DataError
-from trainables.engine.tables.table import Table
+from trainables.engine.tables.table import Table, listed
 from trainables.engine.text_data import Metadata
 
 _LOGICAL = {"true": 1.0, "false": 0.0}
@@ -72,7 +72,7 @@ def numeric_column(
         hint = registry.hint(name, table.names)
         raise DataError(
             f"{table.source} has no column {name!r} for --metadata.{hint} Its columns: "
-            f"{', '.join(table.names)}."
+            f"{listed(table.names)}."
         )
     if name in taken:
         raise DataError(f"Column {name!r} holds texts or labels: it cannot be metadata as well.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainables.engine.errors import DataError
 from trainables.engine.file_kind import FileKind, kind_of
-from trainables.engine.tables.table import Table, kept_places
+from trainables.engine.tables.table import Table, kept_places, listed
 
 
 def read_parquet(path: Path, wanted: Collection[str] | None) -> Table:
@@ -33,7 +33,22 @@ def read_parquet(path: Path, wanted: Collection[str] | None) -> Table:
                 columns = {name: table.column(place) for name, place in keep.items()}
             return _table(path, shown, table.num_rows, columns)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a readable Parquet file: {error}") from error
+        raise DataError(_damaged(path, "Parquet", error)) from error
+
+
+def parquet_names(path: Path) -> tuple[str, ...]:
+    """Return the column names of a Parquet file; no row is read.
+
+    Raises:
+        DataError: if it is none, or is damaged.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return tuple(parquet.read_schema(path).names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DataError(_damaged(path, "Parquet", error)) from error
 
 
 def read_arrow(path: Path, wanted: Collection[str] | None) -> Table:
@@ -54,7 +69,7 @@ def read_arrow(path: Path, wanted: Collection[str] | None) -> Table:
             columns = {name: table.column(place) for name, place in keep.items()}
             return _table(path, shown, table.num_rows, columns)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a readable Arrow file: {error}") from error
+        raise DataError(_damaged(path, "Arrow", error)) from error
 
 
 def _check_kind(path: Path, wanted: str, kinds: tuple[FileKind, ...]) -> None:
@@ -67,9 +82,18 @@ def _check_kind(path: Path, wanted: str, kinds: tuple[FileKind, ...]) -> None:
         )
 
 
+def _damaged(path: Path, wanted: str, error: Exception) -> str:
+    words = " ".join(str(error).split())[:200].rstrip(".")
+    words = words if words.isprintable() else ascii(words)[1:-1]
+    return f"{path} is not a readable {wanted} file: {words}. Fetch or write it anew."
+
+
 def _table(path: Path, names: tuple[str, ...], rows: int, columns: dict[str, Any]) -> Table:
     if not rows:
-        raise DataError(f"{path} is empty: it has columns ({', '.join(names)}) and no rows.")
+        raise DataError(f"{path} is empty: it has columns ({listed(names)}) and no rows.")
+    for column in columns.values():
+        # Damaged offsets would be read from memory that belongs to others.
+        column.validate(full=True)
     return Table(
         source=str(path),
         names=names,

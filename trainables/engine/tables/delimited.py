@@ -17,7 +17,7 @@ from pathlib import Path
 
 from trainables.engine.errors import DataError
 from trainables.engine.tables.layout import Layout, Line, filled_lines, layout_of
-from trainables.engine.tables.table import Table, kept_places
+from trainables.engine.tables.table import Table, kept_places, listed
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 # Excel's own first line, which names the separator of the rest.
@@ -242,7 +242,7 @@ def _disagreement(source: _Source, marks: Sequence[str]) -> DataError:
         return DataError(f"{source.path} is empty: it holds blank lines only.")
     if all(len(rows) < 2 for rows in filled.values()):
         header = max((rows[0][1] for rows in filled.values() if rows), key=len)
-        names = ", ".join(name.strip() for name in header)
+        names = listed([name.strip() for name in header])
         return DataError(f"{source.path} is empty: it has a header ({names}) and no rows.")
     # The mark under which most rows have one number of fields, more than one.
     most = {
@@ -266,7 +266,7 @@ def _ragged(path: Path, mark: str, filled: Sequence[Line]) -> DataError:
         (size,) = sizes
         return DataError(
             f"{path}: all {len(body):,} rows have {size} fields, but the header (line "
-            f"{filled[0][0]:,}) has {len(names)}: {', '.join(names)[:200]!r}. Write a header with "
+            f"{filled[0][0]:,}) has {len(names)}: {listed(names)!r}. Write a header with "
             "a name for each field; lines above the header must go."
         )
     return DataError(

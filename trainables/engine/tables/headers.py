@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from trainables.engine.errors import DataError
+from trainables.engine.tables.columnar import parquet_names
 from trainables.engine.tables.delimited import SEPARATORS, hint_of
 from trainables.engine.tables.files import ending_of, reader_of
 from trainables.engine.tables.read import read_table
@@ -36,9 +37,7 @@ def read_header(path: Path, wanted: Collection[str] = ()) -> Table | None:
     ending = ending_of(path)
     try:
         if ending == ".parquet":
-            from pyarrow import parquet
-
-            names = tuple(parquet.read_schema(path).names)
+            names = parquet_names(path)
             return Table(str(path), names, dict.fromkeys(names, ()), rows=0, typed=True)
         if path.stat().st_size <= _WHOLE_BYTES and not ending.endswith(".gz"):
             whole = read_table(path, wanted)

@@ -9,6 +9,9 @@ from typing import Any
 
 from trainables.engine.errors import DataError
 
+_MOST_SHOWN = 30
+_LONGEST = 60
+
 
 @dataclass(frozen=True)
 class Table:
@@ -39,6 +42,14 @@ class Table:
         return f"line {self.lines[row]:,}" if self.lines else f"data row {row + 1:,}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names of columns for a message: escaped and cut."""
+    shown = [name if name.isprintable() else ascii(name)[1:-1] for name in names[:_MOST_SHOWN]]
+    cut = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..." for name in shown]
+    more = len(names) - len(cut)
+    return ", ".join(cut) + (f" and {more:,} more" if more else "")
+
+
 def kept_places(
     source: str, names: Sequence[str], wanted: Collection[str] | None
 ) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -67,6 +78,7 @@ def kept_places(
     twice = next((name for name in keep if names.count(name) > 1), None)
     if twice is not None:
         raise DataError(
-            f"{source} has {names.count(twice)} columns called {twice!r}: rename all but one."
+            f"{source} has {names.count(twice)} columns called {listed([twice])!r}: rename all but "
+            "one."
         )
     return tuple(names), keep
