@@ -19,6 +19,8 @@ def points(value: float | None, sign: bool = False) -> str:
 
 def duration(seconds: float) -> str:
     """Format seconds for people: 45 s, 12 min, 3.5 h, 4.2 days."""
+    if 0 < seconds < 1:
+        return "under 1 s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:
@@ -26,6 +28,11 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 86400:.1f} days"
+
+
+def hundredths(value: float) -> str:
+    """A number with two places, or words if it is smaller."""
+    return "under 0.01" if 0 < value < 0.01 else f"{value:,.2f}"
 
 
 def between(low: float, high: float) -> str:

@@ -113,7 +113,7 @@ class Parser(argparse.ArgumentParser):
 
 def _called(action: argparse.Action) -> str:
     """Name of an option or an argument, as it is typed."""
-    return max(action.option_strings, key=len, default=str(action.metavar))
+    return next((flag for flag in action.option_strings if flag[:2] == "--"), str(action.metavar))
 
 
 def unknown_words(

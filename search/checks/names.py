@@ -36,8 +36,9 @@ class Name(Word):
         ):
             return None
         return (
-            f"must be 1 to {_MOST_CHARACTERS} printable characters without {barred}, without "
-            f"blanks at its ends and without '-' at its start, got {shortened(repr(value), 60)}"
+            f"must be 1 to {_MOST_CHARACTERS} printable characters ({_MOST_BYTES} bytes) without "
+            f"{barred}, without blanks at its ends and without '-' at its start, got "
+            f"{shortened(repr(value), 60)}"
         )
 
 

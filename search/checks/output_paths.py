@@ -58,7 +58,7 @@ class OutputFolder(Word):
             while not there.exists() and not there.is_symlink():
                 there = there.parent
             if not there.is_dir():
-                return f"must be a folder, {_shown(there)} is none"
+                return f"must be a folder, {_shown(value if there == path else there)} is none"
             # The longest of the missing names may be too long for the disk: it is tried.
             _try(there, max(path.relative_to(there).parts, key=len, default=""))
         except (OSError, ValueError) as error:

@@ -48,7 +48,9 @@ class RayAddress(Word):
 def _is_head(value: str) -> bool:
     """True for HOST:PORT, where a cluster's head listens."""
     _, colon, port = value.rpartition(":")
-    return bool(colon) and port.isdecimal() and url_fault(f"ray://{value}", ("ray",)) is None
+    if not colon or not port.isdecimal() or "/" in value:
+        return False
+    return url_fault(f"ray://{value}", ("ray",)) is None
 
 
 class Dashboard(Word):

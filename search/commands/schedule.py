@@ -48,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
     for entry in plan.sweep:
         spec = spec_of(plan, parse, entry, "check", uri)
         # All of the file before any of it runs; a tick leaves the data of others alone.
-        if entry.submit is None and not options.once and options.fire is None:
-            check_here(entry, spec, data=options.emit != "kubernetes")
+        if not options.once and options.fire is None:
+            check_here(entry, spec, files=entry.submit is None and options.emit != "kubernetes")
     if options.emit is not None:
         installed = shutil.which("foldrace")
         words = [installed] if installed else [sys.executable, "-P", "-m", "search.cli"]

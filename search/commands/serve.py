@@ -34,10 +34,11 @@ def run(options: argparse.Namespace) -> int:
     from search.arguments import tracking_uri
     from search.console import output
     from search.errors import InputError
-    from search.process.child_server import serve_until_ended
+    from search.process.child_server import check_place, serve_until_ended
     from search.serving.registered import champion_of
 
     uri = tracking_uri(options)
+    check_place(options.host, options.port)
     champion = champion_of(uri, options.model)
     if champion is None:
         raise InputError(

@@ -11,7 +11,7 @@ from search.errors import InputError
 from search.spec import SweepSpec
 from spaces import Space
 from trainables.engine.contract import Scalar
-from trainables.engine.errors import DataError
+from trainables.engine.errors import DataError, SpaceError
 from trainables.engine.tables.delimited import read_delimited
 from trainables.engine.tables.json_rows import objects
 from trainables.engine.tables.text_file import read_text
@@ -28,20 +28,28 @@ def read_configs(space: Space, path: Path) -> Iterator[dict[str, Scalar]]:
         raise InputError(
             f"--configs must be all, reference, ablation or a file; there is no file {str(path)!r}."
         )
-    if path.suffix not in (".json", ".jsonl", ".csv"):
+    if path.suffix.lower() not in (".json", ".jsonl", ".csv"):
         raise InputError(f"--configs file must be .json, .jsonl or .csv, got {path.name!r}.")
     try:
         rows = _rows(path)
     except DataError as error:
         raise InputError(f"--configs must be a non-empty list of objects: {error}") from error
-    for row in rows:
-        narrowed = space.narrow({name: (value,) for name, value in row.items()})
-        config = {
-            axis.name: axis.values[0]
-            for axis in narrowed.axes
-            if not {axis.name, *axis.aliases}.isdisjoint(row)
-        }
-        yield space.complete(config)  # raises where an axis that matters is not given
+    for number, row in enumerate(rows, start=1):
+        where = f"--configs file {path}, config {number:,}"
+        nested = next((name for name, value in row.items() if isinstance(value, list | dict)), None)
+        if nested is not None:
+            kind = type(row[nested]).__name__
+            raise InputError(f"{where}: {nested!r} must have one value, got a {kind}.")
+        try:
+            narrowed = space.narrow({name: (value,) for name, value in row.items()})
+            config = {
+                axis.name: axis.values[0]
+                for axis in narrowed.axes
+                if not {axis.name, *axis.aliases}.isdisjoint(row)
+            }
+            yield space.complete(config)  # raises where an axis that matters is not given
+        except SpaceError as error:
+            raise SpaceError(f"{where}: {error}") from error
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -51,7 +59,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         DataError: if it cannot be read as its ending says.
     """
     text = read_text(path)
-    if path.suffix != ".csv":
+    if path.suffix.lower() != ".csv":
         return objects(path, text)
     table = read_delimited(",", path, text, None, ())
     columns = [table.columns[name] for name in table.names]
@@ -60,6 +68,18 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 # More configs than this are not enumerated by any strategy: narrow the space instead.
 _MOST_CONFIGS = 200_000
+_NAMED = ("all", "reference", "ablation")
+
+
+def check_configs(spec: SweepSpec, space: Space) -> None:
+    """Refuse a file of configs that the space does not take.
+
+    Raises:
+        InputError: as `choose_configs`.
+    """
+    if spec.configs not in _NAMED:
+        for _ in read_configs(space, Path(spec.configs)):
+            pass
 
 
 def choose_configs(
@@ -102,7 +122,7 @@ def choose_configs(
                 "compete: narrow an axis with --set."
             )
         others = space.grid()
-    elif spec.configs not in ("reference", "ablation"):
+    elif spec.configs not in _NAMED:
         others = read_configs(space, Path(spec.configs))
     for config in others:
         complete = space.complete(config)

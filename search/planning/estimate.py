@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from search.formatting import counted, duration
+from search.formatting import counted, duration, hundredths
 from search.planning.expected import Expected, slots_here
 from search.planning.plan import Plan
 from search.process import launchers
@@ -68,7 +68,7 @@ class Estimate:
     def lines(self) -> list[str]:
         """The estimate in words: what it will take, then the bound."""
         money = "" if self.money is None else f", {self.money:,.2f} at the price given"
-        gpu = f", {self.gpu_hours:,.2f} GPU hours" if self.gpu_hours else ""
+        gpu = f", {hundredths(self.gpu_hours)} GPU hours" if self.gpu_hours else ""
         nested = (
             [f"nested           at most {self.nested_cells_to_train:,} more, on fewer rows each"]
             if self.nested_cells
@@ -88,12 +88,12 @@ class Estimate:
             expected.line(hours),
             f"at most          {counted(self.cells_to_train, 'cell')}, "
             f"{duration(3600 * self.wall_hours)} on {counted(self.slots, 'slot')}"
-            f" = {self.slot_hours:,.2f} slot hours{gpu}{money}",
+            f" = {hundredths(self.slot_hours)} slot hours{gpu}{money}",
             f"configs          {self.configs:,}, {self.cells:,} cells in all, "
             f"{self.cells_in_ledger:,} of them in the ledger",
             *nested,
-            f"a cell           {self.seconds_per_cell:,.2f} s, from steps measured on this machine"
-            f"{stacks}{dearest}",
+            f"a cell           {hundredths(self.seconds_per_cell)} s, from steps measured on this "
+            f"machine{stacks}{dearest}",
         ]
 
 

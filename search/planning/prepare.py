@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.errors import InputError
 from search.planning import model_reference
-from search.planning.configs import choose_configs
+from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
 from search.spec import SweepSpec, saved_spec
@@ -165,7 +165,7 @@ def check_names(spec: SweepSpec) -> None:
     Raises:
         InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.
     """
-    narrowed_space(spec)
+    check_configs(spec, narrowed_space(spec))
     model_reference.check_name(spec.model)
     load.check_names(spec.data)
 

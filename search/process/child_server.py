@@ -38,11 +38,10 @@ def serve_until_ended(
         Its exit code.
 
     Raises:
-        InputError: if something else listens there.
+        InputError: if something else listens there, or nothing can.
         KeyboardInterrupt: after all its processes are gone, if this one is to end.
     """
-    if _answers(host, port):
-        raise InputError(f"Something listens on {host}:{port} already; choose another --port.")
+    check_place(host, port)
     # A session of its own: what it starts is known by its group, however deep.
     # Its log is no answer of ours: stderr has it.
     server = subprocess.Popen(
@@ -61,6 +60,31 @@ def serve_until_ended(
     finally:
         _end(server)
         signal.signal(signal.SIGHUP, before)
+
+
+def check_place(host: str, port: int) -> None:
+    """Refuse a place that nothing can listen on, by listening there.
+
+    Raises:
+        InputError: naming the option that is at fault.
+    """
+    try:
+        (family, *_, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"--host {host!r} is no host that is known here: {error}.") from error
+    if _answers(host, port):
+        raise InputError(f"Something listens on {host}:{port} already; choose another --port.")
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            why = error.strerror or error
+            raise InputError(
+                f"Nothing can listen on {host}:{port} ({why}); choose another --host or --port."
+            ) from error
 
 
 def _hung_up(number: int, frame: object) -> NoReturn:

@@ -8,9 +8,11 @@ once, one that was killed goes on, and one that is still running is left alone.
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from search.arguments import Parse, sweep_spec
@@ -45,15 +47,24 @@ class EntryStatus:
     code: int = 0
 
 
-def check_here(entry: Entry, spec: SweepSpec, *, data: bool) -> None:
-    """Refuse a sweep that could never start here."""
+def check_here(entry: Entry, spec: SweepSpec, *, files: bool) -> None:
+    """Refuse a sweep that could never start.
+
+    Args:
+        entry: Its entry in the schedule.
+        spec: The sweep.
+        files: False if it starts where other files are than here.
+    """
     from search.planning.prepare import check_names, narrowed_space
+    from trainables.engine.datasets import load
 
     try:
-        if data:
+        if files:
             check_names(spec)
-        else:
+        elif spec.plugin is None:
             narrowed_space(spec)
+            if not Path(spec.data.name).suffix and os.sep not in spec.data.name:
+                load.check_names(spec.data)
     except InputError as error:
         raise InputError(f"sweep {entry.name!r}: {error}") from error
 

@@ -115,7 +115,10 @@ def _number(value: object) -> int | float | None:
                 return None
     if isinstance(number, bool) or not isinstance(number, int | float):
         return None
-    return number if math.isfinite(number) else None
+    try:
+        return number if math.isfinite(number) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

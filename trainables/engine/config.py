@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,11 +26,21 @@ class TrainingConfig:
         precision: "fp32", "bf16" or "fp16" mixed precision.
 
     Raises:
-        ConfigError: naming each field out of its range.
+        ConfigError: naming each field out of its range, or beyond reason.
     """
 
     SCHEDULES: ClassVar[tuple[str, ...]] = ("linear", "cosine")
     PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
+    LARGEST: ClassVar[int] = 10**9
+    MOST: ClassVar[Mapping[str, int]] = {
+        "epochs": 100_000,
+        "batch_size": 1_000_000,
+        "max_length": 1_000_000,
+        "width": 100_000,
+        "attention_dim": 100_000,
+        "head_layers": 1_000,
+        "k": 100_000,
+    }
 
     learning_rate: float
     weight_decay: float
@@ -54,8 +66,23 @@ class TrainingConfig:
             "batch_size at least 1": self.batch_size >= 1,
             "max_length at least 3": self.max_length >= 3,
             "epochs at least 1": self.epochs >= 1,
+            **self._beyond_reason(),
             "clip_norm at least 0": self.clip_norm >= 0,
             f"precision one of {', '.join(self.PRECISIONS)}": self.precision in self.PRECISIONS,
+        }
+
+    def _beyond_reason(self) -> dict[str, bool]:
+        """Return the rules that numbers break which are slips of the finger."""
+        numbers = {
+            field.name: value
+            for field in dataclasses.fields(self)
+            if isinstance(value := getattr(self, field.name), int | float)
+        }
+        most = {name: self.MOST.get(name, self.LARGEST) for name in numbers}
+        return {
+            f"{name} at most {most[name]:,}": False
+            for name, value in numbers.items()
+            if not abs(value) <= most[name]  # nor is NaN
         }
 
     def __post_init__(self) -> None:

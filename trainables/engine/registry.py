@@ -9,15 +9,18 @@ entries: the trainable that uses one imports it.
 from __future__ import annotations
 
 import difflib
+import dis
 import importlib
 import importlib.util
+import linecache
 import pkgutil
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from trainables.engine.errors import ConfigError, RegistryError
@@ -161,6 +164,43 @@ def entry_name(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2].removeprefix(_PLUGIN)
 
 
+def _raised_by(path: str, error: BaseException) -> bool:
+    """Return True for an exception of a `raise` in a file.
+
+    Ctrl-C comes between two instructions.
+    """
+    last = _frames(error)[-1]
+    code = last.tb_frame.f_code
+    raised = dis.opname[code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
+    return raised and code.co_filename == path
+
+
+def _import_fault(path: str, error: BaseException) -> str:
+    """Return the fault that an import found, with the file's line."""
+    if isinstance(error, SyntaxError):
+        return "is no Python:\n" + "".join(traceback.format_exception_only(error)).rstrip()
+    lines = [frame.tb_lineno for frame in _frames(error) if _file(frame) == path]
+    if not lines:
+        return f"cannot be imported: {type(error).__name__}: {error}."
+    where = f"line {lines[-1]}: {linecache.getline(path, lines[-1]).strip()}"
+    if isinstance(error, Exception):
+        said = "".join(traceback.format_exception_only(error)).rstrip()
+        return f"cannot be imported.\n  {where}\n{said}"
+    return f"ends the program when it is imported ({error!r}); it should declare only.\n  {where}"
+
+
+def _frames(error: BaseException) -> list[TracebackType]:
+    frames, frame = [], error.__traceback__
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.tb_next
+    return frames
+
+
+def _file(frame: TracebackType) -> str:
+    return frame.tb_frame.f_code.co_filename
+
+
 def register_plugin(path: Path | str) -> tuple[str, ...]:
     """Import a user's file and add its definitions to the entries.
 
@@ -182,10 +222,15 @@ def register_plugin(path: Path | str) -> tuple[str, ...]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
+        path.read_bytes().decode()  # it travels to workers as text
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:
         del sys.modules[spec.name]
-        raise RegistryError(f"Plugin {path} cannot be imported: {error!r}.") from error
+        if not isinstance(error, Exception | SystemExit) and not _raised_by(
+            str(spec.origin), error
+        ):
+            raise  # Ctrl-C, while the file was imported
+        raise RegistryError(f"Plugin {path} {_import_fault(str(spec.origin), error)}") from error
     packages = [package for attribute, package in _KINDS.items() if hasattr(module, attribute)]
     if hasattr(module, "build"):
         packages.append("trainables")

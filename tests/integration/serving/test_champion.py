@@ -22,6 +22,7 @@ from mlflow import MlflowClient
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.integration.sweep_shell import Shell
+from trainables.engine.tables.read import read_table
 
 pytestmark = pytest.mark.integration
 
@@ -107,6 +108,59 @@ def test_a_bad_file_is_refused_before_a_model_is_trained_for_it(foldrace: Shell)
     out, err = foldrace.run("predict", "mine", "--data", "ragged.csv", "--model", "new", code=2)
     assert "another number of fields" in " ".join(err.split())
     assert "training" not in out + err
+
+
+def _registered(shell: Shell) -> set[str]:
+    client = MlflowClient(f"sqlite:///{shell.folder}/mlflow.db")
+    return {model.name for model in client.search_registered_models()}
+
+
+def test_a_typo_registers_nothing(foldrace: Shell) -> None:
+    path = foldrace.folder / "typed.csv"
+    path.write_text("body,verdict\nthe film,praise\n")
+    before = _registered(foldrace)
+    for options, answer in (
+        (["--model", "mien"], "There is no registered model 'mien'. Did you mean 'mine'?"),
+        (["--label", "verdikt"], "has no column 'verdikt'. Did you mean 'verdict'?"),
+        (["--text", "boddy"], "has no column 'boddy'. Did you mean 'body'?"),
+        (["--out", "typed.csv"], "--out must be another file than --data"),
+        (["--out", str(foldrace.folder)], "--out must be a file"),
+    ):
+        _, err = foldrace.run("predict", "mine", "--data", "typed.csv", *options, code=2)
+        assert answer in " ".join(err.split())
+    assert _registered(foldrace) == before
+    assert path.read_text() == "body,verdict\nthe film,praise\n"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_the_ending_says_how_predictions_are_written(ending: str, foldrace: Shell) -> None:
+    (foldrace.folder / "two.csv").write_text("body,n,n\nthe film,1,2\n,3,4\n")
+    name = f"answer{ending}"
+    foldrace.json("predict", "mine", "--data", "two.csv", "--out", name)
+    table = read_table(foldrace.folder / name, None)
+    assert table.names[:3] == ("body", "n", "n (2)")
+    assert [*table.columns["n (2)"]] == ["2", "4"]
+    first, second = table.columns["label"]
+    assert first in ("praise", "blame")
+    assert not second
+
+
+def test_cells_are_exported_as_the_ending_says(foldrace: Shell) -> None:
+    cells = foldrace.json("export", "mine", "--out", "cells.csv")["cells"]
+    table = read_table(foldrace.folder / "cells.csv", None)
+    assert table.rows == cells
+    foldrace.run("export", "mine", "--out", "cells.parquet")
+    assert read_table(foldrace.folder / "cells.parquet", None).rows == cells
+    foldrace.run("export", "mine", "--out", "cells.xlsx", code=2)
+
+
+def test_the_encoder_that_a_sweep_starts_from_is_never_written_over(
+    foldrace: Shell, tiny_encoder: Path
+) -> None:
+    before = (tiny_encoder / "config.json").read_text()
+    _, err = foldrace.run("promote", "mine", "--out", str(tiny_encoder), code=2)
+    assert "holds the encoder" in " ".join(err.split())
+    assert (tiny_encoder / "config.json").read_text() == before
 
 
 def test_promoting_again_makes_the_next_version_the_champion(foldrace: Shell) -> None:

@@ -76,9 +76,11 @@ def label_column(ref: DataRef, names: Sequence[str]) -> str:
     """
     usual = ref.label or "label"
     card = card_of(ref.name)
-    if ref.label is not None or usual in names or card is None:
+    if ref.label is not None or usual in names:
         return usual
-    own = card.wheel.label if card.wheel is not None else card.label
+    own = columns_like(ref, names, card, None).label
+    if own not in names and card is not None:
+        own = card.wheel.label if card.wheel is not None else card.label
     return own if own in names else usual
 
 

@@ -1,0 +1,81 @@
+"""Files of configs: read, or refused with their name and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.errors import InputError
+from search.planning.configs import read_configs
+from spaces import Space
+from spaces.projection import SPACE
+
+
+def _read(path: Path, content: str | bytes, space: Space = SPACE) -> list[dict[str, object]]:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [{"k": config["k"], "beta": config["beta"]} for config in read_configs(space, path)]
+
+
+ROW = "10,0.1,1.0,0.1,0.5"
+HEADER = "k,gamma,scale,margin,beta"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.csv", f"{HEADER}\n{ROW}\n\n"),
+        ("c.csv", b"\xef\xbb\xbf" + f"{HEADER}\r\n{ROW}\r\n".encode()),
+        ("c.CSV", f" {HEADER}\n{ROW}\n"),
+        ("c.json", '[{"k": 10, "gamma": 0.1, "lambda": 1, "delta": 0.1, "beta": 0.5}]'),
+        ("c.jsonl", '{"k": 10, "gamma": 0.1, "scale": 1, "margin": 0.1, "beta": "0.5"}\n\n'),
+    ],
+)
+def test_files_of_configs(name: str, content: str | bytes, tmp_path: Path) -> None:
+    assert _read(tmp_path / name, content) == [{"k": 10, "beta": 0.5}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        (
+            "c.csv",
+            f"{HEADER}\n{ROW}\n{ROW},7\n",
+            "1 of 2 rows have another number of fields (line 3 has 6)",
+        ),
+        (
+            "c.csv",
+            f"{HEADER}\n10,0.1\n",
+            "1 of 1 rows have another number of fields (line 2 has 2)",
+        ),
+        ("c.csv", f"k,{HEADER}\n10,{ROW}\n", "config 1: Space 'projection' has no axis 'k (2)'"),
+        ("c.csv", f'{HEADER}\n"10,0.1\n', "A quote opens a field there and is not closed"),
+        ("c.csv", HEADER, "it has a header (k, gamma, scale, margin, beta) and no rows"),
+        ("c.csv", b"\xf0\x9f\x00\xff", "holds zero bytes"),
+        ("c.csv", f"{HEADER}\n{'1' * 5000},0.1,1.0,0.1,0.5\n", "config 1: A value of axis 'k'"),
+        ("c.json", "[" * 100_000, "is nested too deep"),
+        ("c.jsonl", "[" * 100_000, "is nested too deep"),
+        ("c.json", f'[{{"k": {"1" * 5000}}}]', "value has 5000 digits"),
+        ("c.json", f'[{{"k": {"1" * 400}}}]', "config 1: A value of axis 'k'"),
+        ("c.json", '[{"k": [10]}]', "config 1: 'k' must have one value, got a list"),
+        ("c.json", '[{"k": {"a": 1}}]', "config 1: 'k' must have one value, got a dict"),
+        ("c.json", '{"k": 10}', "must be a non-empty list"),
+        ("c.json", "[", "is not JSON"),
+        ("c.jsonl", '{"k": 10}\n{', "line 2 is not JSON"),
+        ("c.json", '[{"kk": 10}]', "config 1: Space 'projection' has no axis 'kk'"),
+        ("c.json", '[{"k": 11}]', "config 1: Axis 'k' has no value 11"),
+        ("c.yaml", "k: 10", "must be .json, .jsonl or .csv, got 'c.yaml'"),
+    ],
+)
+def test_no_files_of_configs(name: str, content: str | bytes, why: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        _read(tmp_path / name, content)
+    assert why in str(refused.value)
+    assert name in str(refused.value)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    folder = tmp_path / "c.json"
+    folder.mkdir()
+    with pytest.raises(InputError, match="there is no file"):
+        list(read_configs(SPACE, folder))
