@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from search.errors import InputError
 from search.formatting import printable
+from search.redaction import redact
 
 EXPERIMENT = "foldrace"
 """MLflow experiment of sweeps that name none."""
@@ -26,7 +27,6 @@ EXPERIMENT = "foldrace"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SCHEMES = (*_DATABASES, "http", "https")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
-_SECRET = re.compile(r"(?<=://)[^\s/]*@|(?<=[?&])((?:ssl)?passw(?:or)?d|pwd|token)=[^&\s]*", re.I)
 _OPTIONS = re.compile(r"(\w+=[^&?/]*(&\w+=[^&?/]*)*)?")  # of a sqlite URI, after its '?'
 _CONNECT_S = 4.0
 _LOCKED_S = 5.0  # the wait for another program that writes
@@ -37,11 +37,6 @@ _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes secon
 def default_tracking_uri() -> str:
     """Default ledger: MLflow's variable, else a file in this folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-
-
-def redact(text: str) -> str:
-    """Remove user names and passwords from the URIs in a text."""
-    return _SECRET.sub(lambda match: f"{match[1]}=***" if match[1] else "***@", text)
 
 
 def scheme(uri: str) -> str:

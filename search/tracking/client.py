@@ -22,8 +22,9 @@ from typing import TypeVar
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import WRITER, Kind, NewRun, RunNews, age
+from search.redaction import redact
 from search.tracking.sqlite_store import deleted, local_path
-from search.tracking_uri import check_uri, redact, sqlite_file
+from search.tracking_uri import check_uri, sqlite_file
 
 # Before mlflow is imported: nothing is reported to the outside; and a request that fails is tried
 # again by the delivery, which has the spool, not for minutes by MLflow (default: 7 retries, 120 s).
