@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from search.errors import InputError
+from search.errors import InputError, SweepError
 
 _log = logging.getLogger("foldrace")
 
@@ -64,9 +64,11 @@ def ensure_token() -> None:
     Ray listens on all interfaces. The token is a file in the home folder that only its owner reads,
     or a variable where there is no such folder.
     """
-    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+    # Without the variable a local Ray asks for a token, and settles that in this process, too; set
+    # after Ray was imported, the variable would reach its children alone.
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
         _log.warning("RAY_AUTH_MODE is not heeded: Ray on this machine asks for a token.")
-    os.environ["RAY_AUTH_MODE"] = "token"
+        del os.environ["RAY_AUTH_MODE"]
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
     try:
@@ -79,6 +81,19 @@ def ensure_token() -> None:
         file.chmod(0o600)  # Ray's own is as the umask would have it
     except (OSError, RuntimeError):  # not to be written, or no home at all
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def check_token() -> None:
+    """Make sure that the Ray that was started asks for the token.
+
+    Raises:
+        SweepError: if it does not.
+    """
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        raise SweepError(
+            "Ray started without asking for a token, so everyone on the network could run code "
+            "here: set RAY_AUTH_MODE=token and start again."
+        )
 
 
 def check_processes() -> None:

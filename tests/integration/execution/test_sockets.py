@@ -12,6 +12,7 @@ import psutil
 import pytest
 import ray
 
+from search.errors import SweepError
 from search.execution.nodes import session
 from search.process import ray_home
 
@@ -77,4 +78,7 @@ def test_the_token_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     ray_home.ensure_token()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert (file.read_text(), os.environ["RAY_AUTH_MODE"]) == (first, "token")
+    assert file.read_text() == first
+    assert "RAY_AUTH_MODE" not in os.environ, "then Ray's default holds, which is to ask"
+    with pytest.raises(SweepError, match="RAY_AUTH_MODE=token"):
+        ray_home.check_token()
