@@ -24,6 +24,7 @@ from search.arguments import Parse
 from search.cluster import packaging
 from search.cluster.options import FOLDER, MOST_MIB
 from search.errors import FoldraceError, InputError, SweepError
+from search.tracking_uri import redact
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -120,7 +121,7 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
     options = parse(words)
     sent = list(words)
     attached: dict[str, Path] = {}
-    if options.tracking_uri and re.search(r"://[^/]*@", options.tracking_uri):
+    if options.tracking_uri and redact(options.tracking_uri) != options.tracking_uri:
         raise InputError(
             "A job's command can be read by everyone with access to the cluster, so no password "
             "may stand in --tracking-uri: set MLFLOW_TRACKING_USERNAME and "
@@ -129,7 +130,7 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
     if options.ray_address in (None, "local"):
         sent += ["--ray-address", "auto"]
     here = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if options.tracking_uri is None and re.fullmatch(r"https?://[^@]+", here):
+    if options.tracking_uri is None and re.match("https?://", here) and redact(here) == here:
         sent += ["--tracking-uri", here]
     if options.command == "resume":
         return sent, attached
