@@ -398,6 +398,13 @@ def _(folder: Path) -> str:
     return "is a decoder .is_decoder"
 
 
+@_breaks("a network that reads padding")
+def _(folder: Path) -> str:
+    small = {key: value for key, value in _SHAPE.items() if key != "num_attention_heads"}
+    _model(folder, "fnet", **small, max_position_embeddings=64)
+    return "a FNetModel. reads padding"
+
+
 @_breaks("a model of images")
 def _(folder: Path) -> str:
     small = {**_SHAPE, "image_size": 32, "patch_size": 16}

@@ -25,6 +25,7 @@ from trainables.engine.features.embedding_store import filled
 from trainables.engine.features.pair_layout import Layout
 from trainables.engine.features.representation import TASKS_MODEL, Parts, Progress, Representation
 from trainables.engine.images.inspection import read_rgb
+from trainables.engine.model_checks.foreign_errors import refused
 from trainables.engine.models import pretrained, towers
 from trainables.engine.progress import Ticker
 from trainables.engine.text_data import ImageRef, TextData
@@ -33,6 +34,8 @@ _TEXTS_AT_ONCE = 64
 # On a host more images at once give layers that fit no cache, in memory that malloc returns.
 _IMAGES_AT_ONCE = {"cpu": 4, "cuda": 128}
 _DECODERS = 4
+_TRIAL_TOKENS = 8
+_ADVICE = "fetch it anew, or give another."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +111,14 @@ def check_towers(text: str | None, image: str | None) -> None:
         ModelError: naming the model, the fault, and the way out.
     """
     if text is not None:
-        towers.text_tower(text)
-        pretrained.load_tokenizer(text)
+        tower = towers.text_tower(text)
+        with refused(f"Model {text!r} cannot read a plain text", _ADVICE), torch.inference_mode():
+            tower(towers.tokenised(text, ["a trial of words"], _TRIAL_TOKENS))
     if image is not None:
-        towers.image_tower(image)
+        looking = towers.image_tower(image)
+        with refused(f"Model {image!r} cannot look at an image", _ADVICE), torch.inference_mode():
+            blank = looking.preparation.pixels(Image.new("RGB", (64, 64)))
+            looking(torch.from_numpy(blank[None]))
 
 
 def latin_only(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.engine.errors import ModelError
 from trainables.engine.model_checks.files import model_config
+from trainables.engine.model_checks.foreign_errors import refused
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -91,16 +92,11 @@ def read_config(folder: Path, shown: str) -> PretrainedConfig:
         )
     from transformers import AutoConfig
 
-    try:
-        with quietly():
-            config: PretrainedConfig = AutoConfig.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-    except Exception as error:  # each type checks its values in its own way
-        raise ModelError(
-            f"The config.json of model {shown} has values that its type does not take "
-            f"({first_line(error)}): fetch it anew."
-        ) from error
+    found = f"The config.json of model {shown} has values that its type does not take"
+    with refused(found, "fetch it anew."), quietly():
+        config: PretrainedConfig = AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     return config
 
 
@@ -135,7 +131,7 @@ def _no_encoder(config: Any) -> str | None:
     if kind in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return None
     if kind in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        return "is a decoder: no token sees those behind it, so no first token stands for a text"
+        return "is a decoder (autoregressive), so no first token stands for a text"
     if kind in known.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
         return "looks at images, and texts are to be read"
     return "is no encoder that was trained to read texts"
@@ -156,8 +152,3 @@ def check_words(network: PreTrainedModel, shown: str) -> None:
             f"Model {shown} (a {type(network).__name__}) has no table of word embeddings, (words, "
             f"width), and cannot be trained here. {_ENCODERS}"
         )
-
-
-def first_line(error: Exception) -> str:
-    """Return an error's message in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

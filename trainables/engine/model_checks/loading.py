@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainables.engine.errors import ModelError
 from trainables.engine.model_checks import kinds
 from trainables.engine.model_checks.files import read_object, weight_files
+from trainables.engine.model_checks.foreign_errors import refused
 from trainables.engine.model_checks.tokenizers import check_tokenizer
 
 if TYPE_CHECKING:
@@ -30,18 +31,14 @@ def load_tokenizer(folder: Path, shown: str) -> PreTrainedTokenizerBase:
 
     config = kinds.read_config(folder, shown)
     _refuse_code(folder, shown)
-    try:
-        with kinds.quietly():
-            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,  # else a folder with code of its own makes it ask
-            )
-    except Exception as error:  # a damaged tokenizer.json raises nothing more special
-        raise ModelError(
-            f"Model {shown} has a tokenizer that cannot be read ({kinds.first_line(error)}): save "
-            "the one that it was trained with into its folder (save_pretrained)."
-        ) from error
+    found = f"Model {shown} has a tokenizer that cannot be read"
+    advice = "save the one that it was trained with (save_pretrained)."
+    with refused(found, advice), kinds.quietly():
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,  # else a folder with code of its own makes it ask
+        )
     check_tokenizer(tokenizer, config, folder, shown)
     return tokenizer
 
@@ -79,24 +76,19 @@ def load_network(folder: Path, shown: str) -> tuple[PreTrainedModel, Collection[
     for file in weight_files(folder, shown):
         if file.suffix == ".bin":
             weights.check_pickle(file, shown)
-    try:
-        model: PreTrainedModel
-        with kinds.quietly():  # a head is left out on purpose
-            model, loaded = AutoModel.from_pretrained(
-                folder,
-                config=config,
-                local_files_only=True,
-                trust_remote_code=False,
-                dtype=torch.float32,
-                weights_only=True,
-                ignore_mismatched_sizes=True,  # `check_fit` names them
-                output_loading_info=True,
-            )
-    except Exception as error:  # pickles, configs and converters raise a dozen types
-        raise ModelError(
-            f"Model {shown} cannot be loaded ({kinds.first_line(error)}): fetch it anew, or give "
-            "another."
-        ) from error
+    model: PreTrainedModel
+    found, advice = f"Model {shown} cannot be loaded", "fetch it anew, or give another."
+    with refused(found, advice), kinds.quietly():  # a head is left out on purpose
+        model, loaded = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            weights_only=True,
+            ignore_mismatched_sizes=True,  # `check_fit` names them
+            output_loading_info=True,
+        )
     weights.check_fit(model, loaded, shown)
     weights.check_numbers(model, shown)
     return model, loaded["missing_keys"]

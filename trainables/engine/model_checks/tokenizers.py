@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.engine.errors import ModelError
 from trainables.engine.model_checks.files import has_vocabulary
-from trainables.engine.model_checks.kinds import first_line
+from trainables.engine.model_checks.foreign_errors import refused
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _LEAST_SHARE = 0.1
 _MOST_UNKNOWN = 0.9
 _TEXTS_TRIED = 200
-_TRIAL = ("a trial of words, \u2603", "and more")
+_TRIAL = ["a trial of words, \u2603", "and more"]
+_SAVE = "save the right one into its folder (save_pretrained)."
 
 
 def check_tokenizer(
@@ -113,15 +114,13 @@ def _check_room(tokenizer: Any, shown: str) -> None:
     """Refuse a tokenizer that fails, or cuts all of a text."""
     most = tokenizer.model_max_length
     least = tokenizer.num_special_tokens_to_add(pair=True) + 2
-    if most < least:
+    if not isinstance(most, int | float) or most < least:
         raise ModelError(
             f"Model {shown} has a tokenizer that cuts texts to {most} tokens, which leaves no room "
             "for a word: set model_max_length in its tokenizer_config.json."
         )
-    try:
+    with refused(f"Model {shown} has a tokenizer that fails on a plain text", _SAVE):
+        found = tokenizer(_TRIAL, padding=True, truncation=True, max_length=least)["input_ids"]
         tokenizer(*_TRIAL)
-    except Exception as error:  # tokenizers raises nothing more special
-        raise ModelError(
-            f"Model {shown} has a tokenizer that fails on a plain text ({first_line(error)}): save "
-            "the right one into its folder."
-        ) from error
+    if not all(found):
+        raise ModelError(f"Model {shown} has a tokenizer that finds no word in a text: {_SAVE}")

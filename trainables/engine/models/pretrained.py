@@ -186,12 +186,15 @@ def load_encoder(reference: str) -> PreTrainedModel:
     """
     import torch
 
+    from trainables.engine.model_checks import trial
+
     folder, shown = locate(reference), repr(reference)
     kinds.check_encoder(folder, shown)
     tokenizer = load_tokenizer(reference)
     model, missing = loading.load_network(folder, shown)
     kinds.check_words(model, shown)
     positions.check_padding(model, tokenizer, shown)
+    trial.read_once(model, tokenizer, shown)
     if getattr(model, "pooler", None) is not None:
         dense = getattr(model.pooler, "dense", None)
         drawn = any(name.startswith("pooler.") for name in missing)
@@ -208,8 +211,12 @@ def check_encoder(reference: str, data: TextData) -> None:
     Raises:
         ModelError: as `load_encoder`, or if hardly a word is known to the tokenizer.
     """
-    load_encoder(reference)
-    tokenizers.check_reads(load_tokenizer(reference), data.texts, repr(reference))
+    from trainables.engine.model_checks import trial
+
+    network, tokenizer, shown = load_encoder(reference), load_tokenizer(reference), repr(reference)
+    tokenizers.check_reads(tokenizer, data.texts, shown)
+    if data.texts_b is not None:
+        trial.read_once(network, tokenizer, shown, pairs=True)
 
 
 @lru_cache(maxsize=2)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from trainables.engine.errors import ModelError
 from trainables.engine.model_checks import files, kinds, weights
+from trainables.engine.model_checks.foreign_errors import refused
 from trainables.engine.models import efficientnet_lite, pretrained
 from trainables.engine.models.image_preprocessing import Preparation, read_preparation
 from trainables.engine.models.pooling import mean_over_tokens
@@ -152,7 +153,8 @@ def _dense(folder: Path) -> nn.Module:
     """
     listed = folder / "modules.json"
     layers: list[nn.Module] = []
-    try:
+    found = f"The layers that {listed} names cannot be read"
+    with refused(found, "fetch the model anew."):
         modules = json.loads(listed.read_text("utf-8")) if listed.is_file() else []
         for module in modules:
             kind, path = str(module["type"]).rsplit(".", maxsplit=1)[-1], folder / module["path"]
@@ -162,11 +164,6 @@ def _dense(folder: Path) -> nn.Module:
                 layers.append(_dense_layer(path))
             elif kind not in ("Transformer", "Normalize"):
                 raise ModelError(f"{listed}: a module {module['type']} is not known here.")
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise ModelError(
-            f"The layers that {listed} names cannot be read ({kinds.first_line(error)}): fetch the "
-            "model anew."
-        ) from error
     return nn.Sequential(*layers)
 
 
