@@ -259,6 +259,6 @@ def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
 
 def default_name(space: str, data: DataRef, model: str) -> str:
     """Default name of a sweep: space, data and model."""
-    data_name = Path(data.name).stem if Path(data.name).suffix else data.name.split("/")[-1]
+    data_name = Path(Path(data.name).name.removesuffix(".gz")).stem
     subset = "" if data.subset is None else f"-{data.subset}"
     return name_of(f"{space}-{data_name}{subset}-{Path(model).name}")

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from search.errors import InputError
 from search.formatting import printable
+from search.redaction import redact
 
 EXPERIMENT = "foldrace"
 """MLflow experiment of sweeps that name none."""
@@ -26,9 +27,9 @@ EXPERIMENT = "foldrace"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _SCHEMES = (*_DATABASES, "http", "https")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
-_SECRET = re.compile(r"(?<=://)[^\s/]*@|(?<=[?&])((?:ssl)?passw(?:or)?d|pwd|token)=[^&\s]*", re.I)
 _OPTIONS = re.compile(r"(\w+=[^&?/]*(&\w+=[^&?/]*)*)?")  # of a sqlite URI, after its '?'
 _CONNECT_S = 4.0
+_LOCKED_S = 5.0  # the wait for another program that writes
 _LEAST_FREE_BYTES = 50 * 2**20
 _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes seconds
 
@@ -36,11 +37,6 @@ _LARGEST_TO_SCAN_BYTES = 64 * 2**20  # a full check of a larger file takes secon
 def default_tracking_uri() -> str:
     """Default ledger: MLflow's variable, else a file in this folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-
-
-def redact(text: str) -> str:
-    """Remove user names and passwords from the URIs in a text."""
-    return _SECRET.sub(lambda match: f"{match[1]}=***" if match[1] else "***@", text)
 
 
 def scheme(uri: str) -> str:
@@ -155,22 +151,33 @@ def _check_sqlite(uri: str, file: Path) -> None:
     if not file.is_file() or not os.access(file, os.R_OK | os.W_OK):
         raise InputError(f"Tracking URI {uri!r}: {file} is not a file that can be written.")
     try:
-        with closing(sqlite3.connect(file, timeout=5.0)) as database:
+        with closing(sqlite3.connect(file, timeout=_LOCKED_S)) as database:
             tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
             if file.stat().st_size <= _LARGEST_TO_SCAN_BYTES:
                 (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
                 if verdict != "ok":
                     raise sqlite3.DatabaseError(verdict)
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise _unsound(uri, file, error) from error
         raise InputError(
-            f"Tracking URI {uri!r}: {file} is not a sound sqlite database ({error}). Restore a "
-            "copy of it, or choose another file."
+            f"Tracking URI {uri!r}: {file} is locked: another program has been writing to it for "
+            f"{_LOCKED_S:g} s. Wait for it or end it; the file is as it was."
         ) from error
+    except sqlite3.Error as error:
+        raise _unsound(uri, file, error) from error
     if tables and not {"experiments", "runs"} <= tables:
         raise InputError(
             f"Tracking URI {uri!r}: {file} is a database of something else than MLflow (tables: "
             f"{', '.join(sorted(tables)[:5])}). Choose another file."
         )
+
+
+def _unsound(uri: str, file: Path, error: sqlite3.Error) -> InputError:
+    return InputError(
+        f"Tracking URI {uri!r}: {file} is not a sound sqlite database ({error}). Restore a copy of "
+        "it, or choose another file."
+    )
 
 
 def _through_proxy(uri: str) -> bool:

@@ -78,6 +78,7 @@ LAYERS = [
     "search.formatting",
     "search.arrays",
     "search.checks",
+    "search.redaction",
     "search.tracking_uri",
     "search.strategies",
     "search.stats",

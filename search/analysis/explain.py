@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from search.tracking.open import open_ledger
 from trainables.analysis import cam, cam_page, cam_words
 from trainables.analysis.cam_page import Marked
 from trainables.analysis.cam_words import WordMean
+from trainables.engine.datasets.known_labels import class_called
 from trainables.engine.features import extraction
 from trainables.engine.features.representation import Parts
 from trainables.engine.refit import attribution, new_rows, occlusion
@@ -98,6 +99,7 @@ def explain(outcome: SweepResult, request: Request, folder: Path) -> Explanation
     why = attribution.map_fault(plan.space.trainable, plan.configs[config])
     if data.texts_b is not None:
         why = "Rows are pairs of texts, which have no class activation map."
+    request = replace(request, label=class_called(request.label, data.label_names))
     if request.label is not None and request.label not in data.label_names:
         raise InputError(
             f"--class {request.label!r} is no class; there are: {', '.join(data.label_names)}."

@@ -24,6 +24,7 @@ from search.arguments import Parse
 from search.cluster import packaging
 from search.cluster.options import FOLDER, MOST_MIB
 from search.errors import FoldraceError, InputError, SweepError
+from search.redaction import holds_secret
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -120,16 +121,18 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
     options = parse(words)
     sent = list(words)
     attached: dict[str, Path] = {}
-    if options.tracking_uri and re.search(r"://[^/]*@", options.tracking_uri):
+    here = os.environ.get("MLFLOW_TRACKING_URI", "")
+    typed = options.tracking_uri is not None
+    if holds_secret(options.tracking_uri if typed else here):
         raise InputError(
             "A job's command can be read by everyone with access to the cluster, so no password "
-            "may stand in --tracking-uri: set MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD where the head node is started."
+            f"may stand in {'--tracking-uri' if typed else 'MLFLOW_TRACKING_URI'}: give the "
+            "address without it, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or "
+            "MLFLOW_TRACKING_TOKEN) where the head node is started."
         )
     if options.ray_address in (None, "local"):
         sent += ["--ray-address", "auto"]
-    here = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if options.tracking_uri is None and re.fullmatch(r"https?://[^@]+", here):
+    if not typed and re.fullmatch(r"https?://[^@]+", here):
         sent += ["--tracking-uri", here]
     if options.command == "resume":
         return sent, attached

@@ -42,6 +42,8 @@ from search.execution import worker_group
 from search.execution.nodes import check_nodes, session
 from search.process import own_code
 
+_LEAST_FREE_BYTES = 2**20
+
 
 class _StackSearcher(Searcher):
     """Hands Tune one stack a trial.
@@ -248,7 +250,7 @@ def train(
             ),
         )
         try:
-            with _muted("ray.tune", "ray.train", "ray.air"):
+            with _muted("ray.tune", "ray.train", "ray.air"), _full_disk_named(storage):
                 tuner.fit()
         finally:
             shutil.rmtree(storage, ignore_errors=True)
@@ -257,6 +259,22 @@ def train(
     if complete := strategy.done and not dispatcher.out_of_time:
         shutil.rmtree(checkpoints, ignore_errors=True)
     return complete
+
+
+@contextlib.contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    """Turn whatever a full disk makes Tune raise into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        while not folder.exists():
+            folder = folder.parent
+        if shutil.disk_usage(folder).free > _LEAST_FREE_BYTES:
+            raise
+        raise SweepError(
+            f"The disk of {folder.resolve()} is full, so Ray could not go on: {error}. Free some, "
+            "then `foldrace resume`; finished cells are not trained again."
+        ) from error
 
 
 @contextlib.contextmanager

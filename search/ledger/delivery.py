@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from search.errors import DeliveryRefusedError
@@ -21,6 +22,22 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 15.0
 _TRIES_OF_A_REFUSED = 3
 _MOST_IN_MEMORY = 1_000  # results that could not be spooled, because the disk is full
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """Counts of what did not arrive.
+
+    Attributes:
+        waiting: Those on disk, which a later process delivers.
+        refused: Those that were refused, or are damaged; they are set aside.
+        lost: Those that were in memory only, since the disk was full.
+    """
+
+    waiting: int = 0
+    refused: int = 0
+    lost: int = 0
+
 
 _Outcome = Literal["delivered", "refused", "down"]
 
@@ -54,6 +71,7 @@ class Delivery:
         self._flushing = False
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self.unkept: str | None = None  # why a result could not be kept on disk
 
     @property
     def pending(self) -> int:
@@ -122,14 +140,14 @@ class Delivery:
             finally:
                 self._flushing = False
 
-    def close(self, patience_s: float) -> int:
+    def close(self, patience_s: float) -> Undelivered:
         """Flush while results arrive, then stop and spool the remaining states.
 
         Args:
             patience_s: Seconds to wait for the next arrival.
 
         Returns:
-            Number of undelivered results and states; they are on disk.
+            Numbers of undelivered results and states.
         """
         while True:
             arrived = self._arrived
@@ -141,15 +159,18 @@ class Delivery:
         if self._thread is not None:
             self._thread.join(timeout=2.0)
         with self._changed:
-            count = self._underway() + self._refused
+            lost = len(list(self._queue.in_memory()))
+            lost += sum(job.size for job in self._current if job.key is None and job.payload)
+            waiting = self._underway() - lost
             states = self._queue.take_states()
         for payload in states:
             try:
                 self._spool.put(payload)
             except OSError as error:
-                _log.warning("cannot write to %s: %s", self._spool.folder, error)
+                waiting, lost = waiting - 1, lost + 1
+                self._note_full(error)
         self._spool.close()
-        return count
+        return Undelivered(waiting, self._refused, lost)
 
     def _underway(self) -> int:
         return self._queue.size + sum(job.size for job in self._current)
@@ -166,11 +187,22 @@ class Delivery:
 
         The sweep waits rather than fill the memory.
         """
-        _log.warning("cannot write a result to %s: %s", self._spool.folder, error)
+        self._note_full(error)
         with self._changed:
             while len(list(self._queue.in_memory())) >= _MOST_IN_MEMORY and not self._stopping:
                 self._changed.wait(1.0)
         return Job(payload=payload, size=size)
+
+    def _note_full(self, error: OSError) -> None:
+        """Say once that results cannot be kept on disk."""
+        if self.unkept is None:
+            self.unkept = (
+                f"Results cannot be kept in {self._spool.folder}: {error.strerror or error}."
+            )
+            _log.warning(
+                "%s They are in memory until MLflow has them; no further cell is started.",
+                self.unkept,
+            )
 
     def _run(self) -> None:
         while jobs := self._next():

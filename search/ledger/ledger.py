@@ -75,6 +75,7 @@ class Ledger:
             where,
         )
         self._settled: dict[str, set[str]] = {}  # family -> keys that need no recording any more
+        self._damaged: set[str] = set()  # run ids of sweeps that were named
 
     def __enter__(self) -> Self:
         return self
@@ -131,21 +132,27 @@ class Ledger:
             ) from error
 
     def close(self, patience_s: float = 10.0) -> int:
-        """Deliver and stop; returns the number of items left on disk.
+        """Deliver and stop; returns the number of undelivered items.
 
         Args:
             patience_s: Longest wait for the next arrival.
         """
         left = self._delivery.close(patience_s)
         self._lease.release()
-        if left:
+        if left.waiting:
             _log.warning(
                 "MLflow does not have %d results yet; they lie in %s, and the next foldrace "
                 "command on this ledger delivers them.",
-                left,
+                left.waiting,
                 self._spool_folder,
             )
-        return left
+        if left.lost:
+            _log.error(
+                "%d results are lost: they were in memory only. %s",
+                left.lost,
+                self._delivery.unkept,
+            )
+        return left.waiting + left.refused + left.lost
 
     def known_cells(self, family: str) -> dict[str, LoggedCell]:
         """All cells of a family with a result, by key.
@@ -352,7 +359,7 @@ class Ledger:
     @property
     def halted(self) -> str | None:
         """Reason to train no further cell; None while there is none."""
-        return self._lease.lost
+        return self._lease.lost or self._delivery.unkept
 
     def claim(self, family: str, keys: Sequence[str]) -> tuple[dict[str, LoggedCell], set[str]]:
         """Claim cells that are about to be trained, see search/ledger/leases/neighbours.py.
@@ -398,9 +405,21 @@ class Ledger:
             return self._store.experiment_id("configs")
 
     def sweeps(self) -> list[SweepRecord]:
-        """All sweeps, newest first."""
+        """All sweeps, newest first.
+
+        Those whose spec is damaged are named and left out.
+        """
         with self._asking():
-            return [SweepRecord.of(run) for run in self._store.runs("sweeps")]
+            runs = self._store.runs("sweeps")
+        sweeps = []
+        for run in runs:
+            try:
+                sweeps.append(SweepRecord.of(run))
+            except LedgerError as error:
+                if run.run_id not in self._damaged:
+                    _log.warning("%s It is left out.", error)
+                self._damaged.add(run.run_id)
+        return sweeps
 
     def find_sweep(self, ref: str) -> SweepRecord:
         """Find a sweep by name, by run id, or by `latest`.

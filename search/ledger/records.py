@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.errors import InputError, LedgerError
-from search.tracking_uri import redact
+from search.redaction import redact
 
 CELL_TAGS = ("family", "sweep", "config", "space", "data", "model")
 """Tags that the caller gives to every cell; the ledger adds cell_key, status, digest and error."""

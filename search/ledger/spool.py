@@ -1,13 +1,15 @@
 """Results on disk until the ledger has them.
 
 A folder per process, kept locked while the process lives. Later processes take over the files of
-folders whose lock is free: their process is gone. Standard library only.
+folders whose lock is free: their process is gone. A file's first line is the sha256 of the rest.
+Folders and files are the user's alone. Standard library only.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import itertools
 import json
 import os
@@ -20,7 +22,8 @@ from typing import Any, BinaryIO
 
 _READY = ".json"
 _PART = ".part"  # being written, or written and not yet renamed
-_REFUSED = ".refused"  # MLflow would not have it; tried again at the next start
+_REFUSED = ".refused"  # MLflow would not have it, or it is damaged: told once, then left alone
+_REFUSED_FOLDER = ".refused"
 
 
 class Spool:
@@ -56,8 +59,9 @@ class Spool:
         name = f"{time.time_ns():020d}-{next(self._counter):06d}"
         part = own / (name + _PART)
         try:
-            with part.open("wb") as file:
-                file.write(json.dumps(payload).encode())
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(_sealed(json.dumps(payload).encode()))
                 file.flush()
                 os.fsync(file.fileno())
             # The folder is not synced: should a power failure undo the renaming, `adopt` finds the
@@ -78,7 +82,7 @@ class Spool:
         if self._own is None:
             raise KeyError(name)
         try:
-            value = json.loads((self._own / (name + _READY)).read_bytes())
+            value = json.loads(_unsealed((self._own / (name + _READY)).read_bytes()))
         except FileNotFoundError:
             raise KeyError(name) from None
         if not isinstance(value, dict):
@@ -91,14 +95,23 @@ class Spool:
             (self._own / (name + _READY)).unlink(missing_ok=True)
 
     def set_aside(self, name: str) -> Path:
-        """Hide a refused payload from `names` until a later process adopts it.
+        """Put a refused payload aside for good; returns its path.
 
         Raises:
             KeyError: if there is none of that name.
         """
         if self._own is None:
             raise KeyError(name)
-        return (self._own / (name + _READY)).replace(self._own / (name + _REFUSED))
+        return self._refused(self._own / (name + _READY))
+
+    def refused(self) -> list[Path]:
+        """Payloads that were set aside, by this process or another."""
+        return sorted((self._folder / _REFUSED_FOLDER).glob("*" + _REFUSED))
+
+    def _refused(self, path: Path) -> Path:
+        folder = self._folder / _REFUSED_FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return path.replace(folder / (path.stem + _REFUSED))
 
     def names(self) -> list[str]:
         """Names of the payloads of this process, oldest first."""
@@ -127,7 +140,9 @@ class Spool:
 
     def _take_from(self, sibling: Path) -> list[str]:
         adopted = []
-        left = [path for path in sibling.glob("*") if path.suffix in (_READY, _REFUSED)]
+        for path in sibling.glob("*" + _REFUSED):  # of an older version
+            self._refused(path)
+        left = list(sibling.glob("*" + _READY))
         left += [path for path in sibling.glob("*" + _PART) if _is_whole(path)]
         if left:
             own = self._own_folder()
@@ -141,7 +156,7 @@ class Spool:
         """Release the lock; remaining payloads wait for the next process."""
         if self._own is None or self._lock is None:
             return
-        left = [path for path in self._own.glob("*") if path.suffix in (_READY, _REFUSED)]
+        left = list(self._own.glob("*" + _READY))
         if not left:
             shutil.rmtree(self._own, ignore_errors=True)
         self._lock.close()
@@ -155,16 +170,46 @@ class Spool:
             # Locked under a hidden name first: nobody may adopt it between its birth and its lock.
             name = f"{os.getpid()}-{secrets.token_hex(4)}"
             hidden = self._folder / f".{name}"
-            hidden.mkdir(parents=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            hidden.mkdir(mode=0o700)
             (hidden / "lock").touch()
             self._lock = _try_lock(hidden / "lock")
             self._own = hidden.rename(self._folder / name)
+            # Else a power failure could take the folder with all its files.
+            for folder in (self._folder, self._folder.parent):
+                _sync_folder(folder)
         return self._own
+
+
+def _sealed(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def _unsealed(content: bytes) -> bytes:
+    """Check a file's first line and return the rest.
+
+    Raises:
+        ValueError: if they do not fit.
+    """
+    if content.startswith(b"{"):  # of a version that wrote no checksum
+        return content
+    digest, _, rest = content.partition(b"\n")
+    if digest != hashlib.sha256(rest).hexdigest().encode():
+        raise ValueError("its checksum does not fit its content")
+    return rest
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _is_whole(path: Path) -> bool:
     try:
-        json.loads(path.read_bytes())
+        json.loads(_unsealed(path.read_bytes()))
     except ValueError:
         return False
     return True

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.errors import InputError, LedgerError
-from search.tracking_uri import redact, sqlite_file
+from search.redaction import redact
+from search.tracking_uri import sqlite_file
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord

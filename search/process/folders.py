@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -33,6 +34,8 @@ def check(spec: SweepSpec) -> None:
             f"A sweep keeps its state in {STATE.absolute()}, and that cannot be written: {fault}. "
             "Start it in another folder (cd); data and model may be given as absolute paths."
         )
+    with contextlib.suppress(OSError):
+        STATE.chmod(0o700)  # predictions of private data wait in it
     free = shutil.disk_usage(STATE).free / 2**20
     if free < _LEAST_FREE_MIB:
         raise InputError(

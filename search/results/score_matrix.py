@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from search.strategies.strategy import most_cells
 
 if TYPE_CHECKING:
     from search.ledger.records import LoggedCell
+
+_log = logging.getLogger("foldrace.results")
 
 
 @dataclass
@@ -86,12 +89,17 @@ def tell_known(
         if pair is None or not cell.settled:
             continue
         score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
+        trouble = f"{cell.status} in an earlier run"
+        if cell.status == "done" and (score is None or not math.isfinite(score)):
+            trouble = f"run {cell.run_id} in MLflow has no sound {plan.space.objective}: {score}"
+            _log.warning("A cell is left out: %s. Delete that run to train it again.", trouble)
+            score = None
         table.put(pair, score, cell.metrics)
         table.reused += 1
         table.foreign += cell.sweep_id != sweep_id
         table.compare(pair, cell.digest)
         if score is None:
-            table.failures[pair] = f"{cell.status} in an earlier run"
+            table.failures[pair] = trouble
         tell(*pair, score)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from search.errors import InputError
-from search.tracking_uri import redact
+from search.redaction import holds_secret, redact
 
 CALLERS = ("cron", "systemd", "kubernetes")
 
@@ -32,7 +32,7 @@ def carried(environment: Mapping[str, str], tracking_uri: str | None) -> dict[st
     """
     variables = {name: environment[name] for name in _CARRIED if environment.get(name)}
     uri = tracking_uri or variables.get("MLFLOW_TRACKING_URI", "")
-    if redact(uri) != uri:
+    if holds_secret(uri):
         raise InputError(
             f"The tracking URI {redact(uri)} holds a password, and what is emitted is for all to "
             "read: leave it out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "

@@ -42,7 +42,8 @@ from search.checks.names import MODEL_NAME, NAME
 from search.checks.urls import DASHBOARD
 from search.cluster.options import FOLDER
 from search.errors import InputError
-from search.tracking_uri import EXPERIMENT, check_form, redact
+from search.redaction import holds_secret
+from search.tracking_uri import EXPERIMENT, check_form
 
 _MOST_BYTES = 2**20
 
@@ -130,7 +131,7 @@ class Schedule(BaseModel):
     def _uri_holds_no_password(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        if redact(value) != value:
+        if holds_secret(value):
             raise ValueError(
                 "must hold no password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
             )

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from search.errors import LedgerError
+from search.redaction import redact
 from search.tracking import (
     client as mlflow_store,  # sets MLflow's environment before mlflow is imported
 )
-from search.tracking_uri import redact, sqlite_file
+from search.tracking_uri import sqlite_file
 
 from mlflow import MlflowClient  # isort: skip
 from mlflow.exceptions import MlflowException  # isort: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,8 +22,9 @@ from typing import TypeVar
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import WRITER, Kind, NewRun, RunNews, age
+from search.redaction import redact
 from search.tracking.sqlite_store import deleted, local_path
-from search.tracking_uri import check_uri, redact, sqlite_file
+from search.tracking_uri import check_uri, sqlite_file
 
 # Before mlflow is imported: nothing is reported to the outside; and a request that fails is tried
 # again by the delivery, which has the spool, not for minutes by MLflow (default: 7 retries, 120 s).
@@ -51,6 +53,8 @@ for _name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
 _METRICS, _NAMED = 800, 100  # of a batch: 1,000 values in all, at most 100 params and 100 tags
 _PATIENCE_S = 10  # for a server's first answer
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
+_SQL = re.compile(r"\s*\[SQL: .*", re.DOTALL)
+_LONGEST_ERROR = 600
 _CALLERS = 8  # requests to a server at once
 
 _Item = TypeVar("_Item")
@@ -78,10 +82,19 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        text = redact(str(error))
+        text = _in_short(redact(str(error)))
         if error.error_code in _REFUSALS:
             raise DeliveryRefusedError(text) from error
         raise ConnectionError(text) from error
+
+
+def _in_short(text: str) -> str:
+    """Leave SQL statements out of an error's text.
+
+    They hold all values of a batch.
+    """
+    text = _SQL.sub("", text).strip()
+    return text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]} ..."
 
 
 class MlflowStore:

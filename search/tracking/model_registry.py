@@ -21,8 +21,9 @@ from mlflow.models.signature import ModelSignature
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
 from search.errors import LedgerError
+from search.redaction import redact
 from search.tracking import client as mlflow_store  # noqa: F401  (sets MLflow's environment before its first use)
-from search.tracking_uri import redact, sqlite_file
+from search.tracking_uri import sqlite_file
 
 ALIAS = "champion"
 _CODE = Path(__file__).with_name("pyfunc_model.py")

@@ -16,8 +16,9 @@ from search.errors import NoLedgerError
 from search.ledger.ledger import Ledger
 from search.ledger.store import Kind, Store
 from search.process.folders import STATE
+from search.redaction import redact
 from search.tracking.sqlite_store import SqliteStore
-from search.tracking_uri import check_uri, redact, sqlite_file
+from search.tracking_uri import check_uri, sqlite_file
 
 
 def open_ledger(tracking_uri: str, experiment: str, *, make: bool = False) -> Ledger:

@@ -11,6 +11,7 @@ those of 3.17, `open_rows` gives None and the client is used.
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -215,7 +216,10 @@ def _last_row(session: Session) -> int:
 def _write(folder: Path, run: NewRun) -> None:
     for name, data in run.files.items():
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+        with (folder / name).open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # before the commit: a finished run has its files
 
 
 def _run_row(run_id: str, run: NewRun, experiment_id: str, location: str) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def bar_chart(ranked: dict[str, list[WordMean]], title: str, path: Path, most: i
             color=COLOURS[number % len(COLOURS)],
             height=0.7,
         )
-        names = [lettering.plain(row.word) for row in shown]
+        names = [row.word for row in shown]
         panel.set_yticks(range(len(shown)), names, fontsize=8, family=fonts)
         panel.set_title(name)
         panel.set_xlabel("mean score of the word for this class", fontsize=8)

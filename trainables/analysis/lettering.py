@@ -20,22 +20,22 @@ def fonts() -> list[str]:
     return [name for name in _FONTS if name in known]
 
 
-def plain(word: str) -> str:
-    """Return a word escaped for matplotlib: a dollar begins a formula."""
-    return word.replace("$", r"\$")
-
-
 def save(figure: Any, path: Path, **options: Any) -> None:
     """Write a matplotlib figure.
 
-    A letter that no font has is drawn as a box.
+    A letter that no font has is drawn as a box. No text is a formula, though it holds dollars.
 
     Args:
         figure: Figure.
         path: Path of the picture; its suffix names the format.
         options: Options of `Figure.savefig`.
     """
-    with warnings.catch_warnings():
+    import matplotlib as mpl
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    with warnings.catch_warnings(), mpl.rc_context({"text.parse_math": False}):
         # The table beside the picture still has the word.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(path, **options)

@@ -22,6 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from trainables.analysis import hypersphere
 from trainables.engine.arrays import Float32Array, IntArray, RealArray
+from trainables.engine.datasets.columns import check_texts, texts_of
+from trainables.engine.datasets.label_cells import is_missing
 from trainables.engine.errors import DataError
 from trainables.engine.tables.files import ENDINGS, is_table, read_file
 from trainables.engine.tables.table import listed
@@ -92,7 +94,12 @@ def _read(path: Path, _modified: int) -> ScoredPairs:
             f"{path} has no column {lacking[0]!r}; a table of scored pairs has text, text_b and "
             f"score (or label). Its columns: {listed(table.names)}."
         )
-    texts = [[str(value) for value in table.columns[name]] for name in ("text", "text_b")]
+    for name in ("text", "text_b"):
+        missing = [row for row, value in enumerate(table.columns[name]) if is_missing(value)]
+        if missing:
+            raise DataError(f"{path}, {table.place(missing[0])}: column {name!r} has no text.")
+        check_texts(table, name)
+    texts = [texts_of(table, name, range(table.rows)) for name in ("text", "text_b")]
     return ScoredPairs(tuple(texts[0]), tuple(texts[1]), _numbers(table.columns[score], path))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.decomposition import PCA
 
+from trainables.analysis import lettering
 from trainables.engine.arrays import IntArray, RealArray
 
 # The paper's red and blue, and further colours for more classes.
@@ -72,7 +73,7 @@ def page(panels: Sequence[Panel], label_names: Sequence[str], title: str, path: 
         for i, name in enumerate(label_names)
     ]
     figure.legend(handles=keys, loc="outside lower center", ncols=min(8, len(keys)), frameon=False)
-    figure.savefig(path, dpi=130)
+    lettering.save(figure, path, dpi=130)
 
 
 def _draw(panel: Panel, drawn: object, classes: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trainables.analysis import lettering
 from trainables.engine.arrays import FloatArray
 from trainables.engine.features import representation
 from trainables.engine.features.representation import Fitted, Representation
@@ -68,13 +69,12 @@ def picture(tokens: list[str], correlations: dict[str, FloatArray], title: str, 
     figure.suptitle(title)
     axes = figure.subplots(1, 2)
     names = {"before": "word embeddings, before the encoder", "after": "after the encoder"}
-    shown = [token.replace("$", r"\$") for token in tokens]
     for drawn, (key, matrix) in zip(axes, correlations.items(), strict=True):
         image = drawn.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
         off = matrix[~np.eye(len(matrix), dtype=bool)]
         mean = float(off.mean()) if len(off) else 1.0
         drawn.set_title(f"{names[key]} (mean r off the diagonal {mean:.2f})", fontsize=10)
-        drawn.set_xticks(range(len(shown)), shown, rotation=90, fontsize=7)
-        drawn.set_yticks(range(len(shown)), shown, fontsize=7)
+        drawn.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=7)
+        drawn.set_yticks(range(len(tokens)), tokens, fontsize=7)
     figure.colorbar(image, ax=list(axes), shrink=0.7, label="Pearson's r")
-    figure.savefig(path, dpi=130)
+    lettering.save(figure, path, dpi=130)

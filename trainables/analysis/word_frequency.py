@@ -76,7 +76,7 @@ def draw(frequencies: Mapping[str, Ranked], path: Path) -> None:
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(frequencies), squeeze=False)[0]
     for panel, (part, ranked) in zip(panels, frequencies.items(), strict=True):
-        names: Sequence[str] = [lettering.plain(word) for word, _ in ranked]
+        names: Sequence[str] = [word for word, _ in ranked]
         bars = panel.barh(range(len(ranked)), [count for _, count in ranked], color="#0072B2")
         panel.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=7)
         panel.set_yticks(range(len(ranked)), names, fontsize=8, family=fonts)

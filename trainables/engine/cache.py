@@ -1,8 +1,13 @@
-"""The cache folder: downloads and costly files, once a machine."""
+"""The cache folder: downloads and costly files, once a machine.
+
+A costly file has its sha256 beside it. Each process looks at it once: what does not fit is set
+aside and made anew, so no score rests on damaged bytes.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +22,13 @@ from filelock import FileLock
 from trainables.engine.arrays import AnyArray
 from trainables.engine.errors import CacheError
 from trainables.engine.keys import canonical_json
+
+_log = logging.getLogger("foldrace.cache")
+
+_SEAL = ".sha256"
+_DAMAGED = ".damaged"
+# Files that this process found sound, with size and time of change at that moment.
+_sound: dict[Path, tuple[int, int]] = {}
 
 VARIABLE = "FOLDRACE_CACHE"
 """The environment variable that names the folder of all caches."""
@@ -53,7 +65,9 @@ def folder_below(name: str) -> Path:
     """
     folder = cache_folder() / name
     with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        # The user's alone; one that is there already, and perhaps shared, stays as it is.
+        cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
@@ -84,25 +98,65 @@ def one_process(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def make_once(path: Path, make: Callable[[], None]) -> None:
-    """Make a file that is not there yet.
+def make_once(path: Path, make: Callable[[], None], *beside: Path) -> None:
+    """Make a file that is not there yet, or is damaged.
 
     Args:
         path: Path of the file.
-        make: Function that writes the file, see `written_whole`.
+        make: Function that writes the file, sealed, see `written_whole`.
+        beside: Files that `make` writes with it, sealed, too.
     """
-    if path.is_file():
+    if all(map(is_sound, (path, *beside))):
         return
     with one_process(path):
-        if not path.is_file():
+        if not all(map(is_sound, (path, *beside))):
+            for file in (path, *beside):
+                set_aside(file)
             make()
 
 
+def is_sound(path: Path) -> bool:
+    """Return True for a file that has the checksum beside it."""
+    try:
+        stat = path.stat()
+        signature = stat.st_size, stat.st_mtime_ns
+        if _sound.get(path) == signature:
+            return True
+        seal = path.with_name(path.name + _SEAL).read_text(encoding="ascii", errors="replace")
+        if seal.strip() != _digest(path):
+            return False
+    except FileNotFoundError:
+        return False
+    _sound[path] = signature
+    return True
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file, to be looked at and made anew."""
+    if path.is_file():
+        _log.warning(
+            "%s does not fit its checksum: it is kept as %s%s and made anew",
+            path,
+            path.name,
+            _DAMAGED,
+        )
+        path.replace(path.with_name(path.name + _DAMAGED))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
+def written_whole(path: Path, *, sealed: bool = False) -> Iterator[IO[bytes]]:
     """Open a draft that becomes the file once it is complete.
 
     A process that is killed leaves no half of a file.
+
+    Args:
+        path: Path of the file.
+        sealed: Write its checksum beside it.
     """
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".draft", delete=False) as draft:
         try:
@@ -112,6 +166,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         except BaseException:
             Path(draft.name).unlink()
             raise
+    if sealed:
+        # First: a file without its checksum counts for nothing.
+        with written_whole(path.with_name(path.name + _SEAL)) as seal:
+            seal.write(_digest(Path(draft.name)).encode())
     Path(draft.name).replace(path)
 
 

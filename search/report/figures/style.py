@@ -21,6 +21,8 @@ INK, GREY, PALE = "#222222", "#6b6b6b", "#d9d9d9"
 MAP = "cividis"
 WIDTH = 6.4  # inches
 _SETTINGS: Any = {
+    # A class or a sweep may be called $5: no name is a formula.
+    "text.parse_math": False,
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",

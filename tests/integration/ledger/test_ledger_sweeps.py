@@ -131,3 +131,17 @@ def test_a_refusal_by_name_is_an_error_that_says_what_to_do(
     client.delete_experiment(found.experiment_id)
     with pytest.raises(LedgerError, match="was deleted in MLflow"):
         open_ledger().find_sweep("latest")
+
+
+def test_a_sweep_with_a_damaged_spec_is_named_and_hides_no_other(
+    open_ledger: Opener, ledger_uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = open_ledger()
+    broken = ledger.start_sweep("broken", {"spec": {"space": "smoke"}}, {"family": FAMILY})
+    sound = ledger.start_sweep("sound", {"spec": {"space": "smoke"}}, {"family": FAMILY})
+    MlflowClient(ledger_uri).set_tag(broken, "spec_json_000", '{"spec": {"spa')
+    reader = open_ledger()
+    assert [sweep.id for sweep in reader.sweeps()] == [sound]
+    assert reader.find_sweep("latest").id == sound
+    assert caplog.text.count("is left out") == 1
+    assert "'broken'" in caplog.text

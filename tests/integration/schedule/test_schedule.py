@@ -140,6 +140,19 @@ def test_two_ticks_at_once_start_a_sweep_once(plan: Schedule, trained: list[Cell
     assert sorted(told) in ([["fired"], ["runs"]], [["fired"], ["waits"]])
 
 
+def test_ticks_on_two_machines_fire_a_sweep_once(
+    plan: Schedule, trained: list[Cell], ledger_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On another machine this folder's lock is free, and it has looked before the first had begun.
+    assert states(tick.tick(plan, PARSE, FIRST + SOON)) == ["fired"]
+    monkeypatch.setattr(tick, "_firings", lambda *_: [])
+    (late,) = tick.tick(plan, PARSE, FIRST + SOON)
+    assert late.state == "runs"
+    assert "is there already" in late.detail
+    assert len(firings(ledger_uri)) == 1
+    assert len(trained) == 18
+
+
 def test_the_alias_moves_to_what_is_better_beyond_doubt_and_stays_otherwise(
     plan: Schedule, trained: list[Cell], ledger_uri: str
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from search.errors import DeliveryRefusedError
 from search.ledger import delivery, delivery_queue
-from search.ledger.delivery import Delivery, Payload
+from search.ledger.delivery import Delivery, Payload, Undelivered
 from search.ledger.spool import Spool
 
 
@@ -78,7 +78,7 @@ def test_results_arrive_in_order_and_leave_no_file(
     assert courier.flush(10)
     assert shelf.taken == list(range(20))
     assert courier.pending == 0
-    assert courier.close(1) == 0
+    assert courier.close(1) == Undelivered()
     assert not list(tmp_path.glob("*/*.json"))
 
 
@@ -108,12 +108,12 @@ def test_a_refused_result_is_kept_and_does_not_hold_up_the_others(
     assert shelf.taken == [0, 2]
     assert courier.pending == 1
     assert "not this one" in caplog.text
-    assert courier.close(1) == 1
+    assert courier.close(1) == Undelivered(refused=1)
     shelf.dislikes = set()
     heir = Delivery(Spool(tmp_path), shelf.take)
-    assert heir.adopt() == 1
-    assert heir.close(10) == 0
-    assert shelf.taken == [0, 2, 1]
+    assert heir.adopt() == 0, "it was told of, and is out of the way"
+    assert heir.close(10) == Undelivered()
+    assert shelf.taken == [0, 2]
 
 
 def test_only_the_latest_state_of_a_key_is_delivered_and_not_too_often(
@@ -168,11 +168,11 @@ def test_what_is_left_at_the_end_is_on_disk_states_too(tmp_path: Path, shelf: Sh
     first = Delivery(Spool(tmp_path), shelf.take)
     first.send({"value": "result"})
     first.update("config", {"value": "state"})
-    assert first.close(0.05) == 2
+    assert first.close(0.05) == Undelivered(waiting=2)
     shelf.down = False
     heir = Delivery(Spool(tmp_path), shelf.take)
     assert heir.adopt() == 2
-    assert heir.close(10) == 0
+    assert heir.close(10) == Undelivered()
     assert shelf.taken == ["result", "state"]
 
 
@@ -184,7 +184,7 @@ def test_the_end_waits_for_as_long_as_results_arrive(
     courier = Delivery(Spool(tmp_path), shelf.take)
     for value in range(14):
         courier.send({"value": value})
-    assert courier.close(5) == 0  # seven seconds of deliveries, and no pause of five
+    assert courier.close(5) == Undelivered()  # seven seconds of deliveries, and no pause of five
     assert shelf.taken == list(range(14))
 
 
@@ -205,9 +205,21 @@ def test_results_get_through_when_the_spool_cannot_be_written(
     blocked.write_text("")
     courier = Delivery(Spool(blocked / "spool"), shelf.take)
     courier.send({"value": 1})
-    assert courier.close(10) == 0
-    assert shelf.taken == [1]
-    assert "cannot write a result" in caplog.text
+    courier.send({"value": 2})
+    assert str(courier.unkept).startswith("Results cannot be kept in")
+    assert courier.close(10) == Undelivered()
+    assert shelf.taken == [1, 2]
+    assert caplog.text.count("Results cannot be kept in") == 1
+
+
+def test_what_was_in_memory_only_is_counted_as_lost(tmp_path: Path, shelf: Shelf) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    shelf.down = True
+    courier = Delivery(Spool(blocked / "spool"), shelf.take)
+    courier.send({"value": 1}, {"value": 2})
+    courier.update("config", {"value": 3})
+    assert courier.close(0.05) == Undelivered(lost=3)
 
 
 def test_a_reader_starts_no_thread(tmp_path: Path, shelf: Shelf) -> None:
@@ -217,7 +229,7 @@ def test_a_reader_starts_no_thread(tmp_path: Path, shelf: Shelf) -> None:
     assert courier.waiting() == []
     assert courier.flush(1)
     assert threading.active_count() == before
-    assert courier.close(1) == 0
+    assert courier.close(1) == Undelivered()
 
 
 def test_what_waits_goes_together_but_not_all_of_it(
@@ -267,11 +279,11 @@ def test_a_bundle_of_a_killed_process_is_taken_over_whole(tmp_path: Path, shelf:
     shelf.down = True
     first = Delivery(Spool(tmp_path), shelf.take)
     first.send({"value": 0}, {"value": 1})
-    assert first.close(0.05) == 2
+    assert first.close(0.05) == Undelivered(waiting=2)
     shelf.down = False
     heir = Delivery(Spool(tmp_path), shelf.take)
     assert heir.adopt() == 1, "files"
-    assert heir.close(10) == 0
+    assert heir.close(10) == Undelivered()
     assert shelf.taken == [0, 1]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -138,25 +140,55 @@ def test_a_half_written_file_is_thrown_away_and_a_whole_one_kept(
     assert [heir.get(name)["kept"] for name in heir.adopt()] == [1, 3]
 
 
-def test_a_refused_payload_is_set_aside_until_the_next_process(
-    tmp_path: Path, open_spool: Opener
-) -> None:
+def test_a_refused_payload_is_set_aside_for_good(tmp_path: Path, open_spool: Opener) -> None:
     spool = open_spool()
     name = spool.put({"a": 1})
     kept = spool.set_aside(name)
     assert kept.is_file()
     assert spool.names() == []
+    old = tmp_path / "spool" / "1-dead"
+    old.mkdir()
+    (old / "lock").touch()
+    (old / "7.refused").write_text("{}")  # as an older version left it
     spool.close()
-    assert open_spool().adopt() == [name]
+    heir = open_spool()
+    assert heir.adopt() == []
+    assert [path.name for path in heir.refused()] == [f"{name}.refused", "7.refused"]
+    assert kept in heir.refused()
 
 
-def test_a_damaged_file_is_an_error_with_a_reason(tmp_path: Path, open_spool: Opener) -> None:
+@given(st.data())
+def test_a_damaged_file_is_never_read(data: st.DataObject) -> None:
+    """A bit flipped, or the end cut off, of a payload that a score hangs on."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(Spool(Path(folder))) as spool:
+        name = spool.put({"metrics": {"accuracy": 0.556498}, "key": "a" * 64})
+        (file,) = Path(folder).glob(f"*/{name}.json")
+        content = file.read_bytes()
+        at = data.draw(st.integers(0, len(content) - 1))
+        flip = 1 << data.draw(st.integers(0, 7))
+        whole = data.draw(st.booleans())
+        damaged = content[:at] + (bytes([content[at] ^ flip]) + content[at + 1 :] if whole else b"")
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"checksum|Expecting|delimiter|Extra data"):
+            spool.get(name)
+
+
+def test_a_file_of_a_version_without_checksums_is_read(open_spool: Opener) -> None:
     spool = open_spool()
     name = spool.put({"a": 1})
-    (file,) = (tmp_path / "spool").glob(f"*/{name}.json")
+    (file,) = spool.folder.glob(f"*/{name}.json")
+    file.write_text('{"a": 2}')
+    assert spool.get(name) == {"a": 2}
     file.write_text("[1]")
-    with pytest.raises(ValueError, match="holds a list"):
+    with pytest.raises(ValueError, match="checksum"):
         spool.get(name)
+
+
+def test_what_waits_is_the_users_alone(open_spool: Opener) -> None:
+    spool = open_spool()
+    name = spool.put({"a": 1})
+    for path in (spool.folder, *spool.folder.glob(f"*/{name}.json")):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_a_full_or_closed_disk_is_an_oserror_and_leaves_nothing(

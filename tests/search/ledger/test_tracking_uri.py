@@ -12,26 +12,8 @@ from pathlib import Path
 import pytest
 
 from search import tracking_uri
-from search.tracking_uri import check_folder, check_uri, redact, sqlite_file
+from search.tracking_uri import check_folder, check_uri, sqlite_file
 from trainables.engine.errors import InputError
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("http://me:pw@host:5000/x", "http://***@host:5000/x"),
-        ("https://token@host", "https://***@host"),
-        ("postgresql+psycopg2://u:p@ss@host/db", "postgresql+psycopg2://***@host/db"),
-        (
-            "mysql://host/db?user=u&password=secret&ssl=1",
-            "mysql://host/db?user=u&password=***&ssl=1",
-        ),
-        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
-        ("cannot reach http://a:b@h, not c@d", "cannot reach http://***@h, not c@d"),
-    ],
-)
-def test_passwords_of_uris_are_hidden_and_nothing_else(text: str, shown: str) -> None:
-    assert redact(text) == shown
 
 
 @pytest.mark.parametrize(

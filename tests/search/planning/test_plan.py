@@ -230,3 +230,11 @@ def test_the_share_of_an_official_test_part_is_the_datas_own_and_is_kept(
     assert rebuild(plan.spec, plan.task).test_share == 0.2  # of a sweep that kept none
     assert _plan(fields, folds=4).test_share == 0.25
     assert _plan(fields, folds=None, holdout=0.1).test_share == 0.1
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("a/tweets.csv.gz", "tweets"), ("hub/", "hub"), ("a/hub", "hub"), ("org/set", "set")],
+)
+def test_a_default_name_is_that_of_the_file_or_folder(data: str, name: str) -> None:
+    assert default_name("smoke", DataRef(name=data), "m") == f"smoke-{name}-m"

@@ -25,6 +25,15 @@ from trainables.engine.tables.table import Table
 _MOST_SHOWN = 5
 
 
+def class_called(name: str | None, classes: Sequence[str]) -> str | None:
+    """Return the class of a typed name, in its own spelling.
+
+    A name of no class comes back as it is.
+    """
+    alike = {composed(known): known for known in classes}
+    return name if name is None else alike.get(composed(name.strip()), name)
+
+
 @dataclass(frozen=True)
 class KnownClasses:
     """Classes of a model, and labels that its training data wrote.

@@ -75,6 +75,13 @@ class _Place:
         return local.resolve() if local.is_dir() else local.resolve().parent
 
     @property
+    def stem(self) -> str:
+        """Name of a local table without its ending; blank for other data."""
+        if self.path is None or self.card is not None:
+            return ""
+        return Path(self.path.name.removesuffix(".gz")).stem
+
+    @property
     def stamp(self) -> tuple[tuple[int, int], ...]:
         """Key that changes when a local file does."""
         own = [] if self.path is None else files_behind(self.path)
@@ -153,7 +160,7 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> Te
         text=columns.text,
         text_b=columns.text_b,
         label=columns.label,
-        name=ref.name if place.path is None or place.card else place.path.stem,
+        name=place.stem or ref.name,
         drop_missing=ref.drop_missing,
         card=card,
         images=images,

@@ -1,26 +1,31 @@
 """Rows that are costly to make, kept on disk batch by batch.
 
-After a kill the next process goes on at the last batch. The rows are memory-mapped.
+After a kill the next process goes on at the last batch. The rows are memory-mapped. Their sha256 is
+kept with them: each process looks at it once, and damaged rows are made anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from trainables.engine.arrays import AnyArray
-from trainables.engine.cache import cache_file, one_process, written_whole
+from trainables.engine.cache import cache_file, one_process, set_aside, written_whole
 from trainables.engine.progress import Ticker
 
 Item = TypeVar("Item")
 
 # Seconds of work that a restart makes again, at most; a flush costs milliseconds.
 _BETWEEN_FLUSHES_S = 1.0
+_READ_AT_ONCE = 1 << 24
+# Complete files that this process found sound, with the digest of their rows.
+_checked: dict[Path, str] = {}
 
 
 def filled(
@@ -50,54 +55,99 @@ def filled(
         raise ValueError("an embedding store needs at least 1 item, got none.")
     path = cache_file("embeddings", key, ".bin")
     with one_process(path):
-        rate = _fill(path, items, make, batch, ticker)
-    shape, kind, _ = _progress(path)
-    return np.memmap(path, kind, mode="r", shape=(len(items), *shape)), rate
+        store = _Store(path, len(items))
+        rate = store.fill(items, make, batch, ticker)
+    return store.rows(), rate
 
 
-def _progress(path: Path) -> tuple[tuple[int, ...], str, int]:
-    """Read shape and type of a row, and how many are done."""
-    try:
-        value = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return tuple(value["shape"]), value["type"], int(value["done"])
-    except (OSError, ValueError, KeyError):  # none yet, or damaged: from the start
-        return (), "", 0
+class _Store:
+    """Rows in a file, with a note beside it.
 
+    The note has the shape and type of a row, and the count and sha256 of those done.
+    """
 
-def _fill(
-    path: Path,
-    items: Sequence[Item],
-    make: Callable[[Sequence[Item]], AnyArray],
-    batch: int,
-    ticker: Ticker,
-) -> float:
-    shape, kind, done = _progress(path)
-    if done == len(items) and path.is_file():
-        return 0.0
-    began, first, rows = time.perf_counter(), done, None
-    if done:
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize * len(items)
-        if not path.is_file() or path.stat().st_size != size:
-            done = first = 0
-        else:
-            rows = np.memmap(path, kind, mode="r+", shape=(len(items), *shape))
-    flushed = time.perf_counter()
-    while done < len(items):
-        part = make(items[done : done + batch])
-        if rows is None:
-            shape, kind = part.shape[1:], part.dtype.str
-            rows = np.memmap(path, kind, mode="w+", shape=(len(items), *shape))
-        rows[done : done + len(part)] = part
-        done += len(part)
-        ticker(done, len(items))
-        if done == len(items) or time.perf_counter() - flushed > _BETWEEN_FLUSHES_S:
-            rows.flush()
-            # After the rows: rows that count as done are on disk.
-            _note(path, shape, kind, done)
-            flushed = time.perf_counter()
-    return (done - first) / max(time.perf_counter() - began, 1e-9)
+    def __init__(self, path: Path, count: int) -> None:
+        self._path = path
+        self._note_file = path.with_suffix(".json")
+        self._count = count
+        self._shape: tuple[int, ...] = ()
+        self._kind = ""
+        self._done = 0
+        self._digest = hashlib.sha256()
+        if self._read_note() and not self._is_sound():
+            set_aside(path)
+            self._shape, self._kind, self._done = (), "", 0
+            self._digest = hashlib.sha256()
 
+    def rows(self) -> AnyArray:
+        """The rows, memory-mapped read-only."""
+        return np.memmap(self._path, self._kind, mode="r", shape=(self._count, *self._shape))
 
-def _note(path: Path, shape: tuple[int, ...], kind: str, done: int) -> None:
-    with written_whole(path.with_suffix(".json")) as draft:
-        draft.write(json.dumps({"shape": list(shape), "type": kind, "done": done}).encode())
+    def _read_note(self) -> bool:
+        """Read the note of a file begun earlier; False without one."""
+        try:
+            note = json.loads(self._note_file.read_text(encoding="utf-8"))
+            self._shape, self._kind = tuple(note["shape"]), np.dtype(note["type"]).str
+            self._done, self._noted = int(note["done"]), str(note["sha256"])
+        except (OSError, ValueError, KeyError, TypeError):  # none yet, or damaged: from the start
+            self._shape, self._kind, self._done = (), "", 0
+            return False
+        return self._done > 0
+
+    def _is_sound(self) -> bool:
+        """Compare the rows that are done with the note's digest."""
+        size = int(np.prod(self._shape, dtype=np.int64)) * np.dtype(self._kind).itemsize
+        if not self._path.is_file() or self._path.stat().st_size != size * self._count:
+            return False
+        if self._done == self._count and _checked.get(self._path) == self._noted:
+            return True
+        with self._path.open("rb") as file:
+            left = size * self._done
+            while left > 0 and (part := file.read(min(left, _READ_AT_ONCE))):
+                self._digest.update(part)
+                left -= len(part)
+        return self._digest.hexdigest() == self._noted
+
+    def fill(
+        self,
+        items: Sequence[Item],
+        make: Callable[[Sequence[Item]], AnyArray],
+        batch: int,
+        ticker: Ticker,
+    ) -> float:
+        """Make the rows that are missing; items a second."""
+        began, first, rows = time.perf_counter(), self._done, None
+        flushed = began
+        while self._done < self._count:
+            part = make(items[self._done : self._done + batch])
+            if rows is None:
+                mode: Literal["r+", "w+"] = "r+" if self._done else "w+"
+                if not self._done:
+                    self._shape, self._kind = part.shape[1:], part.dtype.str
+                shape = (self._count, *self._shape)
+                rows = np.memmap(self._path, self._kind, mode=mode, shape=shape)
+                self._path.chmod(0o600)  # as all files of the cache
+            part = np.ascontiguousarray(part, self._kind)
+            rows[self._done : self._done + len(part)] = part
+            self._digest.update(part.tobytes())
+            self._done += len(part)
+            ticker(self._done, self._count)
+            now = time.perf_counter()
+            if self._done == self._count or now - flushed > _BETWEEN_FLUSHES_S:
+                rows.flush()
+                self._note()  # after the rows: rows that count as done are on disk
+                flushed = time.perf_counter()
+        if first < self._done:
+            self._noted = self._digest.hexdigest()
+        _checked[self._path] = self._noted
+        return (self._done - first) / max(time.perf_counter() - began, 1e-9)
+
+    def _note(self) -> None:
+        note = {
+            "shape": list(self._shape),
+            "type": self._kind,
+            "done": self._done,
+            "sha256": self._digest.hexdigest(),
+        }
+        with written_whole(self._note_file) as draft:
+            draft.write(json.dumps(note).encode())

@@ -21,7 +21,13 @@ import torch
 from torch import Tensor
 
 from trainables.engine.arrays import Float32Array
-from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
+from trainables.engine.cache import (
+    cache_file,
+    is_sound,
+    make_once,
+    memory_mapped,
+    written_whole,
+)
 from trainables.engine.contract import Split
 from trainables.engine.features import word_vectors
 from trainables.engine.features.representation import (
@@ -155,8 +161,9 @@ def extract(data: TextData, model: str, representation: Representation) -> Extra
         TypeError: for one that is fitted: see `tables`.
     """
     path = _path(data, model, representation)
-    make_once(path, lambda: _make(path, data, model, representation))
-    report = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    facts = path.with_suffix(".json")
+    make_once(path, lambda: _make(path, data, model, representation), facts)
+    report = json.loads(facts.read_text(encoding="utf-8"))
     seconds = report.pop("seconds")
     return Extraction(torch.from_numpy(memory_mapped(path)), report, seconds)
 
@@ -174,7 +181,7 @@ def joined(
         representation: Representation that is not fitted.
     """
     path = _path(whole, model, representation)
-    if path.is_file():
+    if is_sound(path):
         yield
         return
     extractions = [extract(part, model, representation) for part in parts]
@@ -218,7 +225,7 @@ def _make(path: Path, data: TextData, model: str, representation: Representation
 
 
 def _write(path: Path, features: Float32Array, report: Mapping[str, float]) -> None:
-    with written_whole(path.with_suffix(".json")) as draft:
+    with written_whole(path.with_suffix(".json"), sealed=True) as draft:
         draft.write(json.dumps(report).encode())
-    with written_whole(path) as draft:  # last: where it is, the report is, too
+    with written_whole(path, sealed=True) as draft:  # last: where it is, the report is, too
         np.save(draft, features)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.engine.cache import folder_below, one_process, written_whole
+from trainables.engine.cache import folder_below, is_sound, one_process, written_whole
 from trainables.engine.images.download import fetch_all
 from trainables.engine.images.inspection import Inspection, inspect_image
 from trainables.engine.images.url_policy import Resolver, is_url, public_address
@@ -146,6 +146,8 @@ def _stamp(path: Path) -> str:
 
 
 def _read(file: Path) -> _Known:
+    if not is_sound(file):
+        return _Known({}, {}, {})
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         inspections = {key: Inspection.from_json(value) for key, value in content["looks"].items()}
@@ -169,5 +171,5 @@ def _write(
         "failed": {url: inspection.to_json() for url, inspection in failed.items()},
         "since": {url: known.since[url] if url in known.since else time.time() for url in failed},
     }
-    with written_whole(file) as draft:
+    with written_whole(file, sealed=True) as draft:
         draft.write(json.dumps(content).encode())

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from trainables.engine.arrays import IntArray
-from trainables.engine.cache import cache_file, make_once, memory_mapped, written_whole
+from trainables.engine.cache import cache_file, is_sound, make_once, memory_mapped, written_whole
 from trainables.engine.inputs.ragged import Column, Ragged
 from trainables.engine.inputs.tokens import Padding, Tokens, tokenised
 from trainables.engine.models import frozen_blocks, pretrained
@@ -115,7 +115,7 @@ def _cached(states: UncachedStates, plain: Tokens, path: Path) -> Ragged | Uncac
     """
     probe = states.padded(np.zeros((1, 1), np.int64))["inputs_embeds"]
     shape = (int(plain.lengths.sum()), probe.shape[-1])
-    if not path.is_file():
+    if not is_sound(path):
         needed = shape[0] * shape[1] * probe.element_size()
         free = shutil.disk_usage(path.parent).free
         if needed > _MOST_OF_DISK * free:
@@ -137,7 +137,7 @@ def _write(
     dtype: torch.dtype,
 ) -> None:
     starts = np.cumsum(plain.lengths) - plain.lengths
-    with written_whole(path) as draft:
+    with written_whole(path, sealed=True) as draft:
         file = np.lib.format.open_memmap(draft.name, "w+", np.dtype(_BITS[dtype]), shape)
         for rows in _by_length(plain):
             batch = states.padded(rows)["inputs_embeds"].cpu()

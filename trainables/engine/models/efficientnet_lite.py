@@ -167,7 +167,9 @@ def save(folder: Path, state: dict[str, Tensor]) -> None:
     }
     (folder / "config.json").write_text(json.dumps({"model_type": KIND}), encoding="utf-8")
     (folder / "preprocessor_config.json").write_text(json.dumps(preparation), encoding="utf-8")
-    with written_whole(folder / "model.safetensors") as draft:  # last: where it is, all is
+    with written_whole(
+        folder / "model.safetensors", sealed=True
+    ) as draft:  # last: where it is, all is
         draft.write(serialised({name: value.contiguous() for name, value in state.items()}))
 
 

@@ -218,12 +218,17 @@ def _quoted(source: _Source, dialect: _Dialect) -> list[Line]:
             begins = reader.line_num + 1 + source.skipped
     except csv.Error as error:
         raise DataError(
-            f"{source.path}, line {begins:,}: {error}. A quote opens a field there and is not "
-            "closed before the next delimiter; a quote inside a quoted field is written twice."
+            f"{source.path}, line {begins:,}: {_escaped(error)}. A quote opens a field there and "
+            "is not closed before the next delimiter; one inside a quoted field is written twice."
         ) from error
     finally:
         csv.field_size_limit(limit)
     return rows
+
+
+def _escaped(error: Exception) -> str:
+    """Return an error's words with tabs escaped."""
+    return str(error).encode("unicode_escape").decode()
 
 
 def _disagreement(source: _Source, marks: Sequence[str]) -> DataError:

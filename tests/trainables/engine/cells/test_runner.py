@@ -64,7 +64,7 @@ def test_the_folds_of_a_seed_hold_out_every_row_once(task: Task) -> None:
 
 def test_a_cell_is_the_same_alone_and_after_others(task: Task) -> None:
     (alone,) = _train(task, _cell(epochs=1))
-    others = [_cell("x", seed=16, epochs=1, k=5), _cell("y", learning_rate=1e30, epochs=1)]
+    others = [_cell("x", seed=16, epochs=1, k=5), _cell("y", learning_rate=1e9, epochs=1)]
     torch.rand(17)  # what happened to torch's generator before must not matter
     # In a stack dropout would draw otherwise; test_stack_encoders.py looks at stacks.
     after = _train(task, *others, _cell(epochs=1), stack=1)[-1]
@@ -77,7 +77,7 @@ def test_another_seed_is_another_result(task: Task) -> None:
 
 
 def test_a_diverged_and_a_failed_cell_take_no_neighbour_along(task: Task) -> None:
-    cells = [_cell("a", learning_rate=1e30), _cell("b", beta=7.0), _cell("c", epochs=1)]
+    cells = [_cell("a", learning_rate=1e9), _cell("b", beta=7.0), _cell("c", epochs=1)]
     results = {result.key: result for result in _train(task, *cells)}
     diverged, failed, done = (results[cell.key] for cell in cells)
     assert diverged.status == "diverged"

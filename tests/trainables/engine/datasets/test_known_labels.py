@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trainables.engine.datasets.known_labels import KnownClasses
+from trainables.engine.datasets.known_labels import KnownClasses, class_called
 from trainables.engine.tables.table import Table
 
 
@@ -81,6 +81,14 @@ def test_a_name_that_the_model_does_not_know_is_said() -> None:
     assert note == (
         "1 of 2 rows are not scored: the model knows no class glad (1); it knows sad, joy, 0, 1"
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [("f\u00e2ch\u00e9", "fa\u0302che\u0301"), (" joy", "joy"), ("Joy", "Joy"), (None, None)],
+)
+def test_a_class_is_found_by_a_name_that_is_typed(typed: str | None, found: str | None) -> None:
+    assert class_called(typed, ("fa\u0302che\u0301", "joy")) == found
 
 
 def test_numbers_without_names_are_told_how_to_get_some() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -202,15 +203,14 @@ def test_an_extraction_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     assert process.stdout.readline() == "start\n"
     stored = tmp_path / "cache" / "embeddings"
     while (
-        not (found := list(stored.glob("*.json")))
-        or embedding_store._progress(found[0].with_suffix(".bin"))[2] < 20
+        not (found := list(stored.glob("*.json"))) or json.loads(found[0].read_text())["done"] < 20
     ):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    done = embedding_store._progress(found[0].with_suffix(".bin"))[2]
+    done = json.loads(found[0].read_text())["done"]
     assert 20 <= done < 200
     made: list[int] = []
 

@@ -35,7 +35,7 @@ CELLS = [
     Cell(key="uneven", config=CONFIG, seed=2, fold=0),
     Cell(key="single", config={**CONFIG, "batch_size": 79, "beta": 1.0}, seed=2, fold=1),
 ]
-DIVERGES = Cell(key="diverges", config={**CONFIG, "learning_rate": 1e30}, seed=2, fold=0)
+DIVERGES = Cell(key="diverges", config={**CONFIG, "learning_rate": 1e9}, seed=2, fold=0)
 
 
 @pytest.fixture(scope="module")
