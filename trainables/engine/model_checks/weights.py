@@ -98,7 +98,7 @@ def check_numbers(network: nn.Module, shown: str) -> None:
     for name, weight in network.named_parameters():
         if not weight.is_floating_point():
             continue
-        largest = float(weight.abs().max()) if weight.numel() else 0.0
+        largest = float(weight.detach().abs().max()) if weight.numel() else 0.0
         if not largest <= _LARGEST:  # of NaN nothing is true
             broken.append(name)
         # A matrix that a download never reached; types of tokens may be zeros on purpose.
