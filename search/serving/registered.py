@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from search.errors import InputError
 from search.tracking.model_registry import Registered, names, versions
+from search.tracking_uri import check_uri
 from trainables.engine import registry
 
 
@@ -59,7 +60,9 @@ def champion_of(tracking_uri: str, name: str) -> Registered | None:
         name: Name of the registered model.
 
     Raises:
+        InputError: if the registry cannot be reached.
         LedgerError: if MLflow refuses.
     """
+    check_uri(tracking_uri)
     models = versions(tracking_uri, name)
     return next((model for model in models if model.champion), None)

@@ -78,10 +78,8 @@ def moments() -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
-    """Cells train in this process, one by one; the list holds them."""
-    cells: list[Cell] = []
+def train_here(monkeypatch: pytest.MonkeyPatch, cells: list[Cell]) -> None:
+    """Let sweeps train in this process, one cell after another; the list gets them."""
 
     def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
         while not source.done:
@@ -94,4 +92,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
 
     for module in (train_sweep, nested_cv):
         monkeypatch.setattr(module, "train_cells", train)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Cell]:
+    """Cells train in this process, one by one; the list holds them."""
+    cells: list[Cell] = []
+    train_here(monkeypatch, cells)
     return cells

@@ -13,6 +13,7 @@ from search import cli
 
 ROOT = Path(__file__).parents[3]
 RUN = ("run", "smoke", "--data", "trec", "--model", "minilm")
+SUBMIT = ("submit", "--address", "http://127.0.0.1:9", "--")
 
 # What is typed -> what is answered; `afile` is a file, `adir` a folder, neither is a ledger.
 REFUSED: list[tuple[tuple[str, ...], str]] = [
@@ -92,7 +93,11 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
     (("submit", "--address", "http://[::1", "--", "status"), "Invalid IPv6 URL"),
     (("submit", "--address", "head:8265", "--", "status"), "must begin with http://"),
     (("submit", "--address", "http://h", "--most-mib", "0", "status"), "--most-mib must be above"),
-    (("submit", "--address", "http://h", "--", *RUN, "--max-hours", "0"), "--max-hours must be"),
+    ((*SUBMIT, *RUN, "--max-hours", "0"), "--max-hours must be above 0"),
+    (
+        (*SUBMIT, *RUN, "--tracking-uri", "postgresql://h/d?user=u&password=x"),
+        "so no password may stand in --tracking-uri",
+    ),
     (("bench-strategies", "afile", "--figure", "adir"), "--figure must be a file"),
     (("bench-strategies", "afile", "--figure", "no/x.png"), "there is no folder 'no'"),
     (("bench-strategies", "afile", "--replays", "0"), "--replays must be at least 1, got 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,4 +61,32 @@ def test_a_faulty_plugin_is_refused(content: str, message: str, tmp_path: Path) 
     path = tmp_path / "mine.py"
     path.write_text(content)
     with pytest.raises(RegistryError, match=message):
+        registry.register_plugin(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"import sys\nsys.exit(3)\n", "ends the program when it is imported (SystemExit(3))"),
+        (b"x = 1\nraise KeyboardInterrupt\n", "ends the program when it is imported (Keyb"),
+        (b"def f(:\n    pass\n", 'mine.py", line 1\n    def f(:\n          ^\nSyntaxError'),
+        (b"def f():\n    return {}['k']\nf()\n", "line 2: return {}['k']\nKeyError: 'k'"),
+        (b"x = '\xff'\n", "'utf-8' codec can't decode byte 0xff"),
+        (b"x = '\0'\n", "is no Python"),
+        (b"raise RecursionError('deep')\n", "line 1: raise RecursionError('deep')"),
+    ],
+)
+def test_a_plugin_that_fails_is_shown_where(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_bytes(content)
+    with pytest.raises(RegistryError) as refused:
+        registry.register_plugin(path)
+    assert said in str(refused.value)
+    assert "foldrace_plugin_mine" not in sys.modules
+
+
+def test_ctrl_c_while_a_plugin_is_imported_is_no_fault_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
+    with pytest.raises(KeyboardInterrupt):
         registry.register_plugin(path)

@@ -12,6 +12,7 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from transformers import AutoModel, AutoTokenizer
 
+from tests.bad_tables import POINTER
 from trainables.engine.contract import DataRef, Split
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import VectorsError
@@ -186,6 +187,25 @@ def test_a_file_that_holds_no_vectors_is_refused(tmp_path: Path) -> None:
         word_vectors.load_vectors(str(path))
     with pytest.raises(VectorsError, match="no file"):
         word_vectors.locate("no/such/file.bin")
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (POINTER, "git-lfs pointer.*git lfs pull"),
+        (b"<!doctype html>\n<p>404", "a web page"),
+        (gzip.compress(b"4 5\nfog 1 2 3 4 5\n" * 99)[:-12], "cannot be read"),
+        (b"\x1f\x8b\x08\x00" + b"\x07" * 99, "cannot be read"),
+        (b"999999999999999 300\n" + b"\xff\x01\x02" * 999, "cannot be read"),
+    ],
+)
+def test_another_file_in_place_of_vectors_is_called_by_its_kind(
+    content: bytes, wanted: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "vectors.bin"
+    path.write_bytes(content)
+    with pytest.raises(VectorsError, match=wanted):
+        word_vectors.load_vectors(str(path))
 
 
 def test_a_changed_file_has_features_of_its_own(data: TextData, vectors: Path) -> None:

@@ -13,6 +13,7 @@ import re
 import sys
 import warnings
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,12 +21,24 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from trainables.engine.errors import VectorsError
+from trainables.engine.file_kind import FileKind, kind_of
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+\Z", re.IGNORECASE)
 _HEADER = re.compile(rb"\d+ \d+\s*\Z")
+# What a file that is cut off, or is none of vectors, makes of its readers.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def resolve(reference: str) -> str:
@@ -119,11 +132,14 @@ def load_vectors(reference: str) -> KeyedVectors:
                 return KeyedVectors.load_word2vec_format(
                     str(path), binary=False, no_header=True, unicode_errors="replace"
                 )
-    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise VectorsError(f"Word vectors {str(path)!r} cannot be read: {error}") from error
+    kind = kind_of(path)
+    known = kind not in (FileKind.TEXT, FileKind.BINARY, FileKind.GZIP)
+    what = f" It is {kind.phrase}: {kind.advice}." if known else ""
     raise VectorsError(
         f"Word vectors {str(path)!r} are of no known format: wanted word2vec (text or binary, with "
-        "its header), GloVe's text, or .npz with the arrays words and vectors."
+        f"its header), GloVe's text, or .npz with the arrays words and vectors.{what}"
     )
 
 

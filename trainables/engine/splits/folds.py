@@ -78,8 +78,12 @@ def _official(data: TextData) -> tuple[IntArray, IntArray]:
     train = train[~np.isin(data.groups[train], data.groups[test])]
     parts = ", ".join(f"{part} {count:,}" for part, count in part_counts(data).items())
     if not len(test) or not len(train):
+        # A part may be gone because all its labels are hidden.
+        why = "".join(
+            f" ({note}.)" for note in data.notes if "label" in note and "left out" in note
+        )
         raise DataError(
-            f"An official split needs the parts 'train' and 'test', {data.name} has: {parts}."
+            f"An official split needs the parts 'train' and 'test', {data.name} has: {parts}.{why}"
         )
     absent = np.setdiff1d(np.arange(len(data.label_names)), data.labels[train])
     if len(absent):

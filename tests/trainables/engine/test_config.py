@@ -1,0 +1,39 @@
+"""Numbers of a config: finite, and not beyond reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spaces.projection import SPACE
+from trainables.engine.cells.trainable import Trainable
+from trainables.engine.errors import ConfigError
+
+
+def _bind(**fields: Any) -> object:
+    config = {**SPACE.complete(SPACE.references["cross-entropy"]), **fields}
+    return Trainable.load("projection").bind(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "answer"),
+    [
+        ("epochs", 10**9, "epochs at most 100,000, got 1000000000"),
+        ("width", 99_999_999, "width at most 100,000, got 99999999"),
+        ("batch_size", 10**7, "batch_size at most 1,000,000"),
+        ("max_length", 10**7, "max_length at most 1,000,000"),
+        ("learning_rate", 1e12, "learning_rate at most 1,000,000,000"),
+        ("learning_rate", float("inf"), "learning_rate at most 1,000,000,000, got inf"),
+        ("weight_decay", float("nan"), "weight_decay at most"),
+        ("k", 10**7, "k at most 100,000"),
+    ],
+)
+def test_numbers_beyond_reason(name: str, value: float, answer: str) -> None:
+    with pytest.raises(ConfigError, match=answer):
+        _bind(**{name: value})
+
+
+def test_large_numbers_that_somebody_may_mean() -> None:
+    for fields in ({"epochs": 100_000}, {"batch_size": 10**6}, {"learning_rate": 1000.0}):
+        _bind(**fields)
