@@ -285,6 +285,12 @@ def _(folder: Path) -> str:
     return "config.json of model .* has values that its type does not take"
 
 
+@_breaks("config.json has a layer too many, by nine digits")
+def _(folder: Path) -> str:
+    _changed(folder, num_hidden_layers=10**9)
+    return "config.json of model .* speaks of 1,000,000,000 layers"
+
+
 @_breaks("config.json has heads that do not divide the width")
 def _(folder: Path) -> str:
     _changed(folder, num_attention_heads=5)
@@ -362,13 +368,21 @@ def _(folder: Path) -> str:
 @_breaks("a weight is NaN")
 def _(folder: Path) -> str:
     _filled(folder, float("nan"))
-    return f"has NaN or infinite numbers in 1 weight .{_PART}"
+    return f"has NaN, infinite or absurdly large numbers in 1 weight .{_PART}"
 
 
 @_breaks("a weight is infinite")
 def _(folder: Path) -> str:
     _filled(folder, float("-inf"))
-    return "has NaN or infinite numbers"
+    return "has NaN, infinite or absurdly large numbers"
+
+
+@_breaks("a weight has a flipped bit")
+def _(folder: Path) -> str:
+    state = _state(folder)
+    state[_PART][0, 0] = 3e37
+    _save(folder, state)
+    return "has NaN, infinite or absurdly large numbers"
 
 
 @_breaks("a weight is all zeros")

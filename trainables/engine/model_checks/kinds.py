@@ -29,6 +29,8 @@ IMAGES = "efficientnet_lite0"
 OWN = "foldrace-pooled"
 """Classifiers that foldrace saves with code of their own."""
 
+# Each is built, an object of Python: of a wrong number they would take for ever.
+_MOST_LAYERS = 1000
 _ENCODERS = (
     "Give an encoder, such as a BERT, RoBERTa, DistilBERT, ELECTRA, MPNet, DeBERTa or ModernBERT."
 )
@@ -96,6 +98,12 @@ def read_config(folder: Path, shown: str) -> PretrainedConfig:
     with refused(found, "fetch it anew."), quietly():
         config: PretrainedConfig = AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
+        )
+    layers = getattr(config.get_text_config(), "num_hidden_layers", None) or 0
+    if not isinstance(layers, int) or layers > _MOST_LAYERS:
+        raise ModelError(
+            f"The config.json of model {shown} speaks of {layers:,} layers, and no model has so "
+            "many: fetch it anew."
         )
     return config
 

@@ -54,7 +54,7 @@ def check_tokenizer(
             f"Model {shown} has no {lacks}. Save the tokenizer that it was trained with into its "
             "folder (save_pretrained)."
         )
-    rows = int(getattr(config.get_text_config(), "vocab_size", 0)) or len(ids)
+    rows = int(getattr(config.get_text_config(), "vocab_size", None) or len(ids))
     if max(ids.values()) >= rows:
         raise ModelError(
             f"Model {shown} has a tokenizer that goes up to token {max(ids.values()):,}, but an "

@@ -92,7 +92,7 @@ def test_layers_behind_a_tower_are_checked_as_it_is(
     words = {
         "pointer": "is a git-lfs pointer",
         "gone": "has no weights",
-        "NaN": "has NaN or infinite numbers",
+        "NaN": "has NaN, infinite or absurdly",
         "shape": r"layers that .*modules.json names cannot be read .*size mismatch",
         "json": "layers that .*modules.json names cannot be read",
     }
