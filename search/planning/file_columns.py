@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ class WholeTable:
             InputError: if it cannot be read, or has two columns of a wanted name.
         """
         names = read_table(path, wanted).names
-        twice = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
+        twice = tuple(name for name, times in Counter(names).items() if times > 1)
         return cls(path, read_table(path, None, wanted), twice)
 
     def check(self, option: str, name: str | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.engine.errors import DataError
-from trainables.engine.tables.table import Table, kept_places
+from trainables.engine.tables.table import Table, kept_places, listed
 
 _EXAMPLE = '{"text": ..., "label": ...}'
 
@@ -133,8 +133,8 @@ def _array_hint(path: Path, row: object) -> str:
 
 
 def _listed(value: dict[str, Any]) -> str:
-    names = [repr(name) for name in value]
-    return ", ".join(names[:6]) + (f" and {len(names) - 6:,} more" if names[6:] else "")
+    names = [f"'{listed([name])}'" for name in list(value)[:6]]
+    return ", ".join(names) + (f" and {len(value) - 6:,} more" if len(value) > 6 else "")
 
 
 def _table(

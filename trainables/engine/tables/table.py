@@ -50,6 +50,19 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(cut) + (f" and {more:,} more" if more else "")
 
 
+def _numbered(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, numbered where blank or repeated."""
+    there, times = set(names), Counter[str]()
+    shown: dict[str, None] = {}
+    for place, name in enumerate(names):
+        new = plain = name or f"column {place + 1}"
+        while new in shown or (new != name and new in there):
+            times[plain] += 1
+            new = f"{plain} ({times[plain] + 1})"
+        shown[new] = None
+    return tuple(shown)
+
+
 def kept_places(
     source: str, names: Sequence[str], wanted: Collection[str] | None
 ) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -65,15 +78,8 @@ def kept_places(
         DataError: if a wanted name stands there twice.
     """
     if wanted is None:
-        shown: list[str] = []
-        taken = Counter(names)
-        for place, name in enumerate(names):
-            new = name or f"column {place + 1}"
-            if new in shown:
-                new = next(f"{new} ({n})" for n in range(2, 99_999) if not taken[f"{new} ({n})"])
-            taken[new] += 1
-            shown.append(new)
-        return tuple(shown), {name: place for place, name in enumerate(shown)}
+        shown = _numbered(names)
+        return shown, {name: place for place, name in enumerate(shown)}
     keep = {name: place for place, name in enumerate(names) if name in wanted}
     twice = next((name for name in keep if names.count(name) > 1), None)
     if twice is not None:
