@@ -37,7 +37,7 @@ _WORK = (
     "search.process.child_server.serve_until_ended",
 )
 FUZZ = settings(
-    max_examples=EXAMPLES or 150,
+    max_examples=EXAMPLES or 100,
     deadline=None,
     derandomize=not EXAMPLES,  # a long run looks elsewhere each time
     suppress_health_check=list(HealthCheck),

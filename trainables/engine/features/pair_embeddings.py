@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.engine.arrays import AnyArray, BoolArray, ByteArray, Float32Array, IntArray
 from trainables.engine.errors import DataError
@@ -113,12 +113,13 @@ def check_towers(text: str | None, image: str | None) -> None:
     if text is not None:
         tower = towers.text_tower(text)
         with refused(f"Model {text!r} cannot read a plain text", _ADVICE), torch.inference_mode():
-            tower(towers.tokenised(text, ["a trial of words"], _TRIAL_TOKENS))
+            tokens = towers.tokenised(text, ["a trial of words"], _TRIAL_TOKENS)
+            tower({name: value.to(_place(tower)) for name, value in tokens.items()})
     if image is not None:
         looking = towers.image_tower(image)
         with refused(f"Model {image!r} cannot look at an image", _ADVICE), torch.inference_mode():
             blank = looking.preparation.pixels(Image.new("RGB", (64, 64)))
-            looking(torch.from_numpy(blank[None]))
+            looking(torch.from_numpy(blank[None]).to(_place(looking)))
 
 
 def latin_only(text: str) -> str:
@@ -291,6 +292,11 @@ def decoded(some: Sequence[ImageRef], preparation: Any) -> ByteArray:
 
     with ThreadPoolExecutor(_DECODERS) as pool:
         return np.stack(list(pool.map(decode, some)))
+
+
+def _place(tower: nn.Module) -> torch.device:
+    """Return the device of a kept tower, which may have been moved."""
+    return next(tower.parameters()).device
 
 
 def _device() -> str:

@@ -44,9 +44,11 @@ def read_once(
             max_length=_MOST_TOKENS,
             return_tensors="pt",
         )
-        output: Any = network(**tokens)
+        # The process' own network may have been moved to a GPU since.
+        inputs = {name: value.to(network.device) for name, value in tokens.items()}
+        output: Any = network(**inputs)
         vectors: Tensor = output.last_hidden_state[0]
-        return vectors[tokens["attention_mask"][0].bool()]
+        return vectors[inputs["attention_mask"][0].bool()]
 
     what = "a plain pair of texts" if pairs else "a plain text"
     with refused(f"Model {shown} cannot read {what}", "fetch it anew, or give another."):
