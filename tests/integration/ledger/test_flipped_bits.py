@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.ledger.ledger import Ledger
 from search.planning.prepare import prepare
 from search.spec import make_spec
+from search.tracking.open import connect
 from tests.integration.fault_table import Noter
-from tests.integration.ledger_cells import FAMILY, TAGS, Opener, key_of, record
+from tests.integration.ledger_cells import TAGS, Opener, key_of, record
 from trainables.engine import cache
 from trainables.engine.cells import runner
 from trainables.engine.contract import DataRef
@@ -22,6 +22,7 @@ from trainables.engine.inputs import frozen_states
 
 pytestmark = pytest.mark.integration
 
+_NO_SCORES = ("seconds", "peak_memory_mib")
 _ROUNDS = 200 if os.environ.get("FOLDRACE_FAULTS") else 25
 
 
@@ -47,7 +48,7 @@ def forget() -> None:
 @pytest.mark.parametrize(
     ("space", "fixed"),
     [
-        ("linear_eval", {"representation": "encoder-mean", "epochs": "2", "max_length": "16"}),
+        ("linear_eval", {"max_length": "16"}),
         ("smoke", {"trainable_blocks": "1", "epochs": "1", "max_length": "16"}),
     ],
     ids=["features", "hidden states"],
@@ -71,13 +72,14 @@ def test_damaged_caches_change_no_score(
         tracking_uri=f"sqlite:///{tmp_path}/none.db", **fields,
     )  # fmt: skip
     plan = prepare(spec)[0]
-    cells = [plan.cell((0, block)) for block in range(2)]
+    # The last reference: the paper's final model, on an encoder.
+    cells = [plan.cell((len(plan.configs) - 1, block)) for block in range(2)]
 
     def scores() -> list[dict[str, float]]:
         forget()
         got: list[dict[str, float]] = []
         runner.train_cells(plan.task, cells, lambda result: got.append(dict(result.metrics)))
-        return [{n: v for n, v in metrics.items() if n != "seconds"} for metrics in got]
+        return [{n: v for n, v in metrics.items() if n not in _NO_SCORES} for metrics in got]
 
     clean = scores()
     assert len(clean) == 2
@@ -87,7 +89,8 @@ def test_damaged_caches_change_no_score(
         files = [p for p in files if p.suffix not in (".lock", ".damaged")]
         assert files, "nothing is cached: this test damages nothing"
         damage(files[int(moments.integers(len(files)))], moments)
-        changed += scores() != clean
+        # Made anew, hidden states may differ in the last bit of a float, as any two runs may.
+        changed += scores() != [pytest.approx(metrics, rel=1e-6) for metrics in clean]
         for kept in (tmp_path / "cache").rglob("*.damaged"):
             kept.unlink()
     faulted(f"bits flipped or a file cut in the caches ({space})", _ROUNDS, lost=0, twice=0,
@@ -97,21 +100,20 @@ def test_damaged_caches_change_no_score(
 
 def test_damaged_results_in_the_spool_never_reach_the_ledger(
     open_ledger: Opener,
+    ledger_uri: str,
     tmp_path: Path,
     moments: np.random.Generator,
     monkeypatch: pytest.MonkeyPatch,
     faulted: Noter,
 ) -> None:
-    monkeypatch.setattr(Ledger, "_asking", Ledger._asking)
-
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise ConnectionError("away")
 
     changed = lost = 0
     rounds = _ROUNDS // 5
     for round_ in range(rounds):
         numbers = range(10 * round_, 10 * round_ + 10)
-        writer = open_ledger()
+        writer = connect(ledger_uri, "test", tmp_path / "spool")
         with monkeypatch.context() as patch:
             patch.setattr(writer._writer._store, "add", away)
             for number in numbers:
@@ -133,4 +135,3 @@ def test_damaged_results_in_the_spool_never_reach_the_ledger(
     assert changed == 0
     assert lost <= rounds, "more than the damaged ones: they are trained again"
     faulted("bits flipped or a file cut in the spool", rounds, lost=0, twice=0, changed=changed)
-    assert FAMILY
