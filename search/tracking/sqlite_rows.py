@@ -92,7 +92,7 @@ def _of_run(key: sa.ForeignKey) -> bool:
 
 
 def _refusal(store: SqlAlchemyStore) -> str | None:
-    """Try the two calls of MLflow's store that are none of its documented ones."""
+    """Try the two calls of its store that MLflow does not document."""
     try:
         with store.ManagedSessionMaker(read_only=False) as session:
             _last_row(session)
