@@ -34,22 +34,25 @@ _LEAST_PROCESSES = 250
 _PATIENCE_S = 3.0
 
 
-def temp_dir() -> str:
+def temp_dir(make: bool = True) -> str:
     """A folder that Ray can keep its session in.
+
+    Args:
+        make: Make it and write into it, to be sure; else it is only looked at.
 
     Raises:
         InputError: if there is none; names the variable to set.
     """
     own = os.environ.get("RAY_TMPDIR")
     usual = Path(own or os.environ.get("TMPDIR") or "/tmp", "ray")
-    fault = fault_of(usual)
+    fault = fault_of(usual, make)
     if fault is None:
         return str(usual)
     if own is None:
         # Short, ASCII, and nobody else's: another user may have made /tmp/ray.
         for base in ("/tmp", "/var/tmp", "/dev/shm"):
             instead = Path(base, f"ray-{os.getuid()}")
-            if fault_of(instead) is None:
+            if fault_of(instead, make) is None:
                 return str(instead)
     raise InputError(
         f"Ray cannot keep its sockets in {usual}: {fault}. Name a folder that can be written, with "
@@ -152,19 +155,54 @@ def check_loopback() -> None:
         ) from error
 
 
-def fault_of(folder: Path) -> str | None:
-    """Reason why Ray cannot use a folder; None if it can."""
+def fault_of(folder: Path, make: bool = True) -> str | None:
+    """Reason why Ray cannot use a folder; None if it can.
+
+    Args:
+        folder: The folder.
+        make: Make it and write into it, to be sure; else it is only looked at.
+    """
     name = os.fsencode(folder)
     if len(name) > _LONGEST:
         return f"its name has {len(name)} bytes, {_LONGEST} leave room for a socket's"
     if not name.isascii():
         return "its name is not ASCII"
+    if not make:
+        there = folder.absolute()
+        while not there.exists():
+            there = there.parent
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            return None
+        return f"it cannot be written ({there} is not a writable folder)"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="foldrace-"):
             return None
     except OSError as error:
         return f"it cannot be written ({error.strerror})"
+
+
+def left_behind() -> list[psutil.Process]:
+    """Ray's processes whose foldrace is gone."""
+    left = []
+    for process in psutil.process_iter():
+        # Not all may be looked at, and one may end between the look and the question.
+        with suppress(psutil.Error, OSError):
+            driver = process.environ().get(_MARK, "").partition("-")[0]
+            if driver.isdecimal() and not _begun_before(int(driver), process):
+                left.append(process)
+    return left
+
+
+def _begun_before(pid: int, process: psutil.Process) -> bool:
+    """Return True where an older process of this id lives."""
+    try:
+        older = psutil.Process(pid)
+        return bool(
+            older.create_time() <= process.create_time() and older.status() != psutil.STATUS_ZOMBIE
+        )
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager
