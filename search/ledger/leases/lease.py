@@ -131,7 +131,8 @@ class Lease:
             self._withdraw(me, own_run)
             raise _taken(first)
         for driver in rivals:
-            self._forget(driver, keep=me.run_id)
+            with suppress(FoldraceError):  # its run may have been deleted meanwhile
+                self._forget(driver, keep=me.run_id)
         self._me, self._lost = me, None
         self._met = bool(rivals)
         self._stop.clear()
@@ -290,7 +291,7 @@ class Lease:
             self._met = True
             return False
         more = self._claims.to_tags() if self._look() else {}
-        self._me = me = replace(me, beat=me.beat + 1)
+        self._me = me = replace(me, beat=me.beat + 1, at=time.time())
         if not self._stop.is_set():
             self._write(me, more)
         return True
