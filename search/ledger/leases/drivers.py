@@ -47,6 +47,8 @@ class Driver:
         beat: Number of signs of life given so far.
         at: Time of the last of them by its own clock, seconds since 1970.
         took: Tokens of those whose place it took.
+        made: True if the sweep's run was made for it.
+        drives: True once it has the sweep.
     """
 
     run_id: str
@@ -62,6 +64,8 @@ class Driver:
     beat: int = 0
     at: float = 0.0
     took: tuple[str, ...] = ()
+    made: bool = False
+    drives: bool = False
 
     @property
     def tag(self) -> str:
@@ -81,10 +85,10 @@ class Driver:
 _OF_THE_RUN = ("run_id", "sweep", "token")
 
 
-def this_process(sweep: str, writer: str) -> Driver:
+def this_process(sweep: str, writer: str, made: bool = False) -> Driver:
     """This process as the driver of a sweep.
 
-    The sweep's run is still to be named.
+    The sweep's run is still to be named; `made` tells if it is made for it.
     """
     return Driver(
         run_id="",
@@ -97,6 +101,7 @@ def this_process(sweep: str, writer: str) -> Driver:
         born=psutil.Process().create_time(),
         since=time.time(),
         at=time.time(),
+        made=made,
     )
 
 
@@ -126,7 +131,18 @@ def _read(run: LoggedRun, token: str, fields: Mapping[str, object]) -> Driver:
         beat=int(str(fields["beat"])),
         at=float(str(fields["at"])),
         took=tuple(map(str, fields["took"])),  # type: ignore[call-overload]
+        made=bool(fields["made"]),
+        drives=bool(fields["drives"]),
     )
+
+
+def never_driven(run: LoggedRun) -> bool:
+    """True for a run whose maker never came to drive it.
+
+    Another was before it, and it was killed before it could delete the run.
+    """
+    drivers = drivers_of([run])
+    return bool(drivers) and all(driver.made and not driver.drives for driver in drivers)
 
 
 def lease_of(sweep: str) -> str:

@@ -121,7 +121,7 @@ class Lease:
         if not take_over:
             self._refuse_if_driven(sweep, rivals)
         self._family = family
-        me = this_process(sweep, self._store.writer)
+        me = this_process(sweep, self._store.writer, own_run)
         me = replace(me, run_id=start(self._tags(me)))
         others = [driver for driver in self._rivals(sweep) if driver.token != me.token]
         number = 1 + max((driver.number for driver in others), default=0)
@@ -130,9 +130,14 @@ class Lease:
         if (first := self._first_in_queue(me)) is not None:
             self._withdraw(me, own_run)
             raise _taken(first)
+        me = replace(me, drives=True)
+        self._write(me)
         for driver in rivals:
             with suppress(FoldraceError):  # its run may have been deleted meanwhile
                 self._forget(driver, keep=me.run_id)
+                if driver.made and not driver.drives and driver.run_id != me.run_id:
+                    with self._asking():
+                        self._store.delete(driver.run_id)
         self._me, self._lost = me, None
         self._met = bool(rivals)
         self._stop.clear()
