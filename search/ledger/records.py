@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from search.errors import InputError, LedgerError
 from search.redaction import redact
@@ -173,7 +173,17 @@ def _spec_of(run: LoggedRun) -> Any:
         ) from error
 
 
-def pick_sweep(sweeps: Sequence[SweepRecord], ref: str, where: str) -> SweepRecord:
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+_Sweep = TypeVar("_Sweep", bound=_Named)
+
+
+def pick_sweep(sweeps: Sequence[_Sweep], ref: str, where: str) -> _Sweep:
     """Find a sweep by name, by run id, or by `latest`.
 
     The newest of several is taken.
