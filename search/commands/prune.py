@@ -93,7 +93,7 @@ def _show(document: dict[str, Any], again: str) -> None:
     for note in document["notes"]:
         screen.print(note)
     if not document["removed"]:
-        screen.print(f"Nothing was removed. To remove it: {again}")
+        screen.print(f"Nothing was removed. To remove it: {again}", soft_wrap=True)
     elif document["free_disk_with"] is not None:
         screen.print("MLflow keeps what was removed; this frees the disk:")
         screen.print(document["free_disk_with"], soft_wrap=True)

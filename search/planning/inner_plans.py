@@ -50,6 +50,6 @@ def is_record_of(record: SweepRecord, inner: Plan) -> bool:
     """
     if record.name != inner.spec.name or record.tags.get("family") != inner.family:
         return False
-    spec = saved_spec(record.spec_json["spec"])
+    spec = saved_spec(record.spec)
     own = inner.spec.model_dump(mode="json", exclude=_MAY_DIFFER)
     return spec.model_dump(mode="json", exclude=_MAY_DIFFER) == own

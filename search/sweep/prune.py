@@ -18,7 +18,7 @@ from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedRun, SweepRecord, pick_sweep
 from search.planning.inner_plans import inner_plans, is_record_of
 from search.planning.plan import Plan
-from search.planning.prepare import from_json
+from search.planning.prepare import of_record
 from search.tracking.open import open_ledger
 
 _AT_ONCE = 2_000  # runs, between two looks at who has started meanwhile
@@ -56,12 +56,7 @@ class Member:
     @property
     def is_inner(self) -> bool:
         """True for a sweep inside a nested one."""
-        return self.record is not None and bool(self._spec.get("outer"))
-
-    @property
-    def _spec(self) -> Mapping[str, object]:
-        spec = {} if self.record is None else dict(self.record.spec_json).get("spec")
-        return spec if isinstance(spec, dict) else {}
+        return self.record is not None and self.record.is_inner
 
     @cached_property
     def plan(self) -> Plan | None:
@@ -69,8 +64,8 @@ class Member:
         if self.record is None:
             return None
         try:
-            return from_json(self.record.spec_json)
-        except (FoldraceError, OSError, KeyError, TypeError, ValueError):
+            return of_record(self.record)
+        except (FoldraceError, OSError):
             return None
 
 
@@ -278,25 +273,29 @@ def _remove(ledger: Ledger, removal: Removal, known: Collection[str], told: Told
     for part in _pieces(removal.configs):
         ledger.delete(part)
         told(gone := gone + len(part), every)
+    left = set(removal.cells)
     for keys in _pieces(list(removal.cells)):
         for member in _members(ledger):
             if member.id not in seen:
                 seen.add(member.id)
-                _spare(removal, member)
-        part = [run_id for key in keys for run_id in removal.cells.get(key, ())]
+                left -= _spare(removal, member, left)
+        part = [run_id for key in keys if key in left for run_id in removal.cells[key]]
         ledger.delete(part)
+        left -= set(keys)
         told(gone := gone + len(part), every)
     ledger.delete(removal.sweep_runs)
     told(every, every)
 
 
-def _spare(removal: Removal, member: Member) -> None:
-    """Let the cells stay that a sweep needs which has started meanwhile."""
+def _spare(removal: Removal, member: Member, left: Collection[str]) -> set[str]:
+    """Keys that a sweep needs which has started meanwhile: their cells stay."""
     plan = member.plan
-    theirs = removal.cells.keys() if plan is None else removal.cells.keys() & plan.keys.keys()
-    for key in list(theirs):
-        removal.stay[member.name] = removal.stay.get(member.name, 0) + 1
+    theirs = {key for key in left if plan is None or key in plan.keys}
+    if theirs:
+        removal.stay[member.name] = removal.stay.get(member.name, 0) + len(theirs)
+    for key in theirs:
         del removal.cells[key]
+    return theirs
 
 
 def _pieces(items: Sequence[str]) -> Iterator[Sequence[str]]:
