@@ -5,6 +5,7 @@ Nothing here imports Ray.
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import secrets
@@ -20,7 +21,9 @@ from pathlib import Path
 
 import psutil
 
-from search.errors import InputError
+from search.errors import InputError, SweepError
+
+_log = logging.getLogger("foldrace")
 
 # An address of a socket may have 107 bytes. Ray's are FOLDER/session_DATE_TIME_MICROSECONDS_PID/
 # sockets/plasma_store.1, with up to 7 digits of the PID.
@@ -59,21 +62,41 @@ def temp_dir(make: bool = True) -> str:
 
 
 def ensure_token() -> None:
-    """Give Ray a token where it cannot write its own.
+    """Let Ray on this machine answer only those who know a token.
 
-    Its own is a file in the home folder.
+    Ray listens on all interfaces. The token is a file in the home folder that only its owner reads,
+    or a variable where there is no such folder.
     """
+    # Without the variable a local Ray asks for a token, and settles that in this process, too; set
+    # after Ray was imported, the variable would reach its children alone.
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        _log.warning("RAY_AUTH_MODE is not heeded: Ray on this machine asks for a token.")
+        del os.environ["RAY_AUTH_MODE"]
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
     try:
-        own = Path.home() / ".ray"
-        if (own / "auth_token").is_file():
-            return
-        own.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=own, prefix="foldrace-"):
-            return
+        file = Path.home() / ".ray" / "auth_token"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as written:
+                written.write(secrets.token_hex(32))
+        file.chmod(0o600)  # Ray's own is as the umask would have it
     except (OSError, RuntimeError):  # not to be written, or no home at all
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def check_token() -> None:
+    """Make sure that the Ray that was started asks for the token.
+
+    Raises:
+        SweepError: if it does not.
+    """
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        raise SweepError(
+            "Ray started without asking for a token, so everyone on the network could run code "
+            "here: set RAY_AUTH_MODE=token and start again."
+        )
 
 
 def check_processes() -> None:

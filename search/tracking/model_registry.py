@@ -222,6 +222,8 @@ def made_of(uri: str, run_ids: Sequence[str]) -> dict[str, str]:
 def load(uri: str, registered: Registered) -> Callable[[Mapping[str, Sequence[str]]], pd.DataFrame]:
     """Load a model that maps columns of texts to labels and probabilities.
 
+    It is code and weights, and its code runs in this process: the registry is trusted.
+
     Raises:
         LedgerError: if MLflow refuses.
     """
