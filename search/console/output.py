@@ -59,7 +59,9 @@ def busy(what: str) -> Iterator[None]:
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far a work is; yields a function of what is done, and all.
+    """Show how far a work is; yields a function.
+
+    It is called with the numbers of what is done, and of all.
 
     A terminal shows it in place, anything else every few seconds.
     """

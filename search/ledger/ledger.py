@@ -445,7 +445,7 @@ class Ledger:
             self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
 
     def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
-        """All runs of an experiment, or those with a tag's value, newest first.
+        """Runs of an experiment, all or of a tag's value, newest first.
 
         They are as they are: nothing is tidied, and nothing that waits is delivered.
         """

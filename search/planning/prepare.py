@@ -125,7 +125,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 
 def of_record(record: SweepRecord) -> Plan:
-    """Rebuild the plan of a sweep in the ledger, without its data or model.
+    """Rebuild the plan of a sweep, without its data or model.
 
     Raises:
         LedgerError: if its spec is damaged.

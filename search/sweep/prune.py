@@ -1,4 +1,4 @@
-"""A sweep's runs removed from the ledger, and nothing that another sweep uses.
+"""Removal of a sweep, and of nothing that another sweep uses.
 
 Sweeps of one family share cells. A cell goes if no sweep that stays has it in its plan. Meanwhile
 the removed sweeps are held as a driver would hold them, so that nobody resumes one; a sweep that
@@ -60,7 +60,7 @@ class Member:
 
     @cached_property
     def plan(self) -> Plan | None:
-        """The plan that its spec makes; None where it makes none any more."""
+        """The plan of its spec; None where it makes none."""
         if self.record is None:
             return None
         try:
@@ -71,7 +71,7 @@ class Member:
 
 @dataclass(kw_only=True)
 class Removal:
-    """What goes and what stays.
+    """Runs that go, and those that stay.
 
     Attributes:
         sweeps: The sweep, then its inner ones.
@@ -166,7 +166,7 @@ def _members(ledger: Ledger) -> list[Member]:
 
 
 def _chosen(ledger: Ledger, members: Sequence[Member], ref: str) -> list[Member]:
-    """The sweep that is named, and the inner ones that are its alone."""
+    """The sweep that is named, and its own inner ones."""
     named = [m for m in members if not m.is_inner] if ref == "latest" else members
     sweep = pick_sweep(named, ref, ledger.where)
     outer = {m.id: m.plan for m in members if not m.is_inner and _has_inner(m, members)}
