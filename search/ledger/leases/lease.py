@@ -138,7 +138,7 @@ class Lease:
                 self._forget(driver, keep=me.run_id)
                 if driver.made and not driver.drives and driver.run_id != me.run_id:
                     with self._asking():
-                        self._store.delete(driver.run_id)
+                        self._store.delete([driver.run_id])
         self._me, self._lost = me, None
         self._met = bool(rivals)
         self._stop.clear()
