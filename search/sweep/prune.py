@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from search.errors import FoldraceError, InputError, LedgerError
+from search.ledger.leases.drivers import never_driven
 from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedRun, SweepRecord, pick_sweep, spec_text
 from search.planning.inner_plans import inner_plans, is_record_of
@@ -157,6 +158,8 @@ def prune(uri: str, experiment: str, ref: str, told: Told) -> Removal:
 def _members(ledger: Ledger) -> list[Member]:
     members = []
     for run in ledger.runs("sweeps"):
+        if never_driven(run):
+            continue
         try:
             record = SweepRecord.of(run)
         except LedgerError:
