@@ -34,9 +34,10 @@ class Names:
         return {axis.name: self._kinds_of(axis) for axis in self.axes} | fixed
 
     def _kinds_of(self, axis: Axis) -> frozenset[type]:
-        """Return the types of an axis's values, and of references that it was narrowed past.
+        """Return the types of an axis's values.
 
-        None and numbers may stand on one axis, of which either alone is left.
+        References that it was narrowed past keep theirs: of None and numbers on one axis, either
+        may be left alone.
         """
         none = {type(None)}
         referred = self.referred.get(axis.name, frozenset())

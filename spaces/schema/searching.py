@@ -1,4 +1,4 @@
-"""Any value of a space as an axis: other values, several of a fixed one, a range."""
+"""Any value as an axis: other values, several of one, a range."""
 
 from __future__ import annotations
 
@@ -62,11 +62,14 @@ def searched(names: Names, wanted: Mapping[str, Iterable[Scalar]]) -> Searched:
             fixed[name] = axis.first
     if faults:
         raise SpaceError("\n".join(faults))
-    return Searched(tuple(axes.values()), tuple(name for name in axes if name not in own), fixed)
+    # In the space's order: a ledger does not keep that of typing, and configs go by number.
+    new = tuple(name for name in names.fixed if name in axes)
+    others = {name: fixed[name] for name in names.fixed if name in fixed}
+    return Searched(tuple(axes[name] for name in (*own, *new)), new, others)
 
 
 def beyond(names: Names, wanted: Searched) -> dict[str, str]:
-    """Return the values that a space has not itself, as text by name.
+    """Return the values that a space lacks, as text by name.
 
     Args:
         names: The space's own axes and fixed values.

@@ -258,7 +258,7 @@ class Space:
         return space.fix(names.fixed) if names.fixed else space
 
     def beyond(self, axes: Mapping[str, Iterable[Scalar]]) -> dict[str, str]:
-        """Return the values for `search` that the space has not itself, as text.
+        """Return the values for `search` that the space lacks, as text.
 
         Raises:
             SpaceError: as `search`.
