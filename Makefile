@@ -14,12 +14,13 @@ SWEEP_FULL := softtriple --data election-tweets --subset 240 --model minilm --na
 	--seeds 2,16 --set k=10 --set gamma=0.1 --set lambda=3.3 --set delta=0.3 --set beta=0.5,0.7,0.9 \
 	--fix learning_rate=5e-4 --fix epochs=2 --fix batch_size=32 --fix max_length=64 --fix pooling=mean
 
-.PHONY: help sweep sweep-full test lint types bench faults clean
+.PHONY: help sweep sweep-full test lint types bench faults guard clean
 help:
 	@echo "make sweep   a small real sweep, two minutes: leaderboard, MLflow, report"
 	@echo "make sweep-full  the same by fine-tuning the encoder with SoftTriple, ten minutes"
 	@echo "make test    lint-free, typed and tested: the whole test suite"
 	@echo "make bench   speed, as ratios measured in one run"
+	@echo "make guard   the newest MLflow pip offers: are its tables still those written here?"
 	@echo "make faults  workers, drivers, servers and disks that fail, the long way"
 
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -58,6 +59,9 @@ faults: $(VENV)/.test
 		tests/integration/ledger/test_many_drivers.py \
 		tests/integration/cluster/test_ray_up.py tests/integration/cluster/test_head_server.py \
 		tests/integration/environments
+
+guard: $(VENV)/.test
+	$(BIN)/python tests/integration/ledger/newest_mlflow.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -98,6 +98,7 @@ LAYERS = [
     "search.serving",
     "search.analysis",
     "search.schedule",
+    "search.doctor",
     "search.completion",
     "search.commands",
     "search.usage",

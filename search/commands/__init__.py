@@ -36,6 +36,8 @@ ORDER = (
     "schedule",
     "bench_strategies",
     "ui",
+    "doctor",
+    "prune",
     "spaces",
     "data",
     "models",

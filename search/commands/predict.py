@@ -35,6 +35,7 @@ examples:
   foldrace predict my-sweep --data test.parquet --json
 A sweep that was not promoted yet is promoted first: its winner is trained on all its rows. A winner
 that is no network from texts to classes (images, metadata, a read-out) is trained for each file.
+A registered model is loaded with its code: whoever may write to the registry may run code here.
 """
 
 

@@ -17,6 +17,7 @@ examples:
 then:
   curl http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' \\
       -d '{"dataframe_split": {"columns": ["text"], "data": [["a text"]]}}'
+The model is loaded with its code: whoever may write to the registry may run code here.
 """
 
 

@@ -91,6 +91,7 @@ def _start(attendance: ray_home.Attendance) -> None:
                 job_config=_NoFolderOfTheDriver(),
                 **_settings(),
             )
+            ray_home.check_token()
             return
         except Exception as error:  # its start has a time limit, which a laptop's sleep exceeds
             ray.shutdown()

@@ -27,9 +27,9 @@ from search.ledger.leases.lease import Lease
 from search.ledger.leases.neighbours import Neighbours
 from search.ledger.payloads import Trained
 from search.ledger.predictions import PredictionReader, Predictions
-from search.ledger.records import LoggedCell, SweepRecord
+from search.ledger.records import LoggedCell, LoggedRun, SweepRecord
 from search.ledger.spool import Spool
-from search.ledger.store import DataDescription, NewRun, RunNews, Store
+from search.ledger.store import DataDescription, Kind, NewRun, RunNews, Store
 from search.ledger.writer import LedgerWriter
 from search.tracking_uri import check_folder, unreachable
 from trainables.engine.contract import Scalar
@@ -398,6 +398,19 @@ class Ledger:
         """Give a sweep's run more tags."""
         with self._asking():
             self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
+
+    def runs(self, kind: Kind) -> list[LoggedRun]:
+        """All runs of an experiment as they are, newest first.
+
+        Nothing is tidied, and nothing that waits is delivered.
+        """
+        with self._asking():
+            return self._store.runs(kind)
+
+    def folder(self, kind: Kind) -> Path | None:
+        """Local folder of the files of an experiment's runs, if any."""
+        with self._asking():
+            return self._store.folder(kind)
 
     def experiment_id(self) -> str | None:
         """MLflow's number of the configs' experiment; None if there is none yet."""

@@ -17,6 +17,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +25,23 @@ _READY = ".json"
 _PART = ".part"  # being written, or written and not yet renamed
 _REFUSED = ".refused"  # MLflow would not have it, or it is damaged: told once, then left alone
 _REFUSED_FOLDER = ".refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Files of one process, as somebody who only looks finds them.
+
+    Attributes:
+        process: Id of the process.
+        lives: True while it delivers them.
+        files: Whole files.
+        damaged: Files that do not fit their checksum, or cannot be read.
+    """
+
+    process: str
+    lives: bool
+    files: tuple[Path, ...]
+    damaged: tuple[Path, ...]
 
 
 class Spool:
@@ -107,6 +125,33 @@ class Spool:
     def refused(self) -> list[Path]:
         """Payloads that were set aside, by this process or another."""
         return sorted((self._folder / _REFUSED_FOLDER).glob("*" + _REFUSED))
+
+    def look(self) -> list[Waiting]:
+        """Files of each process, without taking any over."""
+        waiting = []
+        for sibling in sorted(self._folder.glob("[!.]*")):
+            if not sibling.is_dir():
+                continue
+            lives = _is_locked(sibling / "lock")
+            names = (_READY,) if lives else (_READY, _PART)  # a living one's may be half-written
+            there = sorted(path for name in names for path in sibling.glob("*" + name))
+            sound = [path for path in there if _is_readable(path)]
+            # A living process may have delivered one in between, and half of a file is of a process
+            # that was killed before it promised anything.
+            damaged = [
+                path
+                for path in there
+                if path not in sound and path.suffix != _PART and path.exists()
+            ]
+            waiting.append(
+                Waiting(
+                    process=sibling.name.partition("-")[0],
+                    lives=lives,
+                    files=tuple(sound),
+                    damaged=tuple(damaged),
+                )
+            )
+        return waiting
 
     def _refused(self, path: Path) -> Path:
         folder = self._folder / _REFUSED_FOLDER
@@ -213,6 +258,28 @@ def _is_whole(path: Path) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_readable(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return _is_whole(path)
+    return False
+
+
+def _is_locked(path: Path) -> bool:
+    """Return True while the process of a folder lives.
+
+    The lock is not kept.
+    """
+    try:
+        with path.open("rb") as file:
+            # Shared: whoever else looks does not take us for the process.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _try_lock(path: Path) -> BinaryIO | None:

@@ -19,7 +19,7 @@ STATE = Path(".foldrace")
 
 _log = logging.getLogger("foldrace")
 _CACHE = "FOLDRACE_CACHE"
-_LEAST_FREE_MIB = 200
+LEAST_FREE_MIB = 200
 
 
 def check(spec: SweepSpec) -> None:
@@ -37,10 +37,10 @@ def check(spec: SweepSpec) -> None:
     with contextlib.suppress(OSError):
         STATE.chmod(0o700)  # predictions of private data wait in it
     free = shutil.disk_usage(STATE).free / 2**20
-    if free < _LEAST_FREE_MIB:
+    if free < LEAST_FREE_MIB:
         raise InputError(
             f"The disk of {STATE.absolute()} has {free:.0f} MiB left, a sweep needs at least "
-            f"{_LEAST_FREE_MIB} MiB for results. Free some, or start it in another folder."
+            f"{LEAST_FREE_MIB} MiB for results. Free some, or start it in another folder."
         )
     usable_cache()
     if spec.resources.ray_address == "local":

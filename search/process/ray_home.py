@@ -5,6 +5,7 @@ Nothing here imports Ray.
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import secrets
@@ -20,7 +21,9 @@ from pathlib import Path
 
 import psutil
 
-from search.errors import InputError
+from search.errors import InputError, SweepError
+
+_log = logging.getLogger("foldrace")
 
 # An address of a socket may have 107 bytes. Ray's are FOLDER/session_DATE_TIME_MICROSECONDS_PID/
 # sockets/plasma_store.1, with up to 7 digits of the PID.
@@ -31,22 +34,25 @@ _LEAST_PROCESSES = 250
 _PATIENCE_S = 3.0
 
 
-def temp_dir() -> str:
+def temp_dir(make: bool = True) -> str:
     """A folder that Ray can keep its session in.
+
+    Args:
+        make: Make it and write into it, to be sure; else it is only looked at.
 
     Raises:
         InputError: if there is none; names the variable to set.
     """
     own = os.environ.get("RAY_TMPDIR")
     usual = Path(own or os.environ.get("TMPDIR") or "/tmp", "ray")
-    fault = fault_of(usual)
+    fault = fault_of(usual, make)
     if fault is None:
         return str(usual)
     if own is None:
         # Short, ASCII, and nobody else's: another user may have made /tmp/ray.
         for base in ("/tmp", "/var/tmp", "/dev/shm"):
             instead = Path(base, f"ray-{os.getuid()}")
-            if fault_of(instead) is None:
+            if fault_of(instead, make) is None:
                 return str(instead)
     raise InputError(
         f"Ray cannot keep its sockets in {usual}: {fault}. Name a folder that can be written, with "
@@ -56,21 +62,41 @@ def temp_dir() -> str:
 
 
 def ensure_token() -> None:
-    """Give Ray a token where it cannot write its own.
+    """Let Ray on this machine answer only those who know a token.
 
-    Its own is a file in the home folder.
+    Ray listens on all interfaces. The token is a file in the home folder that only its owner reads,
+    or a variable where there is no such folder.
     """
+    # Without the variable a local Ray asks for a token, and settles that in this process, too; set
+    # after Ray was imported, the variable would reach its children alone.
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        _log.warning("RAY_AUTH_MODE is not heeded: Ray on this machine asks for a token.")
+        del os.environ["RAY_AUTH_MODE"]
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
     try:
-        own = Path.home() / ".ray"
-        if (own / "auth_token").is_file():
-            return
-        own.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=own, prefix="foldrace-"):
-            return
+        file = Path.home() / ".ray" / "auth_token"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as written:
+                written.write(secrets.token_hex(32))
+        file.chmod(0o600)  # Ray's own is as the umask would have it
     except (OSError, RuntimeError):  # not to be written, or no home at all
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def check_token() -> None:
+    """Make sure that the Ray that was started asks for the token.
+
+    Raises:
+        SweepError: if it does not.
+    """
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        raise SweepError(
+            "Ray started without asking for a token, so everyone on the network could run code "
+            "here: set RAY_AUTH_MODE=token and start again."
+        )
 
 
 def check_processes() -> None:
@@ -129,19 +155,54 @@ def check_loopback() -> None:
         ) from error
 
 
-def fault_of(folder: Path) -> str | None:
-    """Reason why Ray cannot use a folder; None if it can."""
+def fault_of(folder: Path, make: bool = True) -> str | None:
+    """Reason why Ray cannot use a folder; None if it can.
+
+    Args:
+        folder: The folder.
+        make: Make it and write into it, to be sure; else it is only looked at.
+    """
     name = os.fsencode(folder)
     if len(name) > _LONGEST:
         return f"its name has {len(name)} bytes, {_LONGEST} leave room for a socket's"
     if not name.isascii():
         return "its name is not ASCII"
+    if not make:
+        there = folder.absolute()
+        while not there.exists():
+            there = there.parent
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            return None
+        return f"it cannot be written ({there} is not a writable folder)"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="foldrace-"):
             return None
     except OSError as error:
         return f"it cannot be written ({error.strerror})"
+
+
+def left_behind() -> list[psutil.Process]:
+    """Ray's processes whose foldrace is gone."""
+    left = []
+    for process in psutil.process_iter():
+        # Not all may be looked at, and one may end between the look and the question.
+        with suppress(psutil.Error, OSError):
+            driver = process.environ().get(_MARK, "").partition("-")[0]
+            if driver.isdecimal() and not _begun_before(int(driver), process):
+                left.append(process)
+    return left
+
+
+def _begun_before(pid: int, process: psutil.Process) -> bool:
+    """Return True where an older process of this id lives."""
+    try:
+        older = psutil.Process(pid)
+        return bool(
+            older.create_time() <= process.create_time() and older.status() != psutil.STATUS_ZOMBIE
+        )
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from trainables.engine.text_data import TextData
 
 
-def write(outcome: SweepResult, config: int, data: TextData, sweep_id: str, *, stock: bool) -> str:
+def write(
+    outcome: SweepResult,
+    config: int,
+    data: TextData,
+    sweep_id: str,
+    *,
+    stock: bool,
+    max_length: int,
+) -> str:
     """Write the card in Markdown.
 
     Args:
@@ -24,6 +32,7 @@ def write(outcome: SweepResult, config: int, data: TextData, sweep_id: str, *, s
         data: Data that it was trained on.
         sweep_id: MLflow run id of the sweep.
         stock: True if transformers' own class holds the model.
+        max_length: Number of tokens at which the model cuts texts.
     """
     plan = outcome.plan
     counts = np.bincount(data.labels, minlength=len(data.label_names))
@@ -36,7 +45,6 @@ def write(outcome: SweepResult, config: int, data: TextData, sweep_id: str, *, s
     own = "" if stock else "Its class is `modeling.py` in this folder: read it, it is short.\n\n"
     split = f"{plan.spec.folds} folds" if plan.spec.folds else f"hold-out {plan.spec.holdout}"
     seeds = ", ".join(map(str, plan.spec.seeds))
-    cut = f"{active['max_length']} tokens" if "max_length" in active else "the encoder's limit"
     return f"""\
 ---
 library_name: transformers
@@ -84,7 +92,7 @@ Made again by: `{recipe(plan.spec)}`, then `foldrace promote {plan.spec.name}`. 
 
 - It knows the classes above and no others, and gives one of them to any text.
 - Its probabilities were not calibrated.
-- Texts are cut at {cut}.
+- Texts are cut at {max_length:,} tokens.
 - Scores hold for texts drawn as these were; a data set that words give away (see the audit that
   `foldrace run` prints) promises more than it keeps.
 - Licences of the data and of the encoder go on to hold for it.

@@ -2,6 +2,9 @@
 
 A winner that is a network of transformers is asked as the registered model that it is. Any other is
 trained on the sweep's rows and reads the file's in the same run; nothing of it is kept.
+
+A registered model is code and weights. Loading one runs that code with the rights of who loads it:
+whoever may write to the registry may run code here.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ def schema_of(model: Registered) -> RowSchema:
 
 
 def registered_model(tracking_uri: str, model: Registered) -> Classifier:
-    """A model of MLflow's registry.
+    """A model of MLflow's registry, loaded: its code runs in this process.
 
     Raises:
         LedgerError: if MLflow refuses.

@@ -87,7 +87,9 @@ def promote(
         raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
     saved_model.save(trained, folder)
     stock = saved_model.is_stock(trained)
-    card = model_card.write(outcome, config, data, record.id, stock=stock)
+    card = model_card.write(
+        outcome, config, data, record.id, stock=stock, max_length=trained.max_length
+    )
     (folder / CARD).write_text(card, encoding="utf-8")
     columns = {"text": data.texts[:_EXAMPLES]}
     if data.texts_b is not None:

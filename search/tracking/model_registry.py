@@ -199,6 +199,8 @@ def versions(uri: str, name: str) -> list[Registered]:
 def load(uri: str, registered: Registered) -> Callable[[Mapping[str, Sequence[str]]], pd.DataFrame]:
     """Load a model that maps columns of texts to labels and probabilities.
 
+    It is code and weights, and its code runs in this process: the registry is trusted.
+
     Raises:
         LedgerError: if MLflow refuses.
     """

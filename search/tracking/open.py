@@ -61,8 +61,7 @@ def connect(tracking_uri: str, experiment: str, spool_dir: Path = STATE / "spool
         "cells": f"{experiment}/cells",
         "sweeps": f"{experiment}/sweeps",
     }
-    identity = json.dumps([redact(uri), experiment]).encode()
-    folder = spool_dir.absolute() / hashlib.sha256(identity).hexdigest()[:16]
+    folder = spool_folder(tracking_uri, experiment, spool_dir)
     artifacts = None if file is None else file.parent / "mlartifacts"
 
     def mlflow(read_to: Callable[[Kind], int] = lambda kind: 0) -> Store:
@@ -72,3 +71,11 @@ def connect(tracking_uri: str, experiment: str, spool_dir: Path = STATE / "spool
 
     store = mlflow() if file is None else SqliteStore(file, names, mlflow)
     return Ledger(store, folder, f"{redact(tracking_uri)} (experiment {experiment!r})")
+
+
+def spool_folder(tracking_uri: str, experiment: str, spool_dir: Path = STATE / "spool") -> Path:
+    """Folder of the results that a ledger lacks."""
+    file = sqlite_file(tracking_uri)
+    uri = tracking_uri if file is None else f"sqlite:///{file}"
+    identity = json.dumps([redact(uri), experiment]).encode()
+    return spool_dir.absolute() / hashlib.sha256(identity).hexdigest()[:16]

@@ -6,11 +6,13 @@ MLflow's client commits seven times for one run, and each commit waits for the d
 file a sweep loses 40-120 ms a cell. Here a batch of runs is one commit, so that a run is there with
 all it has or not at all. The rows are those that MLflow's store writes for the same calls, to the
 last column (tests/integration/ledger/test_ledger_rows.py compares them); where the tables are not
-those of 3.17, `open_rows` gives None and the client is used.
+those of 3.17, `open_rows` says so, gives None, and the client is used. `make guard` asks the newest
+MLflow.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import uuid
@@ -18,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import sqlalchemy as sa
 from mlflow.entities import Experiment
 from mlflow.store.tracking.dbmodels import models
@@ -27,6 +30,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from search.ledger.store import NewRun, Point, RunNews
+
+_log = logging.getLogger("foldrace.ledger")
 
 _RUNS = models.SqlRun.__table__
 _TAGS = models.SqlTag.__table__
@@ -46,6 +51,8 @@ _KNOWN = {
     _METRICS: _POINT,
     _LATEST: _POINT,
 }
+# Tables that refer to a run. A further one could hold a part of each run that is not written here.
+_OF_RUNS = {"tags", "params", "metrics", "latest_metrics", "issues", "logged_model_metrics"}
 _ASKED_AT_ONCE = 500  # values in one condition
 
 
@@ -55,9 +62,44 @@ def open_rows(uri: str, artifacts: Path) -> Rows | None:
     Raises:
         MlflowException: if the file is no database, or of another release of MLflow.
     """
-    if any(set(table.columns.keys()) != known for table, known in _KNOWN.items()):
+    store = SqlAlchemyStore(uri, artifacts.as_uri())
+    difference = _difference() or _refusal(store)
+    if difference is not None:
+        _log.warning(
+            "MLflow %s has %s: runs are written by its client, which is right but slower, some "
+            "40-120 ms a cell. The tables of MLflow 3.17 are known.",
+            mlflow.__version__,
+            difference,
+        )
         return None
-    return Rows(SqlAlchemyStore(uri, artifacts.as_uri()))
+    return Rows(store)
+
+
+def _difference() -> str | None:
+    """Say what of MLflow's tables is unknown here, if anything."""
+    for table, known in _KNOWN.items():
+        if other := set(table.columns.keys()) ^ known:
+            return f"other columns in the table {table.name} ({', '.join(sorted(other))})"
+    tables = _RUNS.metadata.tables.items()
+    of_runs = {name for name, table in tables if any(map(_of_run, table.foreign_keys))}
+    if new := of_runs - _OF_RUNS:
+        return f"further tables of a run ({', '.join(sorted(new))})"
+    return None
+
+
+def _of_run(key: sa.ForeignKey) -> bool:
+    return key.target_fullname == "runs.run_uuid"
+
+
+def _refusal(store: SqlAlchemyStore) -> str | None:
+    """Try the two calls of its store that MLflow does not document."""
+    try:
+        with store.ManagedSessionMaker(read_only=False) as session:
+            _last_row(session)
+        store.sanitize_metric_value(0.0)
+    except (AttributeError, TypeError) as error:
+        return f"another store ({error})"
+    return None
 
 
 def local_folder(experiment: Experiment) -> Path | None:

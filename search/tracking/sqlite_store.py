@@ -3,11 +3,12 @@
 To import MLflow takes seconds, to read its tables takes none: commands that only look never import
 it, and never make a file. Answers are those of MLflow's client
 (tests/integration/ledger/test_sqlite_store.py asks both). Where the tables lack a column that is
-read here, MLflow is asked.
+read here, MLflow is asked, and a line says so.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
 import sqlite3
@@ -21,6 +22,8 @@ from urllib.parse import quote, unquote, urlsplit
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import DataDescription, Kind, NewRun, RunNews, Store
+
+_log = logging.getLogger("foldrace.ledger")
 
 _READ = {
     "experiments": {"experiment_id", "name", "lifecycle_stage", "artifact_location"},
@@ -189,9 +192,18 @@ class SqliteStore:
         """Return True where the tables have all columns read here."""
         if self._known is None:
             with self._reading() as tables:
-                self._known = all(
-                    columns <= {row[1] for row in tables.execute(f"PRAGMA table_info({table})")}
+                missing = [
+                    f"{table}.{column}"
                     for table, columns in _READ.items()
+                    for column in sorted(columns - _columns(tables, table))
+                ]
+            self._known = not missing
+            if missing:
+                _log.warning(
+                    "%s has no %s, which MLflow 3.17 has: it is read by MLflow itself, which is "
+                    "right but slower.",
+                    self._file,
+                    ", ".join(missing),
                 )
         return self._known
 
@@ -229,11 +241,14 @@ class SqliteStore:
             "SELECT experiment_id, lifecycle_stage, artifact_location FROM experiments "
             "WHERE name = ?"
         )
-        columns = {row[1] for row in tables.execute("PRAGMA table_info(experiments)")}
-        if "workspace" in columns:
+        if "workspace" in _columns(tables, "experiments"):
             query += " AND workspace = 'default'"
         row: tuple[Any, ...] | None = tables.execute(query, (self._names[kind],)).fetchone()
         return row
+
+
+def _columns(tables: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in tables.execute(f"PRAGMA table_info({table})")}
 
 
 def deleted(name: str, number: str | int) -> str:

@@ -17,6 +17,7 @@ from search.sweep import nested_cv, train_sweep
 from search.tracking.open import connect
 from search.tracking.sqlite_database import make_database
 from tests.integration import sweep_shell
+from tests.integration.fault_table import TABLE, FaultTable, Noter
 from tests.integration.ledger_cells import Opener
 from tests.integration.postgres import Database, running
 from trainables.engine.cells import runner
@@ -47,6 +48,21 @@ def ledger_uri(tmp_path: Path, empty_database: bytes) -> str:
     file = tmp_path / "mlflow.db"
     file.write_bytes(empty_database)
     return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def faulted(request: pytest.FixtureRequest) -> Noter:
+    """Notes what a fault has cost, for the table at the end of `make faults`."""
+    return request.config.stash.setdefault(TABLE, FaultTable()).note
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the table of faults."""
+    table = config.stash.get(TABLE, None)
+    if table is not None:
+        terminalreporter.write_line(f"\n{table}\n")
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def _words(command: str, sweep: tuple[str, ...], reviews: Path) -> list[str]:
         "spaces": [],
         "data": [],
         "models": [],
+        "doctor": [],
     }
     return words.get(command, ["latest"])
 
@@ -67,7 +68,8 @@ def test_every_document_is_alone_on_stdout(
         capfd.readouterr()
         code = cli.main([command, *_words(command, small_sweep, reviews), "--json"])
         out, err = capfd.readouterr()
-        assert code == 0, f"{command}: {err}"
+        # The machine, which others use, too, may have a fault.
+        assert code == 0 or (command, code) == ("doctor", 1), f"{command}: {err}"
         try:
             json.loads(out)
         except ValueError as error:

@@ -22,6 +22,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.integration.fault_table import Noter
 from tests.integration.ledger_server import Server
 from tests.integration.sweep_shell import Shell, workers_of
 
@@ -46,8 +47,8 @@ def sweep(shell: Shell, *more: str) -> list[str]:
     return ["troubled", *given, *more]
 
 
-def once_each(shell: Shell, document: dict[str, Any]) -> None:
-    """Every cell is there once, and the leaderboard is made of exactly these."""
+def once_each(shell: Shell, document: dict[str, Any]) -> dict[str, int]:
+    """Every cell is there once, and the leaderboard is made of exactly these; the counts."""
     keys = Counter(shell.cell_keys())
     assert set(keys.values()) == {1}
     assert document["cells_failed"] == 0
@@ -56,7 +57,13 @@ def once_each(shell: Shell, document: dict[str, Any]) -> None:
     for run in shell.runs("cells"):
         scores.setdefault(run.data.tags["config"], []).append(run.data.metrics["accuracy"])
     means = sorted(round(sum(own) / len(own), 9) for own in scores.values())
-    assert means == sorted(round(row["mean"], 9) for row in document["configs"])
+    shown = sorted(round(row["mean"], 9) for row in document["configs"])
+    assert means == shown
+    return {
+        "lost": document["cells_planned"] - len(keys),
+        "twice": sum(keys.values()) - len(keys),
+        "changed": sum(mean != own for mean, own in zip(means, shown, strict=True)),
+    }
 
 
 def test_cells_in_trouble_are_told_and_cost_no_other_cell_and_no_secret_is_written(
@@ -133,7 +140,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @long_only
 def test_a_disk_that_fills_up_in_mid_sweep_loses_nothing(
-    small_disk: Path, tmp_path: Path, tiny_encoder: Path, reviews: Path, empty_database: bytes
+    small_disk: Path,
+    tmp_path: Path,
+    tiny_encoder: Path,
+    reviews: Path,
+    empty_database: bytes,
+    faulted: Noter,
 ) -> None:
     (tmp_path / "mlflow.db").write_bytes(empty_database)
     shell = Shell(small_disk, tiny_encoder, reviews, f"sqlite:///{tmp_path}/mlflow.db")
@@ -154,12 +166,37 @@ def test_a_disk_that_fills_up_in_mid_sweep_loses_nothing(
         ledger.json("resume", "full") if process.returncode else ledger.json("leaderboard", "full")
     )
     assert "cannot" in err or process.returncode == 0, err
-    once_each(ledger, document)
+    faulted("disk full for 5 s in mid-sweep", 1, **once_each(ledger, document))
+
+
+@long_only
+def test_a_disk_that_stays_full_stops_the_sweep_in_words_and_resume_trains_the_rest(
+    small_disk: Path, tiny_encoder: Path, reviews: Path, empty_database: bytes, faulted: Noter
+) -> None:
+    (small_disk / "mlflow.db").write_bytes(empty_database)
+    shell = Shell(small_disk, tiny_encoder, reviews)
+    words = sweep(shell, "--set", "trouble=none", "--fix", "nap=0.2", "--name", "full")
+    process = shell.start("run", *words)
+    shell.wait_for("cells", process, finished=True)
+    full = small_disk / "full"
+    with full.open("wb") as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 2**16)
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err
+    assert err.count("Results cannot be kept in") <= 2, "once when it begins, once at the end"
+    lost = re.search(r"(\d+) results are lost", err)
+    full.unlink()
+    kept = len(set(shell.cell_keys()))
+    document = shell.json("resume", "full")
+    assert lost is None or int(lost[1]) < document["cells_planned"] - kept
+    faulted("disk full for good, then freed and resumed", 1, **once_each(shell, document))
 
 
 @long_only
 def test_twenty_workers_killed_at_random_cost_no_cell(
-    shell: Shell, moments: np.random.Generator
+    shell: Shell, moments: np.random.Generator, faulted: Noter
 ) -> None:
     # A kill every few seconds meets one cell many times over: by itself it is given up after three.
     words = sweep(shell, "--set", "trouble=none", "--fix", "nap=1.5", "--cell-retries", "20")
@@ -176,12 +213,12 @@ def test_twenty_workers_killed_at_random_cost_no_cell(
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert killed >= 20, "the sweep was over before: more cells, or longer ones"
-    once_each(shell, json.loads(out))
+    faulted("worker killed -9", killed, **once_each(shell, json.loads(out)))
 
 
 @long_only
 def test_ten_drivers_killed_and_resumed_cost_no_cell(
-    shell: Shell, moments: np.random.Generator
+    shell: Shell, moments: np.random.Generator, faulted: Noter
 ) -> None:
     words = sweep(shell, "--set", "trouble=none", "--fix", "nap=0.6", "--name", "cut")
     process = shell.start("run", *words)
@@ -194,13 +231,13 @@ def test_ten_drivers_killed_and_resumed_cost_no_cell(
         process = shell.start("resume", "cut")
     _, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
-    once_each(shell, shell.json("leaderboard", "cut"))
+    faulted("driver killed -9, resumed", 10, **once_each(shell, shell.json("leaderboard", "cut")))
     assert len(shell.runs("sweeps", finished=False)) == 1
 
 
 @long_only
 def test_mlflow_away_for_a_minute_delays_and_loses_nothing(
-    shell: Shell, empty_database: bytes
+    shell: Shell, empty_database: bytes, faulted: Noter
 ) -> None:
     (shell.folder / "mlflow.db").write_bytes(empty_database)
     server = Server(shell.folder)
@@ -217,6 +254,6 @@ def test_mlflow_away_for_a_minute_delays_and_loses_nothing(
         server.wait()
         _, err = process.communicate(timeout=900)
         assert process.returncode == 0, err
-        once_each(shell, shell.json("leaderboard", "cut"))
+        faulted("MLflow away for 60 s", 1, **once_each(shell, shell.json("leaderboard", "cut")))
     finally:
         server.kill()

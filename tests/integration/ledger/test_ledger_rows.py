@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,6 @@ from tests.integration.ledger_cells import FAMILY, Opener, finished_keys, key_of
 
 pytestmark = pytest.mark.integration
 
-_TABLES = ("experiments", "runs", "tags", "params", "metrics", "latest_metrics")
 _NAMES: Mapping[Kind, str] = {"configs": "a", "cells": "a/cells", "sweeps": "a/sweeps"}
 _POINTS: list[Point] = [
     ("loss", 0.5, 1_000, 1),
@@ -79,7 +80,8 @@ def rows_of(database: Path, run_ids: list[str], folder: Path) -> dict[str, list[
 
     found = {}
     with closing(sqlite3.connect(database)) as connection:
-        for table in _TABLES:
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        for (table,) in connection.execute(query).fetchall():
             cursor = connection.execute(f"SELECT * FROM {table}")
             names = [column[0] for column in cursor.description]
             found[table] = sorted(
@@ -99,6 +101,7 @@ def test_rows_are_those_of_mlflows_own_client(
 ) -> None:
     by_rows = store_in(tmp_path / "rows", empty_database)
     ours = write(by_rows)
+    assert by_rows._opened is not None, "the rows are written here, not by the client"
     monkeypatch.setattr(client, "open_rows", lambda uri, artifacts: None)
     by_client = store_in(tmp_path / "client", empty_database)
     theirs = write(by_client)
@@ -107,7 +110,8 @@ def test_rows_are_those_of_mlflows_own_client(
     assert len(want["metrics"]) > 10, "the comparison compares something"
     # A run that takes several requests names its writer, one of a single transaction need not.
     want["tags"] = [row for row in want["tags"] if ("str", WRITER) not in row]
-    for table in _TABLES:
+    assert {"experiments", "runs", "tags", "params", "metrics", "latest_metrics"} <= set(want)
+    for table in want:
         assert got[table] == want[table], table
     for store, run_ids in ((by_rows, ours), (by_client, theirs)):
         assert store.fetch(run_ids[0], "predictions.npz") == b"bytes"
@@ -116,17 +120,43 @@ def test_rows_are_those_of_mlflows_own_client(
         assert found == dict(zip(run_ids, ("FINISHED", "KILLED"), strict=True))
 
 
-def test_other_tables_than_those_of_this_release_are_left_to_the_client(
-    monkeypatch: pytest.MonkeyPatch, open_ledger: Opener, ledger_uri: str
-) -> None:
+def _other_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {**sqlite_rows._KNOWN, sqlite_rows._RUNS: {"run_uuid", "a column of tomorrow"}}
     monkeypatch.setattr(sqlite_rows, "_KNOWN", known)
+
+
+def _another_table_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_rows, "_OF_RUNS", sqlite_rows._OF_RUNS - {"params"})
+
+
+def _another_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_rows, "SqlAlchemyStore", lambda uri, artifacts: SimpleNamespace())
+
+
+@pytest.mark.parametrize(
+    ("tomorrow", "said"),
+    [
+        (_other_columns, "other columns in the table runs"),
+        (_another_table_of_a_run, r"further tables of a run \(params\)"),
+        (_another_store, "another store"),
+    ],
+)
+def test_other_tables_than_those_of_this_release_are_left_to_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+    open_ledger: Opener,
+    ledger_uri: str,
+    caplog: pytest.LogCaptureFixture,
+    tomorrow: Callable[[pytest.MonkeyPatch], None],
+    said: str,
+) -> None:
+    tomorrow(monkeypatch)
     ledger = open_ledger()
     record(ledger, 1)
     record(ledger, 2)
     assert ledger.flush(30)
     assert finished_keys(ledger_uri) == {key_of(1): 1, key_of(2): 1}
     assert set(open_ledger().known_cells(FAMILY)) == {key_of(1), key_of(2)}
+    assert len(re.findall(said, caplog.text)) == 1, "said, and said once"
 
 
 def test_a_batch_is_there_as_a_whole_or_not_at_all(tmp_path: Path, empty_database: bytes) -> None:

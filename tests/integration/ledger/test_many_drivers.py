@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.integration.fault_table import Noter
 from tests.integration.ledger_server import Server
 from tests.integration.postgres import Database
 
@@ -56,19 +57,6 @@ def test_killed_drivers_leave_each_cell_and_config_once(
     play(ledger_uri, tmp_path, "--rounds", 2, "--drivers", 4, "--kills", "--seed", draw(moments))
 
 
-@_LONG
-@pytest.mark.parametrize("where", ["here", "abroad"])
-@pytest.mark.parametrize("count", [2, 4, 8])
-def test_many_drivers_on_a_sqlite_file(
-    ledger_uri: str, tmp_path: Path, count: int, where: str, moments: np.random.Generator
-) -> None:
-    flags = ["--abroad"] if where == "abroad" else []
-    drawn = draw(moments)
-    play(
-        ledger_uri, tmp_path, "--rounds", 20, "--drivers", count, "--kills", "--seed", drawn, *flags
-    )
-
-
 @pytest.fixture
 def server(database: Database, tmp_path: Path) -> Iterator[str]:
     database.run("CREATE ROLE mlflow LOGIN PASSWORD 'mlflow'")
@@ -84,14 +72,32 @@ def server(database: Database, tmp_path: Path) -> Iterator[str]:
 
 
 @_LONG
-@pytest.mark.parametrize("where", ["here", "abroad"])
+@pytest.mark.parametrize("ledger", ["sqlite", "a server over PostgreSQL"])
+@pytest.mark.parametrize("where", ["one machine", "a machine each"])
 @pytest.mark.parametrize("count", [2, 4, 8])
-def test_many_drivers_on_a_server_over_postgresql(
-    server: str, tmp_path: Path, count: int, where: str, moments: np.random.Generator
+def test_many_drivers(
+    ledger: str,
+    where: str,
+    count: int,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    moments: np.random.Generator,
+    faulted: Noter,
 ) -> None:
-    flags = ["--abroad"] if where == "abroad" else []
-    drawn = draw(moments)
-    play(server, tmp_path, "--rounds", 14, "--drivers", count, "--kills", "--seed", drawn, *flags)
+    uri = request.getfixturevalue("ledger_uri" if ledger == "sqlite" else "server")
+    flags = ["--abroad"] if where == "a machine each" else []
+    number = 17
+    rounds = play(
+        *(uri, tmp_path, "--rounds", number, "--drivers", count, "--kills"),
+        *("--seed", draw(moments), *flags),
+    )
+    faulted(
+        f"{count} drivers at once, {where}, {ledger}: killed -9 ({number} rounds)",
+        sum(counts["killed"] for counts in rounds),
+        lost=sum(counts["cells_missing"] for counts in rounds),
+        twice=sum(counts["cells_twice"] for counts in rounds),
+        changed=sum(counts["last"] != ["done", "done"] for counts in rounds),
+    )
 
 
 def draw(moments: np.random.Generator) -> int:

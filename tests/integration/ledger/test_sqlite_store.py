@@ -113,13 +113,14 @@ def test_a_deleted_experiment_is_named(filled: Path) -> None:
 
 
 def test_tables_of_tomorrow_are_left_to_mlflow(
-    filled: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(
         "search.tracking.sqlite_store._READ", {"runs": {"run_uuid", "a column of tomorrow"}}
     )
     store = SqliteStore(filled, _NAMES, lambda read_to: mlflows(filled))
-    assert len(store.runs("cells")) == 3
+    assert len(store.runs("cells")) == len(store.runs("cells")) == 3
+    assert caplog.text.count("has no runs.a column of tomorrow") == 1, "said, and said once"
     with pytest.raises(AssertionError, match="MLflow was asked"):
         reader(filled).runs("cells")
 

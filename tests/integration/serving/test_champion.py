@@ -33,7 +33,8 @@ def swept(
 ) -> tuple[Shell, dict[str, Any]]:
     """A finished sweep, and its winner promoted."""
     shell = Shell(tmp_path_factory.mktemp("champion"), tiny_encoder, reviews)
-    shell.json("run", *shell.sweep, "--set", "k=2", "--set", "beta=0.9", "--name", "mine")
+    narrowed = ("--set", "k=2", "--set", "beta=0.9", "--fix", "max_length=128")
+    shell.json("run", *shell.sweep, *narrowed, "--name", "mine")
     return shell, shell.json("promote", "mine")
 
 
@@ -67,6 +68,8 @@ def test_the_champion_is_registered_with_its_card(
     assert card == version.description
     for piece in ("accuracy", "blame (60), praise (60)", "seeds 2, 16 x 2 folds", "## Limits"):
         assert piece in card, piece
+    # The encoder has 64 places, which is what counts whatever the config allows.
+    assert "Texts are cut at 64 tokens." in card
 
 
 def test_predict_labels_a_csv_as_the_folder_does(

@@ -11,8 +11,9 @@ import hashlib
 import http.client
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -140,7 +141,7 @@ def _answer(url: str, limits: Limits, resolver: Resolver, deadline: float) -> by
     secure, host = parts.scheme.lower() == "https", str(parts.hostname)
     address = resolver(host, parts.port or (443 if secure else 80))
     connection = _Connection(host, parts.port, address, limits.answer_s, secure)
-    with contextlib.closing(connection):
+    with contextlib.closing(connection), _closed_at(deadline, connection, limits):
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         # An encoded answer could unpack to any size.
         headers = {"User-Agent": _AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
@@ -152,6 +153,34 @@ def _answer(url: str, limits: Limits, resolver: Resolver, deadline: float) -> by
             kind = _PassingError if response.status in _AGAIN else UnreachableError
             raise kind(f"the server answered {response.status} {response.reason}")
         return _body(response, limits, deadline)
+
+
+@contextlib.contextmanager
+def _closed_at(deadline: float, connection: _Connection, limits: Limits) -> Iterator[None]:
+    """Close a connection at the deadline, whatever the server does until then.
+
+    The socket's own timeout starts anew with every byte: headers that come one at a time, or
+    "100 Continue" for ever, would hold a thread for ever.
+    """
+    late = threading.Event()
+
+    def close() -> None:
+        late.set()
+        if connection.opened is not None:
+            with contextlib.suppress(OSError):
+                connection.opened.shutdown(socket.SHUT_RDWR)
+
+    watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), close)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        if late.is_set():
+            raise UnreachableError(f"it took more than {limits.whole_s:g} s") from error
+        raise
+    finally:
+        watchdog.cancel()
 
 
 def _ascii(target: str) -> str:
@@ -175,8 +204,8 @@ def _body(response: http.client.HTTPResponse, limits: Limits, deadline: float) -
         size += len(chunk)
         if size > limits.bytes_at_most:
             raise UnreachableError(f"it has more than {limits.bytes_at_most:,} bytes")
-        if time.monotonic() > deadline:
-            raise UnreachableError(f"it took more than {limits.whole_s:g} s")
+    if time.monotonic() > deadline:  # a closed connection ends a body without a length
+        raise UnreachableError(f"it took more than {limits.whole_s:g} s")
     if length is not None and size < length:
         raise _PassingError(f"the server sent {size:,} of {length:,} bytes")
     return b"".join(parts)
@@ -193,6 +222,7 @@ class _Connection(http.client.HTTPConnection):
     ) -> None:
         super().__init__(host, port or (443 if secure else 80), timeout=timeout)
         self._address, self._secure, self._name = address, secure, host
+        self.opened: socket.socket | None = None  # `sock` is given up before the body is read
         if secure:
             self.default_port = 443
 
@@ -201,4 +231,4 @@ class _Connection(http.client.HTTPConnection):
         sock = socket.create_connection(where, timeout=self.timeout)
         if self._secure:
             sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self._name)
-        self.sock = sock
+        self.sock = self.opened = sock

@@ -92,7 +92,7 @@ def _inside(reference: str, folder: Path | None) -> Path | Inspection:
         path = (folder / reference).resolve()
         if not path.is_relative_to(folder.resolve()):
             return Inspection(fault="refused", detail="the path leaves the table's folder")
-    except (OSError, ValueError) as error:  # a name too long, a zero byte
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, a loop of links
         return Inspection(fault="refused", detail=f"it is no path: {error}")
     return path
 

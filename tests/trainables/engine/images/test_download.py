@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,6 +81,28 @@ class Handler(BaseHTTPRequestHandler):
     def give_short(self, rest: str) -> None:
         self.send(b"x" * 100, length=5_000)
 
+    def give_drip(self, rest: str) -> None:
+        """Headers, one byte at a time, each well within the server's time to answer."""
+        with contextlib.suppress(OSError):
+            for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 10_000:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.1)
+
+    def give_continue(self, rest: str) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                time.sleep(0.1)
+
+    def give_slow(self, rest: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                self.wfile.write(b"x")
+                time.sleep(0.1)
+
     def give_to(self, rest: str) -> None:
         self.send_response(302)
         self.send_header("Location", unquote(rest).replace("|", "/"))
@@ -153,6 +177,14 @@ def test_a_server_that_says_nothing_is_not_waited_for() -> None:
         quick = Limits(answer_s=0.2, tries=1)
         with pytest.raises(UnreachableError, match="TimeoutError"):
             fetch(f"{URL}/x", quick, lambda host, _: Address("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("path", ["drip", "continue", "slow", "to/|drip"])
+def test_a_server_that_drips_is_left_at_the_deadline(path: str, resolver: Resolver) -> None:
+    began = time.monotonic()
+    with pytest.raises(UnreachableError, match="it took more than 1 s"):
+        fetch(f"{URL}/{path}", Limits(answer_s=0.9, whole_s=1.0), resolver)
+    assert time.monotonic() - began < 10, "one try, and no second one"
 
 
 @pytest.mark.parametrize(

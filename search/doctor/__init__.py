@@ -1,0 +1,1 @@
+"""State of ledger, spool, caches, Ray and machine, only looked at."""
