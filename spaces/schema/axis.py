@@ -164,7 +164,7 @@ class Axis:
             shown = listing([value])
             raise SpaceError(
                 f"Axis {self.name!r} has no value {shown}, only {self.domain}. Use one of them, "
-                f"or --fix {self.name}={shown} for a value off the grid."
+                f"or name it with --set {self.name}={shown}, beside others to try."
             )
 
     def narrow(self, values: Iterable[Scalar]) -> Axis:

@@ -95,7 +95,8 @@ class Names:
             elif name in self.fixed:
                 faults.append(
                     f"{name!r} is not an axis of space {self.space!r} but fixed to "
-                    f"{self.fixed[name]!r}: give it another value with --fix {name}=V. Axes: "
+                    f"{self.fixed[name]!r}: give it another value with --fix {name}=V, or "
+                    f"several with --set {name}=V,V. Axes: "
                     f"{', '.join(axis_of)}."
                 )
             elif name not in axis_of:

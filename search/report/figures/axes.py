@@ -125,7 +125,10 @@ def _told(axes: Sequence[AxisEffect]) -> str:
 
 
 def _ticks(values: Sequence[object]) -> tuple[list[int], list[str]]:
-    """Places and names of an axis's ticks; of many values, as of a range, every n-th."""
+    """Places and names of an axis's ticks.
+
+    Of many values, as of a range, every n-th has one.
+    """
     step = -(-len(values) // _TICKS)
     places = list(range(0, len(values), step))
     return places, labels([values[place] for place in places])
