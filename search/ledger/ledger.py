@@ -23,6 +23,7 @@ from search.errors import (
 from search.ledger import payloads, records
 from search.ledger.delivery import Delivery
 from search.ledger.leases.claims import Claims
+from search.ledger.leases.drivers import never_driven
 from search.ledger.leases.lease import Lease
 from search.ledger.leases.neighbours import Neighbours
 from search.ledger.payloads import Trained
@@ -471,6 +472,8 @@ class Ledger:
             runs = self._store.runs("sweeps")
         sweeps = []
         for run in runs:
+            if never_driven(run):
+                continue
             try:
                 sweeps.append(SweepRecord.of(run))
             except LedgerError as error:
