@@ -421,6 +421,36 @@ def test_an_encoder_that_another_sweep_uses_stays(
     assert pruned("narrow")["sweeps"] == ["narrow"]
 
 
+@pytest.mark.parametrize(
+    ("narrow", "wide", "why"),
+    [
+        ({"firing": "2026-02"}, {"firing": "2026-01"}, "it is the one that fired last"),
+        (
+            {"firing": "2026-01", "champion": "{}"},
+            {"firing": "2026-02"},
+            "it is the one that has its champion",
+        ),
+        ({"firing": "2026-01"}, {"firing": "2026-02"}, None),
+        ({"firing": "2026-01", "champion": "{}"}, {"firing": "2026-02", "champion": "{}"}, None),
+    ],
+)
+def test_what_a_schedule_goes_by_stays(
+    narrow: dict[str, str],
+    wide: dict[str, str],
+    why: str | None,
+    two: tuple[str, str],
+    open_ledger: Opener,
+    pruned: Callable[[str], dict[str, Any]],
+) -> None:
+    damage(open_ledger, two[0], schedule="nightly", **narrow)
+    damage(open_ledger, two[1], schedule="nightly", predecessor=two[0], **wide)
+    document = pruned("narrow")
+    assert document["sweeps"] == ([] if why else ["narrow"])
+    assert [kept["why"] for kept in document["kept"]] == (
+        [f"of the schedule 'nightly' {why}"] if why else []
+    )
+
+
 @pytest.mark.parametrize("tagged", [False, True])
 def test_a_sweep_that_a_registered_model_is_made_of_stays(
     tagged: bool,
