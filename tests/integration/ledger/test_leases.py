@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from search.errors import LedgerError, SweepTakenError
-from search.ledger import ledger as ledgers
+from search.ledger import sweep_log
 from search.ledger.leases import drivers
 from search.ledger.leases.lease import Lease
 from search.ledger.ledger import Ledger
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledgers, "Lease", partial(Lease, beat_s=0.05, patience_s=1.0))
+    monkeypatch.setattr(sweep_log, "Lease", partial(Lease, beat_s=0.05, patience_s=1.0))
 
 
 def start(ledger: Ledger, name: str = "mine", **how: bool) -> str:
