@@ -245,7 +245,7 @@ def _unsealed(content: bytes) -> bytes:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, the user's alone."""
+    """Make a folder and its missing parents, the user's alone."""
     if not folder.is_dir():
         _make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
