@@ -41,7 +41,7 @@ class _ConfigRun:
     ended: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _CellRun:
     """A run of a cell.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,10 @@ class ResultHandler:
     _found: dict[str, LoggedCell] = field(default_factory=dict)
     _waited: bool = False
 
+    @cached_property
+    def _tags(self) -> dict[str, str]:
+        return sweep_tags(self.plan)
+
     def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
         """Take results that came in together; the ledger has them first."""
         self.ledger.record([self._trained(pair, result) for pair, result in results])
@@ -91,7 +96,7 @@ class ResultHandler:
             result=result,
             run_name=f"{self.plan.label(pair[0])} s{cell.seed} f{cell.fold}",
             tags={
-                **sweep_tags(self.plan),
+                **self._tags,
                 "sweep": self.sweep_id,
                 "config": identity,
                 # Workers have shown that they run it before their first cell.
@@ -122,5 +127,5 @@ class ResultHandler:
                 interval=None if interval is None else (interval.low, interval.high),
                 scores=row[np.isfinite(row)].tolist(),
                 seconds=float(np.nansum(self.table.seconds[index])),
-                tags=sweep_tags(self.plan),
+                tags=self._tags,
             )
