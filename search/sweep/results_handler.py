@@ -86,7 +86,7 @@ class ResultHandler:
         """Take cells that another sweep has trained meanwhile."""
         cells = {cell.key: cell for cell in map(self.plan.cell, pairs)}
         known = {key: self._found.pop(key) for key in cells}
-        tell_known(self.plan, known, self.table, self.tell, self.sweep_id)
+        tell_known(self.plan, known.values(), self.table, self.tell, self.sweep_id)
         self.configs(touched=np.unique([pair[0] for pair in pairs]))
 
     def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
