@@ -1,4 +1,4 @@
-"""Cells of a stack as one short text, as Ray Tune carries them."""
+"""Cells of a stack as one short text for Ray Tune."""
 
 from __future__ import annotations
 

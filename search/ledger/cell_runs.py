@@ -1,4 +1,7 @@
-"""Runs of cells by key, in little memory: a sweep may have a million."""
+"""Runs of cells by key, in little memory.
+
+A sweep may have a million.
+"""
 
 from __future__ import annotations
 

@@ -129,11 +129,12 @@ class Ledger(SweepLog):
         return {cell.key: cell for cell in self.cells(family, None)}
 
     def cells(self, family: str, metrics: Sequence[str] | None) -> Iterator[LoggedCell]:
-        """All cells of a family with a result, each once, in any order; to be read to the end.
+        """All cells of a family with a result, each once.
 
-        Those in the spool count. A "failed" cell is among them, and may be recorded anew. Results
-        that dead processes left in the spool are taken over and delivered. The driver of a sweep
-        deletes second runs of a cell; whoever only reads deletes nothing.
+        Their order is any, and they are to be read to the end. Those in the spool count. A "failed"
+        cell is among them, and may be recorded anew. Results that dead processes left in the spool
+        are taken over and delivered. The driver of a sweep deletes second runs of a cell; whoever
+        only reads deletes nothing.
 
         Args:
             family: Family of the cells.

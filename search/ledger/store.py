@@ -131,9 +131,10 @@ class Store(Protocol):
         ...
 
     def scan(self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str) -> Scan:
-        """Runs whose tag has this value, with the values wanted, and perhaps more.
+        """Runs whose tag has this value, one after another.
 
-        Made for a million of them: where it can, it holds a few thousand at once.
+        They have the values wanted, and may have more. Made for a million of them: where it can, it
+        holds a few thousand at once.
 
         Args:
             kind: Experiment of the runs.

@@ -288,7 +288,7 @@ def _last_row(session: Session) -> int:
 
 
 def _new_id() -> str:
-    """Id of a run, as 32 hexadecimal digits that begin with the time.
+    """Id of a run: 32 hexadecimal digits that begin with the time.
 
     All tables are sorted by it. Random ones (MLflow's) put each row of a run on a page of its own
     somewhere in the file, which is read, kept in the journal and written for it.
@@ -297,7 +297,10 @@ def _new_id() -> str:
 
 
 def _write_all(folders: Mapping[Path, NewRun]) -> None:
-    """Write the files of runs, several at once: each waits for the disk."""
+    """Write the files of runs, several at once.
+
+    Each waits for the disk.
+    """
     with ThreadPoolExecutor(_WRITERS, thread_name_prefix="files") as threads:
         for _ in threads.map(_write, folders, folders.values()):
             pass

@@ -24,7 +24,9 @@ def several(tables: sqlite3.Connection, tag: str) -> frozenset[str]:
 def page(
     tables: sqlite3.Connection, experiment: int, of: tuple[str, str], wanted: Wanted, after: str
 ) -> tuple[Iterator[LoggedRun], str | None]:
-    """Active runs in the order of their ids, and the last id where there may be more.
+    """Active runs in the order of their ids.
+
+    With them comes the last id, where there may be more.
 
     Args:
         tables: Connection to the database.
