@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from search.planning.plan import Plan
     from search.results.outcome import SweepResult
     from search.schedule.file import Entry
+    from spaces import Space
 
 Config = Mapping[str, Scalar]
 
