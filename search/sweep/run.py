@@ -103,7 +103,7 @@ def resume(
     saved = saved_spec(record.spec_json["spec"])
     spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
     folders.check(spec)
-    plan = prepare(spec)[0]
+    plan = prepare(spec, saved=True)[0]
     before = Task.from_json(record.spec_json["task"])
     for what, was, now in (
         ("data", before.data_fingerprint, plan.task.data_fingerprint),

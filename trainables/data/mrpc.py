@@ -22,4 +22,5 @@ DATASET = DatasetCard(
     hub_classes=("not_paraphrase", "paraphrase"),
     text="sentence1",
     text_b="sentence2",
+    training=("train", "valid"),
 )

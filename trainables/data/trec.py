@@ -15,4 +15,5 @@ DATASET = DatasetCard(
     licence="not stated by the source",
     hub_id="SetFit/TREC-QC",
     label="label_coarse_original",
+    training=("train",),
 )
