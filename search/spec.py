@@ -286,7 +286,7 @@ def default_name(space: str, data: DataRef, model: str, train_rows: int | None =
 
 
 def in_thousands(rows: int) -> str:
-    """A number of rows as names of data sets have it: 1k, 10k, 500."""
+    """A number of rows as in names: 1k, 10k, 500."""
     return f"{rows // 1000}k" if rows % 1000 == 0 else str(rows)
 
 

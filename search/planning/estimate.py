@@ -209,7 +209,10 @@ def document(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> dict[s
 
 
 def rows_of_a_cell(plan: Plan, data: TextData) -> tuple[int, int]:
-    """Rows that the first cell trains on and scores; others' differ by a few."""
+    """Rows that the first cell trains on, and scores.
+
+    Those of other cells differ by a few.
+    """
     from trainables.engine.splits import folds
 
     trained, scored = folds.held_out(data, plan.task.split, *plan.blocks[0])

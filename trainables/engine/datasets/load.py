@@ -295,6 +295,7 @@ def _own_file(card: DatasetCard | None) -> str:
     folder = os.environ.get("FOLDRACE_DATA")
     others = sorted(Path(folder).glob(f"{card.name}_*.parquet")) if folder else []
     near = f" FOLDRACE_DATA has {', '.join(path.name for path in others)}." if others else ""
+    near += " Its path makes folds of it." if len(others) == 1 else ""
     return (
         f"Or put {card.name}.parquet (columns text{pair}, label, label_name, split) into a folder "
         "and name the folder in the environment variable FOLDRACE_DATA; or give a local file."

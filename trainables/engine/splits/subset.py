@@ -1,4 +1,4 @@
-"""Stratified draws: `--subset N` of the data, `--train-rows N` of a training part."""
+"""Stratified draws: `--subset N`, `--train-rows N`, and the training part."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def draw_training(data: TextData, train: IntArray, rows: int, seed: int, fold: i
     classes, sizes = np.unique(data.labels[train], return_counts=True)
     if rows > len(train):
         raise DataError(
-            f"{rows:,} training rows (--train-rows) are more than a cell of {data.name} has, which "
-            f"are {len(train):,}: ask for at most that, or leave the option out."
+            f"{rows:,} training rows (--train-rows) are more than the {len(train):,} that a cell "
+            f"of {data.name} has: ask for at most that, or leave the option out."
         )
     if rows < len(classes):
         raise DataError(

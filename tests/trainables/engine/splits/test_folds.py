@@ -270,7 +270,7 @@ def test_more_training_rows_than_there_are_are_refused(split: Split, most: int) 
     train, _ = held_out(data, dataclasses.replace(split, train_rows=most), 2, 0)
     assert len(train) == most
     too_many = dataclasses.replace(split, train_rows=most + 1)
-    with pytest.raises(DataError, match=rf"{most + 1} training rows .* are {most}: ask for at"):
+    with pytest.raises(DataError, match=rf"{most + 1} training rows .* more than the {most} that"):
         held_out(data, too_many, 2, 0)
     with pytest.raises(DataError, match=r"1 training rows .* too few for the 2 classes"):
         held_out(data, dataclasses.replace(split, train_rows=1), 2, 0)
