@@ -116,7 +116,8 @@ def data_name(plan: Plan) -> str:
 def data_key(plan: Plan) -> str:
     """Key of our data in the tables.
 
-    It is trec-1k for 1,000 training rows a cell. Of data whose rows are others than the paper's it is none that stands there.
+    It is trec-1k for 1,000 training rows a cell. Of data whose rows are others than the paper's it
+    is none that stands there.
     """
     data, name = plan.spec.data, data_name(plan)
     card, drawn = find(data.name)  # of sweeps saved with trec-1k: 1,000 rows drawn, then folds
