@@ -33,13 +33,13 @@ def run(options: argparse.Namespace) -> int:
     check_names(spec)  # before anything is imported that takes its time
     from search.console import output
     from search.planning import estimate
-    from search.sweep import nested_cv
+    from search.planning.inner_plans import inner_plans
     from search.sweep.load import known_pairs
 
     with output.busy("reading the data and the model"):
         planned, data, audit = prepare(spec)
         known = known_pairs(planned)
-        inner = nested_cv.inner_plans(planned) if spec.nested else []
+        inner = inner_plans(planned) if spec.nested else []
         inside = [len(known_pairs(plan)) for plan in inner]
     with output.busy("training a few steps to estimate the time"):
         cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)

@@ -9,8 +9,9 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from search.planning.plan import Plan
     from trainables.engine.datasets.load import TextData
     from trainables.engine.splits.audit import Audit
+
+
+_BETWEEN_LINES_S = 2.0
 
 
 def say(text: str, whole: bool = False) -> None:
@@ -51,6 +55,33 @@ def busy(what: str) -> Iterator[None]:
         return
     screen.print(f"{what} ...")
     yield
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a work is; yields a function.
+
+    It is called with the numbers of what is done, and of all.
+
+    A terminal shows it in place, anything else every few seconds.
+    """
+    screen = screen_of(sys.stderr, forgiving=True)
+    live = screen.is_terminal and not screen.is_dumb_terminal
+    told: float | None = None
+    with screen.status(f"{what} ...") if live else nullcontext() as status:
+
+        def tell(done: int, every: int) -> None:
+            nonlocal told
+            line = f"{what}: {done:,} of {every:,}"
+            if status is not None:
+                status.update(f"{line} ...")
+            elif told is None:
+                told = time.monotonic()
+            elif time.monotonic() - told > _BETWEEN_LINES_S:
+                told = time.monotonic()
+                screen.print(line)
+
+        yield tell
 
 
 def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:

@@ -14,9 +14,8 @@ from search.ledger.leases.drivers import Driver, SignsOfLife, drivers_of
 from search.ledger.leases.lease import PATIENCE_S
 from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedRun, SweepRecord
-from search.planning.prepare import narrowed_space
+from search.planning.prepare import of_record
 from search.redaction import redact
-from search.spec import saved_spec
 from search.tracking.open import open_ledger
 from search.tracking_uri import scheme, sqlite_file
 
@@ -82,11 +81,9 @@ def _read(run: LoggedRun) -> _Sweep:
     objective = fault = None
     try:
         record = SweepRecord.of(run)
-        objective = narrowed_space(saved_spec(record.spec_json["spec"])).objective
+        objective = of_record(record).space.objective
     except LedgerError as error:
         fault = str(error)
-    except (KeyError, TypeError, AttributeError):
-        fault = "its spec is not one of foldrace's"
     except (FoldraceError, OSError) as error:
         fault = f"its plan cannot be made any more: {error}"
     return _Sweep(run=run, objective=objective, fault=fault)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -321,7 +321,7 @@ class Ledger:
         if unique and any(s.name == name and s.id != sweep_id for s in self.sweeps()):
             self._lease.release()
             with self._asking():
-                self._store.delete(sweep_id)
+                self._store.delete([sweep_id])
             raise SweepTakenError(f"Sweep {name!r} is there already, in {self._where}.")
         return sweep_id
 
@@ -355,6 +355,51 @@ class Ledger:
         with self._asking():
             self._store.reopen(sweep_id)
             self._writer.reopen_sweep(sweep_id)
+
+    def check_quiet(self, families: Collection[str]) -> None:
+        """Refuse while a sweep of these families has a driver.
+
+        Raises:
+            SweepTakenError: naming the driver.
+        """
+        self._lease.check_quiet(families)
+
+    def hold_sweep(self, sweep_id: str, name: str, family: str) -> None:
+        """Keep all drivers from a sweep that ended, until `close`.
+
+        Args:
+            sweep_id: Run id of the sweep.
+            name: Its name.
+            family: Family of its cells.
+
+        Raises:
+            SweepTakenError: if a driver of this name lives.
+            LedgerError: if MLflow cannot be reached.
+        """
+
+        def enter(lease: Mapping[str, str]) -> str:
+            with self._asking():
+                self._store.extend([RunNews(run_id=sweep_id, tags=lease)])
+            return sweep_id
+
+        self._lease.take(name, family, enter, own_run=False)
+
+    def take_in(self) -> int:
+        """Deliver what dead processes left; returns the number still waiting."""
+        self._delivery.adopt()
+        self.flush()
+        return self.pending
+
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Delete runs; MLflow keeps them until its garbage collection."""
+        with self._asking():
+            self._store.delete(run_ids)
+            self._writer.forget()
+
+    @property
+    def where(self) -> str:
+        """Name of the ledger in messages, without passwords."""
+        return self._where
 
     @property
     def halted(self) -> str | None:
@@ -399,13 +444,13 @@ class Ledger:
         with self._asking():
             self._store.extend([RunNews(run_id=sweep_id, tags=records.tag_values(tags))])
 
-    def runs(self, kind: Kind) -> list[LoggedRun]:
-        """All runs of an experiment as they are, newest first.
+    def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
+        """Runs of an experiment, all or of a tag's value, newest first.
 
-        Nothing is tidied, and nothing that waits is delivered.
+        They are as they are: nothing is tidied, and nothing that waits is delivered.
         """
         with self._asking():
-            return self._store.runs(kind)
+            return self._store.runs(kind, tag, value)
 
     def folder(self, kind: Kind) -> Path | None:
         """Local folder of the files of an experiment's runs, if any."""

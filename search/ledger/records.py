@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from search.errors import InputError, LedgerError
 from search.redaction import redact
@@ -140,6 +140,36 @@ class SweepRecord:
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
 
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """Fields of its spec.
+
+        Raises:
+            LedgerError: if they are damaged.
+        """
+        return self._part("spec")
+
+    @property
+    def task(self) -> Mapping[str, Any]:
+        """Fields of its task.
+
+        Raises:
+            LedgerError: if they are damaged.
+        """
+        return self._part("task")
+
+    @property
+    def is_inner(self) -> bool:
+        """True for a sweep inside a nested one."""
+        spec = self.spec_json.get("spec")
+        return isinstance(spec, Mapping) and bool(spec.get("outer"))
+
+    def _part(self, name: str) -> Mapping[str, Any]:
+        part = self.spec_json.get(name)
+        if not isinstance(part, Mapping):
+            raise _damaged(self.name, self.id, f"it has no {name!r}")
+        return part
+
     @classmethod
     def of(cls, run: LoggedRun) -> SweepRecord:
         """Read a sweep from its run.
@@ -162,18 +192,33 @@ class SweepRecord:
         )
 
 
-def _spec_of(run: LoggedRun) -> Any:
+def _spec_of(run: LoggedRun) -> dict[str, Any]:
     """Join the pieces of the spec in a run's tags."""
     pieces = [run.tags[name] for name in sorted(run.tags) if name.startswith(_SPEC_TAG)]
     try:
-        return json.loads("".join(pieces) or "{}")
-    except json.JSONDecodeError as error:
-        raise LedgerError(
-            f"The spec of sweep {run.name!r} (run {run.run_id}) is damaged in MLflow: {error}."
-        ) from error
+        spec = json.loads("".join(pieces) or "{}")
+    except (ValueError, RecursionError) as error:
+        raise _damaged(run.name, run.run_id, str(error)) from error
+    if not isinstance(spec, dict):
+        raise _damaged(run.name, run.run_id, f"it is a {type(spec).__name__}, not an object")
+    return spec
 
 
-def pick_sweep(sweeps: Sequence[SweepRecord], ref: str, where: str) -> SweepRecord:
+def _damaged(sweep: str, run_id: str, why: str) -> LedgerError:
+    return LedgerError(f"The spec of sweep {sweep!r} (run {run_id}) is damaged in MLflow: {why}.")
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+_Sweep = TypeVar("_Sweep", bound=_Named)
+
+
+def pick_sweep(sweeps: Sequence[_Sweep], ref: str, where: str) -> _Sweep:
     """Find a sweep by name, by run id, or by `latest`.
 
     The newest of several is taken.

@@ -172,6 +172,6 @@ class Store(Protocol):
         """End runs with MLflow's word for it."""
         ...
 
-    def delete(self, run_id: str) -> None:
-        """Delete a run; MLflow keeps it until its garbage collection."""
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Delete runs; MLflow keeps them until its garbage collection."""
         ...

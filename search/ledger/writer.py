@@ -170,7 +170,7 @@ class LedgerWriter:
     def _delete(self, run_id: str) -> None:
         # Another driver may have come to the same conclusion a moment ago.
         with suppress(DeliveryRefusedError):
-            self._store.delete(run_id)
+            self._store.delete([run_id])
 
     def find_cell(self, key: str) -> str | None:
         """Run id of the finished cell of a key; None without one."""

@@ -99,9 +99,7 @@ def sweeps_named(reference: str, tracking_uri: str, experiment: str) -> list[Swe
 
     try:
         with open_ledger(tracking_uri, experiment) as ledger:
-            every = [
-                record for record in ledger.sweeps() if not record.spec_json["spec"].get("outer")
-            ]
+            every = [record for record in ledger.sweeps() if not record.is_inner]
     except NoLedgerError:
         return []
     if reference == "latest":

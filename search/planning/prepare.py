@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.errors import InputError
+from search.errors import InputError, LedgerError
 from search.planning import model_reference
 from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
@@ -23,6 +23,7 @@ from trainables.engine.datasets import load
 from trainables.engine.errors import ConfigError
 
 if TYPE_CHECKING:
+    from search.ledger.records import SweepRecord
     from trainables.engine.splits.audit import Audit
     from trainables.engine.text_data import TextData
 
@@ -118,15 +119,34 @@ def _local_files(spec: SweepSpec, files: Mapping[str, set[str]]) -> SweepSpec:
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
-    """Document that the ledger keeps of a plan; `from_json` is the inverse."""
+    """Document that the ledger keeps of a plan; `of_record` is the inverse."""
     saved = {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
     return saved | ({} if plan.official_share is None else {"test_share": plan.official_share})
 
 
-def from_json(saved: Mapping[str, Any]) -> Plan:
-    """Rebuild a plan from the ledger, without its data or model."""
-    spec, task = saved_spec(saved["spec"]), Task.from_json(saved["task"])
-    return rebuild(spec, task, saved.get("test_share"))
+def of_record(record: SweepRecord) -> Plan:
+    """Rebuild the plan of a sweep, without its data or model.
+
+    Raises:
+        LedgerError: if its spec is damaged.
+        InputError: if its space or its plugin is not there any more.
+    """
+    task = task_of(record)
+    return rebuild(saved_spec(record.spec), task, record.spec_json.get("test_share"))
+
+
+def task_of(record: SweepRecord) -> Task:
+    """The task of a sweep in the ledger.
+
+    Raises:
+        LedgerError: if it is damaged.
+    """
+    try:
+        return Task.from_json(record.task)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LedgerError(
+            f"The task of sweep {record.name!r} (run {record.id}) is damaged in MLflow: {error}."
+        ) from error
 
 
 def rebuild(spec: SweepSpec, task: Task, official_share: float | None = None) -> Plan:

@@ -6,7 +6,7 @@ from search.errors import NoLedgerError
 from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedCell, SweepRecord
 from search.planning.plan import Plan
-from search.planning.prepare import from_json
+from search.planning.prepare import of_record
 from search.results import nested_score
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix, tell_known
@@ -84,7 +84,7 @@ def read(
         record: The sweep.
         rope: Differences up to this size, either way, count as practically equal.
     """
-    plan = from_json(record.spec_json)
+    plan = of_record(record)
     table = ScoreMatrix.empty(plan)
     strategy = strategy_of(plan)
     known = ledger.known_cells(plan.family)
@@ -107,7 +107,7 @@ def find(ledger: Ledger, sweep: str) -> SweepRecord:
         InputError: if there is none; names the nearest.
     """
     record = ledger.find_sweep(sweep)
-    if sweep == "latest" and record.spec_json["spec"].get("outer"):
-        own = (r for r in ledger.sweeps() if not r.spec_json["spec"].get("outer"))
+    if sweep == "latest" and record.is_inner:
+        own = (r for r in ledger.sweeps() if not r.is_inner)
         record = next(own, record)
     return record

@@ -19,43 +19,17 @@ from dataclasses import replace
 import numpy as np
 
 from search.ledger.ledger import Ledger
+from search.planning.inner_plans import inner_plans, is_record_of
 from search.planning.plan import Plan
 from search.results.document import summary
 from search.results.nested_score import FILE, Nested, OuterFold
 from search.results.outcome import SweepResult
-from search.spec import saved_spec
 from search.stats import intervals
 from search.sweep.callback import Callback
 from search.sweep.ranking import ranked
 from search.sweep.results_handler import ResultHandler
 from search.sweep.train_sweep import train_cells, train_sweep
 from search.tracking.open import open_ledger
-
-# Not what an inner sweep is, only how long and where it runs.
-_MAY_DIFFER = {"budget", "resources", "tracking_uri", "experiment", "plugin"}
-
-
-def inner_plan(plan: Plan, fold: int) -> Plan:
-    """Plan of the inner sweep, without the outer fold's held-out rows."""
-    spec = plan.spec.model_copy(
-        update={
-            "name": f"{plan.spec.name}-nested-{fold}",
-            "nested": False,
-            "outer": (plan.spec.seeds[0], fold),
-        }
-    )
-    return replace(plan, spec=spec, task=replace(plan.task, split=spec.split))
-
-
-def inner_plans(plan: Plan) -> list[Plan]:
-    """The inner sweeps, one an outer fold.
-
-    Raises:
-        ValueError: for a protocol without folds.
-    """
-    if plan.spec.folds is None:
-        raise ValueError(f"nested wants folds, got holdout={plan.spec.holdout}.")
-    return [inner_plan(plan, fold) for fold in range(plan.spec.folds)]
 
 
 def check_winner(outcome: SweepResult, callback: Callback) -> SweepResult:
@@ -93,14 +67,7 @@ def check_winner(outcome: SweepResult, callback: Callback) -> SweepResult:
 
 def _started(ledger: Ledger, inner: Plan) -> str | None:
     """Run id of this inner sweep if it was started before."""
-    fields = inner.spec.model_dump(mode="json", exclude=_MAY_DIFFER)
-    for record in ledger.sweeps():
-        if record.name != inner.spec.name or record.tags.get("family") != inner.family:
-            continue
-        spec = saved_spec(record.spec_json["spec"])
-        if spec.model_dump(mode="json", exclude=_MAY_DIFFER) == fields:
-            return record.id
-    return None
+    return next((record.id for record in ledger.sweeps() if is_record_of(record, inner)), None)
 
 
 class _Listed:

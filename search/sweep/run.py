@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from search.errors import InputError, NoLedgerError
 from search.planning.plan import Plan
-from search.planning.prepare import prepare
+from search.planning.prepare import prepare, task_of
 from search.process import folders, launchers
 from search.results.outcome import SweepResult
 from search.spec import SweepSpec, saved_spec
@@ -22,7 +22,6 @@ from search.sweep.load import find
 from search.sweep.train_sweep import train_sweep
 from search.tracking.open import open_ledger
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
-from trainables.engine.contract import Task
 
 
 @launchers.forgotten()
@@ -100,11 +99,11 @@ def resume(
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
     # The ledger may have moved since (a copied file, a server in front): where it was found holds.
-    saved = saved_spec(record.spec_json["spec"])
+    saved = saved_spec(record.spec)
     spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
     folders.check(spec)
     plan = prepare(spec, saved=True)[0]
-    before = Task.from_json(record.spec_json["task"])
+    before = task_of(record)
     for what, was, now in (
         ("data", before.data_fingerprint, plan.task.data_fingerprint),
         ("model", before.model_fingerprint, plan.task.model_fingerprint),
@@ -115,7 +114,7 @@ def resume(
                 f"{was[:16]}, is {now[:16]}. Its cells cannot be mixed with new ones; put the old "
                 f"{what} back, or start a new sweep with `foldrace run`."
             )
-    if "plugin" not in record.spec_json["task"]:
+    if "plugin" not in record.task:
         # It ran before files of the user's had a digest: its cells are found under the old keys.
         plan = replace(plan, task=replace(plan.task, plugin=""))
     elif before.plugin != plan.task.plugin:

@@ -282,7 +282,7 @@ class MlflowStore:
         kept = {**own, **kept, **self._finished(kind, once, list(own))}
         for value, run_id in own.items():
             if kept[value] != run_id:
-                self.delete(run_id)
+                self.delete([run_id])
         return [kept[value] for value in values]
 
     def _finished(self, kind: Kind, tag: str, values: Sequence[str]) -> dict[str, str]:
@@ -399,8 +399,14 @@ class MlflowStore:
         with _plain_errors():
             self.client.set_terminated(run_id, status, ended_ms)
 
-    def delete(self, run_id: str) -> None:
-        """Delete a run; MLflow keeps it until its garbage collection."""
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Delete runs; MLflow keeps them until its garbage collection."""
+        with _plain_errors():
+            if self.client and self._opened is not None and self._opened.delete(run_ids):
+                return
+        self._each(self._delete, run_ids)
+
+    def _delete(self, run_id: str) -> None:
         with _plain_errors():
             self.client.delete_run(run_id)
 

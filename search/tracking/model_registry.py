@@ -196,6 +196,29 @@ def versions(uri: str, name: str) -> list[Registered]:
     return sorted(models, key=lambda entry: -entry.version)
 
 
+def made_of(uri: str, run_ids: Sequence[str]) -> dict[str, str]:
+    """Newest registered model that is made of each run, by run id.
+
+    Raises:
+        LedgerError: if MLflow refuses.
+    """
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return {}  # MLflow would make one
+    made = {}
+    with _at(uri) as client:
+        for run_id in run_ids:
+            entries = [
+                entry
+                for wanted in (f"run_id = '{run_id}'", f"tags.sweep = '{run_id}'")
+                for entry in client.search_model_versions(wanted)
+            ]
+            if entries:
+                newest = max(entries, key=lambda entry: int(entry.version))
+                made[run_id] = f"{newest.name!r} version {newest.version}"
+    return made
+
+
 def load(uri: str, registered: Registered) -> Callable[[Mapping[str, Sequence[str]]], pd.DataFrame]:
     """Load a model that maps columns of texts to labels and probabilities.
 

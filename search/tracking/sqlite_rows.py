@@ -23,9 +23,12 @@ from typing import Any
 import mlflow
 import sqlalchemy as sa
 from mlflow.entities import Experiment
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.tracking.dbmodels import models
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
@@ -38,6 +41,7 @@ _TAGS = models.SqlTag.__table__
 _PARAMS = models.SqlParam.__table__
 _METRICS = models.SqlMetric.__table__
 _LATEST = models.SqlLatestMetric.__table__
+_ASSESSMENTS = getattr(models, "SqlAssessments", None)
 _POINT = {"key", "value", "timestamp", "step", "is_nan", "run_uuid"}
 _NAMED = {"key", "value", "run_uuid"}
 _OF_RUN = (
@@ -235,6 +239,32 @@ class Rows:
                     .where(_RUNS.c.run_uuid.in_(few))
                     .values(status=status, end_time=ended_ms)
                 )
+
+    def delete(self, run_ids: Sequence[str]) -> bool:
+        """Mark runs as deleted, as MLflow's own call does.
+
+        Returns:
+            False where something is left to MLflow: it looks for assessments that a run made.
+
+        Raises:
+            MlflowException: if there is no run of one of these ids; then none is deleted.
+        """
+        with self._store.ManagedSessionMaker(read_only=False) as session:
+            # A run's own go with it, which is MLflow's work; a ledger has none.
+            if _ASSESSMENTS is None or session.query(_ASSESSMENTS).limit(1).count():
+                return False
+            for few in _in_pieces(list(dict.fromkeys(run_ids))):
+                marked = session.execute(
+                    _RUNS.update()
+                    .where(_RUNS.c.run_uuid.in_(few))
+                    .values(lifecycle_stage="deleted", deleted_time=get_current_time_millis())
+                )
+                if marked.rowcount < len(few):
+                    raise MlflowException(
+                        f"Of {len(few)} runs to delete, {marked.rowcount} are there",
+                        RESOURCE_DOES_NOT_EXIST,
+                    )
+        return True
 
     def _points(self, run_id: str, points: Iterable[Point]) -> list[dict[str, Any]]:
         rows = {}

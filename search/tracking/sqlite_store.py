@@ -177,9 +177,9 @@ class SqliteStore:
         """End runs with MLflow's word for it."""
         self._writer.end(run_ids, status, ended_ms)
 
-    def delete(self, run_id: str) -> None:
-        """Delete a run; MLflow keeps it until its garbage collection."""
-        self._writer.delete(run_id)
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Delete runs; MLflow keeps them until its garbage collection."""
+        self._writer.delete(run_ids)
 
     def _there(self) -> bool:
         """Return True for a database.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from types import MappingProxyType
@@ -119,7 +119,8 @@ class Lease:
         self.release()
         rivals = self._rivals(sweep)
         if not take_over:
-            self._refuse_if_driven(sweep, rivals)
+            advice = " If it is dead, --take-over spares the wait."
+            self._refuse_if_driven(lambda: self._rivals(sweep), rivals, _taken, advice)
         self._family = family
         me = this_process(sweep, self._store.writer)
         me = replace(me, run_id=start(self._tags(me)))
@@ -149,6 +150,20 @@ class Lease:
         for driver in self._rivals(sweep):
             if self._signs.of(driver):
                 raise _taken(driver)
+
+    def check_quiet(self, families: Collection[str]) -> None:
+        """Refuse while a sweep of these families has a driver.
+
+        One of whom nothing is known is watched for up to a minute.
+
+        Raises:
+            SweepTakenError: naming a driver that lives.
+        """
+
+        def of_families() -> list[Driver]:
+            return [driver for name in families for driver in self._drivers(FAMILY, name)]
+
+        self._refuse_if_driven(of_families, of_families(), _in_use)
 
     def release(self) -> None:
         """Let go of the sweep.
@@ -188,27 +203,40 @@ class Lease:
             own = [] if driver.run_id == keep else [SWEEP, FAMILY, *Claims.NAMES]
             self._store.untag(driver.run_id, [driver.tag, *own])
 
-    def _refuse_if_driven(self, sweep: str, rivals: list[Driver]) -> None:
-        """Watch drivers of whom nothing is known; raise for a living one."""
+    def _refuse_if_driven(
+        self,
+        read: Callable[[], list[Driver]],
+        rivals: list[Driver],
+        refusal: Callable[[Driver], SweepTakenError],
+        advice: str = "",
+    ) -> None:
+        """Watch drivers of whom nothing is known; raise for a living one.
+
+        Args:
+            read: Reads the drivers anew.
+            rivals: Drivers as they were read first.
+            refusal: Makes the error.
+            advice: Ends the line that tells of the wait.
+        """
         told = False
         while rivals:
             lives = {driver.token: self._signs.of(driver) for driver in rivals}
             living = [driver for driver in rivals if lives[driver.token]]
             if living:
-                raise _taken(living[0])
+                raise refusal(living[0])
             unknown = [driver for driver in rivals if lives[driver.token] is None]
             if not unknown:
                 return
             if not told:
                 told = True
                 _log.warning(
-                    "Sweep %r has a driver (%s): waiting up to a minute for a sign of life. If it "
-                    "is dead, --take-over spares the wait.",
-                    sweep,
+                    "Sweep %r has a driver (%s): waiting up to a minute for a sign of life.%s",
+                    unknown[0].sweep,
                     unknown[0],
+                    advice,
                 )
             time.sleep(min(1.0, self._beat_s))
-            now = {driver.token: driver for driver in self._rivals(sweep)}
+            now = {driver.token: driver for driver in read()}
             rivals = [now[driver.token] for driver in rivals if driver.token in now]
 
     def _first_in_queue(self, me: Driver) -> Driver | None:
@@ -232,7 +260,7 @@ class Lease:
     def _withdraw(self, me: Driver, own_run: bool) -> None:
         if own_run:
             with self._asking():
-                self._store.delete(me.run_id)
+                self._store.delete([me.run_id])
         else:
             with self._asking():
                 self._store.untag(me.run_id, [me.tag])
@@ -300,4 +328,11 @@ def _taken(driver: Driver) -> SweepTakenError:
     return SweepTakenError(
         f"Sweep {driver.sweep!r} is being trained by {driver}. Wait for it or end that process; "
         "choose another --name for a sweep beside it; or add --take-over if it hangs."
+    )
+
+
+def _in_use(driver: Driver) -> SweepTakenError:
+    return SweepTakenError(
+        f"Sweep {driver.sweep!r} is being trained by {driver}, on the data and model of what is to "
+        "be removed. Wait for it or end that process."
     )

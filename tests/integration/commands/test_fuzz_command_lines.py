@@ -24,6 +24,7 @@ pytestmark = pytest.mark.integration
 # What costs minutes, or never ends: there all checks of a command are behind it.
 _WORK = (
     "search.sweep.run.run",
+    "search.sweep.prune.prune",
     "search.planning.estimate.estimate",
     "search.serving.promote.promote",
     "search.serving.predict.predict",

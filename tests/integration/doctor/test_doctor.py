@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from search.ledger.leases import drivers
 from search.ledger.store import NewRun
 from search.tracking.open import connect
 from tests.integration.drawn_sweep import draw, spec_of
+from tests.integration.ledger_copies import copied
 
 pytestmark = pytest.mark.integration
 
@@ -42,13 +42,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, empty_database: bytes) -> Pa
 def folder(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, to be damaged; the working folder."""
     copy = tmp_path / "work"
-    shutil.copytree(drawn, copy)
-    with closing(sqlite3.connect(copy / "mlflow.db")) as tables, tables:
-        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
-            tables.execute(
-                f"UPDATE {table} SET {column} = replace({column}, ?, ?)",
-                (str(drawn), str(copy)),
-            )
+    copied(drawn, copy)
     monkeypatch.chdir(copy)
     monkeypatch.setenv("FOLDRACE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("search.process.ray_home.left_behind", list)
@@ -185,9 +179,10 @@ def test_a_sweep_that_is_trained_here_or_elsewhere_is_no_fault(
     ("value", "wanted"),
     [
         ('{"spec": {', "is damaged in MLflow"),
-        ('{"spec": {"space": 5}, "task": {}}', "cannot be read"),
-        ('{"spec": {"name": "drawn"}}', "cannot be read"),
-        ('"a text"', "not one of foldrace's"),
+        ('{"spec": {"space": 5}, "task": {}}', "The task of sweep 'drawn'"),
+        ('{"spec": {"name": "drawn"}}', "it has no 'task'"),
+        ('"a text"', "it is a str, not an object"),
+        ("{}", "it has no 'task'"),
     ],
 )
 def test_a_damaged_spec_is_a_fault(value: str, wanted: str, folder: Path, doctor: Doctor) -> None:

@@ -12,7 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mlflow.entities import Feedback, TraceInfo, TraceLocation, TraceState
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.tracing.constant import AssessmentMetadataKey
 
+from search.errors import DeliveryRefusedError
 from search.ledger.store import WRITER, Kind, NewRun, Point, RunNews
 from search.tracking import client, sqlite_rows
 from search.tracking.client import MlflowStore
@@ -63,7 +67,9 @@ def write(store: MlflowStore) -> list[str]:
         ]
     )
     store.end(run_ids[1:], "KILLED", 7_000)
-    return run_ids
+    more = store.add("cells", runs())
+    store.delete(more)
+    return [*run_ids, *more]
 
 
 def rows_of(database: Path, run_ids: list[str], folder: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -71,8 +77,8 @@ def rows_of(database: Path, run_ids: list[str], folder: Path) -> dict[str, list[
     words = {run_id: f"run {number}" for number, run_id in enumerate(run_ids)}
 
     def plain(name: str, value: Any) -> Any:
-        if name in ("creation_time", "last_update_time"):
-            return 0
+        if name in ("creation_time", "last_update_time", "deleted_time"):
+            return type(value).__name__
         text = str(value)
         for run_id, word in words.items():
             text = text.replace(run_id, word)
@@ -117,7 +123,7 @@ def test_rows_are_those_of_mlflows_own_client(
         assert store.fetch(run_ids[0], "predictions.npz") == b"bytes"
         assert store.fetch(run_ids[1], "predictions.npz") is None
         found = {run.run_id: run.status for run in store.find("cells", "cell_key", ["k", "newer"])}
-        assert found == dict(zip(run_ids, ("FINISHED", "KILLED"), strict=True))
+        assert found == dict(zip(run_ids[:2], ("FINISHED", "KILLED"), strict=True))
 
 
 def _other_columns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +163,39 @@ def test_other_tables_than_those_of_this_release_are_left_to_the_client(
     assert finished_keys(ledger_uri) == {key_of(1): 1, key_of(2): 1}
     assert set(open_ledger().known_cells(FAMILY)) == {key_of(1), key_of(2)}
     assert len(re.findall(said, caplog.text)) == 1, "said, and said once"
+
+
+def test_runs_are_deleted_all_or_none(tmp_path: Path, empty_database: bytes) -> None:
+    store = store_in(tmp_path / "rows", empty_database)
+    run_ids = store.add("cells", runs())
+    with pytest.raises(DeliveryRefusedError, match="Of 2 runs to delete, 1 are there"):
+        store.delete([run_ids[0], "no such run"])
+    assert len(store.runs("cells")) == 2
+    store.delete([*run_ids, run_ids[0]])
+    assert store.runs("cells") == []
+
+
+def test_assessments_of_a_run_go_with_it(tmp_path: Path, empty_database: bytes) -> None:
+    store = store_in(tmp_path / "rows", empty_database)
+    (run_id, other) = store.add("cells", runs())
+    experiment = store.experiment_id("cells")
+    assert experiment is not None
+    own = SqlAlchemyStore(f"sqlite:///{tmp_path}/rows/mlflow.db", str(tmp_path))
+    own.start_trace(
+        TraceInfo(
+            trace_id="t",
+            trace_location=TraceLocation.from_experiment_id(experiment),
+            request_time=1,
+            state=TraceState.OK,
+        )
+    )
+    for source in (run_id, other):
+        metadata = {AssessmentMetadataKey.SOURCE_RUN_ID: source}
+        own.create_assessment(Feedback(name="x", value=1.0, trace_id="t", metadata=metadata))
+    store.delete([run_id])
+    (left,) = own.get_trace_info("t").assessments
+    assert left.metadata == {AssessmentMetadataKey.SOURCE_RUN_ID: other}
+    assert [run.run_id for run in store.runs("cells")] == [other]
 
 
 def test_a_batch_is_there_as_a_whole_or_not_at_all(tmp_path: Path, empty_database: bytes) -> None:

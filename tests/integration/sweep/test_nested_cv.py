@@ -13,10 +13,10 @@ import pytest
 
 from search.console import leaderboard
 from search.errors import InputError
+from search.planning.inner_plans import inner_plans
 from search.planning.prepare import prepare
 from search.results.document import of_outcome
 from search.spec import SweepSpec, changed, make_spec
-from search.sweep import nested_cv as nested
 from search.sweep import run as sweep
 from search.sweep.load import load_record
 from tests.integration.ledger_cells import runs_of
@@ -162,5 +162,5 @@ def test_a_hold_out_protocol_cannot_be_nested() -> None:
 
 def test_inner_sweeps_have_cells_of_their_own(spec: SweepSpec) -> None:
     plan = prepare(spec)[0]
-    keys = [set(one.keys) for one in (plan, *nested.inner_plans(plan))]
+    keys = [set(one.keys) for one in (plan, *inner_plans(plan))]
     assert len(set.union(*keys)) == sum(map(len, keys)) == 4 * 18

@@ -18,11 +18,13 @@ import pytest
 
 from search.arguments import recipe, sweep_spec
 from search.cli import build_parser
-from search.errors import InputError
+from search.errors import InputError, LedgerError
+from search.ledger.records import SweepRecord
 from search.planning.estimate import rows_of_a_cell
 from search.planning.plan import Plan
-from search.planning.prepare import from_json, prepare, rebuild, to_json
+from search.planning.prepare import of_record, prepare, rebuild, to_json
 from search.spec import SweepSpec, default_name, make_spec, saved_spec
+from tests import factories
 from trainables.engine.contract import DataRef, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.keys import canonical_json, cell_key
@@ -41,6 +43,21 @@ def fields(reviews: Path, tiny_encoder: Path) -> dict[str, Any]:
         "folds": 2,
         "fix": {"max_length": 16},
     }
+
+
+def record_of(plan: Plan, **changes: Any) -> SweepRecord:
+    """The plan's sweep, as the ledger gives it back."""
+    saved = {**json.loads(json.dumps(to_json(plan))), **changes}
+    fields: dict[str, Any] = {"status": "FINISHED", "started": 0.0, "tags": {}, "metrics": {}}
+    return SweepRecord(id="r", name="mine", spec_json=saved, **fields)
+
+
+@pytest.mark.parametrize("name", ["spec", "task"])
+@pytest.mark.parametrize("value", [None, "a text", {}, {"space": 5}])
+def test_a_damaged_record_is_named(name: str, value: object) -> None:
+    plan = factories.plan()
+    with pytest.raises(LedgerError, match=r"damaged|cannot be read"):
+        of_record(record_of(plan, **{name: value}))
 
 
 def _plan(fields: dict[str, Any], **changes: Any) -> Plan:
@@ -234,7 +251,7 @@ def test_the_share_of_an_official_test_part_is_the_datas_own_and_is_kept(
     data = DataRef(name=str(file), text="body", label="verdict")
     plan = _plan(fields, data=data, folds=None, holdout="official")
     assert plan.test_share == pytest.approx(5 / 50)
-    assert from_json(json.loads(json.dumps(to_json(plan)))).test_share == plan.test_share
+    assert of_record(record_of(plan)).test_share == plan.test_share
     assert rebuild(plan.spec, plan.task).test_share == 0.2  # of a sweep that kept none
     assert _plan(fields, folds=4).test_share == 0.25
     assert _plan(fields, folds=None, holdout=0.1).test_share == 0.1
@@ -255,7 +272,7 @@ def test_drawn_training_rows_are_part_of_the_key_and_not_of_the_correction(
     assert not plan.keys.keys() & drawn.keys.keys()
     assert plan.task.data_fingerprint == drawn.task.data_fingerprint
     assert plan.test_share == drawn.test_share == 0.2
-    again = from_json(json.loads(json.dumps(to_json(drawn))))
+    again = of_record(record_of(drawn))
     assert again.keys.keys() == drawn.keys.keys()
     with pytest.raises(InputError, match=r"97 training rows .* more than the 96 that a cell"):
         _plan(fields, folds=5, train_rows=97)
