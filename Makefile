@@ -55,8 +55,9 @@ bench: $(VENV)/.test
 	$(BIN)/python -m pytest -q -s tests/benchmarks --override-ini 'python_files=bench_*.py' --timeout 3000
 
 faults: $(VENV)/.test
-	FOLDRACE_FAULTS=1 $(BIN)/python -m pytest -q -s --durations=0 tests/integration/execution \
-		tests/integration/ledger/test_many_drivers.py \
+	FOLDRACE_FAULTS=1 FOLDRACE_FUZZ_EXAMPLES=1500 $(BIN)/python -m pytest -q -s --durations=0 \
+		tests/integration/execution tests/integration/commands \
+		tests/integration/ledger/test_many_drivers.py tests/integration/ledger/test_flipped_bits.py \
 		tests/integration/cluster/test_ray_up.py tests/integration/cluster/test_head_server.py \
 		tests/integration/environments
 

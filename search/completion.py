@@ -61,7 +61,7 @@ def _of(action: argparse.Action) -> Completer | None:
     if "--model" in action.option_strings and action.metavar == "REF":
         return lambda prefix, **_: [*_entries("trainables.encoders"), *_files(prefix)]
     if action.dest in ("set_axes", "fix"):
-        return lambda prefix, parsed_args, **_: _fields(parsed_args, action.dest)
+        return lambda prefix, parsed_args, **_: _fields(parsed_args)
     return None
 
 
@@ -77,8 +77,8 @@ def _files(prefix: str) -> list[str]:
     return list(FilesCompleter()(prefix))
 
 
-def _fields(options: Any, which: str) -> list[str]:
-    """NAME= of each axis, and with --fix of each fixed value."""
+def _fields(options: Any) -> list[str]:
+    """NAME= of each axis, then of each fixed value."""
     from search.errors import InputError
     from trainables.engine import registry
 
@@ -86,8 +86,7 @@ def _fields(options: Any, which: str) -> list[str]:
         space = registry.load("spaces", str(options.space), "SPACE")
     except InputError:
         return []
-    names = [axis.name for axis in space.axes] if which == "set_axes" else list(space.kinds)
-    return [f"{name}=" for name in names]
+    return [f"{name}=" for name in space.kinds]
 
 
 def sweeps(options: Any) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 # Joiners of letters and wide blanks: words of many languages need them.
 _HARMLESS = "\u00a0\u200c\u200d\u3000"
@@ -84,3 +85,9 @@ def shortened(text: str, most: int) -> str:
 def brief(line: str) -> str:
     """Cut words of a line that nobody reads to their end."""
     return _LONG_WORD.sub(lambda word: f"{word[0][:120]}{_ELLIPSIS}{word[0][-40:]}", line)
+
+
+def off_grid(values: Mapping[str, str]) -> str:
+    """Sentence on the values that a space has not itself, by parameter."""
+    named = "; ".join(f"{printable(name)} {printable(value)}" for name, value in values.items())
+    return f"Off the paper's grid: {named}."

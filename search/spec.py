@@ -100,7 +100,7 @@ class SweepSpec(BaseModel):
         experiment: Prefix of the three MLflow experiments.
         tracking_uri: URI of the ledger; by default that of MLFLOW_TRACKING_URI, else
             sqlite:///mlflow.db.
-        set_axes: Axes narrowed to some of their values.
+        set_axes: Values to search, of any axis or fixed value; one word may be a range.
         fix: Fixed values (or axes) given another value.
         configs: Configs that compete: "all" (the grid and the references), "reference",
             "ablation", or the path of a .json, .jsonl or .csv file of configs.

@@ -6,7 +6,8 @@ sets; `cross-entropy` is beta = 1, its baseline, in which no proxy is trained.
     foldrace run softtriple --data trec-1k --model roberta-base
 
 Differs from the paper: it does not say how many epochs it trained nor how strong its 'L2
-regularization' was; 5 and 0.01 stand here, to be changed with --fix.
+regularization' was; 5 and 0.01 stand here, to be changed with --fix
+or searched with --set.
 """
 
 from __future__ import annotations

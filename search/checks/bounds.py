@@ -19,6 +19,8 @@ class Bounds:
         whole: True for whole numbers only.
         above: True where `low` itself is too low.
         unit: Follows the bounds in messages.
+        least: Least value above `low`, which `above` alone does not give.
+        least_text: What that is in words.
     """
 
     low: float
@@ -26,6 +28,8 @@ class Bounds:
     whole: bool = False
     above: bool = False
     unit: str = ""
+    least: float | None = None
+    least_text: str = ""
 
     def __call__(self, text: str) -> int | float:
         """Read a typed number; `fault` judges its size.
@@ -45,6 +49,8 @@ class Bounds:
             allowed = f"at most {_text(self.high)}"
         elif value < self.low or (self.above and value == self.low):
             allowed = f"{'above' if self.above else 'at least'} {_text(self.low)}"
+        elif self.least is not None and value < self.least:
+            allowed = f"at least {_text(self.least)}, {self.least_text}"
         elif math.isnan(value):
             allowed = str(self)
         else:
@@ -69,8 +75,9 @@ COUNT = Bounds(1, 10**9, whole=True)
 """Cells, rows, rounds: one at least."""
 SEED = Bounds(0, 2**32 - 1, whole=True)
 """The seeds that every library takes."""
-HOURS = Bounds(0, 100_000, above=True)
-MINUTES = Bounds(0, 6_000_000, above=True)
+HOURS = Bounds(0, 100_000, above=True, least=1 / 3600, least_text="a second")
+"""Nothing is trained within less than a second: that is a slip of the finger."""
+MINUTES = Bounds(0, 6_000_000, above=True, least=1 / 60, least_text="a second")
 FRACTION = Bounds(0, 1, above=True)
 MARGIN = Bounds(0, 100, above=True, unit="points")
 ROPE = Bounds(0, 99.999, unit="points")

@@ -214,10 +214,11 @@ def _add_space(group: argparse._ArgumentGroup) -> None:
         "--set",
         action="append",
         default=[],
-        metavar="AXIS=V,V",
+        metavar="NAME=V,V",
         dest="set_axes",
-        help="search only these values of an axis; repeat for more axes; `foldrace spaces SPACE` "
-        "says what each means",
+        help="search these values of an axis or of a fixed value, or a range, "
+        "LOW..HIGH or LOW..HIGH:log, with strategy random or tpe; repeat for more; "
+        "`foldrace spaces SPACE` says what each means",
     )
     group.add_argument(
         "--fix",

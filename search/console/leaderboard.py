@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.console.screen import Column, label_table, screen_of
-from search.formatting import counted, points
+from search.formatting import counted, off_grid, points
 from search.results.answer import decided
 
 _NAMED = 3  # of the configs that cannot be told from the winner
@@ -78,6 +78,8 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
         f"{document['objective']} in points. spread: standard deviation over a config's cells. "
         f"gain: paired, over {document['baseline'] or 'no baseline'}."
     ]
+    if document.get("off_grid"):
+        lines.append(off_grid(document["off_grid"]))
     if any(row["cells"] < document["blocks"] for row in document["configs"]):
         lines.append(
             "The mean of a config that lacks cells is adjusted for the blocks that it lacks."

@@ -19,7 +19,7 @@ from rich.table import Table as RichTable
 
 from search.console.screen import screen_of
 from search.errors import InputError, LedgerError
-from search.formatting import counted, duration
+from search.formatting import counted, duration, off_grid
 from search.results.outcome import SweepResult
 from search.tracking.open import open_ledger
 from search.tracking.runs_page import runs_page
@@ -95,6 +95,8 @@ def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
     )
     if plan.left_out:
         say(f"left out, the narrowed axes exclude them: {', '.join(plan.left_out)}")
+    if plan.off_grid:
+        say(off_grid(plan.off_grid))
     for line in audit.lines():
         say(f"data: {line}")
 

@@ -30,8 +30,8 @@ def show_space(row: Mapping[str, Any]) -> None:
     for name, value in row["fixed"].items():
         fixed.add_row(name, scalar(value), meanings.get(name, ""))
     for title, table in (
-        ("searched; --set AXIS=V,V narrows", axes),
-        ("fixed; --fix NAME=VALUE changes", fixed),
+        ("searched; --set NAME=V,V searches these values, LOW..HIGH[:log] a range", axes),
+        ("fixed; --fix NAME=VALUE changes, --set NAME=V,V searches", fixed),
     ):
         screen.print()
         screen.print(title)

@@ -10,7 +10,7 @@ from search.doctor import cells
 from search.doctor.finding import Finding, Level, named
 from search.errors import FoldraceError, InputError, LedgerError, NoLedgerError
 from search.formatting import counted
-from search.ledger.leases.drivers import Driver, SignsOfLife, drivers_of
+from search.ledger.leases.drivers import Driver, SignsOfLife, drivers_of, never_driven
 from search.ledger.leases.lease import PATIENCE_S
 from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedRun, SweepRecord
@@ -55,9 +55,11 @@ def look(uri: str, experiment: str) -> list[Finding]:
 
 def _of(ledger: Ledger, where: str) -> list[Finding]:
     runs = ledger.runs("sweeps")
-    sweeps = [_read(run) for run in runs]
+    sweeps = [_read(run) for run in runs if not never_driven(run)]
     drivers, signs = drivers_of(runs), SignsOfLife(PATIENCE_S)
     lives = {driver.token: signs.of(driver) for driver in drivers}
+    dead = {driver.run_id for driver in drivers if lives[driver.token] is False}
+    orphans = [run.run_id for run in runs if never_driven(run) and run.run_id in dead]
     cell_runs = ledger.runs("cells")
     reached = f"{where}: {counted(len(sweeps), 'sweep')}, {counted(len(cell_runs), 'run')} of cells"
     findings = [_finding("ok", "ledger", reached)]
@@ -66,6 +68,10 @@ def _of(ledger: Ledger, where: str) -> list[Finding]:
         for s in sweeps
         if s.fault is not None
     ]
+    if orphans:
+        found = f"{counted(len(orphans), 'run')} of drivers that were killed before they drove: "
+        todo = "none is a sweep; each goes when its name is run again"
+        findings.append(_finding("note", "sweeps", found + named(orphans), todo))
     findings += _drivers(sweeps, drivers, lives)
     living = [driver for driver in drivers if lives[driver.token] is not False]
     objectives: dict[str, set[str]] = {}

@@ -193,15 +193,19 @@ class SweepRecord:
 
 
 def _spec_of(run: LoggedRun) -> dict[str, Any]:
-    """Join the pieces of the spec in a run's tags."""
-    pieces = [run.tags[name] for name in sorted(run.tags) if name.startswith(_SPEC_TAG)]
+    """Read the spec in a run's tags."""
     try:
-        spec = json.loads("".join(pieces) or "{}")
+        spec = json.loads(spec_text(run) or "{}")
     except (ValueError, RecursionError) as error:
         raise _damaged(run.name, run.run_id, str(error)) from error
     if not isinstance(spec, dict):
         raise _damaged(run.name, run.run_id, f"it is a {type(spec).__name__}, not an object")
     return spec
+
+
+def spec_text(run: LoggedRun) -> str:
+    """Text of the spec in the tags of a run."""
+    return "".join(run.tags[name] for name in sorted(run.tags) if name.startswith(_SPEC_TAG))
 
 
 def _damaged(sweep: str, run_id: str, why: str) -> LedgerError:

@@ -215,7 +215,7 @@ class Spool:
             # Locked under a hidden name first: nobody may adopt it between its birth and its lock.
             name = f"{os.getpid()}-{secrets.token_hex(4)}"
             hidden = self._folder / f".{name}"
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self._folder)
             hidden.mkdir(mode=0o700)
             (hidden / "lock").touch()
             self._lock = _try_lock(hidden / "lock")
@@ -242,6 +242,13 @@ def _unsealed(content: bytes) -> bytes:
     if digest != hashlib.sha256(rest).hexdigest().encode():
         raise ValueError("its checksum does not fit its content")
     return rest
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder and its missing parents, the user's alone."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,16 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     if path.suffix.lower() != ".csv":
         return objects(path, text)
     table = read_delimited(",", path, text, None, ())
+    # Reading has numbered those of one name.
+    twice = {match[1] for name in table.names if (match := _NUMBERED.fullmatch(name))}
+    doubled = next((name for name in table.names if name in twice), None)
+    if doubled is not None:
+        raise DataError(f"{path} has several columns called {doubled!r}: leave one.")
     columns = [table.columns[name] for name in table.names]
     return [dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
+
+_NUMBERED = re.compile(r"(.+) \(\d+\)", re.DOTALL)
 
 # More configs than this are not enumerated by any strategy: narrow the space instead.
 _MOST_CONFIGS = 200_000

@@ -203,6 +203,7 @@ def document(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> dict[s
         "classes": list(data.label_names),
         "model": plan.spec.model,
         "left_out": list(plan.left_out),
+        "off_grid": dict(plan.off_grid),
         "audit": audit.to_json(),
         **asdict(cost),
     }

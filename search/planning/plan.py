@@ -7,7 +7,7 @@ is bound to its trainable's Config, the data are read, split and audited, the we
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ class Plan:
         left_out: Names of reference configs that the narrowed axes exclude.
         official_share: Share of the rows in the data's official test part; None where it is not
             the protocol, or not known.
+        off_grid: Values searched by name that the space has not itself, as text by parameter.
     """
 
     spec: SweepSpec
@@ -48,6 +49,7 @@ class Plan:
     task: Task
     left_out: tuple[str, ...] = ()
     official_share: float | None = None
+    off_grid: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def blocks(self) -> tuple[tuple[int, int], ...]:

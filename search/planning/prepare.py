@@ -14,6 +14,7 @@ from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
 from search.spec import SweepSpec, rows_of_name, saved_spec
+from search.strategies.strategy import SAMPLING
 from spaces import Space
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
@@ -40,11 +41,11 @@ def _plugin_digest(spec: SweepSpec) -> str:
     return own_code.of_plugin(Path(spec.plugin).read_text(encoding="utf-8"))
 
 
-def narrowed_space(spec: SweepSpec) -> Space:
-    """The spec's space with its --set and --fix applied.
+def declared_space(spec: SweepSpec) -> Space:
+    """The spec's space as it is declared.
 
     Raises:
-        ValueError: naming an unknown space, axis or value, and what is allowed.
+        ValueError: naming an unknown space, and those that there are.
     """
     if spec.plugin is not None:
         registry.register_plugin(Path(spec.plugin))
@@ -55,9 +56,31 @@ def narrowed_space(spec: SweepSpec) -> Space:
     )
     if not isinstance(space, Space):
         raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
-    space = space.narrow(spec.set_axes) if spec.set_axes else space
+    return space
+
+
+def narrowed_space(spec: SweepSpec) -> Space:
+    """The spec's space with its --set and --fix applied.
+
+    Raises:
+        ValueError: naming an unknown space, axis or value, and what is allowed.
+    """
+    space = declared_space(spec)
+    space = space.search(spec.set_axes) if spec.set_axes else space
     space = space.fix(spec.fix) if spec.fix else space
-    return _with_metadata(spec, space)
+    return _without_ranges(spec, _with_metadata(spec, space))
+
+
+def _without_ranges(spec: SweepSpec, space: Space) -> Space:
+    """Give ranges points, for strategies that sample; refuse them for others."""
+    if space.ranges and spec.configs == "all" and spec.strategy not in SAMPLING:
+        names = ", ".join(space.ranges)
+        raise InputError(
+            f"{names} of space {space.name!r} is a range, which strategy {spec.strategy!r} cannot "
+            f"enumerate: search it with --strategy {' or '.join(SAMPLING)}, or name the values to "
+            f"try, --set {space.ranges[0]}=V,V."
+        )
+    return space.sampled() if space.ranges or spec.strategy in SAMPLING else space
 
 
 def _with_metadata(spec: SweepSpec, space: Space) -> Space:
@@ -153,7 +176,8 @@ def rebuild(spec: SweepSpec, task: Task, official_share: float | None = None) ->
     """The plan of a spec whose task is known."""
     space = narrowed_space(spec)
     configs, names, baseline, left_out = choose_configs(spec, space)
-    return Plan(spec, space, configs, names, baseline, task, left_out, official_share)
+    parts = (spec, space, configs, names, baseline, task, left_out, official_share)
+    return Plan(*parts, declared_space(spec).beyond(spec.set_axes))
 
 
 def prepare(spec: SweepSpec, *, saved: bool = False) -> tuple[Plan, TextData, Audit]:
@@ -248,7 +272,8 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         plugin=_plugin_digest(spec),
     )
     assembly.check(task, data, bound)
-    plan = Plan(spec, space, configs, names, baseline, task, left_out, official)
+    off_grid = declared_space(spec).beyond(spec.set_axes)
+    plan = Plan(spec, space, configs, names, baseline, task, left_out, official, off_grid)
     return plan, data, audit(data)
 
 

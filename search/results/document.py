@@ -70,6 +70,7 @@ def of_standings(plan: Plan, standings: Standings) -> dict[str, Any]:
         "mode": plan.space.mode,
         "baseline": None if plan.baseline is None else plan.names[plan.baseline],
         "rope": standings.rope,
+        "off_grid": dict(plan.off_grid),
         "shared": dict(plan.labels.shared),
         "shared_label": plan.labels.title,
         "p_best_by": None if standings.chances is None else standings.chances.by,

@@ -59,8 +59,7 @@ class ChampionUpdate:
 
         if self._champion is None:
             return None
-        # The axes may have been narrowed since.
-        spec = self._spec.model_copy(update={"set_axes": {}})
+        spec = self._spec.model_copy(update={"set_axes": self._with_champion()})
         axes = {axis.name for axis in narrowed_space(spec).axes}
         config = {name: value for name, value in self._champion.items() if name in axes}
         name = f"{self._spec.name}-champion"
@@ -73,6 +72,24 @@ class ChampionUpdate:
         except InputError:
             return None
         return plan if self._index(plan) is not None else None
+
+    def _with_champion(self) -> dict[str, tuple[Scalar, ...]]:
+        """Values for --set that let the champion's config compete.
+
+        The axes may have been narrowed since, and the champion's values need not be their own.
+        """
+        from search.planning.prepare import declared_space, narrowed_space
+
+        space = declared_space(self._spec).fix(self._spec.fix)
+        own = {axis.name: axis for axis in space.axes}
+        searched = {axis.name for axis in narrowed_space(self._spec).axes}
+        wanted: dict[str, tuple[Scalar, ...]] = {}
+        for name, value in (self._champion or {}).items():
+            if name in own and not own[name].has(value):
+                wanted[name] = (*(own[name].values if own[name].interval is None else ()), value)
+            elif name in space.fixed and name in searched and value != space.fixed[name]:
+                wanted[name] = (space.fixed[name], value)
+        return wanted
 
     def _index(self, plan: Plan) -> int | None:
         champion = None if self._champion is None else canonical_json(self._champion)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from search.errors import FoldraceError, InputError, LedgerError
+from search.ledger.leases.drivers import never_driven
 from search.ledger.ledger import Ledger
-from search.ledger.records import LoggedRun, SweepRecord, pick_sweep
+from search.ledger.records import LoggedRun, SweepRecord, pick_sweep, spec_text
 from search.planning.inner_plans import inner_plans, is_record_of
 from search.planning.plan import Plan
 from search.planning.prepare import of_record
@@ -157,6 +158,8 @@ def prune(uri: str, experiment: str, ref: str, told: Told) -> Removal:
 def _members(ledger: Ledger) -> list[Member]:
     members = []
     for run in ledger.runs("sweeps"):
+        if never_driven(run):
+            continue
         try:
             record = SweepRecord.of(run)
         except LedgerError:
@@ -223,9 +226,15 @@ def _kept(uri: str, sweeps: Sequence[Member], others: Sequence[Member]) -> dict[
     kept = {sweep: f"the registered model {model} is made of it" for sweep, model in models.items()}
     for sweep in sweeps:
         for other in others:
-            # A model that a sweep left is named after that sweep's run.
-            if any(sweep.id in value for value in other.run.tags.values()):
+            # An encoder that a sweep left is named after that sweep's run.
+            if sweep.id in spec_text(other.run):
                 kept.setdefault(sweep.id, f"sweep {other.name!r} uses its encoder")
+        schedule = sweep.run.tags.get("schedule")
+        its = [m for m in (*sweeps, *others) if schedule and m.run.tags.get("schedule") == schedule]
+        for tag, why in (("firing", "fired last"), ("champion", "has its champion")):
+            fired = [m for m in its if tag in m.run.tags]
+            if fired and max(fired, key=lambda m: m.run.tags.get("firing", "")) is sweep:
+                kept.setdefault(sweep.id, f"of the schedule {schedule!r} it is the one that {why}")
     return kept
 
 

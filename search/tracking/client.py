@@ -7,22 +7,18 @@ Only this package imports mlflow.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
-import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import WRITER, Kind, NewRun, RunNews, age
-from search.redaction import redact
 from search.tracking.sqlite_store import deleted, local_path
 from search.tracking_uri import check_uri, sqlite_file
 
@@ -43,6 +39,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from search.ledger.store import DataDescription
 from search.tracking import dataset_input, rest_pages
+from search.tracking.calls import plain_errors, without_garbage_collection
 from search.tracking.sqlite_database import make_database
 from search.tracking.sqlite_rows import Rows, local_folder, open_rows
 
@@ -52,49 +49,10 @@ for _name in ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool"):
 
 _METRICS, _NAMED = 800, 100  # of a batch: 1,000 values in all, at most 100 params and 100 tags
 _PATIENCE_S = 10  # for a server's first answer
-_REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
-_SQL = re.compile(r"\s*\[SQL: .*", re.DOTALL)
-_LONGEST_ERROR = 600
 _CALLERS = 8  # requests to a server at once
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Pause the garbage collector: a look-up takes a third of the time.
-
-    MLflow makes 150 objects a run, none of them garbage.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn MLflow's errors into a refusal or an outage."""
-    try:
-        yield
-    except MlflowException as error:
-        text = _in_short(redact(str(error)))
-        if error.error_code in _REFUSALS:
-            raise DeliveryRefusedError(text) from error
-        raise ConnectionError(text) from error
-
-
-def _in_short(text: str) -> str:
-    """Leave SQL statements out of an error's text.
-
-    They hold all values of a batch.
-    """
-    text = _SQL.sub("", text).strip()
-    return text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]} ..."
 
 
 class MlflowStore:
@@ -153,7 +111,7 @@ class MlflowStore:
         before = {name: os.environ.get(name) for name in hasty}
         os.environ.update(hasty)
         try:
-            with _plain_errors():
+            with plain_errors():
                 self.client.search_experiments(max_results=1)
         finally:
             for name, value in before.items():
@@ -199,7 +157,7 @@ class MlflowStore:
 
     def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
         """All runs, or those whose tag has this value, newest first."""
-        with _plain_errors(), _without_garbage_collection():
+        with plain_errors(), without_garbage_collection():
             experiment = self._experiment(kind)
             if experiment is None:
                 return []
@@ -219,7 +177,7 @@ class MlflowStore:
     def _page(
         self, experiment_id: str, query: str, token: str | None
     ) -> tuple[list[LoggedRun], str | None]:
-        with _plain_errors():
+        with plain_errors():
             server = rest_pages.rest_store(self.client)
             if server is not None:
                 return rest_pages.page(server, experiment_id, query, token)
@@ -230,7 +188,7 @@ class MlflowStore:
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
         """All runs whose tag has one of these values."""
-        with _plain_errors():
+        with plain_errors():
             experiment = self._experiment(kind)
             if experiment is None:
                 return
@@ -255,7 +213,7 @@ class MlflowStore:
             shared: Look for other processes' runs of that value on a server, too.
         """
         try:
-            with _plain_errors():
+            with plain_errors():
                 experiment = self._experiment_to_write(kind)
                 local = self._rows(experiment)
                 if local is not None:
@@ -295,7 +253,7 @@ class MlflowStore:
         return {value: run.run_id for value, run in finished.items()}
 
     def _add(self, experiment_id: str, run: NewRun) -> str:
-        with _plain_errors():
+        with plain_errors():
             made = self.client.create_run(
                 experiment_id,
                 start_time=run.started_ms,
@@ -320,7 +278,7 @@ class MlflowStore:
 
     def extend(self, news: Sequence[RunNews]) -> None:
         """Add values to existing runs."""
-        with _plain_errors():
+        with plain_errors():
             if self.client and self._opened is not None:
                 return self._opened.extend(news)
         # News of one run stay in their order: the calls of different runs overtake one another.
@@ -342,7 +300,7 @@ class MlflowStore:
         calls = max(
             -(-len(metrics) // _METRICS), -(-len(params) // _NAMED), -(-len(tags) // _NAMED)
         )
-        with _plain_errors():
+        with plain_errors():
             for call in range(calls):
                 few, many = _NAMED * call, _METRICS * call
                 self.client.log_batch(
@@ -354,7 +312,7 @@ class MlflowStore:
 
     def untag(self, run_id: str, names: Sequence[str]) -> None:
         """Remove tags of a run, as far as it has them."""
-        with _plain_errors():
+        with plain_errors():
             if self.client and self._opened is not None:
                 return self._opened.untag(run_id, names)
             there = self.client.get_run(run_id).data.tags
@@ -362,7 +320,7 @@ class MlflowStore:
         return None
 
     def _untag(self, run_id: str, name: str) -> None:
-        with _plain_errors():
+        with plain_errors():
             self.client.delete_tag(run_id, name)
 
     def attach(
@@ -372,7 +330,7 @@ class MlflowStore:
 
         Its URI for them may be known already.
         """
-        with _plain_errors(), tempfile.TemporaryDirectory() as folder:
+        with plain_errors(), tempfile.TemporaryDirectory() as folder:
             for name, data in files.items():
                 path = Path(folder, name)
                 path.write_bytes(data)
@@ -384,47 +342,47 @@ class MlflowStore:
 
     def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
-        with _plain_errors():
+        with plain_errors():
             self.client.log_inputs(run_id, [dataset_input.of(data)])
 
     def end(self, run_ids: Sequence[str], status: str, ended_ms: int) -> None:
         """End runs."""
-        with _plain_errors():
+        with plain_errors():
             if self.client and self._opened is not None:
                 return self._opened.end(run_ids, status, ended_ms)
         self._each(lambda run_id: self._end(run_id, status, ended_ms), run_ids)
         return None
 
     def _end(self, run_id: str, status: str, ended_ms: int) -> None:
-        with _plain_errors():
+        with plain_errors():
             self.client.set_terminated(run_id, status, ended_ms)
 
     def delete(self, run_ids: Sequence[str]) -> None:
         """Delete runs; MLflow keeps them until its garbage collection."""
-        with _plain_errors():
+        with plain_errors():
             if self.client and self._opened is not None and self._opened.delete(run_ids):
                 return
         self._each(self._delete, run_ids)
 
     def _delete(self, run_id: str) -> None:
-        with _plain_errors():
+        with plain_errors():
             self.client.delete_run(run_id)
 
     def reopen(self, run_id: str) -> None:
         """Set a run RUNNING again."""
-        with _plain_errors():
+        with plain_errors():
             self.client.update_run(run_id, status="RUNNING")
 
     def folder(self, kind: Kind) -> Path | None:
         """Local folder of the runs' files; None if they are elsewhere."""
-        with _plain_errors():
+        with plain_errors():
             experiment = self.client.get_experiment_by_name(self._names[kind])
         path = None if experiment is None else local_path(str(experiment.artifact_location))
         return path if path is not None and path.is_dir() else None
 
     def experiment_id(self, kind: Kind) -> str | None:
         """MLflow's number of an experiment; None if there is none yet."""
-        with _plain_errors():
+        with plain_errors():
             experiment = self._experiment(kind)
         return None if experiment is None else str(experiment.experiment_id)
 
@@ -434,7 +392,7 @@ class MlflowStore:
         """(step, value) points of these metrics for each run, by step."""
 
         def points(of: tuple[str, str]) -> list[tuple[int, float]]:
-            with _plain_errors():
+            with plain_errors():
                 history = self.client.get_metric_history(*of)
             return sorted((point.step, point.value) for point in history)
 
@@ -444,7 +402,7 @@ class MlflowStore:
 
     def fetch(self, run_id: str, name: str) -> bytes | None:
         """Content of a run's file; None if it has no such file."""
-        with _plain_errors(), tempfile.TemporaryDirectory() as folder:
+        with plain_errors(), tempfile.TemporaryDirectory() as folder:
             if name not in {file.path for file in self.client.list_artifacts(run_id)}:
                 return None
             return Path(self.client.download_artifacts(run_id, name, folder)).read_bytes()

@@ -93,7 +93,7 @@ class Axis:
             return tuple(range(domain.low, domain.high + 1, domain.step))
         if self.interval is not None:
             raise SpaceError(
-                f"Axis {self.name!r} is continuous, {self._domain}, and has no grid: name the "
+                f"Axis {self.name!r} is continuous, {self.domain}, and has no grid: name the "
                 f"values to try, --set {self.name}=V,V."
             )
         if not isinstance(domain, FloatDistribution):
@@ -148,7 +148,8 @@ class Axis:
         return tuple(word for word in dict.fromkeys(words + letters) if word != self.name)
 
     @property
-    def _domain(self) -> str:
+    def domain(self) -> str:
+        """Values for a message."""
         if self.interval is None:
             return listing(self.values)
         return f"from {self.interval[0]:g} to {self.interval[1]:g}"
@@ -162,8 +163,8 @@ class Axis:
         if not self.has(value):
             shown = listing([value])
             raise SpaceError(
-                f"Axis {self.name!r} has no value {shown}, only {self._domain}. Use one of them, "
-                f"or --fix {self.name}={shown} for a value off the grid."
+                f"Axis {self.name!r} has no value {shown}, only {self.domain}. Use one of them, "
+                f"or name it with --set {self.name}={shown}, beside others to try."
             )
 
     def narrow(self, values: Iterable[Scalar]) -> Axis:
@@ -178,12 +179,12 @@ class Axis:
                 scalar = read_scalar(value, self.kinds)
             except ValueError as error:
                 raise SpaceError(
-                    f"A value of axis {self.name!r} {error}; allowed: {self._domain}."
+                    f"A value of axis {self.name!r} {error}; allowed: {self.domain}."
                 ) from None
             self.check(scalar)
             chosen.append(scalar)
         if not chosen:
-            raise SpaceError(f"Axis {self.name!r} needs at least one value: {self._domain}.")
+            raise SpaceError(f"Axis {self.name!r} needs at least one value: {self.domain}.")
         # Equal spaces whatever the order in which the values were typed: a grid keeps its own.
         order = (
             [value for value in self.values if value in set(chosen)]

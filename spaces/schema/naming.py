@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from spaces.schema.axis import Axis
@@ -19,17 +19,29 @@ class Names:
         space: Name of the space, for messages.
         axes: Axes that are searched.
         fixed: Values of the other parameters, by name.
+        referred: Types of the values that references have, by name.
     """
 
     space: str
     axes: tuple[Axis, ...]
     fixed: Mapping[str, Scalar]
+    referred: Mapping[str, frozenset[type]] = field(default_factory=dict)
 
     @cached_property
     def kinds(self) -> dict[str, frozenset[type]]:
         """Types that the values of each axis and fixed name may have."""
         fixed = {name: kinds_like(value) for name, value in self.fixed.items()}
-        return {axis.name: axis.kinds for axis in self.axes} | fixed
+        return {axis.name: self._kinds_of(axis) for axis in self.axes} | fixed
+
+    def _kinds_of(self, axis: Axis) -> frozenset[type]:
+        """Return the types of an axis's values.
+
+        References that it was narrowed past keep theirs: of None and numbers on one axis, either
+        may be left alone.
+        """
+        none = {type(None)}
+        referred = self.referred.get(axis.name, frozenset())
+        return axis.kinds | (referred if axis.kinds == none else referred & none)
 
     @cached_property
     def _aliases(self) -> dict[str, str]:
@@ -62,7 +74,7 @@ class Names:
         except ValueError as error:
             raise SpaceError(f"{name} of space {self.space!r} {error}.") from None
 
-    def _resolve(self, word: str) -> str:
+    def resolve(self, word: str) -> str:
         """Return the name behind a word or symbol; else the word."""
         plain = word.strip().replace("-", "_")
         return plain if plain in self.kinds else self._aliases.get(plain, plain)
@@ -77,13 +89,14 @@ class Names:
         narrowed: dict[str, Axis] = {}
         faults = []
         for word, values in axes.items():
-            name = self._resolve(word)
+            name = self.resolve(word)
             if name in narrowed:
                 faults.append(f"Axis {name!r} is given values twice, the second time as {word!r}.")
             elif name in self.fixed:
                 faults.append(
                     f"{name!r} is not an axis of space {self.space!r} but fixed to "
-                    f"{self.fixed[name]!r}: give it another value with --fix {name}=V. Axes: "
+                    f"{self.fixed[name]!r}: give it another value with --fix {name}=V, or "
+                    f"several with --set {name}=V,V. Axes: "
                     f"{', '.join(axis_of)}."
                 )
             elif name not in axis_of:
@@ -109,7 +122,7 @@ class Names:
         fixed: dict[str, Scalar] = {}
         faults = []
         for word, value in values.items():
-            name = self._resolve(word)
+            name = self.resolve(word)
             if name in fixed:
                 faults.append(f"{name!r} is fixed twice, the second time as {word!r}.")
             elif name not in self.kinds:

@@ -11,13 +11,16 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from spaces.schema import faults
+from spaces.schema import faults, searching
 from spaces.schema.axis import Axis
 from spaces.schema.grid import Grid
 from spaces.schema.inert import Inert
 from spaces.schema.naming import Names
 from spaces.schema.scalar import FrozenMapping, Scalar
 from trainables.engine.errors import SpaceError
+
+# These may differ within a stack, whatever the trainable; see `Trainable.stack_group`.
+_PER_CELL = ("learning_rate", "weight_decay", "warmup_fraction", "epochs", "clip_norm")
 
 __all__ = ["Axis", "Inert", "Scalar", "Space", "SpaceError"]
 
@@ -98,7 +101,11 @@ class Space:
 
     @cached_property
     def _names(self) -> Names:
-        return Names(self.name, self.axes, self.fixed)
+        referred: dict[str, frozenset[type]] = {}
+        for config in self.references.values():
+            for name, value in config.items():
+                referred[name] = referred.get(name, frozenset()) | {type(value)}
+        return Names(self.name, self.axes, self.fixed, referred)
 
     def __len__(self) -> int:
         """Number of points of the grid.
@@ -225,6 +232,50 @@ class Space:
             SpaceError: naming each unknown axis and each value that is not of its axis.
         """
         return replace(self, axes=self._names.narrow(axes))
+
+    def search(self, axes: Mapping[str, Iterable[Scalar]]) -> Space:
+        """Return the space with any parameters searched over any values.
+
+        An axis takes values beside its own. A fixed value of which several are named becomes an
+        axis; named alone, it is fixed. References keep their own values.
+
+        Args:
+            axes: Name, or an axis's symbol -> values, or their words, or "10,100", or a range:
+                "1e-6..1e-3", or "1e-6..1e-3:log" on a logarithmic scale.
+
+        Raises:
+            SpaceError: naming each unknown name and each value of a wrong type.
+        """
+        names = searching.searched(self._names, axes)
+        kept = {name: self.fixed[name] for name in names.new}
+        space = replace(
+            self,
+            axes=names.axes,
+            fixed={name: value for name, value in self.fixed.items() if name not in kept},
+            references={name: {**kept, **config} for name, config in self.references.items()},
+            shape=(*self.shape, *(n for n in names.new if n not in (*self.shape, *_PER_CELL))),
+        )
+        return space.fix(names.fixed) if names.fixed else space
+
+    def beyond(self, axes: Mapping[str, Iterable[Scalar]]) -> dict[str, str]:
+        """Return the values for `search` that the space lacks, as text.
+
+        Raises:
+            SpaceError: as `search`.
+        """
+        return searching.beyond(self._names, searching.searched(self._names, axes))
+
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """Names of the axes that have no list of values."""
+        return tuple(axis.name for axis in self.axes if axis.interval is not None)
+
+    def sampled(self) -> Space:
+        """Return the space with points in place of ranges.
+
+        The values of references are among them.
+        """
+        return replace(self, axes=searching.sampled(self.axes, self.references.values()))
 
     def fix(self, values: Mapping[str, Scalar]) -> Space:
         """Return the space with other fixed values.

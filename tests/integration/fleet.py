@@ -22,7 +22,7 @@ import numpy as np
 
 from search.errors import SweepTakenError
 from search.execution.dispatch import CellTask, Dispatcher
-from search.ledger import ledger
+from search.ledger import ledger, sweep_log
 from search.ledger.leases import drivers, lease
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
@@ -123,7 +123,7 @@ def _drive(plan: Plan, folder: Path, spool: Path, abroad: bool, said: Path) -> N
     train_sweep.train_cells = _draw_cells(folder / "trained")
     train_sweep._make_features = lambda *_: None
     train_sweep.open_ledger = functools.partial(_opened, spool)
-    ledger.Lease = functools.partial(lease.Lease, beat_s=0.1, patience_s=4.0)  # type: ignore[misc]
+    sweep_log.Lease = functools.partial(lease.Lease, beat_s=0.1, patience_s=4.0)  # type: ignore[misc]
     try:
         with _opened(spool, plan.spec.tracking_uri, plan.spec.experiment) as open_ledger:
             known = [record for record in open_ledger.sweeps() if record.name == plan.spec.name]

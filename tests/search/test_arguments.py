@@ -22,6 +22,7 @@ WORDS = st.text(
 NAMES = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
 COLUMNS = st.none() | WORDS
 VALUES = WORDS.filter(lambda text: text == text.strip())
+RANGES = st.sampled_from(["1e-6..1e-3:log", "-1.5..2", "1..5"]).map(lambda word: (word,))
 LISTS = st.lists(VALUES, min_size=1, max_size=4).map(tuple)
 MARGINS = st.integers(1, 500).map(lambda number: number / 1000)
 
@@ -49,7 +50,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         ),
         "model": draw(NAMES),
         "set_axes": draw(
-            st.dictionaries(NAMES, st.lists(VALUES, min_size=1).map(tuple), max_size=3)
+            st.dictionaries(NAMES, st.lists(VALUES, min_size=1).map(tuple) | RANGES, max_size=3)
         ),
         "fix": draw(st.dictionaries(NAMES, VALUES, max_size=3)),
         "configs": draw(st.sampled_from(["all", "reference", "ablation"]) | NAMES),

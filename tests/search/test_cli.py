@@ -109,7 +109,11 @@ def test_a_bad_file_is_named_before_training(
         ({"text_b": "second"}, "second"),
         ({"space": "softriple"}, "Did you mean 'softtriple'"),
         ({"model": "./nowhere"}, "./nowhere"),
-        ({"set": "k=3"}, "2, 10"),
+        ({"set": "k=two"}, "2, 10"),  # k=3 is off the paper's grid, and taken
+        ({"set": "k=3,0"}, "k at least 1, got 0"),
+        ({"set": "epochs=1,0"}, "epochs at least 1, got 0"),
+        ({"set": "trainable_blocks=all,1"}, "trainable_blocks a whole number or none, got 'all'"),
+        ({"set": "learning_rate=1e-6..1e-3:log"}, "--strategy random or tpe"),
         ({"set": "kk=3"}, "'k'"),
         ({"set": "k"}, "NAME=VALUE"),
         ({"fix": "learning_rat=1"}, "learning_rate"),

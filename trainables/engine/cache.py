@@ -132,8 +132,14 @@ def is_sound(path: Path) -> bool:
 
 
 def set_aside(path: Path) -> None:
-    """Rename a damaged file, to be looked at and made anew."""
-    if path.is_file():
+    """Rename a damaged file, to be looked at and made anew.
+
+    One of an older version, which wrote no checksum, is removed.
+    """
+    if path.is_file() and not path.with_name(path.name + _SEAL).exists():
+        _log.info("%s has no checksum, as an older foldrace wrote it: it is made anew", path)
+        path.unlink()
+    elif path.is_file():
         _log.warning(
             "%s does not fit its checksum: it is kept as %s%s and made anew",
             path,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import lru_cache
+from types import UnionType
+from typing import Any, ClassVar, Literal, cast, get_args, get_origin, get_type_hints
 
 from trainables.engine.errors import ConfigError
 
@@ -95,6 +97,51 @@ class TrainingConfig:
             trainable = type(self).__module__.rpartition(".")[2]
             article = "An" if trainable[0] in "aeiou" else "A"
             raise ConfigError(f"{article} {trainable} config must have {'; '.join(broken)}.")
+
+
+_TYPES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+
+
+@lru_cache(maxsize=64)
+def _types(config: Hashable) -> dict[str, frozenset[type]]:
+    """Return the types of each field's values, for fields of scalars."""
+    found = {}
+    for name, hint in get_type_hints(cast(type, config)).items():
+        kinds: set[object] = set()
+        for part in get_args(hint) if isinstance(hint, UnionType) else (hint,):
+            literal = get_origin(part) is Literal
+            kinds.update(map(type, get_args(part)) if literal else [part])
+        if kinds <= {*_TYPES, type(None)}:
+            found[name] = frozenset(kind for kind in kinds if isinstance(kind, type))
+    return found
+
+
+def check_types(trainable: str, config: type[TrainingConfig], values: Mapping[str, Any]) -> None:
+    """Refuse values of another type than their fields are declared with.
+
+    A number without a fraction is a whole one.
+
+    Raises:
+        ConfigError: naming each, and what it must be.
+    """
+    try:
+        types = _types(cast(Hashable, config))
+    except NameError:  # a plugin's annotation that only its type checker knows
+        return
+    broken = []
+    for name, value in values.items():
+        kinds = types.get(name)
+        if kinds is None or type(value) in kinds:
+            continue
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and (float in kinds or (int in kinds and value == int(value))):
+            continue
+        words = [word for kind, word in _TYPES.items() if kind in kinds]
+        words += ["none"] if type(None) in kinds else []
+        broken.append(f"{name} {' or '.join(words)}, got {value!r}")
+    if broken:
+        article = "An" if trainable[0] in "aeiou" else "A"
+        raise ConfigError(f"{article} {trainable} config must have {'; '.join(broken)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

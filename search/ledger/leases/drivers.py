@@ -25,6 +25,7 @@ from search.ledger.records import LEASE_TAGS, LoggedRun
 PREFIX = f"{LEASE_TAGS}driver."
 SWEEP = f"{LEASE_TAGS}sweep"
 FAMILY = f"{LEASE_TAGS}family"
+_LONG_AGO_S = 3600.0  # far more than clocks differ
 _SAME_BIRTH_S = 2.0  # psutil reckons a process' start from the boot, which may move by a little
 
 
@@ -44,7 +45,10 @@ class Driver:
         since: Start of the driving by its own clock, seconds since 1970.
         number: Place in the queue for the sweep; 0 while it draws one.
         beat: Number of signs of life given so far.
+        at: Time of the last of them by its own clock, seconds since 1970.
         took: Tokens of those whose place it took.
+        made: True if the sweep's run was made for it.
+        drives: True once it has the sweep.
     """
 
     run_id: str
@@ -58,7 +62,10 @@ class Driver:
     since: float
     number: int = 0
     beat: int = 0
+    at: float = 0.0
     took: tuple[str, ...] = ()
+    made: bool = False
+    drives: bool = False
 
     @property
     def tag(self) -> str:
@@ -78,10 +85,10 @@ class Driver:
 _OF_THE_RUN = ("run_id", "sweep", "token")
 
 
-def this_process(sweep: str, writer: str) -> Driver:
+def this_process(sweep: str, writer: str, made: bool = False) -> Driver:
     """This process as the driver of a sweep.
 
-    The sweep's run is still to be named.
+    The sweep's run is still to be named; `made` tells if it is made for it.
     """
     return Driver(
         run_id="",
@@ -93,6 +100,8 @@ def this_process(sweep: str, writer: str) -> Driver:
         pid=os.getpid(),
         born=psutil.Process().create_time(),
         since=time.time(),
+        at=time.time(),
+        made=made,
     )
 
 
@@ -120,8 +129,20 @@ def _read(run: LoggedRun, token: str, fields: Mapping[str, object]) -> Driver:
         since=float(str(fields["since"])),
         number=int(str(fields["number"])),
         beat=int(str(fields["beat"])),
+        at=float(str(fields["at"])),
         took=tuple(map(str, fields["took"])),  # type: ignore[call-overload]
+        made=bool(fields["made"]),
+        drives=bool(fields["drives"]),
     )
+
+
+def never_driven(run: LoggedRun) -> bool:
+    """True for a run whose maker never came to drive it.
+
+    Another was before it, and it was killed before it could delete the run.
+    """
+    drivers = drivers_of([run])
+    return bool(drivers) and all(driver.made and not driver.drives for driver in drivers)
 
 
 def lease_of(sweep: str) -> str:
@@ -139,19 +160,27 @@ def _machine() -> str:
 
 
 class SignsOfLife:
-    """Tells living drivers from dead ones, without comparing two clocks.
+    """Tells living drivers from dead ones, where clocks may differ by minutes.
 
     On this machine the process table says it. Of another machine's driver the count of beats must
-    rise within `patience_s` of our own clock.
+    rise within `patience_s` of our own clock; one whose last beat is an hour old by both clocks is
+    not waited for.
 
     Args:
         patience_s: Seconds without a beat after which a driver counts as dead.
         clock: Seconds, rising.
+        now: Seconds since 1970.
     """
 
-    def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        patience_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._patience_s = patience_s
         self._clock = clock
+        self._time = now
         self._seen: dict[str, tuple[int, float, bool]] = {}  # token -> beat, since when, it rose
         self._here = _machine()
 
@@ -169,7 +198,9 @@ class SignsOfLife:
         self._seen[driver.token] = beat, since, rose
         if now - since > self._patience_s:
             return False
-        return True if rose else None
+        if rose:
+            return True
+        return False if self._time() - driver.at > _LONG_AGO_S else None
 
 
 def _runs(driver: Driver) -> bool:

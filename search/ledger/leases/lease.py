@@ -122,7 +122,7 @@ class Lease:
             advice = " If it is dead, --take-over spares the wait."
             self._refuse_if_driven(lambda: self._rivals(sweep), rivals, _taken, advice)
         self._family = family
-        me = this_process(sweep, self._store.writer)
+        me = this_process(sweep, self._store.writer, own_run)
         me = replace(me, run_id=start(self._tags(me)))
         others = [driver for driver in self._rivals(sweep) if driver.token != me.token]
         number = 1 + max((driver.number for driver in others), default=0)
@@ -131,8 +131,14 @@ class Lease:
         if (first := self._first_in_queue(me)) is not None:
             self._withdraw(me, own_run)
             raise _taken(first)
+        me = replace(me, drives=True)
+        self._write(me)
         for driver in rivals:
-            self._forget(driver, keep=me.run_id)
+            with suppress(FoldraceError):  # its run may have been deleted meanwhile
+                self._forget(driver, keep=me.run_id)
+                if driver.made and not driver.drives and driver.run_id != me.run_id:
+                    with self._asking():
+                        self._store.delete([driver.run_id])
         self._me, self._lost = me, None
         self._met = bool(rivals)
         self._stop.clear()
@@ -318,7 +324,7 @@ class Lease:
             self._met = True
             return False
         more = self._claims.to_tags() if self._look() else {}
-        self._me = me = replace(me, beat=me.beat + 1)
+        self._me = me = replace(me, beat=me.beat + 1, at=time.time())
         if not self._stop.is_set():
             self._write(me, more)
         return True

@@ -10,6 +10,7 @@ from search.report.effects import AxisEffect, Effects, PairEffect
 from search.report.figures.style import BLUE, GREY, MAP, Picture, canvas, finish, labels
 
 _PAIRS = 4  # maps of a report
+_TICKS = 12  # of an axis; what a space lists is fewer
 
 
 def importance(effects: Effects) -> Picture | None:
@@ -86,10 +87,10 @@ def effect(effects: Effects, objective: str, unit: str) -> Picture:
             ms=4,
             capsize=3,
         )
-        names = labels(axis.values)
+        places, names = _ticks(axis.values)
         long = max(map(len, names)) * len(names) > 22
         panel.set_xticks(
-            at,
+            places,
             names,
             fontsize=8,
             rotation=45 if long else 0,
@@ -123,6 +124,16 @@ def _told(axes: Sequence[AxisEffect]) -> str:
     return f"From {first.name}={names[worst]} to {names[best]} it rises by {gap:.2f} points."
 
 
+def _ticks(values: Sequence[object]) -> tuple[list[int], list[str]]:
+    """Places and names of an axis's ticks.
+
+    Of many values, as of a range, every n-th has one.
+    """
+    step = -(-len(values) // _TICKS)
+    places = list(range(0, len(values), step))
+    return places, labels([values[place] for place in places])
+
+
 def maps(effects: Effects, objective: str, unit: str) -> Picture | None:
     """Maps of the axis pairs that matter most; None without two axes."""
     pairs = _mattering(effects)
@@ -141,10 +152,10 @@ def maps(effects: Effects, objective: str, unit: str) -> Picture | None:
             edges[1], edges[0], 100 * pair.mean, cmap=MAP, vmin=100 * low, vmax=100 * high
         )
         panel.invert_yaxis()
-        first, second = (labels(values) for values in pair.values)
-        panel.set_yticks(range(len(first)), first, fontsize=8)
-        long = max(map(len, second)) > 6
-        panel.set_xticks(range(len(second)), second, fontsize=8, rotation=60 if long else 0)
+        first, second = (_ticks(values) for values in pair.values)
+        panel.set_yticks(*first, fontsize=8)
+        long = max(map(len, second[1])) > 6
+        panel.set_xticks(*second, fontsize=8, rotation=60 if long else 0)
         panel.set_ylabel(pair.names[0])
         panel.set_xlabel(pair.names[1])
         _write(panel, pair, low, high)
@@ -176,6 +187,8 @@ def _write(panel: object, pair: PairEffect, low: float, high: float) -> None:
 
     if not isinstance(panel, Axes):
         return
+    if len(pair.values[1]) > _TICKS:
+        return  # they would stand on one another; the colours tell
     size = 7.5 if len(pair.values[1]) <= 5 else 6.5
     for i, row in enumerate(pair.mean):
         for j, value in enumerate(row):

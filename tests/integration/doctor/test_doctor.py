@@ -175,6 +175,19 @@ def test_a_sweep_that_is_trained_here_or_elsewhere_is_no_fault(
     assert any(f["found"].startswith("is being trained by process") for f in found["ok"])
 
 
+def test_a_run_of_a_driver_that_never_drove_is_noted_and_is_no_sweep(
+    folder: Path, doctor: Doctor
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    change(folder, "UPDATE runs SET status = 'RUNNING' WHERE run_uuid = ?", *sweep_ids(folder))
+    name_driver(folder, made=True, pid=gone.pid)
+    found = doctor()
+    assert found["fault"] == []
+    (note,) = found["note"]
+    assert note["found"].endswith(f"killed before they drove: {sweep_ids(folder)[0]}")
+
+
 @pytest.mark.parametrize(
     ("value", "wanted"),
     [

@@ -159,7 +159,7 @@ def test_a_disk_that_fills_up_in_mid_sweep_loses_nothing(
         while True:
             file.write(b"x" * 2**16)
     time.sleep(5)
-    assert os.statvfs(small_disk).f_bavail == 0
+    assert os.statvfs(small_disk).f_bavail < 100  # blocks
     full.unlink()
     _, err = process.communicate(timeout=300)
     document = (

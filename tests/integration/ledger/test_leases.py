@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from search.errors import LedgerError, SweepTakenError
-from search.ledger import ledger as ledgers
+from search.ledger import sweep_log
 from search.ledger.leases import drivers
 from search.ledger.leases.lease import Lease
 from search.ledger.ledger import Ledger
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledgers, "Lease", partial(Lease, beat_s=0.05, patience_s=1.0))
+    monkeypatch.setattr(sweep_log, "Lease", partial(Lease, beat_s=0.05, patience_s=1.0))
 
 
 def start(ledger: Ledger, name: str = "mine", **how: bool) -> str:
@@ -130,3 +130,26 @@ def test_a_cell_that_two_write_at_once_is_there_once(open_ledger: Opener, ledger
 def test_a_sweep_that_is_not_there_is_not_resumed(open_ledger: Opener) -> None:
     with pytest.raises(LedgerError, match="No sweep has the run id"):
         open_ledger().resume_sweep("0" * 32)
+
+
+def test_a_run_that_was_made_and_never_driven_is_no_sweep(
+    open_ledger: Opener, ledger_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = open_ledger(), open_ledger()
+    sweep = start(first)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        # As if it had looked before the first was there, and died before it could withdraw.
+        patch.setattr(Lease, "_refuse_if_driven", lambda *_: None)
+        patch.setattr(Lease, "_first_in_queue", killed)
+        with pytest.raises(KeyboardInterrupt):
+            start(second)
+    assert len(runs_of(ledger_uri, "test/sweeps")) == 2
+    assert [record.id for record in open_ledger().sweeps()] == [sweep]
+    first.close()
+    abroad(monkeypatch)
+    open_ledger().resume_sweep(sweep, take_over=True)
+    assert [run.info.run_id for run in runs_of(ledger_uri, "test/sweeps")] == [sweep]

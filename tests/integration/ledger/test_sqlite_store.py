@@ -45,7 +45,7 @@ def filled(open_ledger: Opener, tmp_path: Path) -> Path:
     ledger.record_config(sweep, "k=10", params={"k": 10}, scores=[0.5, 0.25], seconds=1, tags={})
     gone = ledger.start_sweep("gone", {}, {})
     assert ledger.flush(30)
-    ledger._store.delete(gone)
+    ledger._store.delete([gone])
     return tmp_path / "mlflow.db"
 
 

@@ -128,6 +128,38 @@ def test_of_texts_with_metadata(
     assert document["notes"] == []
 
 
+def test_of_metadata_of_a_set_by_name(
+    folder: Path,
+    tiny_encoder: Path,
+    reviews: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows, counts = _rows(reviews), [f"{kind}_counts" for kind in ("false", "half_true")]
+    grades = [("false", "true")[label == "praise"] for _, label in rows]
+    history = {name: [float(i % 7 + at) for i in range(48)] for at, name in enumerate(counts)}
+    texts = [text for text, _ in rows]
+    kept = {"text": texts, "label": [1 if g == "false" else 5 for g in grades]}
+    parquet.write_table(pa.table({**kept, "label_name": grades, **history}), "liar.parquet")
+    monkeypatch.setenv("FOLDRACE_DATA", str(folder))
+    _json(
+        capsys,
+        *("run", "tweets", "--data", "liar", "--metadata", ",".join(counts)),
+        *("--model", str(tiny_encoder), *TINY[:-2], *FINE, "--fix", "head_layers=1"),
+        *("--fix", "class_weights=none", "--set", "metadata=log", "--fix", "inner_share=0.2"),
+    )
+    # As the set's authors name the columns.
+    parquet.write_table(pa.table({"statement": texts, "label": grades, **history}), "own.parquet")
+    for file in ("liar.parquet", "own.parquet"):
+        document = _predicted(capsys, file)
+        assert document["scores"]["rows"] == 48
+        assert document["notes"] == []
+    del history["half_true_counts"]
+    parquet.write_table(pa.table({"statement": texts, **history}), "less.parquet")
+    document = _predicted(capsys, "less.parquet")
+    assert document["notes"] == ["less.parquet has no column 'half_true_counts': taken as missing"]
+
+
 def test_of_claims_documents_and_images(
     folder: Path, trained: list[Cell], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from search import cli
 from search.errors import SweepTakenError
-from search.ledger import ledger as ledgers
+from search.ledger import payloads, sweep_log
 from search.ledger.leases import drivers
 from search.ledger.leases.lease import Lease
 from search.ledger.ledger import Ledger
@@ -42,7 +42,7 @@ WIDE = {"k": (10, 100), "gamma": (0.1,), "margin": (0.3,), "scale": (3.3,)}
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(ledgers, "Lease", partial(Lease, beat_s=0.05, patience_s=1.0))
+    monkeypatch.setattr(sweep_log, "Lease", partial(Lease, beat_s=0.05, patience_s=1.0))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
@@ -324,7 +324,7 @@ def test_results_that_wait_are_taken_in_first(
     handler = ResultHandler(plan, None, ledger, two[0], lambda *_: None, None)  # type: ignore[arg-type]
     key = next(iter(plan.keys))
     trained = handler._trained(plan.keys[key], replace(result(1, "failed"), key=key))
-    ledger._delivery._spool.put({**ledgers.payloads.of_cell(trained), "run_name": "late"})
+    ledger._delivery._spool.put({**payloads.of_cell(trained), "run_name": "late"})
     assert ledger._delivery._spool._lock is not None
     ledger._delivery._spool._lock.close()  # as if killed
     assert pruned("narrow")["removed"]
@@ -419,6 +419,36 @@ def test_an_encoder_that_another_sweep_uses_stays(
     assert {r.tags["sweep"] for r in runs(open_ledger, "configs")} == {two[1]}
     pruned("user")
     assert pruned("narrow")["sweeps"] == ["narrow"]
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "why"),
+    [
+        ({"firing": "2026-02"}, {"firing": "2026-01"}, "it is the one that fired last"),
+        (
+            {"firing": "2026-01", "champion": "{}"},
+            {"firing": "2026-02"},
+            "it is the one that has its champion",
+        ),
+        ({"firing": "2026-01"}, {"firing": "2026-02"}, None),
+        ({"firing": "2026-01", "champion": "{}"}, {"firing": "2026-02", "champion": "{}"}, None),
+    ],
+)
+def test_what_a_schedule_goes_by_stays(
+    narrow: dict[str, str],
+    wide: dict[str, str],
+    why: str | None,
+    two: tuple[str, str],
+    open_ledger: Opener,
+    pruned: Callable[[str], dict[str, Any]],
+) -> None:
+    damage(open_ledger, two[0], schedule="nightly", **narrow)
+    damage(open_ledger, two[1], schedule="nightly", predecessor=two[0], **wide)
+    document = pruned("narrow")
+    assert document["sweeps"] == ([] if why else ["narrow"])
+    assert [kept["why"] for kept in document["kept"]] == (
+        [f"of the schedule 'nightly' {why}"] if why else []
+    )
 
 
 @pytest.mark.parametrize("tagged", [False, True])

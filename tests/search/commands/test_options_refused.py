@@ -19,6 +19,8 @@ SUBMIT = ("submit", "--address", "http://127.0.0.1:9", "--")
 REFUSED: list[tuple[tuple[str, ...], str]] = [
     ((*RUN, "--report", "afile"), "--report must be a folder, 'afile' is none"),
     ((*RUN, "--max-hours", "nan"), "--max-hours must be a number above 0"),
+    ((*RUN, "--max-hours", "1e-9"), "--max-hours must be at least 0.000277778, a second"),
+    ((*RUN, "--max-cell-minutes", "1e-9"), "--max-cell-minutes must be at least 0.0166667, a sec"),
     ((*RUN, "--max-hours", "inf"), "--max-hours must be at most 100,000, got inf"),
     ((*RUN, "--max-cells", "-1"), "--max-cells must be at least 1, got -1"),
     ((*RUN, "--strategy-seed", "-1"), "--strategy-seed must be at least 0, got -1"),

@@ -184,11 +184,13 @@ def test_a_file_of_a_version_without_checksums_is_read(open_spool: Opener) -> No
         spool.get(name)
 
 
-def test_what_waits_is_the_users_alone(open_spool: Opener) -> None:
-    spool = open_spool()
+def test_what_waits_is_the_users_alone(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    spool = Spool(state / "spool" / "ledger")
     name = spool.put({"a": 1})
-    for path in (spool.folder, *spool.folder.glob(f"*/{name}.json")):
+    for path in (state, state / "spool", spool.folder, *spool.folder.glob(f"*/{name}.json")):
         assert path.stat().st_mode & 0o077 == 0, path
+    spool.close()
 
 
 def test_a_full_or_closed_disk_is_an_oserror_and_leaves_nothing(

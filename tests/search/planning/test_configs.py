@@ -48,7 +48,7 @@ def test_files_of_configs(name: str, content: str | bytes, tmp_path: Path) -> No
             f"{HEADER}\n10,0.1\n",
             "1 of 1 rows have another number of fields (line 2 has 2)",
         ),
-        ("c.csv", f"k,{HEADER}\n10,{ROW}\n", "config 1: Space 'projection' has no axis 'k (2)'"),
+        ("c.csv", f"k,{HEADER}\n10,{ROW}\n", "has several columns called 'k': leave one"),
         ("c.csv", f'{HEADER}\n"10,0.1\n', "A quote opens a field there and is not closed"),
         ("c.csv", HEADER, "it has a header (k, gamma, scale, margin, beta) and no rows"),
         ("c.csv", b"\xf0\x9f\x00\xff", "holds zero bytes"),

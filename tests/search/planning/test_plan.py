@@ -25,7 +25,8 @@ from search.planning.plan import Plan
 from search.planning.prepare import of_record, prepare, rebuild, to_json
 from search.spec import SweepSpec, default_name, make_spec, saved_spec
 from tests import factories
-from trainables.engine.contract import DataRef, Task
+from trainables.engine import registry
+from trainables.engine.contract import DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.keys import canonical_json, cell_key
 
@@ -91,6 +92,74 @@ def test_a_wider_grid_shares_every_cell_of_a_narrower_one(fields: dict[str, Any]
     assert narrow.family == wide.family
     assert set(narrow.keys) < set(wide.keys)
     assert narrow.left_out == ("paper-best",)
+
+
+@pytest.mark.parametrize("space", registry.names("spaces"))
+def test_a_fixed_value_that_is_searched_doubles_the_plan_of_every_space(space: str) -> None:
+    declared = registry.load("spaces", space, "SPACE")
+    name, value = next((n, v) for n, v in declared.fixed.items() if type(v) is int)
+    task = Task(
+        trainable=declared.trainable,
+        version=1,
+        data=DataRef(name="x"),
+        data_fingerprint="d",
+        model="m",
+        model_fingerprint="f",
+        split=Split(folds=2, holdout=None),
+    )
+
+    def rebuilt(**changes: Any) -> Plan:
+        data = DataRef(name="x")
+        spec = make_spec(space=space, data=data, model="m", seeds=(2,), folds=2, **changes)
+        return rebuild(spec, task)
+
+    plain, wide = rebuilt(), rebuilt(set_axes={name: (str(value + 1), str(value))})
+    assert set(plain.keys) < set(wide.keys), "the paper's value makes the cells that it made"
+    other = rebuilt(fix={name: value + 1})
+    grid = [key for key, (config, _) in other.keys.items() if config not in other.names]
+    assert set(grid) < set(wide.keys), "another value makes the cells that --fix makes"
+    assert plain.space.axes == wide.space.axes[:-1]
+    assert len(wide.space) == 2 * len(plain.space)
+    assert wide.off_grid == {name: str(value + 1)}
+    assert wide.problem.features.shape == (len(wide.configs), len(plain.space.axes) + 1)
+    baseline = (plain.baseline, wide.baseline)
+    assert plain.names == wide.names
+    assert baseline[0] == baseline[1]
+
+
+def test_the_order_of_configs_is_not_that_of_typing(fields: dict[str, Any]) -> None:
+    """A ledger keeps a spec's fields in another order, and configs go by number."""
+    narrow = {"k": ("10",), "gamma": ("0.1",), "scale": ("1",), "margin": ("0.3",)}
+    one = _plan(fields, set_axes={**narrow, "epochs": ("2", "1"), "batch_size": ("8", "16")})
+    two = _plan(fields, set_axes={"batch_size": (16, 8), **narrow, "epochs": (1, 2)})
+    assert (one.configs, one.keys, one.off_grid) == (two.configs, two.keys, two.off_grid)
+    assert [one.label(i) for i in (0, 2)] == [
+        "beta=1 batch_size=64 epochs=5 (cross-entropy)",
+        "beta=0.1 batch_size=8 epochs=2",
+    ]
+    assert (one.axes_of(0)["batch_size"], one.axes_of(0)["epochs"]) == (64, 5)
+
+
+@pytest.mark.parametrize("strategy", ["race", "grid", "halving", "wilcoxon"])
+def test_a_range_is_refused_where_it_cannot_be_enumerated(
+    strategy: str, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match=rf"learning_rate .* {strategy!r} .* random or tpe"):
+        _plan(fields, set_axes={"learning_rate": ("1e-6..1e-3:log",)}, strategy=strategy)
+
+
+@pytest.mark.parametrize("strategy", ["random", "tpe"])
+def test_a_range_is_searched_at_points_in_order(strategy: str, fields: dict[str, Any]) -> None:
+    narrow = {"k": (10,), "gamma": (0.1,), "scale": (1,), "margin": (0.3,), "beta": (0.5,)}
+    rates = {"learning_rate": ("1e-6..1e-3:log",)}
+    plan = _plan(fields, set_axes={**narrow, **rates}, strategy=strategy)
+    assert len(plan.configs) == 35, "33 points, the paper's rate and the baseline"
+    column = plan.problem.features[1:, -1]
+    assert column.tolist() == list(range(34))
+    found = [config["learning_rate"] for config in plan.configs[1:]]
+    assert found == sorted(found, key=lambda rate: float(str(rate)))
+    epochs = {"epochs": ("2..4",)}
+    assert len(_plan(fields, set_axes={**narrow, **epochs}).configs) == 4, "a list for any strategy"
 
 
 @pytest.mark.parametrize(

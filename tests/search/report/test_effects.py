@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matplotlib.figure import Figure
 
 from search.planning.plan import Plan
 from search.report.effects import Effects, axis_effects
@@ -106,3 +107,18 @@ def test_nothing_is_said_before_the_first_cell(plan: Plan) -> None:
     empty = np.full((len(plan.configs), len(plan.blocks)), np.nan)
     found = axis_effects(plan, empty)
     assert (found.axes, found.pairs) == ((), ())
+
+
+def test_the_ticks_of_an_axis_of_many_values_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = {"k": ("10..40",), "gamma": (0.1,), "margin": (0.3,), "scale": SCALES, "beta": (0.5,)}
+    wide = factories.plan(set_axes=axes, folds=5)
+    scores = np.random.default_rng(0).normal(0.8, 0.02, (len(wide.configs), len(wide.blocks)))
+    figures: list[Figure] = []
+    monkeypatch.setattr(draw_axes, "finish", lambda figure, *_: figures.append(figure))
+    found = axis_effects(wide, scores)
+    draw_axes.effect(found, "accuracy", "points")
+    draw_axes.maps(found, "accuracy", "points")
+    assert {len(axis.values) for axis in found.axes} == {31, 3}
+    ticks = [panel.get_xticklabels() for figure in figures for panel in figure.axes]
+    assert max(map(len, ticks)) <= 12
+    assert ticks[0][0].get_text() in ("10", "1")

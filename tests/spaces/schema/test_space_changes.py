@@ -29,12 +29,12 @@ def test_narrow_names_every_fault_at_once() -> None:
     with pytest.raises(SpaceError) as caught:
         SPACE.narrow({"k": "50", "poling": "cls", "epochs": "3", "scale": "x", "beta": ()})
     assert str(caught.value).splitlines() == [
-        "Axis 'k' has no value 50, only 1, 10, 100. Use one of them, or --fix k=50 for a value "
-        "off the grid.",
+        "Axis 'k' has no value 50, only 1, 10, 100. Use one of them, or name it with --set k=50, "
+        "beside others to try.",
         "Space 'small' has no axis 'poling'. Did you mean 'pooling'? It has k, scale (lambda), "
         "beta (β), pooling.",
         "'epochs' is not an axis of space 'small' but fixed to 5: give it another value with "
-        "--fix epochs=V. Axes: k, scale, beta, pooling.",
+        "--fix epochs=V, or several with --set epochs=V,V. Axes: k, scale, beta, pooling.",
         "A value of axis 'scale' must be a number, got 'x'; allowed: 1, 3.3.",
         "Axis 'beta' needs at least one value: 0.5, 1.",
     ]

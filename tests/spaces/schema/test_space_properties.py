@@ -117,3 +117,22 @@ def test_words_of_the_command_line_narrow_as_the_values_do(
     assert narrowed == space.narrow({n: [str(v) for v in reversed(vs)] for n, vs in kept.items()})
     wanted = [p for p in space.grid() if all(p[name] in vs for name, vs in kept.items())]
     assert list(narrowed.grid()) == wanted
+
+
+@given(spaces(), st.data())
+def test_searching_any_values_keeps_every_config_that_it_was(
+    space: Space, data: st.DataObject
+) -> None:
+    point = data.draw(st.sampled_from(list(space.grid())))
+    own = space.fixed["fixed_a"]
+    wanted: dict[str, list[Scalar]] = {"fixed_a": [own, data.draw(numbers)]}
+    for axis in space.axes:
+        if axis.kinds == {int}:
+            wanted[axis.name] = [point[axis.name], data.draw(st.integers(-(10**6), 10**6))]
+    wide = space.search(wanted)
+    words = {name: ",".join(map(str, values)) for name, values in reversed(wanted.items())}
+    assert space.search(words) == wide
+    assert Space.from_json(json.loads(json.dumps(wide.to_json()))) == wide
+    assert wide.active({**point, "fixed_a": own}) == space.active(point)
+    sizes = [len(set(wanted.get(axis.name, axis.values))) for axis in space.axes]
+    assert len(wide) == math.prod(sizes) * len(set(wanted["fixed_a"]))

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainables.engine import registry
-from trainables.engine.config import TrainingConfig
+from trainables.engine.config import TrainingConfig, check_types
 from trainables.engine.contract import Scalar
 from trainables.engine.errors import ConfigError, RegistryError
 
@@ -169,8 +169,8 @@ class Trainable:
         """Turn a complete config into the trainable's Config.
 
         Raises:
-            ConfigError: listing every field that is missing or unknown, or the value that the
-                Config itself refuses.
+            ConfigError: listing every field that is missing or unknown, or of another type, or the
+                value that the Config itself refuses.
         """
         fields = {field.name: field for field in dataclasses.fields(self.Config)}
         faults = []
@@ -185,6 +185,7 @@ class Trainable:
         if faults:
             raise ConfigError("\n".join(faults))
         values: dict[str, Any] = dict(config)
+        check_types(self.name, self.Config, values)
         with registry.plugin_rules("trainables", self.name):
             return self.Config(**values)
 

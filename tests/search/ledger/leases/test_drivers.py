@@ -76,11 +76,15 @@ def test_another_machines_driver_lives_while_its_beats_rise_whatever_its_clock_s
     assert signs.of(there) is None, "nothing is known of it at first"
     clock.now = 59.0
     assert signs.of(there) is None
-    assert signs.of(there := replace(there, beat=1)) is True
+    there = replace(there, beat=1)
+    assert signs.of(there) is True
     clock.now = 59.0 + 60.0
     assert signs.of(there) is True
     clock.now += 1.0
     assert signs.of(there) is False
+    days_later = SignsOfLife(60.0, clock, now=lambda: there.at + 3601.0)
+    assert days_later.of(there) is False, "it is not waited for"
+    assert SignsOfLife(60.0, clock, now=lambda: there.at + 300.0).of(there) is None
     assert signs.of(replace(there, beat=2)) is True, "it was suspended, and is back"
 
 

@@ -82,6 +82,8 @@ def _process(
                 ACCELERATE_USE_FSDP="true", FSDP_VERSION="2", FSDP_RESHARD_AFTER_FORWARD="true"
             )
             _shard_on_hosts_too()
+        # Accelerate's state of the process that was forked: there this is the only one.
+        AcceleratorState._reset_state(reset_partial_state=True)
         torch.distributed.init_process_group("gloo")
         checkpoint.LEAST_EPOCH_S = 0.0
         steps, weighted = [0], distributed.weighted
