@@ -177,7 +177,16 @@ def show_spaces(rows: list[dict[str, Any]]) -> None:
 
 def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
     """Print the cells and cost of a planned run."""
+    from search.planning.estimate import rows_of_a_cell
+
     show_sweep(plan, data, audit)
     screen = screen_of(sys.stdout)
+    trained, scored = rows_of_a_cell(plan, data)
+    drawn = (
+        "" if plan.spec.train_rows is None else ", drawn by its seed from all that are not scored"
+    )
+    screen.print(
+        f"rows             a cell trains on {trained:,}{drawn}, and is scored on {scored:,}"
+    )
     for line in cost.lines():
         screen.print(line)

@@ -71,7 +71,11 @@ class Plan:
 
     @property
     def test_share(self) -> float:
-        """Share of the rows that one block holds out."""
+        """Share of the rows that one block holds out.
+
+        The rows that it trains on may be fewer than the others. It is the correlation of blocks
+        that intervals reckon with, see search/stats/intervals.py.
+        """
         if self.spec.folds is not None:
             return 1 / self.spec.folds
         if isinstance(self.spec.holdout, float):

@@ -273,11 +273,18 @@ def interval(gains: FloatArray, share: float) -> intervals.Interval | None:
 
 
 def data_label(plan: Plan) -> str:
-    """Name of the data for readers, with the subset's size."""
+    """Name of the data for readers, with the rows taken of them."""
     data = plan.spec.data
     path = Path(data.name)
     name = path.stem if path.suffix else path.name
-    return name if data.subset is None else f"{name}, {data.subset:,} rows drawn"
+    taken = [name]
+    if data.parts == "train":
+        taken.append("training part")
+    if data.subset is not None:
+        taken.append(f"{data.subset:,} rows drawn")
+    if plan.spec.train_rows is not None:
+        taken.append(f"{plan.spec.train_rows:,} training rows a cell")
+    return ", ".join(taken)
 
 
 def model_label(plan: Plan) -> str:
