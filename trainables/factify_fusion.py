@@ -183,7 +183,7 @@ class PairAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Fusion in which each modality attends to the other, as in ViLBERT (Lu et al., 2019).
+    """Fusion in which each modality attends to the other (ViLBERT).
 
     Args:
         widths: Widths of a text's and an image's token.
@@ -203,7 +203,7 @@ class CrossAttention(nn.Module):
 
 
 class Bilinear(nn.Module):
-    """Fusion by low-rank bilinear pooling (Kim et al., ICLR 2017).
+    """Fusion by low-rank bilinear pooling (Kim et al., 2017).
 
     The network's next layer is the last projection of the pooling.
 
