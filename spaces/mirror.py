@@ -106,4 +106,8 @@ SPACE = Space(
         "max_length",
     ),
     yielding=("learning_rate", "temperature"),
+    alike=dict.fromkeys(
+        ("masked", "augmentation"),
+        "all texts are shorter than 30 characters, which are never masked",
+    ),
 )
