@@ -40,7 +40,7 @@ def note(plan: Plan, rows: int) -> str | None:
 
 
 def shrinkage(config: Mapping[str, Scalar], rows: int) -> float:
-    """Return the share of a weight that AdamW's decay takes off in a training.
+    """Return the share of a weight that decay takes off.
 
     A step multiplies a weight by 1 - rate x decay; the rate warms up and falls with the schedule.
 

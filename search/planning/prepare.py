@@ -115,7 +115,7 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[T
 
 
 def _check_workers(spec: SweepSpec, space: Space, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse several workers a trial for heads on frozen features, which they cannot share."""
+    """Refuse several workers a trial for heads on frozen features."""
     workers = spec.resources.workers_per_trial
     trainable = Trainable.load(space.trainable)
     if workers == 1 or not trainable.may_train_heads:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 
 from trainables.analysis import hypersphere
-from trainables.engine.arrays import RealArray
+from trainables.engine.arrays import BoolArray, RealArray
 from trainables.engine.datasets.columns import check_texts, texts_of
 from trainables.engine.datasets.label_cells import is_missing
 from trainables.engine.errors import DataError
@@ -64,7 +64,7 @@ class ScoredPairs:
         return (*self.first, *self.second)
 
     def figures(self, features: RealArray) -> dict[str, float]:
-        """Return Spearman's rho, the positives' alignment and, of two scores, the ROC's area."""
+        """Return rank correlation, alignment of positives, and area under the ROC."""
         first, second = np.split(np.asarray(features, np.float64), 2)
         scores = np.array(self.scores)
         found = {"spearman": self.spearman(first, second)}
@@ -110,7 +110,7 @@ class Lexicon:
         return (*self.queries, *self.candidates)
 
     def figures(self, features: RealArray) -> dict[str, float]:
-        """Return accuracy at 1 and at 5, and the mean reciprocal rank, of the nearest candidates.
+        """Return accuracy at 1 and 5, and the mean reciprocal rank.
 
         The rank of a query is that of its best right candidate; equal cosines count against it.
         """
@@ -132,7 +132,7 @@ class Lexicon:
 
 
 def figures(tables: Sequence[tuple[str, PairTable]], features: RealArray) -> dict[str, float]:
-    """Return the figures of all tables: each figure's mean, and of several each table's own.
+    """Return each figure's mean over the tables, and each table's own.
 
     Args:
         tables: Tables by name.
@@ -152,7 +152,7 @@ def figures(tables: Sequence[tuple[str, PairTable]], features: RealArray) -> dic
 
 
 def read_tables(reference: str) -> tuple[tuple[str, PairTable], ...]:
-    """Return the tables of a file, of a folder, or of the seven sets of similarity.
+    """Return the tables that a reference names.
 
     Args:
         reference: Path of a table (columns text, text_b, and score or label; without these a
@@ -200,9 +200,10 @@ def _check(table: Table, path: Path, name: str) -> None:
 
 
 def _lexicon(table: Table, path: Path) -> Lexicon:
-    """Return the lexicon of a table; a row without a first text is a candidate alone.
+    """Return the lexicon of a table.
 
-    Candidates of one `concept`, where there is such a column, are all right for each other's texts.
+    A row without a first text is a candidate alone. Candidates of one `concept`, where there is
+    such a column, are all right for each other's texts.
     """
     answers = [str(value) for value in texts_of(table, "text_b", range(table.rows))]
     asked = [row for row, value in enumerate(table.columns["text"]) if not is_missing(value)]
@@ -246,8 +247,9 @@ def _cosines(first: RealArray, second: RealArray) -> RealArray:
     return cosines
 
 
-def _area(values: RealArray, positive: RealArray) -> float:
-    """Return the area under the ROC: the chance that a positive has the higher value."""
-    many, few = int((~positive).sum()), int(positive.sum())
+def _area(values: RealArray, positive: BoolArray) -> float:
+    """Return the area under the ROC."""
+    few = int(positive.sum())
+    many = len(values) - few
     ranks = rankdata(values)[positive]
     return float((ranks.sum() - few * (few + 1) / 2) / (few * many))

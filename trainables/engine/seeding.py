@@ -91,13 +91,16 @@ def dropout_keys(
 
 
 def row_draws(seed: int, epoch: int, rows: IntArray, draws: int) -> IntArray:
-    """Return the draw that each row shows in an epoch, like rows, below `draws`.
+    """Return the number of each row's draw in an epoch.
 
     Args:
         seed: Seed of the cell.
         epoch: Number of the epoch, from 0.
         rows: Row numbers of the data, (batch,).
         draws: Number of draws of each row.
+
+    Returns:
+        Numbers below `draws`, (batch,).
     """
     start = np.uint64(stream_seed(seed, "views", epoch))
     mixed = _split_mix(start, rows.astype(np.uint64))[:, 0].view(np.uint32)

@@ -1,4 +1,4 @@
-"""Folders of tables that a config names: the sets of semantic textual similarity."""
+"""Folders of tables that a config names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other wordings of texts, from a file: partners of whole texts, and synonyms of words."""
+"""Other wordings from a file: partners of texts, synonyms of words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Wordings = Mapping[str, tuple[str, ...]]
 
 
 def of_file(file: str) -> Wordings:
-    """Return the other wordings of a file, by text or by word in small letters.
+    """Return a file's other wordings, by text or small-lettered word.
 
     Args:
         file: A table with the columns text and text_b, or WordNet's zip as NLTK distributes it.

@@ -43,7 +43,8 @@ class HeadDropout(nn.Dropout):
         kept = torch.where(count == 0, ones, kept)
         scale = kept * (self.heads / kept.sum(dim=-1, keepdim=True))
         apart = attended.unflatten(-1, (self.heads, -1))
-        return (apart * scale[:, None, :, None]).flatten(-2)
+        dropped: Tensor = (apart * scale[:, None, :, None]).flatten(-2)
+        return dropped
 
 
 def add(encoder: nn.Module, share: float) -> list[HeadDropout]:
