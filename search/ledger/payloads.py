@@ -94,7 +94,7 @@ def cell_start_ms(payload: Payload) -> int:
 
 
 def cell_points(payload: Payload) -> list[Point]:
-    """Points of a cell's curves: a step an epoch, or a training step where losses are kept so.
+    """Points of a cell's curves, by epoch or by training step.
 
     The final value of a name replaces the last epoch's, so that the latest point is the final one.
     """

@@ -160,7 +160,7 @@ def learning(evidence: Evidence) -> Picture | None:
 
 
 def step_losses(evidence: Evidence) -> Picture | None:
-    """Loss by step on training and validation rows; None where none is kept."""
+    """Losses by step; None where none are kept."""
     names = [n for n in STEP_LOSSES if any(one.values[n].size for one in evidence.curves)]
     if not names:
         return None

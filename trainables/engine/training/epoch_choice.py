@@ -1,4 +1,4 @@
-"""Rows kept apart: the epoch that counts by them, and losses by step."""
+"""Choice of the epoch on rows kept apart; losses by step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ TRAINING, VALIDATION = "step_train_loss", "step_valid_loss"
 
 
 class StepLosses:
-    """Losses of a cell by step: of its batches, and of the rows kept apart.
+    """Losses of a cell by step.
+
+    They are of its batches, and of the rows kept apart.
 
     Args:
         every: Steps between two points; 0 keeps none.
@@ -29,7 +31,7 @@ class StepLosses:
         self._points: dict[str, Curve] = {}
 
     def due(self, step: int) -> bool:
-        """True for a step, from 1, that has a point; the first one has."""
+        """True for a step that has a point; step 1 has."""
         return self.every > 0 and (step - 1) % self.every == 0
 
     def add(self, name: str, step: int, value: float) -> None:

@@ -174,7 +174,7 @@ class Training:
         return mean
 
     def _keep_losses(self, step: int, loss: torch.Tensor) -> None:
-        """Keep the losses of a step that is due: its batch's, then that of the rows kept apart."""
+        """Keep the losses of a step that is due."""
         if not self.losses.due(step):
             return
         mean = float(self.accelerator.reduce(loss.detach(), "mean"))
@@ -184,7 +184,7 @@ class Training:
 
     @torch.no_grad()
     def _valid_loss(self) -> float:
-        """Mean loss of the rows kept apart; nothing is drawn, and training goes on as it would."""
+        """Mean loss of the rows kept apart; nothing is drawn."""
         self.module.eval()
         sums = torch.zeros(2, device=self.accelerator.device)
         for batch in self._valid:
