@@ -400,3 +400,11 @@ def test_a_saved_sweep_of_such_a_name_drew_its_rows_before_the_folds(
         again = sweep_spec(build_parser().parse_args(shlex.split(recipe(plan.spec))[1:]))
         assert load_data(again.data).fingerprint == data.fingerprint
         assert again.split == plan.spec.split
+
+
+def test_heads_are_refused_several_workers_and_fine_tuning_is_not(fields: dict[str, Any]) -> None:
+    shared = {"workers_per_trial": 2, "stack": 1}
+    together = {"resources": shared, "configs": "reference"}
+    with pytest.raises(InputError, match=r"configs .* train heads on frozen .* 2 of them would do"):
+        _plan(fields, space="linear_grid", fix={}, **together)
+    assert _plan(fields, **together).spec.resources.workers_per_trial == 2
