@@ -71,7 +71,11 @@ class Plan:
 
     @property
     def test_share(self) -> float:
-        """Share of the rows that one block holds out."""
+        """Share of the rows that one block holds out.
+
+        The rows that it trains on may be fewer than the others. It is the correlation of blocks
+        that intervals reckon with, see search/stats/intervals.py.
+        """
         if self.spec.folds is not None:
             return 1 / self.spec.folds
         if isinstance(self.spec.holdout, float):
@@ -96,8 +100,9 @@ class Plan:
     @cached_property
     def _keys_of(self) -> tuple[list[str], ...]:
         """Keys of each config's cells."""
+        space = self.space
         return tuple(
-            cell_keys(self.task, self.family, self.space.active(config), self.blocks)
+            cell_keys(self.task, self.family, space.keyed(space.active(config)), self.blocks)
             for config in self.configs
         )
 

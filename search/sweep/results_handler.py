@@ -34,6 +34,7 @@ def sweep_tags(plan: Plan) -> dict[str, str]:
         "model": Path(plan.spec.model).name,
         "strategy": plan.spec.strategy,
         "family": plan.family,
+        **({"train_rows": str(plan.spec.train_rows)} if plan.spec.train_rows else {}),
     }
 
 
