@@ -250,6 +250,11 @@ class Ledger(SweepLog):
         )
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
+    def config_cells(self, sweep_id: str) -> dict[str, int]:
+        """Number of cells in the latest state of a sweep's configs, by config."""
+        with self._asking():
+            return self._writer.config_cells(sweep_id)
+
     def take_in(self) -> int:
         """Deliver what dead processes left; returns the number still waiting."""
         self._delivery.adopt()
