@@ -114,10 +114,10 @@ class Ledger(SweepLog):
                 self._spool_folder,
             )
         if left.lost:
+            # Why the disk did not take them has been said when the first came.
             _log.error(
-                "%d results are lost: they were in memory only. %s",
+                "%d results are lost: they were in memory only, and MLflow did not take them.",
                 left.lost,
-                self._delivery.unkept,
             )
         return left.waiting + left.refused + left.lost
 
