@@ -251,7 +251,7 @@ class Ledger(SweepLog):
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
     def config_cells(self, sweep_id: str) -> dict[str, int]:
-        """Number of cells in the latest state of a sweep's configs, by config."""
+        """Count the cells in the latest state of each config."""
         with self._asking():
             return self._writer.config_cells(sweep_id)
 

@@ -264,7 +264,7 @@ class LedgerWriter:
         return self._cells[tags["family"]].of(tags["cell_key"])
 
     def config_cells(self, sweep_id: str) -> dict[str, int]:
-        """Number of cells in the latest state of a sweep's configs, by config."""
+        """Count the cells in the latest state of each config."""
         wanted = Wanted(tags=("config",), metrics=("cells",))
         runs = self._store.scan("configs", "sweep", sweep_id, wanted).runs
         known = ((run.tags.get("config"), run.metrics.get("cells", 0.0)) for run in runs)

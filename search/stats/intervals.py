@@ -168,7 +168,9 @@ def probability_best(
 
 
 def _argmax(part: Callable[[slice], FloatArray], rows: int, columns: int) -> IntArray:
-    """Row of each column's first maximum, of a table made in parts, (columns,).
+    """Row of each column's first maximum, (columns,).
+
+    The table is made in parts.
 
     Args:
         part: Function that makes some rows, (rows, columns); called from the first to the last.

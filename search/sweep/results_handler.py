@@ -106,7 +106,7 @@ class ResultHandler:
         )
 
     def catch_up(self) -> None:
-        """Bring the runs of configs up to date that lack cells which the ledger has."""
+        """Update the runs of configs that lack cells of the ledger."""
         counts = np.isfinite(self.table.scores).sum(axis=1)
         written = self.ledger.config_cells(self.sweep_id)
         behind = [
