@@ -31,8 +31,9 @@ from torch.nn import functional
 
 from trainables.losses._once_differentiable import OnceDifferentiable, is_last_pass
 
-# Number of similarities in a block, (cells, tokens, proxies): 16 MB in float32, twice.
-_VALUES_AT_ONCE = 2**22
+# Number of similarities in a block, (cells, tokens, proxies): 16 MB in float32, twice, which a
+# host's cache holds; on a GPU 512 MB, twice, so that launches take no time beside it.
+_VALUES_AT_ONCE = {"cpu": 2**22, "cuda": 2**27}
 # Smallest number of tokens in a block: each adds once to the gradient of all proxies.
 _FEWEST_TOKENS = 256
 # Largest number of a cell's blocks: each waits a few times for threads that other processes delay.
@@ -160,9 +161,11 @@ def _type_of_factors(embeddings: Tensor, proxies: Tensor) -> torch.dtype:
 def _weighted_rows(weights: Tensor) -> Tensor | None:
     """Return the places of tokens with weight, (cells, tokens).
 
-    It is None if all tokens are needed. Cells with fewer tokens are filled up with tokens without
+    It is None if all tokens are needed, or on a GPU. Cells with fewer tokens are filled up with tokens without
     weight.
     """
+    if weights.is_cuda:
+        return None  # their number would have to come to the host, for which a GPU would wait
     weighted = weights != 0
     most = int(weighted.sum(dim=1).max())
     if most == weights.shape[1]:
@@ -205,7 +208,8 @@ def _one_pass(
     by_embeddings = shares.new_empty(embeddings.shape)
     torch.mul(embeddings, shorten_embeddings / gamma, out=by_embeddings)
     memory = None
-    for block in _blocks(cells, labels.shape[1], classes * k):
+    at_once = _VALUES_AT_ONCE.get(labels.device.type, _VALUES_AT_ONCE["cpu"])
+    for block in _blocks(cells, labels.shape[1], classes * k, at_once):
         cell, share = block[0], shares[block].unsqueeze(-1)
         size = share.numel() * classes * k
         if memory is None:  # the first block is the largest
@@ -240,15 +244,15 @@ def _one_pass(
     return losses, by_embeddings, by_proxies
 
 
-def _blocks(cells: int, tokens: int, proxies: int) -> Iterator[tuple[slice, slice]]:
+def _blocks(cells: int, tokens: int, proxies: int, at_once: int) -> Iterator[tuple[slice, slice]]:
     """Yield the cells and tokens of each block.
 
     A block has many small cells, or a part of the tokens of one.
     """
-    most = max(_FEWEST_TOKENS, _VALUES_AT_ONCE // proxies, tokens // _MOST_BLOCKS)
+    most = max(_FEWEST_TOKENS, at_once // proxies, tokens // _MOST_BLOCKS)
     parts = max(1, math.ceil(tokens / most))
     width = max(1, math.ceil(tokens / parts))
-    height = max(1, _VALUES_AT_ONCE // (width * proxies)) if parts == 1 else 1
+    height = max(1, at_once // (width * proxies)) if parts == 1 else 1
     for cell in range(0, cells, height):
         for token in range(0, tokens, width):
             yield slice(cell, cell + height), slice(token, token + width)
@@ -272,7 +276,8 @@ def _through_length(gradients: Tensor, vectors: Tensor, inverse_lengths: Tensor)
     """
     # In pieces, for the sake of memory and cache.
     dim = vectors.shape[-1]
-    rows = max(1, _VALUES_AT_ONCE // (8 * dim))
+    at_once = _VALUES_AT_ONCE.get(vectors.device.type, _VALUES_AT_ONCE["cpu"])
+    rows = max(1, at_once // (8 * dim))
     pieces = gradients.view(-1, dim), vectors.reshape(-1, dim), inverse_lengths.reshape(-1, 1)
     for gradient, vector, inverse in zip(*(piece.split(rows) for piece in pieces), strict=True):
         exact = vector.to(gradient.dtype)

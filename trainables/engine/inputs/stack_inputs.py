@@ -22,9 +22,11 @@ class Inputs(Protocol):
 
     Attributes:
         shared: True if cells with equal batches get them once.
+        gathers: True where batches can be gathered on the device alone.
     """
 
     shared: bool
+    gathers: bool
 
     def to(self, device: torch.device) -> Inputs:
         """Return the same rows, for batches on another device."""
@@ -49,15 +51,21 @@ class Inputs(Protocol):
         """Return the number of cells that may be scored together."""
         ...
 
-    def at(self, rows: IntArray) -> Any:
+    def length(self, rows: IntArray) -> int | None:
+        """Return the number of tokens to pad some rows to; None where they have none."""
+        ...
+
+    def at(self, rows: IntArray | Tensor, length: int | None = None) -> Any:
         """Return the inputs of some rows of each cell.
 
-        Row numbers are int64 (cells, batch).
+        Args:
+            rows: Row numbers, int64 (cells, batch).
+            length: Number of tokens to pad to, from `length`; wanted for a tensor of rows.
         """
         ...
 
-    def views(self, rows: IntArray, epoch: int) -> Any:
-        """Return all views in an epoch of rows to train on."""
+    def views(self, rows: IntArray, epoch: int) -> IntArray:
+        """Return the rows of the inputs that are all views in an epoch of rows to train on."""
         ...
 
     def view_count(self, epoch: int) -> int:
@@ -68,7 +76,7 @@ class Inputs(Protocol):
 class FeatureInputs:
     """Frozen features, float (rows, width)."""
 
-    shared = True
+    shared, gathers = True, True
 
     def __init__(self, features: Tensor) -> None:
         self._features = features
@@ -93,13 +101,16 @@ class FeatureInputs:
         """Return the number of cells with 64 MB of features."""
         return max(1, _VALUES_AT_ONCE // (rows * self._features.shape[1]))
 
-    def at(self, rows: IntArray) -> Tensor:
+    def length(self, rows: IntArray) -> None:
+        """Return None: features are no tokens."""
+
+    def at(self, rows: IntArray | Tensor, length: int | None = None) -> Tensor:
         """Return features, (cells, batch, width)."""
         return self._features[torch.as_tensor(rows, device=self._features.device)]
 
-    def views(self, rows: IntArray, epoch: int) -> Tensor:
-        """Return the features: frozen ones have one view."""
-        return self.at(rows)
+    def views(self, rows: IntArray, epoch: int) -> IntArray:
+        """Return the rows: frozen features have one view."""
+        return rows
 
     def view_count(self, epoch: int) -> int:
         """Return 1."""
@@ -113,11 +124,14 @@ class TokenInputs:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens, self._inputs = tokens, tokens.inputs
+        self._device = torch.device("cpu")
+        self.gathers = self._inputs.gathers
 
     def to(self, device: torch.device) -> TokenInputs:
         """Return the same rows, for batches on another device."""
         moved = TokenInputs(self._tokens)
-        moved._inputs = self._inputs.to(device)
+        moved._inputs, moved._device = self._inputs.to(device), device
+        moved.gathers = moved._inputs.gathers
         return moved
 
     def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
@@ -141,23 +155,40 @@ class TokenInputs:
         """
         return sys.maxsize
 
-    def at(self, rows: IntArray) -> dict[str, Tensor]:
+    def length(self, rows: IntArray) -> int:
+        """Return the number of tokens of the longest row.
+
+        On a GPU it is rounded up, so that few lengths occur: each is recorded once.
+        """
+        longest = self._inputs.longest(rows)
+        if self._device.type == "cpu":
+            return longest
+        # Never beyond the longest text of all: a model has that many positions.
+        return max(longest, min(rounded_up(longest), int(self._tokens.lengths.max())))
+
+    def at(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return each input (cells, batch, length, ...).
 
         The mask is bool (cells, batch, 1, 1, length) and ready for use: transformers would read the
         values of another, which a stack cannot allow.
         """
-        inputs = self._inputs.padded(rows)
+        inputs = self._inputs.padded(rows, length)
         mask = inputs["attention_mask"].bool()
         return {**inputs, "attention_mask": mask[:, :, None, None]}
 
-    def views(self, rows: IntArray, epoch: int) -> dict[str, Tensor]:
-        """Return each input with the views of the rows.
-
-        It is (cells, views x batch, length, ...).
-        """
-        return self.at(in_epoch(rows, self._tokens.views, epoch))
+    def views(self, rows: IntArray, epoch: int) -> IntArray:
+        """Return the corpus rows, (cells, views x batch)."""
+        return in_epoch(rows, self._tokens.views, epoch)
 
     def view_count(self, epoch: int) -> int:
         """Return the number of a row's views in the corpus."""
         return views_in(self._tokens.views, epoch)
+
+
+def rounded_up(length: int) -> int:
+    """Round a number of tokens up to a multiple of 8, or of an eighth of its power of two.
+
+    That adds less than an eighth to a long text, and matrix units want multiples of 8.
+    """
+    step = max(8, 2 ** (length.bit_length() - 1) // 8)
+    return -(-length // step) * step

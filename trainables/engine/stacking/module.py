@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state
+from torch.func import functional_call
 
 from trainables.engine.models.output import Output
 from trainables.engine.stacking import attention, shared_batches
@@ -27,13 +27,14 @@ class StackedModule(nn.Module):
 
     Args:
         modules: Modules whose parameters and buffers agree in name, shape and type. Each maps
-            (inputs, labels) to an Output.
+            (inputs, labels) to an Output. What modules share is stacked on the device.
+        device: Device of the stack; None for that of the modules.
 
     Raises:
         ValueError: without a module, or when their shapes differ.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
+    def __init__(self, modules: Sequence[nn.Module], device: torch.device | None = None) -> None:
         super().__init__()
         if not modules:
             raise ValueError("a stack needs at least 1 module, got none.")
@@ -45,16 +46,22 @@ class StackedModule(nn.Module):
                 f"modules of a stack must have one shape; module {odd} differs from the first in "
                 f"{sorted({name for name, _ in differ})}. Group cells by the space's shape axes."
             )
-        parameters, buffers = stack_module_state(list(modules))
-        self._names = list(parameters)
-        self._buffer_names = list(buffers)
-        self.stacked = nn.ParameterList(parameters.values())
-        for number, buffer in enumerate(buffers.values()):
-            self.register_buffer(f"buffer_{number}", buffer)
+        every = [dict(module.named_parameters()) for module in modules]
+        self._names = list(every[0])
+        self.stacked = nn.ParameterList(
+            nn.Parameter(stacked([own[name] for own in every], device), _trained(every, name))
+            for name in self._names
+        )
+        buffers = [dict(module.named_buffers()) for module in modules]
+        self._buffer_names = list(buffers[0])
+        for number, name in enumerate(self._buffer_names):
+            self.register_buffer(
+                f"buffer_{number}", stacked([own[name] for own in buffers], device)
+            )
         _leave_padding(modules[0], dict(zip(self._names, self.stacked, strict=True)))
         self.cells = len(modules)
         # In a list, so that nn.Module does not count its weights; only its code is used.
-        self._template = [copy.deepcopy(modules[0]).to("meta")]
+        self._template = [_without_values(modules[0])]
         attention.use_in_stack(self._template[0])
         shared_batches.use_in_stack(self._template[0])
 
@@ -153,6 +160,32 @@ class StackedModule(nn.Module):
             name: tensor if cells is None else tensor[cells]
             for name, tensor in zip(names, tensors, strict=True)
         }
+
+
+@torch.no_grad()
+def stacked(tensors: Sequence[Tensor], device: torch.device | None = None) -> Tensor:
+    """Stack tensors along a new first axis, on a device.
+
+    One tensor that is there several times is copied to the device once.
+    """
+    first = tensors[0]
+    if all(tensor is first for tensor in tensors):
+        return first.to(device).expand(len(tensors), *first.shape).clone()
+    return torch.stack([tensor.detach() for tensor in tensors]).to(device)
+
+
+def _trained(every: Sequence[Mapping[str, Tensor]], name: str) -> bool:
+    """Tell if a parameter is trained, in all modules alike."""
+    trained = {own[name].requires_grad for own in every}
+    if len(trained) > 1:
+        raise ValueError(f"modules of a stack must agree in what they train; {name} differs.")
+    return trained.pop()
+
+
+def _without_values(module: nn.Module) -> nn.Module:
+    """Copy a module to the meta device, without a copy of its weights on the way."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors}).to("meta")
 
 
 def _leave_padding(module: nn.Module, stacked: Mapping[str, Tensor]) -> None:

@@ -1,0 +1,130 @@
+"""Steps of a stack recorded once and replayed, as CUDA graphs.
+
+A step of a stack is thousands of small kernels, and Python takes longer to launch them than a GPU
+to run them. A recorded step is launched as one. It reads its inputs from tensors that keep their
+place, into which those of each further step are copied; everything else in it is as it was when it
+was recorded. On a CPU, and where a step cannot be recorded, it is run as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+_log = logging.getLogger("foldrace.recorded")
+# Number of recordings kept: a text's lengths and the last batch's sizes give a dozen.
+_MOST = 64
+
+Tensors = Mapping[str, Tensor]
+Output = TypeVar("Output", Tensor, None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recording:
+    graph: Any
+    inputs: dict[str, Tensor]
+    output: Any
+
+
+class RecordedSteps:
+    """Recordings of a stack's steps, by their kind and the shapes of their inputs.
+
+    Args:
+        device: Device of the stack.
+        record: False runs every step as it is.
+    """
+
+    def __init__(self, device: torch.device, record: bool = True) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._recordings: dict[Hashable, _Recording] = {}
+        self._begun: set[Hashable] = set()
+        self.records = record and self._stream is not None
+        self._pool: Any = None
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Run everything inside on the stream that steps are recorded on."""
+        if self._stream is None:
+            yield
+            return
+        self._stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._stream):
+            yield
+        torch.cuda.current_stream(self._device).wait_stream(self._stream)
+
+    def forget(self) -> None:
+        """Drop all recordings: tensors that they refer to are no longer the stack's."""
+        self._recordings.clear()
+        self._begun.clear()
+        self._pool = None
+
+    def run(
+        self, kind: str, detail: Hashable, inputs: Tensors, step: Callable[[Tensors], Output]
+    ) -> Output:
+        """Run a step, recorded if it can be.
+
+        Args:
+            kind: Name of the step. The first of each name is run as it is: it may begin what
+                later ones find, such as an optimizer's moments.
+            detail: All that decides the step's kernels beside the shapes of its inputs.
+            inputs: Tensors on the stack's device, the only values that the step may take from
+                outside and that change from step to step.
+            step: Function of the inputs. It must not wait for the device.
+
+        Returns:
+            What the step returns; it is overwritten by the next step.
+        """
+        if not self.records:
+            return step(inputs)
+        if kind not in self._begun:
+            self._begun.add(kind)
+            output = step(inputs)
+            torch.cuda.empty_cache()  # recordings have memory of their own
+            return output
+        shapes = tuple((name, tensor.shape, tensor.dtype) for name, tensor in inputs.items())
+        key = (kind, detail, shapes)
+        recording = self._recordings.get(key)
+        if recording is None:
+            recording = self._record(key, inputs, step)
+            if recording is None:
+                return step(inputs)
+        for name, tensor in inputs.items():
+            recording.inputs[name].copy_(tensor, non_blocking=True)
+        recording.graph.replay()
+        return cast(Output, recording.output)
+
+    def _record(
+        self, key: Hashable, inputs: Tensors, step: Callable[[Tensors], Any]
+    ) -> _Recording | None:
+        if len(self._recordings) >= _MOST:
+            self.forget_oldest()
+        kept = {name: torch.empty_like(tensor) for name, tensor in inputs.items()}
+        graph = torch.cuda.CUDAGraph()
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        torch.cuda.synchronize(self._device)
+        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+        try:
+            output = step(kept)
+        except Exception as error:
+            self.records = False
+            _log.warning("steps of this stack are not recorded: %s", error)
+            try:
+                graph.capture_end()
+            except Exception as end:
+                _log.debug("the recording was given up: %s", end)
+            return None
+        graph.capture_end()
+        self._recordings[key] = recording = _Recording(graph, kept, output)
+        return recording
+
+    def forget_oldest(self) -> None:
+        """Drop the recording that was made first."""
+        del self._recordings[next(iter(self._recordings))]
