@@ -196,12 +196,12 @@ class _Masked(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, mask: Tensor, scale: float) -> Tensor:
         ctx.save_for_backward(mask)
         ctx.scale = scale
-        return torch.native_dropout_backward(values, mask, scale)
+        return torch.ops.aten.native_dropout_backward(values, mask, scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None, None]:
         (mask,) = ctx.saved_tensors
-        return torch.native_dropout_backward(gradients[0], mask, ctx.scale), None, None
+        return torch.ops.aten.native_dropout_backward(gradients[0], mask, ctx.scale), None, None
 
 
 def _times(values: Tensor, mask: Tensor, share: float) -> Tensor:
