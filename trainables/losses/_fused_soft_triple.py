@@ -32,8 +32,8 @@ from torch.nn import functional
 from trainables.losses._once_differentiable import OnceDifferentiable, is_last_pass
 
 # Number of similarities in a block, (cells, tokens, proxies): 16 MB in float32, twice, which a
-# host's cache holds; on a GPU 512 MB, twice, so that launches take no time beside it.
-_VALUES_AT_ONCE = {"cpu": 2**22, "cuda": 2**27}
+# host's cache holds; on a GPU 256 MB, twice, so that launches take no time beside it.
+_VALUES_AT_ONCE = {"cpu": 2**22, "cuda": 2**26}
 # Smallest number of tokens in a block: each adds once to the gradient of all proxies.
 _FEWEST_TOKENS = 256
 # Largest number of a cell's blocks: each waits a few times for threads that other processes delay.
@@ -161,8 +161,8 @@ def _type_of_factors(embeddings: Tensor, proxies: Tensor) -> torch.dtype:
 def _weighted_rows(weights: Tensor) -> Tensor | None:
     """Return the places of tokens with weight, (cells, tokens).
 
-    It is None if all tokens are needed, or on a GPU. Cells with fewer tokens are filled up with tokens without
-    weight.
+    It is None if all tokens are needed, or on a GPU. Cells with fewer tokens are filled up with
+    tokens without weight.
     """
     if weights.is_cuda:
         return None  # their number would have to come to the host, for which a GPU would wait
@@ -197,13 +197,16 @@ def _one_pass(
         labels = labels.masked_fill(nothing, 0)
         embeddings = embeddings.masked_fill(nothing.unsqueeze(-1), 0)
     shorten_embeddings = _inverse_length(embeddings, exact)
-    # Similarities are divided by the proxies' lengths: passes over a block, but no copy of proxies.
     shorten_proxies = _inverse_length(proxies, exact)
-    across = shorten_proxies.transpose(1, 2)
-    factors = proxies.to(factors_in)
+    across, factors = shorten_proxies.transpose(1, 2), proxies
+    # Where proxies are copied to be rounded, the copies have length 1. Else similarities are
+    # divided by the proxies' lengths: passes over a block, but no copy.
+    rounded = factors_in != proxies.dtype
+    if rounded:
+        factors = (proxies.to(exact) * shorten_proxies).to(factors_in)
 
-    losses = shares.new_zeros(cells)
-    by_proxies = shares.new_zeros(cells, classes * k if differentiate else 0, dim)
+    losses, rows = shares.new_zeros(cells), classes * k if differentiate else 0
+    by_proxies = shares.new_zeros(cells, rows, dim)
     # Embeddings of length 1 / gamma; a block that is done is overwritten by its gradients.
     by_embeddings = shares.new_empty(embeddings.shape)
     torch.mul(embeddings, shorten_embeddings / gamma, out=by_embeddings)
@@ -218,7 +221,8 @@ def _one_pass(
         flat = close.flatten(2)  # (cells, tokens, proxies)
         x = by_embeddings[block].to(factors_in)
         _multiply(x, factors[cell].transpose(1, 2), flat)
-        flat.mul_(across[cell])
+        if not rounded:
+            flat.mul_(across[cell])
         # `close` is cosine similarity / gamma up to here.
         torch.softmax(close, dim=-1, out=p)
         similarity = close.mul_(p).sum(dim=-1)  # S' / gamma, (cells, tokens, classes)
@@ -229,9 +233,15 @@ def _one_pass(
         if not differentiate:
             continue
         pull = share * scale[cell] * (log_q.exp() - own)
-        close.mul_(pull.unsqueeze(-1)).addcmul_(p, (pull * (1 - similarity)).unsqueeze(-1))
-        # `close` is the gradient by cosine similarity, then by the product with the whole proxy.
-        gradient = flat.mul_(across[cell]).to(factors_in)
+        close.mul_(pull.unsqueeze(-1))
+        rest = (pull * (1 - similarity)).unsqueeze(-1)
+        # The gradient by cosine similarity; divided by lengths, by the product with a proxy.
+        if rounded:
+            gradient = torch.addcmul(close, p, rest, out=close.new_empty(p.shape, dtype=factors_in))
+            gradient = gradient.flatten(2)
+        else:
+            close.addcmul_(p, rest)
+            gradient = flat.mul_(across[cell])
         _add_product(gradient.transpose(1, 2), x, by_proxies[cell])
         _multiply(gradient, factors[cell], by_embeddings[block])
     if not differentiate:
@@ -239,7 +249,7 @@ def _one_pass(
     del memory
     _through_length(by_embeddings, embeddings, shorten_embeddings)
     by_embeddings.mul_(shorten_embeddings)
-    by_proxies.mul_(gamma)
+    by_proxies.mul_(gamma * shorten_proxies if rounded else gamma)
     _through_length(by_proxies, proxies, shorten_proxies)
     return losses, by_embeddings, by_proxies
 

@@ -60,7 +60,7 @@ class Sizes:
         matrix: Width of the matrices that measure the card.
     """
 
-    stacks: tuple[int, ...] = (8, 16, 24)
+    stacks: tuple[int, ...] = (16, 24, 32)
     epochs: int = 5
     warm: int = 2
     heads: tuple[int, int] = (1000, 10)

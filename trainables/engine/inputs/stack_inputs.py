@@ -32,6 +32,10 @@ class Inputs(Protocol):
         """Return the same rows, for batches on another device."""
         ...
 
+    def equals(self, other: Inputs) -> bool:
+        """Tell if these are the rows of another object, in the same memory."""
+        ...
+
     def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """Return one epoch's batches of a cell's rows, in order.
 
@@ -88,6 +92,10 @@ class FeatureInputs:
         # A gather from a memory map would read the disk's pages once a step.
         return FeatureInputs(self._features.clone())
 
+    def equals(self, other: Inputs) -> bool:
+        """Return False: a stack of heads is made in no time."""
+        return False
+
     def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """Return the rows in an order drawn from seed and epoch."""
         order = rows[seeding.numpy_generator(seed, "order", epoch).permutation(len(rows))]
@@ -124,6 +132,7 @@ class TokenInputs:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens, self._inputs = tokens, tokens.inputs
+        self._source = tokens.inputs
         self._device = torch.device("cpu")
         self.gathers = self._inputs.gathers
 
@@ -133,6 +142,14 @@ class TokenInputs:
         moved._inputs, moved._device = self._inputs.to(device), device
         moved.gathers = moved._inputs.gathers
         return moved
+
+    def equals(self, other: Inputs) -> bool:
+        """Tell if these are the rows and views of another object, in the same memory."""
+        return (
+            isinstance(other, TokenInputs)
+            and other._source is self._source
+            and other._tokens.views == self._tokens.views
+        )
 
     def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
         """Return the batches that the cell would meet alone.

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor
 
-from trainables.engine.stacking.module import StackedModule
+from trainables.engine.stacking.module import Cells, StackedModule, span
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 # Number of weights from which on cells are stepped one after another by torch's fused kernel, which
@@ -68,7 +68,8 @@ class StackedAdamW(torch.optim.Optimizer):
         self.factors = torch.ones_like(learning_rates)
         self.steps = torch.zeros_like(learning_rates)
         self.cells: Tensor | None = None
-        self._trained = trained
+        self._module = module
+        self._trained = [p for p in module.stacked if p.requires_grad]
         self._kept: Tensor | None = None
         weights = sum(p.numel() for p in trained) // module.cells
         self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
@@ -92,35 +93,53 @@ class StackedAdamW(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move the cells of `cells` by their gradients."""
-        cells = None if self.cells is None else self.cells.to(self._device)
-        self.move(self.rates.to(self._device), cells)
+        self.move(self.rates.to(self._device), span(self.cells, self._device))
         self.count()
+
+    @torch.no_grad()
+    def restart(self, learning_rates: Tensor, weight_decays: Tensor) -> None:
+        """Begin again with as many other cells, in the memory of these."""
+        self.learning_rates, self.weight_decays = learning_rates, weight_decays
+        self.factors, self.steps = torch.ones_like(self.factors), torch.zeros_like(self.steps)
+        self.cells = None
+        self._counts.zero_()
+        if self._decays_here is not None:
+            self._decays_here.copy_(weight_decays)
+        for state in self.state.values():
+            for moment in state.values():
+                moment.zero_()
 
     def count(self) -> None:
         """Note on the host that a step was taken."""
         self.steps[slice(None) if self.cells is None else self.cells] += 1
 
     @torch.no_grad()
-    def move(self, rates: Tensor, cells: Tensor | None) -> None:
+    def move(self, rates: Tensor, cells: Cells) -> None:
         """Take a step by what lies on the device alone; `count` it on the host then.
 
         Args:
             rates: Rate of each cell, (cells,), on the device.
-            cells: `cells` on the device.
+            cells: `cells` as an index on the device.
         """
-        for parameter in self._trained:
-            if parameter.grad is not None and not self.state[parameter]:
+        moved: list[tuple[Tensor, Tensor]] = []
+        for parameter, part in zip(self._module.stacked, self._module.parts, strict=True):
+            if part.grad is None:
+                continue
+            moved.append((parameter, part.grad))
+            if not self.state[parameter]:
                 if parameter.is_cuda and torch.cuda.is_current_stream_capturing():
                     raise RuntimeError("a recorded step may not begin a parameter's moments.")
                 self.state[parameter]["first"] = torch.zeros_like(parameter)
                 self.state[parameter]["second"] = torch.zeros_like(parameter)
         self._counts[slice(None) if cells is None else cells] += 1
         if self._apart:
-            self._step_apart(rates)
+            self._step_apart(rates, cells, moved)
         else:
-            self._step_together(rates, cells)
+            self._step_together(rates, cells, moved)
 
-    def _step_apart(self, rates: Tensor) -> None:
+    def _step_apart(
+        self, rates: Tensor, cells: Cells, moved: Sequence[tuple[Tensor, Tensor]]
+    ) -> None:
         """Step cell by cell, by the kernel of torch's own AdamW.
 
         Its class would take as long again.
@@ -128,18 +147,18 @@ class StackedAdamW(torch.optim.Optimizer):
         # A rate on the device is read there.
         each: Sequence[float | Tensor] = list(rates) if rates.is_cuda else rates.tolist()
         decays, counts = self.weight_decays.tolist(), list(self._counts)
-        moved = [p for p in self._trained if p.grad is not None]
+        start = cells.start if isinstance(cells, slice) else 0
         for cell in range(len(each)) if self.cells is None else self.cells.tolist():
             # Matrices are decayed, vectors are not.
             for decay, wide in ((decays[cell], True), (0.0, False)):
-                own = [p for p in moved if (p.ndim > 2) == wide]
+                own = [(p, gradient) for p, gradient in moved if (p.ndim > 2) == wide]
                 if not own:
                     continue
                 torch._fused_adamw_(
-                    [p.detach()[cell] for p in own],
-                    [p.grad[cell] for p in own if p.grad is not None],
-                    [self.state[p]["first"][cell] for p in own],
-                    [self.state[p]["second"][cell] for p in own],
+                    [p.detach()[cell] for p, _ in own],
+                    [gradient[cell - start] for _, gradient in own],
+                    [self.state[p]["first"][cell] for p, _ in own],
+                    [self.state[p]["second"][cell] for p, _ in own],
                     [],
                     [counts[cell]] * len(own),
                     amsgrad=False,
@@ -151,7 +170,9 @@ class StackedAdamW(torch.optim.Optimizer):
                     maximize=False,
                 )
 
-    def _step_together(self, rates: Tensor, cells: Tensor | None) -> None:
+    def _step_together(
+        self, rates: Tensor, cells: Cells, moved: Sequence[tuple[Tensor, Tensor]]
+    ) -> None:
         """Step many cells at once, at rates of their own.
 
         The fused kernel has one rate. It steps from 0 at a rate of 1, and the result is added at
@@ -162,14 +183,15 @@ class StackedAdamW(torch.optim.Optimizer):
             rates, decays = rates[cells], decays[cells]
         shrink = 1 - rates * decays
         numbers = range(len(self.steps)) if self.cells is None else self.cells.tolist()
-        for parameter in self._trained:
-            if parameter.grad is None:
-                continue
+        for parameter, gradient in moved:
             along = [_along(values, parameter) for values in (rates, shrink)]
             for part in self._parts(parameter):
-                at = part if cells is None else cells[part]
+                at, own = _at(cells, part), part
+                if isinstance(cells, Tensor):  # the gradient is of all cells
+                    own = at
                 count = self._counts[numbers[part.start]]
-                self._move(parameter, at, count, *(values[part] for values in along))
+                vectors = (values[part] for values in along)
+                self._move(parameter, gradient[own], at, count, *vectors)
 
     def _decays(self) -> Tensor:
         """Decay of each cell on the device."""
@@ -196,13 +218,16 @@ class StackedAdamW(torch.optim.Optimizer):
         ]
 
     def _move(
-        self, parameter: Tensor, at: slice | Tensor, count: Tensor, rate: Tensor, shrink: Tensor
+        self,
+        parameter: Tensor,
+        gradient: Tensor,
+        at: slice | Tensor,
+        count: Tensor,
+        rate: Tensor,
+        shrink: Tensor,
     ) -> None:
         """One step of one parameter of some cells."""
-        state, gradient = self.state[parameter], parameter.grad
-        if gradient is None:
-            return
-        gradient = gradient[at]
+        state = self.state[parameter]
         moment, square = state["first"][at], state["second"][at]
         step = self._zeros(gradient)
         torch._fused_adamw_(
@@ -252,6 +277,15 @@ class StackedAdamW(torch.optim.Optimizer):
                 state[name] = state[name][cells.to(self._device)]
 
 
+def _at(cells: Cells, part: slice) -> slice | Tensor:
+    """Part of some cells, as an index of all."""
+    if cells is None:
+        return part
+    if isinstance(cells, slice):
+        return slice(cells.start + part.start, cells.start + part.stop)
+    return cells[part]
+
+
 def _along(values: Tensor, parameter: Tensor) -> Tensor:
     """A value per cell, shaped to meet a stacked parameter."""
     return values.to(parameter).reshape(-1, *[1] * (parameter.ndim - 1))
@@ -263,9 +297,10 @@ def clip_gradients(module: StackedModule, norms: Tensor) -> None:
 
     Args:
         module: Stack after its backward pass.
-        norms: Largest norm of each cell, (cells,), on the stack's device; 0 clips nothing.
+        norms: Largest norm of each cell that has gradients, (cells,), on the stack's device; 0
+            clips nothing.
     """
-    gradients = [p.grad for p in module.stacked if p.grad is not None]
+    gradients = [part.grad for part in module.parts if part.grad is not None]
     if not gradients:
         return
     squares = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])

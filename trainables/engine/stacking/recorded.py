@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import torch
@@ -86,7 +87,8 @@ class RecordedSteps:
         if kind not in self._begun:
             self._begun.add(kind)
             output = step(inputs)
-            torch.cuda.empty_cache()  # recordings have memory of their own
+            if self._stream is not None:
+                torch.cuda.empty_cache()  # recordings have memory of their own
             return output
         shapes = tuple((name, tensor.shape, tensor.dtype) for name, tensor in inputs.items())
         key = (kind, detail, shapes)
@@ -104,27 +106,29 @@ class RecordedSteps:
         self, key: Hashable, inputs: Tensors, step: Callable[[Tensors], Any]
     ) -> _Recording | None:
         if len(self._recordings) >= _MOST:
-            self.forget_oldest()
-        kept = {name: torch.empty_like(tensor) for name, tensor in inputs.items()}
-        graph = torch.cuda.CUDAGraph()
-        if self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()
-        torch.cuda.synchronize(self._device)
-        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            del self._recordings[next(iter(self._recordings))]
+        kept = {name: torch.zeros_like(tensor) for name, tensor in inputs.items()}
         try:
-            output = step(kept)
+            graph, output = self._captured(partial(step, kept))
         except Exception as error:
             self.records = False
             _log.warning("steps of this stack are not recorded: %s", error)
-            try:
-                graph.capture_end()
-            except Exception as end:
-                _log.debug("the recording was given up: %s", end)
             return None
-        graph.capture_end()
         self._recordings[key] = recording = _Recording(graph, kept, output)
         return recording
 
-    def forget_oldest(self) -> None:
-        """Drop the recording that was made first."""
-        del self._recordings[next(iter(self._recordings))]
+    def _captured(self, step: Callable[[], Any]) -> tuple[Any, Any]:
+        """Record a step; return the recording and where its output will lie."""
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize(self._device)
+        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+        try:
+            output = step()
+        except Exception:
+            with suppress(Exception):  # what broke the recording is the error to show
+                graph.capture_end()
+            raise
+        graph.capture_end()
+        return graph, output

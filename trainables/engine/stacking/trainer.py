@@ -22,7 +22,7 @@ from trainables.engine.inputs.ragged import placed
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.stacking import block_keys, shared_batches
 from trainables.engine.stacking.cell import StackCell
-from trainables.engine.stacking.module import StackedModule
+from trainables.engine.stacking.module import StackedModule, span
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
 from trainables.engine.stacking.prediction import Predictor
 from trainables.engine.stacking.recorded import RecordedSteps
@@ -70,6 +70,7 @@ class StackTraining:
         self._block_of = block_keys.block_of(self.cells)
         module = StackedModule([cell.module for cell in cells], device).to(device)
         vector = _vectors(configs, module.stacked[0].dtype)
+        self._dtype = module.stacked[0].dtype
         optimizer = StackedAdamW(module, vector("learning_rate"), vector("weight_decay"))
         if compiled:
             module.compile(dynamic=True)
@@ -88,10 +89,46 @@ class StackTraining:
         self._drops = dropout.drops(cells[0].module)
         clip = vector("clip_norm")
         self._clip = clip.to(device) if bool((clip > 0).any()) else None
-        sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
+        self._plan_steps()
+
+    def _plan_steps(self) -> None:
+        """Count the steps of each cell."""
+        configs = [cell.config for cell in self.cells]
+        vector = _vectors(configs, self._dtype)
+        sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in self.cells])
         self.steps_per_epoch = int(sizes.max())
-        self.steps = (sizes * torch.tensor([config.epochs for config in configs])).to(clip)
+        self.steps = sizes * torch.tensor([config.epochs for config in configs]).to(self._dtype)
         self.warmup = (vector("warmup_fraction") * self.steps).ceil()
+
+    def refill(self, cells: Sequence[StackCell]) -> bool:
+        """Take as many other cells of the same kind, in the memory of these.
+
+        What was recorded is then good for them, too.
+
+        Returns:
+            True if that was possible; False where nothing changed.
+        """
+        configs = [cell.config for cell in cells]
+        vector = _vectors(configs, self._dtype)
+        agreed = {(config.batch_size, config.schedule) for config in configs}
+        clips = bool((vector("clip_norm") > 0).any())
+        if (
+            len(cells) != len(self.cells)
+            or agreed != {(self.batch_size, self.schedule)}
+            or clips != (self._clip is not None)
+            or self.averages is not None
+            or any(cell.ema_decay for cell in cells)
+        ):
+            return False
+        self.cells, self.facts = list(cells), [{} for _ in cells]
+        self._block_of = block_keys.block_of(self.cells)
+        with self.recorded.stream():
+            self.stack.refill([cell.module for cell in cells])
+            self._adamw.restart(vector("learning_rate"), vector("weight_decay"))
+            if self._clip is not None:
+                self._clip.copy_(vector("clip_norm"))
+        self._plan_steps()
+        return True
 
     def epoch(self, number: int, most_steps: int | None = None) -> FloatArray:
         """Train one epoch of every cell.
@@ -126,8 +163,9 @@ class StackTraining:
         length = self.inputs.length(shown)
         host: dict[str, Tensor | IntArray] = {"rows": rows, "shown": shown}
         host |= {"rates": optimizer.rates, "number": np.array(count, np.int32)}
-        if chosen is not None:
-            host["cells"] = chosen
+        cells = span(chosen, self.accelerator.device)
+        if isinstance(cells, Tensor):
+            host["cells"] = cells
         if averages is not None:
             host["ema"] = averages.rates(chosen)
         if self._drops:
@@ -141,32 +179,34 @@ class StackTraining:
                 host["blocks"] = blocks
         device = self.accelerator.device
         given = {name: placed(torch.as_tensor(value), device) for name, value in host.items()}
-        step = partial(self._step, length)
+        step = partial(self._step, length, cells if isinstance(cells, slice) else None)
         self.recorded.run("train", (length, optimizer.shape), given, step)
         if self._scaled is None:  # else `step` has counted
             optimizer.count()
         if averages is not None:
             averages.count(chosen)
 
-    def _step(self, length: int | None, given: Mapping[str, Tensor]) -> None:
+    def _step(self, length: int | None, run: slice | None, given: Mapping[str, Tensor]) -> None:
         """Train one batch of some cells, on the device alone.
 
         Args:
             length: Number of tokens that the batch is padded to.
+            run: Cells of the batch where they are a run of numbers.
             given: All that changes from step to step.
         """
-        cells = given.get("cells")
+        cells = given.get("cells", run)
         masks = dropout_masks.Step(given.get("keys"), given["number"], given.get("blocks"))
         batch = self.inputs.at(given["shown"], length)
         output = self.module(batch, self.labels[given["rows"]], cells, masks)
         self.accelerator.backward(output.loss.sum())
         if self._clip is not None:
-            clip_gradients(self.stack, self._clip)
+            clip_gradients(self.stack, self._clip if run is None else self._clip[run])
         if self._scaled is None:
             self._adamw.move(given["rates"], cells)
         else:
             self._scaled()
         self.optimizer.zero_grad()
+        self.stack.parts = list(self.stack.stacked)
         if self.averages is not None:
             self.averages.move(given["ema"], cells)
         self._total[slice(None) if cells is None else cells] += output.loss.detach()
