@@ -108,6 +108,6 @@ class Ragged:
 
 def placed(values: Tensor, device: torch.device) -> Tensor:
     """Copy values of the host to a device, without waiting for it."""
-    if device.type != "cuda":
+    if device.type != "cuda" or values.is_cuda:
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
