@@ -187,26 +187,16 @@ def _one_pass(
     exact = torch.promote_types(factors_in, torch.float32)
     gamma, scale, margin = (value.to(exact)[:, None, None] for value in settings)
     embeddings, proxies = embeddings.to(exact), proxies.flatten(1, 2)
-    if weights is None:
-        shares = torch.full_like(labels, 1 / max(1, labels.shape[1]), dtype=exact)
-    else:
-        weights, nothing = weights.to(exact), weights == 0
-        total = weights.sum(dim=1, keepdim=True)
-        shares = weights / total.masked_fill(total == 0, 1)
-        # A token without weight may be anything, nan too.
-        labels = labels.masked_fill(nothing, 0)
-        embeddings = embeddings.masked_fill(nothing.unsqueeze(-1), 0)
+    shares, labels, embeddings = _shares(weights, labels, embeddings)
     shorten_embeddings = _inverse_length(embeddings, exact)
     shorten_proxies = _inverse_length(proxies, exact)
-    across, factors = shorten_proxies.transpose(1, 2), proxies
+    across, rounded = shorten_proxies.transpose(1, 2), factors_in != proxies.dtype
     # Where proxies are copied to be rounded, the copies have length 1. Else similarities are
     # divided by the proxies' lengths: passes over a block, but no copy.
-    rounded = factors_in != proxies.dtype
-    if rounded:
-        factors = (proxies.to(exact) * shorten_proxies).to(factors_in)
+    factors = (proxies.to(exact) * shorten_proxies).to(factors_in) if rounded else proxies
 
-    losses, rows = shares.new_zeros(cells), classes * k if differentiate else 0
-    by_proxies = shares.new_zeros(cells, rows, dim)
+    losses = shares.new_zeros(cells)
+    by_proxies = shares.new_zeros(cells, classes * k if differentiate else 0, dim)
     # Embeddings of length 1 / gamma; a block that is done is overwritten by its gradients.
     by_embeddings = shares.new_empty(embeddings.shape)
     torch.mul(embeddings, shorten_embeddings / gamma, out=by_embeddings)
@@ -223,25 +213,22 @@ def _one_pass(
         _multiply(x, factors[cell].transpose(1, 2), flat)
         if not rounded:
             flat.mul_(across[cell])
-        # `close` is cosine similarity / gamma up to here.
-        torch.softmax(close, dim=-1, out=p)
-        similarity = close.mul_(p).sum(dim=-1)  # S' / gamma, (cells, tokens, classes)
-        own = functional.one_hot(labels[block], classes).to(exact)
-        logits = scale[cell] * (gamma[cell] * similarity - margin[cell] * own)
-        log_q = logits - logits.logsumexp(dim=-1, keepdim=True)
+        softness = gamma[cell], scale[cell], margin[cell]
+        similarity, own, log_q = _class_scores(close, p, labels[block], softness)
         losses[cell] -= (share * own * log_q).sum(dim=(1, 2))
         if not differentiate:
             continue
         pull = share * scale[cell] * (log_q.exp() - own)
+        # The gradient by cosine similarity, then by the product with a proxy as it is in `factors`.
         close.mul_(pull.unsqueeze(-1))
         rest = (pull * (1 - similarity)).unsqueeze(-1)
-        # The gradient by cosine similarity; divided by lengths, by the product with a proxy.
         if rounded:
-            gradient = torch.addcmul(close, p, rest, out=close.new_empty(p.shape, dtype=factors_in))
-            gradient = gradient.flatten(2)
+            gradient = close.new_empty(p.shape, dtype=factors_in)
+            torch.addcmul(close, p, rest, out=gradient)
         else:
-            close.addcmul_(p, rest)
-            gradient = flat.mul_(across[cell])
+            gradient = close.addcmul_(p, rest)
+            flat.mul_(across[cell])
+        gradient = gradient.flatten(2)
         _add_product(gradient.transpose(1, 2), x, by_proxies[cell])
         _multiply(gradient, factors[cell], by_embeddings[block])
     if not differentiate:
@@ -252,6 +239,42 @@ def _one_pass(
     by_proxies.mul_(gamma * shorten_proxies if rounded else gamma)
     _through_length(by_proxies, proxies, shorten_proxies)
     return losses, by_embeddings, by_proxies
+
+
+def _shares(
+    weights: Tensor | None, labels: Tensor, embeddings: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return shares of the weight, and labels and embeddings without the weightless."""
+    if weights is None:
+        share = 1 / max(1, labels.shape[1])
+        return torch.full_like(labels, share, dtype=embeddings.dtype), labels, embeddings
+    weights, nothing = weights.to(embeddings.dtype), weights == 0
+    total = weights.sum(dim=1, keepdim=True)
+    shares = weights / total.masked_fill(total == 0, 1)
+    # A token without weight may be anything, nan too.
+    embeddings = embeddings.masked_fill(nothing.unsqueeze(-1), 0)
+    return shares, labels.masked_fill(nothing, 0), embeddings
+
+
+def _class_scores(
+    close: Tensor, p: Tensor, labels: Tensor, settings: tuple[Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return S' / gamma, the true class and log q.
+
+    Each is (cells, tokens, classes).
+
+    Args:
+        close: Cosine similarity / gamma, (cells, tokens, classes, k); times p afterwards.
+        p: Memory of the same shape, for the softmax over a class's proxies.
+        labels: Class ids, (cells, tokens).
+        settings: Gamma, scale and margin of each cell, (cells, 1, 1).
+    """
+    gamma, scale, margin = settings
+    torch.softmax(close, dim=-1, out=p)
+    similarity = close.mul_(p).sum(dim=-1)
+    own = functional.one_hot(labels, close.shape[2]).to(close.dtype)
+    logits = scale * (gamma * similarity - margin * own)
+    return similarity, own, logits - logits.logsumexp(dim=-1, keepdim=True)
 
 
 def _blocks(cells: int, tokens: int, proxies: int, at_once: int) -> Iterator[tuple[slice, slice]]:

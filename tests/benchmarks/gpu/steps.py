@@ -22,14 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[3])]
-
 from peers.looped_heads import looped
 from peers.plain_recipe import plain_cell
 from peers.soft_triple import metric_learning
 from throughput import TREC, cells_of, random_encoder, softtriple, task_of
+from torch import Tensor
 
 from trainables.engine.cells import assembly, runner
 from trainables.engine.cells import stacks as stack_runs

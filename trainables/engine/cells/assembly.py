@@ -220,7 +220,7 @@ def _with_one_base(
 
 
 def _identity(network: nn.Module) -> list[Hashable]:
-    """Modules and tensors of a network, and how often each tensor was written to."""
+    """Modules and tensors of a network, with the tensors' counts of writes."""
     parts: list[Hashable] = [(name, id(part)) for name, part in network.named_modules()]
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         parts.append((name, id(tensor), tensor._version, tensor.requires_grad))
@@ -309,7 +309,10 @@ def split_rows(
 def stack_cell(
     task: Task, data: TextData, cell: Cell, config: TrainingConfig, encoder: Any = None
 ) -> StackCell:
-    """Assemble a cell that trains in a stack, around an encoder if one is given."""
+    """Assemble a cell that trains in a stack.
+
+    Its module is built around the encoder, if one is given.
+    """
     train, held_out, valid = split_rows(task, data, cell, config)
     scored = np.concatenate([held_out, valid])
     return StackCell(

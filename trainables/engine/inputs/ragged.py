@@ -98,7 +98,10 @@ class Ragged:
         return inputs
 
     def _places(self, rows: Tensor, length: int) -> tuple[Tensor, Tensor]:
-        """Places of the rows' tokens, and True for the real ones, (..., batch, length)."""
+        """Places of the rows' tokens, and True for real ones.
+
+        Both are (..., batch, length).
+        """
         lengths, starts = self._tables[rows.device.type]
         real = torch.arange(length, device=rows.device) < lengths[rows].unsqueeze(-1)
         # Places beyond a row's end take its start's values, and are then overwritten.

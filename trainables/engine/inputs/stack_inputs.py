@@ -33,7 +33,7 @@ class Inputs(Protocol):
         ...
 
     def equals(self, other: Inputs) -> bool:
-        """Tell if these are the rows of another object, in the same memory."""
+        """Tell if these are another object's rows, in the same memory."""
         ...
 
     def batches(self, rows: IntArray, size: int, seed: int, epoch: int) -> list[IntArray]:
@@ -56,7 +56,10 @@ class Inputs(Protocol):
         ...
 
     def length(self, rows: IntArray) -> int | None:
-        """Return the number of tokens to pad some rows to; None where they have none."""
+        """Return the number of tokens to pad some rows to.
+
+        It is None where they have none.
+        """
         ...
 
     def at(self, rows: IntArray | Tensor, length: int | None = None) -> Any:
@@ -69,7 +72,10 @@ class Inputs(Protocol):
         ...
 
     def views(self, rows: IntArray, epoch: int) -> IntArray:
-        """Return the rows of the inputs that are all views in an epoch of rows to train on."""
+        """Return the inputs' rows that are views of some rows.
+
+        They are those of an epoch.
+        """
         ...
 
     def view_count(self, epoch: int) -> int:
@@ -144,7 +150,7 @@ class TokenInputs:
         return moved
 
     def equals(self, other: Inputs) -> bool:
-        """Tell if these are the rows and views of another object, in the same memory."""
+        """Tell if these are another object's rows, in the same memory."""
         return (
             isinstance(other, TokenInputs)
             and other._source is self._source
@@ -203,9 +209,9 @@ class TokenInputs:
 
 
 def rounded_up(length: int) -> int:
-    """Round a number of tokens up to a multiple of 8, or of an eighth of its power of two.
+    """Round a number of tokens up to one of few sizes.
 
-    That adds less than an eighth to a long text, and matrix units want multiples of 8.
+    It is a multiple of 8, and of an eighth of the power of two below it. That adds less than an eighth to a long text, and matrix units want multiples of 8.
     """
-    step = max(8, 2 ** (length.bit_length() - 1) // 8)
+    step = max(8, (1 << (length.bit_length() - 1)) // 8)
     return -(-length // step) * step

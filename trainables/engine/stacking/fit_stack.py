@@ -101,7 +101,7 @@ def let_go() -> None:
 def _started(
     cells: Sequence[StackCell], inputs: Inputs, labels: IntArray, compiled: bool, kind: Hashable
 ) -> StackTraining:
-    """Take over the last stack if it is of the same kind; else begin one."""
+    """Take over the last stack of the same kind, or begin one."""
     if _LAST:
         of, rows, training = _LAST[0]
         same = kind is not None and of == kind and not compiled and inputs.equals(rows)

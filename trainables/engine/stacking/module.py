@@ -64,7 +64,7 @@ class StackedModule(nn.Module):
                 f"buffer_{number}", stacked([own[name] for own in buffers], device)
             )
         self._padding = _padding_rows(modules[0])
-        _leave_padding(self._padding, self._names, self.stacked)
+        _leave_padding(self._padding, self._names, self.parts)
         self.cells = len(modules)
         # In a list, so that nn.Module does not count its weights; only its code is used.
         self._template = [_without_values(modules[0])]
@@ -131,7 +131,10 @@ class StackedModule(nn.Module):
         return output
 
     def _parts_of(self, cells: Cells) -> list[Tensor]:
-        """Parameters to differentiate by: of a slice its part, so that gradients are no larger."""
+        """Parameters to differentiate by.
+
+        Of a slice it is its part, so that gradients are no larger.
+        """
         self.parts = list(self.stacked)
         if isinstance(cells, slice):
             self.parts = [p.detach()[cells].requires_grad_(p.requires_grad) for p in self.stacked]
@@ -149,7 +152,10 @@ class StackedModule(nn.Module):
 
     @torch.no_grad()
     def _put_back(self, buffers: dict[str, Tensor], cells: Cells) -> None:
-        """Write back the buffers that a step of some cells moved; those of a run are views."""
+        """Write back the buffers that a step of some cells moved.
+
+        Those of a run are views.
+        """
         if not isinstance(cells, Tensor) or not self.training:
             return
         for number, moved in enumerate(buffers.values()):
@@ -237,7 +243,7 @@ def _trained(every: Sequence[Mapping[str, Tensor]], name: str) -> bool:
 
 
 def _without_values(module: nn.Module) -> nn.Module:
-    """Copy a module to the meta device, without a copy of its weights on the way."""
+    """Copy a module to the meta device, but never its weights."""
     tensors = [*module.parameters(), *module.buffers()]
     return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors}).to("meta")
 

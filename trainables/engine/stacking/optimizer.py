@@ -85,7 +85,7 @@ class StackedAdamW(torch.optim.Optimizer):
 
     @property
     def shape(self) -> Hashable:
-        """All that decides which kernels a step calls, beside the gradients."""
+        """All that decides a step's kernels, beside the gradients."""
         cells = None if self.cells is None else tuple(self.cells.tolist())
         parts = None if self._apart else tuple(self._parts(self._trained[0]))
         return cells, str(parts), tuple(self.weight_decays.tolist())
@@ -115,7 +115,9 @@ class StackedAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def move(self, rates: Tensor, cells: Cells) -> None:
-        """Take a step by what lies on the device alone; `count` it on the host then.
+        """Take a step by what lies on the device alone.
+
+        Call `count` then.
 
         Args:
             rates: Rate of each cell, (cells,), on the device.
@@ -164,7 +166,7 @@ class StackedAdamW(torch.optim.Optimizer):
                     amsgrad=False,
                     beta1=_BETAS[0],
                     beta2=_BETAS[1],
-                    lr=each[cell],  # type: ignore[arg-type]
+                    lr=each[cell],
                     weight_decay=decay,
                     eps=_EPSILON,
                     maximize=False,
@@ -186,9 +188,9 @@ class StackedAdamW(torch.optim.Optimizer):
         for parameter, gradient in moved:
             along = [_along(values, parameter) for values in (rates, shrink)]
             for part in self._parts(parameter):
-                at, own = _at(cells, part), part
-                if isinstance(cells, Tensor):  # the gradient is of all cells
-                    own = at
+                at = _at(cells, part)
+                # The gradient is of a run's cells, or of all.
+                own = at if isinstance(cells, Tensor) else part
                 count = self._counts[numbers[part.start]]
                 vectors = (values[part] for values in along)
                 self._move(parameter, gradient[own], at, count, *vectors)

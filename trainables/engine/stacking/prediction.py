@@ -49,7 +49,10 @@ class Predictor:
         return self._by_block() if self._inputs.shared else self._by_cell()
 
     def _logits(self, rows: IntArray, cells: Sequence[int]) -> Tensor:
-        """Logits of some rows of each cell, or of each block; on the device."""
+        """Logits of some rows of each cell, or of each block.
+
+        They lie on the device.
+        """
         length = self._inputs.length(rows)
         given = {"rows": torch.as_tensor(rows)}
         if len(cells) != len(self._cells):
@@ -84,7 +87,7 @@ class Predictor:
         return [_read(*each) for each in zip(self._cells, batches, logits, strict=True)]
 
     def _filled(self, batches: list[list[IntArray]], group: range) -> IntArray:
-        """Rows of at most one batch of each cell of a group, filled up to one size."""
+        """Rows of at most one batch of each cell, filled up."""
         most = max(len(batch) for own in batches for batch in own)
         rows = np.zeros((len(batches), most), np.int64)
         for place, own in enumerate(batches):
@@ -121,7 +124,10 @@ class Predictor:
 
 
 def _on_host(logits: Sequence[Tensor]) -> list[Float32Array]:
-    """Copy logits to the host, all of them at once: each copy waits for the device."""
+    """Copy logits to the host, all of them at once.
+
+    Each copy waits for the device.
+    """
     flat = torch.cat([each.flatten() for each in logits]).cpu()
     sizes = [each.numel() for each in logits]
     parts = zip(flat.split(sizes), logits, strict=True)

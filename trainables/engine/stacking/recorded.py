@@ -23,7 +23,7 @@ _log = logging.getLogger("foldrace.recorded")
 _MOST = 64
 
 Tensors = Mapping[str, Tensor]
-Output = TypeVar("Output", Tensor, None)
+Output = TypeVar("Output", bound=Tensor | None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class _Recording:
 
 
 class RecordedSteps:
-    """Recordings of a stack's steps, by their kind and the shapes of their inputs.
+    """Recordings of a stack's steps, by kind and shapes of inputs.
 
     Args:
         device: Device of the stack.
@@ -61,7 +61,10 @@ class RecordedSteps:
         torch.cuda.current_stream(self._device).wait_stream(self._stream)
 
     def forget(self) -> None:
-        """Drop all recordings: tensors that they refer to are no longer the stack's."""
+        """Drop all recordings.
+
+        Their tensors are no longer the stack's.
+        """
         self._recordings.clear()
         self._begun.clear()
         self._pool = None

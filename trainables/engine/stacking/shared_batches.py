@@ -134,21 +134,27 @@ class _OwnInputs(torch.autograd.Function):
 
 
 def _product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
-    """Batched product in another type, which a GPU sums up in and need not copy."""
+    """Batched product in another type.
+
+    A GPU sums up in it and need not copy.
+    """
     if left.is_cuda and left.dtype != dtype:
         return torch.bmm(left, right, out_dtype=dtype)
     return torch.bmm(left, right).to(dtype)
 
 
 class _LastCast:
-    """The last input that was rounded: queries, keys and values are made of one."""
+    """The last input that was rounded.
+
+    Queries, keys and values are made of one.
+    """
 
     def __init__(self) -> None:
         self._given: Callable[[], Tensor | None] = lambda: None
         self._made: Callable[[], Tensor | None] = lambda: None
 
     def cast(self, values: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return the values in a type, from the last call if that had the same."""
+        """Return the values in a type, maybe from the last call."""
         made = self._made()
         if self._given() is values and made is not None and made.dtype == dtype:
             return made
@@ -176,7 +182,7 @@ class _OwnScales(nn.LayerNorm):
 
 
 def use_in_stack(module: nn.Module) -> None:
-    """Let a module's linear layers take shared inputs, and its norms cells' own, in place."""
+    """Let a module's linear layers and norms run for many cells."""
     for part in module.modules():
         if type(part) is nn.Linear:
             part.__class__ = _SharedLinear

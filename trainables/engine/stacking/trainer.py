@@ -11,6 +11,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,9 +102,9 @@ class StackTraining:
         self.warmup = (vector("warmup_fraction") * self.steps).ceil()
 
     def refill(self, cells: Sequence[StackCell]) -> bool:
-        """Take as many other cells of the same kind, in the memory of these.
+        """Take as many other cells, in the memory of these.
 
-        What was recorded is then good for them, too.
+        They are of the same kind. What was recorded is then good for them, too.
 
         Returns:
             True if that was possible; False where nothing changed.
@@ -155,13 +156,16 @@ class StackTraining:
         return means
 
     def _train(self, epoch: int, count: int, chosen: Tensor | None, rows: IntArray) -> None:
-        """Take one step of some cells; what changes from step to step goes to the device first."""
+        """Take one step of some cells.
+
+        All that changes from step to step goes to the device first.
+        """
         optimizer, averages = self._adamw, self.averages
         optimizer.cells = chosen
         optimizer.factors = schedule_factor(self.schedule, optimizer.steps, self.steps, self.warmup)
         shown = self.inputs.views(rows, epoch)
         length = self.inputs.length(shown)
-        host: dict[str, Tensor | IntArray] = {"rows": rows, "shown": shown}
+        host: dict[str, Any] = {"rows": rows, "shown": shown}
         host |= {"rates": optimizer.rates, "number": np.array(count, np.int32)}
         cells = span(chosen, self.accelerator.device)
         if isinstance(cells, Tensor):

@@ -90,7 +90,10 @@ class Step:
         return _times(apart, mask[:, None], share).flatten(0, 1)
 
     def _mask(self, shape: torch.Size, share: float, call: int, dtype: torch.dtype) -> Tensor:
-        """Mask of one call, (blocks, *shape): 0 where dropped, else a scale; on a GPU bool."""
+        """Mask of one call, (blocks, *shape): 0 where dropped, else a scale.
+
+        On a GPU it is bool.
+        """
         keys = self._keys_of(call)
         # A batch may hold several items of each row, one after another: both texts of a pair.
         rows = keys.shape[1] - 1
@@ -130,7 +133,10 @@ class Step:
 
 
 def _bits(places: Tensor, keys: Tensor) -> Tensor:
-    """Hash places of pairs of values with each row's keys, int32 (blocks, rows, pairs)."""
+    """Hash places of pairs of values with each row's keys.
+
+    The bits are int32 (blocks, rows, pairs).
+    """
     if keys.is_cuda and (kernel := _kernel()) is not None:
         hashed: Tensor = kernel(places, keys[..., :1], keys[..., 1:])
         return hashed
@@ -150,7 +156,7 @@ template <typename T> T foldrace_bits(T place, T key, T factor) {
 
 @lru_cache(maxsize=1)
 def _kernel() -> Callable[..., Tensor] | None:
-    """Return the hash as a kernel that the driver compiles; None where it cannot."""
+    """Return the hash as a kernel; None where it cannot be compiled."""
     try:
         kernel: Callable[..., Tensor] = torch.cuda.jiterator._create_jit_fn(_ONE_PASS)
         ones = torch.ones(1, dtype=torch.int32, device="cuda")
@@ -190,13 +196,14 @@ def _scale(share: float) -> float:
 
 
 class _Masked(torch.autograd.Function):
-    """Values times a bool mask times a scale, in one pass, which a GPU has a kernel for."""
+    """Values times a bool mask times a scale, in one pass."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, mask: Tensor, scale: float) -> Tensor:
         ctx.save_for_backward(mask)
         ctx.scale = scale
-        return torch.ops.aten.native_dropout_backward(values, mask, scale)
+        masked: Tensor = torch.ops.aten.native_dropout_backward(values, mask, scale)
+        return masked
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None, None]:

@@ -50,7 +50,10 @@ class Averages:
         self.count(cells)
 
     def rates(self, cells: Tensor | None = None) -> Tensor:
-        """Share of the weights in the next average of some cells, (cells,), on the host."""
+        """Share of the weights in some cells' next average, (cells,).
+
+        It lies on the host.
+        """
         at = slice(None) if cells is None else cells
         steps = self._steps[at]
         return 1 - torch.minimum(self._decays[at], (1 + steps) / (10 + steps))
@@ -60,12 +63,14 @@ class Averages:
         self._steps[slice(None) if cells is None else cells] += 1
 
     @torch.no_grad()
-    def move(self, rates: Tensor, cells: Tensor | None) -> None:
-        """Average by what lies on the weights' device alone; `count` it on the host then.
+    def move(self, rates: Tensor, cells: Tensor | slice | None) -> None:
+        """Average by what lies on the weights' device alone.
+
+        Call `count` then.
 
         Args:
             rates: From `rates`, (cells,).
-            cells: Cells that made the step, int64; None for all.
+            cells: Cells that made the step, int64, or a run of them; None for all.
         """
         at = slice(None) if cells is None else cells
         for parameter, average in zip(self._weights, self._averages, strict=True):
