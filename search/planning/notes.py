@@ -1,4 +1,4 @@
-"""Notes on a sweep before it trains: what cannot show, and what shows too much."""
+"""Notes on a sweep before it trains."""
 
 from __future__ import annotations
 
