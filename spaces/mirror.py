@@ -53,6 +53,7 @@ SPACE = Space(
         "masked": 5,
         "spans": "drawn",
         "drophead": 0.0,
+        "adversarial": 0.0,
         "positive": "itself",
         "synonyms": None,
         "negatives": None,
@@ -76,6 +77,7 @@ SPACE = Space(
                 "masked",
                 "spans",
                 "drophead",
+                "adversarial",
                 "positive",
                 "synonyms",
                 "negatives",
@@ -136,6 +138,7 @@ SPACE = Space(
     added={
         "spans": "shared",
         "drophead": 0.0,
+        "adversarial": 0.0,
         "positive": "itself",
         "synonyms": None,
         "negatives": None,
