@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from search.checks import bounds
@@ -95,6 +96,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         text_b=options.text_b,
         label=options.label,
         subset=options.subset,
+        parts=options.parts,
         drop_missing=options.drop_missing,
         cleaning=tuple(options.clean),
         metadata=_columns(options.metadata),
@@ -117,6 +119,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         seeds=_integers(options.seeds, "--seeds"),
         folds=None if holdout is not None else (options.folds if options.folds is not None else 5),
         holdout=holdout,
+        train_rows=options.train_rows,
         strategy=options.strategy,
         strategy_seed=options.strategy_seed,
         nested=options.nested,
@@ -147,7 +150,7 @@ def recipe(spec: SweepSpec) -> str:
     Local paths stand by their names alone. Where a sweep runs, and its name, are left out. A Space
     that was given itself stands as the plugin that would have to declare it.
     """
-    data, budget = spec.data, spec.budget
+    data, budget = _named_rows(spec), spec.budget
     margin = budget.stop_margin
     plugin = spec.plugin or (f"{spec.space}.py" if spec.declared else None)
     options: list[tuple[str, object]] = [
@@ -157,6 +160,7 @@ def recipe(spec: SweepSpec) -> str:
         ("--label", data.label),
         ("--image", data.image),
         ("--image-b", data.image_b),
+        ("--parts", data.parts),
         ("--subset", data.subset),
         ("--bad-images", "drop" if data.bad_images == "drop" else None),
         ("--drop-missing", data.drop_missing),
@@ -167,6 +171,7 @@ def recipe(spec: SweepSpec) -> str:
         ("--seeds", ",".join(map(str, spec.seeds))),
         ("--folds", spec.folds),
         ("--holdout", spec.holdout),
+        ("--train-rows", spec.train_rows),
         *(("--set", f"{axis}={','.join(map(str, v))}") for axis, v in spec.set_axes.items()),
         *(("--fix", f"{name}={value}") for name, value in spec.fix.items()),
         ("--configs", None if spec.configs == "all" else Path(spec.configs).name),
@@ -186,3 +191,22 @@ def recipe(spec: SweepSpec) -> str:
             attached = str(value).startswith("-")
             words += [f"{option}={value}"] if attached else [option, str(value)]
     return shlex.join(words)
+
+
+def _named_rows(spec: SweepSpec) -> DataRef:
+    """The data in today's words, which say less of a saved name.
+
+    A sweep that was saved with `trec-1k` drew 1,000 rows and made folds of these; one that was
+    saved with `trec` took all parts.
+    """
+    from trainables.engine.datasets.dataset_card import find
+
+    data = spec.data
+    card, rows = find(data.name)
+    if card is None:
+        return data
+    if rows is not None:
+        data = replace(data, name=card.name, subset=data.subset or rows)
+    if data.parts is None and card.training and spec.holdout != "official":
+        data = replace(data, parts="all")
+    return data

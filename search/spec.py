@@ -5,6 +5,7 @@ Saved with the sweep in the ledger, it is all that `resume` needs.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,7 +30,7 @@ from search.errors import InputError, LedgerError
 from search.formatting import shortened
 from search.tracking_uri import EXPERIMENT, check_form, default_tracking_uri
 from spaces import Protocol
-from trainables.engine.contract import DataRef, Scalar, Split
+from trainables.engine.contract import DataRef, Scalar, Split, without_none
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
 
@@ -104,6 +105,8 @@ class SweepSpec(BaseModel):
         configs: Configs that compete: "all" (the grid and the references), "reference",
             "ablation", or the path of a .json, .jsonl or .csv file of configs.
         plugin: A Python file of the user's own with spaces, losses, data sets or trainables.
+        train_rows: Number of rows that a cell trains on, drawn from its training part; None takes
+            all. The data name `trec-1k` means `trec` with 1,000.
         strategy_seed: Seed of the strategy's own random choices; cells have their own.
         nested: Check the winner's score by nested cross-validation; see search/sweep/nested_cv.py.
         outer: (seed, fold) whose held-out rows are put away: this is a sweep inside a nested one.
@@ -123,6 +126,7 @@ class SweepSpec(BaseModel):
     seeds: tuple[int, ...] = (2, 16, 128, 2048)
     folds: int | None = 5
     holdout: float | Literal["official"] | None = None
+    train_rows: Annotated[int, judged(bounds.COUNT)] | None = None
     strategy: Strategy = "race"
     strategy_seed: Annotated[int, judged(bounds.SEED)] = 0
     nested: bool = False
@@ -134,8 +138,11 @@ class SweepSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _in_short(cls, given: Any) -> Any:
-        """Accept a data name and a Space itself; derive the default name."""
+    def _in_short(cls, given: Any, info: ValidationInfo) -> Any:
+        """Accept a data name and a Space itself; derive the name.
+
+        Of a typed data name, take what it says of the rows; a saved one is read as it was meant.
+        """
         if not isinstance(given, dict):
             return given
         fields = dict(given)
@@ -151,14 +158,22 @@ class SweepSpec(BaseModel):
             fields["data"] = DataRef(name=fields["data"])
         parts = [fields.get(name) for name in ("space", "data", "model")]
         if fields.get("name") is None and isinstance(parts[1], DataRef) and all(parts):
-            fields["name"] = default_name(str(parts[0]), parts[1], str(parts[2]))
+            fields["name"] = default_name(
+                str(parts[0]), parts[1], str(parts[2]), fields.get("train_rows")
+            )
+        if info.context != SAVED and isinstance(fields.get("data"), DataRef):
+            fields |= rows_of_name(
+                fields["data"], fields.get("train_rows"), fields.get("holdout") == "official"
+            )
         return fields
 
     @model_serializer(mode="wrap")
     def _without_none_declared(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # A foldrace from before `declared` reads what this one writes.
+        # A foldrace from before these fields reads what this one writes.
         fields: dict[str, Any] = dump(self)
-        return {k: v for k, v in fields.items() if k != "declared" or v is not None}
+        if isinstance(fields.get("data"), dict):
+            fields["data"] = without_none(fields["data"], "parts")
+        return without_none(fields, "declared", "train_rows")
 
     @field_validator("space", "model", "configs", "plugin")
     @classmethod
@@ -200,13 +215,18 @@ class SweepSpec(BaseModel):
     @property
     def split(self) -> Split:
         """The same split in the words of `trainables`."""
-        return Split(folds=self.folds, holdout=self.holdout, outer=self.outer)
+        return Split(
+            folds=self.folds,
+            holdout=self.holdout,
+            outer=self.outer,
+            train_rows=self.train_rows,
+        )
 
     @property
     def splits(self) -> tuple[Split, ...]:
         """All splits of a run: its own and, nested, one per fold."""
         outer = [(self.seeds[0], fold) for fold in range(self.folds or 0)] if self.nested else []
-        return (self.split, *(Split(folds=self.folds, outer=pair) for pair in outer))
+        return (self.split, *(dataclasses.replace(self.split, outer=pair) for pair in outer))
 
 
 def make_spec(**fields: Any) -> SweepSpec:
@@ -257,8 +277,40 @@ def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
         raise LedgerError(f"The spec of sweep {name!r} cannot be read: {error}") from error
 
 
-def default_name(space: str, data: DataRef, model: str) -> str:
+def default_name(space: str, data: DataRef, model: str, train_rows: int | None = None) -> str:
     """Default name of a sweep: space, data and model."""
     data_name = Path(Path(data.name).name.removesuffix(".gz")).stem
     subset = "" if data.subset is None else f"-{data.subset}"
-    return name_of(f"{space}-{data_name}{subset}-{Path(model).name}")
+    drawn = "" if train_rows is None else f"-{in_thousands(train_rows)}"
+    return name_of(f"{space}-{data_name}{subset}{drawn}-{Path(model).name}")
+
+
+def in_thousands(rows: int) -> str:
+    """A number of rows as in names: 1k, 10k, 500."""
+    return f"{rows // 1000}k" if rows % 1000 == 0 else str(rows)
+
+
+def rows_of_name(data: DataRef, train_rows: int | None, official: bool) -> dict[str, Any]:
+    """Data and training rows that a registry name stands for.
+
+    `trec-1k` is `trec` with 1,000 training rows a cell. Where a paper's authors used the training
+    part alone, so does its name, but for the official test part.
+
+    Raises:
+        ValueError: if the name says another number of rows.
+    """
+    from trainables.engine.datasets.dataset_card import find
+
+    card, rows = find(data.name)
+    if card is None:
+        return {}
+    if rows is not None:
+        if train_rows not in (None, rows):
+            raise ValueError(
+                f"data {data.name} trains each cell on {rows:,} rows: leave train_rows out, or "
+                f"name the data {card.name}; got {train_rows}"
+            )
+        data = dataclasses.replace(data, name=card.name)
+    if data.parts is None and card.training and not official:
+        data = dataclasses.replace(data, parts="train")
+    return {"data": data, "train_rows": rows or train_rows}

@@ -3,10 +3,13 @@
 2 x 3 x 2 x 3 x 2 = 72 configs: rate, augmentation (masking only, dropout only, both), with and
 without positives, temperature, texts or random strings. `mirror` is the authors' setting for
 sentences (rate 2e-5, temperature 0.04, a span of 5 characters, mean pooling, batch 200, 50 tokens,
-1 epoch); `untuned` is the encoder as it came.
+1 epoch); `untuned` is the encoder as it came; `drophead` drops attention heads instead of values.
 
     foldrace run mirror --data isear --model bert-base-uncased --configs ablation
     foldrace run mirror --data isear --model minilm --fix pairs=pairs.csv
+    foldrace run mirror --data isear --model bert-base-uncased --fix pairs=sts
+    foldrace run mirror --data nli.csv --text-b entailed --fix positive=second-text \
+        --fix negatives=contradictions.csv
     foldrace run contrastive --data isear --model SWEEP        from the tuned encoder
 
 The score is a linear evaluation, see trainables/mirror.md.
@@ -48,6 +51,12 @@ SPACE = Space(
     ),
     fixed={
         "masked": 5,
+        "spans": "drawn",
+        "drophead": 0.0,
+        "adversarial": 0.0,
+        "positive": "itself",
+        "synonyms": None,
+        "negatives": None,
         "pairs": None,
         "trainable_blocks": None,
         "pooling": "mean",
@@ -66,6 +75,12 @@ SPACE = Space(
             axes=(
                 "augmentation",
                 "masked",
+                "spans",
+                "drophead",
+                "adversarial",
+                "positive",
+                "synonyms",
+                "negatives",
                 "positives",
                 "random_strings",
                 "temperature",
@@ -78,7 +93,16 @@ SPACE = Space(
                 "clip_norm",
             ),
         ),
-        Inert(when={"augmentation": ("dropout",)}, axes=("masked",)),
+        Inert(when={"augmentation": ("dropout", "none")}, axes=("masked",)),
+        Inert(
+            when={
+                "augmentation": ("dropout", "none"),
+                "random_strings": (False,),
+                "positive": ("itself", "second-text"),
+            },
+            axes=("spans",),
+        ),
+        Inert(when={"positive": ("itself", "second-text")}, axes=("synonyms",)),
     ),
     references={
         "untuned": {"learning_rate": 0.0},
@@ -87,6 +111,7 @@ SPACE = Space(
         "dropout-only": {**_MIRROR, "augmentation": "dropout"},
         "no-positives": {**_MIRROR, "positives": False},
         "random-strings": {**_MIRROR, "learning_rate": 5e-5, "random_strings": True},
+        "drophead": {**_MIRROR, "augmentation": "masking", "drophead": 0.1},
     },
     baseline="untuned",
     ablation=(
@@ -96,8 +121,12 @@ SPACE = Space(
         "dropout-only",
         "no-positives",
         "random-strings",
+        "drophead",
     ),
     shape=(
+        "drophead",
+        "positive",
+        "negatives",
         "augmentation",
         "positives",
         "random_strings",
@@ -106,4 +135,16 @@ SPACE = Space(
         "max_length",
     ),
     yielding=("learning_rate", "temperature"),
+    added={
+        "spans": "shared",
+        "drophead": 0.0,
+        "adversarial": 0.0,
+        "positive": "itself",
+        "synonyms": None,
+        "negatives": None,
+    },
+    alike=dict.fromkeys(
+        ("masked", "augmentation"),
+        "all texts are shorter than 30 characters, which are never masked",
+    ),
 )

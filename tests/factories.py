@@ -69,7 +69,7 @@ def plan_of(spec: SweepSpec) -> Plan:
     """Returns the plan of a spec whose data and model are not there."""
     from search.planning.prepare import rebuild
     from trainables.engine import registry
-    from trainables.engine.contract import Split, Task
+    from trainables.engine.contract import Task
 
     task = Task(
         trainable=registry.load("spaces", spec.space, "SPACE").trainable,
@@ -78,7 +78,7 @@ def plan_of(spec: SweepSpec) -> Plan:
         data_fingerprint="d" * 64,
         model=spec.model,
         model_fingerprint="w" * 64,
-        split=Split(folds=spec.folds, holdout=spec.holdout),
+        split=spec.split,
     )
     return rebuild(spec, task)
 

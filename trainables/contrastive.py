@@ -9,8 +9,8 @@ network, is trained beside the first, with lambda * its own cross-entropy, as in
 With loss=none, cross-entropy alone is left.
 
 Differs from the authors' code: a linear layer on dropout classifies, without a hidden layer before
-it; views are by dropout or by a masked span unless the user gives texts of his own (theirs are
-WordNet synonyms); and gradients of the two encoders are clipped together.
+it; views are by dropout unless others are asked for (theirs are WordNet synonyms, which
+views=synonyms draws from a file); and gradients of the two encoders are clipped together.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine.config import FineTuning
+from trainables.engine.inputs import wordings
 from trainables.engine.inputs.views import View
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import POOLINGS, pooled, pooling_map_fault
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 VERSION = 2
 
 _LOSSES = ("none", "scl", "lcl")
-_VIEWS = ("one", "dropout", "masked", "second-text")
+_VIEWS = ("one", "dropout", "masked", "second-text", "synonyms")
+_SPANS = ("drawn", "shared")
 _MASKED = 5  # characters, as in Mirror-BERT
 
 
@@ -52,8 +54,13 @@ class Config(FineTuning):
         temperature: Divides the cosines of the contrastive loss [tau].
         views: Views of a text in a step: "one", itself; "dropout", itself twice, which differ by
             dropout; "masked", itself and itself with a span masked; "second-text", itself and
-            another wording of it, the column of --text-b.
+            another wording of it, the column of --text-b; "synonyms", itself and itself with some
+            words replaced by synonyms.
         pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
+        spans: "drawn": seed, epoch and row choose the masked span, or the synonyms; "shared": they
+            are the same for all seeds, and four epochs take turns.
+        synonyms: Synonyms of words for such views: a table (columns text, text_b), or WordNet's zip
+            as NLTK distributes it; None for none.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -67,6 +74,8 @@ class Config(FineTuning):
     temperature: float
     views: str
     pooling: str
+    spans: str = "shared"
+    synonyms: str | None = None
 
     def rules(self) -> dict[str, bool]:
         """Rules of its own fields and the shared ones."""
@@ -77,6 +86,10 @@ class Config(FineTuning):
             "temperature above 0": self.temperature > 0,
             f"views one of {', '.join(_VIEWS)}": self.views in _VIEWS,
             f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
+            f"spans one of {', '.join(_SPANS)}": self.spans in _SPANS,
+            "synonyms a file where views=synonyms": (
+                self.views != "synonyms" or self.synonyms is not None
+            ),
             **super().rules(),
         }
 
@@ -160,10 +173,23 @@ def views(config: Config) -> tuple[View, ...]:
     second: dict[str, tuple[View, ...]] = {
         "one": (),
         "dropout": (View(),),
-        "masked": (View(masked=_MASKED),),
+        "masked": (View(masked=_MASKED, drawn=config.spans == "drawn"),),
         "second-text": (View("second"),),
+        "synonyms": (View("synonyms", drawn=config.spans == "drawn", file=config.synonyms),),
     }
     return (View(), *second[config.views])
+
+
+def files(config: Config) -> dict[str, str]:
+    """Fields that name a file which the cell reads, with their values.
+
+    Raises:
+        DataError: if `synonyms` holds none.
+    """
+    if config.views != "synonyms" or config.synonyms is None:
+        return {}
+    wordings.of_file(config.synonyms)
+    return {"synonyms": config.synonyms}
 
 
 def map_fault(config: Config) -> str | None:

@@ -61,6 +61,8 @@ class Config(FineTuning):
             token) or "mean" (over real tokens).
         head_rate: Learning rate of the head, in multiples of the encoder's: at an encoder's rate a
             new weight hardly moves, and metadata are hardly heard.
+        step_losses: Steps between two losses that are kept, of the batch and of the rows that are
+            kept apart (the paper's figures 1 and 2: 1); 0 keeps none. Such cells train alone.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -72,6 +74,7 @@ class Config(FineTuning):
     inner_share: float
     pooling: str
     head_rate: float
+    step_losses: int = 0
 
     def rules(self) -> dict[str, bool]:
         """Rules of its own fields and the shared ones."""
@@ -82,6 +85,7 @@ class Config(FineTuning):
             "inner_share in [0, 1)": 0 <= self.inner_share < 1,
             f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
             "head_rate above 0": self.head_rate > 0,
+            "step_losses at least 0": self.step_losses >= 0,
             **super().rules(),
         }
 
@@ -216,6 +220,11 @@ def _pooler(context: CellContext, width: int, spread: float) -> nn.Linear:
 def inner_share(config: Config) -> float:
     """Share of a cell's training rows that chooses the epoch."""
     return config.inner_share
+
+
+def step_losses(config: Config) -> int:
+    """Steps between two losses that are kept."""
+    return config.step_losses
 
 
 def metadata(config: Config) -> str | None:

@@ -124,7 +124,8 @@ def check_alike(plans: Sequence[Plan]) -> None:
                     f"Sweeps {first.spec.name!r} and {other.spec.name!r} cannot be one ensemble: "
                     f"their {what} differ, {mine} and {theirs}. An ensemble needs predictions of "
                     "the same rows in the same folds: run one of them again with the other's "
-                    "--data, --subset, --clean, --metadata, --seeds and --folds."
+                    "--data, --parts, --subset, --train-rows, --clean, --metadata, --seeds and "
+                    "--folds."
                 )
 
 

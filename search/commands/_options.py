@@ -161,7 +161,8 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "--data",
         required=True,
         metavar="REF",
-        help="registry name, name-1k, a .csv .tsv .jsonl .json .parquet, a folder, or a hub id",
+        help="registry name, name-1k (its name and --train-rows 1000), a .csv .tsv .jsonl .json "
+        ".parquet, a folder, or a hub id",
     )
     add_text_columns(group, "of the data (text; a data set's own)")
     group.add_argument("--label", metavar="COLUMN", help="column of the label")
@@ -176,6 +177,12 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--subset", type=bounds.COUNT, metavar="N", help="a stratified subset of N rows"
+    )
+    group.add_argument(
+        "--parts",
+        choices=["train", "all"],
+        help="official parts that folds are made of (all; sst2, trec and mrpc: train, as in their "
+        "paper)",
     )
     group.add_argument(
         "--drop-missing", action="store_true", help="leave out rows without text or label"
@@ -244,6 +251,12 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
         const="0.2",
         metavar="SHARE|official",
         help="hold out a share (0.2) or the official test part instead of folds",
+    )
+    group.add_argument(
+        "--train-rows",
+        type=bounds.COUNT,
+        metavar="N",
+        help="train each cell on N rows of its training part; all held-out rows are scored",
     )
     group.add_argument(
         "--strategy",

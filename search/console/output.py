@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table as RichTable
 
+from search.console.runs_page import runs_page
 from search.console.screen import screen_of
 from search.errors import InputError, LedgerError
 from search.formatting import counted, duration, off_grid
 from search.results.outcome import SweepResult
 from search.tracking.open import open_ledger
-from search.tracking.runs_page import runs_page
 from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
     """Print the sweep's size and the data audit."""
+    from search.planning import notes
+    from search.planning.estimate import rows_of_a_cell
+
     spec = plan.spec
     say(
         f"{spec.name}: {counted(len(plan.configs), 'config')} x "
@@ -97,6 +100,8 @@ def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
         say(f"left out, the narrowed axes exclude them: {', '.join(plan.left_out)}")
     if plan.off_grid:
         say(off_grid(plan.off_grid))
+    for note in notes.of(plan, rows_of_a_cell(plan, data)[0]):
+        say(note)
     for line in audit.lines():
         say(f"data: {line}")
 
@@ -177,7 +182,16 @@ def show_spaces(rows: list[dict[str, Any]]) -> None:
 
 def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
     """Print the cells and cost of a planned run."""
+    from search.planning.estimate import rows_of_a_cell
+
     show_sweep(plan, data, audit)
     screen = screen_of(sys.stdout)
+    trained, scored = rows_of_a_cell(plan, data)
+    drawn = (
+        "" if plan.spec.train_rows is None else ", drawn by its seed from all that are not scored"
+    )
+    screen.print(
+        f"rows             a cell trains on {trained:,}{drawn}, and is scored on {scored:,}"
+    )
     for line in cost.lines():
         screen.print(line)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from search.formatting import counted, duration, hundredths
+from search.planning import notes
 from search.planning.expected import Expected, slots_here
 from search.planning.plan import Plan
 from search.process import launchers
@@ -126,7 +127,8 @@ def estimate(
     # An inner sweep may need what a sweep needs, and its pick's cell where the sweep may lack it.
     pick = int(most < cells)
     inner = [pick + max(0, most - count) for count in nested_known]
-    rows = 1 - 1 / (plan.spec.folds or 1)  # an inner cell's share of the rows
+    # An inner cell's share of the rows, unless cells train on so many rows anyway.
+    rows = 1.0 if plan.spec.train_rows else 1 - 1 / (plan.spec.folds or 1)
     slot_hours = (to_train + rows * sum(inner)) * mean / 3600
     usual = max(0, expected.typical - len(known))
     usual_inner = sum(pick + max(0, expected.typical - count) for count in nested_known)
@@ -191,15 +193,30 @@ def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
 
 def document(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> dict[str, Any]:
     """The plan as `plan --json` prints it."""
+    trained, scored = rows_of_a_cell(plan, data)
     return {
         "sweep": plan.spec.name,
         "space": plan.spec.space,
         "data": plan.spec.data.name,
         "rows": len(data.texts),
+        "rows_trained": trained,
+        "rows_scored": scored,
         "classes": list(data.label_names),
         "model": plan.spec.model,
         "left_out": list(plan.left_out),
         "off_grid": dict(plan.off_grid),
+        "notes": notes.of(plan, trained),
         "audit": audit.to_json(),
         **asdict(cost),
     }
+
+
+def rows_of_a_cell(plan: Plan, data: TextData) -> tuple[int, int]:
+    """Rows that the first cell trains on, and scores.
+
+    Those of other cells differ by a few.
+    """
+    from trainables.engine.splits import folds
+
+    trained, scored = folds.held_out(data, plan.task.split, *plan.blocks[0])
+    return len(trained), len(scored)

@@ -71,7 +71,11 @@ class Plan:
 
     @property
     def test_share(self) -> float:
-        """Share of the rows that one block holds out."""
+        """Share of the rows that one block holds out.
+
+        The rows that it trains on may be fewer than the others. It is the correlation of blocks
+        that intervals reckon with, see search/stats/intervals.py.
+        """
         if self.spec.folds is not None:
             return 1 / self.spec.folds
         if isinstance(self.spec.holdout, float):
@@ -89,21 +93,27 @@ class Plan:
         """Cell key -> (config, block), for every cell of the grid."""
         return {
             key: (index, block)
-            for index, config in enumerate(self.configs)
-            for block, key in enumerate(
-                cell_keys(self.task, self.family, self.space.active(config), self.blocks)
-            )
+            for index, keys in enumerate(self._keys_of)
+            for block, key in enumerate(keys)
         }
 
     @cached_property
-    def _key_of(self) -> dict[tuple[int, int], str]:
-        return {pair: key for key, pair in self.keys.items()}
+    def _keys_of(self) -> tuple[list[str], ...]:
+        """Keys of each config's cells."""
+        space = self.space
+        return tuple(
+            cell_keys(self.task, self.family, space.keyed(space.active(config)), self.blocks)
+            for config in self.configs
+        )
 
     def cell(self, pair: tuple[int, int]) -> Cell:
         """The cell of a pair (config, block)."""
         seed, fold = self.blocks[pair[1]]
         return Cell(
-            key=self._key_of[pair], config=dict(self.configs[pair[0]]), seed=seed, fold=fold
+            key=self._keys_of[pair[0]][pair[1]],
+            config=dict(self.configs[pair[0]]),
+            seed=seed,
+            fold=fold,
         )
 
     def shape(self, pair: tuple[int, int]) -> object:

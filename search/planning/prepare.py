@@ -13,7 +13,7 @@ from search.planning import model_reference
 from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
-from search.spec import SweepSpec, saved_spec
+from search.spec import SweepSpec, rows_of_name, saved_spec
 from search.strategies.strategy import SAMPLING
 from spaces import Space
 from trainables.engine import registry
@@ -114,6 +114,21 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[T
     return bound
 
 
+def _check_workers(spec: SweepSpec, space: Space, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse several workers a trial for heads on frozen features."""
+    workers = spec.resources.workers_per_trial
+    trainable = Trainable.load(space.trainable)
+    if workers == 1 or not trainable.may_train_heads:
+        return
+    heads = sum(trainable.representation(config) is not None for config in configs)
+    if heads:
+        raise InputError(
+            f"{heads:,} of {len(configs):,} configs of space {space.name!r} train heads on frozen "
+            f"features, whose rows no workers share: {workers} of them would do the same work. "
+            "Leave --workers-per-trial at 1; --trials trains more stacks at once."
+        )
+
+
 def _files(space: Space, configs: Sequence[TrainingConfig]) -> dict[str, set[str]]:
     """Values by field that name further files, as the trainable's `files` says."""
     trainable = Trainable.load(space.trainable)
@@ -180,8 +195,12 @@ def rebuild(spec: SweepSpec, task: Task, official_share: float | None = None) ->
     return Plan(*parts, declared_space(spec).beyond(spec.set_axes))
 
 
-def prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
+def prepare(spec: SweepSpec, *, saved: bool = False) -> tuple[Plan, TextData, Audit]:
     """Read, check and bind everything; train nothing.
+
+    Args:
+        spec: The spec.
+        saved: True for a sweep of the ledger, whose data mean what they meant then.
 
     Returns:
         The plan, the data that it reads, and what the audit found in them.
@@ -191,6 +210,14 @@ def prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
             space, axis, value or model. The message says how.
     """
     check_names(spec)
+    if not saved:
+        # Again, now that a plugin's data sets are known.
+        official = spec.holdout == "official"
+        try:
+            named = rows_of_name(spec.data, spec.train_rows, official)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        spec = spec.model_copy(update=named)
     return _prepare(spec)
 
 
@@ -218,6 +245,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     space = narrowed_space(spec)
     configs, names, baseline, left_out = choose_configs(spec, space)
     bound = _bind_all(space, configs)
+    _check_workers(spec, space, bound)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
     from trainables.engine.cells import assembly
     from trainables.engine.features import named_files
@@ -239,9 +267,15 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     model = model_reference.resolve(spec.model, spec.tracking_uri, spec.experiment)
     spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
     data = load.load_data(spec.data)
-    for split, seed in itertools.product(spec.splits, spec.protocol.seeds):
-        train, test = folds.held_out(data, split, seed, 0)
-    official = len(test) / (len(train) + len(test)) if spec.holdout == "official" else None
+    # Folds differ by some rows, and each of them must have as many as a cell is to train on.
+    tried = range(spec.folds or 1) if spec.train_rows is not None else (0,)
+    for split, seed, fold in itertools.product(spec.splits, spec.protocol.seeds, tried):
+        folds.held_out(data, split, seed, fold)
+    official = None
+    if spec.holdout == "official":
+        whole = replace(spec.split, train_rows=None)
+        train, test = folds.held_out(data, whole, spec.seeds[0], 0)
+        official = len(test) / (len(train) + len(test))
     task = Task(
         trainable=space.trainable,
         version=Trainable.load(space.trainable).version,

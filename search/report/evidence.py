@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Metrics of a cell that say nothing of what it has learnt.
 _COSTS = {"epoch", "seconds", "peak_memory_mib"}
+# Losses of single steps, where cells keep them.
+STEP_LOSSES = ("step_train_loss", "step_valid_loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,8 @@ class Curve:
 
     Attributes:
         config: Index in the plan.
-        values: By metric, float (cells, epochs); nan where a cell has no such epoch.
+        values: By metric, float (cells, epochs); nan where a cell has no such epoch. Of
+            `STEP_LOSSES` the second axis are steps.
     """
 
     config: int
@@ -164,7 +167,8 @@ def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROP
     """
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
-        outcome, known = read(ledger, record, rope)
+        known: dict[str, LoggedCell] = {}
+        outcome = read(ledger, record, rope, known)
         plan, table, standings = outcome.plan, outcome.table, outcome.standings
         labels_file = ledger.file(record.id, FILE)
         truth = None if labels_file is None else SweepLabels.from_bytes(labels_file)
@@ -220,7 +224,7 @@ def _confusions(
 def _curves(
     ledger: Ledger, plan: Plan, standings: Standings, known: Mapping[str, LoggedCell]
 ) -> tuple[Curve, ...]:
-    names = list(dict.fromkeys((plan.space.objective, "train_loss", "loss")))
+    names = list(dict.fromkeys((plan.space.objective, "train_loss", "loss", *STEP_LOSSES)))
     curves = []
     for config in _chosen(plan, standings):
         keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
@@ -239,7 +243,8 @@ def _metrics(
             continue
         keys = [plan.cell((row.config, block)).key for block in range(len(plan.blocks))]
         cells = [known[key].metrics for key in keys if key in known]
-        shared = set.intersection(*(set(cell) for cell in cells)) - _COSTS if cells else set()
+        shared = set.intersection(*(set(cell) for cell in cells)) if cells else set()
+        shared -= {*_COSTS, *STEP_LOSSES}
         metrics[row.config] = {
             name: float(np.mean([cell[name] for cell in cells])) for name in sorted(shared)
         }
@@ -273,11 +278,18 @@ def interval(gains: FloatArray, share: float) -> intervals.Interval | None:
 
 
 def data_label(plan: Plan) -> str:
-    """Name of the data for readers, with the subset's size."""
+    """Name of the data for readers, with the rows taken of them."""
     data = plan.spec.data
     path = Path(data.name)
     name = path.stem if path.suffix else path.name
-    return name if data.subset is None else f"{name}, {data.subset:,} rows drawn"
+    taken = [name]
+    if data.parts == "train":
+        taken.append("training part")
+    if data.subset is not None:
+        taken.append(f"{data.subset:,} rows drawn")
+    if plan.spec.train_rows is not None:
+        taken.append(f"{plan.spec.train_rows:,} training rows a cell")
+    return ", ".join(taken)
 
 
 def model_label(plan: Plan) -> str:

@@ -15,8 +15,10 @@ Tables of scores. Ours is the best complete config of the row's kind, with its 9
     differs      the paper's score lies outside the interval
     cannot tell  the interval holds it, and is too wide to say more
 
-Rows are found by the data's name and the size of its subset; the size does not matter where the
-paper's own data have one size only, as those of the contrastive losses.
+Rows are found by the data's name and the number of training rows a cell, which are drawn from its
+training part, as TripleEntropy's authors' code does; a subset that is drawn before folds are made
+is none of these. The number does not matter where the paper's own data have one size only, as those
+of the contrastive losses.
 
 A gain is judged whatever the model: it is a claim about a loss. A score is judged on the paper's
 model only, where the paper names one.
@@ -34,6 +36,8 @@ from typing import Any, Literal
 from search.planning.plan import Plan
 from search.report.evidence import Evidence, interval, model_label
 from search.results.standings import Standing
+from search.spec import in_thousands
+from trainables.engine.datasets.dataset_card import find
 
 Says = Literal["agrees", "differs", "cannot tell"]
 
@@ -58,7 +62,7 @@ class Verdict:
         source: Place of the table in the paper.
         row: Name of the row.
         data: The paper's data set.
-        rows: Rows of our data.
+        rows: Rows of our data; where a cell trains on drawn ones, the number of these.
         paper_model: The paper's encoder; None where it names none.
         our_model: Ours.
         paper_baseline: The paper's baseline; None in a table of scores.
@@ -110,14 +114,19 @@ def data_name(plan: Plan) -> str:
 
 
 def data_key(plan: Plan) -> str:
-    """Key of our data in the tables: trec-1k for 1,000 rows."""
-    data = plan.spec.data
-    path = Path(data.name)
-    name = (path.stem if path.suffix else path.name).lower().replace("_", "-")
-    if data.subset is None:
-        return name
-    size = f"{data.subset // 1000}k" if data.subset % 1000 == 0 else str(data.subset)
-    return name if name.endswith(f"-{size}") else f"{name}-{size}"
+    """Key of our data in the tables.
+
+    It is trec-1k for 1,000 training rows a cell. Of data whose rows are others than the paper's it
+    is none that stands there.
+    """
+    data, name = plan.spec.data, data_name(plan)
+    card, drawn = find(data.name)  # of sweeps saved with trec-1k: 1,000 rows drawn, then folds
+    if data.subset is not None or drawn is not None:
+        return f"{name}, {data.subset or drawn:,} rows drawn"
+    if card is not None and card.training and data.parts != "train" and plan.spec.folds:
+        return f"{name}, all parts"
+    train_rows = plan.spec.train_rows
+    return name if train_rows is None else f"{name}-{in_thousands(train_rows)}"
 
 
 def compare(evidence: Evidence) -> list[Verdict]:
@@ -266,7 +275,7 @@ def _verdict(
         source=table["source"],
         row=row.get("label") or plan.space.name,
         data=row["data"],
-        rows=evidence.rows,
+        rows=plan.spec.train_rows or evidence.rows,
         paper_model=row["model"],
         our_model=model_label(plan),
         paper_baseline=row.get("baseline"),

@@ -254,7 +254,8 @@ def _no_verdict(evidence: Evidence) -> str:
         return f"No table of a paper is kept for the space {plan.spec.space}."
     return (
         f"The paper's tables have no row for {data_key(plan)}; they have {', '.join(known)}. "
-        "A row is found by the data's name and the size of the subset."
+        "A row is found by the data's name and the number of training rows (trec-1k, which is trec "
+        "with --train-rows 1000); a drawn subset is none of the papers' data."
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from search.arrays import FloatArray
 from search.errors import InputError
 from search.process.folders import STATE
-from search.results.score_matrix import ScoreMatrix, tell_known
+from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
 from search.schedule import promotion
 from search.spec import Budget, SweepSpec
 from search.tracking.open import open_ledger
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from search.planning.plan import Plan
     from search.results.outcome import SweepResult
     from search.schedule.file import Entry
+    from spaces import Space
 
 Config = Mapping[str, Scalar]
 
@@ -60,8 +61,10 @@ class ChampionUpdate:
         if self._champion is None:
             return None
         spec = self._spec.model_copy(update={"set_axes": self._with_champion()})
-        axes = {axis.name for axis in narrowed_space(spec).axes}
-        config = {name: value for name, value in self._champion.items() if name in axes}
+        space = narrowed_space(spec)
+        axes = {axis.name for axis in space.axes}
+        kept = {**space.added, **self._champion}
+        config = {name: value for name, value in kept.items() if name in axes}
         name = f"{self._spec.name}-champion"
         file = STATE / "schedule" / f"{name}.json"  # kept: the sweep's spec names it
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -92,11 +95,19 @@ class ChampionUpdate:
         return wanted
 
     def _index(self, plan: Plan) -> int | None:
-        champion = None if self._champion is None else canonical_json(self._champion)
         for index, config in enumerate(plan.configs):
-            if canonical_json(plan.space.active(config)) == champion:
+            if self._is_champion(plan.space, plan.space.active(config)):
                 return index
         return None
+
+    def _is_champion(self, space: Space, active: Config) -> bool:
+        """Return True for the champion's config.
+
+        It may have been kept when the space had fewer parameters.
+        """
+        if self._champion is None:
+            return False
+        return canonical_json(space.keyed(active)) == canonical_json(space.keyed(self._champion))
 
     def settle(self, outcome: SweepResult) -> str:
         """Decide about the champion, and keep the decision with the sweep."""
@@ -104,7 +115,7 @@ class ChampionUpdate:
         if winner is None:
             return "no winner"
         config = plan.space.active(plan.configs[winner])
-        if self._champion is not None and canonical_json(config) == canonical_json(self._champion):
+        if self._is_champion(plan.space, config):
             decision = promotion.Decision(False, "the champion won again")
         else:
             decision = self._compared(plan, outcome.table.scores[winner])
@@ -145,6 +156,7 @@ class ChampionUpdate:
             return promotion.Decision(False, "the champion's config is none of this sweep's")
         table = ScoreMatrix.empty(theirs)
         with open_ledger(self._spec.tracking_uri, self._spec.experiment) as ledger:
-            tell_known(theirs, ledger.known_cells(theirs.family), table, lambda *_: None)
+            cells = ledger.cells(theirs.family, objective_and_time(theirs))
+            tell_known(theirs, cells, table, lambda *_: None)
         mode = plan.space.mode
         return promotion.decide(winner, table.scores[index], plan.test_share, mode)

@@ -45,6 +45,9 @@ def write(
     own = "" if stock else "Its class is `modeling.py` in this folder: read it, it is short.\n\n"
     split = f"{plan.spec.folds} folds" if plan.spec.folds else f"hold-out {plan.spec.holdout}"
     seeds = ", ".join(map(str, plan.spec.seeds))
+    drawn = plan.spec.train_rows
+    part = "a part of the data" if drawn is None else f"{drawn:,} rows, drawn by its seed"
+    about = "about the" if drawn is None else "no less than about the"
     return f"""\
 ---
 library_name: transformers
@@ -75,8 +78,8 @@ Fingerprint `{data.fingerprint[:16]}`; model fingerprint `{plan.task.model_finge
 {_score(outcome, config)}
 
 Protocol: seeds {seeds} x {split}, the same rows for all configs. These are scores of
-{len(plan.blocks)} other models, each trained on a part of the data. This one was trained on all
-rows with seed {plan.spec.seeds[0]}, so no row is left to score it on: expect about the corrected
+{len(plan.blocks)} other models, each trained on {part}. This one was trained on all
+rows with seed {plan.spec.seeds[0]}, so no row is left to score it on: expect {about} corrected
 score, on data like these.
 
 ## Settings

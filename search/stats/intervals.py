@@ -3,7 +3,20 @@
 Every function takes scores by block, one score per (seed, fold). Blocks are not independent: their
 training parts overlap, so the plain standard error is too small. The correction of Nadeau and
 Bengio (Inference for the Generalization Error, Machine Learning 52, 2003, section 3) replaces 1/n
-by 1/n + test/train.
+by 1/n + r / (1 - r), with r the correlation of two blocks, for which they take the share of rows
+that two blocks hold out in common. With all other rows trained on, that is 1/n + test/train.
+
+Where a cell trains on N drawn rows of the others (`--train-rows N`), r stays the held-out share:
+the held-out rows are the same, and training parts have less in common. test / (test + N) would be
+no share of anything. Two linear classifiers, 4 seeds x 5 folds, 300 simulated data sets of n rows;
+coverage and width (points) of 95% intervals of a score and of a gain:
+
+    n, N             r = 1/folds                   r = test / (test + N)
+    1,000, all 800   0.96   6.1    0.99   2.6      the same
+    2,000, 200       0.98   4.4    1.00   2.9      1.00  11.6    1.00   7.5
+    2,000, 1,000     0.98   4.3    0.99   1.8      0.99   5.3    1.00   2.3
+    10,000, 200      0.96   2.0    1.00   1.5      1.00  11.6    1.00   8.8
+    10,000, 1,000    0.95   2.0    1.00   0.9      1.00   5.1    1.00   2.2
 
 ROPE, the region of practical equivalence, is the range of differences that nobody cares about.
 """

@@ -102,7 +102,7 @@ def resume(
     saved = saved_spec(record.spec)
     spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
     folders.check(spec)
-    plan = prepare(spec)[0]
+    plan = prepare(spec, saved=True)[0]
     before = task_of(record)
     for what, was, now in (
         ("data", before.data_fingerprint, plan.task.data_fingerprint),

@@ -46,6 +46,10 @@ class Space:
         yielding: Names of axes whose value in a reference is a starting value. `fix` replaces it,
             unless it switches other parameters off.
         cleaning: Cleaning steps of the texts, in order, where a sweep names none of its own.
+        added: Parameters that came later -> the value that trained what there was before; at it a
+            cell's key is that of a cell without the parameter.
+        alike: Parameters whose values train alike on some data -> those data, in words: equal
+            results are no fault then.
 
     Raises:
         SpaceError: with all faults of the declaration in one message.
@@ -65,6 +69,8 @@ class Space:
     shape: tuple[str, ...] = ()
     yielding: tuple[str, ...] = ()
     cleaning: tuple[str, ...] = ()
+    added: Mapping[str, Scalar] = field(default_factory=dict)
+    alike: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         references = {name: FrozenMapping(config) for name, config in self.references.items()}
@@ -77,6 +83,8 @@ class Space:
             ("shape", tuple(self.shape)),
             ("yielding", tuple(self.yielding)),
             ("cleaning", tuple(self.cleaning)),
+            ("added", FrozenMapping(self.added)),
+            ("alike", FrozenMapping(self.alike)),
         ):
             object.__setattr__(self, name, value)
         # References are tried only on a space that is sound without them.
@@ -91,6 +99,7 @@ class Space:
         yield from faults.of_labels({label: getattr(self, label) for label in labels}, self.mode)
         rules = tuple(name for rule in self.inert for name in (*rule.when, *rule.axes))
         lists = {"shape": self.shape, "yielding": self.yielding, "An inert rule": rules}
+        lists |= {"added": tuple(self.added), "alike": tuple(self.alike)}
         yield from faults.of_names(self.axes, self.fixed, lists)
         yield from faults.of_values(self.axes, self.fixed)
         yield from faults.of_rules(self.inert)
@@ -203,6 +212,14 @@ class Space:
             del values[name]
         return values
 
+    def keyed(self, active: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return the parameters of an active config that make a cell's key.
+
+        Those that came later are left out where they change nothing.
+        """
+        added = self.added
+        return {n: v for n, v in active.items() if n not in added or v != added[n]}
+
     def shape_key(self, config: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
         """Return a key, equal for configs that can share a stack.
 
@@ -295,16 +312,21 @@ class Space:
             reference: {
                 name: value
                 for name, value in config.items()
-                if name not in chosen or not self._yields(name, value)
+                if name not in chosen or not self._yields(name, config)
             }
             for reference, config in self.references.items()
         }
         fixed = {**self.fixed, **chosen}
         return replace(self, axes=axes, fixed=fixed, references=references)
 
-    def _yields(self, name: str, value: Scalar) -> bool:
+    def _yields(self, name: str, reference: Mapping[str, Scalar]) -> bool:
         """Return True where a reference's value gives way to a fixed one."""
-        switches = any(name in rule.when and value in rule.when[name] for rule in self.inert)
+        values = {**self.fixed, **reference}
+        switches = any(
+            name in rule.when
+            and all(values.get(other) in triggers for other, triggers in rule.when.items())
+            for rule in self.inert
+        )
         return name in self.yielding and not switches
 
     def to_json(self) -> dict[str, Any]:
@@ -319,6 +341,8 @@ class Space:
             "shape": list(self.shape),
             "yielding": list(self.yielding),
             "cleaning": list(self.cleaning),
+            "added": dict(self.added),
+            "alike": dict(self.alike),
         }
 
     @classmethod
@@ -329,6 +353,7 @@ class Space:
             SpaceError: if a field is missing or unknown, or the space is not well formed.
         """
         names = {item.name for item in fields(cls)}
+        value = {"added": {}, "alike": {}, **value}  # spaces of before
         if set(value) != names:
             raise SpaceError(
                 f"A space in JSON has the fields {', '.join(sorted(names))}; missing: "

@@ -46,6 +46,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
             image_b=draw(COLUMNS),
             bad_images=draw(st.sampled_from(["missing", "drop"])),
             metadata=tuple(draw(st.lists(VALUES, max_size=3))),
+            parts=draw(st.sampled_from([None, "train", "all"])),
         ),
         "model": draw(NAMES),
         "set_axes": draw(
@@ -56,6 +57,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         "seeds": tuple(draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=4, unique=True))),
         "folds": folds,
         "holdout": draw(shares) if folds is None else None,
+        "train_rows": draw(st.none() | st.integers(1, 10**6)),
         "strategy": strategy,
         "strategy_seed": draw(st.integers(0, 1000)),
         "nested": folds is not None and draw(st.booleans()),

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from search.arguments import recipe
 from search.errors import InputError
 from search.spec import changed, default_name, make_spec, saved_spec
-from trainables.engine.contract import DataRef
+from trainables.engine.contract import DataRef, Split
 
 FIELDS: dict[str, Any] = {
     "space": "smoke",
@@ -69,3 +70,50 @@ def test_the_name_that_nobody_typed_is_one(data: str) -> None:
     name = default_name("smoke", DataRef(name=data), "minilm")
     assert make_spec(**{**FIELDS, "name": None, "data": data}).name == name
     assert name.startswith("smoke-")
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "name", "parts", "train_rows"),
+    [
+        ("trec-1k", {}, "trec", "train", 1000),
+        ("SST2_10k", {}, "sst2", "train", 10_000),
+        ("mr-1k", {}, "mr", None, 1000),
+        ("trec", {}, "trec", "train", None),
+        ("trec", {"train_rows": 500}, "trec", "train", 500),
+        ("trec-1k", {"train_rows": 1000}, "trec", "train", 1000),
+        ("trec", {"folds": None, "holdout": "official"}, "trec", None, None),
+        ("mine.csv", {"train_rows": 500}, "mine.csv", None, 500),
+        ("owner/set-1k", {}, "owner/set-1k", None, None),
+    ],
+)
+def test_a_name_says_which_rows_and_how_many(
+    data: str, changes: dict[str, Any], name: str, parts: str | None, train_rows: int | None
+) -> None:
+    spec = make_spec(**{**FIELDS, "data": data, **changes})
+    assert (spec.data.name, spec.data.parts, spec.train_rows) == (name, parts, train_rows)
+    assert spec.split.train_rows == train_rows
+    assert all(split.train_rows == train_rows for split in spec.splits)
+
+
+def test_all_parts_are_taken_where_one_says_so() -> None:
+    spec = make_spec(**{**FIELDS, "data": DataRef(name="trec", parts="all")})
+    assert (spec.data.parts, spec.split) == ("all", Split(folds=5))
+
+
+def test_a_name_and_an_option_that_differ_are_refused() -> None:
+    with pytest.raises(InputError, match="trains each cell on 1,000 rows: leave train_rows out"):
+        make_spec(**{**FIELDS, "data": "trec-1k", "train_rows": 500})
+
+
+@pytest.mark.parametrize("name", ["trec-1k", "trec"])
+def test_a_saved_name_means_what_it_meant(name: str) -> None:
+    saved = make_spec(**FIELDS).model_dump(mode="json")
+    saved["data"] = {"name": name}
+    read = saved_spec(saved)
+    assert (read.data, read.train_rows) == (DataRef(name=name), None)
+    written = read.model_dump(mode="json")
+    assert "train_rows" not in written
+    assert "parts" not in written["data"]
+    words = recipe(read)
+    assert "--data trec --parts all" in words
+    assert ("--subset 1000" in words) == (name == "trec-1k"), words

@@ -10,7 +10,7 @@ from trainables.engine.datasets.dataset_card import DatasetCard
 
 DATASET = DatasetCard(
     name="mrpc",
-    about="paraphrases, 2 classes, 5,801 pairs of sentences",
+    about="paraphrases, 2 classes, 4,076 pairs of sentences (all parts: 5,801)",
     classes=("not_paraphrase", "paraphrase"),
     citation=(
         "Dolan and Brockett, Automatically Constructing a Corpus of Sentential Paraphrases, "
@@ -22,4 +22,5 @@ DATASET = DatasetCard(
     hub_classes=("not_paraphrase", "paraphrase"),
     text="sentence1",
     text_b="sentence2",
+    training=("train", "valid"),
 )

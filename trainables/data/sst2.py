@@ -21,4 +21,5 @@ DATASET = DatasetCard(
     hub_config="sst2",
     hub_parts=(("train", "train"), ("validation", "test")),
     text="sentence",
+    training=("train",),
 )

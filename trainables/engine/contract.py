@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,16 +20,25 @@ Scalar = str | int | float | bool | None
 CellStatus = Literal["done", "diverged", "failed"]
 
 
+def without_none(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return fields without some that are None.
+
+    What came later is left out where it is not used: older records and keys stay what they were.
+    """
+    return {name: value for name, value in fields.items() if name not in names or value is not None}
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataRef:
     """A reference to data, as the user typed it.
 
     Attributes:
-        name: Registry name (`trec`), `name-1k`/`name-10k`, path of a local .csv .tsv .jsonl
-            .parquet, or a Hugging Face hub id.
+        name: Registry name (`trec`), path of a local .csv .tsv .jsonl .parquet, or a Hugging Face
+            hub id. Sweeps of before `Split.train_rows` have `trec-1k`, 1,000 rows of it drawn.
         text: Name of the text column; None takes the registry's, or `text`.
         text_b: Name of the column of a pair's second text; None without one.
         label: Name of the label column; None takes the registry's, or `label`.
+        parts: "train" takes the official training part alone; "all", and None, take every part.
         subset: Number of rows of a stratified subset, drawn with a seed of its own.
         drop_missing: True to leave out rows without a text or label; else they are refused.
         cleaning: Names of cleaning steps (files of trainables/cleaning), in order. The cleaned
@@ -53,12 +62,15 @@ class DataRef:
     image_b: str | None = None
     bad_images: Literal["missing", "drop"] = "missing"
     metadata: tuple[str, ...] = ()
+    parts: Literal["train", "all"] | None = None
 
     def __post_init__(self) -> None:
         for name in ("cleaning", "metadata"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists only
         if self.bad_images not in ("missing", "drop"):
             raise ValueError(f"bad_images must be missing or drop, got {self.bad_images!r}.")
+        if self.parts not in (None, "train", "all"):
+            raise ValueError(f"parts must be train or all, got {self.parts!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +82,14 @@ class Split:
         holdout: A share of the rows in (0, 1), or "official" for the data set's own test part.
         outer: (seed, fold) of an outer fold, for nested cross-validation. Its held-out rows are
             removed before this split is made: nothing may learn or choose from them.
+        train_rows: Number of rows that a cell trains on, drawn from its training part by class and
+            by the cell's seed; None takes all. The held-out rows stay what they are.
     """
 
     folds: int | None = None
     holdout: float | Literal["official"] | None = None
     outer: tuple[int, int] | None = None
+    train_rows: int | None = None
 
     def __post_init__(self) -> None:
         if (self.folds is None) == (self.holdout is None):
@@ -86,6 +101,8 @@ class Split:
             raise ValueError(f"folds must be at least 2, got {self.folds}.")
         if isinstance(self.holdout, float) and not 0 < self.holdout < 1:
             raise ValueError(f"holdout must be a share in (0, 1), got {self.holdout}.")
+        if self.train_rows is not None and self.train_rows < 1:
+            raise ValueError(f"train_rows must be at least 1, got {self.train_rows}.")
         if self.outer is not None:
             object.__setattr__(self, "outer", tuple(self.outer))  # JSON has lists only
             if self.folds is None or not 0 <= self.outer[1] < self.folds:
@@ -97,12 +114,10 @@ class Split:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value.
 
-        It has `outer` only where there is one, so that older keys stay what they were.
+        It has `outer` and `train_rows` only where there are any, so that older keys stay what they
+        were.
         """
-        value = dataclasses.asdict(self)
-        if self.outer is None:
-            del value["outer"]
-        return value
+        return without_none(dataclasses.asdict(self), "outer", "train_rows")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +151,9 @@ class Task:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value from which `from_json` makes an equal Task."""
-        return {**dataclasses.asdict(self), "split": self.split.to_json()}
+        value = {**dataclasses.asdict(self), "split": self.split.to_json()}
+        value["data"] = without_none(value["data"], "parts")
+        return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Task:
@@ -172,6 +189,7 @@ class CellResult:
         rows: Indices of the held-out rows in the data set, int64 (held_out,).
         probabilities: Out-of-fold class probabilities, float32 (held_out, classes).
         error: Message of a failed or diverged cell, else None.
+        curves: Losses by step, points (step from 1, value) by name; most cells keep none.
     """
 
     key: str
@@ -181,6 +199,7 @@ class CellResult:
     rows: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     probabilities: Float32Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     error: str | None = None
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value; arrays are base64 of little-endian bytes."""
@@ -193,6 +212,7 @@ class CellResult:
             "probabilities": base64.b64encode(self.probabilities.astype("<f4").tobytes()).decode(),
             "classes": int(self.probabilities.shape[1]),
             "error": self.error,
+            **({"curves": {n: list(of) for n, of in self.curves.items()}} if self.curves else {}),
         }
 
     @classmethod
@@ -208,4 +228,8 @@ class CellResult:
             rows=rows,
             probabilities=flat.reshape(len(rows), value["classes"]),
             error=value["error"],
+            curves={
+                name: tuple((int(step), float(at)) for step, at in points)
+                for name, points in value.get("curves", {}).items()
+            },
         )

@@ -16,7 +16,7 @@ from search.errors import InputError
 from search.planning.inner_plans import inner_plans
 from search.planning.prepare import prepare
 from search.results.document import of_outcome
-from search.spec import SweepSpec, make_spec
+from search.spec import SweepSpec, changed, make_spec
 from search.sweep import run as sweep
 from search.sweep.load import load_record
 from tests.integration.ledger_cells import runs_of
@@ -63,10 +63,11 @@ def _score(task: Task, rate: float, seed: int, fold: int) -> float:
     return results[0].metrics["accuracy"]
 
 
+@pytest.mark.parametrize("train_rows", [None, 30])
 def test_the_nested_score_is_that_of_loops_by_hand(
-    spec: SweepSpec, trained: list[Cell], tmp_path: Path
+    spec: SweepSpec, trained: list[Cell], tmp_path: Path, train_rows: int | None
 ) -> None:
-    outcome = sweep.run(spec)
+    outcome = sweep.run(changed(spec, train_rows=train_rows))
     assert outcome.nested is not None
     task = outcome.plan.task
     data = load_data(task.data)

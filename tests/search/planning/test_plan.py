@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from search.arguments import recipe, sweep_spec
+from search.cli import build_parser
 from search.errors import InputError, LedgerError
 from search.ledger.records import SweepRecord
+from search.planning.estimate import rows_of_a_cell
 from search.planning.plan import Plan
 from search.planning.prepare import of_record, prepare, rebuild, to_json
-from search.spec import SweepSpec, default_name, make_spec
+from search.spec import SweepSpec, default_name, make_spec, saved_spec
 from tests import factories
 from trainables.engine import registry
 from trainables.engine.contract import DataRef, Split, Task
+from trainables.engine.datasets.load import load_data
 from trainables.engine.keys import canonical_json, cell_key
 
 ROOT = Path(__file__).parents[3]
@@ -324,3 +332,79 @@ def test_the_share_of_an_official_test_part_is_the_datas_own_and_is_kept(
 )
 def test_a_default_name_is_that_of_the_file_or_folder(data: str, name: str) -> None:
     assert default_name("smoke", DataRef(name=data), "m") == f"smoke-{name}-m"
+
+
+def test_drawn_training_rows_are_part_of_the_key_and_not_of_the_correction(
+    fields: dict[str, Any],
+) -> None:
+    plan, drawn = _plan(fields, folds=5), _plan(fields, folds=5, train_rows=40)
+    assert not plan.keys.keys() & drawn.keys.keys()
+    assert plan.task.data_fingerprint == drawn.task.data_fingerprint
+    assert plan.test_share == drawn.test_share == 0.2
+    again = of_record(record_of(drawn))
+    assert again.keys.keys() == drawn.keys.keys()
+    with pytest.raises(InputError, match=r"97 training rows .* more than the 96 that a cell"):
+        _plan(fields, folds=5, train_rows=97)
+
+
+def test_the_share_of_an_official_test_part_is_that_of_all_its_training_rows(
+    fields: dict[str, Any], tmp_path: Path
+) -> None:
+    parts = ["train"] * 45 + ["test"] * 5
+    lines = [f"{part} film {row},{row % 2},{part}" for row, part in enumerate(parts)]
+    file = tmp_path / "parts.csv"
+    file.write_text("\n".join(["body,verdict,split", *lines]) + "\n", encoding="utf-8")
+    data = DataRef(name=str(file), text="body", label="verdict")
+    plan = _plan(fields, data=data, folds=None, holdout="official", train_rows=10)
+    assert plan.test_share == pytest.approx(5 / 50)
+    alone = replace(data, parts="train")
+    with pytest.raises(InputError, match="needs the parts 'train' and 'test'"):
+        _plan(fields, data=alone, folds=None, holdout="official")
+    assert len(prepare(make_spec(**{**fields, "data": alone}))[1]) == 45
+
+
+@pytest.fixture
+def trec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set of that name: 1,500 training rows and 500 to test on, 6 classes."""
+    numbers = range(2000)
+    names = ("ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM")
+    table = {
+        "text": [f"the story of plot {number}" for number in numbers],
+        "label": [number % 6 for number in numbers],
+        "label_name": [names[number % 6] for number in numbers],
+        "split": ["train" if number < 1500 else "test" for number in numbers],
+    }
+    pq.write_table(pa.table(table), tmp_path / "trec.parquet")
+    monkeypatch.setenv("FOLDRACE_DATA", str(tmp_path))
+
+
+@pytest.mark.usefixtures("trec")
+def test_a_name_with_a_size_trains_each_cell_on_so_many_rows(fields: dict[str, Any]) -> None:
+    plan, data, audit = prepare(make_spec(**{**fields, "data": "trec-1k", "folds": 5}))
+    assert (plan.spec.data.name, plan.spec.train_rows, len(data)) == ("trec", 1000, 1500)
+    assert rows_of_a_cell(plan, data) == (1000, 300)
+    assert any("official parts: train 1,500 alone" in line for line in audit.lines())
+
+
+@pytest.mark.usefixtures("trec")
+def test_a_saved_sweep_of_such_a_name_drew_its_rows_before_the_folds(
+    fields: dict[str, Any],
+) -> None:
+    saved = make_spec(**{**fields, "data": "mr", "folds": 5}).model_dump(mode="json")
+    for name, rows, trained in (("trec-1k", 1000, 800), ("trec", 2000, 1600)):
+        saved["data"] = {"name": name}
+        plan, data, _ = prepare(saved_spec(saved), saved=True)
+        assert (plan.spec.data.name, len(data)) == (name, rows)
+        assert rows_of_a_cell(plan, data) == (trained, rows - trained)
+        # The command that makes it again names the same rows in today's words.
+        again = sweep_spec(build_parser().parse_args(shlex.split(recipe(plan.spec))[1:]))
+        assert load_data(again.data).fingerprint == data.fingerprint
+        assert again.split == plan.spec.split
+
+
+def test_heads_are_refused_several_workers_and_fine_tuning_is_not(fields: dict[str, Any]) -> None:
+    shared = {"workers_per_trial": 2, "stack": 1}
+    together = {"resources": shared, "configs": "reference"}
+    with pytest.raises(InputError, match=r"configs .* train heads on frozen .* 2 of them would do"):
+        _plan(fields, space="linear_grid", fix={}, **together)
+    assert _plan(fields, **together).spec.resources.workers_per_trial == 2

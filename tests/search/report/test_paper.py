@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search.report import paper
+from search.report.evidence import data_label
+from search.spec import make_spec, saved_spec
+from tests.factories import plan_of
 from trainables.engine import registry
+from trainables.engine.contract import DataRef
 
 ROOT = Path(__file__).parents[3]
 
@@ -157,3 +162,32 @@ def test_the_figures_are_the_papers() -> None:
                 assert row["baseline"] == pytest.approx(given["ce"] / 100)
                 assert row["score"] == pytest.approx(given[loss] / 100)
                 assert row["where"] == {"loss": loss}
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "key", "label"),
+    [
+        ("trec-1k", {}, "trec-1k", "trec, training part, 1,000 training rows a cell"),
+        ("mr-10k", {}, "mr-10k", "mr, 10,000 training rows a cell"),
+        ("mr", {"train_rows": 500}, "mr-500", "mr, 500 training rows a cell"),
+        ("trec", {}, "trec", "trec, training part"),
+        (DataRef(name="trec", parts="all"), {}, "trec, all parts", "trec"),
+        (DataRef(name="mr", subset=1000), {}, "mr, 1,000 rows drawn", "mr, 1,000 rows drawn"),
+        (DataRef(name="empathetic_dialogues"), {}, "empathetic-dialogues", "empathetic_dialogues"),
+    ],
+)
+def test_a_row_is_found_by_the_rows_that_a_cell_trains_on(
+    data: str | DataRef, changes: dict[str, Any], key: str, label: str
+) -> None:
+    plan = plan_of(make_spec(space="softtriple", data=data, model="minilm", name="a", **changes))
+    assert paper.data_key(plan) == key
+    assert data_label(plan) == label
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("trec-1k", "trec, 1,000 rows drawn"), ("sst2", "sst2, all parts")]
+)
+def test_a_sweep_of_before_stands_beside_no_row_of_other_rows(name: str, key: str) -> None:
+    spec = make_spec(space="softtriple", data="mr", model="minilm", name="a")
+    saved = {**spec.model_dump(mode="json"), "data": {"name": name}}
+    assert paper.data_key(plan_of(saved_spec(saved))) == key

@@ -251,7 +251,7 @@ def make_features(
 
 
 def base(task: Task, data: TextData, config: TrainingConfig) -> Any:
-    """Copy the encoder of a cell, or the part of it that is trained."""
+    """Copy the encoder of a cell, or its trained part."""
     network = pretrained.load_encoder(task.model)
     blocks = frozen_blocks.trained_blocks(task.model, config)
     if blocks is not None:
@@ -335,7 +335,8 @@ def training(
     parts = stack_cell(task, data, cell, config)
     inputs = tokens(task, data, config)
     rows = CellData(inputs, parts.train, parts.held_out, parts.valid, parts.evaluation, parts.fold)
-    return Training(parts.module, rows, config, parts.seed, compiled, parts.ema_decay)
+    every = Trainable.load(task.trainable).step_losses(config)
+    return Training(parts.module, rows, config, parts.seed, compiled, parts.ema_decay, every)
 
 
 def failure(cell: Cell, error: Exception) -> CellResult:

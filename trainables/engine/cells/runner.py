@@ -203,6 +203,7 @@ def _train_cell(
         epochs=tuple(result.epochs),
         rows=result.rows,
         probabilities=result.probabilities,
+        curves=result.curves,
     )
 
 

@@ -44,6 +44,10 @@ def _zero(_: Any) -> float:
     return 0.0
 
 
+def _nought(_: Any) -> int:
+    return 0
+
+
 def _no(_: Any) -> bool:
     return False
 
@@ -112,6 +116,12 @@ class Trainable:
 
     inner_share: Callable[[Any], float] = _zero
     """Share of a cell's training rows kept apart to choose the epoch on; 0 takes the last epoch."""
+
+    step_losses: Callable[[Any], int] = _nought
+    """Steps between two losses that are kept, of batches and of rows kept apart; 0 keeps none.
+
+    A cell that keeps some trains alone.
+    """
 
     metadata: Callable[[Any], Kind | None] = _none
     """Scale of the metadata columns that the module is given; None leaves them out."""
@@ -192,7 +202,7 @@ class Trainable:
     def stack_group(self, config: TrainingConfig) -> Hashable | None:
         """Key that cells of a stack share; None for training alone."""
         key = self.stack_key(config)
-        if key is None:
+        if key is None or self.step_losses(config):
             return None
         # The loop holds these per cell, whatever the trainable.
         return dataclasses.replace(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
-from trainables.engine.datasets.dataset_card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard, find
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,7 @@ def columns_of_file(ref: DataRef, card: DatasetCard | None) -> Columns:
 
 def card_of(name: str) -> DatasetCard | None:
     """Return the card of `trec` or `trec-1k`; None for other names."""
-    known = registry.names("trainables.data")
-    entry = name.strip().lower().replace("-", "_")
-    whole = entry if entry in known else re.sub(r"_\d+k$", "", entry)
-    if whole not in known:
-        return None
-    card: DatasetCard = registry.load("trainables.data", whole, "DATASET")
-    return card
+    return find(name)[0]
 
 
 def label_column(ref: DataRef, names: Sequence[str]) -> str:

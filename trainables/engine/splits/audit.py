@@ -111,7 +111,8 @@ class Audit:
             )
         if self.parts:
             parts = ", ".join(f"{part} {count:,}" for part, count in self.parts.items())
-            lines.append(f"official parts: {parts}; folds and held-out shares pool them")
+            pooled = "; folds and held-out shares pool them" if len(self.parts) > 1 else " alone"
+            lines.append(f"official parts: {parts}{pooled}")
         if self.dropped:
             lines.append(f"{self.dropped:,} rows with a missing text or label were left out")
         if self.duplicates:

@@ -15,6 +15,7 @@ import numpy as np
 from trainables.engine.arrays import FloatArray, IntArray
 from trainables.engine.contract import Split
 from trainables.engine.errors import DataError
+from trainables.engine.splits.subset import draw_training
 from trainables.engine.text_data import TextData
 
 
@@ -31,12 +32,16 @@ def held_out(data: TextData, split: Split, seed: int, fold: int) -> tuple[IntArr
         Row indices to train on and to score on, each int64, ascending, without a common text.
         Under folds and a held-out share they are a partition of all rows. Under "official" a
         validation part is in neither, and a training row whose text is in the test part is left
-        out of training. With `split.outer`, a partition of the rows that it leaves.
+        out of training. With `split.outer`, a partition of the rows that it leaves. With
+        `split.train_rows`, so many of these rows to train on, and the same rows to score on.
 
     Raises:
         DataError: if a class has too few distinct texts for the split, if an official split is
-            asked of data without one, or if there is no such fold.
+            asked of data without one, if there is no such fold, or fewer rows than `train_rows`.
     """
+    if split.train_rows is not None:
+        train, test = held_out(data, dataclasses.replace(split, train_rows=None), seed, fold)
+        return draw_training(data, train, split.train_rows, seed, fold), test
     if split.outer is not None:
         rows, inside = _without(data, split.folds, split.outer)
         parts = held_out(inside, dataclasses.replace(split, outer=None), seed, fold)

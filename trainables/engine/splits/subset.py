@@ -1,6 +1,8 @@
-"""Stratified subsets: the papers' '-1k' and '-10k' sets, and `--subset N`."""
+"""Stratified draws: `--subset N`, `--train-rows N`, and the training part."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -48,6 +50,64 @@ def draw_subset(data: TextData, rows: int, name: str | None = None) -> TextData:
         for label, quota in enumerate(quotas)
     ]
     return data.take(np.sort(np.concatenate(taken)), name)
+
+
+def training_part(data: TextData, parts: Sequence[str]) -> TextData:
+    """Return the rows of some official parts.
+
+    Raises:
+        DataError: if there are none.
+    """
+    inside = np.isin([] if data.official is None else data.official, parts)
+    rows = np.flatnonzero(inside)
+    if not len(rows):
+        found = "no column 'split'" if data.official is None else "no such row in column 'split'"
+        raise DataError(
+            f"{data.name} has no official training part ({found}): leave --parts train out."
+        )
+    return data.take(rows)
+
+
+def draw_training(data: TextData, train: IntArray, rows: int, seed: int, fold: int) -> IntArray:
+    """Return some rows of a cell's training part, by class.
+
+    Every class keeps its share of the training part, at least 1 row.
+
+    Args:
+        data: Data set; only labels count.
+        train: Rows of the training part, ascending.
+        rows: Number of rows to draw.
+        seed: Seed of the cell.
+        fold: Fold of the cell.
+
+    Returns:
+        Drawn rows, int64 (rows,), ascending.
+
+    Raises:
+        DataError: if the training part has fewer rows than that, or more classes.
+    """
+    classes, sizes = np.unique(data.labels[train], return_counts=True)
+    if rows > len(train):
+        raise DataError(
+            f"{rows:,} training rows (--train-rows) are more than the {len(train):,} that a cell "
+            f"of {data.name} has: ask for at most that, or leave the option out."
+        )
+    if rows < len(classes):
+        raise DataError(
+            f"{rows:,} training rows (--train-rows) are too few for the {len(classes)} "
+            f"classes of {data.name}: ask for at least one a class."
+        )
+    if rows == len(train):
+        return train
+    # The last number is not 0, which would be the seed's own stream: that deals out the folds.
+    shuffled = np.random.default_rng([seed, fold, _SUBSET_SEED]).permutation(train)
+    quotas = _shares(sizes, rows, at_least=1)
+    labels = data.labels[shuffled]
+    taken = [
+        shuffled[labels == label][:quota] for label, quota in zip(classes, quotas, strict=True)
+    ]
+    drawn: IntArray = np.sort(np.concatenate(taken))
+    return drawn
 
 
 def _spread(candidates: IntArray, data: TextData, quota: int) -> IntArray:

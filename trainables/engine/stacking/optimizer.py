@@ -257,7 +257,7 @@ class StackedAdamW(torch.optim.Optimizer):
             parameter[at] = moved
 
     def _zeros(self, like: Tensor) -> Tensor:
-        """Zeros in memory kept from step to step: fresh pages of a host are dear."""
+        """Zeros, in a host's memory that is kept: fresh pages are dear."""
         if like.is_cuda:
             return torch.zeros_like(like)
         if self._kept is None or self._kept.numel() < like.numel():

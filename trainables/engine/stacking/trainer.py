@@ -163,7 +163,7 @@ class StackTraining:
         optimizer, averages = self._adamw, self.averages
         optimizer.cells = chosen
         optimizer.factors = schedule_factor(self.schedule, optimizer.steps, self.steps, self.warmup)
-        shown = self.inputs.views(rows, epoch)
+        shown = self.inputs.views(rows, epoch, self._seeds(chosen))
         length = self.inputs.length(shown)
         host: dict[str, Any] = {"rows": rows, "shown": shown}
         host |= {"rates": optimizer.rates, "number": np.array(count, np.int32)}
@@ -214,6 +214,11 @@ class StackTraining:
         if self.averages is not None:
             self.averages.move(given["ema"], cells)
         self._total[slice(None) if cells is None else cells] += output.loss.detach()
+
+    def _seeds(self, chosen: Tensor | None) -> list[int]:
+        """Seeds of the cells of a step, all or some."""
+        numbers = range(len(self.cells)) if chosen is None else chosen.tolist()
+        return [self.cells[number].seed for number in numbers]
 
     def _batches(self, epoch: int) -> Iterator[list[tuple[Tensor | None, IntArray]]]:
         """Batches of each step: cells of one batch size, and rows.

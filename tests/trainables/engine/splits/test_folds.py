@@ -212,3 +212,74 @@ def test_a_class_that_is_another_in_capitals_is_told_so() -> None:
 def test_a_column_of_texts_as_labels_is_told_so() -> None:
     with pytest.raises(DataError, match=r"and 1 more classes\. Is the label column the right one"):
         held_out(made(list(range(6))), Split(folds=3), 2, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(made_up=labelled_copies(), seed=st.integers(0, 3), drawn=st.data())
+def test_a_cell_trains_on_drawn_rows_and_is_scored_on_the_same(
+    made_up: tuple[TextData, int], seed: int, drawn: st.DataObject
+) -> None:
+    data, folds = made_up
+    whole, test = held_out(data, Split(folds=folds), seed, 0)
+    classes = len(data.label_names)
+    rows = drawn.draw(st.integers(classes, len(whole)))
+    train, scored = held_out(data, Split(folds=folds, train_rows=rows), seed, 0)
+    assert scored.tolist() == test.tolist()
+    assert train.tolist() == sorted(set(train.tolist()) & set(whole.tolist()))
+    assert len(train) == rows
+    counts = np.bincount(data.labels[train], minlength=classes)
+    ideal = np.bincount(data.labels[whole], minlength=classes) * rows / len(whole)
+    assert counts.min() >= 1
+    # A class below one row is lifted to one, which the others pay for.
+    assert (np.abs(counts - ideal) < 1 + classes).all()
+    again, _ = held_out(data, Split(folds=folds, train_rows=rows), seed, 0)
+    assert again.tolist() == train.tolist()
+
+
+def test_seeds_and_folds_draw_other_training_rows() -> None:
+    data, split = made([0, 1] * 500), Split(folds=5, train_rows=100)
+    drawn = {tuple(held_out(data, split, seed, fold)[0]) for seed in (2, 16) for fold in range(5)}
+    assert len(drawn) == 10
+    # 100 of 1,000 rows are in each of two draws by chance 10 times, were they of one stream all.
+    first, second = (held_out(data, split, seed, 0)[0] for seed in (2, 16))
+    assert len(np.intersect1d(first, second)) < 30
+
+
+def test_nothing_is_drawn_from_what_an_outer_fold_puts_away() -> None:
+    data = made([0, 1] * 100)
+    _, away = held_out(data, Split(folds=4), 2, 1)
+    inner = Split(folds=4, outer=(2, 1), train_rows=40)
+    for fold in range(4):
+        train, test = held_out(data, inner, 16, fold)
+        assert len(train) == 40
+        assert not np.intersect1d(away, np.concatenate([train, test])).size
+        assert len(test) in (37, 38)
+
+
+@pytest.mark.parametrize(
+    ("split", "most"),
+    [
+        (Split(folds=5), 80),
+        (Split(holdout=0.4), 60),
+        (Split(holdout="official"), 50),
+        (Split(folds=5, outer=(2, 0)), 64),
+    ],
+)
+def test_more_training_rows_than_there_are_are_refused(split: Split, most: int) -> None:
+    data = made([0, 1] * 50, official=["train"] * 50 + ["test"] * 50)
+    train, _ = held_out(data, dataclasses.replace(split, train_rows=most), 2, 0)
+    assert len(train) == most
+    too_many = dataclasses.replace(split, train_rows=most + 1)
+    with pytest.raises(DataError, match=rf"{most + 1} training rows .* more than the {most} that"):
+        held_out(data, too_many, 2, 0)
+    with pytest.raises(DataError, match=r"1 training rows .* too few for the 2 classes"):
+        held_out(data, dataclasses.replace(split, train_rows=1), 2, 0)
+
+
+def test_a_split_without_drawn_rows_is_written_as_ever() -> None:
+    assert Split(folds=5).to_json() == {"folds": 5, "holdout": None}
+    drawn = Split(folds=5, train_rows=1000)
+    assert drawn.to_json() == {"folds": 5, "holdout": None, "train_rows": 1000}
+    assert Split(**drawn.to_json()) == drawn
+    with pytest.raises(ValueError, match="train_rows must be at least 1, got 0"):
+        Split(folds=5, train_rows=0)

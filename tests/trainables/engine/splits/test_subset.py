@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.engine.errors import DataError
-from trainables.engine.splits.subset import draw_subset
+from trainables.engine.splits.subset import draw_subset, training_part
 from trainables.engine.text_data import TextData, assemble
 
 
@@ -76,3 +76,17 @@ def test_all_rows_are_the_data_themselves() -> None:
 def test_impossible_sizes_are_refused(rows: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
         draw_subset(made([0, 1] * 5), rows)
+
+
+def test_a_training_part_is_taken_alone() -> None:
+    data = made([0, 1] * 4, ["train", "train", "valid", "valid", "test", "test", "train", "train"])
+    assert training_part(data, ("train",)).texts == tuple(data.texts[i] for i in (0, 1, 6, 7))
+    assert len(training_part(data, ("train", "valid"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("official", "said"), [(None, "no column 'split'"), (["test"] * 4, "no such row")]
+)
+def test_data_without_a_training_part_are_refused(official: list[str] | None, said: str) -> None:
+    with pytest.raises(DataError, match=f"no official training part .{said}"):
+        training_part(made([0, 1, 0, 1], official), ("train",))
