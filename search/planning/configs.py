@@ -91,7 +91,7 @@ def check_configs(spec: SweepSpec, space: Space) -> None:
 
 
 def _competes(spec: SweepSpec, space: Space, reference: Mapping[str, Scalar]) -> bool:
-    """Return True for a reference that the sweep's axes and fixed values admit.
+    """Return True for a reference that the sweep admits.
 
     In a parameter that came later a reference may differ from the space, unless the user fixed it.
     """
