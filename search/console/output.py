@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table as RichTable
 
+from search.console.runs_page import runs_page
 from search.console.screen import screen_of
 from search.errors import InputError, LedgerError
 from search.formatting import counted, duration, off_grid
 from search.results.outcome import SweepResult
 from search.tracking.open import open_ledger
-from search.tracking.runs_page import runs_page
 from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
