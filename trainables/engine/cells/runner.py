@@ -108,7 +108,9 @@ def train_cells(
         torch.set_num_threads(threads)
     data = checked_data(task)
     trainable = Trainable.load(task.trainable)
-    if not trainable.may_train_heads and trainable.base is None:
+    if trainable.may_train_heads:
+        let_go()  # features may be extracted first, in the memory of a stack that is done
+    elif trainable.base is None:
         pretrained.load_encoder(task.model)
     # Data and weights stay: a collection after each cell need not look at them again.
     gc.collect()
