@@ -53,7 +53,9 @@ SPACE = Space(
         "masked": 5,
         "spans": "drawn",
         "drophead": 0.0,
+        "adversarial": 0.0,
         "positive": "itself",
+        "synonyms": None,
         "negatives": None,
         "pairs": None,
         "trainable_blocks": None,
@@ -75,7 +77,9 @@ SPACE = Space(
                 "masked",
                 "spans",
                 "drophead",
+                "adversarial",
                 "positive",
+                "synonyms",
                 "negatives",
                 "positives",
                 "random_strings",
@@ -91,8 +95,14 @@ SPACE = Space(
         ),
         Inert(when={"augmentation": ("dropout", "none")}, axes=("masked",)),
         Inert(
-            when={"augmentation": ("dropout", "none"), "random_strings": (False,)}, axes=("spans",)
+            when={
+                "augmentation": ("dropout", "none"),
+                "random_strings": (False,),
+                "positive": ("itself", "second-text"),
+            },
+            axes=("spans",),
         ),
+        Inert(when={"positive": ("itself", "second-text")}, axes=("synonyms",)),
     ),
     references={
         "untuned": {"learning_rate": 0.0},
@@ -125,7 +135,14 @@ SPACE = Space(
         "max_length",
     ),
     yielding=("learning_rate", "temperature"),
-    added={"spans": "shared", "drophead": 0.0, "positive": "itself", "negatives": None},
+    added={
+        "spans": "shared",
+        "drophead": 0.0,
+        "adversarial": 0.0,
+        "positive": "itself",
+        "synonyms": None,
+        "negatives": None,
+    },
     alike=dict.fromkeys(
         ("masked", "augmentation"),
         "all texts are shorter than 30 characters, which are never masked",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +11,15 @@ import numpy as np
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 
-from trainables.engine import registry, seeding
+from trainables.engine import seeding
 from trainables.engine.arrays import IntArray
 from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
-from trainables.engine.config import FineTuning, TrainingConfig
+from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.features import extraction
 from trainables.engine.features.representation import (
     Fitted,
-    MadeByModels,
-    Representation,
     card_of,
 )
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
@@ -33,73 +31,6 @@ from trainables.engine.stacking.cell import StackCell
 from trainables.engine.text_data import TextData
 from trainables.engine.training.loop import CellData, Training
 from trainables.engine.training.read_out import Evaluation
-
-
-def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse configs that the model or the data cannot train.
-
-    Args:
-        task: Task of the sweep.
-        data: Data of the task.
-        configs: Configs of the task's trainable.
-
-    Raises:
-        InputError: naming the fault, and the way out.
-    """
-    trainable = Trainable.load(task.trainable)
-    check_models(task, data, configs)
-    check_blocks(task, configs)
-    needs = {}
-    for config in configs:
-        with registry.plugin_rules("trainables", task.trainable):
-            trainable.check_data(config, data)
-        share, kind = trainable.inner_share(config), trainable.metadata(config)
-        needs[share, kind, trainable.views(config)] = config
-    for (share, kind, views_of_text), config in needs.items():
-        if share:  # too few texts of a class are too few for every seed and fold
-            inner_validation.apart(data, task.split, 0, 0, share)
-        if kind is not None:
-            metadata_inputs.table(data, kind)
-        if views_of_text is not None:
-            corpus(task, data, config)
-
-
-def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse models that the configs cannot be trained with.
-
-    Args:
-        task: Task of the sweep.
-        data: Data of the task.
-        configs: Configs of the task's trainable.
-
-    Raises:
-        ModelError: naming the model, the fault, and the way out.
-    """
-    trainable = Trainable.load(task.trainable)
-    distinct: dict[Representation | None, None] = {}
-    for config in configs:
-        features = trainable.representation(config)
-        distinct[features] = None
-        if features is None:
-            with registry.plugin_rules("trainables", task.trainable):
-                trainable.check_models(config, data, task.model)
-    for features in distinct:
-        if features is None:
-            if trainable.base is None:
-                pretrained.check_encoder(task.model, data)
-        elif isinstance(card := card_of(features.name), MadeByModels):
-            card.check_models(data, task.model, features)
-
-
-def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse configs that train more blocks than the model has.
-
-    Raises:
-        ConfigError: naming the number and the most allowed.
-    """
-    blocks = {c.trainable_blocks: c for c in configs if isinstance(c, FineTuning)}
-    for config in blocks.values():
-        frozen_blocks.trained_blocks(task.model, config)
 
 
 def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
@@ -174,9 +105,11 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConf
         data: Data of the task.
         members: Cells with their Configs, all of one stack group.
     """
-    cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
     representation = Trainable.load(task.trainable).representation(config)
+    cells = _with_one_base(task, data, members) if representation is None else None
+    if cells is None:
+        cells = [stack_cell(task, data, cell, config) for cell, config in members]
     if representation is None:
         rows = tokens(task, data, config)
         return StackData(cells, TokenInputs(rows), rows.labels, {})
@@ -195,6 +128,34 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConf
     ]
     labels = np.tile(data.labels, len(tables.values) // len(data))
     return StackData(placed, FeatureInputs(tables.values), labels, tables.facts)
+
+
+def _with_one_base(
+    task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConfig]]
+) -> list[StackCell] | None:
+    """Assemble cells whose modules share the weights of one encoder.
+
+    A stack copies them on its device, which takes a fraction of the time of copies here. None where
+    a trainable's `build` changes the encoder that it is given: each cell then wants its own.
+    """
+    if Trainable.load(task.trainable).base is not None:
+        return None
+    shared = base(task, data, members[0][1])
+    before = _identity(shared)
+    cells = []
+    for cell, config in members:
+        cells.append(stack_cell(task, data, cell, config, shared))
+        if _identity(shared) != before:
+            return None
+    return cells
+
+
+def _identity(network: nn.Module) -> list[Hashable]:
+    """Modules and tensors of a network, with the tensors' counts of writes."""
+    parts: list[Hashable] = [(name, id(part)) for name, part in network.named_modules()]
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        parts.append((name, id(tensor), tensor._version, tensor.requires_grad))
+    return parts
 
 
 def make_features(
@@ -220,12 +181,22 @@ def make_features(
     return facts
 
 
+def base(task: Task, data: TextData, config: TrainingConfig) -> Any:
+    """Copy the encoder of a cell, or its trained part."""
+    network = pretrained.load_encoder(task.model)
+    blocks = frozen_blocks.trained_blocks(task.model, config)
+    if blocks is not None:
+        return frozen_blocks.top(network, blocks)
+    return vocabulary.restricted(network, tokens(task, data, config).vocabulary)
+
+
 def module(
     task: Task,
     data: TextData,
     config: TrainingConfig,
     seed: int,
     train: IntArray | None = None,
+    encoder: Any = None,
 ) -> nn.Module:
     """Build a cell's module: head drawn from the seed, encoder a copy.
 
@@ -235,26 +206,22 @@ def module(
         config: Config of the cell.
         seed: Seed of the cell.
         train: Training rows; None for all.
+        encoder: Encoder from `base`, to build the module around; None makes a copy.
     """
     trainable = Trainable.load(task.trainable)
     features = trainable.representation(config)
-    base: Any
+    network: Any
     if features is not None:
-        base = extraction.base(data, task.model, features)
+        network = extraction.base(data, task.model, features)
     elif trainable.base is not None:
-        base = trainable.base(config, data, task.model)
+        network = trainable.base(config, data, task.model)
     else:
-        network = pretrained.load_encoder(task.model)
-        blocks = frozen_blocks.trained_blocks(task.model, config)
-        if blocks is not None:
-            base = frozen_blocks.top(network, blocks)
-        else:
-            base = vocabulary.restricted(network, tokens(task, data, config).vocabulary)
+        network = base(task, data, config) if encoder is None else encoder
         if trainable.learns_from_rows:
             train = np.arange(len(data)) if train is None else train
-            base = CellContext.of(data, task.model, base, trainable.metadata(config), train)
+            network = CellContext.of(data, task.model, network, trainable.metadata(config), train)
     with seeding.drawing_from(seed, "init"):
-        return trainable.build(config, base, len(data.label_names))
+        return trainable.build(config, network, len(data.label_names))
 
 
 def rows(task: Task, data: TextData, cell: Cell) -> tuple[IntArray, IntArray]:
@@ -270,12 +237,17 @@ def split_rows(
     return inner_validation.apart(data, task.split, cell.seed, cell.fold, share)
 
 
-def stack_cell(task: Task, data: TextData, cell: Cell, config: TrainingConfig) -> StackCell:
-    """Assemble a cell that trains in a stack."""
+def stack_cell(
+    task: Task, data: TextData, cell: Cell, config: TrainingConfig, encoder: Any = None
+) -> StackCell:
+    """Assemble a cell that trains in a stack.
+
+    Its module is built around the encoder, if one is given.
+    """
     train, held_out, valid = split_rows(task, data, cell, config)
     scored = np.concatenate([held_out, valid])
     return StackCell(
-        module=module(task, data, config, cell.seed, train),
+        module=module(task, data, config, cell.seed, train, encoder),
         config=config,
         seed=cell.seed,
         train=train,
