@@ -44,13 +44,19 @@ SPACE = Space(
     fixed={
         "views": "dropout",
         "trainable_blocks": None,
-        "pooling": "cls",
+        "pooling": "pooler",
         "weight_decay": 0.01,
         "warmup_fraction": 0.0,
         "schedule": "linear",
         "max_length": 128,
         "clip_norm": 1.0,
         "precision": "fp32",
+    },
+    optional={
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
     },
     # Without a contrastive loss there is nothing to weigh.
     inert=(Inert(when={"loss": ("none",)}, axes=("ce_weight", "temperature")),),

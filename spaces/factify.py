@@ -74,6 +74,7 @@ SPACE = Space(
         "clip_norm": 0.0,
         "precision": "fp32",
     },
+    optional={"inner_share": 0.0},
     inert=(
         Inert(when={"modalities": ("image",)}, axes=("multilingual", "text_encoder", "max_length")),
         Inert(when={"modalities": ("text",)}, axes=("image_encoder",)),

@@ -46,6 +46,7 @@ SPACE = Space(
         "clip_norm": 0.0,
         "precision": "fp32",
     },
+    optional={"inner_share": 0.0},
     inert=(
         Inert(when={"representation": _TFIDF}, axes=("max_length", "word2vec", "glove")),
         Inert(when={"representation": ("word2vec",)}, axes=("max_length", "glove")),

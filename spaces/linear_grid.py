@@ -41,6 +41,7 @@ SPACE = Space(
         "clip_norm": 0.0,
         "precision": "fp32",
     },
+    optional={"inner_share": 0.0},
     inert=(
         Inert(
             when={"representation": ("encoder-mean", "encoder-first")}, axes=("word2vec", "glove")

@@ -2,8 +2,8 @@
 
 2 x 3 x 2 x 3 x 2 = 72 configs: rate, augmentation (masking only, dropout only, both), with and
 without positives, temperature, texts or random strings. `mirror` is the authors' setting for
-sentences (rate 2e-5, temperature 0.04, a span of 5 characters, mean pooling, batch 200, 50 tokens,
-1 epoch); `untuned` is the encoder as it came.
+sentences (a constant rate of 2e-5, temperature 0.04, a span of 5 characters, mean pooling, batch
+200, 50 tokens, 1 epoch); `untuned` is the encoder as it came.
 
     foldrace run mirror --data isear --model bert-base-uncased --configs ablation
     foldrace run mirror --data isear --model minilm --fix pairs=pairs.csv
@@ -53,12 +53,17 @@ SPACE = Space(
         "pooling": "mean",
         "weight_decay": 0.01,
         "warmup_fraction": 0.0,
-        "schedule": "linear",
+        "schedule": "constant",
         "batch_size": 200,
         "max_length": 50,
         "epochs": 1,
         "clip_norm": 0.0,
         "precision": "fp32",
+    },
+    optional={
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
     },
     inert=(
         Inert(
@@ -70,6 +75,8 @@ SPACE = Space(
                 "random_strings",
                 "temperature",
                 "trainable_blocks",
+                "hidden_dropout",
+                "attention_dropout",
                 "weight_decay",
                 "warmup_fraction",
                 "schedule",

@@ -39,6 +39,12 @@ SPACE = Space(
         "clip_norm": 0.0,
         "precision": "fp32",
     },
+    optional={
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
+    },
     inert=(
         Inert(
             when={"beta": (1.0,)},

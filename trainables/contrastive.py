@@ -8,9 +8,11 @@ Both terms see two views of every text. For LCL a second encoder of the same kin
 network, is trained beside the first, with lambda * its own cross-entropy, as in the authors' code.
 With loss=none, cross-entropy alone is left.
 
-Differs from the authors' code: a linear layer on dropout classifies, without a hidden layer before
-it; views are by dropout or by a masked span unless the user gives texts of his own (theirs are
-WordNet synonyms); and gradients of the two encoders are clipped together.
+With pooling=pooler the weighting network is transformers' own class, as theirs. Differs from the
+authors' code: the classifier has the activation of the encoder's kind (theirs ReLU) and dropout on
+both sides of the dense layer (theirs behind it, and on the logits); views are by dropout or by a
+masked span unless the user gives texts of his own (theirs are WordNet synonyms); and gradients of
+the two encoders are clipped together.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from trainables.engine.config import FineTuning
+from trainables.engine.config import ClassifierTuning
 from trainables.engine.inputs.views import View
+from trainables.engine.models.classifier import PooledClassifier
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import POOLINGS, pooled, pooling_map_fault
-from trainables.engine.models.pretrained import hidden_dropout, real_tokens
+from trainables.engine.models.pooling import pooled, pooling_map_fault
+from trainables.engine.models.pretrained import real_tokens
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
 
@@ -42,7 +45,7 @@ _MASKED = 5  # characters, as in Mirror-BERT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(FineTuning):
+class Config(ClassifierTuning):
     """Hyper-parameters of one cell; the paper's symbols in brackets.
 
     Attributes:
@@ -53,7 +56,9 @@ class Config(FineTuning):
         views: Views of a text in a step: "one", itself; "dropout", itself twice, which differ by
             dropout; "masked", itself and itself with a span masked; "second-text", itself and
             another wording of it, the column of --text-b.
-        pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
+        pooling: Vector for both losses: "cls", the first token's, or "mean", over real tokens; with
+            "pooler" the classifier sees the first token's behind a dense layer with an activation,
+            the contrastive loss the first token's itself, as in the authors' code.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -66,7 +71,6 @@ class Config(FineTuning):
     ce_weight: float
     temperature: float
     views: str
-    pooling: str
 
     def rules(self) -> dict[str, bool]:
         """Rules of its own fields and the shared ones."""
@@ -76,33 +80,18 @@ class Config(FineTuning):
             "ce_weight in (0, 1]": 0 < self.ce_weight <= 1,
             "temperature above 0": self.temperature > 0,
             f"views one of {', '.join(_VIEWS)}": self.views in _VIEWS,
-            f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
             **super().rules(),
         }
 
 
-class _Classifier(nn.Module):
-    """An encoder with a linear classifier on one pooled vector a text.
-
-    Args:
-        pooling: "cls" or "mean".
-        encoder: A Hugging Face encoder, or the top blocks of one.
-        num_classes: Number of classes.
-    """
-
-    def __init__(self, pooling: str, encoder: PreTrainedModel, num_classes: int) -> None:
-        super().__init__()
-        self.encoder, self.pooling = encoder, pooling
-        self.dropout = nn.Dropout(hidden_dropout(encoder))
-        self.classifier = nn.Linear(encoder.config.hidden_size, num_classes)
-        nn.init.normal_(self.classifier.weight, std=encoder.config.initializer_range)
-        nn.init.zeros_(self.classifier.bias)
+class _Classifier(PooledClassifier):
+    """An encoder with a linear classifier on one pooled vector a text."""
 
     def classify(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Pooled vectors (rows, width) and logits (rows, classes)."""
+        """Vectors for a contrastive loss (rows, width), and logits (rows, classes)."""
         tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
-        vectors = pooled(tokens, real_tokens(inputs), self.pooling)
-        return vectors, self.classifier(self.dropout(vectors))
+        real = real_tokens(inputs)
+        return pooled(tokens, real, self.pooling), self.classified(tokens, real)
 
 
 class Contrastive(_Classifier):
@@ -117,12 +106,12 @@ class Contrastive(_Classifier):
     ce_weight: Tensor
 
     def __init__(self, config: Config, encoder: PreTrainedModel, num_classes: int) -> None:
-        super().__init__(config.pooling, encoder, num_classes)
+        super().__init__(config, encoder, num_classes)
         self.scl = SupervisedContrastiveLoss(config.temperature) if config.loss == "scl" else None
         self.lcl = LabelAwareContrastiveLoss(config.temperature) if config.loss == "lcl" else None
         # Drawn last: all losses start from the same classifier.
         self.weighting = (
-            _Classifier(config.pooling, copy.deepcopy(encoder), num_classes)
+            _Classifier(config, copy.deepcopy(encoder), num_classes)
             if config.loss == "lcl"
             else None
         )

@@ -8,8 +8,8 @@ away from the views of the other texts of the batch: InfoNCE.
 A cell tunes on its training rows, whose labels it never sees. Its score is a linear evaluation: a
 logistic regression on the tuned features of the training rows, asked about the held-out ones.
 
-Differs from the paper: AdamW's rate decays (the authors' code keeps it), and masked spans are drawn
-four times at most for a text, the epochs taking turns.
+Differs from the paper: masked spans are drawn four times at most for a text, the epochs taking
+turns.
 """
 
 from __future__ import annotations

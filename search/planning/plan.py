@@ -95,7 +95,7 @@ class Plan:
             key: (index, block)
             for index, config in enumerate(self.configs)
             for block, key in enumerate(
-                cell_keys(self.task, self.family, self.space.active(config), self.blocks)
+                cell_keys(self.task, self.family, self.space.identity(config), self.blocks)
             )
         }
 

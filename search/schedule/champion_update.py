@@ -81,20 +81,20 @@ class ChampionUpdate:
         from search.planning.prepare import declared_space, narrowed_space
 
         space = declared_space(self._spec).fix(self._spec.fix)
-        own = {axis.name: axis for axis in space.axes}
+        own, fixed = {axis.name: axis for axis in space.axes}, space.settings
         searched = {axis.name for axis in narrowed_space(self._spec).axes}
         wanted: dict[str, tuple[Scalar, ...]] = {}
         for name, value in (self._champion or {}).items():
             if name in own and not own[name].has(value):
                 wanted[name] = (*(own[name].values if own[name].interval is None else ()), value)
-            elif name in space.fixed and name in searched and value != space.fixed[name]:
-                wanted[name] = (space.fixed[name], value)
+            elif name in fixed and name in searched and value != fixed[name]:
+                wanted[name] = (fixed[name], value)
         return wanted
 
     def _index(self, plan: Plan) -> int | None:
         champion = None if self._champion is None else canonical_json(self._champion)
         for index, config in enumerate(plan.configs):
-            if canonical_json(plan.space.active(config)) == champion:
+            if canonical_json(plan.space.identity(config)) == champion:
                 return index
         return None
 
@@ -103,7 +103,7 @@ class ChampionUpdate:
         plan, winner = outcome.plan, outcome.standings.winner
         if winner is None:
             return "no winner"
-        config = plan.space.active(plan.configs[winner])
+        config = plan.space.identity(plan.configs[winner])
         if self._champion is not None and canonical_json(config) == canonical_json(self._champion):
             decision = promotion.Decision(False, "the champion won again")
         else:

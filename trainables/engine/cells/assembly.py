@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from accelerate.utils.memory import should_reduce_batch_size
@@ -27,12 +27,15 @@ from trainables.engine.features.representation import (
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.inputs.tokens import Tokens, tokenised
-from trainables.engine.models import frozen_blocks, pretrained, vocabulary
+from trainables.engine.models import dropout_rates, frozen_blocks, pretrained, vocabulary
 from trainables.engine.splits import folds, inner_validation
 from trainables.engine.stacking.cell import StackCell
 from trainables.engine.text_data import TextData
 from trainables.engine.training.loop import CellData, Training
 from trainables.engine.training.read_out import Evaluation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
@@ -87,8 +90,20 @@ def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) 
         if features is None:
             if trainable.base is None:
                 pretrained.check_encoder(task.model, data)
+                check_rates(task, configs)
         elif isinstance(card := card_of(features.name), MadeByModels):
             card.check_models(data, task.model, features)
+
+
+def check_rates(task: Task, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse configs with dropout rates that the model does not have.
+
+    Raises:
+        ModelError: naming the rate.
+    """
+    tuned = [config for config in configs if isinstance(config, FineTuning)]
+    for config in {(c.hidden_dropout, c.attention_dropout): c for c in tuned}.values():
+        _encoder(task, config)
 
 
 def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
@@ -244,7 +259,7 @@ def module(
     elif trainable.base is not None:
         base = trainable.base(config, data, task.model)
     else:
-        network = pretrained.load_encoder(task.model)
+        network = _encoder(task, config)
         blocks = frozen_blocks.trained_blocks(task.model, config)
         if blocks is not None:
             base = frozen_blocks.top(network, blocks)
@@ -255,6 +270,14 @@ def module(
             base = CellContext.of(data, task.model, base, trainable.metadata(config), train)
     with seeding.drawing_from(seed, "init"):
         return trainable.build(config, base, len(data.label_names))
+
+
+def _encoder(task: Task, config: TrainingConfig) -> PreTrainedModel:
+    """Return the encoder with the config's dropout rates, to be copied."""
+    network = pretrained.load_encoder(task.model)
+    if not isinstance(config, FineTuning):
+        return network
+    return dropout_rates.with_rates(network, config.hidden_dropout, config.attention_dropout)
 
 
 def rows(task: Task, data: TextData, cell: Cell) -> tuple[IntArray, IntArray]:

@@ -28,9 +28,9 @@ def pooled(tokens: Tensor, real: Tensor, pooling: str) -> Tensor:
     Args:
         tokens: Vectors of tokens, (batch, length, width).
         real: Mask of tokens that are no padding, bool (batch, length).
-        pooling: "cls", the first token, or "mean", over real tokens.
+        pooling: "mean", over real tokens; any other takes the first token.
     """
-    return tokens[:, 0] if pooling == "cls" else mean_over_tokens(tokens, real)
+    return mean_over_tokens(tokens, real) if pooling == "mean" else tokens[:, 0]
 
 
 def pooling_map_fault(pooling: str) -> str | None:
