@@ -51,8 +51,12 @@ SPACE = Space(
         "max_length": 128,
         "clip_norm": 1.0,
         "precision": "fp32",
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
     },
-    optional={
+    added={
         "inner_share": 0.0,
         "hidden_dropout": None,
         "attention_dropout": None,

@@ -35,8 +35,13 @@ SPACE = Space(
         "max_length": 512,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "pooling": "mean",
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
     },
-    optional={
+    added={
         "pooling": "mean",
         "inner_share": 0.0,
         "hidden_dropout": None,

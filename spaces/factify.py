@@ -1,12 +1,16 @@
 """The fusion network of Team Noir at Factify 2, with its ablation.
 
-Axes are the rows of the paper's table 2 (modalities, multilingual, attention) and the settings of
-its section 5.1, each with the paper's value and some of our own. One axis says if CLIP's towers are
-trained. The references are the rows of table 2, on frozen towers. `trained-together` is the
-proposed model of section 5.1, whose towers are trained.
+Axes are the rows of the paper's table 2 (modalities, multilingual, attention), the settings of its
+section 5.1, each with the paper's value and one of our own, and its outlook: two more fusions. One
+axis says if CLIP's towers are trained. The references are the rows of table 2, towers and network
+trained together, as section 5.1 has it; `frozen` is the proposed network on towers as they are, and
+`one-vector` attends as section 4 reads to the letter.
 
     foldrace run factify --data factify2 --model clip-vit-b-32 --configs ablation
     foldrace run factify --data train.csv --model clip-vit-b-32 --set frozen=true
+    foldrace run factify --data train.csv --model clip-vit-b-32 --configs ablation --fix frozen=true
+
+The cleaning is section 3.2's, which `--clean` replaces.
 
 Without a hub: `--model minilm --fix text_encoder=minilm --fix image_encoder=efficientnet-lite0`.
 """
@@ -21,15 +25,23 @@ _PROPOSED: dict[str, Scalar] = {
     "modalities": "both",
     "multilingual": True,
     "attention": True,
+    "attention_over": "two-tokens",
+    "fusion": "concatenation",
     "heads": 4,
     "attention_dim": 256,
     "dropout": 0.2,
     "smoothing": 0.1,
     "ema_decay": 0.999,
     "learning_rate": 5e-4,
+    "weight_decay": 0.0,
+    "batch_size": 32,
     "epochs": 50,
-    "frozen": True,
+    "frozen": False,
 }
+
+
+# Parameters that matter only where something attends.
+_HEADS = ("heads", "attention_dim", "attention_dropout")
 
 
 def _but(*without: str, **change: Scalar) -> dict[str, Scalar]:
@@ -50,44 +62,57 @@ SPACE = Space(
         Axis(name="modalities", distribution=CategoricalDistribution(["text", "image", "both"])),
         Axis(name="multilingual", distribution=CategoricalDistribution([True, False])),
         Axis(name="attention", distribution=CategoricalDistribution([True, False])),
-        Axis(name="heads", distribution=CategoricalDistribution([2, 4, 8])),
-        Axis(name="attention_dim", distribution=CategoricalDistribution([128, 256, 512])),
-        Axis(name="dropout", distribution=CategoricalDistribution([0.1, 0.2, 0.4])),
+        Axis(
+            name="attention_over",
+            distribution=CategoricalDistribution(["two-tokens", "one-vector"]),
+        ),
+        Axis(
+            name="fusion",
+            distribution=CategoricalDistribution(["concatenation", "cross-attention", "bilinear"]),
+        ),
+        Axis(name="heads", distribution=CategoricalDistribution([4, 8])),
+        Axis(name="attention_dim", distribution=CategoricalDistribution([256, 512])),
+        Axis(name="dropout", distribution=CategoricalDistribution([0.2, 0.4])),
         Axis(
             name="smoothing",
             symbol="epsilon",
-            distribution=CategoricalDistribution([0.0, 0.1, 0.2]),
+            distribution=CategoricalDistribution([0.0, 0.1]),
         ),
-        Axis(name="ema_decay", distribution=CategoricalDistribution([0.0, 0.99, 0.999])),
-        Axis(name="learning_rate", distribution=CategoricalDistribution([1e-4, 5e-4, 1e-3])),
-        Axis(name="epochs", distribution=CategoricalDistribution([10, 25, 50])),
+        Axis(name="ema_decay", distribution=CategoricalDistribution([0.0, 0.999])),
+        Axis(name="learning_rate", distribution=CategoricalDistribution([1e-4, 5e-4])),
+        Axis(name="weight_decay", distribution=CategoricalDistribution([0.0, 0.01])),
+        Axis(name="batch_size", distribution=CategoricalDistribution([32, 64])),
+        Axis(name="epochs", distribution=CategoricalDistribution([25, 50])),
         Axis(name="frozen", distribution=CategoricalDistribution([True, False])),
     ),
     fixed={
         "text_encoder": "clip-vit-b-32-multilingual",
         "image_encoder": "model",
         "max_length": 77,
-        "weight_decay": 0.0,
+        "attention_dropout": 0.0,
         "warmup_fraction": 0.0,
         "schedule": "constant",
-        "batch_size": 32,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "inner_share": 0.0,
     },
-    optional={"inner_share": 0.0},
     inert=(
         Inert(when={"modalities": ("image",)}, axes=("multilingual", "text_encoder", "max_length")),
         Inert(when={"modalities": ("text",)}, axes=("image_encoder",)),
+        Inert(when={"modalities": ("text", "image")}, axes=("fusion",)),
         Inert(when={"multilingual": (False,)}, axes=("text_encoder",)),
-        Inert(when={"attention": (False,)}, axes=("heads", "attention_dim")),
+        Inert(when={"attention": (False,)}, axes=("attention_over",)),
+        Inert(when={"attention": (False,), "modalities": ("text", "image")}, axes=_HEADS),
+        Inert(when={"attention": (False,), "fusion": ("concatenation", "bilinear")}, axes=_HEADS),
     ),
     references={
-        "text-only": _but(modalities="text"),
-        "image-only": _but("multilingual", modalities="image"),
+        "text-only": _but("fusion", modalities="text"),
+        "image-only": _but("fusion", "multilingual", modalities="image"),
         "without-multilingual": _but(multilingual=False),
-        "without-attention": _but("heads", "attention_dim", attention=False),
+        "without-attention": _but("attention_over", "heads", "attention_dim", attention=False),
         "proposed": _PROPOSED,
-        "trained-together": _but(frozen=False),
+        "one-vector": _but(attention_over="one-vector"),
+        "frozen": _but(frozen=True),
     },
     baseline="proposed",
     ablation=(
@@ -99,21 +124,29 @@ SPACE = Space(
     ),
     # With --fix epochs=10 the rows of the ablation are trained for 10 epochs, too.
     yielding=(
+        "frozen",
+        "attention_over",
+        "fusion",
         "heads",
         "attention_dim",
         "dropout",
         "smoothing",
         "ema_decay",
         "learning_rate",
+        "weight_decay",
+        "batch_size",
         "epochs",
     ),
     shape=(
         "modalities",
         "multilingual",
         "attention",
+        "attention_over",
+        "fusion",
         "heads",
         "attention_dim",
         "dropout",
+        "attention_dropout",
         "frozen",
         "text_encoder",
         "image_encoder",
@@ -122,6 +155,13 @@ SPACE = Space(
         "schedule",
         "precision",
     ),
+    cleaning=("urls", "stop-words", "punctuation"),
+    added={
+        "attention_over": "two-tokens",
+        "attention_dropout": None,
+        "fusion": "concatenation",
+        "inner_share": 0.0,
+    },
 )
 
 # Table 2 of the paper: F1 of each class on its hidden test part, then the weighted F1.

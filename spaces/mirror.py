@@ -59,12 +59,11 @@ SPACE = Space(
         "epochs": 1,
         "clip_norm": 0.0,
         "precision": "fp32",
-    },
-    optional={
         "inner_share": 0.0,
         "hidden_dropout": None,
         "attention_dropout": None,
     },
+    added={"inner_share": 0.0, "hidden_dropout": None, "attention_dropout": None},
     inert=(
         Inert(
             when={"learning_rate": (0.0,)},

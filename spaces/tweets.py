@@ -47,12 +47,11 @@ SPACE = Space(
         "epochs": 20,
         "clip_norm": 1.0,
         "precision": "fp32",
-    },
-    optional={
         "hidden_dropout": None,
         "attention_dropout": None,
         "head_dropout": None,
     },
+    added={"hidden_dropout": None, "attention_dropout": None, "head_dropout": None},
     references={
         "paper": {"head_layers": 1, "class_weights": "none", "metadata": "none"},
     },

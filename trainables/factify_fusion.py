@@ -2,10 +2,11 @@
 
     e(x)   = ReLU(BN(Dropout(W2 ReLU(BN(Dropout(W1 x))))))     W1, W2 halve the width
     a(m)   = self-attention over the tokens e(claim), e(document) of a modality m, side by side
-    logits = MLP(a(text), a(image))                            three linear layers, two ReLUs
+    logits = MLP(fusion(a(text), a(image)))                    three linear layers, two ReLUs
 
-An extraction module e and an attention a for each modality, shared by claim and document. The loss
-is `trainables/losses/label_smoothing.py`; the weights' moving average is scored. See the page
+An extraction module e and an attention a for each modality, shared by claim and document. The paper
+fuses by writing the modalities side by side; two other fusions stand beside it (its outlook). The
+loss is `trainables/losses/label_smoothing.py`; the weights' moving average is scored. See the page
 factify_fusion.md beside this file.
 
 Frozen, cells are heads on features that CLIP's towers gave once, and train as stacks. Not frozen,
@@ -37,6 +38,8 @@ from trainables.losses.label_smoothing import smoothed_cross_entropy
 VERSION = 2
 
 MODALITIES = ("text", "image", "both")
+FUSIONS = ("concatenation", "cross-attention", "bilinear")
+_OVER = ("two-tokens", "one-vector")
 _OWN_TOWER = "model"
 
 
@@ -51,12 +54,16 @@ class Config(TrainingConfig):
         attention: Pass claim and document through self-attention.
         heads: Number of heads of the attention.
         attention_dim: Width of its queries, keys and values, all heads together.
-        dropout: Share dropped in the extraction modules and of the attention's weights.
+        dropout: Share dropped in the extraction modules.
         smoothing: Epsilon of the paper, see `trainables/losses/label_smoothing.py`.
         ema_decay: Decay of the weights' moving average, which is scored; 0 scores the weights.
         frozen: Train on features made once; else train the towers with the network.
         text_encoder: The multilingual text encoder: alias, hub id or folder.
         image_encoder: "model" for the model's own image tower, else alias, hub id or folder.
+        attention_over: "two-tokens", claim and document; "one-vector", both as one wide token.
+        attention_dropout: Share of the attention's weights that is dropped; None takes `dropout`.
+        fusion: "concatenation", the modalities side by side; "cross-attention", each attends to the
+            other before; "bilinear", the product of both, each projected, through a tanh.
         schedule: "constant" is the paper's; its Adam is AdamW at weight_decay 0.
 
     Raises:
@@ -76,6 +83,9 @@ class Config(TrainingConfig):
     frozen: bool
     text_encoder: str
     image_encoder: str
+    attention_over: str = "two-tokens"
+    attention_dropout: float | None = None
+    fusion: str = "concatenation"
 
     def rules(self) -> dict[str, bool]:
         """Rules of its own fields and the shared ones."""
@@ -87,8 +97,17 @@ class Config(TrainingConfig):
             "dropout in [0, 1)": 0 <= self.dropout < 1,
             "smoothing in [0, 1)": 0 <= self.smoothing < 1,
             "ema_decay in [0, 1)": 0 <= self.ema_decay < 1,
+            f"attention_over one of {', '.join(_OVER)}": self.attention_over in _OVER,
+            "attention_dropout in [0, 1), or none for that of dropout": self.dropped < 1
+            and self.dropped >= 0,
+            f"fusion one of {', '.join(FUSIONS)}": self.fusion in FUSIONS,
             **super().rules(),
         }
+
+    @property
+    def dropped(self) -> float:
+        """Share of the attention's weights that is dropped."""
+        return self.dropout if self.attention_dropout is None else self.attention_dropout
 
 
 class Extraction(nn.Module):
@@ -126,32 +145,87 @@ class Extraction(nn.Module):
 
 
 class PairAttention(nn.Module):
-    """Multi-head self-attention over a pair's tokens (Vaswani et al., section 3.2.2).
+    """Multi-head attention over a pair's tokens (Vaswani et al., section 3.2.2).
 
     Args:
         width: Width of a token.
         dim: Width of queries, keys and values, all heads together.
         heads: Number of heads.
         dropout: Share of the attention's weights that is dropped.
+        other: Width of the tokens attended to, where they are another modality's.
     """
 
-    def __init__(self, width: int, dim: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self, width: int, dim: int, heads: int, dropout: float, other: int | None = None
+    ) -> None:
         super().__init__()
         self.heads = heads
-        self.query, self.key = nn.Linear(width, dim), nn.Linear(width, dim)
-        self.value, self.output = nn.Linear(width, dim), nn.Linear(dim, width)
+        self.query, self.key = nn.Linear(width, dim), nn.Linear(other or width, dim)
+        self.value, self.output = nn.Linear(other or width, dim), nn.Linear(dim, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Let a pair's tokens, (batch, 2, width), attend to each other."""
+    def forward(self, tokens: Tensor, others: Tensor | None = None) -> Tensor:
+        """Let tokens, (batch, tokens, width), attend to each other, or to others."""
+        attended_to = tokens if others is None else others
         query, key, value = (
-            part(tokens).unflatten(-1, (self.heads, -1)).transpose(-3, -2)
-            for part in (self.query, self.key, self.value)
+            part(given).unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+            for part, given in (
+                (self.query, tokens),
+                (self.key, attended_to),
+                (self.value, attended_to),
+            )
         )
         weights = torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, dim=-1)
         attended = self.dropout(weights) @ value
         output: Tensor = self.output(attended.transpose(-3, -2).flatten(-2))
         return output
+
+
+class CrossAttention(nn.Module):
+    """Fusion in which each modality attends to the other (ViLBERT).
+
+    Args:
+        widths: Widths of a text's and an image's token.
+        heads: Width of queries, number of heads, and dropout of `PairAttention`.
+    """
+
+    def __init__(self, widths: tuple[int, int], heads: tuple[int, int, float]) -> None:
+        super().__init__()
+        text, image = widths
+        self.text = PairAttention(text, *heads, other=image)
+        self.image = PairAttention(image, *heads, other=text)
+
+    def forward(self, text: Tensor, image: Tensor) -> Tensor:
+        """Join tokens, (batch, 2, width) each, to (batch, 2 x both widths)."""
+        parts = (text + self.text(text, image), image + self.image(image, text))
+        return torch.cat([part.flatten(-2) for part in parts], dim=-1)
+
+
+class Bilinear(nn.Module):
+    """Fusion by low-rank bilinear pooling (Kim et al., 2017).
+
+    The network's next layer is the last projection of the pooling.
+
+    Args:
+        widths: Widths of a text's and an image's token.
+    """
+
+    def __init__(self, widths: tuple[int, int]) -> None:
+        super().__init__()
+        rank = 2 * sum(widths)
+        self.text, self.image = (nn.Linear(2 * width, rank) for width in widths)
+
+    def forward(self, text: Tensor, image: Tensor) -> Tensor:
+        """Multiply tokens, (batch, 2, width) each, to (batch, 2 x both widths)."""
+        factors = (self.text(text.flatten(-2)), self.image(image.flatten(-2)))
+        return torch.tanh(factors[0]) * torch.tanh(factors[1])
+
+
+def _fusion(config: Config, widths: tuple[int, int]) -> nn.Module | None:
+    """Return the fusion of two modalities; None writes them side by side."""
+    if config.fusion == "cross-attention":
+        return CrossAttention(widths, (config.attention_dim, config.heads, config.dropped))
+    return Bilinear(widths) if config.fusion == "bilinear" else None
 
 
 class FusionNet(nn.Module):
@@ -170,16 +244,19 @@ class FusionNet(nn.Module):
         self.layout = layout
         self.register_buffer("smoothing", torch.tensor(float(config.smoothing)), persistent=False)
         self.extraction, self.attention = nn.ModuleDict(), nn.ModuleDict()
+        self.joined = config.attention_over == "one-vector"
+        heads = (config.attention_dim, config.heads, config.dropped)
         fused = 0
         for name, width in layout.widths():
             if width < 4:
                 raise ModelError(f"features of a {name} must be at least 4 wide, got {width}.")
             self.extraction[name] = Extraction(width, config.dropout, name == "image")
             if config.attention:
-                self.attention[name] = PairAttention(
-                    width // 4, config.attention_dim, config.heads, config.dropout
-                )
+                wide = 2 if self.joined else 1
+                self.attention[name] = PairAttention(wide * (width // 4), *heads)
             fused += 2 * (width // 4)
+        widths = [width // 4 for _, width in layout.widths()]
+        self.fusion = None if len(widths) == 1 else _fusion(config, (widths[0], widths[1]))
         self.mlp = nn.Sequential(
             nn.Linear(fused, max(fused // 2, 1)),
             nn.ReLU(),
@@ -193,8 +270,15 @@ class FusionNet(nn.Module):
         parts = []
         for name, _ in self.layout.widths():
             tokens = self.extraction[name](*self.layout.pair(inputs, name))
-            parts.append((self.attention[name](tokens) if self.attention else tokens).flatten(-2))
-        logits = self.mlp(torch.cat(parts, dim=-1))
+            if self.attention:
+                sequence = tokens.flatten(-2).unsqueeze(-2) if self.joined else tokens
+                tokens = self.attention[name](sequence).view_as(tokens)
+            parts.append(tokens)
+        if self.fusion is None:
+            fused = torch.cat([tokens.flatten(-2) for tokens in parts], dim=-1)
+        else:
+            fused = self.fusion(*parts)
+        logits = self.mlp(fused)
         return Output(loss=smoothed_cross_entropy(logits, labels, self.smoothing), logits=logits)
 
 

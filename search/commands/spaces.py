@@ -60,7 +60,7 @@ def _row(space: Space) -> dict[str, Any]:
         "symbols": {axis.name: axis.symbol for axis in space.axes if axis.symbol},
         "references": {key: dict(value) for key, value in space.references.items()},
         "baseline": space.baseline,
-        "fixed": space.settings,
+        "fixed": dict(space.fixed),
         "meanings": {name: documented.get(name, "") for name in space.kinds},
         "trainable": space.trainable,
         "objective": space.objective,

@@ -91,11 +91,12 @@ class Plan:
     @cached_property
     def keys(self) -> dict[str, tuple[int, int]]:
         """Cell key -> (config, block), for every cell of the grid."""
+        space = self.space
         return {
             key: (index, block)
             for index, config in enumerate(self.configs)
             for block, key in enumerate(
-                cell_keys(self.task, self.family, self.space.identity(config), self.blocks)
+                cell_keys(self.task, self.family, space.keyed(space.active(config)), self.blocks)
             )
         }
 

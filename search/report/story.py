@@ -263,6 +263,7 @@ def _told(evidence: Evidence) -> dict[str, str]:
     plan, spec = evidence.plan, evidence.plan.spec
     split = f"{spec.folds} folds" if spec.folds else f"hold-out {spec.holdout}"
     started = dt.datetime.fromtimestamp(evidence.record.started, dt.UTC)
+    kept = plan.space.keyed(plan.space.fixed)
     facts: dict[str, Any] = {
         "space": f"{spec.space}: {plan.space.source}",
         "data": f"{data_label(plan)}, {evidence.rows:,} rows, {len(evidence.classes)} classes"
@@ -271,7 +272,7 @@ def _told(evidence: Evidence) -> dict[str, str]:
         "model": model_label(plan),
         "protocol": f"seeds {', '.join(map(str, spec.seeds))} x {split}",
         "strategy": spec.strategy,
-        "fixed": ", ".join(f"{name}={number(v)}" for name, v in plan.space.fixed.items()),
+        "fixed": ", ".join(f"{name}={number(v)}" for name, v in kept.items()),
         "data fingerprint": plan.task.data_fingerprint[:16],
         "model fingerprint": plan.task.model_fingerprint[:16],
         "started": f"{started:%Y-%m-%d %H:%M} UTC",

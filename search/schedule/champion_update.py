@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from search.planning.plan import Plan
     from search.results.outcome import SweepResult
     from search.schedule.file import Entry
+    from spaces import Space
 
 Config = Mapping[str, Scalar]
 
@@ -60,8 +61,10 @@ class ChampionUpdate:
         if self._champion is None:
             return None
         spec = self._spec.model_copy(update={"set_axes": self._with_champion()})
-        axes = {axis.name for axis in narrowed_space(spec).axes}
-        config = {name: value for name, value in self._champion.items() if name in axes}
+        space = narrowed_space(spec)
+        axes = {axis.name for axis in space.axes}
+        kept = {**space.added, **self._champion}
+        config = {name: value for name, value in kept.items() if name in axes}
         name = f"{self._spec.name}-champion"
         file = STATE / "schedule" / f"{name}.json"  # kept: the sweep's spec names it
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,30 +84,38 @@ class ChampionUpdate:
         from search.planning.prepare import declared_space, narrowed_space
 
         space = declared_space(self._spec).fix(self._spec.fix)
-        own, fixed = {axis.name: axis for axis in space.axes}, space.settings
+        own = {axis.name: axis for axis in space.axes}
         searched = {axis.name for axis in narrowed_space(self._spec).axes}
         wanted: dict[str, tuple[Scalar, ...]] = {}
         for name, value in (self._champion or {}).items():
             if name in own and not own[name].has(value):
                 wanted[name] = (*(own[name].values if own[name].interval is None else ()), value)
-            elif name in fixed and name in searched and value != fixed[name]:
-                wanted[name] = (fixed[name], value)
+            elif name in space.fixed and name in searched and value != space.fixed[name]:
+                wanted[name] = (space.fixed[name], value)
         return wanted
 
     def _index(self, plan: Plan) -> int | None:
-        champion = None if self._champion is None else canonical_json(self._champion)
         for index, config in enumerate(plan.configs):
-            if canonical_json(plan.space.identity(config)) == champion:
+            if self._is_champion(plan.space, plan.space.active(config)):
                 return index
         return None
+
+    def _is_champion(self, space: Space, active: Config) -> bool:
+        """Return True for the champion's config.
+
+        It may have been kept when the space had fewer parameters.
+        """
+        if self._champion is None:
+            return False
+        return canonical_json(space.keyed(active)) == canonical_json(space.keyed(self._champion))
 
     def settle(self, outcome: SweepResult) -> str:
         """Decide about the champion, and keep the decision with the sweep."""
         plan, winner = outcome.plan, outcome.standings.winner
         if winner is None:
             return "no winner"
-        config = plan.space.identity(plan.configs[winner])
-        if self._champion is not None and canonical_json(config) == canonical_json(self._champion):
+        config = plan.space.active(plan.configs[winner])
+        if self._is_champion(plan.space, config):
             decision = promotion.Decision(False, "the champion won again")
         else:
             decision = self._compared(plan, outcome.table.scores[winner])

@@ -40,9 +40,7 @@ class Space:
         name: Name of the space.
         trainable: Name of the trainable whose Config the names are of.
         axes: Axes that are searched; the first one changes slowest in the grid.
-        fixed: Values of every other field of the Config that has no default.
-        optional: Further settings with their defaults. A config at a default is the config without
-            the setting, in its key, too: what came later leaves older results what they were.
+        fixed: Values of every other field of the Config.
         source: Paper, section and table that the grid is from.
         objective: Metric that ranks configs, best when "max" or "min", as `mode` says.
         inert: Rules for parameters without effect. A rule counts only while the parameters in its
@@ -55,6 +53,8 @@ class Space:
         yielding: Names of axes whose value in a reference is a starting value. `fix` replaces it,
             unless it switches other parameters off.
         cleaning: Cleaning steps of the texts, in order, where a sweep names none of its own.
+        added: Parameters that came later -> the value that trained what there was before; at it a
+            cell's key is that of a cell without the parameter.
 
     Raises:
         SpaceError: with all faults of the declaration in one message.
@@ -65,7 +65,6 @@ class Space:
     axes: tuple[Axis, ...]
     fixed: Mapping[str, Scalar]
     source: str
-    optional: Mapping[str, Scalar] = field(default_factory=dict)
     objective: str = "accuracy"
     mode: Literal["max", "min"] = "max"
     inert: tuple[Inert, ...] = ()
@@ -75,20 +74,20 @@ class Space:
     shape: tuple[str, ...] = ()
     yielding: tuple[str, ...] = ()
     cleaning: tuple[str, ...] = ()
+    added: Mapping[str, Scalar] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         references = {name: FrozenMapping(config) for name, config in self.references.items()}
-        fixed = {name: v for name, v in self.fixed.items() if not self._is_default(name, v)}
         for name, value in (
             ("axes", tuple(self.axes)),
-            ("fixed", FrozenMapping(fixed)),
-            ("optional", FrozenMapping(self.optional)),
+            ("fixed", FrozenMapping(self.fixed)),
             ("inert", tuple(self.inert)),
             ("references", FrozenMapping(references)),
             ("ablation", tuple(self.ablation)),
             ("shape", tuple(self.shape)),
             ("yielding", tuple(self.yielding)),
             ("cleaning", tuple(self.cleaning)),
+            ("added", FrozenMapping(self.added)),
         ):
             object.__setattr__(self, name, value)
         # References are tried only on a space that is sound without them.
@@ -103,8 +102,9 @@ class Space:
         yield from faults.of_labels({label: getattr(self, label) for label in labels}, self.mode)
         rules = tuple(name for rule in self.inert for name in (*rule.when, *rule.axes))
         lists = {"shape": self.shape, "yielding": self.yielding, "An inert rule": rules}
-        yield from faults.of_names(self.axes, self.settings, lists)
-        yield from faults.of_values(self.axes, self.settings)
+        lists["added"] = tuple(self.added)
+        yield from faults.of_names(self.axes, self.fixed, lists)
+        yield from faults.of_values(self.axes, self.fixed)
         yield from faults.of_rules(self.inert)
 
     @cached_property
@@ -117,17 +117,7 @@ class Space:
         for config in self.references.values():
             for name, value in config.items():
                 referred[name] = referred.get(name, frozenset()) | {type(value)}
-        return Names(self.name, self.axes, self.settings, referred)
-
-    @property
-    def settings(self) -> dict[str, Scalar]:
-        """Values of all parameters that are not searched."""
-        searched = {axis.name for axis in self.axes}
-        later = {name: value for name, value in self.optional.items() if name not in searched}
-        return {**later, **self.fixed}
-
-    def _is_default(self, name: str, value: Scalar) -> bool:
-        return name in self.optional and self.optional[name] == value
+        return Names(self.name, self.axes, self.fixed, referred)
 
     def __len__(self) -> int:
         """Number of points of the grid.
@@ -167,12 +157,7 @@ class Space:
     @cached_property
     def _defaults(self) -> dict[str, Scalar]:
         """Values of parameters without effect: the first or the fixed one."""
-        return {axis.name: axis.first for axis in self.axes} | self.settings
-
-    @cached_property
-    def _unsearched(self) -> dict[str, Scalar]:
-        """Optional settings that are no axes, with their defaults."""
-        return {name: value for name, value in self.optional.items() if name in self.settings}
+        return {axis.name: axis.first for axis in self.axes} | dict(self.fixed)
 
     @cached_property
     def _searched(self) -> tuple[str, ...]:
@@ -206,18 +191,13 @@ class Space:
         if not missing <= idle:
             lacking = ", ".join(repr(name) for name in self._searched if name in missing - idle)
             raise SpaceError(f"A config of space {self.name!r} lacks {lacking}.")
-        for name, default in self._unsearched.items():
-            if values[name] == default:
-                del values[name]
-                idle.discard(name)
         return values, idle
 
     def complete(self, config: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a config with every axis and fixed value.
 
-        An optional setting at its default is left out. Values of the config go before fixed ones.
-        Parameters without effect take their first or fixed value, so that configs that mean the
-        same become equal.
+        Values of the config go before fixed ones. Parameters without effect take their first or
+        fixed value, so that configs that mean the same become equal.
 
         Raises:
             SpaceError: if a name is not of the space, a value is of another type than its axis, or
@@ -235,13 +215,13 @@ class Space:
             del values[name]
         return values
 
-    def identity(self, config: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Return the active config without optional settings at their defaults.
+    def keyed(self, active: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return the parameters of an active config that make a cell's key.
 
-        It is the part of a cell's key, whatever the sweep searched.
+        Those that came later are left out where they change nothing.
         """
-        active = self.active(config)
-        return {name: v for name, v in active.items() if not self._is_default(name, v)}
+        added = self.added
+        return {n: v for n, v in active.items() if n not in added or v != added[n]}
 
     def shape_key(self, config: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
         """Return a key, equal for configs that can share a stack.
@@ -249,7 +229,7 @@ class Space:
         It holds None for a name without effect.
         """
         values, idle = self._resolve(config)
-        return tuple(None if name in idle else values.get(name) for name in self.shape)
+        return tuple(None if name in idle else values[name] for name in self.shape)
 
     def admits(self, config: Mapping[str, Scalar]) -> bool:
         """Return True for a config on the grid with the fixed values.
@@ -258,7 +238,7 @@ class Space:
         """
         values, idle = self._resolve(config)
         on_grid = all(axis.name in idle or axis.has(values[axis.name]) for axis in self.axes)
-        return on_grid and all(values.get(name) == value for name, value in self.fixed.items())
+        return on_grid and all(values[name] == value for name, value in self.fixed.items())
 
     def narrow(self, axes: Mapping[str, Iterable[Scalar]]) -> Space:
         """Return the space with only some values of some axes.
@@ -287,7 +267,7 @@ class Space:
             SpaceError: naming each unknown name and each value of a wrong type.
         """
         names = searching.searched(self._names, axes)
-        kept = {name: self.settings[name] for name in names.new}
+        kept = {name: self.fixed[name] for name in names.new}
         space = replace(
             self,
             axes=names.axes,
@@ -335,25 +315,26 @@ class Space:
             reference: {
                 name: value
                 for name, value in config.items()
-                if name not in chosen or not self._yields(name, value)
+                if name not in chosen or not self._yields(name, config)
             }
             for reference, config in self.references.items()
         }
         fixed = {**self.fixed, **chosen}
         return replace(self, axes=axes, fixed=fixed, references=references)
 
-    def _yields(self, name: str, value: Scalar) -> bool:
+    def _yields(self, name: str, reference: Mapping[str, Scalar]) -> bool:
         """Return True where a reference's value gives way to a fixed one."""
-        switches = any(name in rule.when and value in rule.when[name] for rule in self.inert)
+        values = {**self.fixed, **reference}
+        switches = any(
+            name in rule.when
+            and all(values.get(other) in triggers for other, triggers in rule.when.items())
+            for rule in self.inert
+        )
         return name in self.yielding and not switches
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value from which `from_json` makes an equal space."""
         value = {item.name: getattr(self, item.name) for item in fields(self)}
-        if not self.optional:  # a foldrace from before reads what this one writes
-            del value["optional"]
-        else:
-            value["optional"] = dict(self.optional)
         return value | {
             "axes": [axis.to_json() for axis in self.axes],
             "fixed": dict(self.fixed),
@@ -363,6 +344,7 @@ class Space:
             "shape": list(self.shape),
             "yielding": list(self.yielding),
             "cleaning": list(self.cleaning),
+            "added": dict(self.added),
         }
 
     @classmethod
@@ -373,10 +355,11 @@ class Space:
             SpaceError: if a field is missing or unknown, or the space is not well formed.
         """
         names = {item.name for item in fields(cls)}
-        if {*value, "optional"} != names:
+        value = {"added": {}, **value}  # spaces of before
+        if set(value) != names:
             raise SpaceError(
                 f"A space in JSON has the fields {', '.join(sorted(names))}; missing: "
-                f"{sorted(names - {*value, 'optional'})}, unknown: {sorted(set(value) - names)}."
+                f"{sorted(names - set(value))}, unknown: {sorted(set(value) - names)}."
             )
         parts = {
             "axes": tuple(Axis.from_json(axis) for axis in value["axes"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import spaces
 from spaces import Space
 from spaces.smoke import SPACE as SMOKE
 from spaces.softtriple import SPACE as SOFTTRIPLE
+from trainables.engine.cells.trainable import Trainable
 
 NAMES = sorted(
     path.stem for path in Path(spaces.__path__[0]).glob("*.py") if not path.name.startswith("_")
@@ -27,6 +29,14 @@ def test_every_file_declares_one_space_of_its_own_name(name: str) -> None:
     assert isinstance(space, Space)
     assert space.name == name
     assert Space.from_json(space.to_json()) == space
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_came_later_has_its_first_meaning_where_no_space_names_it(name: str) -> None:
+    space = importlib.import_module(f"spaces.{name}").SPACE
+    config = Trainable.load(space.trainable).Config
+    later = {f.name: f.default for f in fields(config) if f.default is not MISSING}
+    assert dict(space.added) == later
 
 
 def test_softtriple_is_the_grid_of_section_3_2() -> None:

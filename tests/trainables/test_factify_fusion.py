@@ -23,12 +23,20 @@ from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.stacking.cell import StackCell
 from trainables.engine.stacking.fit_stack import fit_stack
 from trainables.engine.training.fit import Fit
-from trainables.factify_fusion import Config, FusionNet, PairAttention, build, stack_key
+from trainables.factify_fusion import (
+    Bilinear,
+    Config,
+    CrossAttention,
+    FusionNet,
+    PairAttention,
+    build,
+    stack_key,
+)
 
 ROWS, CLASSES = 90, 5
 LAYOUT = Layout(text=16, image=12)
 CONFIG: Config = Trainable.load("factify_fusion").bind(
-    SPACE.complete({**SPACE.references["proposed"], "epochs": 3})
+    SPACE.complete({**SPACE.references["frozen"], "epochs": 3})
 )
 SMALL = replace(CONFIG, dropout=0.0, attention_dim=8, heads=2, learning_rate=0.01, ema_decay=0.9)
 
@@ -128,7 +136,17 @@ def test_each_cell_gets_what_it_gets_alone(double: None) -> None:
         np.testing.assert_allclose(fit.probabilities, probabilities, atol=1e-6)
 
 
-@pytest.mark.parametrize("change", [{"modalities": "text"}, {"attention": False}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"modalities": "text"},
+        {"attention": False},
+        {"attention_over": "one-vector"},
+        {"fusion": "cross-attention"},
+        {"fusion": "bilinear", "attention": False},
+    ],
+    ids=str,
+)
 def test_the_ablated_networks_train_in_a_stack_too(double: None, change: dict[str, object]) -> None:
     config = replace(SMALL, **change)  # type: ignore[arg-type]
     fit = in_stack([cell(config, 2, range(9)), cell(config, 16, range(9, 30))])[0]
@@ -189,6 +207,77 @@ def test_the_network_is_section_4_written_out() -> None:
     assert [layer.out_features for layer in net.mlp if isinstance(layer, nn.Linear)] == [7, 3, 5]
 
 
+def _numpy(module: nn.Linear, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    weight, bias = (part.detach().numpy() for part in (module.weight, module.bias))
+    result: npt.NDArray[np.float64] = rows @ weight.T + bias
+    return result
+
+
+def _attended(
+    module: PairAttention, tokens: npt.NDArray[np.float64], others: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Attention head by head, as Vaswani et al. write it."""
+    query, key, value = (
+        np.stack(np.split(_numpy(part, given), module.heads, axis=-1), axis=1)
+        for part, given in ((module.query, tokens), (module.key, others), (module.value, others))
+    )
+    scores = np.exp(np.einsum("bhqd,bhkd->bhqk", query, key) / np.sqrt(query.shape[-1]))
+    heads = np.einsum("bhqk,bhkd->bhqd", scores / scores.sum(-1, keepdims=True), value)
+    return _numpy(module.output, np.concatenate(list(heads.transpose(1, 0, 2, 3)), axis=-1))
+
+
+def _tokens(width: int) -> Tensor:
+    return torch.randn(5, 2, width, generator=torch.Generator().manual_seed(width))
+
+
+def test_one_vector_of_both_tokens_attends_to_itself_alone(double: None) -> None:
+    net = FusionNet(replace(SMALL, attention_over="one-vector"), LAYOUT, CLASSES).eval()
+    fused = []
+    values, labels = features()
+    for name, _ in LAYOUT.widths():
+        tokens = net.extraction[name](*LAYOUT.pair(values[:5], name)).detach().numpy()
+        module = net.attention[name]
+        # A softmax over one key is 1: what is left is linear in the vector.
+        joined = tokens.reshape(5, -1)
+        fused.append(_numpy(module.output, _numpy(module.value, joined)))
+        assert joined.shape[1] == module.query.in_features
+    expected = net.mlp(torch.from_numpy(np.concatenate(fused, axis=1)))
+    logits = net(values[:5], torch.as_tensor(labels[:5])).logits
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-12)
+
+
+def test_cross_attention_reads_the_other_modality(double: None) -> None:
+    fusion = CrossAttention((6, 4), (8, 2, 0.0))
+    text, image = _tokens(6), _tokens(4)
+    rows = (text.numpy(), image.numpy())
+    expected = [
+        rows[0] + _attended(fusion.text, rows[0], rows[1]),
+        rows[1] + _attended(fusion.image, rows[1], rows[0]),
+    ]
+    joined = np.concatenate([part.reshape(5, -1) for part in expected], axis=1)
+    np.testing.assert_allclose(fusion(text, image).detach().numpy(), joined, atol=1e-12)
+
+
+def test_bilinear_pooling_is_a_product_of_projections(double: None) -> None:
+    fusion = Bilinear((6, 4))
+    text, image = _tokens(6), _tokens(4)
+    factors = [
+        np.tanh(_numpy(layer, rows.numpy().reshape(5, -1)))
+        for layer, rows in ((fusion.text, text), (fusion.image, image))
+    ]
+    fused = fusion(text, image).detach().numpy()
+    np.testing.assert_allclose(fused, factors[0] * factors[1], atol=1e-12)
+    assert fused.shape == (5, 20)
+
+
+def test_the_paper_states_dropout_for_the_extraction_alone() -> None:
+    net = FusionNet(CONFIG, LAYOUT, CLASSES)
+    assert net.extraction["text"].dropout.p == 0.2
+    assert net.attention["text"].dropout.p == 0.0
+    as_before = FusionNet(replace(CONFIG, attention_dropout=None), LAYOUT, CLASSES)
+    assert as_before.attention["text"].dropout.p == 0.2
+
+
 def test_the_missing_vector_is_learned() -> None:
     net = FusionNet(SMALL, LAYOUT, CLASSES).train()
     values, labels = features()
@@ -213,6 +302,11 @@ def test_the_space_is_section_5_1_and_table_2() -> None:
     assert (CONFIG.learning_rate, CONFIG.batch_size, CONFIG.smoothing) == (5e-4, 32, 0.1)
     assert (CONFIG.attention_dim, CONFIG.heads, CONFIG.dropout) == (256, 4, 0.2)
     assert SPACE.complete(SPACE.references["proposed"])["epochs"] == 50
+    assert SPACE.cleaning == ("urls", "stop-words", "punctuation")
+    assert not any(SPACE.complete(SPACE.references[row])["frozen"] for row in SPACE.ablation)
+    assert {axis.name for axis in SPACE.axes} >= {"batch_size", "weight_decay", "fusion"}
+    frozen = SPACE.fix({"frozen": True})
+    assert all(frozen.complete(frozen.references[row])["frozen"] for row in SPACE.ablation)
     assert (SPACE.objective, SPACE.mode) == ("weighted_f1", "max")
     assert (*SPACE.ablation, "organisers-baseline") == tuple(PAPER_ABLATION)
     assert {len(row) for row in PAPER_ABLATION.values()} == {len(PAPER_CLASSES) + 1}

@@ -159,11 +159,40 @@ def test_json_with_other_fields_is_refused(change: dict[str, None]) -> None:
             "baseline must be one of the references, got 'plan'; they are plain",
         ),
         ({"ablation": ("row",)}, "ablation must name references, got 'row'"),
+        ({"added": {"kk": 1}}, "added must name axes or fixed values, got 'kk'"),
     ],
 )
 def test_a_declaration_with_a_fault_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(SpaceError, match=message):
         replace(SPACE, **change)  # type: ignore[arg-type]
+
+
+def test_a_parameter_that_came_later_is_in_a_key_only_where_it_changes_something() -> None:
+    space = replace(SPACE, fixed={**SPACE.fixed, "later": 0.0}, added={"later": 0.0})
+    before = SPACE.keyed(SPACE.active(POINT))
+    assert space.keyed(space.active(POINT)) == before
+    assert space.active(POINT) == {**before, "later": 0.0}
+    changed = space.fix({"later": 0.5})
+    assert changed.keyed(changed.active(POINT)) == {**before, "later": 0.5}
+    searched = space.search({"later": "0.5,0"})
+    assert [searched.keyed(searched.active({**POINT, "later": v})) for v in (0.0, 0.5)] == [
+        before,
+        {**before, "later": 0.5},
+    ]
+
+
+def test_a_space_kept_before_there_was_such_a_list_is_read() -> None:
+    kept = {name: value for name, value in SPACE.to_json().items() if name != "added"}
+    assert Space.from_json(kept) == SPACE
+
+
+def test_a_starting_value_that_switches_others_off_in_its_config_does_not_give_way() -> None:
+    rule = Inert(when={"pooling": ("cls",), "beta": (1.0,)}, axes=("merge",))
+    space = replace(SPACE, inert=(*SPACE.inert, rule), yielding=("pooling",), ablation=())
+    space = replace(space, references={"plain": {"beta": 1.0, "pooling": "cls"}})
+    assert space.fix({"pooling": "mean"}).references["plain"]["pooling"] == "cls"
+    space = replace(space, references={"plain": {**POINT, "beta": 0.5, "pooling": "cls"}})
+    assert "pooling" not in space.fix({"pooling": "mean"}).references["plain"]
 
 
 def test_all_faults_of_a_declaration_come_in_one_message() -> None:

@@ -35,8 +35,7 @@ def test_a_space_sets_every_field_of_its_trainable_s_config(name: str) -> None:
     drawn = [space.point(int(number)) for number in numbers]
     for config in [*drawn, *space.references.values()]:
         bound = Trainable.load(space.trainable).bind(space.complete(config))
-        # Optional settings have their Config's defaults: left out, they change no key.
-        assert dataclasses.asdict(bound) == {**space.optional, **space.complete(config)}
+        assert dataclasses.asdict(bound) == space.complete(config)
 
 
 def test_all_misfits_of_a_config_are_in_one_message() -> None:
