@@ -15,7 +15,7 @@ training part, never on those that are scored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +69,7 @@ class Config(ClassifierTuning):
     head_layers: int
     class_weights: str
     metadata: str
+    inner_share: float = field()  # the paper's own: no later setting, as it is elsewhere
     head_rate: float
 
     def rules(self) -> dict[str, bool]:

@@ -251,7 +251,10 @@ def _no_verdict(evidence: Evidence) -> str:
     plan = evidence.plan
     known = known_rows(plan)
     if not known:
-        return f"No table of a paper is kept for the space {plan.spec.space}."
+        return (
+            f"The space {plan.spec.space} is no paper's, or its paper has no table that is kept: "
+            "no verdict can be given."
+        )
     return (
         f"The paper's tables have no row for {data_key(plan)}; they have {', '.join(known)}. "
         "A row is found by the data's name and the number of training rows (trec-1k, which is trec "
