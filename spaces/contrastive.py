@@ -7,6 +7,7 @@ their final settings for ISEAR, EmoInt and SST-2: lambda 0.5, temperature 0.3.
 
     foldrace run contrastive --data isear --model electra-base --configs reference
     foldrace run contrastive --data empathetic-dialogues-hard-a --model electra-base
+    foldrace run contrastive ... --fix views=synonyms --fix synonyms=wordnet.zip     authors' views
 
 `--set epochs=5 --set batch_size=10` gives the authors' own values.
 """
@@ -43,6 +44,8 @@ SPACE = Space(
     ),
     fixed={
         "views": "dropout",
+        "spans": "drawn",
+        "synonyms": None,
         "trainable_blocks": None,
         "pooling": "pooler",
         "weight_decay": 0.01,
@@ -57,13 +60,19 @@ SPACE = Space(
         "head_dropout": None,
     },
     added={
+        "spans": "shared",
+        "synonyms": None,
         "inner_share": 0.0,
         "hidden_dropout": None,
         "attention_dropout": None,
         "head_dropout": None,
     },
     # Without a contrastive loss there is nothing to weigh.
-    inert=(Inert(when={"loss": ("none",)}, axes=("ce_weight", "temperature")),),
+    inert=(
+        Inert(when={"loss": ("none",)}, axes=("ce_weight", "temperature")),
+        Inert(when={"views": ("one", "dropout", "second-text")}, axes=("spans", "synonyms")),
+        Inert(when={"views": ("masked",)}, axes=("synonyms",)),
+    ),
     references={
         "cross-entropy": {"loss": "none", **_TRAINED},
         "scl": {"loss": "scl", **_AUTHORS},

@@ -3,10 +3,14 @@
 2 x 3 x 2 x 3 x 2 = 72 configs: rate, augmentation (masking only, dropout only, both), with and
 without positives, temperature, texts or random strings. `mirror` is the authors' setting for
 sentences (a constant rate of 2e-5, temperature 0.04, a span of 5 characters, mean pooling, batch
-200, 50 tokens, 1 epoch); `untuned` is the encoder as it came.
+200, 50 tokens, 1 epoch); `untuned` is the encoder as it came; `drophead` drops attention heads
+instead of values.
 
     foldrace run mirror --data isear --model bert-base-uncased --configs ablation
     foldrace run mirror --data isear --model minilm --fix pairs=pairs.csv
+    foldrace run mirror --data isear --model bert-base-uncased --fix pairs=sts
+    foldrace run mirror --data nli.csv --text-b entailed --fix positive=second-text \
+        --fix negatives=contradictions.csv
     foldrace run contrastive --data isear --model SWEEP        from the tuned encoder
 
 The score is a linear evaluation, see trainables/mirror.md.
@@ -48,6 +52,10 @@ SPACE = Space(
     ),
     fixed={
         "masked": 5,
+        "spans": "drawn",
+        "drophead": 0.0,
+        "positive": "itself",
+        "negatives": None,
         "pairs": None,
         "trainable_blocks": None,
         "pooling": "mean",
@@ -63,13 +71,25 @@ SPACE = Space(
         "hidden_dropout": None,
         "attention_dropout": None,
     },
-    added={"inner_share": 0.0, "hidden_dropout": None, "attention_dropout": None},
+    added={
+        "spans": "shared",
+        "drophead": 0.0,
+        "positive": "itself",
+        "negatives": None,
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+    },
     inert=(
         Inert(
             when={"learning_rate": (0.0,)},
             axes=(
                 "augmentation",
                 "masked",
+                "spans",
+                "drophead",
+                "positive",
+                "negatives",
                 "positives",
                 "random_strings",
                 "temperature",
@@ -84,7 +104,10 @@ SPACE = Space(
                 "clip_norm",
             ),
         ),
-        Inert(when={"augmentation": ("dropout",)}, axes=("masked",)),
+        Inert(when={"augmentation": ("dropout", "none")}, axes=("masked",)),
+        Inert(
+            when={"augmentation": ("dropout", "none"), "random_strings": (False,)}, axes=("spans",)
+        ),
     ),
     references={
         "untuned": {"learning_rate": 0.0},
@@ -93,6 +116,7 @@ SPACE = Space(
         "dropout-only": {**_MIRROR, "augmentation": "dropout"},
         "no-positives": {**_MIRROR, "positives": False},
         "random-strings": {**_MIRROR, "learning_rate": 5e-5, "random_strings": True},
+        "drophead": {**_MIRROR, "augmentation": "masking", "drophead": 0.1},
     },
     baseline="untuned",
     ablation=(
@@ -102,8 +126,12 @@ SPACE = Space(
         "dropout-only",
         "no-positives",
         "random-strings",
+        "drophead",
     ),
     shape=(
+        "drophead",
+        "positive",
+        "negatives",
         "augmentation",
         "positives",
         "random_strings",
@@ -112,4 +140,8 @@ SPACE = Space(
         "max_length",
     ),
     yielding=("learning_rate", "temperature"),
+    alike=dict.fromkeys(
+        ("masked", "augmentation"),
+        "all texts are shorter than 30 characters, which are never masked",
+    ),
 )

@@ -67,4 +67,5 @@ SPACE = Space(
         "precision",
     ),
     cleaning=("hash-signs", "mentions"),
+    alike={"class_weights": "all classes have as many rows, so that balanced weights are 1"},
 )

@@ -10,9 +10,9 @@ With loss=none, cross-entropy alone is left.
 
 With pooling=pooler the weighting network is transformers' own class, as theirs. Differs from the
 authors' code: the classifier has the activation of the encoder's kind (theirs ReLU) and dropout on
-both sides of the dense layer (theirs behind it, and on the logits); views are by dropout or by a
-masked span unless the user gives texts of his own (theirs are WordNet synonyms); and gradients of
-the two encoders are clipped together.
+both sides of the dense layer (theirs behind it, and on the logits); views are by dropout unless
+others are asked for (theirs are WordNet synonyms, which views=synonyms draws from a file); and
+gradients of the two encoders are clipped together.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.engine.config import ClassifierTuning
+from trainables.engine.inputs import wordings
 from trainables.engine.inputs.views import View
 from trainables.engine.models.classifier import PooledClassifier
 from trainables.engine.models.output import Output
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 VERSION = 2
 
 _LOSSES = ("none", "scl", "lcl")
-_VIEWS = ("one", "dropout", "masked", "second-text")
+_VIEWS = ("one", "dropout", "masked", "second-text", "synonyms")
+_SPANS = ("drawn", "shared")
 _MASKED = 5  # characters, as in Mirror-BERT
 
 
@@ -55,10 +57,15 @@ class Config(ClassifierTuning):
         temperature: Divides the cosines of the contrastive loss [tau].
         views: Views of a text in a step: "one", itself; "dropout", itself twice, which differ by
             dropout; "masked", itself and itself with a span masked; "second-text", itself and
-            another wording of it, the column of --text-b.
+            another wording of it, the column of --text-b; "synonyms", itself and itself with some
+            words replaced by synonyms.
         pooling: Vector for both losses: "cls", the first token's, or "mean", over real tokens; with
             "pooler" the classifier sees the first token's behind a dense layer with an activation,
             the contrastive loss the first token's itself, as in the authors' code.
+        spans: "drawn": seed, epoch and row choose the masked span, or the synonyms; "shared": they
+            are the same for all seeds, and four epochs take turns.
+        synonyms: Synonyms of words for such views: a table (columns text, text_b), or WordNet's zip
+            as NLTK distributes it; None for none.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -71,6 +78,8 @@ class Config(ClassifierTuning):
     ce_weight: float
     temperature: float
     views: str
+    spans: str = "shared"
+    synonyms: str | None = None
 
     def rules(self) -> dict[str, bool]:
         """Rules of its own fields and the shared ones."""
@@ -80,6 +89,10 @@ class Config(ClassifierTuning):
             "ce_weight in (0, 1]": 0 < self.ce_weight <= 1,
             "temperature above 0": self.temperature > 0,
             f"views one of {', '.join(_VIEWS)}": self.views in _VIEWS,
+            f"spans one of {', '.join(_SPANS)}": self.spans in _SPANS,
+            "synonyms a file where views=synonyms": (
+                self.views != "synonyms" or self.synonyms is not None
+            ),
             **super().rules(),
         }
 
@@ -149,10 +162,23 @@ def views(config: Config) -> tuple[View, ...]:
     second: dict[str, tuple[View, ...]] = {
         "one": (),
         "dropout": (View(),),
-        "masked": (View(masked=_MASKED),),
+        "masked": (View(masked=_MASKED, drawn=config.spans == "drawn"),),
         "second-text": (View("second"),),
+        "synonyms": (View("synonyms", drawn=config.spans == "drawn", file=config.synonyms),),
     }
     return (View(), *second[config.views])
+
+
+def files(config: Config) -> dict[str, str]:
+    """Fields that name a file which the cell reads, with their values.
+
+    Raises:
+        DataError: if `synonyms` holds none.
+    """
+    if config.views != "synonyms" or config.synonyms is None:
+        return {}
+    wordings.of_file(config.synonyms)
+    return {"synonyms": config.synonyms}
 
 
 def map_fault(config: Config) -> str | None:

@@ -6,7 +6,7 @@ The paper's final model is this with the representation encoder-mean, figure 5(d
 frozen.
 
 Source: Better Reasoning Behind Classification Predictions with BERT for Fake News Detection
-(Lee), sections 4.2 "Training Settings" and 4.3 "Linear Evaluation".
+(Lee), section 4.1, "Training Settings" and "Linear Evaluation".
 """
 
 from __future__ import annotations

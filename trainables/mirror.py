@@ -8,20 +8,26 @@ away from the views of the other texts of the batch: InfoNCE.
 A cell tunes on its training rows, whose labels it never sees. Its score is a linear evaluation: a
 logistic regression on the tuned features of the training rows, asked about the held-out ones.
 
-Differs from the paper: masked spans are drawn four times at most for a text, the epochs taking
-turns.
+With a hard negative of every text it is SimCSE's supervised objective (Gao et al., EMNLP 2021):
+(x, x+, x-). Whole attention heads may be dropped in place of single values, as the authors try.
+
+Differs from the paper: of the spans of a text eight are drawn, among which seed, epoch and row
+choose.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from trainables.analysis.linear_evaluation import LinearEvaluation, read_pairs
+from trainables.analysis.linear_evaluation import LinearEvaluation
+from trainables.analysis.pair_tables import read_tables
 from trainables.engine.config import FineTuning
+from trainables.engine.inputs import wordings
 from trainables.engine.inputs.views import View
+from trainables.engine.models import head_dropout
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import POOLINGS, pooled
 from trainables.engine.models.pretrained import real_tokens
@@ -32,7 +38,9 @@ if TYPE_CHECKING:
 
 VERSION = 2
 
-_AUGMENTATIONS = ("both", "masking", "dropout")
+_AUGMENTATIONS = ("both", "masking", "dropout", "none")
+_SPANS = ("drawn", "shared")
+_SECOND = ("itself", "second-text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +49,22 @@ class Config(FineTuning):
 
     Attributes:
         augmentation: Difference between the two views of a text: "masking" of a span, "dropout",
-            or "both".
+            "both", or "none" where `drophead` or a second text is one.
         masked: Characters of the masked span.
         positives: False leaves out what pulls the views of a text together.
         random_strings: Tune on strings of random letters in words of the texts' lengths.
         temperature: Divides the cosines of InfoNCE [tau].
         pairs: A table of scored pairs (columns text, text_b, score) whose scores are correlated
-            with the cosines of the tuned features; None for none.
+            with the cosines of the tuned features; without scores a lexicon, whose right answers
+            are looked for; a folder of tables; "sts", seven sets of similarity; None for none.
         pooling: "cls" (first token) or "mean" (over real tokens): the features.
         learning_rate: Peak rate of AdamW; 0 leaves the encoder as it is.
+        spans: "drawn": seed, epoch and row choose the masked span and the random letters; "shared":
+            they are the same for all seeds, and four epochs take turns.
+        drophead: Share of attention heads that is dropped in training.
+        positive: x+: "itself", or "second-text", the column of --text-b.
+        negatives: x-: a table with a hard negative of every text (columns text, text_b); None for
+            none.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -64,6 +79,10 @@ class Config(FineTuning):
     temperature: float
     pairs: str | None
     pooling: str
+    spans: str = "shared"
+    drophead: float = 0.0
+    positive: str = "itself"
+    negatives: str | None = None
 
     def rules(self) -> dict[str, bool]:
         """Rules of all fields; the learning rate may be 0."""
@@ -74,6 +93,12 @@ class Config(FineTuning):
             "masked at least 1": self.masked >= 1,
             "temperature above 0": self.temperature > 0,
             "pairs a file, or none": self.pairs is None or isinstance(self.pairs, str),
+            f"spans one of {', '.join(_SPANS)}": self.spans in _SPANS,
+            "drophead in [0, 1)": 0 <= self.drophead < 1,
+            f"positive one of {', '.join(_SECOND)}": self.positive in _SECOND,
+            "augmentation other than none, or drophead above 0, or positive second-text": (
+                self.augmentation != "none" or self.drophead > 0 or self.positive != "itself"
+            ),
             f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
             # A text alone has nothing to be pushed away from.
             "batch_size at least 2": self.batch_size >= 2,
@@ -93,7 +118,10 @@ class Mirror(nn.Module):
     def __init__(self, config: Config, encoder: PreTrainedModel) -> None:
         super().__init__()
         self.encoder, self.pooling = encoder, config.pooling
-        self.drops = config.augmentation != "masking"
+        self.drops = config.augmentation in ("both", "dropout")
+        if config.drophead:
+            head_dropout.add(encoder, config.drophead)
+        self.negatives = config.negatives is not None
         self.info_nce = InfoNCELoss(config.temperature, config.positives)
 
     def train(self, mode: bool = True) -> Mirror:
@@ -103,6 +131,9 @@ class Mirror(nn.Module):
         """
         super().train(mode)
         self.encoder.train(mode and self.drops)
+        for part in self.encoder.modules():
+            if isinstance(part, head_dropout.HeadDropout):
+                part.train(mode)
         return self
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
@@ -111,7 +142,7 @@ class Mirror(nn.Module):
         Args:
             inputs: Output of the tokenizer: input_ids, attention_mask ..., each (rows, length); in
                 a stack the mask is (rows, 1, 1, length). In training the rows are all first views,
-                then all second ones.
+                then all second ones, then all hard negatives.
             labels: Class ids, (batch,); ignored.
 
         Returns:
@@ -121,33 +152,41 @@ class Mirror(nn.Module):
         vectors = pooled(tokens, real_tokens(inputs), self.pooling)
         if not self.training:
             return Output(loss=vectors.sum() * 0, logits=vectors)
-        first, second = vectors.chunk(2)
-        return Output(loss=self.info_nce(first, second), logits=vectors)
+        loss = self.info_nce(*vectors.chunk(3 if self.negatives else 2))
+        return Output(loss=loss, logits=vectors)
 
 
 def views(config: Config) -> tuple[View, ...]:
-    """The two views of a text."""
-    span = 0 if config.augmentation == "dropout" else config.masked
-    if config.random_strings:
-        return View("letters"), View("letters", span)
-    return View(), View(masked=span)
+    """The two views of a text, and its hard negative."""
+    span = config.masked if config.augmentation in ("both", "masking") else 0
+    drawn = config.spans == "drawn" and (span > 0 or config.random_strings)
+    own: Literal["text", "letters"] = "letters" if config.random_strings else "text"
+    other: Literal["text", "letters", "second"] = own
+    if config.positive == "second-text":
+        other = "second"
+    pair = (View(own, drawn=drawn), View(other, span, drawn))
+    return pair if config.negatives is None else (*pair, View("partner", file=config.negatives))
 
 
 def read_out(config: Config) -> LinearEvaluation:
     """Linear evaluation of the features."""
-    return LinearEvaluation(None if config.pairs is None else read_pairs(config.pairs))
+    return LinearEvaluation(() if config.pairs is None else read_tables(config.pairs))
 
 
 def files(config: Config) -> dict[str, str]:
     """Fields that name a file which the cell reads, with their values.
 
     Raises:
-        DataError: if it is no table of scored pairs.
+        DataError: if `pairs` is no table of pairs, or `negatives` none of partners.
     """
-    if config.pairs is None:
-        return {}
-    read_pairs(config.pairs)
-    return {"pairs": config.pairs}
+    found = {}
+    if config.pairs is not None:
+        read_tables(config.pairs)
+        found["pairs"] = config.pairs
+    if config.negatives is not None:
+        wordings.of_file(config.negatives)
+        found["negatives"] = config.negatives
+    return found
 
 
 def tunes_encoder(config: Config) -> bool:

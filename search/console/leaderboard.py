@@ -140,7 +140,7 @@ def _correction(winner: Mapping[str, Any]) -> list[str]:
         return [f"{picked} by {how}, it is {corrected}."]
     return [
         f"{picked} it is {corrected}: the less flattering of {points(surrogate)} "
-        f"by the race's model, which knows the {stopped:,} configs that were stopped early too, "
+        f"by the race's model, which knows the {stopped:,} incomplete configs too, "
         f"and {points(winner['corrected_resampled'])} by {how}."
     ]
 

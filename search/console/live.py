@@ -83,7 +83,8 @@ class Lines(Callback):
 
     def on_inert(self, plan: Plan, suspect: Suspect) -> None:
         """Warn of a hyper-parameter that does nothing, as soon as it shows."""
-        self.say(f"Warning: {suspect.to_json(plan.blocks, plan.declared_in)['meaning']}")
+        found = suspect.to_json(plan.blocks, plan.declared_in, plan.space.alike)
+        self.say(f"Warning: {found['meaning']}")
 
     def on_message(self, text: str) -> None:
         """Hand a line on."""
@@ -290,7 +291,8 @@ class JsonLines(Lines):
 
     def on_inert(self, plan: Plan, suspect: Suspect) -> None:
         """A hyper-parameter did nothing."""
-        self.event("inert", suspect.to_json(plan.blocks, plan.declared_in))
+        found = suspect.to_json(plan.blocks, plan.declared_in, plan.space.alike)
+        self.event("inert", found)
 
     def on_message(self, text: str) -> None:
         """Something was said that is no event of its own."""

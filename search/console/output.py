@@ -86,6 +86,9 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
     """Print the sweep's size and the data audit."""
+    from search.planning import decay
+    from search.planning.estimate import rows_of_a_cell
+
     spec = plan.spec
     say(
         f"{spec.name}: {counted(len(plan.configs), 'config')} x "
@@ -97,6 +100,9 @@ def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
         say(f"left out, the narrowed axes exclude them: {', '.join(plan.left_out)}")
     if plan.off_grid:
         say(off_grid(plan.off_grid))
+    idle = decay.note(plan, rows_of_a_cell(plan, data)[0])
+    if idle is not None:
+        say(idle)
     for line in audit.lines():
         say(f"data: {line}")
 

@@ -114,6 +114,21 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[T
     return bound
 
 
+def _check_workers(spec: SweepSpec, space: Space, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse several workers a trial for heads on frozen features."""
+    workers = spec.resources.workers_per_trial
+    trainable = Trainable.load(space.trainable)
+    if workers == 1 or not trainable.may_train_heads:
+        return
+    heads = sum(trainable.representation(config) is not None for config in configs)
+    if heads:
+        raise InputError(
+            f"{heads:,} of {len(configs):,} configs of space {space.name!r} train heads on frozen "
+            f"features, whose rows no workers share: {workers} of them would do the same work. "
+            "Leave --workers-per-trial at 1; --trials trains more stacks at once."
+        )
+
+
 def _files(space: Space, configs: Sequence[TrainingConfig]) -> dict[str, set[str]]:
     """Values by field that name further files, as the trainable's `files` says."""
     trainable = Trainable.load(space.trainable)
@@ -230,6 +245,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     space = narrowed_space(spec)
     configs, names, baseline, left_out = choose_configs(spec, space)
     bound = _bind_all(space, configs)
+    _check_workers(spec, space, bound)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
     from trainables.engine.cells import assembly
     from trainables.engine.features import named_files

@@ -1,4 +1,4 @@
-"""A paper's own settings, and what a sweep has other than these.
+"""Settings of a paper, and those that a sweep has changed.
 
 A table of paper_tables.json names them:
 
@@ -23,7 +23,7 @@ from search.report.evidence import model_label
 
 @dataclass(frozen=True)
 class Changes:
-    """What a config and its sweep have other than the paper.
+    """Settings of a config and its sweep that are not the paper's.
 
     Attributes:
         deciding: Settings that the paper's claim is made for.

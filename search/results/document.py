@@ -53,7 +53,7 @@ def summary(
         "stopped": stopped,
         "never_tried": len(plan.configs) - standings.competed - _only_failed(table),
         "inert_suspects": [
-            suspect.to_json(plan.blocks, plan.declared_in)
+            suspect.to_json(plan.blocks, plan.declared_in, plan.space.alike)
             for suspect in (table.watch.suspects if table.watch is not None else ())
         ],
         **of_standings(plan, standings),

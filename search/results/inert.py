@@ -14,6 +14,14 @@ from typing import Any
 
 from trainables.engine.contract import Scalar
 
+# Data on which parameters of any training make no difference.
+_ALIKE = {
+    "max_length": "no text is longer than the smaller of them",
+    "batch_size": "a cell has no more rows than the smaller of them",
+    "clip_norm": "no gradient is longer than they are",
+    "weight_decay": "a step shrinks a weight by less than its last digit",
+}
+
 
 @dataclass(frozen=True)
 class Suspect:
@@ -31,12 +39,18 @@ class Suspect:
     configs: tuple[int, int]
     block: int
 
-    def to_json(self, blocks: tuple[tuple[int, int], ...], declared_in: str) -> dict[str, Any]:
+    def to_json(
+        self,
+        blocks: tuple[tuple[int, int], ...],
+        declared_in: str,
+        alike: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """An entry of `inert_suspects`.
 
         Args:
             blocks: The protocol's (seed, fold) pairs.
             declared_in: The file that declares the space.
+            alike: Data on which parameters of the space make no difference, by name.
         """
         seed, fold = blocks[self.block]
         return {
@@ -44,16 +58,22 @@ class Suspect:
             "values": list(self.values),
             "seed": seed,
             "fold": fold,
-            "meaning": self._meaning(seed, fold, declared_in),
+            "meaning": self._meaning(seed, fold, declared_in, alike or {}),
         }
 
-    def _meaning(self, seed: int, fold: int, declared_in: str) -> str:
+    def _meaning(self, seed: int, fold: int, declared_in: str, alike: Mapping[str, str]) -> str:
         name, (first, second) = self.parameter, self.values
-        return (
+        seen = (
             f"{name}={first} and {name}={second}, all else equal, gave byte-identical metrics and "
-            f"out-of-fold probabilities on cell (seed {seed}, fold {fold}): {name} never reached "
-            "the training, or is inert there. Look where the trainable reads it; if it is meant to "
-            f"have no effect there, declare it as Inert in {declared_in}."
+            f"out-of-fold probabilities on cell (seed {seed}, fold {fold})"
+        )
+        where = {**_ALIKE, **alike}.get(name)
+        if where is not None:
+            return f"{seen}, as they do where {where}. Elsewhere {name} never reached the training."
+        return (
+            f"{seen}: {name} never reached the training, or is inert there. Look where the "
+            "trainable reads it; if it is meant to have no effect there, declare it as Inert in "
+            f"{declared_in}."
         )
 
 

@@ -55,6 +55,8 @@ class Space:
         cleaning: Cleaning steps of the texts, in order, where a sweep names none of its own.
         added: Parameters that came later -> the value that trained what there was before; at it a
             cell's key is that of a cell without the parameter.
+        alike: Parameters whose values train alike on some data -> those data, in words: equal
+            results are no fault then.
 
     Raises:
         SpaceError: with all faults of the declaration in one message.
@@ -75,6 +77,7 @@ class Space:
     yielding: tuple[str, ...] = ()
     cleaning: tuple[str, ...] = ()
     added: Mapping[str, Scalar] = field(default_factory=dict)
+    alike: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         references = {name: FrozenMapping(config) for name, config in self.references.items()}
@@ -88,6 +91,7 @@ class Space:
             ("yielding", tuple(self.yielding)),
             ("cleaning", tuple(self.cleaning)),
             ("added", FrozenMapping(self.added)),
+            ("alike", FrozenMapping(self.alike)),
         ):
             object.__setattr__(self, name, value)
         # References are tried only on a space that is sound without them.
@@ -102,7 +106,7 @@ class Space:
         yield from faults.of_labels({label: getattr(self, label) for label in labels}, self.mode)
         rules = tuple(name for rule in self.inert for name in (*rule.when, *rule.axes))
         lists = {"shape": self.shape, "yielding": self.yielding, "An inert rule": rules}
-        lists["added"] = tuple(self.added)
+        lists |= {"added": tuple(self.added), "alike": tuple(self.alike)}
         yield from faults.of_names(self.axes, self.fixed, lists)
         yield from faults.of_values(self.axes, self.fixed)
         yield from faults.of_rules(self.inert)
@@ -345,6 +349,7 @@ class Space:
             "yielding": list(self.yielding),
             "cleaning": list(self.cleaning),
             "added": dict(self.added),
+            "alike": dict(self.alike),
         }
 
     @classmethod
@@ -355,7 +360,7 @@ class Space:
             SpaceError: if a field is missing or unknown, or the space is not well formed.
         """
         names = {item.name for item in fields(cls)}
-        value = {"added": {}, **value}  # spaces of before
+        value = {"added": {}, "alike": {}, **value}  # spaces of before
         if set(value) != names:
             raise SpaceError(
                 f"A space in JSON has the fields {', '.join(sorted(names))}; missing: "

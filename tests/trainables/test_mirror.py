@@ -87,6 +87,28 @@ def test_dropout_is_on_where_it_is_an_augmentation_only() -> None:
         assert torch.equal(made(inputs, labels).logits, made(inputs, labels).logits)
 
 
+def test_heads_are_dropped_in_training_where_nothing_else_is() -> None:
+    inputs, labels = batch()
+    made = module(augmentation="none", drophead=0.5, masked=1).train()
+    assert not torch.equal(*(made(inputs, labels).logits for _ in range(2)))
+    assert not made.encoder.training
+    made.eval()
+    assert torch.equal(*(made(inputs, labels).logits for _ in range(2)))
+    plain = module(augmentation="masking").eval()
+    assert torch.equal(made(inputs, labels).logits, plain(inputs, labels).logits)
+    assert set(made.encoder.state_dict()) == set(plain.encoder.state_dict())
+
+
+def test_hard_negatives_stand_in_the_denominators() -> None:
+    made = module(augmentation="masking", temperature=0.1, negatives="some.csv")
+    inputs, labels = batch()
+    tokens = made.encoder.eval()(**inputs).last_hidden_state
+    real = inputs["attention_mask"].unsqueeze(-1)
+    pooled = (tokens * real).sum(dim=1) / real.sum(dim=1)
+    want = InfoNCELoss(0.1)(pooled[:2], pooled[2:4], pooled[4:])
+    torch.testing.assert_close(made.train()(inputs, labels[:2]).loss, want)
+
+
 @pytest.fixture
 def task(reviews: Path, tiny_encoder: Path) -> Task:
     return task_of_reviews("mirror", tiny_encoder, reviews)
@@ -134,6 +156,7 @@ def test_an_untuned_encoder_is_scored_as_it_came(task: Task, pairs: Path) -> Non
     want = hypersphere.uniformity(own), hypersphere.alignment(own, data.labels[held_out])
     got = given.metrics["uniformity"], given.metrics["alignment"]
     assert got == pytest.approx(want, rel=1e-4)
+    assert given.metrics["anisotropy"] == pytest.approx(hypersphere.anisotropy(own), rel=1e-4)
     with pairs.open() as file:
         rows = list(csv.DictReader(file))
     first, second = (features([row[name] for row in rows]) for name in ("text", "text_b"))
@@ -161,7 +184,25 @@ def test_tuning_spreads_texts_over_the_sphere(task: Task) -> None:
     assert results["mirror"].metrics["accuracy"] > 0.7
 
 
-@pytest.mark.parametrize("reference", ["mirror", "masking-only", "random-strings"])
+def test_triples_tune_and_a_lexicon_judges(task: Task, tmp_path: Path) -> None:
+    data = load_data(task.data)
+    names = ("negatives", "lexicon")
+    files = [tmp_path / f"{name}.csv" for name in names]
+    for file, shift in zip(files, (7, 0), strict=True):
+        with file.open("w", newline="") as opened:
+            table = csv.writer(opened)
+            table.writerow(["text", "text_b"])
+            rows = range(len(data.texts)) if shift else range(20)
+            table.writerows((data.texts[r], data.texts[r - shift]) for r in rows)
+    settings = config(negatives=str(files[0]), pairs=str(files[1]))
+    given = train(task, cell(settings))["0"]
+    # Each text is its own nearest neighbour, but for one that the data hold twice in other words.
+    assert given.metrics["accuracy_at_1"] > 0.8
+    assert given.metrics["reciprocal_rank"] >= given.metrics["accuracy_at_1"]
+    assert "spearman" not in given.metrics
+
+
+@pytest.mark.parametrize("reference", ["mirror", "masking-only", "random-strings", "drophead"])
 def test_a_stack_gives_what_each_cell_gives_alone(task: Task, pairs: Path, reference: str) -> None:
     cells = [
         cell(config(reference, pairs=str(pairs), temperature=heat), fold)
@@ -227,8 +268,12 @@ def test_the_saved_encoder_is_a_model_of_its_own_weights(
 
 
 def test_faults_are_named(task: Task, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="augmentation one of both, masking, dropout, got 'none'"):
+    with pytest.raises(ConfigError, match="one of both, masking, dropout, none, got 'noise'"):
+        Config(**config(augmentation="noise"))
+    with pytest.raises(ConfigError, match="augmentation other than none, or drophead above 0"):
         Config(**config(augmentation="none"))
+    with pytest.raises(ConfigError, match=r"drophead in \[0, 1\), got 1"):
+        Config(**config(drophead=1.0))
     with pytest.raises(ConfigError, match="batch_size at least 2, got 1"):
         Config(**config(batch_size=1))
     results: list[CellResult] = []

@@ -8,6 +8,9 @@ Wang and Isola, ICML 2020, as the slides "contrastive learning" quote them:
 Embeddings are scaled to length 1 first. Positive pairs are all pairs of different rows of one
 class; the pairs of the second formula are all pairs of different rows. Both: lower is better;
 alignment lies in [0, 4], uniformity in [-8, 0].
+
+SimCSE's alignment takes its positive pairs from a table: `pair_alignment`. Anisotropy is the mean
+cosine of two rows (Ethayarajh, EMNLP 2019): 0 for directions drawn at random, 1 for a single one.
 """
 
 from __future__ import annotations
@@ -51,6 +54,40 @@ def alignment(embeddings: RealArray, labels: IntArray) -> float:
     if not pairs:
         raise ValueError("alignment wants a class of at least 2 rows, found none.")
     return total / pairs
+
+
+def pair_alignment(first: RealArray, second: RealArray) -> float:
+    """Return the mean squared distance of a text and its positive.
+
+    Args:
+        first: Vectors of any length, (pairs, width).
+        second: Vectors of their positives, in the same order.
+
+    Raises:
+        ValueError: if no pair has two vectors that are not zero.
+    """
+    (one, with_first), (other, with_second) = on_sphere(first), on_sphere(second)
+    both = with_first & with_second
+    if not both.any():
+        raise ValueError("alignment wants a pair of vectors that are not zero, found none.")
+    apart = one[both[with_first]] - other[both[with_second]]
+    return float(np.square(apart).sum(axis=1).mean())
+
+
+def anisotropy(embeddings: RealArray) -> float:
+    """Return the mean cosine of two different rows.
+
+    Args:
+        embeddings: Vectors of any length, (rows, width).
+
+    Raises:
+        ValueError: with fewer than 2 rows.
+    """
+    sphere, _ = on_sphere(embeddings)
+    n = len(sphere)
+    if n < 2:
+        raise ValueError(f"anisotropy wants at least 2 rows that are not zero, found {n}.")
+    return float((np.square(sphere.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
 
 def uniformity(embeddings: RealArray) -> float:

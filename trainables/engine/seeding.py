@@ -1,7 +1,8 @@
 """Seeding: three independent streams of a cell, from its seed.
 
 No other file sets a seed. init: classifier and proxies. order: rows of each batch. dropout: dropped
-values. (A fourth stream, lengths, is the same for all cells: it places an epoch's long batches.)
+values. Two more: views, which of a text's draws are shown; lengths, which is the same for all cells
+and places an epoch's long batches.
 Each stream is seeded by (seed, its name), never by the config or the fold's contents: all configs
 meet the same init, order and dropout in a cell of the same (seed, fold), so their scores are
 paired.
@@ -23,7 +24,7 @@ import torch
 
 from trainables.engine.arrays import Int32Array, IntArray
 
-Stream = Literal["init", "order", "dropout", "lengths"]
+Stream = Literal["init", "order", "dropout", "lengths", "views"]
 
 # Largest number of a row's views.
 _VIEWS = 2**8
@@ -87,6 +88,23 @@ def dropout_keys(
     numbers = rows.astype(np.uint64) * np.uint64(_VIEWS) + of_views
     start = np.uint64(stream_seed(seed, "dropout", fold, epoch))
     return _split_mix(start, np.append(numbers, np.uint64(2**63)))
+
+
+def row_draws(seed: int, epoch: int, rows: IntArray, draws: int) -> IntArray:
+    """Return the number of each row's draw in an epoch.
+
+    Args:
+        seed: Seed of the cell.
+        epoch: Number of the epoch, from 0.
+        rows: Row numbers of the data, (batch,).
+        draws: Number of draws of each row.
+
+    Returns:
+        Numbers below `draws`, (batch,).
+    """
+    start = np.uint64(stream_seed(seed, "views", epoch))
+    mixed = _split_mix(start, rows.astype(np.uint64))[:, 0].view(np.uint32)
+    return (mixed.astype(np.int64) * draws) >> 32
 
 
 def _split_mix(start: np.uint64, numbers: npt.NDArray[np.uint64]) -> Int32Array:

@@ -20,6 +20,9 @@ Their ablation "learning from negatives alone" leaves out the pull (`positives=F
 
     loss_i = log sum_{x_j in N_i, not x'_i} exp(s(x_i, x_j))
 
+With a hard negative x-_j of every text (SimCSE's supervised objective, Gao et al., EMNLP 2021, eq.
+5, for both views), N_i holds all of them, too.
+
 Source: Fast, Effective, and Self-Supervised: Transforming Masked Language Models into Universal
 Lexical and Sentence Encoders, slides. Reference values:
 tests/trainables/losses/test_contrastive.py.
@@ -29,6 +32,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from trainables.losses import _pairs
 
@@ -48,23 +52,28 @@ class InfoNCELoss(_pairs.PairLoss):
         super().__init__(temperature)
         self.positives = positives
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+    def forward(self, first: Tensor, second: Tensor, hard: Tensor | None = None) -> Tensor:
         """Return the mean loss over both views of every text.
 
         Args:
             first: Embeddings of any length; normalised here, (batch, width).
             second: Embeddings of the other view of the same texts, (batch, width).
+            hard: Embeddings of hard negatives, a text each, (batch, width); None without.
 
         Returns:
             A scalar, float32 or wider; 0 for a batch of one text, which has no negative.
         """
         batch = len(first)
-        logits = _pairs.cosines(torch.cat([first, second])) / self.temperature
+        parts = [first, second] if hard is None else [first, second, hard]
+        logits = _pairs.cosines(torch.cat(parts))[: 2 * batch] / self.temperature
         if batch == 1:
             return logits.sum() * 0
         own = torch.eye(batch, dtype=torch.bool, device=first.device)
         same = own.repeat(2, 2)  # both views of one text
         itself = torch.eye(2 * batch, dtype=torch.bool, device=first.device)
+        # Hard negatives are neither: they stand in the denominators alone.
+        beyond = (0, logits.shape[1] - 2 * batch)
+        same, itself = functional.pad(same, beyond), functional.pad(itself, beyond)
         if not self.positives:
             return _pairs.log_sum(logits, ~same).mean()
         log_share = logits - _pairs.log_sum(logits, ~itself)[:, None]

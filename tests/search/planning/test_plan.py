@@ -302,10 +302,11 @@ def test_a_cells_key_is_the_digest_of_its_canonical_json(fields: dict[str, Any])
     plan = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
     for key, (config, block) in list(plan.keys.items())[::7]:
         seed, fold = plan.blocks[block]
-        active = plan.space.active(plan.configs[config])
-        value = {"family": plan.family, "config": active, "seed": seed, "fold": fold}
+        keyed = plan.space.keyed(plan.space.active(plan.configs[config]))
+        assert "inner_share" not in keyed
+        value = {"family": plan.family, "config": keyed, "seed": seed, "fold": fold}
         assert key == hashlib.sha256(canonical_json(value).encode()).hexdigest()
-        assert key == cell_key(plan.task, active, seed, fold)
+        assert key == cell_key(plan.task, keyed, seed, fold)
 
 
 def test_the_share_of_an_official_test_part_is_the_datas_own_and_is_kept(
@@ -400,3 +401,11 @@ def test_a_saved_sweep_of_such_a_name_drew_its_rows_before_the_folds(
         again = sweep_spec(build_parser().parse_args(shlex.split(recipe(plan.spec))[1:]))
         assert load_data(again.data).fingerprint == data.fingerprint
         assert again.split == plan.spec.split
+
+
+def test_heads_are_refused_several_workers_and_fine_tuning_is_not(fields: dict[str, Any]) -> None:
+    shared = {"workers_per_trial": 2, "stack": 1}
+    together = {"resources": shared, "configs": "reference"}
+    with pytest.raises(InputError, match=r"configs .* train heads on frozen .* 2 of them would do"):
+        _plan(fields, space="linear_grid", fix={}, **together)
+    assert _plan(fields, **together).spec.resources.workers_per_trial == 2

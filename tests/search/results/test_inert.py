@@ -110,3 +110,25 @@ def test_the_advice_names_parameter_values_cell_and_way_out() -> None:
     text = suspect.to_json(((2, 0), (16, 4)), "spaces/mine.py")["meaning"]
     for part in ("k=2 and k=10", "(seed 16, fold 4)", "Inert in spaces/mine.py"):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("alike", "said"),
+    [
+        ({"k": "classes are level"}, "as they do where classes are level. Elsewhere k never"),
+        ({}, "k never reached the training, or is inert there"),
+    ],
+    ids=["known data", "no known reason"],
+)
+def test_equal_results_that_the_data_explain_are_no_fault(alike: dict[str, str], said: str) -> None:
+    seen = watch()
+    seen.see((0, 0), "same")
+    (suspect,) = seen.see((1, 0), "same")
+    assert said in suspect.to_json(((2, 0),), "spaces/x.py", alike)["meaning"]
+
+
+def test_a_length_that_no_text_reaches_is_no_fault_in_any_space() -> None:
+    seen = InertWatch(lambda index: {"max_length": (64, 128)[index]})
+    seen.see((0, 0), "same")
+    (suspect,) = seen.see((1, 0), "same")
+    assert "no text is longer" in suspect.to_json(((2, 0),), "spaces/x.py")["meaning"]

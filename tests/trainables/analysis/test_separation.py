@@ -97,3 +97,23 @@ def test_equal_tokens_correlate_fully_before_the_encoder_only(
     path = tmp_path / "tokens.png"
     token_correlation.picture(tokens, found, "five tokens", path)
     assert path.stat().st_size > 10_000
+
+
+def test_anisotropy_is_the_mean_cosine_of_two_rows() -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 5)) + 0.5
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = [unit[a] @ unit[b] for a in range(30) for b in range(30) if a != b]
+    assert hypersphere.anisotropy(rows) == pytest.approx(np.mean(cosines), abs=1e-12)
+    assert hypersphere.anisotropy(np.ones((3, 2))) == pytest.approx(1)
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        hypersphere.anisotropy(rows[:1])
+
+
+def test_alignment_of_pairs_is_the_mean_squared_distance_of_the_two() -> None:
+    first, second = np.random.default_rng(0).normal(size=(2, 30, 5))
+    unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (first, second)]
+    want = [np.sum((a - b) ** 2) for a, b in zip(*unit, strict=True)]
+    assert hypersphere.pair_alignment(first, second) == pytest.approx(np.mean(want), abs=1e-12)
+    second[3] = 0  # no direction
+    want.pop(3)
+    assert hypersphere.pair_alignment(first, second) == pytest.approx(np.mean(want), abs=1e-12)

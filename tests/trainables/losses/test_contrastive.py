@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -283,3 +284,24 @@ def test_cells_of_a_stack_have_temperatures_of_their_own() -> None:
     for cell in range(2):
         apart = one(warm[cell], h[cell], labels[cell], logits[cell])
         torch.testing.assert_close(together[cell], apart)
+
+
+# Temperatures that float32 holds to the last digit.
+@pytest.mark.parametrize("tau", [0.0625, 0.5])
+def test_info_nce_with_hard_negatives_is_simcse_written_out(tau: float) -> None:
+    first, second, hard = (_random(5, WIDTH, seed=seed).double() for seed in (1, 2, 3))
+    rows = torch.cat([first, second, hard]).numpy()
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    scores = np.exp(unit @ unit.T / tau)
+    losses = []
+    for anchor in range(10):
+        others = [row for row in range(15) if row != anchor]
+        share = scores[anchor, (anchor + 5) % 10] / scores[anchor, others].sum()
+        losses.append(-np.log(share))
+    assert float(InfoNCELoss(tau)(first, second, hard)) == pytest.approx(np.mean(losses), abs=1e-12)
+    alone = [
+        np.log(sum(scores[a, [r for r in range(15) if r % 5 != a % 5 or r >= 10]]))
+        for a in range(10)
+    ]
+    pushed = float(InfoNCELoss(tau, positives=False)(first, second, hard))
+    assert pushed == pytest.approx(np.mean(alone), abs=1e-12)

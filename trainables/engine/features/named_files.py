@@ -1,11 +1,11 @@
-"""Files that a config names: word vectors, or further models."""
+"""Files that a config names: word vectors, tables, or further models."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from trainables.engine import registry
-from trainables.engine.features import word_vectors
+from trainables.engine.features import table_folders, word_vectors
 from trainables.engine.models import pretrained
 
 
@@ -22,8 +22,10 @@ def resolve(reference: str) -> str:
     """Make a reference the same in every folder: local paths are absolute.
 
     Raises:
-        ModelError: for a folder that holds no model.
+        ModelError: for a folder that holds neither a model nor tables.
     """
+    if table_folders.is_folder(reference):
+        return table_folders.resolve(reference)
     return (
         pretrained.resolve_model(reference)
         if _is_model(reference)
@@ -37,6 +39,8 @@ def fingerprint(reference: str) -> str:
     Raises:
         InputError: if there is no such file or model.
     """
+    if table_folders.is_folder(reference):
+        return table_folders.fingerprint(reference)
     if _is_model(reference):
         return pretrained.model_fingerprint(reference)
     return word_vectors.fingerprint(reference)

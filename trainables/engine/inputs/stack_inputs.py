@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from trainables.engine import seeding
 from trainables.engine.arrays import IntArray
 from trainables.engine.inputs.tokens import LengthBuckets, Tokens
-from trainables.engine.inputs.views import in_epoch, views_in
+from trainables.engine.inputs.views import in_epoch
 
 # Number of values of held-out rows that are scored at a time: 64 MB of features.
 _VALUES_AT_ONCE = 2**24
@@ -56,7 +57,7 @@ class Inputs(Protocol):
         """
         ...
 
-    def views(self, rows: IntArray, epoch: int) -> Any:
+    def views(self, rows: IntArray, epoch: int, seeds: Sequence[int]) -> Any:
         """Return all views in an epoch of rows to train on."""
         ...
 
@@ -97,7 +98,7 @@ class FeatureInputs:
         """Return features, (cells, batch, width)."""
         return self._features[torch.as_tensor(rows, device=self._features.device)]
 
-    def views(self, rows: IntArray, epoch: int) -> Tensor:
+    def views(self, rows: IntArray, epoch: int, seeds: Sequence[int]) -> Tensor:
         """Return the features: frozen ones have one view."""
         return self.at(rows)
 
@@ -151,13 +152,13 @@ class TokenInputs:
         mask = inputs["attention_mask"].bool()
         return {**inputs, "attention_mask": mask[:, :, None, None]}
 
-    def views(self, rows: IntArray, epoch: int) -> dict[str, Tensor]:
+    def views(self, rows: IntArray, epoch: int, seeds: Sequence[int]) -> dict[str, Tensor]:
         """Return each input with the views of the rows.
 
         It is (cells, views x batch, length, ...).
         """
-        return self.at(in_epoch(rows, self._tokens.views, epoch))
+        return self.at(in_epoch(rows, self._tokens.views, epoch, seeds))
 
     def view_count(self, epoch: int) -> int:
         """Return the number of a row's views in the corpus."""
-        return views_in(self._tokens.views, epoch)
+        return self._tokens.views.views

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from typing import Protocol
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from trainables.engine import seeding
 from trainables.engine.arrays import IntArray
 from trainables.engine.inputs import ragged
-from trainables.engine.inputs.views import Offsets, in_epoch, views_in
+from trainables.engine.inputs.views import Offsets, in_epoch
 from trainables.engine.models import pretrained
 from trainables.engine.text_data import TextData
 
@@ -57,7 +57,7 @@ class Tokens:
     vocabulary: IntArray
     lengths: IntArray
     labels: IntArray
-    views: Offsets = ((0,),)
+    views: Offsets = field(default_factory=Offsets)
 
 
 @lru_cache(maxsize=4)
@@ -217,13 +217,13 @@ class Collator:
         """
         numbers = shown = np.asarray(rows, np.int64)
         if self._order is not None:
-            shown = in_epoch(numbers, self._views, self._order.epoch)
+            seeds = (0,) if self._block is None else self._block[:1]
+            shown = in_epoch(numbers, self._views, self._order.epoch, seeds)
         batch = self._inputs.padded(shown)
         batch |= {"labels": self._labels[numbers], "rows": torch.from_numpy(numbers)}
         if self._order is not None and self._block is not None:
             epoch = self._order.epoch
-            many = views_in(self._views, epoch)
-            keys = seeding.dropout_keys(*self._block, epoch, numbers, many)
+            keys = seeding.dropout_keys(*self._block, epoch, numbers, self._views.views)
             batch["keys"] = torch.from_numpy(keys)
         return batch
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
@@ -44,10 +45,15 @@ def map_fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
     if entry.map_fault is None:
         return (
             f"The trainable {trainable!r} has no linear layer on a mean over tokens, so no class "
-            "activation map: it is defined for linear_eval, and for triple_entropy with "
-            "pooling=mean."
+            f"activation map. These have one where they pool by the mean: {', '.join(_mapped())}."
         )
     return entry.map_fault(entry.bind(config))
+
+
+def _mapped() -> list[str]:
+    """Names of the trainables that may have a class activation map."""
+    names = registry.names("trainables")
+    return [name for name in names if registry.defines("trainables", name, "map_fault")]
 
 
 def refit(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) -> Reader:

@@ -105,7 +105,7 @@ class StackTraining:
             # Cells whose batch is smaller than their neighbours' are a step of their own.
             for chosen, rows in step:
                 places = None if chosen is None else chosen.to(device)
-                batch = self.inputs.views(rows, number)
+                batch = self.inputs.views(rows, number, self._seeds(chosen))
                 masks = dropout_masks.Step(None, count)
                 if self._drops:
                     views = self.inputs.view_count(number)
@@ -127,6 +127,11 @@ class StackTraining:
                 total[at] += output.loss.detach()
                 batches[at] += 1
         return (total / batches.clamp(min=1)).double().cpu().numpy()
+
+    def _seeds(self, chosen: Tensor | None) -> list[int]:
+        """Seeds of the cells of a step, all or some."""
+        numbers = range(len(self.cells)) if chosen is None else chosen.tolist()
+        return [self.cells[number].seed for number in numbers]
 
     def _batches(self, epoch: int) -> Iterator[list[tuple[Tensor | None, IntArray]]]:
         """Batches of each step: cells of one batch size, and rows.
