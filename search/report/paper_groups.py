@@ -34,7 +34,7 @@ def means(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _member(verdicts: Sequence[Verdict], group: Mapping[str, Any], data: str) -> Verdict | None:
-    """The verdict on a data set of a group, if there is one."""
+    """The verdict on a group's data set, or None."""
     return next(
         (
             one

@@ -73,7 +73,7 @@ def changes(
 
 
 def _differing(active: Mapping[str, Any], stated: Mapping[str, Any]) -> list[str]:
-    """Settings whose values are not the stated ones; those without effect are none."""
+    """Settings with an effect whose values are not the stated ones."""
     found = []
     for name, value in stated.items():
         allowed = value if isinstance(value, list) else [value]
