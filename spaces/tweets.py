@@ -10,7 +10,7 @@ significantly". 256 tokens, up to 20 epochs, the best of them chosen within the 
     foldrace run tweets ... --metadata likes,retweets          joins these columns, as an axis
 
 Without --metadata the axis `metadata` has the value none alone. The paper's section 3.1 is the two
-cleaning steps, which `--clean` replaces.
+cleaning steps, which `--clean` replaces. Its figures 1 and 2: `--fix step_losses=1`.
 
 Differs from the paper: it states no learning rate, batch size or decay. Here stand 2e-5 and 32, of
 those that Devlin et al. tried (BERT, appendix A.3), and 0.01; --fix gives others.
@@ -37,6 +37,7 @@ SPACE = Space(
         "inner_share": 0.1,
         "pooling": "pooler",
         "head_rate": 1.0,
+        "step_losses": 0,
         "trainable_blocks": None,
         "learning_rate": 2e-5,
         "weight_decay": 0.01,
@@ -51,7 +52,12 @@ SPACE = Space(
         "attention_dropout": None,
         "head_dropout": None,
     },
-    added={"hidden_dropout": None, "attention_dropout": None, "head_dropout": None},
+    added={
+        "step_losses": 0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
+    },
     references={
         "paper": {"head_layers": 1, "class_weights": "none", "metadata": "none"},
     },

@@ -61,6 +61,8 @@ class Config(ClassifierTuning):
             encoder's own rate.
         head_rate: Learning rate of the head, in multiples of the encoder's: at an encoder's rate a
             new weight hardly moves, and metadata are hardly heard.
+        step_losses: Steps between two losses that are kept, of the batch and of the rows that are
+            kept apart (the paper's figures 1 and 2: 1); 0 keeps none. Such cells train alone.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -71,6 +73,7 @@ class Config(ClassifierTuning):
     metadata: str
     inner_share: float = field()  # the paper's own: no later setting, as it is elsewhere
     head_rate: float
+    step_losses: int = 0
 
     def rules(self) -> dict[str, bool]:
         """Rules of its own fields and the shared ones."""
@@ -79,6 +82,7 @@ class Config(ClassifierTuning):
             f"class_weights one of {', '.join(_WEIGHTS)}": self.class_weights in _WEIGHTS,
             f"metadata one of {', '.join(_METADATA)}": self.metadata in _METADATA,
             "head_rate above 0": self.head_rate > 0,
+            "step_losses at least 0": self.step_losses >= 0,
             **super().rules(),
         }
 
@@ -209,6 +213,11 @@ def _pooler(context: CellContext, width: int, spread: float) -> nn.Linear:
             pooler.weight.copy_(context.pooler[0])
             pooler.bias.copy_(context.pooler[1])
     return pooler
+
+
+def step_losses(config: Config) -> int:
+    """Steps between two losses that are kept."""
+    return config.step_losses
 
 
 def metadata(config: Config) -> str | None:

@@ -94,7 +94,7 @@ def cell_start_ms(payload: Payload) -> int:
 
 
 def cell_points(payload: Payload) -> list[Point]:
-    """Points of a cell's curves, one step an epoch.
+    """Points of a cell's curves, by epoch or by training step.
 
     The final value of a name replaces the last epoch's, so that the latest point is the final one.
     """
@@ -109,7 +109,11 @@ def cell_points(payload: Payload) -> list[Point]:
         for name, value in epoch.items()
         if step < last or name not in final
     ]
-    return points + [(names[name], float(value), end, last) for name, value in final.items()]
+    points += [(names[name], float(value), end, last) for name, value in final.items()]
+    for name, curve in payload["result"].get("curves", {}).items():
+        steps = curve[-1][0] if curve else 1
+        points += [(name, v, start + (end - start) * step // steps, step) for step, v in curve]
+    return points
 
 
 def cell_files(payload: Payload) -> dict[str, bytes]:

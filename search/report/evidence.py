@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Metrics of a cell that say nothing of what it has learnt.
 _COSTS = {"epoch", "seconds", "peak_memory_mib"}
+# Losses of single steps, where cells keep them.
+STEP_LOSSES = ("step_train_loss", "step_valid_loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,8 @@ class Curve:
 
     Attributes:
         config: Index in the plan.
-        values: By metric, float (cells, epochs); nan where a cell has no such epoch.
+        values: By metric, float (cells, epochs); nan where a cell has no such epoch. Of
+            `STEP_LOSSES` the second axis are steps.
     """
 
     config: int
@@ -220,7 +223,7 @@ def _confusions(
 def _curves(
     ledger: Ledger, plan: Plan, standings: Standings, known: Mapping[str, LoggedCell]
 ) -> tuple[Curve, ...]:
-    names = list(dict.fromkeys((plan.space.objective, "train_loss", "loss")))
+    names = list(dict.fromkeys((plan.space.objective, "train_loss", "loss", *STEP_LOSSES)))
     curves = []
     for config in _chosen(plan, standings):
         keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
@@ -239,7 +242,8 @@ def _metrics(
             continue
         keys = [plan.cell((row.config, block)).key for block in range(len(plan.blocks))]
         cells = [known[key].metrics for key in keys if key in known]
-        shared = set.intersection(*(set(cell) for cell in cells)) - _COSTS if cells else set()
+        shared = set.intersection(*(set(cell) for cell in cells)) if cells else set()
+        shared -= {*_COSTS, *STEP_LOSSES}
         metrics[row.config] = {
             name: float(np.mean([cell[name] for cell in cells])) for name in sorted(shared)
         }

@@ -98,6 +98,7 @@ def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:
         }
         pictures.append(confusion.draw(names, evidence.classes))
     pictures.append(scores.learning(evidence))
+    pictures.append(scores.step_losses(evidence))
     return [picture for picture in pictures if picture is not None]
 
 

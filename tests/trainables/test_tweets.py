@@ -115,6 +115,41 @@ def test_the_epoch_is_the_best_on_the_rows_apart_and_its_predictions_count(task:
     assert len(result.rows) == len(result.probabilities) == 40
 
 
+def test_losses_by_step_are_kept_and_change_nothing(task: Task) -> None:
+    kept = Cell(key="kept", config=config(step_losses=1), seed=2, fold=0)
+    assert Trainable.load("tweets").stack_group(Config(**kept.config)) is None
+    plain = Cell(key="plain", config=config(), seed=2, fold=0)
+    results = {**train(task, kept), **train(task, plain)}
+    np.testing.assert_array_equal(results["kept"].probabilities, results["plain"].probabilities)
+    assert results["plain"].curves == {}
+    curves = CellResult.from_json(json.loads(json.dumps(results["kept"].to_json()))).curves
+    assert set(curves) == {"step_train_loss", "step_valid_loss"}
+    steps = [step for step, _ in curves["step_train_loss"]]
+    assert steps == list(range(1, len(steps) + 1))
+    per_epoch = len(steps) // 3
+    # The mean over an epoch's steps is its loss.
+    means = np.reshape([loss for _, loss in curves["step_train_loss"]], (3, per_epoch)).mean(axis=1)
+    losses = [epoch["train_loss"] for epoch in results["kept"].epochs]
+    np.testing.assert_allclose(means, losses, rtol=1e-5)
+    sparse = train(task, Cell(key="s", config=config(step_losses=per_epoch), seed=2, fold=0))["s"]
+    assert [step for step, _ in sparse.curves["step_valid_loss"]] == [
+        1 + per_epoch * epoch for epoch in range(3)
+    ]
+
+
+def test_the_validation_loss_is_that_of_the_rows_kept_apart(task: Task) -> None:
+    cell = Cell(key="a", config=config(step_losses=1, epochs=1), seed=2, fold=0)
+    bound, data = Config(**cell.config), load_data(task.data)
+    training = assembly.training(task, data, cell, bound)
+    training.epoch(0)
+    step, kept = training.losses.curves["step_valid_loss"][-1]
+    assert step == training.steps_per_epoch
+    training.score_only(training.data.valid)
+    rows, probabilities = training.predict()
+    want = -np.log(probabilities[np.arange(len(rows)), data.labels[rows]].astype(float)).mean()
+    assert kept == pytest.approx(want, rel=1e-5)
+
+
 def test_held_out_labels_choose_nothing(
     tmp_path: Path, reviews: Path, tiny_encoder: Path, task: Task
 ) -> None:
@@ -303,6 +338,8 @@ def test_a_pooler_that_was_not_pretrained_is_drawn_from_the_seed(
 def test_configs_out_of_range_are_named_together() -> None:
     wrong = {"head_layers": 0, "class_weights": "some", "inner_share": 1.0, "metadata": "root"}
     message = "head_layers at least 1.*class_weights one of.*metadata one of.*inner_share in"
+    with pytest.raises(ConfigError, match="step_losses at least 0, got -1"):
+        Config(**config(step_losses=-1))
     with pytest.raises(ConfigError, match=message):
         Config(**config(**wrong))
 

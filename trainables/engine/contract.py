@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -189,6 +189,7 @@ class CellResult:
         rows: Indices of the held-out rows in the data set, int64 (held_out,).
         probabilities: Out-of-fold class probabilities, float32 (held_out, classes).
         error: Message of a failed or diverged cell, else None.
+        curves: Losses by step, points (step from 1, value) by name; most cells keep none.
     """
 
     key: str
@@ -198,6 +199,7 @@ class CellResult:
     rows: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     probabilities: Float32Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     error: str | None = None
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value; arrays are base64 of little-endian bytes."""
@@ -210,6 +212,7 @@ class CellResult:
             "probabilities": base64.b64encode(self.probabilities.astype("<f4").tobytes()).decode(),
             "classes": int(self.probabilities.shape[1]),
             "error": self.error,
+            **({"curves": {n: list(of) for n, of in self.curves.items()}} if self.curves else {}),
         }
 
     @classmethod
@@ -225,4 +228,8 @@ class CellResult:
             rows=rows,
             probabilities=flat.reshape(len(rows), value["classes"]),
             error=value["error"],
+            curves={
+                name: tuple((int(step), float(at)) for step, at in points)
+                for name, points in value.get("curves", {}).items()
+            },
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from search.arrays import FloatArray
-from search.report.evidence import Evidence, interval
+from search.report.evidence import STEP_LOSSES, Evidence, interval
 from search.report.figures.style import (
     BLUE,
     GREY,
@@ -156,6 +156,33 @@ def learning(evidence: Evidence) -> Picture | None:
         "Learning curves",
         "Mean over the cells after each epoch; the band holds nine tenths of them. "
         f"{_ending(evidence, curves[0].values[objective])}",
+    )
+
+
+def step_losses(evidence: Evidence) -> Picture | None:
+    """Losses by step; None where none are kept."""
+    names = [n for n in STEP_LOSSES if any(one.values[n].size for one in evidence.curves)]
+    if not names:
+        return None
+    figure, panels = canvas(2.7, 1, len(names))
+    for panel, metric in zip(panels, names, strict=True):
+        for curve, (colour, dashes, _) in zip(evidence.curves, _STYLES, strict=False):
+            kept = curve.values[metric]
+            steps = np.flatnonzero(np.isfinite(kept).any(axis=0))
+            name = evidence.plan.names.get(curve.config) or "winner"
+            means = np.nanmean(kept[:, steps], axis=0)
+            panel.plot(steps + 1, means, color=colour, ls=dashes, lw=1, label=name)
+        rows = "training" if metric == STEP_LOSSES[0] else "validation"
+        panel.set_title(f"loss on {rows} rows")
+        panel.set_xlabel("step")
+        panel.grid(axis="y")
+    panels[0].legend(fontsize=8, loc="best")
+    return finish(
+        figure,
+        "step-losses",
+        "Loss by step",
+        "Mean over the cells: of a step's own batch, and of the rows that are kept apart to choose "
+        "the epoch on.",
     )
 
 

@@ -41,6 +41,14 @@ def test_the_latest_point_of_a_metric_is_its_final_value() -> None:
     ]
 
 
+def test_losses_by_step_are_points_at_their_steps() -> None:
+    curves = {"step_train_loss": ((1, 2.0), (3, 1.0))}
+    payload = payload_of(metrics={"seconds": 3.0}, epochs=({"loss": 1.0},), curves=curves)
+    end = payload["ended_ms"]
+    steps = [point for point in payloads.cell_points(payload) if point[0] == "step_train_loss"]
+    assert steps == [("step_train_loss", 2.0, end - 2000, 1), ("step_train_loss", 1.0, end, 3)]
+
+
 def test_a_cell_without_epochs_or_seconds_is_written_too() -> None:
     payload = payload_of(metrics={"accuracy": 0.9})
     assert payloads.cell_points(payload) == [("accuracy", 0.9, payload["ended_ms"], 0)]

@@ -317,7 +317,8 @@ def training(
     parts = stack_cell(task, data, cell, config)
     inputs = tokens(task, data, config)
     rows = CellData(inputs, parts.train, parts.held_out, parts.valid, parts.evaluation, parts.fold)
-    return Training(parts.module, rows, config, parts.seed, compiled, parts.ema_decay)
+    every = Trainable.load(task.trainable).step_losses(config)
+    return Training(parts.module, rows, config, parts.seed, compiled, parts.ema_decay, every)
 
 
 def failure(cell: Cell, error: Exception) -> CellResult:

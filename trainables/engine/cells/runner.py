@@ -201,6 +201,7 @@ def _train_cell(
         epochs=tuple(result.epochs),
         rows=result.rows,
         probabilities=result.probabilities,
+        curves=result.curves,
     )
 
 

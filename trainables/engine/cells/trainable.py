@@ -48,6 +48,10 @@ def _inner_share(config: TrainingConfig) -> float:
     return config.inner_share
 
 
+def _nought(_: Any) -> int:
+    return 0
+
+
 def _no(_: Any) -> bool:
     return False
 
@@ -116,6 +120,12 @@ class Trainable:
 
     inner_share: Callable[[Any], float] = _inner_share
     """Share of a cell's training rows kept apart to choose the epoch on; 0 takes the last epoch."""
+
+    step_losses: Callable[[Any], int] = _nought
+    """Steps between two losses that are kept, of batches and of rows kept apart; 0 keeps none.
+
+    A cell that keeps some trains alone.
+    """
 
     metadata: Callable[[Any], Kind | None] = _none
     """Scale of the metadata columns that the module is given; None leaves them out."""
@@ -197,7 +207,7 @@ class Trainable:
     def stack_group(self, config: TrainingConfig) -> Hashable | None:
         """Key that cells of a stack share; None for training alone."""
         key = self.stack_key(config)
-        if key is None:
+        if key is None or self.step_losses(config):
             return None
         # The loop holds these per cell, whatever the trainable.
         return dataclasses.replace(

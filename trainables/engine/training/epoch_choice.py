@@ -1,4 +1,4 @@
-"""Choice of the epoch that counts, on rows kept apart."""
+"""Choice of the epoch on rows kept apart; losses by step."""
 
 from __future__ import annotations
 
@@ -10,6 +10,51 @@ import torch
 
 from trainables.engine.arrays import Float32Array, IntArray
 from trainables.metrics.class_accuracy import class_accuracy
+
+Curve = list[tuple[int, float]]
+"""Points (step from 1, value)."""
+
+TRAINING, VALIDATION = "step_train_loss", "step_valid_loss"
+
+
+class StepLosses:
+    """Losses of a cell by step.
+
+    They are of its batches, and of the rows kept apart.
+
+    Args:
+        every: Steps between two points; 0 keeps none.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self._points: dict[str, Curve] = {}
+
+    def due(self, step: int) -> bool:
+        """True for a step that has a point; step 1 has."""
+        return self.every > 0 and (step - 1) % self.every == 0
+
+    def add(self, name: str, step: int, value: float) -> None:
+        """Add a point."""
+        self._points.setdefault(name, []).append((step, value))
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        """Points by name."""
+        return {name: list(points) for name, points in self._points.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {
+            name: torch.tensor(points, dtype=torch.float64) for name, points in self._points.items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._points = {
+            name: [(int(step), float(value)) for step, value in points.tolist()]
+            for name, points in state.items()
+        }
 
 
 class Choice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Fit:
         epochs: Metrics after each epoch, in order.
         facts: Numbers reported beside the scores: the chosen epoch, results of a read-out.
         module: Trained module; None for a cell of a scored stack.
+        curves: Losses by step, points (step from 1, value) by name; most cells keep none.
     """
 
     rows: IntArray
@@ -36,6 +37,7 @@ class Fit:
     epochs: list[Mapping[str, float]] = field(default_factory=list)
     facts: Mapping[str, float] = field(default_factory=dict)
     module: Any = None
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
 
 
 def fit(
@@ -73,7 +75,7 @@ def fit(
     probabilities = training.choice.probabilities if best is None else best.probabilities()
     facts = {**training.choice.facts, **training.facts}
     module = training.accelerator.unwrap_model(training.module)
-    return Fit(held_out, probabilities, epochs, facts, module)
+    return Fit(held_out, probabilities, epochs, facts, module, training.losses.curves)
 
 
 class _BestEpoch:

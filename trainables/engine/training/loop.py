@@ -25,7 +25,7 @@ from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.training import distributed, dropout, dropout_masks
 from trainables.engine.training.accelerator import fresh_accelerator
 from trainables.engine.training.ema import Averages
-from trainables.engine.training.epoch_choice import Choice
+from trainables.engine.training.epoch_choice import TRAINING, VALIDATION, Choice, StepLosses
 from trainables.engine.training.read_out import Evaluation
 
 # Name in a Config -> its name in transformers.
@@ -65,6 +65,7 @@ class Training:
         seed: Seed of order and dropout.
         compiled: True to let torch.compile fuse the model's steps, which takes a minute or more.
         ema_decay: Decay of the weights' moving average, which is scored; 0 scores the weights.
+        step_losses: Steps between two points of `losses`; 0 keeps none.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Training:
         seed: int,
         compiled: bool = False,
         ema_decay: float = 0.0,
+        step_losses: int = 0,
     ) -> None:
         self.accelerator = fresh_accelerator(
             config.precision,
@@ -110,6 +112,12 @@ class Training:
         self.choice = Choice(data.tokens.labels[data.valid])
         if len(data.valid):
             self.accelerator.register_for_checkpointing(self.choice)
+        self.losses = StepLosses(step_losses)
+        if step_losses:
+            self.accelerator.register_for_checkpointing(self.losses)
+            place = (self.accelerator.process_index, self.accelerator.num_processes)
+            size = 2 * config.batch_size
+            self._valid, _ = loader(data.tokens, data.valid, size, None, place)
         self.steps_per_epoch = len(self.train)
         self.steps = config.epochs * self.steps_per_epoch
         # Stepped by hand, once a step: accelerate's own would count the processes.
@@ -154,6 +162,7 @@ class Training:
                 self.averages.update()
             self.optimizer.zero_grad()
             total += loss.detach()
+            self._keep_losses(number * self.steps_per_epoch + count, loss)
             # The processes leave together or not at all: gradients are all of theirs.
             if count % _STEPS_BETWEEN_LOOKS == 0 and not self._finite(total):
                 break
@@ -163,6 +172,28 @@ class Training:
         if not math.isfinite(mean):
             raise DivergedError(f"the training loss became {mean} in epoch {number + 1}")
         return mean
+
+    def _keep_losses(self, step: int, loss: torch.Tensor) -> None:
+        """Keep the losses of a step that is due."""
+        if not self.losses.due(step):
+            return
+        mean = float(self.accelerator.reduce(loss.detach(), "mean"))
+        self.losses.add(TRAINING, step, mean)
+        if len(self.data.valid):
+            self.losses.add(VALIDATION, step, self._valid_loss())
+
+    @torch.no_grad()
+    def _valid_loss(self) -> float:
+        """Mean loss of the rows kept apart; nothing is drawn."""
+        self.module.eval()
+        sums = torch.zeros(2, device=self.accelerator.device)
+        for batch in self._valid:
+            inputs, labels, _ = self._placed(batch)
+            loss = self.module(inputs, labels).loss.detach()
+            sums += torch.stack([loss * len(labels), loss.new_tensor(len(labels))])
+        self.module.train()
+        total, rows = self.accelerator.reduce(sums, "sum").tolist()
+        return float(total / rows)
 
     def _placed(
         self, batch: dict[str, torch.Tensor]
