@@ -55,6 +55,7 @@ SPACE = Space(
         "spans": "drawn",
         "drophead": 0.0,
         "positive": "itself",
+        "synonyms": None,
         "negatives": None,
         "pairs": None,
         "trainable_blocks": None,
@@ -75,6 +76,7 @@ SPACE = Space(
         "spans": "shared",
         "drophead": 0.0,
         "positive": "itself",
+        "synonyms": None,
         "negatives": None,
         "inner_share": 0.0,
         "hidden_dropout": None,
@@ -89,6 +91,7 @@ SPACE = Space(
                 "spans",
                 "drophead",
                 "positive",
+                "synonyms",
                 "negatives",
                 "positives",
                 "random_strings",
@@ -106,8 +109,14 @@ SPACE = Space(
         ),
         Inert(when={"augmentation": ("dropout", "none")}, axes=("masked",)),
         Inert(
-            when={"augmentation": ("dropout", "none"), "random_strings": (False,)}, axes=("spans",)
+            when={
+                "augmentation": ("dropout", "none"),
+                "random_strings": (False,),
+                "positive": ("itself", "second-text"),
+            },
+            axes=("spans",),
         ),
+        Inert(when={"positive": ("itself", "second-text")}, axes=("synonyms",)),
     ),
     references={
         "untuned": {"learning_rate": 0.0},

@@ -40,7 +40,7 @@ VERSION = 2
 
 _AUGMENTATIONS = ("both", "masking", "dropout", "none")
 _SPANS = ("drawn", "shared")
-_SECOND = ("itself", "second-text")
+_POSITIVES = ("itself", "second-text", "synonyms")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Config(FineTuning):
 
     Attributes:
         augmentation: Difference between the two views of a text: "masking" of a span, "dropout",
-            "both", or "none" where `drophead` or a second text is one.
+            "both", or "none" where `drophead` or another wording is one.
         masked: Characters of the masked span.
         positives: False leaves out what pulls the views of a text together.
         random_strings: Tune on strings of random letters in words of the texts' lengths.
@@ -59,10 +59,13 @@ class Config(FineTuning):
             are looked for; a folder of tables; "sts", seven sets of similarity; None for none.
         pooling: "cls" (first token) or "mean" (over real tokens): the features.
         learning_rate: Peak rate of AdamW; 0 leaves the encoder as it is.
-        spans: "drawn": seed, epoch and row choose the masked span and the random letters; "shared":
-            they are the same for all seeds, and four epochs take turns.
+        spans: "drawn": seed, epoch and row choose the masked span, the random letters and the
+            synonyms; "shared": they are the same for all seeds, and four epochs take turns.
         drophead: Share of attention heads that is dropped in training.
-        positive: x+: "itself", or "second-text", the column of --text-b.
+        positive: x+: "itself"; "second-text", the column of --text-b; "synonyms", itself with some
+            words replaced by synonyms.
+        synonyms: Synonyms of words for such positives: a table (columns text, text_b), or WordNet's
+            zip as NLTK distributes it; None for none.
         negatives: x-: a table with a hard negative of every text (columns text, text_b); None for
             none.
 
@@ -82,6 +85,7 @@ class Config(FineTuning):
     spans: str = "shared"
     drophead: float = 0.0
     positive: str = "itself"
+    synonyms: str | None = None
     negatives: str | None = None
 
     def rules(self) -> dict[str, bool]:
@@ -95,8 +99,11 @@ class Config(FineTuning):
             "pairs a file, or none": self.pairs is None or isinstance(self.pairs, str),
             f"spans one of {', '.join(_SPANS)}": self.spans in _SPANS,
             "drophead in [0, 1)": 0 <= self.drophead < 1,
-            f"positive one of {', '.join(_SECOND)}": self.positive in _SECOND,
-            "augmentation other than none, or drophead above 0, or positive second-text": (
+            f"positive one of {', '.join(_POSITIVES)}": self.positive in _POSITIVES,
+            "synonyms a file where positive=synonyms": (
+                self.positive != "synonyms" or self.synonyms is not None
+            ),
+            "augmentation other than none, or drophead above 0, or another positive": (
                 self.augmentation != "none" or self.drophead > 0 or self.positive != "itself"
             ),
             f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
@@ -159,12 +166,16 @@ class Mirror(nn.Module):
 def views(config: Config) -> tuple[View, ...]:
     """The two views of a text, and its hard negative."""
     span = config.masked if config.augmentation in ("both", "masking") else 0
-    drawn = config.spans == "drawn" and (span > 0 or config.random_strings)
+    drawn = config.spans == "drawn"
     own: Literal["text", "letters"] = "letters" if config.random_strings else "text"
-    other: Literal["text", "letters", "second"] = own
-    if config.positive == "second-text":
-        other = "second"
-    pair = (View(own, drawn=drawn), View(other, span, drawn))
+    other = {
+        "itself": View(own, span, drawn),
+        "second-text": View("second", span, drawn),
+        "synonyms": View("synonyms", span, drawn, config.synonyms),
+    }[config.positive]
+    # Without a random part nothing is drawn.
+    drawn = drawn and (other.is_random or config.random_strings)
+    pair = (View(own, drawn=drawn), replace(other, drawn=drawn))
     return pair if config.negatives is None else (*pair, View("partner", file=config.negatives))
 
 
@@ -183,6 +194,9 @@ def files(config: Config) -> dict[str, str]:
     if config.pairs is not None:
         read_tables(config.pairs)
         found["pairs"] = config.pairs
+    if config.positive == "synonyms" and config.synonyms is not None:
+        wordings.of_file(config.synonyms)
+        found["synonyms"] = config.synonyms
     if config.negatives is not None:
         wordings.of_file(config.negatives)
         found["negatives"] = config.negatives

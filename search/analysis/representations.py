@@ -160,7 +160,7 @@ def _row(
 
 _HEAD = (
     "case", "representation", "dim", "paper", "here", "95% interval", "cells", "linear",
-    "in plane", "silhouette", "alignment", "uniformity", "OOV", "features s",
+    "in plane", "silhouette", "alignment", "uniformity", "anisotropy", "OOV", "features s",
 )  # fmt: skip
 
 
@@ -184,7 +184,7 @@ def _as_text(rows: list[dict[str, Any]]) -> str:
                 interval,
                 str(row["cells"]),
                 *(_number(row[name]) for name in ("linear", "in_plane", "silhouette")),
-                *(_number(row[name]) for name in ("alignment", "uniformity")),
+                *(_number(row[name]) for name in ("alignment", "uniformity", "anisotropy")),
                 _number(row.get("oov_share")),
                 f"{row['seconds']:.1f}",
             ]

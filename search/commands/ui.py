@@ -26,9 +26,9 @@ def run(options: argparse.Namespace) -> int:
     """Serve MLflow's UI, on the loopback unless another host is given."""
     from search.arguments import tracking_uri
     from search.console import output
+    from search.console.runs_page import runs_page
     from search.process.child_server import check_place, serve_until_ended
     from search.tracking.open import open_ledger
-    from search.tracking.runs_page import runs_page
 
     uri = tracking_uri(options)
     check_place(options.host, options.port)

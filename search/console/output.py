@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table as RichTable
 
+from search.console.runs_page import runs_page
 from search.console.screen import screen_of
 from search.errors import InputError, LedgerError
 from search.formatting import counted, duration, off_grid
 from search.results.outcome import SweepResult
 from search.tracking.open import open_ledger
-from search.tracking.runs_page import runs_page
 from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
     """Print the sweep's size and the data audit."""
-    from search.planning import decay
+    from search.planning import notes
     from search.planning.estimate import rows_of_a_cell
 
     spec = plan.spec
@@ -100,9 +100,8 @@ def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
         say(f"left out, the narrowed axes exclude them: {', '.join(plan.left_out)}")
     if plan.off_grid:
         say(off_grid(plan.off_grid))
-    idle = decay.note(plan, rows_of_a_cell(plan, data)[0])
-    if idle is not None:
-        say(idle)
+    for note in notes.of(plan, rows_of_a_cell(plan, data)[0]):
+        say(note)
     for line in audit.lines():
         say(f"data: {line}")
 

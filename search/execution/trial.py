@@ -5,7 +5,6 @@ One process does it, or a group of workers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from search.execution import worker_group
 from search.execution.cell_timeout import CellClock
 from search.execution.plugin import Plugin, load_text
 from search.execution.report_buffer import ReportBuffer
+from search.execution.stack_text import unpacked
 from search.process import environment, launchers
 from search.spec import Resources
-from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.contract import CellResult, Task
 
 
 def train(
@@ -33,7 +33,7 @@ def train(
     """Train a trial's stack and report its cells as they finish.
 
     Args:
-        config: Config of the trial: JSON of its cells.
+        config: Config of the trial: text of its cells.
         task: A `contract.Task` as JSON.
         plugin: Name and text of the user's Python file.
         checkpoints: Folder of the driver for the epochs of unfinished cells.
@@ -57,7 +57,7 @@ def train(
         worker_group.train(config["cells"], shared, limits, gpus)
         return
     load_text(plugin)
-    cells = [Cell(**cell) for cell in json.loads(config["cells"])]
+    cells = unpacked(config["cells"])
     reports = ReportBuffer(lambda cells: tune.report({"cells": cells}))
     clock = CellClock(limits.max_cell_minutes, len(cells))
 

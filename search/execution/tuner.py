@@ -8,7 +8,6 @@ dispatcher, so no finished cell is trained again.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import shutil
@@ -22,6 +21,7 @@ from search.execution.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
 from search.execution.dispatch import CellSource, CellTask, Dispatcher, Pair
 from search.execution.plugin import read_text
 from search.execution.report_buffer import read_report
+from search.execution.stack_text import packed
 from search.spec import Resources
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
@@ -65,8 +65,7 @@ class _StackSearcher(Searcher):
         if not cells:
             over = self._dispatcher.idle or self._dispatcher.out_of_time
             return Searcher.FINISHED if over else None
-        # One string: Tune looks into nested values for things to resolve, at a cost per trial.
-        return {"cells": json.dumps([vars(cell) for cell in cells])}
+        return {"cells": packed(cells)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

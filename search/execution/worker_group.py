@@ -18,9 +18,10 @@ from typing import Any
 from search.errors import FoldraceError
 from search.execution.cell_timeout import CellClock
 from search.execution.plugin import load_text
+from search.execution.stack_text import unpacked
 from search.process import launchers, own_code
 from search.spec import Resources
-from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.contract import CellResult, Task
 
 SECONDS_PER_STACK = 300.0
 
@@ -29,7 +30,7 @@ def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: flo
     """Start a trial's group and pass its reports to Tune.
 
     Args:
-        cells: JSON of the trial's cells.
+        cells: Text of the trial's cells.
         shared: Values that all trials share: task, compiled, threads, plugin, checkpoints.
         resources: Limits of a trial; CPUs are each worker's.
         gpus: GPUs of each worker.
@@ -108,7 +109,7 @@ def work(settings: Mapping[str, Any]) -> None:
         train.report({"refused": found[0]})
         return
 
-    cells = [Cell(**cell) for cell in json.loads(settings["cells"])]
+    cells = unpacked(settings["cells"])
     clock = CellClock(settings["minutes"], len(cells))
 
     def report(result: CellResult) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -116,16 +116,16 @@ class Delivery:
                 self._wake()
         return len(names)
 
-    def waiting(self) -> list[Payload]:
-        """Undelivered results."""
+    def waiting(self) -> Iterator[Payload]:
+        """Undelivered results, read one file after another."""
         with self._changed:
-            waiting = list(self._queue.in_memory())
+            in_memory = list(self._queue.in_memory())
+        yield from in_memory
         for name in self._spool.names():
             try:
-                waiting += unbundled(self._spool.get(name))
+                yield from unbundled(self._spool.get(name))
             except (KeyError, ValueError):
                 continue  # arrived in between, or damaged: the thread will set it aside
-        return waiting
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all but refused results arrived; False on a timeout."""

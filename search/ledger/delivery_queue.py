@@ -15,8 +15,9 @@ from typing import Any
 Payload = Mapping[str, Any]
 
 # Delivered at once: enough that a database's commit is a small share, few enough that a look-up
-# does not wait long for its turn.
+# does not wait long for its turn. Where they take less than so many seconds, more.
 MOST_AT_ONCE = 128
+_SECONDS_AT_ONCE, _TIMES_AS_MANY = 2.0, 8.0
 # States take a third of the time at most while results wait.
 _STATES_REST = 2.0
 _BUNDLE = "bundle"
@@ -77,6 +78,8 @@ class DeliveryQueue:
         self._sent_at: dict[str, float] = {}
         self._states_free_at = 0.0  # time.monotonic() until which states leave results the turn
         self._last_was_result = False
+        self._last_size = 0
+        self._times = 1.0  # so often MOST_AT_ONCE
 
     @property
     def size(self) -> int:
@@ -119,6 +122,9 @@ class DeliveryQueue:
         """Note the seconds that the last batch took."""
         if not self._last_was_result:
             self._states_free_at = time.monotonic() + _STATES_REST * seconds
+        elif self._last_size:
+            fit = _SECONDS_AT_ONCE * self._last_size / max(seconds, 1e-3)
+            self._times = min(max(fit / MOST_AT_ONCE, 1.0), _TIMES_AS_MANY)
 
     def next(self, flushing: bool) -> list[Job]:
         """Next batch, results and states in turn; empty while none is due.
@@ -146,11 +152,14 @@ class DeliveryQueue:
     def _next_results(self) -> list[Job]:
         batch = [self._results.popleft()]
         size = batch[0].size
+        most = int(self._times * MOST_AT_ONCE)
         while self._results and self._results[0].goes_with(batch[0]):
-            size += self._results[0].size
-            if size > MOST_AT_ONCE:
+            more = self._results[0].size
+            if size + more > most:
                 break
+            size += more
             batch.append(self._results.popleft())
+        self._last_size = size
         return batch
 
     def _next_states(self, ready: list[Job], now: float) -> list[Job]:

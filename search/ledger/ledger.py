@@ -124,24 +124,46 @@ class Ledger(SweepLog):
     def known_cells(self, family: str) -> dict[str, LoggedCell]:
         """All cells of a family with a result, by key.
 
-        Those in the spool count. A "failed" cell is among them, and may be recorded anew. Results
-        that dead processes left in the spool are taken over and delivered. The driver of a sweep
-        deletes second runs of a cell; whoever only reads deletes nothing.
+        See `cells`.
         """
-        # The lock keeps the delivery waiting meanwhile: no cell is in neither place.
+        return {cell.key: cell for cell in self.cells(family, None)}
+
+    def cells(self, family: str, metrics: Sequence[str] | None) -> Iterator[LoggedCell]:
+        """All cells of a family with a result, each once.
+
+        Their order is any, and they are to be read to the end. Those in the spool count. A "failed"
+        cell is among them, and may be recorded anew. Results that dead processes left in the spool
+        are taken over and delivered. The driver of a sweep deletes second runs of a cell; whoever
+        only reads deletes nothing.
+
+        Args:
+            family: Family of the cells.
+            metrics: Metrics to read, for a million cells in little memory; of params they then
+                have seed and fold alone. None reads everything.
+        """
         with self._asking():
             self._writer.forget()
             if self._lease.driver is None:
                 self._lease.look_around(family)
             self._delivery.adopt()
-            cells = self._writer.load_family(family, tidy=self._lease.driver is not None)
+        # First what waits: on its way to MLflow a cell is then in both places, never in neither.
+        waiting: dict[str, LoggedCell] = {}
         for payload in self._delivery.waiting():
             if payload["kind"] == "cell" and payload["tags"]["family"] == family:
                 cell = payloads.waiting_cell(payload)
-                if cell.key not in cells or cells[cell.key].status == "failed":
-                    cells[cell.key] = cell
-        self._settled[family] = {k for k, cell in cells.items() if cell.status != "failed"}
-        return cells
+                waiting[cell.key] = cell
+        settled: set[str] = set()
+        with self._plain():
+            for cell in self._writer.cells(family, metrics, tidy=self._lease.driver is not None):
+                if cell.status == "failed" and cell.key in waiting:
+                    continue
+                waiting.pop(cell.key, None)
+                if cell.status != "failed":
+                    settled.add(cell.key)
+                yield cell
+        yield from waiting.values()
+        settled.update(key for key, cell in waiting.items() if cell.status != "failed")
+        self._settled[family] = settled
 
     def record(self, trained: Sequence[Trained]) -> None:
         """Keep results: on disk when this returns, in MLflow soon after.

@@ -82,7 +82,7 @@ class PredictionReader:
         Raises:
             LedgerError: if there is no such cell, it has none, or MLflow cannot be reached.
         """
-        if (result := self._on_its_way().get(ref)) is not None:
+        if (result := self._on_its_way([ref]).get(ref)) is not None:
             return result.rows, result.probabilities
         with self._asking():
             run_id = self._found(ref) if len(ref) == _KEY_DIGITS else ref
@@ -95,7 +95,7 @@ class PredictionReader:
         Raises:
             LedgerError: if a cell or its predictions are missing, or MLflow cannot be reached.
         """
-        waiting = self._on_its_way()
+        waiting = self._on_its_way(keys)
         with self._asking():
             run_ids = [self._found(key) for key in keys if key not in waiting]
         with self._plain():
@@ -106,11 +106,12 @@ class PredictionReader:
                 else:
                     yield self._unpacked(next(files), key)
 
-    def _on_its_way(self) -> dict[str, CellResult]:
+    def _on_its_way(self, keys: Sequence[str]) -> dict[str, CellResult]:
+        wanted = set(keys)
         return {
             payload["result"]["key"]: CellResult.from_json(payload["result"])
             for payload in self._waiting()
-            if payload["kind"] == "cell"
+            if payload["kind"] == "cell" and payload["result"]["key"] in wanted
         }
 
     def _found(self, key: str) -> str:

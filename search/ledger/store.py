@@ -45,6 +45,28 @@ class NewRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Names of values that are asked for."""
+
+    tags: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Runs that are read one after another.
+
+    Attributes:
+        several: Values of the tag `once` that more than one run may have.
+        runs: The runs, in any order.
+    """
+
+    several: frozenset[str]
+    runs: Iterator[LoggedRun]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunNews:
     """Values to add to a run.
 
@@ -106,6 +128,21 @@ class Store(Protocol):
 
     def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
         """All runs, or those whose tag has this value, newest first."""
+        ...
+
+    def scan(self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str) -> Scan:
+        """Runs whose tag has this value, one after another.
+
+        They have the values wanted, and may have more. Made for a million of them: where it can, it
+        holds a few thousand at once.
+
+        Args:
+            kind: Experiment of the runs.
+            tag: Name of the tag.
+            value: Its value.
+            wanted: Values to read.
+            once: Tag whose values are to differ from run to run.
+        """
         ...
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
 from search.errors import DeliveryRefusedError
 from search.ledger import payloads
+from search.ledger.cell_runs import FINISHED, CellRun, CellRuns
 from search.ledger.payloads import Payload
 from search.ledger.records import LoggedCell, LoggedRun
-from search.ledger.store import WRITER, NewRun, RunNews, Store, age
+from search.ledger.store import WRITER, NewRun, RunNews, Scan, Store, Wanted, age
 
 _log = logging.getLogger("foldrace.ledger")
 
 _ENDED = ("FINISHED", "FAILED")
+_TAGS_OF_A_CELL = ("cell_key", "status", "config", "sweep", "error", "digest", "code", WRITER)
 
 
 @dataclass
@@ -39,23 +42,6 @@ class _ConfigRun:
     points: int = 0
     named: bool = False
     ended: bool = False
-
-
-@dataclass(frozen=True)
-class _CellRun:
-    """A run of a cell.
-
-    Attributes:
-        status: MLflow's status.
-        run_id: Its id.
-        started_ms: Start; 0 where it was not asked for.
-        writer: Writer of a run that takes several requests.
-    """
-
-    status: str
-    run_id: str
-    started_ms: int = 0
-    writer: str | None = None
 
 
 class LedgerWriter:
@@ -81,7 +67,7 @@ class LedgerWriter:
         self._on_cells = on_cells
         # One conversation at a time: a look-up never sees a run that is being written.
         self.lock = threading.RLock()
-        self._cells: dict[str, dict[str, list[_CellRun]]] = {}  # family -> key -> its runs
+        self._cells: dict[str, CellRuns] = {}  # by family
         self._configs: dict[str, dict[str, _ConfigRun]] = {}  # sweep -> config -> run
         self._over: dict[str, Payload] = {}  # sweep -> payload of its end
 
@@ -118,52 +104,76 @@ class LedgerWriter:
             raise DeliveryRefusedError(f"{type(error).__name__}: {error}") from error
 
     def load_family(self, family: str, tidy: bool = False) -> dict[str, LoggedCell]:
-        """Ended cells of a family by key.
+        """Ended cells of a family by key; see `cells`."""
+        return {cell.key: cell for cell in self.cells(family, None, tidy)}
+
+    def cells(
+        self, family: str, metrics: Sequence[str] | None, tidy: bool = False
+    ) -> Iterator[LoggedCell]:
+        """Ended cells of a family, each once, in any order.
+
+        Of several runs of a key the oldest finished one counts, of equally old ones that of the
+        lowest id. Once all are read, their runs are known to this writer.
 
         Args:
             family: Family of the cells.
-            tidy: Delete second runs of a cell, as only the driver of a sweep may; of finished runs
-                the oldest stays, of equally old ones that of the lowest id.
+            metrics: Metrics to read; params are then seed and fold alone. None reads everything.
+            tidy: Delete second runs of a cell, as only the driver of a sweep may.
         """
-        cells: dict[str, LoggedCell] = {}
-        index: dict[str, list[_CellRun]] = {}
-        seen: set[str] = set()
+        index = CellRuns()
+        unclear: dict[str, list[tuple[LoggedRun, LoggedCell]]] = {}
+        scan = self._scan(family, metrics)
+        for run in scan.runs:
+            key = run.tags.get("cell_key")
+            if key is None:
+                continue  # not written by foldrace
+            before = index.of(key)
+            # Pages are cut by number: while another process writes, a run may stand on two.
+            if any(other.run_id == run.run_id for other in before):
+                continue
+            runs = [*before, CellRun.of(run)]
+            index.put(key, sorted(runs, key=age) if before else runs)
+            if run.status not in _ENDED:
+                continue
+            try:
+                cell = LoggedCell.of(run.tags, run.params, run.metrics, run.run_id, run.ended_ms)
+            except (KeyError, ValueError):
+                continue  # edited: it does not count
+            if key in scan.several:
+                unclear.setdefault(key, []).append((run, cell))
+            elif not any(other.status in _ENDED for other in before):
+                yield cell
+        for several in unclear.values():
+            several.sort(key=lambda pair: age(pair[0]))
+            settled = [cell for _, cell in several if cell.settled]
+            yield settled[0] if settled else several[-1][1]
         with self.lock:
-            runs = self._store.runs("cells", "family", family)
-            for run in sorted(runs, key=age, reverse=True):
-                # Pages are cut by number: while another process writes, a run may stand on two.
-                if run.run_id in seen:
-                    continue
-                seen.add(run.run_id)
-                key = run.tags.get("cell_key", "")
-                if run.status in _ENDED:
-                    try:
-                        cell = LoggedCell.of(
-                            run.tags, run.params, run.metrics, run.run_id, run.ended_ms
-                        )
-                    except (KeyError, ValueError):
-                        continue  # not written by foldrace, or edited: it does not count
-                    # Newest first: the oldest finished run of a key is the one that counts.
-                    if cell.settled or key not in cells:
-                        cells[key] = cell
-                index.setdefault(key, []).append(_cell_run(run))
+            if family in self._cells:  # the delivery has written some meanwhile
+                index.update(self._cells[family])
             self._cells[family] = index
             if tidy:
                 self._merge(index)
-        return cells
 
-    def _merge(self, cells: dict[str, list[_CellRun]]) -> None:
+    def _scan(self, family: str, metrics: Sequence[str] | None) -> Scan:
+        if metrics is not None:
+            wanted = Wanted(tags=_TAGS_OF_A_CELL, params=("seed", "fold"), metrics=tuple(metrics))
+            return self._store.scan("cells", "family", family, wanted, once="cell_key")
+        runs = self._store.runs("cells", "family", family)
+        counts = Counter(run.tags.get("cell_key", "") for run in runs)
+        return Scan(frozenset(key for key, n in counts.items() if n > 1), iter(runs))
+
+    def _merge(self, cells: CellRuns) -> None:
         """Leave one finished run of each key, none half-written by the dead."""
-        for key, runs in cells.items():
-            finished = sorted((run for run in runs if run.status == "FINISHED"), key=age)
+        for key, runs in cells.unclear():
+            finished = sorted((run for run in runs if run.status == FINISHED), key=age)
             surplus = {run.run_id for run in finished[1:]}
             surplus |= {run.run_id for run in runs if finished and self._is_abandoned(run)}
             for run_id in surplus:
                 _log.warning("cell recorded twice, the later run %s is deleted", run_id)
                 self._delete(run_id)
-            cells[key] = [run for run in runs if run.run_id not in surplus]
+            cells.put(key, [run for run in runs if run.run_id not in surplus])
 
-    def _is_abandoned(self, run: _CellRun) -> bool:
+    def _is_abandoned(self, run: CellRun) -> bool:
         """Return True for a half-written run that nobody is about to finish."""
         return run.status not in _ENDED and run.writer not in self._living()
 
@@ -175,7 +185,7 @@ class LedgerWriter:
     def find_cell(self, key: str) -> str | None:
         """Run id of the finished cell of a key; None without one."""
         with self.lock:
-            loaded = [cells[key] for cells in self._cells.values() if key in cells]
+            loaded = [cells.of(key) for cells in self._cells.values() if key in cells]
             runs = loaded[0] if loaded else self._search_cells([key]).get(key, [])
         return next((run.run_id for run in runs if run.status == "FINISHED"), None)
 
@@ -184,8 +194,9 @@ class LedgerWriter:
         cells: dict[str, LoggedCell] = {}
         with self.lock:
             found = self._search_cells(keys)
-            self._cells.setdefault(family, {}).update(found)
+            known = self._cells.setdefault(family, CellRuns())
             for key, runs in found.items():
+                known.put(key, runs)
                 if any(run.status == "FINISHED" for run in runs):
                     for run in self._store.runs("cells", "cell_key", key):
                         if run.status == "FINISHED":
@@ -194,21 +205,23 @@ class LedgerWriter:
                             )
         return cells
 
-    def _search_cells(self, keys: Sequence[str]) -> dict[str, list[_CellRun]]:
-        runs: dict[str, list[_CellRun]] = {}
+    def _search_cells(self, keys: Sequence[str]) -> dict[str, list[CellRun]]:
+        runs: dict[str, list[CellRun]] = {}
         for run in self._store.find("cells", "cell_key", keys):
-            runs.setdefault(run.tags["cell_key"], []).append(_cell_run(run))
+            runs.setdefault(run.tags["cell_key"], []).append(CellRun.of(run))
         return runs
 
     def _write_cells(self, batch: Sequence[Payload], again: bool) -> None:
         families = dict.fromkeys(payload["tags"]["family"] for payload in batch)
         for family in families:
             if family not in self._cells:
-                self.load_family(family)
+                for _ in self.cells(family, ()):
+                    pass
             elif again or self._shared():
                 keys = [p["tags"]["cell_key"] for p in batch if p["tags"]["family"] == family]
                 runs = self._search_cells(keys)
-                self._cells[family].update({key: runs.get(key, []) for key in keys})
+                for key in keys:
+                    self._cells[family].put(key, runs.get(key, []))
         waiting = list(batch)
         while waiting:
             # Of a key that is there twice, the second must meet the run of the first.
@@ -240,14 +253,14 @@ class LedgerWriter:
         for payload, new, run_id in zip(fresh, runs, run_ids, strict=True):
             before = self._runs_of(payload)
             tags = payload["tags"]
-            self._cells[tags["family"]][tags["cell_key"]] = [_CellRun(new.status, run_id)]
+            self._cells[tags["family"]].put(tags["cell_key"], [CellRun(new.status, run_id)])
             for run in before:
                 if run.status == "FAILED":
                     self._delete(run.run_id)  # a failed cell that was trained anew
 
-    def _runs_of(self, payload: Payload) -> list[_CellRun]:
+    def _runs_of(self, payload: Payload) -> list[CellRun]:
         tags = payload["tags"]
-        return self._cells[tags["family"]].get(tags["cell_key"], [])
+        return self._cells[tags["family"]].of(tags["cell_key"])
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
         """Runs of a sweep's configs.
@@ -326,10 +339,6 @@ class LedgerWriter:
             self._store.end(run_ids, payload["status"], payload["ended_ms"])
         for run in running:
             run.ended = True
-
-
-def _cell_run(run: LoggedRun) -> _CellRun:
-    return _CellRun(run.status, run.run_id, run.started_ms, run.tags.get(WRITER))
 
 
 def _config_run(payload: Payload) -> NewRun:

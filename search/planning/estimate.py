@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from search.formatting import counted, duration, hundredths
-from search.planning import decay
+from search.planning import notes
 from search.planning.expected import Expected, slots_here
 from search.planning.plan import Plan
 from search.process import launchers
@@ -194,7 +194,6 @@ def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
 def document(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> dict[str, Any]:
     """The plan as `plan --json` prints it."""
     trained, scored = rows_of_a_cell(plan, data)
-    idle = decay.note(plan, trained)
     return {
         "sweep": plan.spec.name,
         "space": plan.spec.space,
@@ -206,7 +205,7 @@ def document(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> dict[s
         "model": plan.spec.model,
         "left_out": list(plan.left_out),
         "off_grid": dict(plan.off_grid),
-        "notes": [] if idle is None else [idle],
+        "notes": notes.of(plan, trained),
         "audit": audit.to_json(),
         **asdict(cost),
     }

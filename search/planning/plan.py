@@ -91,24 +91,29 @@ class Plan:
     @cached_property
     def keys(self) -> dict[str, tuple[int, int]]:
         """Cell key -> (config, block), for every cell of the grid."""
-        space = self.space
         return {
             key: (index, block)
-            for index, config in enumerate(self.configs)
-            for block, key in enumerate(
-                cell_keys(self.task, self.family, space.keyed(space.active(config)), self.blocks)
-            )
+            for index, keys in enumerate(self._keys_of)
+            for block, key in enumerate(keys)
         }
 
     @cached_property
-    def _key_of(self) -> dict[tuple[int, int], str]:
-        return {pair: key for key, pair in self.keys.items()}
+    def _keys_of(self) -> tuple[list[str], ...]:
+        """Keys of each config's cells."""
+        space = self.space
+        return tuple(
+            cell_keys(self.task, self.family, space.keyed(space.active(config)), self.blocks)
+            for config in self.configs
+        )
 
     def cell(self, pair: tuple[int, int]) -> Cell:
         """The cell of a pair (config, block)."""
         seed, fold = self.blocks[pair[1]]
         return Cell(
-            key=self._key_of[pair], config=dict(self.configs[pair[0]]), seed=seed, fold=fold
+            key=self._keys_of[pair[0]][pair[1]],
+            config=dict(self.configs[pair[0]]),
+            seed=seed,
+            fold=fold,
         )
 
     def shape(self, pair: tuple[int, int]) -> object:

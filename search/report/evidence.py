@@ -167,7 +167,8 @@ def collect(tracking_uri: str, experiment: str, sweep: str, *, rope: float = ROP
     """
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
-        outcome, known = read(ledger, record, rope)
+        known: dict[str, LoggedCell] = {}
+        outcome = read(ledger, record, rope, known)
         plan, table, standings = outcome.plan, outcome.table, outcome.standings
         labels_file = ledger.file(record.id, FILE)
         truth = None if labels_file is None else SweepLabels.from_bytes(labels_file)

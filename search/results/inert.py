@@ -87,7 +87,9 @@ class InertWatch:
 
     active: Callable[[int], Mapping[str, Scalar]]
     _found: dict[str, Suspect] = field(default_factory=dict)
-    _seen: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    # Of a million cells, few have a twin: the lists are for those alone.
+    _first: dict[int, dict[str, int]] = field(default_factory=dict)  # block -> digest -> config
+    _twins: dict[tuple[int, str], list[int]] = field(default_factory=dict)
 
     @property
     def suspects(self) -> list[Suspect]:
@@ -99,7 +101,10 @@ class InertWatch:
         if digest is None:
             return []
         config, block = pair
-        twins = self._seen.setdefault((block, digest), [])
+        first = self._first.setdefault(block, {}).setdefault(digest, config)
+        if first == config:
+            return []
+        twins = self._twins.setdefault((block, digest), [first])
         new = []
         for twin in twins:
             suspect = self._compare(min(twin, config), max(twin, config), block)

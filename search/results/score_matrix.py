@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class ScoreMatrix:
         reused: Cells that were in the ledger before this run.
         foreign: Those of them that another sweep trained.
         trained: Cells that this run trained.
+        codes: Digests of the code that trained the reused cells, with their numbers.
         failures: Message of each cell that failed or diverged, by (config, block).
         watch: Looks for hyper-parameters that do nothing; None looks for none.
     """
@@ -42,6 +43,7 @@ class ScoreMatrix:
     reused: int = 0
     foreign: int = 0
     trained: int = 0
+    codes: Counter[str | None] = field(default_factory=Counter)
     failures: dict[tuple[int, int], str] = field(default_factory=dict)
     watch: InertWatch | None = None
 
@@ -70,7 +72,7 @@ class ScoreMatrix:
 
 def tell_known(
     plan: Plan,
-    known: Mapping[str, LoggedCell],
+    known: Iterable[LoggedCell],
     table: ScoreMatrix,
     tell: Callable[[int, int, float | None], None],
     sweep_id: str | None = None,
@@ -79,15 +81,16 @@ def tell_known(
 
     Args:
         plan: The sweep.
-        known: Cells of the ledger by key.
+        known: Cells of the ledger.
         table: To enter them into.
         tell: Told each of them.
         sweep_id: Run id of the sweep, whose own cells these may be; None for a new one.
     """
-    for key, cell in known.items():
-        pair = plan.keys.get(key)
+    for cell in known:
+        pair = plan.keys.get(cell.key)
         if pair is None or not cell.settled:
             continue
+        table.codes[cell.code] += 1
         score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
         trouble = f"{cell.status} in an earlier run"
         if cell.status == "done" and (score is None or not math.isfinite(score)):
@@ -103,15 +106,14 @@ def tell_known(
         tell(*pair, score)
 
 
-def other_code(plan: Plan, known: Mapping[str, LoggedCell]) -> str | None:
+def other_code(table: ScoreMatrix) -> str | None:
     """Note on reused cells that other code trained; None without any.
 
     A change of what a cell's numbers are raises the trainable's VERSION, which stands in the key;
     so these are expected to be the same, but nobody is to take them for ours without knowing.
     """
     now = own_code.numbers()
-    cells = [cell for key, cell in known.items() if key in plan.keys and cell.settled]
-    before = Counter(cell.code for cell in cells if cell.code != now)
+    before = Counter({code: count for code, count in table.codes.items() if code != now})
     if not before:
         return None
     kinds = ", ".join(
@@ -123,6 +125,11 @@ def other_code(plan: Plan, known: Mapping[str, LoggedCell]) -> str | None:
         f"({now}): {kinds}. They count, since the trainable's version is the same; --experiment "
         "NAME trains anew."
     )
+
+
+def objective_and_time(plan: Plan) -> tuple[str, str]:
+    """Metrics that a score matrix takes from a cell."""
+    return plan.space.objective, "seconds"
 
 
 def planned_cells(plan: Plan) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from search.arrays import FloatArray
 from search.errors import InputError
 from search.process.folders import STATE
-from search.results.score_matrix import ScoreMatrix, tell_known
+from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
 from search.schedule import promotion
 from search.spec import Budget, SweepSpec
 from search.tracking.open import open_ledger
@@ -156,6 +156,7 @@ class ChampionUpdate:
             return promotion.Decision(False, "the champion's config is none of this sweep's")
         table = ScoreMatrix.empty(theirs)
         with open_ledger(self._spec.tracking_uri, self._spec.experiment) as ledger:
-            tell_known(theirs, ledger.known_cells(theirs.family), table, lambda *_: None)
+            cells = ledger.cells(theirs.family, objective_and_time(theirs))
+            tell_known(theirs, cells, table, lambda *_: None)
         mode = plan.space.mode
         return promotion.decide(winner, table.scores[index], plan.test_share, mode)

@@ -202,20 +202,26 @@ class Board:
         configs without a score.
         """
         scored = self.state == TOLD
-        rows = np.flatnonzero(scored.any(axis=1))
+        per_row = self._per_config[TOLD]
+        full = per_row == self.problem.blocks
         adjusted = np.full(self.problem.configs, np.nan)
+        # Complete configs need no model: their mean is the protocol's own.
+        adjusted[full] = self.scores[full].sum(axis=1) / self.problem.blocks
+        rows = np.flatnonzero((per_row > 0) & ~full)
         if not len(rows):
             return adjusted
+        # Nor do they change from step to step, since the effects have mean 0.
+        whole = self.scores[full].sum(axis=0) - adjusted[full].sum()
+        per_block = np.maximum(scored.sum(axis=0), 1)
         scored, scores = scored[rows], np.where(scored[rows], self.scores[rows], 0.0)
-        per_row, per_block = scored.sum(axis=1), np.maximum(scored.sum(axis=0), 1)
-        effects = np.zeros(self.problem.blocks)
-        centers = scores.sum(axis=1) / per_row
-        for _ in range(sweeps if not scored.all() else 0):
-            effects = (scores - np.where(scored, centers[:, None], 0.0)).sum(axis=0) / per_block
+        per_row, per_column = per_row[rows], scores.sum(axis=0)
+        totals, weights = scores.sum(axis=1), scored.astype(float)
+        centers = totals / per_row
+        for _ in range(sweeps):
+            # Not by matrix products, whose sums depend on the number of threads.
+            taken = np.einsum("rb,r->b", weights, centers)
+            effects = (whole + per_column - taken) / per_block
             effects -= effects.mean()
-            centers = (scores - np.where(scored, effects, 0.0)).sum(axis=1) / per_row
-        # Complete configs need no model: their mean is the protocol's own.
-        full = scored.all(axis=1)
-        centers[full] = scores[full].sum(axis=1) / self.problem.blocks
+            centers = (totals - np.einsum("rb,b->r", weights, effects)) / per_row
         adjusted[rows] = centers
         return adjusted

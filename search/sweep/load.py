@@ -9,7 +9,7 @@ from search.planning.plan import Plan
 from search.planning.prepare import of_record
 from search.results import nested_score
 from search.results.outcome import SweepResult
-from search.results.score_matrix import ScoreMatrix, tell_known
+from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
 from search.results.standings import ROPE
 from search.sweep.ranking import ranked, strategy_of
 from search.tracking.open import open_ledger
@@ -71,23 +71,31 @@ def load_record(
     """
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
-        return record, read(ledger, record, rope)[0]
+        return record, read(ledger, record, rope)
 
 
 def read(
-    ledger: Ledger, record: SweepRecord, rope: float = ROPE
-) -> tuple[SweepResult, dict[str, LoggedCell]]:
-    """Result of a sweep record, and its family's cells by key.
+    ledger: Ledger,
+    record: SweepRecord,
+    rope: float = ROPE,
+    keep: dict[str, LoggedCell] | None = None,
+) -> SweepResult:
+    """Result of a sweep record.
 
     Args:
         ledger: Ledger that has it.
         record: The sweep.
         rope: Differences up to this size, either way, count as practically equal.
+        keep: Gets its family's cells by key, with all that they have.
     """
     plan = of_record(record)
     table = ScoreMatrix.empty(plan)
     strategy = strategy_of(plan)
-    known = ledger.known_cells(plan.family)
+    if keep is None:
+        known = ledger.cells(plan.family, objective_and_time(plan))
+    else:
+        keep.update(ledger.known_cells(plan.family))
+        known = iter(keep.values())
     tell_known(plan, known, table, strategy.tell, record.id)
     nested = nested_score.read(ledger, record.id)
     standings = ranked(plan, table, ledger, record.id, strategy=strategy, rope=rope)
@@ -95,7 +103,7 @@ def read(
     if stopped is None and record.status != "RUNNING":
         stopped = record.tags.get("stopped")
     done = strategy.done
-    return SweepResult(record.id, plan, table, standings, done, 0.0, nested, stopped), known
+    return SweepResult(record.id, plan, table, standings, done, 0.0, nested, stopped)
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:

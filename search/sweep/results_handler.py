@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,10 @@ class ResultHandler:
     _found: dict[str, LoggedCell] = field(default_factory=dict)
     _waited: bool = False
 
+    @cached_property
+    def _tags(self) -> dict[str, str]:
+        return sweep_tags(self.plan)
+
     def results(self, results: Sequence[tuple[tuple[int, int], CellResult]]) -> None:
         """Take results that came in together; the ledger has them first."""
         self.ledger.record([self._trained(pair, result) for pair, result in results])
@@ -82,7 +87,7 @@ class ResultHandler:
         """Take cells that another sweep has trained meanwhile."""
         cells = {cell.key: cell for cell in map(self.plan.cell, pairs)}
         known = {key: self._found.pop(key) for key in cells}
-        tell_known(self.plan, known, self.table, self.tell, self.sweep_id)
+        tell_known(self.plan, known.values(), self.table, self.tell, self.sweep_id)
         self.configs(touched=np.unique([pair[0] for pair in pairs]))
 
     def _trained(self, pair: tuple[int, int], result: CellResult) -> Trained:
@@ -92,7 +97,7 @@ class ResultHandler:
             result=result,
             run_name=f"{self.plan.label(pair[0])} s{cell.seed} f{cell.fold}",
             tags={
-                **sweep_tags(self.plan),
+                **self._tags,
                 "sweep": self.sweep_id,
                 "config": identity,
                 # Workers have shown that they run it before their first cell.
@@ -123,5 +128,5 @@ class ResultHandler:
                 interval=None if interval is None else (interval.low, interval.high),
                 scores=row[np.isfinite(row)].tolist(),
                 seconds=float(np.nansum(self.table.seconds[index])),
-                tags=sweep_tags(self.plan),
+                tags=self._tags,
             )

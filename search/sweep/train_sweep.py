@@ -19,7 +19,13 @@ from search.process import environment
 from search.process.folders import STATE
 from search.results.document import summary
 from search.results.outcome import SweepResult
-from search.results.score_matrix import ScoreMatrix, other_code, planned_cells, tell_known
+from search.results.score_matrix import (
+    ScoreMatrix,
+    objective_and_time,
+    other_code,
+    planned_cells,
+    tell_known,
+)
 from search.results.sweep_labels import FILE, SweepLabels
 from search.sweep.callback import Callback
 from search.sweep.ranking import ranked, strategy_of
@@ -56,13 +62,13 @@ def train_sweep(
         strategy = strategy_of(plan)
         # The lease first: what is read then is not written by another driver of this sweep.
         sweep_id = _enter(plan, ledger, sweep_id, tags, take_over, unique)
-        known = ledger.known_cells(plan.family)
+        known = ledger.cells(plan.family, objective_and_time(plan))
         tell_known(plan, known, table, strategy.tell, sweep_id)
         _keep_labels(plan, ledger, sweep_id)
         handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, callback)
         handler.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
         callback.on_start(plan, table, planned_cells(plan))
-        if other := other_code(plan, known):
+        if other := other_code(table):
             callback.on_message(other)
         complete = strategy.done
         status, stopped = "FAILED", "an error ended it"

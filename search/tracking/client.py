@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
-from search.ledger.store import WRITER, Kind, NewRun, RunNews, age
+from search.ledger.store import WRITER, Kind, NewRun, RunNews, Scan, Wanted, age
 from search.tracking.sqlite_store import deleted, local_path
 from search.tracking_uri import check_uri, sqlite_file
 
@@ -173,6 +174,12 @@ class MlflowStore:
                     if token is None:
                         break
             return runs
+
+    def scan(self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str) -> Scan:
+        """Runs whose tag has this value, with all their values."""
+        runs = self.runs(kind, tag, value)
+        counts = Counter(run.tags.get(once, "") for run in runs)
+        return Scan(frozenset(text for text, n in counts.items() if n > 1), iter(runs))
 
     def _page(
         self, experiment_id: str, query: str, token: str | None

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,15 @@ _KNOWN = {
 }
 # Tables that refer to a run. A further one could hold a part of each run that is not written here.
 _OF_RUNS = {"tags", "params", "metrics", "latest_metrics", "issues", "logged_model_metrics"}
+# A cross join is read in this order: sqlite else begins with all tags of this name, and each batch
+# of a sweep takes longer than the one before.
+_FINISHED_SINCE = sa.text(
+    "SELECT tags.value, tags.run_uuid FROM runs CROSS JOIN tags ON tags.run_uuid = runs.run_uuid "
+    "WHERE runs.rowid > :row AND runs.experiment_id = :number AND runs.status = 'FINISHED' "
+    "AND runs.lifecycle_stage = 'active' AND tags.key = :once"
+)
 _ASKED_AT_ONCE = 500  # values in one condition
+_WRITERS = 8
 
 
 def open_rows(uri: str, artifacts: Path) -> Rows | None:
@@ -141,12 +150,14 @@ class Rows:
                 writes.
             since: Last row of the table of runs that the caller has read.
         """
-        run_ids = [uuid.uuid4().hex for _ in runs]
+        run_ids = [_new_id() for _ in runs]
         number = int(experiment.experiment_id)
         of_run, tags, params, metrics, latest = [], [], [], [], []
         location = experiment.artifact_location.rstrip("/")
+        _write_all(
+            {folder / id_ / "artifacts": run for id_, run in zip(run_ids, runs, strict=True)}
+        )
         for run_id, run in zip(run_ids, runs, strict=True):
-            _write(folder / run_id / "artifacts", run)
             of_run.append(_run_row(run_id, run, experiment.experiment_id, location))
             tags += _named(run_id, {**run.tags, "mlflow.runName": run.name})
             params += _named(run_id, run.params)
@@ -182,17 +193,8 @@ class Rows:
     ) -> dict[str, str]:
         """Finished runs of other processes, by the value of a tag."""
         finished = self._others.setdefault((experiment, once), {})
-        new = session.execute(
-            sa.select(_TAGS.c.value, _TAGS.c.run_uuid)
-            .join(_RUNS, _RUNS.c.run_uuid == _TAGS.c.run_uuid)
-            .where(
-                sa.text("runs.rowid > :row").bindparams(row=self._looked.get(experiment, since)),
-                _RUNS.c.experiment_id == experiment,
-                _RUNS.c.lifecycle_stage == "active",
-                _RUNS.c.status == "FINISHED",
-                _TAGS.c.key == once,
-            )
-        )
+        row = self._looked.get(experiment, since)
+        new = session.execute(_FINISHED_SINCE, {"row": row, "number": experiment, "once": once})
         for value, run_id in new:
             finished.setdefault(value, run_id)
         return finished
@@ -283,6 +285,25 @@ class Rows:
 
 def _last_row(session: Session) -> int:
     return int(session.execute(sa.text("SELECT max(rowid) FROM runs")).scalar() or 0)
+
+
+def _new_id() -> str:
+    """Id of a run: 32 hexadecimal digits that begin with the time.
+
+    All tables are sorted by it. Random ones (MLflow's) put each row of a run on a page of its own
+    somewhere in the file, which is read, kept in the journal and written for it.
+    """
+    return f"{get_current_time_millis():012x}{secrets.token_hex(10)}"
+
+
+def _write_all(folders: Mapping[Path, NewRun]) -> None:
+    """Write the files of runs, several at once.
+
+    Each waits for the disk.
+    """
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="files") as threads:
+        for _ in threads.map(_write, folders, folders.values()):
+            pass
 
 
 def _write(folder: Path, run: NewRun) -> None:

@@ -21,7 +21,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
-from search.ledger.store import DataDescription, Kind, NewRun, RunNews, Store
+from search.ledger.store import DataDescription, Kind, NewRun, RunNews, Scan, Store, Wanted
+from search.tracking import sqlite_scan
 
 _log = logging.getLogger("foldrace.ledger")
 
@@ -84,9 +85,34 @@ class SqliteStore:
             return self._writer.runs(kind, tag, value)
         with self._reading() as tables:
             experiment = self._experiment(tables, kind)
-            last = tables.execute("SELECT max(rowid) FROM runs").fetchone()[0] or 0
-            self._read_to.setdefault(kind, int(last))
+            self._note_last(tables, kind)
             return [] if experiment is None else _runs(tables, experiment, tag, value)
+
+    def scan(self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str) -> Scan:
+        """Runs whose tag has this value, with the values wanted."""
+        if not self._there():
+            return Scan(frozenset(), iter(()))
+        if not self._ours():
+            return self._writer.scan(kind, tag, value, wanted, once)
+        with self._reading() as tables:
+            self._note_last(tables, kind)
+            several = sqlite_scan.several(tables, once)
+        return Scan(several, self._scanned(kind, (tag, value), wanted))
+
+    def _scanned(self, kind: Kind, of: tuple[str, str], wanted: Wanted) -> Iterator[LoggedRun]:
+        """Read page by page: between two of them others may write."""
+        after: str | None = ""
+        while after is not None:
+            with self._reading() as tables:
+                experiment = self._experiment(tables, kind)
+                if experiment is None:
+                    return
+                runs, after = sqlite_scan.page(tables, experiment, of, wanted, after)
+            yield from runs
+
+    def _note_last(self, tables: sqlite3.Connection, kind: Kind) -> None:
+        last = tables.execute("SELECT max(rowid) FROM runs").fetchone()[0] or 0
+        self._read_to.setdefault(kind, int(last))
 
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
         """Active runs whose tag has one of these values.

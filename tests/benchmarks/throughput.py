@@ -88,7 +88,7 @@ def random_encoder(folder: Path, config: Any, texts: Sequence[str] | None = None
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, model_max_length=512, **names
     ).save_pretrained(folder)
-    config.pad_token_id = 0
+    config.pad_token_id, config.vocab_size = 0, len(numbers)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         AutoModel.from_config(config).save_pretrained(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,19 @@ def test_tuning_spreads_texts_over_the_sphere(task: Task) -> None:
     assert len(curve) == 4
     assert results["mirror"].metrics["uniformity"] == curve[-1]
     assert results["mirror"].metrics["accuracy"] > 0.7
+
+
+def test_synonyms_are_positives_too(task: Task, tmp_path: Path) -> None:
+    data = load_data(task.data)
+    words = sorted({word for text in data.texts[:200] for word in text.split() if word.isalpha()})
+    file = tmp_path / "synonyms.csv"
+    rows = [f"{word},{other}" for word, other in pairwise(words)]
+    file.write_text("\n".join(["text,text_b", *rows]))
+    settings = config(positive="synonyms", synonyms=str(file), augmentation="none")
+    one, other = (train(task, Cell(key="a", config=settings, seed=s, fold=0))["a"] for s in (2, 16))
+    assert one.metrics["uniformity"] != other.metrics["uniformity"]
+    with pytest.raises(ConfigError, match="synonyms a file where positive=synonyms, got None"):
+        Config(**config(positive="synonyms"))
 
 
 def test_triples_tune_and_a_lexicon_judges(task: Task, tmp_path: Path) -> None:

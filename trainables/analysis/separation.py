@@ -30,6 +30,7 @@ class Separation:
         silhouette: Mean silhouette of the classes, in [-1, 1], higher is better (Rousseeuw, 1987).
         alignment: See `hypersphere.alignment`; lower is better.
         uniformity: See `hypersphere.uniformity`; lower is better.
+        anisotropy: See `hypersphere.anisotropy`; near 1 all point one way.
     """
 
     linear: float
@@ -37,6 +38,7 @@ class Separation:
     silhouette: float
     alignment: float
     uniformity: float
+    anisotropy: float
 
 
 def measure(
@@ -66,6 +68,7 @@ def measure(
         silhouette=float(silhouette),
         alignment=hypersphere.alignment(test, test_labels),
         uniformity=hypersphere.uniformity(test),
+        anisotropy=hypersphere.anisotropy(test),
     )
 
 

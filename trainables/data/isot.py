@@ -19,4 +19,5 @@ DATASET = DatasetCard(
     licence="not stated by the source",
     hub_id="ErfanMoosaviMonazzah/fake-news-detection-dataset-English",
     hub_classes=("fake", "real"),
+    cleaned=("reuters-prefix",),
 )

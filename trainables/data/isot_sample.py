@@ -16,5 +16,6 @@ DATASET = DatasetCard(
     ),
     licence="not stated by the source",
     hub_id=None,
+    cleaned=("reuters-prefix",),
     obtain="It is data_sample/ of github.com/omertol/fake-news-detection.",
 )

@@ -175,6 +175,8 @@ def step_losses(evidence: Evidence) -> Picture | None:
         rows = "training" if metric == STEP_LOSSES[0] else "validation"
         panel.set_title(f"loss on {rows} rows")
         panel.set_xlabel("step")
+        panel.ticklabel_format(useOffset=False)
+        panel.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
         panel.grid(axis="y")
     panels[0].legend(fontsize=8, loc="best")
     return finish(

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from search.tracking.runs_page import runs_page
+from search.console.runs_page import runs_page
 from tests.integration.ledger_cells import CONFIG, TAGS, Opener
 
 pytestmark = pytest.mark.integration

@@ -15,6 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from search.errors import LedgerError
+from search.tracking import sqlite_scan
 from search.tracking.open import connect
 from tests.integration.ledger_cells import (
     FAMILY,
@@ -170,6 +171,37 @@ def test_of_two_finished_runs_of_a_key_the_older_stays(
     driver.start_sweep("mine", {}, {"family": FAMILY})
     assert driver.known_cells(FAMILY)[key_of(1)].run_id == run.info.run_id
     assert finished_keys(ledger_uri) == {key_of(1): 1}
+
+
+def test_cells_read_one_after_another_are_those_read_at_once(
+    open_ledger: Opener, ledger_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_scan, "_PAGE", 2)
+    first = open_ledger()
+    for number in range(5):
+        record(first, number, "failed" if number == 2 else "done")
+    record(first, 9, tags={**TAGS, "family": "e" * 64})
+    assert first.flush(30)
+    client = MlflowClient(ledger_uri)
+    (run,) = (r for r in runs_of(ledger_uri, "test/cells") if r.data.tags["cell_key"] == key_of(1))
+    tags = {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")}
+    client.create_run(run.info.experiment_id, tags={**tags, "cell_key": key_of(7)})  # half written
+    twin = client.create_run(run.info.experiment_id, start_time=1, tags=tags)  # the older of two
+    for name, value in run.data.params.items():
+        client.log_param(twin.info.run_id, name, value)
+    client.log_metric(twin.info.run_id, "accuracy", 0.125)
+    client.set_terminated(twin.info.run_id)
+
+    whole = open_ledger().known_cells(FAMILY)
+    lean = {cell.key: cell for cell in open_ledger().cells(FAMILY, ["accuracy", "no such"])}
+    assert set(lean) == set(whole) == {key_of(number) for number in range(5)}
+    assert lean[key_of(1)].metrics == {"accuracy": 0.125}
+    for key, cell in lean.items():
+        same = ("status", "run_id", "sweep_id", "config_id", "seed", "fold", "digest", "ended_ms")
+        assert [getattr(cell, name) for name in same] == [
+            getattr(whole[key], name) for name in same
+        ]
+        assert cell.metrics.get("accuracy") == whole[key].metrics.get("accuracy")
 
 
 def test_a_run_that_stands_on_two_pages_is_one_run(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -124,6 +126,25 @@ def test_rows_are_those_of_mlflows_own_client(
         assert store.fetch(run_ids[1], "predictions.npz") is None
         found = {run.run_id: run.status for run in store.find("cells", "cell_key", ["k", "newer"])}
         assert found == dict(zip(run_ids[:2], ("FINISHED", "KILLED"), strict=True))
+
+
+def test_rows_of_a_batch_lie_together_and_its_look_up_reads_new_runs_alone(
+    tmp_path: Path, empty_database: bytes
+) -> None:
+    store = store_in(tmp_path / "rows", empty_database)
+    ids = []
+    for number in range(3):
+        new = [replace(runs()[0], tags={"cell_key": f"{number}"})]
+        ids += store.add("cells", new, once="cell_key")
+        time.sleep(0.002)
+    assert ids == sorted(ids), "a database sorts runs by their ids: random ones lie all over it"
+    with closing(sqlite3.connect(tmp_path / "rows/mlflow.db")) as database:
+        values = {"row": 1, "number": 1, "once": "cell_key"}
+        plan = database.execute(
+            f"EXPLAIN QUERY PLAN {sqlite_rows._FINISHED_SINCE.text}", values
+        ).fetchall()
+    assert [words.split(" USING ")[0] for *_, words in plan] == ["SEARCH runs", "SEARCH tags"]
+    assert "rowid>?" in plan[0][-1]
 
 
 def _other_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,7 +195,7 @@ def test_waiting_results_can_be_read_before_they_arrive(courier: Delivery, shelf
     assert [payload["value"] for payload in courier.waiting()] == [0, 1, 2]
     shelf.gate.set()
     assert courier.flush(10)
-    assert courier.waiting() == []
+    assert list(courier.waiting()) == []
 
 
 def test_results_get_through_when_the_spool_cannot_be_written(
@@ -226,7 +226,7 @@ def test_a_reader_starts_no_thread(tmp_path: Path, shelf: Shelf) -> None:
     before = threading.active_count()
     courier = Delivery(Spool(tmp_path / "none"), shelf.take)
     assert courier.adopt() == 0
-    assert courier.waiting() == []
+    assert list(courier.waiting()) == []
     assert courier.flush(1)
     assert threading.active_count() == before
     assert courier.close(1) == Undelivered()
@@ -236,6 +236,7 @@ def test_what_waits_goes_together_but_not_all_of_it(
     courier: Delivery, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_queue, "MOST_AT_ONCE", 8)
+    monkeypatch.setattr(delivery_queue, "_SECONDS_AT_ONCE", 0.0)  # these take as long as they may
     shelf.gate.clear()
     for value in range(20):
         courier.send({"value": value})
@@ -243,6 +244,19 @@ def test_what_waits_goes_together_but_not_all_of_it(
     assert courier.flush(10)
     assert shelf.taken == list(range(20))
     assert max(map(len, shelf.batches)) == 8
+
+
+def test_where_batches_take_little_time_they_grow(
+    courier: Delivery, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_queue, "MOST_AT_ONCE", 8)
+    shelf.gate.clear()
+    for value in range(100):
+        courier.send({"value": value})
+    shelf.gate.set()
+    assert courier.flush(10)
+    assert shelf.taken == list(range(100))
+    assert max(map(len, shelf.batches)) == 64
 
 
 def test_results_sent_together_take_one_file_and_arrive_one_by_one_in_order(

