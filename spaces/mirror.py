@@ -54,6 +54,7 @@ SPACE = Space(
         "masked": 5,
         "spans": "drawn",
         "drophead": 0.0,
+        "adversarial": 0.0,
         "positive": "itself",
         "synonyms": None,
         "negatives": None,
@@ -75,6 +76,7 @@ SPACE = Space(
     added={
         "spans": "shared",
         "drophead": 0.0,
+        "adversarial": 0.0,
         "positive": "itself",
         "synonyms": None,
         "negatives": None,
@@ -90,6 +92,7 @@ SPACE = Space(
                 "masked",
                 "spans",
                 "drophead",
+                "adversarial",
                 "positive",
                 "synonyms",
                 "negatives",

@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from trainables.analysis.linear_evaluation import LinearEvaluation
@@ -27,7 +28,7 @@ from trainables.analysis.pair_tables import read_tables
 from trainables.engine.config import FineTuning
 from trainables.engine.inputs import wordings
 from trainables.engine.inputs.views import View
-from trainables.engine.models import head_dropout
+from trainables.engine.models import adversarial, head_dropout
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import POOLINGS, pooled
 from trainables.engine.models.pretrained import real_tokens
@@ -62,6 +63,8 @@ class Config(FineTuning):
         spans: "drawn": seed, epoch and row choose the masked span, the random letters and the
             synonyms; "shared": they are the same for all seeds, and four epochs take turns.
         drophead: Share of attention heads that is dropped in training.
+        adversarial: Length by which the second view's embeddings are moved where it changes its
+            vector most (virtual adversarial training); 0 moves none. Such cells train alone.
         positive: x+: "itself"; "second-text", the column of --text-b; "synonyms", itself with some
             words replaced by synonyms.
         synonyms: Synonyms of words for such positives: a table (columns text, text_b), or WordNet's
@@ -84,6 +87,7 @@ class Config(FineTuning):
     pooling: str
     spans: str = "shared"
     drophead: float = 0.0
+    adversarial: float = 0.0
     positive: str = "itself"
     synonyms: str | None = None
     negatives: str | None = None
@@ -99,12 +103,16 @@ class Config(FineTuning):
             "pairs a file, or none": self.pairs is None or isinstance(self.pairs, str),
             f"spans one of {', '.join(_SPANS)}": self.spans in _SPANS,
             "drophead in [0, 1)": 0 <= self.drophead < 1,
+            "adversarial at least 0": self.adversarial >= 0,
             f"positive one of {', '.join(_POSITIVES)}": self.positive in _POSITIVES,
             "synonyms a file where positive=synonyms": (
                 self.positive != "synonyms" or self.synonyms is not None
             ),
-            "augmentation other than none, or drophead above 0, or another positive": (
-                self.augmentation != "none" or self.drophead > 0 or self.positive != "itself"
+            "augmentation other than none, or drophead or adversarial above 0, or a positive": (
+                self.augmentation != "none"
+                or self.drophead > 0
+                or self.adversarial > 0
+                or self.positive != "itself"
             ),
             f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
             # A text alone has nothing to be pushed away from.
@@ -128,7 +136,7 @@ class Mirror(nn.Module):
         self.drops = config.augmentation in ("both", "dropout")
         if config.drophead:
             head_dropout.add(encoder, config.drophead)
-        self.negatives = config.negatives is not None
+        self.negatives, self.adversarial = config.negatives is not None, config.adversarial
         self.info_nce = InfoNCELoss(config.temperature, config.positives)
 
     def train(self, mode: bool = True) -> Mirror:
@@ -155,12 +163,31 @@ class Mirror(nn.Module):
         Returns:
             A scalar loss, 0 in evaluation, and features (rows, width).
         """
-        tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
-        vectors = pooled(tokens, real_tokens(inputs), self.pooling)
         if not self.training:
+            vectors = self._vectors(inputs)
             return Output(loss=vectors.sum() * 0, logits=vectors)
-        loss = self.info_nce(*vectors.chunk(3 if self.negatives else 2))
-        return Output(loss=loss, logits=vectors)
+        many = 3 if self.negatives else 2
+        if self.adversarial:
+            inputs = self._moved(inputs, many)
+        vectors = self._vectors(inputs)
+        return Output(loss=self.info_nce(*vectors.chunk(many)), logits=vectors)
+
+    def _vectors(self, inputs: dict[str, Tensor]) -> Tensor:
+        tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
+        return pooled(tokens, real_tokens(inputs), self.pooling)
+
+    def _moved(self, inputs: dict[str, Tensor], many: int) -> dict[str, Tensor]:
+        """Move the embeddings of the second views."""
+        rows = len(inputs["attention_mask"]) // many
+        second = {name: part[rows : 2 * rows] for name, part in inputs.items()}
+        words = self.encoder.get_input_embeddings()
+        moved = adversarial.view(second, words, self._vectors, self.adversarial)["inputs_embeds"]
+        others = {n: v for n, v in inputs.items() if n not in ("input_ids", "inputs_embeds")}
+        states = inputs.get("inputs_embeds")
+        if states is None:
+            states = words(inputs["input_ids"])
+        parts = (states[:rows], moved, states[2 * rows :])
+        return {**others, "inputs_embeds": torch.cat(parts)}
 
 
 def views(config: Config) -> tuple[View, ...]:
@@ -208,8 +235,10 @@ def tunes_encoder(config: Config) -> bool:
     return config.learning_rate > 0
 
 
-def stack_key(config: Config) -> Config:
+def stack_key(config: Config) -> Config | None:
     """Config with all values that may differ within a stack set alike."""
+    if config.adversarial:
+        return None  # a gradient within the forward pass
     return replace(config, temperature=1.0)
 
 

@@ -100,6 +100,27 @@ def test_heads_are_dropped_in_training_where_nothing_else_is() -> None:
     assert set(made.encoder.state_dict()) == set(plain.encoder.state_dict())
 
 
+def test_second_views_may_be_adversarial_and_only_they() -> None:
+    inputs, labels = batch()
+    made = module(augmentation="none", adversarial=2.0).train()
+    plain = module(augmentation="masking").train()
+    with torch.random.fork_rng():
+        torch.random.manual_seed(1)
+        moved, still = made(inputs, labels), plain(inputs, labels)
+    torch.testing.assert_close(moved.logits[:3], still.logits[:3])
+    assert (moved.logits[3:] - still.logits[3:]).abs().amax(dim=1).min() > 0.01
+    moved.loss.backward()
+    gradient = made.encoder.get_input_embeddings().weight.grad
+    assert gradient is not None
+    assert gradient.abs().sum() > 0
+    assert torch.equal(made.eval()(inputs, labels).logits, plain.eval()(inputs, labels).logits)
+
+
+def test_adversarial_cells_train(task: Task) -> None:
+    given = train(task, cell(config(augmentation="none", adversarial=0.5)))["0"]
+    assert given.metrics["uniformity"] < 0
+
+
 def test_hard_negatives_stand_in_the_denominators() -> None:
     made = module(augmentation="masking", temperature=0.1, negatives="some.csv")
     inputs, labels = batch()
@@ -284,7 +305,7 @@ def test_the_saved_encoder_is_a_model_of_its_own_weights(
 def test_faults_are_named(task: Task, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="one of both, masking, dropout, none, got 'noise'"):
         Config(**config(augmentation="noise"))
-    with pytest.raises(ConfigError, match="augmentation other than none, or drophead above 0"):
+    with pytest.raises(ConfigError, match="augmentation other than none, or drophead or adv"):
         Config(**config(augmentation="none"))
     with pytest.raises(ConfigError, match=r"drophead in \[0, 1\), got 1"):
         Config(**config(drophead=1.0))
