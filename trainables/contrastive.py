@@ -28,9 +28,8 @@ from torch.nn import functional
 from trainables.engine.config import ClassifierTuning
 from trainables.engine.inputs import wordings
 from trainables.engine.inputs.views import View
-from trainables.engine.models.classifier import PooledClassifier
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import pooled, pooling_map_fault
+from trainables.engine.models.pooling import PooledClassifier, pooled, pooling_map_fault
 from trainables.engine.models.pretrained import real_tokens
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss

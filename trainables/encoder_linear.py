@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine.config import ClassifierTuning
-from trainables.engine.models.classifier import Pooler
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import pooled, pooling_map_fault
+from trainables.engine.models.pooling import Pooler, pooled, pooling_map_fault
 from trainables.engine.models.pretrained import real_tokens
 
 if TYPE_CHECKING:

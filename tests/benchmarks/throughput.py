@@ -77,7 +77,10 @@ def random_encoder(folder: Path, config: Any, texts: Sequence[str] | None = None
     cut = pre_tokenizers.Whitespace()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     words = {word: None for text in texts or load_data(TREC).texts for word, _ in _words(cut, text)}
-    numbers = {word: number for number, word in enumerate([*special, *words])}
+    known = [*special, *words]
+    known += [f"unused{number}" for number in range(len(known), config.vocab_size)]
+    config.vocab_size = len(known)
+    numbers = {word: number for number, word in enumerate(known)}
     tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = cut

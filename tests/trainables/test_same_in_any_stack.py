@@ -72,8 +72,10 @@ def double(monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules, features and the states of frozen blocks in float64."""
     module, features, padded = assembly.module, stack_inputs.FeatureInputs.__init__, Ragged.padded
 
-    def wide(own: Ragged, rows: npt.NDArray[np.int64]) -> dict[str, Tensor]:
-        batch = padded(own, rows)
+    def wide(
+        own: Ragged, rows: npt.NDArray[np.int64] | Tensor, length: int | None = None
+    ) -> dict[str, Tensor]:
+        batch = padded(own, rows, length)
         return {
             name: one.double() if one.is_floating_point() else one for name, one in batch.items()
         }

@@ -31,8 +31,9 @@ from torch.nn import functional
 
 from trainables.losses._once_differentiable import OnceDifferentiable, is_last_pass
 
-# Number of similarities in a block, (cells, tokens, proxies): 16 MB in float32, twice.
-_VALUES_AT_ONCE = 2**22
+# Number of similarities in a block, (cells, tokens, proxies): 16 MB in float32, twice, which a
+# host's cache holds; on a GPU 256 MB, twice, so that launches take no time beside it.
+_VALUES_AT_ONCE = {"cpu": 2**22, "cuda": 2**26}
 # Smallest number of tokens in a block: each adds once to the gradient of all proxies.
 _FEWEST_TOKENS = 256
 # Largest number of a cell's blocks: each waits a few times for threads that other processes delay.
@@ -160,9 +161,11 @@ def _type_of_factors(embeddings: Tensor, proxies: Tensor) -> torch.dtype:
 def _weighted_rows(weights: Tensor) -> Tensor | None:
     """Return the places of tokens with weight, (cells, tokens).
 
-    It is None if all tokens are needed. Cells with fewer tokens are filled up with tokens without
-    weight.
+    It is None if all tokens are needed, or on a GPU. Cells with fewer tokens are filled up with
+    tokens without weight.
     """
+    if weights.is_cuda:
+        return None  # their number would have to come to the host, for which a GPU would wait
     weighted = weights != 0
     most = int(weighted.sum(dim=1).max())
     if most == weights.shape[1]:
@@ -184,20 +187,13 @@ def _one_pass(
     exact = torch.promote_types(factors_in, torch.float32)
     gamma, scale, margin = (value.to(exact)[:, None, None] for value in settings)
     embeddings, proxies = embeddings.to(exact), proxies.flatten(1, 2)
-    if weights is None:
-        shares = torch.full_like(labels, 1 / max(1, labels.shape[1]), dtype=exact)
-    else:
-        weights, nothing = weights.to(exact), weights == 0
-        total = weights.sum(dim=1, keepdim=True)
-        shares = weights / total.masked_fill(total == 0, 1)
-        # A token without weight may be anything, nan too.
-        labels = labels.masked_fill(nothing, 0)
-        embeddings = embeddings.masked_fill(nothing.unsqueeze(-1), 0)
+    shares, labels, embeddings = _shares(weights, labels, embeddings)
     shorten_embeddings = _inverse_length(embeddings, exact)
-    # Similarities are divided by the proxies' lengths: passes over a block, but no copy of proxies.
     shorten_proxies = _inverse_length(proxies, exact)
-    across = shorten_proxies.transpose(1, 2)
-    factors = proxies.to(factors_in)
+    across, rounded = shorten_proxies.transpose(1, 2), factors_in != proxies.dtype
+    # Where proxies are copied to be rounded, the copies have length 1. Else similarities are
+    # divided by the proxies' lengths: passes over a block, but no copy.
+    factors = (proxies.to(exact) * shorten_proxies).to(factors_in) if rounded else proxies
 
     losses = shares.new_zeros(cells)
     by_proxies = shares.new_zeros(cells, classes * k if differentiate else 0, dim)
@@ -205,7 +201,8 @@ def _one_pass(
     by_embeddings = shares.new_empty(embeddings.shape)
     torch.mul(embeddings, shorten_embeddings / gamma, out=by_embeddings)
     memory = None
-    for block in _blocks(cells, labels.shape[1], classes * k):
+    at_once = _VALUES_AT_ONCE.get(labels.device.type, _VALUES_AT_ONCE["cpu"])
+    for block in _blocks(cells, labels.shape[1], classes * k, at_once):
         cell, share = block[0], shares[block].unsqueeze(-1)
         size = share.numel() * classes * k
         if memory is None:  # the first block is the largest
@@ -214,20 +211,24 @@ def _one_pass(
         flat = close.flatten(2)  # (cells, tokens, proxies)
         x = by_embeddings[block].to(factors_in)
         _multiply(x, factors[cell].transpose(1, 2), flat)
-        flat.mul_(across[cell])
-        # `close` is cosine similarity / gamma up to here.
-        torch.softmax(close, dim=-1, out=p)
-        similarity = close.mul_(p).sum(dim=-1)  # S' / gamma, (cells, tokens, classes)
-        own = functional.one_hot(labels[block], classes).to(exact)
-        logits = scale[cell] * (gamma[cell] * similarity - margin[cell] * own)
-        log_q = logits - logits.logsumexp(dim=-1, keepdim=True)
+        if not rounded:
+            flat.mul_(across[cell])
+        softness = gamma[cell], scale[cell], margin[cell]
+        similarity, own, log_q = _class_scores(close, p, labels[block], softness)
         losses[cell] -= (share * own * log_q).sum(dim=(1, 2))
         if not differentiate:
             continue
         pull = share * scale[cell] * (log_q.exp() - own)
-        close.mul_(pull.unsqueeze(-1)).addcmul_(p, (pull * (1 - similarity)).unsqueeze(-1))
-        # `close` is the gradient by cosine similarity, then by the product with the whole proxy.
-        gradient = flat.mul_(across[cell]).to(factors_in)
+        # The gradient by cosine similarity, then by the product with a proxy as it is in `factors`.
+        close.mul_(pull.unsqueeze(-1))
+        rest = (pull * (1 - similarity)).unsqueeze(-1)
+        if rounded:
+            gradient = close.new_empty(p.shape, dtype=factors_in)
+            torch.addcmul(close, p, rest, out=gradient)
+        else:
+            gradient = close.addcmul_(p, rest)
+            flat.mul_(across[cell])
+        gradient = gradient.flatten(2)
         _add_product(gradient.transpose(1, 2), x, by_proxies[cell])
         _multiply(gradient, factors[cell], by_embeddings[block])
     if not differentiate:
@@ -235,20 +236,56 @@ def _one_pass(
     del memory
     _through_length(by_embeddings, embeddings, shorten_embeddings)
     by_embeddings.mul_(shorten_embeddings)
-    by_proxies.mul_(gamma)
+    by_proxies.mul_(gamma * shorten_proxies if rounded else gamma)
     _through_length(by_proxies, proxies, shorten_proxies)
     return losses, by_embeddings, by_proxies
 
 
-def _blocks(cells: int, tokens: int, proxies: int) -> Iterator[tuple[slice, slice]]:
+def _shares(
+    weights: Tensor | None, labels: Tensor, embeddings: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return shares of the weight, and labels and embeddings without the weightless."""
+    if weights is None:
+        share = 1 / max(1, labels.shape[1])
+        return torch.full_like(labels, share, dtype=embeddings.dtype), labels, embeddings
+    weights, nothing = weights.to(embeddings.dtype), weights == 0
+    total = weights.sum(dim=1, keepdim=True)
+    shares = weights / total.masked_fill(total == 0, 1)
+    # A token without weight may be anything, nan too.
+    embeddings = embeddings.masked_fill(nothing.unsqueeze(-1), 0)
+    return shares, labels.masked_fill(nothing, 0), embeddings
+
+
+def _class_scores(
+    close: Tensor, p: Tensor, labels: Tensor, settings: tuple[Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return S' / gamma, the true class and log q.
+
+    Each is (cells, tokens, classes).
+
+    Args:
+        close: Cosine similarity / gamma, (cells, tokens, classes, k); times p afterwards.
+        p: Memory of the same shape, for the softmax over a class's proxies.
+        labels: Class ids, (cells, tokens).
+        settings: Gamma, scale and margin of each cell, (cells, 1, 1).
+    """
+    gamma, scale, margin = settings
+    torch.softmax(close, dim=-1, out=p)
+    similarity = close.mul_(p).sum(dim=-1)
+    own = functional.one_hot(labels, close.shape[2]).to(close.dtype)
+    logits = scale * (gamma * similarity - margin * own)
+    return similarity, own, logits - logits.logsumexp(dim=-1, keepdim=True)
+
+
+def _blocks(cells: int, tokens: int, proxies: int, at_once: int) -> Iterator[tuple[slice, slice]]:
     """Yield the cells and tokens of each block.
 
     A block has many small cells, or a part of the tokens of one.
     """
-    most = max(_FEWEST_TOKENS, _VALUES_AT_ONCE // proxies, tokens // _MOST_BLOCKS)
+    most = max(_FEWEST_TOKENS, at_once // proxies, tokens // _MOST_BLOCKS)
     parts = max(1, math.ceil(tokens / most))
     width = max(1, math.ceil(tokens / parts))
-    height = max(1, _VALUES_AT_ONCE // (width * proxies)) if parts == 1 else 1
+    height = max(1, at_once // (width * proxies)) if parts == 1 else 1
     for cell in range(0, cells, height):
         for token in range(0, tokens, width):
             yield slice(cell, cell + height), slice(token, token + width)
@@ -272,7 +309,8 @@ def _through_length(gradients: Tensor, vectors: Tensor, inverse_lengths: Tensor)
     """
     # In pieces, for the sake of memory and cache.
     dim = vectors.shape[-1]
-    rows = max(1, _VALUES_AT_ONCE // (8 * dim))
+    at_once = _VALUES_AT_ONCE.get(vectors.device.type, _VALUES_AT_ONCE["cpu"])
+    rows = max(1, at_once // (8 * dim))
     pieces = gradients.view(-1, dim), vectors.reshape(-1, dim), inverse_lengths.reshape(-1, 1)
     for gradient, vector, inverse in zip(*(piece.split(rows) for piece in pieces), strict=True):
         exact = vector.to(gradient.dtype)

@@ -40,7 +40,7 @@ def _gradients(loss: Tensor, *of: Tensor) -> list[Tensor]:
 def test_in_blocks_it_is_the_plain_formula(
     at_once: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_fused_soft_triple, "_VALUES_AT_ONCE", at_once)
+    monkeypatch.setattr(_fused_soft_triple, "_VALUES_AT_ONCE", {"cpu": at_once})
     monkeypatch.setattr(_fused_soft_triple, "_FEWEST_TOKENS", 1)
     loss = _loss()
     embeddings, labels = _batch()
@@ -115,7 +115,7 @@ class Cells:
 def test_cells_of_a_stack_get_the_plain_formula_each(
     at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_fused_soft_triple, "_VALUES_AT_ONCE", at_once)
+    monkeypatch.setattr(_fused_soft_triple, "_VALUES_AT_ONCE", {"cpu": at_once})
     monkeypatch.setattr(_fused_soft_triple, "_FEWEST_TOKENS", 1)
     cells = Cells()
     stacked, apart = cells.stacked(), cells.apart()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -189,9 +189,11 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConf
         data: Data of the task.
         members: Cells with their Configs, all of one stack group.
     """
-    cells = [stack_cell(task, data, cell, config) for cell, config in members]
     config = members[0][1]
     representation = Trainable.load(task.trainable).representation(config)
+    cells = _with_one_base(task, data, members) if representation is None else None
+    if cells is None:
+        cells = [stack_cell(task, data, cell, config) for cell, config in members]
     if representation is None:
         rows = tokens(task, data, config)
         return StackData(cells, TokenInputs(rows), rows.labels, {})
@@ -210,6 +212,34 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConf
     ]
     labels = np.tile(data.labels, len(tables.values) // len(data))
     return StackData(placed, FeatureInputs(tables.values), labels, tables.facts)
+
+
+def _with_one_base(
+    task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConfig]]
+) -> list[StackCell] | None:
+    """Assemble cells whose modules share the weights of one encoder.
+
+    A stack copies them on its device, which takes a fraction of the time of copies here. None where
+    a trainable's `build` changes the encoder that it is given: each cell then wants its own.
+    """
+    if Trainable.load(task.trainable).base is not None:
+        return None
+    shared = base(task, data, members[0][1])
+    before = _identity(shared)
+    cells = []
+    for cell, config in members:
+        cells.append(stack_cell(task, data, cell, config, shared))
+        if _identity(shared) != before:
+            return None
+    return cells
+
+
+def _identity(network: nn.Module) -> list[Hashable]:
+    """Modules and tensors of a network, with the tensors' counts of writes."""
+    parts: list[Hashable] = [(name, id(part)) for name, part in network.named_modules()]
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        parts.append((name, id(tensor), tensor._version, tensor.requires_grad))
+    return parts
 
 
 def make_features(
@@ -235,12 +265,22 @@ def make_features(
     return facts
 
 
+def base(task: Task, data: TextData, config: TrainingConfig) -> Any:
+    """Copy the encoder of a cell, or its trained part."""
+    network = _encoder(task, config)
+    blocks = frozen_blocks.trained_blocks(task.model, config)
+    if blocks is not None:
+        return frozen_blocks.top(network, blocks)
+    return vocabulary.restricted(network, tokens(task, data, config).vocabulary)
+
+
 def module(
     task: Task,
     data: TextData,
     config: TrainingConfig,
     seed: int,
     train: IntArray | None = None,
+    encoder: Any = None,
 ) -> nn.Module:
     """Build a cell's module: head drawn from the seed, encoder a copy.
 
@@ -250,26 +290,22 @@ def module(
         config: Config of the cell.
         seed: Seed of the cell.
         train: Training rows; None for all.
+        encoder: Encoder from `base`, to build the module around; None makes a copy.
     """
     trainable = Trainable.load(task.trainable)
     features = trainable.representation(config)
-    base: Any
+    network: Any
     if features is not None:
-        base = extraction.base(data, task.model, features)
+        network = extraction.base(data, task.model, features)
     elif trainable.base is not None:
-        base = trainable.base(config, data, task.model)
+        network = trainable.base(config, data, task.model)
     else:
-        network = _encoder(task, config)
-        blocks = frozen_blocks.trained_blocks(task.model, config)
-        if blocks is not None:
-            base = frozen_blocks.top(network, blocks)
-        else:
-            base = vocabulary.restricted(network, tokens(task, data, config).vocabulary)
+        network = base(task, data, config) if encoder is None else encoder
         if trainable.learns_from_rows:
             train = np.arange(len(data)) if train is None else train
-            base = CellContext.of(data, task.model, base, trainable.metadata(config), train)
+            network = CellContext.of(data, task.model, network, trainable.metadata(config), train)
     with seeding.drawing_from(seed, "init"):
-        return trainable.build(config, base, len(data.label_names))
+        return trainable.build(config, network, len(data.label_names))
 
 
 def _encoder(task: Task, config: TrainingConfig) -> PreTrainedModel:
@@ -293,12 +329,17 @@ def split_rows(
     return inner_validation.apart(data, task.split, cell.seed, cell.fold, share)
 
 
-def stack_cell(task: Task, data: TextData, cell: Cell, config: TrainingConfig) -> StackCell:
-    """Assemble a cell that trains in a stack."""
+def stack_cell(
+    task: Task, data: TextData, cell: Cell, config: TrainingConfig, encoder: Any = None
+) -> StackCell:
+    """Assemble a cell that trains in a stack.
+
+    Its module is built around the encoder, if one is given.
+    """
     train, held_out, valid = split_rows(task, data, cell, config)
     scored = np.concatenate([held_out, valid])
     return StackCell(
-        module=module(task, data, config, cell.seed, train),
+        module=module(task, data, config, cell.seed, train, encoder),
         config=config,
         seed=cell.seed,
         train=train,

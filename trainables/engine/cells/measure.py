@@ -13,6 +13,7 @@ from trainables.engine.cells.stacks import Member
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, Task
+from trainables.engine.stacking.fit_stack import let_go
 from trainables.engine.stacking.trainer import StackTraining
 from trainables.engine.text_data import TextData
 from trainables.engine.training.cost import Clock, Timing
@@ -142,6 +143,7 @@ def _fastest_size(task: Task, data: TextData, member: Member, sizer: Sizer, cloc
 
 def _copies(task: Task, data: TextData, member: Member, size: int) -> StackTraining | Training:
     """Assemble copies of a cell as a stack; size 1 trains alone."""
+    let_go()
     if size == 1:
         return assembly.training(task, data, *member)
     stack = assembly.stack(task, data, [member] * size)

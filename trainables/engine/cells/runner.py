@@ -25,6 +25,7 @@ from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import BrokenCheckpointError, DivergedError, TaskChangedError
 from trainables.engine.features import named_files
 from trainables.engine.models import pretrained
+from trainables.engine.stacking.fit_stack import let_go
 from trainables.engine.text_data import TextData
 from trainables.engine.training import checkpoint, cost, distributed, scoring
 from trainables.engine.training.fit import fit
@@ -158,6 +159,7 @@ def _train_alone(
     checkpoints: Path | None,
     report: Callable[[CellResult], None],
 ) -> None:
+    let_go()
     folder = None if checkpoints is None else checkpoints / cell.key
     try:
         try:

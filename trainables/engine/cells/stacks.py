@@ -12,7 +12,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.errors import DivergedError
-from trainables.engine.stacking.fit_stack import fit_stack
+from trainables.engine.stacking.fit_stack import fit_stack, let_go
 from trainables.engine.text_data import TextData
 from trainables.engine.training import cost, dropout, scoring
 from trainables.engine.training.fit import Fit
@@ -76,6 +76,7 @@ def train_stack(
         _train(task, data, members, report_once, compiled)
         return []
     except Exception as error:  # whatever a trainable does, other stacks go on
+        let_go()
         left = [member for member in members if member[0].key not in reported]
         if should_reduce_batch_size(error) or dropout.draws_itself(error):
             return left
@@ -120,4 +121,6 @@ def _train(
             )
         )
 
-    fit_stack(stack.cells, stack.inputs, stack.labels, finished, few_scores, compiled)
+    group = Trainable.load(task.trainable).stack_group(members[0][1])
+    kind = (task.trainable, task.version, task.data_fingerprint, task.model_fingerprint, group)
+    fit_stack(stack.cells, stack.inputs, stack.labels, finished, few_scores, compiled, kind)

@@ -140,7 +140,7 @@ class Trainable:
     """Vector that the linear `classifier` sees; None for another.
 
     It is the first token's, the mean over tokens, or that of the module's `pooler`, a
-    `models.classifier.Pooler`. A winner with such a vector can be saved as a model of transformers.
+    `models.pooling.Pooler`. A winner with such a vector can be saved as a model of transformers.
     """
 
     map_fault: Callable[[Any], str | None] | None = None

@@ -104,17 +104,26 @@ class PairRows:
     pixels: Any
     places: IntArray | None
     device: torch.device | None = None
+    gathers: bool = False  # images come from a memory map of the host
 
     def to(self, device: torch.device) -> PairRows:
         """The same rows, with batches on another device."""
         return PairRows(self.ids, self.padding, self.pixels, self.places, device)
 
-    def padded(self, rows: IntArray) -> dict[str, Tensor]:
+    def longest(self, rows: IntArray) -> int:
+        """Number of tokens of the longest text of some rows."""
+        return max(map(len, self._texts(rows)), default=0)
+
+    def _texts(self, rows: IntArray) -> list[IntArray]:
+        return [self.ids[2 * row + place] for row in rows for place in (0, 1)] if self.ids else []
+
+    def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Inputs of some rows, int64 (batch,); see `Towers.forward`."""
+        rows = torch.as_tensor(rows).cpu().numpy()
         batch: dict[str, Tensor] = {}
         if self.ids is not None:
-            chosen = [self.ids[2 * row + place] for row in rows for place in (0, 1)]
-            longest = max(map(len, chosen))
+            chosen = self._texts(rows)
+            longest = self.longest(rows) if length is None else length
             ids = np.full((len(chosen), longest), self.padding, np.int64)
             mask = np.zeros_like(ids)
             for at, tokens in enumerate(chosen):

@@ -51,6 +51,8 @@ class UncachedStates:
         precision: "fp32", "bf16" or "fp16".
     """
 
+    gathers = False  # an encoder runs at every step
+
     def __init__(self, lower: PreTrainedModel, inputs: Padding, precision: str) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._lower = lower.to(self._device).eval()  # type: ignore[arg-type]
@@ -61,13 +63,17 @@ class UncachedStates:
         """Return itself: states are computed where there is a GPU."""
         return self
 
+    def longest(self, rows: IntArray) -> int:
+        """Return the number of tokens of the longest of some rows."""
+        return self._inputs.longest(rows)
+
     @torch.no_grad()
-    def padded(self, rows: IntArray) -> dict[str, Tensor]:
+    def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return `inputs_embeds` and `attention_mask`, as `Ragged.padded`.
 
         The states are (..., batch, length, width).
         """
-        inputs = self._inputs.padded(rows.reshape(-1, rows.shape[-1]))
+        inputs = self._inputs.padded(rows.reshape(-1, rows.shape[-1]), length)
         flat = {name: value.flatten(0, 1) for name, value in inputs.items()}
         kind = _AUTOCAST.get(self._precision)
         with torch.autocast(self._device.type, kind, enabled=kind is not None):

@@ -67,10 +67,19 @@ class WithMetadata:
         """Return the same rows, for batches on another device."""
         return WithMetadata(self._inputs.to(device), self._values.to(device))
 
-    def padded(self, rows: IntArray) -> dict[str, Tensor]:
-        """Return the inputs of some rows, int64 (..., batch).
+    @property
+    def gathers(self) -> bool:
+        """True where batches can be gathered on the device alone."""
+        return self._inputs.gathers
+
+    def longest(self, rows: IntArray) -> int:
+        """Return the number of tokens of the longest of some rows."""
+        return self._inputs.longest(rows)
+
+    def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
+        """Return the inputs of some rows, int64 (..., batch), as `Ragged.padded`.
 
         `metadata` among them is (..., batch, numbers).
         """
         chosen = torch.as_tensor(rows, device=self._values.device)
-        return {**self._inputs.padded(rows), NAME: self._values[chosen]}
+        return {**self._inputs.padded(rows, length), NAME: self._values[chosen]}

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,13 +35,18 @@ class Ragged:
     Args:
         columns: Columns by the name of the model's argument.
         lengths: Number of tokens of each row, int64 (rows,).
+
+    Attributes:
+        gathers: True where batches can be gathered on the device alone.
     """
 
     def __init__(self, columns: Mapping[str, Column], lengths: IntArray) -> None:
         self.columns = dict(columns)
         self.device = torch.device("cpu")
-        self._lengths = torch.as_tensor(lengths)
-        self._starts = torch.cumsum(self._lengths, 0) - self._lengths
+        self.gathers = True
+        self._sizes = torch.as_tensor(lengths)
+        starts = torch.cumsum(self._sizes, 0) - self._sizes
+        self._tables = {self.device.type: (self._sizes, starts)}
 
     def to(self, device: torch.device) -> Ragged:
         """Return the same rows, for batches on another device."""
@@ -52,29 +58,59 @@ class Ragged:
             else column
             for name, column in self.columns.items()
         }
+        kinds = {column.values.device.type for column in moved.columns.values()}
+        moved.gathers = kinds <= {device.type}
+        host = self._tables["cpu"]
+        lengths, starts = (table.to(device) for table in host)
+        moved._tables = {"cpu": host, device.type: (lengths, starts)}
         return moved
 
-    def padded(self, rows: IntArray) -> dict[str, Tensor]:
+    def longest(self, rows: IntArray) -> int:
+        """Return the number of tokens of the longest of some rows."""
+        return int(self._sizes[torch.as_tensor(rows)].max())
+
+    def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return the inputs of some rows, padded to the longest of them.
 
         Args:
-            rows: Row numbers, int64 (..., batch).
+            rows: Row numbers, int64 (..., batch); a tensor lies on the device of the rows.
+            length: Number of tokens to pad to, if more; wanted for a tensor.
 
         Returns:
             Each input (..., batch, length, ...), and `attention_mask`, int64 (..., batch, length).
         """
-        # The host works this out: nothing waits for a GPU.
+        if length is None:
+            length = self.longest(np.asarray(rows))
         chosen = torch.as_tensor(rows)
-        lengths = self._lengths[chosen].unsqueeze(-1)
-        along = torch.arange(int(lengths.max()))
-        real = along < lengths
-        # Places beyond a row's end take its start's values, and are then overwritten.
-        at = self._starts[chosen].unsqueeze(-1) + along * real
-        beyond = (~real).to(self.device, non_blocking=True)
+        if not isinstance(rows, Tensor):
+            chosen = placed(chosen, self.device)
+        at, real = self._places(chosen, length)
+        beyond = ~real
         inputs: dict[str, Tensor] = {}
         for name, column in self.columns.items():
-            values = column.values[at.to(column.values.device)].to(self.device)
+            if column.values.device.type == self.device.type:
+                values = column.values[at]
+            else:  # too large for the device
+                values = column.values[self._places(chosen.cpu(), length)[0]].to(self.device)
             wide = beyond.reshape(*beyond.shape, *[1] * (values.ndim - beyond.ndim))
             inputs[name] = values.masked_fill_(wide, column.padding)
-        inputs["attention_mask"] = (~beyond).long()
+        inputs["attention_mask"] = real.long()
         return inputs
+
+    def _places(self, rows: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Places of the rows' tokens, and True for real ones.
+
+        Both are (..., batch, length).
+        """
+        lengths, starts = self._tables[rows.device.type]
+        real = torch.arange(length, device=rows.device) < lengths[rows].unsqueeze(-1)
+        # Places beyond a row's end take its start's values, and are then overwritten.
+        along = torch.arange(length, device=rows.device) * real
+        return starts[rows].unsqueeze(-1) + along, real
+
+
+def placed(values: Tensor, device: torch.device) -> Tensor:
+    """Copy values of the host to a device, without waiting for it."""
+    if device.type != "cuda" or values.is_cuda:
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)

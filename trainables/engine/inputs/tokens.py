@@ -31,11 +31,20 @@ _TEXTS_AT_ONCE = 2048
 class Padding(Protocol):
     """Rows that give padded batches, as `ragged.Ragged` does."""
 
+    @property
+    def gathers(self) -> bool:
+        """True where batches can be gathered on the device alone."""
+        ...
+
     def to(self, device: torch.device) -> Padding:
         """Return the same rows, for batches on another device."""
         ...
 
-    def padded(self, rows: IntArray) -> dict[str, Tensor]:
+    def longest(self, rows: IntArray) -> int:
+        """Return the number of tokens of the longest of some rows."""
+        ...
+
+    def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return the inputs of some rows, int64 (..., batch)."""
         ...
 

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from trainables.engine import seeding
 from trainables.engine.arrays import Int32Array, IntArray
 from trainables.engine.stacking import shared_batches
-from trainables.engine.training import dropout_masks
 
 
 class Keyed(shared_batches.Placed, Protocol):
@@ -38,40 +35,38 @@ def block_of(cells: Sequence[Keyed]) -> list[int]:
     return numbers
 
 
-def step(
+def keys_of(
     cells: Sequence[Keyed],
     blocks: Sequence[int],
-    when: tuple[int, int],
-    chosen: Tensor | None,
+    epoch: int,
+    chosen: Sequence[int],
     rows: IntArray,
     views: int,
-    device: torch.device,
-) -> dropout_masks.Step:
+) -> tuple[Int32Array, IntArray | None]:
     """Make the keys of one step.
 
     Args:
         cells: Cells of the stack.
         blocks: Number of each cell's block.
-        when: Epoch and step within it, from 0.
-        chosen: Cells that make the step; None for all.
+        epoch: Number of the epoch, from 0.
+        chosen: Numbers of the cells that make the step.
         rows: Batches of these cells, (cells, batch), or (batches, batch) where consecutive cells
             share each.
         views: Number of views of each row in a batch.
-        device: Device of the keys.
+
+    Returns:
+        Keys of each block, (blocks, views x batch + 1, 2), and the place of each cell's block among
+        them, (cells,); None where blocks are equal runs of cells. See `dropout_masks.Step`.
     """
-    epoch, count = when
-    numbers = range(len(cells)) if chosen is None else chosen.tolist()
-    each = len(numbers) // len(rows)  # cells of each batch
+    each = len(chosen) // len(rows)  # cells of each batch
     keys: list[Int32Array] = []
     places: dict[int, int] = {}
-    for at, number in enumerate(numbers):
+    for at, number in enumerate(chosen):
         if blocks[number] not in places:
             places[blocks[number]] = len(keys)
             cell = cells[number]
             data_rows = rows[at // each] - cell.first
             keys.append(seeding.dropout_keys(cell.seed, cell.fold, epoch, data_rows, views))
-    of_cell = [places[blocks[number]] for number in numbers]
-    stacked = torch.from_numpy(np.stack(keys)).to(device, non_blocking=True)
-    equal_runs = np.repeat(np.arange(len(keys)), len(numbers) // len(keys)).tolist()
-    uneven = None if of_cell == equal_runs else torch.tensor(of_cell, device=device)
-    return dropout_masks.Step(stacked, count, uneven)
+    of_cell = np.array([places[blocks[number]] for number in chosen])
+    equal_runs = np.repeat(np.arange(len(keys)), len(chosen) // len(keys))
+    return np.stack(keys), None if np.array_equal(of_cell, equal_runs) else of_cell

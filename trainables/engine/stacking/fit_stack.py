@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ def fit_stack(
     finished: Callable[[int, Fit | DivergedError], None],
     score: Scorer | None = None,
     compiled: bool = False,
+    kind: Hashable = None,
 ) -> None:
     """Train a stack; hand over each cell after its last epoch.
 
@@ -38,12 +40,14 @@ def fit_stack(
         finished: Called with a cell's number and its result.
         score: Metrics after every epoch; None trains only, and hands over each cell's module.
         compiled: Run the model through torch.compile; see `StackTraining`.
+        kind: Key that cells of equal modules share: on a GPU a stack of them is taken over by the
+            next, with all that was recorded. None for cells of their own kind.
     """
     # Blocks in a row, so that neither weights nor masks need to be gathered; those that have taken
     # as many steps side by side: the optimizer moves them at once.
     alike = sorted(shared_batches.blocks(cells), key=lambda block: len(cells[block[0]].train))
     numbers = [number for block in alike for number in block]
-    training = StackTraining([cells[number] for number in numbers], inputs, labels, compiled)
+    training = _started([cells[number] for number in numbers], inputs, labels, compiled, kind)
     epochs: list[list[Mapping[str, float]]] = [[] for _ in cells]
     choices = [Choice(labels[cell.valid]) for cell in cells]
     lost: set[int] = set()
@@ -79,6 +83,34 @@ def fit_stack(
         if len(going) < len(numbers):
             training.keep(going)
             numbers = [numbers[place] for place in going]
+    if kind is not None and training.recorded.records and not compiled:
+        _LAST.append((kind, inputs, training))
+
+
+# The last stack that recorded its steps; emptied by `let_go`.
+_LAST: list[tuple[Hashable, Inputs, StackTraining]] = []
+
+
+def let_go() -> None:
+    """Free the memory of the last stack."""
+    if _LAST:
+        _LAST.clear()
+        gc.collect()  # model, optimizer and accelerator refer to one another
+
+
+def _started(
+    cells: Sequence[StackCell], inputs: Inputs, labels: IntArray, compiled: bool, kind: Hashable
+) -> StackTraining:
+    """Take over the last stack of the same kind, or begin one."""
+    if _LAST:
+        of, rows, training = _LAST[0]
+        same = kind is not None and of == kind and not compiled and inputs.equals(rows)
+        if same and training.refill(cells):
+            _LAST.clear()
+            return training
+        del training
+    let_go()
+    return StackTraining(cells, inputs, labels, compiled)
 
 
 def fit_head(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
 
-from trainables.engine.stacking.module import StackedModule
+from trainables.engine.stacking.module import Cells, StackedModule, span
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 # Number of weights from which on cells are stepped one after another by torch's fused kernel, which
@@ -67,83 +68,145 @@ class StackedAdamW(torch.optim.Optimizer):
         self.factors = torch.ones_like(learning_rates)
         self.steps = torch.zeros_like(learning_rates)
         self.cells: Tensor | None = None
-        self._trained = trained
+        self._module = module
+        self._trained = [p for p in module.stacked if p.requires_grad]
         self._kept: Tensor | None = None
         weights = sum(p.numel() for p in trained) // module.cells
         self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
+        self._decays_here: Tensor | None = None
+        self._device = trained[0].device if trained else torch.device("cpu")
+        # On the device, where a recorded step counts by itself.
+        self._counts = torch.zeros(len(learning_rates), device=self._device)
+
+    @property
+    def rates(self) -> Tensor:
+        """Rate of each cell in the next step, (cells,), on the host."""
+        return self.learning_rates * self.factors
+
+    @property
+    def shape(self) -> Hashable:
+        """All that decides a step's kernels, beside the gradients."""
+        cells = None if self.cells is None else tuple(self.cells.tolist())
+        parts = None if self._apart else tuple(self._parts(self._trained[0]))
+        return cells, str(parts), tuple(self.weight_decays.tolist())
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move the cells of `cells` by their gradients."""
-        if self._apart:
-            self._step_apart()
-        else:
-            self._step_together()
+        self.move(self.rates.to(self._device), span(self.cells, self._device))
+        self.count()
+
+    @torch.no_grad()
+    def restart(self, learning_rates: Tensor, weight_decays: Tensor) -> None:
+        """Begin again with as many other cells, in the memory of these."""
+        self.learning_rates, self.weight_decays = learning_rates, weight_decays
+        self.factors, self.steps = torch.ones_like(self.factors), torch.zeros_like(self.steps)
+        self.cells = None
+        self._counts.zero_()
+        if self._decays_here is not None:
+            self._decays_here.copy_(weight_decays)
+        for state in self.state.values():
+            for moment in state.values():
+                moment.zero_()
+
+    def count(self) -> None:
+        """Note on the host that a step was taken."""
         self.steps[slice(None) if self.cells is None else self.cells] += 1
 
-    def _step_apart(self) -> None:
+    @torch.no_grad()
+    def move(self, rates: Tensor, cells: Cells) -> None:
+        """Take a step by what lies on the device alone.
+
+        Call `count` then.
+
+        Args:
+            rates: Rate of each cell, (cells,), on the device.
+            cells: `cells` as an index on the device.
+        """
+        moved: list[tuple[Tensor, Tensor]] = []
+        for parameter, part in zip(self._module.stacked, self._module.parts, strict=True):
+            if part.grad is None:
+                continue
+            moved.append((parameter, part.grad))
+            if not self.state[parameter]:
+                if parameter.is_cuda and torch.cuda.is_current_stream_capturing():
+                    raise RuntimeError("a recorded step may not begin a parameter's moments.")
+                self.state[parameter]["first"] = torch.zeros_like(parameter)
+                self.state[parameter]["second"] = torch.zeros_like(parameter)
+        self._counts[slice(None) if cells is None else cells] += 1
+        if self._apart:
+            self._step_apart(rates, cells, moved)
+        else:
+            self._step_together(rates, cells, moved)
+
+    def _step_apart(
+        self, rates: Tensor, cells: Cells, moved: Sequence[tuple[Tensor, Tensor]]
+    ) -> None:
         """Step cell by cell, by the kernel of torch's own AdamW.
 
         Its class would take as long again.
         """
-        rates = (self.learning_rates * self.factors).tolist()
-        decays, counts = self.weight_decays.tolist(), self.steps.tolist()
-        moved = [p for p in self._trained if p.grad is not None]
-        for parameter in moved:
-            if not self.state[parameter]:
-                self.state[parameter]["first"] = torch.zeros_like(parameter)
-                self.state[parameter]["second"] = torch.zeros_like(parameter)
-        for cell in range(len(rates)) if self.cells is None else self.cells.tolist():
+        # A rate on the device is read there.
+        each: Sequence[float | Tensor] = list(rates) if rates.is_cuda else rates.tolist()
+        decays, counts = self.weight_decays.tolist(), list(self._counts)
+        start = cells.start if isinstance(cells, slice) else 0
+        for cell in range(len(each)) if self.cells is None else self.cells.tolist():
             # Matrices are decayed, vectors are not.
             for decay, wide in ((decays[cell], True), (0.0, False)):
-                own = [p for p in moved if (p.ndim > 2) == wide]
+                own = [(p, gradient) for p, gradient in moved if (p.ndim > 2) == wide]
                 if not own:
                     continue
-                count = torch.tensor(float(counts[cell] + 1), device=own[0].device)
                 torch._fused_adamw_(
-                    [p.detach()[cell] for p in own],
-                    [p.grad[cell] for p in own if p.grad is not None],
-                    [self.state[p]["first"][cell] for p in own],
-                    [self.state[p]["second"][cell] for p in own],
+                    [p.detach()[cell] for p, _ in own],
+                    [gradient[cell - start] for _, gradient in own],
+                    [self.state[p]["first"][cell] for p, _ in own],
+                    [self.state[p]["second"][cell] for p, _ in own],
                     [],
-                    [count] * len(own),
+                    [counts[cell]] * len(own),
                     amsgrad=False,
                     beta1=_BETAS[0],
                     beta2=_BETAS[1],
-                    lr=rates[cell],
+                    lr=each[cell],
                     weight_decay=decay,
                     eps=_EPSILON,
                     maximize=False,
                 )
 
-    def _step_together(self) -> None:
+    def _step_together(
+        self, rates: Tensor, cells: Cells, moved: Sequence[tuple[Tensor, Tensor]]
+    ) -> None:
         """Step many cells at once, at rates of their own.
 
         The fused kernel has one rate. It steps from 0 at a rate of 1, and the result is added at
         each cell's rate.
         """
-        numbers = torch.arange(len(self.steps)) if self.cells is None else self.cells
-        rates = (self.learning_rates * self.factors)[numbers]
-        shrink = 1 - rates * self.weight_decays[numbers]
-        counts = self.steps[numbers] + 1
-        for parameter in self._trained:
-            if parameter.grad is None:
-                continue
-            if not self.state[parameter]:
-                self.state[parameter]["first"] = torch.zeros_like(parameter)
-                self.state[parameter]["second"] = torch.zeros_like(parameter)
+        decays = self._decays()
+        if cells is not None:
+            rates, decays = rates[cells], decays[cells]
+        shrink = 1 - rates * decays
+        numbers = range(len(self.steps)) if self.cells is None else self.cells.tolist()
+        for parameter, gradient in moved:
             along = [_along(values, parameter) for values in (rates, shrink)]
-            for part in self._parts(parameter, counts):
-                at = part if self.cells is None else self.cells[part]
-                count = counts[part.start].to(parameter.device)
-                self._move(parameter, at, count, *(values[part] for values in along))
+            for part in self._parts(parameter):
+                at = _at(cells, part)
+                # The gradient is of a run's cells, or of all.
+                own = at if isinstance(cells, Tensor) else part
+                count = self._counts[numbers[part.start]]
+                vectors = (values[part] for values in along)
+                self._move(parameter, gradient[own], at, count, *vectors)
 
-    @staticmethod
-    def _parts(parameter: Tensor, counts: Tensor) -> list[slice]:
+    def _decays(self) -> Tensor:
+        """Decay of each cell on the device."""
+        if self._decays_here is None:
+            self._decays_here = self.weight_decays.to(self._device)
+        return self._decays_here
+
+    def _parts(self, parameter: Tensor) -> list[slice]:
         """Cut the cells into parts to step at once.
 
         Cells of a part have taken as many steps. On a host a part fits the cache.
         """
+        counts = self.steps if self.cells is None else self.steps[self.cells]
         cells = len(counts)
         most = cells
         if parameter.device.type == "cpu":
@@ -157,13 +220,16 @@ class StackedAdamW(torch.optim.Optimizer):
         ]
 
     def _move(
-        self, parameter: Tensor, at: slice | Tensor, count: Tensor, rate: Tensor, shrink: Tensor
+        self,
+        parameter: Tensor,
+        gradient: Tensor,
+        at: slice | Tensor,
+        count: Tensor,
+        rate: Tensor,
+        shrink: Tensor,
     ) -> None:
         """One step of one parameter of some cells."""
-        state, gradient = self.state[parameter], parameter.grad
-        if gradient is None:
-            return
-        gradient = gradient[at]
+        state = self.state[parameter]
         moment, square = state["first"][at], state["second"][at]
         step = self._zeros(gradient)
         torch._fused_adamw_(
@@ -191,7 +257,9 @@ class StackedAdamW(torch.optim.Optimizer):
             parameter[at] = moved
 
     def _zeros(self, like: Tensor) -> Tensor:
-        """Zeros in memory kept from step to step: fresh pages are dear."""
+        """Zeros, in a host's memory that is kept: fresh pages are dear."""
+        if like.is_cuda:
+            return torch.zeros_like(like)
         if self._kept is None or self._kept.numel() < like.numel():
             self._kept = torch.empty(like.numel(), dtype=like.dtype, device=like.device)
         return self._kept[: like.numel()].zero_().view(like.shape)
@@ -205,8 +273,19 @@ class StackedAdamW(torch.optim.Optimizer):
         """
         for name in ("learning_rates", "weight_decays", "factors", "steps"):
             setattr(self, name, getattr(self, name)[cells])
+        self._counts, self._decays_here = self._counts[cells.to(self._device)], None
         for state in self.state.values():
-            state["first"], state["second"] = state["first"][cells], state["second"][cells]
+            for name in ("first", "second"):
+                state[name] = state[name][cells.to(self._device)]
+
+
+def _at(cells: Cells, part: slice) -> slice | Tensor:
+    """Part of some cells, as an index of all."""
+    if cells is None:
+        return part
+    if isinstance(cells, slice):
+        return slice(cells.start + part.start, cells.start + part.stop)
+    return cells[part]
 
 
 def _along(values: Tensor, parameter: Tensor) -> Tensor:
@@ -220,10 +299,11 @@ def clip_gradients(module: StackedModule, norms: Tensor) -> None:
 
     Args:
         module: Stack after its backward pass.
-        norms: Largest norm of each cell, (cells,); 0 clips nothing.
+        norms: Largest norm of each cell that has gradients, (cells,), on the stack's device; 0
+            clips nothing.
     """
-    gradients = [p.grad for p in module.stacked if p.grad is not None]
-    if not gradients or not bool((norms > 0).any()):
+    gradients = [part.grad for part in module.parts if part.grad is not None]
+    if not gradients:
         return
     squares = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients])
     allowed = torch.where(norms > 0, norms, torch.inf).to(squares)

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.arrays import Float32Array, IntArray
+from trainables.engine.inputs.ragged import placed
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.stacking import shared_batches
 from trainables.engine.stacking.cell import StackCell
+from trainables.engine.stacking.recorded import RecordedSteps
 
 Prediction = tuple[Float32Array, Mapping[str, float]]
 """Class probabilities, (scored, classes), and the facts that a read-out reports."""
@@ -26,6 +28,7 @@ class Predictor:
         labels: Class ids of all rows, on the model's device.
         cells: Cells of the stack, in order.
         batch_size: Number of rows in a training batch.
+        recorded: Recordings of the stack's steps.
     """
 
     def __init__(
@@ -35,7 +38,9 @@ class Predictor:
         labels: Tensor,
         cells: Sequence[StackCell],
         batch_size: int,
+        recorded: RecordedSteps,
     ) -> None:
+        self._recorded = recorded
         self._model, self._inputs, self._labels = model, inputs, labels
         self._cells, self._batch_size = cells, batch_size
 
@@ -44,36 +49,51 @@ class Predictor:
         return self._by_block() if self._inputs.shared else self._by_cell()
 
     def _logits(self, rows: IntArray, cells: Sequence[int]) -> Tensor:
-        """Logits of some rows of each cell, or of each block."""
-        device = self._labels.device
-        whole = len(cells) == len(self._cells)
-        chosen = None if whole else torch.as_tensor(cells, device=device)
-        labels = self._labels[torch.as_tensor(rows, device=device)]
-        logits: Tensor = self._model(self._inputs.at(rows), labels, chosen).logits
-        return logits
+        """Logits of some rows of each cell, or of each block.
+
+        They lie on the device.
+        """
+        length = self._inputs.length(rows)
+        given = {"rows": torch.as_tensor(rows)}
+        if len(cells) != len(self._cells):
+            given["cells"] = torch.as_tensor(cells)
+        given = {name: placed(value, self._labels.device) for name, value in given.items()}
+
+        def step(given: Mapping[str, Tensor]) -> Tensor:
+            inputs = self._inputs.at(given["rows"], length)
+            labels = self._labels[given["rows"]]
+            logits: Tensor = self._model(inputs, labels, given.get("cells")).logits
+            return logits.float()
+
+        return self._recorded.run("score", (length, len(cells)), given, step)
 
     def _by_cell(self) -> list[Prediction]:
         batches = [self._inputs.scoring(cell.scored, self._batch_size) for cell in self._cells]
         most = max(len(batch) for own in batches for batch in own)
         at_once = min(len(batches), self._inputs.cells_at_once(most))
-        logits: list[list[Float32Array]] = [[] for _ in batches]
+        parts: list[tuple[int, int, Tensor]] = []  # cell, rows and logits of each batch
         for start in range(0, len(batches), at_once):
             group = range(start, min(start + at_once, len(batches)))
             for number in range(max(len(batches[cell]) for cell in group)):
-                parts = self._batch([batches[cell][number : number + 1] for cell in group], group)
-                for cell, part in zip(group, parts, strict=True):
-                    logits[cell].append(part)
-        return [_read(*parts) for parts in zip(self._cells, batches, logits, strict=True)]
+                own = [batches[cell][number : number + 1] for cell in group]
+                # A recorded step overwrites what it returned before.
+                of_group = self._logits(self._filled(own, group), group).clone()
+                for place, cell in enumerate(group):
+                    size = len(own[place][0]) if own[place] else 0
+                    parts.append((cell, size, of_group[place]))
+        logits: list[list[Float32Array]] = [[] for _ in batches]
+        for (cell, size, _), values in zip(parts, _on_host([p[2] for p in parts]), strict=True):
+            logits[cell].append(values[:size])
+        return [_read(*each) for each in zip(self._cells, batches, logits, strict=True)]
 
-    def _batch(self, batches: list[list[IntArray]], group: range) -> list[Float32Array]:
-        """Logits of at most one batch of each cell of a group."""
+    def _filled(self, batches: list[list[IntArray]], group: range) -> IntArray:
+        """Rows of at most one batch of each cell, filled up."""
         most = max(len(batch) for own in batches for batch in own)
         rows = np.zeros((len(batches), most), np.int64)
         for place, own in enumerate(batches):
             batch = own[0] if own else self._cells[group[place]].scored[:1]
             rows[place] = np.resize(batch, most)  # filled up with rows of its own, then cut off
-        logits = self._logits(rows, group).float().cpu().numpy()
-        return [logits[place, : len(own[0]) if own else 0] for place, own in enumerate(batches)]
+        return rows
 
     def _by_block(self) -> list[Prediction]:
         """Predict with one copy of the rows per block."""
@@ -83,7 +103,7 @@ class Predictor:
             rows = np.stack([self._cells[block[0]].scored for block in blocks])
             logits = self._logits(rows, cells)
             # The logits of a stack lie with the rows innermost, and so does this softmax.
-            probabilities = torch.softmax(logits.mT.float(), dim=-2).mT.cpu().numpy()
+            probabilities = torch.softmax(logits.mT, dim=-2).mT.cpu().numpy()
             for cell, part in zip(cells, probabilities, strict=True):
                 predictions[cell] = part, {}
         return predictions
@@ -101,6 +121,17 @@ class Predictor:
             most = max(1, self._inputs.cells_at_once(rows) // cells)
             for start in range(0, len(blocks), most):
                 yield blocks[start : start + most]
+
+
+def _on_host(logits: Sequence[Tensor]) -> list[Float32Array]:
+    """Copy logits to the host, all of them at once.
+
+    Each copy waits for the device.
+    """
+    flat = torch.cat([each.flatten() for each in logits]).cpu()
+    sizes = [each.numel() for each in logits]
+    parts = zip(flat.split(sizes), logits, strict=True)
+    return [part.view(each.shape).numpy() for part, each in parts]
 
 
 def _read(cell: StackCell, batches: list[IntArray], logits: list[Float32Array]) -> Prediction:

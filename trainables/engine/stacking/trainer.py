@@ -7,8 +7,11 @@ taking it out would change the shapes that its neighbours are computed in.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +19,14 @@ from torch import Tensor, nn
 
 from trainables.engine.arrays import Float32Array, FloatArray, IntArray
 from trainables.engine.config import TrainingConfig
+from trainables.engine.inputs.ragged import placed
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.stacking import block_keys, shared_batches
 from trainables.engine.stacking.cell import StackCell
-from trainables.engine.stacking.module import StackedModule
+from trainables.engine.stacking.module import StackedModule, span
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
 from trainables.engine.stacking.prediction import Predictor
+from trainables.engine.stacking.recorded import RecordedSteps
 from trainables.engine.training import dropout, dropout_masks
 from trainables.engine.training.accelerator import fresh_accelerator
 from trainables.engine.training.ema import Averages
@@ -64,25 +69,67 @@ class StackTraining:
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
         self._block_of = block_keys.block_of(self.cells)
-        module = StackedModule([cell.module for cell in cells])
+        module = StackedModule([cell.module for cell in cells], device).to(device)
         vector = _vectors(configs, module.stacked[0].dtype)
-        optimizer = StackedAdamW(module.to(device), vector("learning_rate"), vector("weight_decay"))
+        self._dtype = module.stacked[0].dtype
+        optimizer = StackedAdamW(module, vector("learning_rate"), vector("weight_decay"))
         if compiled:
             module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
         # Unwrapped once, as is the optimizer: accelerate looks for packages each time, which takes
         # a head's stack as long as a matrix product.
         self.stack: StackedModule = self.accelerator.unwrap_model(self.module)
-        self._step = optimizer.step if self.accelerator.scaler is None else self.optimizer.step
+        scaler = self.accelerator.scaler
+        self._adamw, self._scaled = optimizer, None if scaler is None else self.optimizer.step
+        record = scaler is None and not compiled and self.inputs.gathers
+        self.recorded = RecordedSteps(device, record)
+        self._total = torch.zeros(len(cells), device=device)
         decays = torch.tensor([cell.ema_decay for cell in cells], dtype=module.stacked[0].dtype)
         averaged = bool((decays > 0).any())
         self.averages = Averages(list(self.stack.stacked), decays) if averaged else None
         self._drops = dropout.drops(cells[0].module)
-        self.clip = vector("clip_norm")
-        sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in cells])
+        clip = vector("clip_norm")
+        self._clip = clip.to(device) if bool((clip > 0).any()) else None
+        self._plan_steps()
+
+    def _plan_steps(self) -> None:
+        """Count the steps of each cell."""
+        configs = [cell.config for cell in self.cells]
+        vector = _vectors(configs, self._dtype)
+        sizes = torch.tensor([math.ceil(len(cell.train) / self.batch_size) for cell in self.cells])
         self.steps_per_epoch = int(sizes.max())
-        self.steps = (sizes * torch.tensor([config.epochs for config in configs])).to(self.clip)
+        self.steps = sizes * torch.tensor([config.epochs for config in configs]).to(self._dtype)
         self.warmup = (vector("warmup_fraction") * self.steps).ceil()
+
+    def refill(self, cells: Sequence[StackCell]) -> bool:
+        """Take as many other cells, in the memory of these.
+
+        They are of the same kind. What was recorded is then good for them, too.
+
+        Returns:
+            True if that was possible; False where nothing changed.
+        """
+        configs = [cell.config for cell in cells]
+        vector = _vectors(configs, self._dtype)
+        agreed = {(config.batch_size, config.schedule) for config in configs}
+        clips = bool((vector("clip_norm") > 0).any())
+        if (
+            len(cells) != len(self.cells)
+            or agreed != {(self.batch_size, self.schedule)}
+            or clips != (self._clip is not None)
+            or self.averages is not None
+            or any(cell.ema_decay for cell in cells)
+        ):
+            return False
+        self.cells, self.facts = list(cells), [{} for _ in cells]
+        self._block_of = block_keys.block_of(self.cells)
+        with self.recorded.stream():
+            self.stack.refill([cell.module for cell in cells])
+            self._adamw.restart(vector("learning_rate"), vector("weight_decay"))
+            if self._clip is not None:
+                self._clip.copy_(vector("clip_norm"))
+        self._plan_steps()
+        return True
 
     def epoch(self, number: int, most_steps: int | None = None) -> FloatArray:
         """Train one epoch of every cell.
@@ -95,38 +142,78 @@ class StackTraining:
             Mean loss of each cell over its batches, (cells,); not finite where it diverged.
         """
         self.module.train()
-        optimizer: StackedAdamW = self.optimizer.optimizer
+        batches = np.zeros(len(self.cells))
+        self._total.zero_()
+        with self.recorded.stream():
+            for count, step in enumerate(self._batches(number)):
+                if count == most_steps:
+                    break
+                # Cells whose batch is smaller than their neighbours' are a step of their own.
+                for chosen, rows in step:
+                    self._train(number, count, chosen, rows)
+                    batches[slice(None) if chosen is None else chosen.numpy()] += 1
+        means: FloatArray = self._total.double().cpu().numpy() / np.maximum(batches, 1)
+        return means
+
+    def _train(self, epoch: int, count: int, chosen: Tensor | None, rows: IntArray) -> None:
+        """Take one step of some cells.
+
+        All that changes from step to step goes to the device first.
+        """
+        optimizer, averages = self._adamw, self.averages
+        optimizer.cells = chosen
+        optimizer.factors = schedule_factor(self.schedule, optimizer.steps, self.steps, self.warmup)
+        shown = self.inputs.views(rows, epoch, self._seeds(chosen))
+        length = self.inputs.length(shown)
+        host: dict[str, Any] = {"rows": rows, "shown": shown}
+        host |= {"rates": optimizer.rates, "number": np.array(count, np.int32)}
+        cells = span(chosen, self.accelerator.device)
+        if isinstance(cells, Tensor):
+            host["cells"] = cells
+        if averages is not None:
+            host["ema"] = averages.rates(chosen)
+        if self._drops:
+            numbers = range(len(self.cells)) if chosen is None else chosen.tolist()
+            views = self.inputs.view_count(epoch)
+            keys, blocks = block_keys.keys_of(
+                self.cells, self._block_of, epoch, numbers, rows, views
+            )
+            host["keys"] = keys
+            if blocks is not None:
+                host["blocks"] = blocks
         device = self.accelerator.device
-        total = torch.zeros(len(self.cells), device=device)
-        batches = torch.zeros_like(total)
-        for count, step in enumerate(self._batches(number)):
-            if count == most_steps:
-                break
-            # Cells whose batch is smaller than their neighbours' are a step of their own.
-            for chosen, rows in step:
-                places = None if chosen is None else chosen.to(device)
-                batch = self.inputs.views(rows, number, self._seeds(chosen))
-                masks = dropout_masks.Step(None, count)
-                if self._drops:
-                    views = self.inputs.view_count(number)
-                    masks = block_keys.step(
-                        self.cells, self._block_of, (number, count), chosen, rows, views, device
-                    )
-                output = self.module(batch, self._labels(rows), places, masks)
-                self.accelerator.backward(output.loss.sum())
-                clip_gradients(self.stack, self.clip)
-                optimizer.cells = chosen
-                optimizer.factors = schedule_factor(
-                    self.schedule, optimizer.steps, self.steps, self.warmup
-                )
-                self._step()
-                self.optimizer.zero_grad()
-                if self.averages is not None:
-                    self.averages.update(chosen)
-                at = slice(None) if places is None else places
-                total[at] += output.loss.detach()
-                batches[at] += 1
-        return (total / batches.clamp(min=1)).double().cpu().numpy()
+        given = {name: placed(torch.as_tensor(value), device) for name, value in host.items()}
+        step = partial(self._step, length, cells if isinstance(cells, slice) else None)
+        self.recorded.run("train", (length, optimizer.shape), given, step)
+        if self._scaled is None:  # else `step` has counted
+            optimizer.count()
+        if averages is not None:
+            averages.count(chosen)
+
+    def _step(self, length: int | None, run: slice | None, given: Mapping[str, Tensor]) -> None:
+        """Train one batch of some cells, on the device alone.
+
+        Args:
+            length: Number of tokens that the batch is padded to.
+            run: Cells of the batch where they are a run of numbers.
+            given: All that changes from step to step.
+        """
+        cells = given.get("cells", run)
+        masks = dropout_masks.Step(given.get("keys"), given["number"], given.get("blocks"))
+        batch = self.inputs.at(given["shown"], length)
+        output = self.module(batch, self.labels[given["rows"]], cells, masks)
+        self.accelerator.backward(output.loss.sum())
+        if self._clip is not None:
+            clip_gradients(self.stack, self._clip if run is None else self._clip[run])
+        if self._scaled is None:
+            self._adamw.move(given["rates"], cells)
+        else:
+            self._scaled()
+        self.optimizer.zero_grad()
+        self.stack.parts = list(self.stack.stacked)
+        if self.averages is not None:
+            self.averages.move(given["ema"], cells)
+        self._total[slice(None) if cells is None else cells] += output.loss.detach()
 
     def _seeds(self, chosen: Tensor | None) -> list[int]:
         """Seeds of the cells of a step, all or some."""
@@ -165,9 +252,6 @@ class StackTraining:
             return [[number] for number in range(len(self.cells))]
         return shared_batches.blocks(self.cells)
 
-    def _labels(self, rows: IntArray) -> Tensor:
-        return self.labels[torch.as_tensor(rows, device=self.labels.device)]
-
     @torch.no_grad()
     def predict(self) -> list[Float32Array]:
         """Class probabilities of each cell's scored rows, (scored, classes)."""
@@ -178,14 +262,17 @@ class StackTraining:
 
     def _predict(self) -> list[Float32Array]:
         self.module.eval()
-        predictor = Predictor(self.module, self.inputs, self.labels, self.cells, self.batch_size)
-        predictions = predictor.predict()
+        predictor = Predictor(
+            self.module, self.inputs, self.labels, self.cells, self.batch_size, self.recorded
+        )
+        with self.recorded.stream():
+            predictions = predictor.predict()
         self.facts = [facts for _, facts in predictions]
         return [probabilities for probabilities, _ in predictions]
 
     def trained(self, cell: int) -> nn.Module:
         """Load a cell's trained weights into its own module."""
-        module = self.cells[cell].module
+        module = copy.deepcopy(self.cells[cell].module)  # cells may share weights at first
         state = self.stack.state_of(cell)  # with a stack's vectors, which are no weights
         module.load_state_dict({name: state[name] for name in module.state_dict()})
         return module
@@ -197,7 +284,11 @@ class StackTraining:
         self.optimizer.optimizer.keep(at)
         if self.averages is not None:
             self.averages.keep(at)
-        self.clip, self.steps, self.warmup = self.clip[at], self.steps[at], self.warmup[at]
+        self.recorded.forget()
+        self._total = self._total[: len(at)].clone()
+        if self._clip is not None:
+            self._clip = self._clip[at.to(self._clip.device)]
+        self.steps, self.warmup = self.steps[at], self.warmup[at]
         self.cells = [self.cells[i] for i in cells]
         self._block_of = block_keys.block_of(self.cells)
 

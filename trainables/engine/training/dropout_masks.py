@@ -11,7 +11,9 @@ of key for each row and layer: integer arithmetic, the same bits on a CPU and on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,12 +49,15 @@ class Step:
     Args:
         keys: Keys of each block, from `seeding.dropout_keys`, int32 (blocks, rows + 1, 2); None
             where nothing may be dropped: see `dropout.drops`.
-        number: Number of the step in its epoch, for values without an axis of rows.
+        number: Number of the step in its epoch, for values without an axis of rows; in a recorded
+            step a tensor on the device, int32 ().
         blocks: Block of each cell of the step, int64 (cells,); None where cells are one, or as many
             as blocks, or in as many equal runs as there are blocks.
     """
 
-    def __init__(self, keys: Tensor | None, number: int, blocks: Tensor | None = None) -> None:
+    def __init__(
+        self, keys: Tensor | None, number: int | Tensor, blocks: Tensor | None = None
+    ) -> None:
         self._keys, self._number, self._blocks = keys, number, blocks
         self.calls = 0
         self._of_calls: list[Tensor] = []
@@ -85,7 +90,10 @@ class Step:
         return _times(apart, mask[:, None], share).flatten(0, 1)
 
     def _mask(self, shape: torch.Size, share: float, call: int, dtype: torch.dtype) -> Tensor:
-        """Mask of one call, (blocks, *shape): 0 where dropped, else a scale."""
+        """Mask of one call, (blocks, *shape): 0 where dropped, else a scale.
+
+        On a GPU it is bool.
+        """
         keys = self._keys_of(call)
         # A batch may hold several items of each row, one after another: both texts of a pair.
         rows = keys.shape[1] - 1
@@ -95,10 +103,12 @@ class Step:
         inner = shape if whole else (shape[0] // rows, *shape[1:])
         along = inner or (1,)
         pairs = -(-along[-1] // 2)
-        bits = _places(along[:-1], pairs, keys.device) + keys[..., :1]
-        bits = _mixed(bits.mul_(keys[..., 1:])).view(torch.int16)
+        bits = _bits(_places(along[:-1], pairs, keys.device), keys).view(torch.int16)
         bits = bits.view(*keys.shape[:2], *along[:-1], 2 * pairs)[..., : along[-1]]
-        mask = bits.ge(_dropped(share) - _VALUES // 2).to(dtype)
+        mask = bits.ge(_dropped(share) - _VALUES // 2)
+        if mask.is_cuda:  # `_times` reads bits there
+            return mask.reshape(len(keys), *shape)
+        mask = mask.to(dtype)
         if dtype.itemsize > 2:  # else `_times` scales
             mask.mul_(_scale(share))
         return mask.reshape(len(keys), *shape)
@@ -122,17 +132,59 @@ class Step:
         return self._of_calls[call // _CALLS_AT_ONCE][call % _CALLS_AT_ONCE]
 
 
-@lru_cache(maxsize=16)  # enough for a step; those of long texts are large
+def _bits(places: Tensor, keys: Tensor) -> Tensor:
+    """Hash places of pairs of values with each row's keys.
+
+    The bits are int32 (blocks, rows, pairs).
+    """
+    if keys.is_cuda and (kernel := _kernel()) is not None:
+        hashed: Tensor = kernel(places, keys[..., :1], keys[..., 1:])
+        return hashed
+    return _mixed((places + keys[..., :1]).mul_(keys[..., 1:]))
+
+
+# `_bits` in one pass over memory where the operations above take a dozen.
+_ONE_PASS = """
+template <typename T> T foldrace_bits(T place, T key, T factor) {
+    unsigned int x = ((unsigned int) place + (unsigned int) key) * (unsigned int) factor;
+    x = (x ^ (x >> 15)) * 0x7FEB352Du;
+    x = (x ^ (x >> 13)) * 0x846CA68Bu;
+    return (T) (int) (x ^ (x >> 16));
+}
+"""
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Callable[..., Tensor] | None:
+    """Return the hash as a kernel; None where it cannot be compiled."""
+    try:
+        kernel: Callable[..., Tensor] = torch.cuda.jiterator._create_jit_fn(_ONE_PASS)
+        ones = torch.ones(1, dtype=torch.int32, device="cuda")
+        expected = _mixed((ones + ones).mul_(ones))
+        return kernel if bool((kernel(ones, ones, ones) == expected).all()) else None
+    except Exception:  # another torch: the plain way is right, too
+        return None
+
+
 def _places(along: tuple[int, ...], pairs: int, device: torch.device) -> Tensor:
     """Number of each pair of values of a row, int32, flat.
 
-    Made of constants by axis, not of positions: padding a batch moves no number.
+    Made of constants by axis, not of positions: padding a batch moves no number. On a GPU they are
+    made anew: a recorded step must not refer to memory that a cache may free.
     """
+    made = _made_places if device.type == "cuda" else _kept_places
+    return made(along, pairs, device)
+
+
+def _made_places(along: tuple[int, ...], pairs: int, device: torch.device) -> Tensor:
     places = torch.arange(pairs, dtype=torch.int32, device=device) * _AXES[0]
     for axis, length in enumerate(reversed(along), start=1):
         steps = torch.arange(length, dtype=torch.int32, device=device) * _AXES[axis % len(_AXES)]
         places = steps.view(-1, *[1] * axis) + places
     return places.flatten()
+
+
+_kept_places = lru_cache(maxsize=16)(_made_places)  # enough for a step; long texts' are large
 
 
 def _dropped(share: float) -> int:
@@ -143,7 +195,28 @@ def _scale(share: float) -> float:
     return _VALUES / (_VALUES - _dropped(share))
 
 
+class _Masked(torch.autograd.Function):
+    """Values times a bool mask times a scale, in one pass."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, mask: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(mask)
+        ctx.scale = scale
+        masked: Tensor = torch.ops.aten.native_dropout_backward(values, mask, scale)
+        return masked
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None, None]:
+        (mask,) = ctx.saved_tensors
+        return torch.ops.aten.native_dropout_backward(gradients[0], mask, ctx.scale), None, None
+
+
 def _times(values: Tensor, mask: Tensor, share: float) -> Tensor:
+    if mask.dtype == torch.bool:
+        masked: Tensor = _Masked.apply(  # type: ignore[no-untyped-call]
+            values, mask, _scale(share)
+        )
+        return masked
     if values.dtype.itemsize > 2:
         return values * mask
     return values * mask * _scale(share)  # a scale of half precision would be off by a part in 700

@@ -46,10 +46,33 @@ class Averages:
         Args:
             cells: Cells that made the step, int64; None for all.
         """
+        self.move(self.rates(cells), cells)
+        self.count(cells)
+
+    def rates(self, cells: Tensor | None = None) -> Tensor:
+        """Share of the weights in some cells' next average, (cells,).
+
+        It lies on the host.
+        """
         at = slice(None) if cells is None else cells
         steps = self._steps[at]
-        rates = 1 - torch.minimum(self._decays[at], (1 + steps) / (10 + steps))
-        self._steps[at] += 1
+        return 1 - torch.minimum(self._decays[at], (1 + steps) / (10 + steps))
+
+    def count(self, cells: Tensor | None = None) -> None:
+        """Note on the host that some cells were averaged."""
+        self._steps[slice(None) if cells is None else cells] += 1
+
+    @torch.no_grad()
+    def move(self, rates: Tensor, cells: Tensor | slice | None) -> None:
+        """Average by what lies on the weights' device alone.
+
+        Call `count` then.
+
+        Args:
+            rates: From `rates`, (cells,).
+            cells: Cells that made the step, int64, or a run of them; None for all.
+        """
+        at = slice(None) if cells is None else cells
         for parameter, average in zip(self._weights, self._averages, strict=True):
             rate = rates.to(average).reshape(-1, *[1] * (average.ndim - 1))
             if cells is None:

@@ -112,10 +112,17 @@ def test_data_without_metadata_are_refused_with_the_way_out(tmp_path: Path) -> N
 
 def test_they_come_beside_the_tokens_for_any_shape_of_batch() -> None:
     class Plain:
+        gathers = True
+
         def to(self, device: torch.device) -> Plain:
             return self
 
-        def padded(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        def longest(self, rows: np.ndarray) -> int:
+            return 1
+
+        def padded(
+            self, rows: np.ndarray | torch.Tensor, length: int | None = None
+        ) -> dict[str, torch.Tensor]:
             return {"input_ids": torch.as_tensor(rows)}
 
     values = torch.arange(12.0).reshape(6, 2)

@@ -27,7 +27,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import NotServedError
-from trainables.engine.models.classifier import activation
+from trainables.engine.models.pooling import activation
 from trainables.engine.refit import saved_model
 from trainables.engine.refit.network import FinalNetwork, train
 from trainables.engine.splits import folds

@@ -19,7 +19,7 @@ from transformers import (
 
 from tests.factories import config
 from trainables.engine.models import pretrained
-from trainables.engine.models.classifier import PooledClassifier
+from trainables.engine.models.pooling import PooledClassifier
 from trainables.triple_entropy import Config
 
 SIZES: dict[str, Any] = {
