@@ -90,6 +90,20 @@ def check_configs(spec: SweepSpec, space: Space) -> None:
             pass
 
 
+def _competes(spec: SweepSpec, space: Space, reference: Mapping[str, Scalar]) -> bool:
+    """Return True for a reference that the sweep admits.
+
+    In a parameter that came later a reference may differ from the space, unless the user fixed it.
+    """
+    typed = {name.replace("-", "_") for name in (*spec.fix, *spec.set_axes)}
+    own = {
+        name: value
+        for name, value in reference.items()
+        if name in space.added and name in space.fixed and name not in typed
+    }
+    return (space.fix(own) if own else space).admits(reference)
+
+
 def choose_configs(
     spec: SweepSpec, space: Space
 ) -> tuple[tuple[Mapping[str, Scalar], ...], dict[int, str], int | None, tuple[str, ...]]:
@@ -117,7 +131,7 @@ def choose_configs(
 
     for name in chosen_names:
         config = references[name]
-        if spec.configs == "all" and name != space.baseline and not space.admits(config):
+        if spec.configs == "all" and name != space.baseline and not _competes(spec, space, config):
             left_out.append(name)
             continue
         complete = space.complete(config)

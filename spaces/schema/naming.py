@@ -19,7 +19,7 @@ class Names:
         space: Name of the space, for messages.
         axes: Axes that are searched.
         fixed: Values of the other parameters, by name.
-        referred: Types of the values that references have, by name.
+        referred: Types of the values that references have, or had, by name.
     """
 
     space: str
@@ -30,7 +30,11 @@ class Names:
     @cached_property
     def kinds(self) -> dict[str, frozenset[type]]:
         """Types that the values of each axis and fixed name may have."""
-        fixed = {name: kinds_like(value) for name, value in self.fixed.items()}
+        # A parameter that came later may have the value that it had before, which may be none.
+        fixed = {
+            name: kinds_like(value) | (self.referred.get(name, frozenset()) & {type(None)})
+            for name, value in self.fixed.items()
+        }
         return {axis.name: self._kinds_of(axis) for axis in self.axes} | fixed
 
     def _kinds_of(self, axis: Axis) -> frozenset[type]:

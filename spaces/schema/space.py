@@ -118,7 +118,7 @@ class Space:
     @cached_property
     def _names(self) -> Names:
         referred: dict[str, frozenset[type]] = {}
-        for config in self.references.values():
+        for config in (*self.references.values(), self.added):
             for name, value in config.items():
                 referred[name] = referred.get(name, frozenset()) | {type(value)}
         return Names(self.name, self.axes, self.fixed, referred)

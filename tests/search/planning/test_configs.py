@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from search.errors import InputError
-from search.planning.configs import read_configs
+from search.planning.configs import choose_configs, read_configs
+from search.planning.prepare import narrowed_space
+from search.spec import make_spec
 from spaces import Space
 from spaces.projection import SPACE
 
@@ -79,3 +81,17 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(InputError, match="there is no file"):
         list(read_configs(SPACE, folder))
+
+
+@pytest.mark.parametrize(
+    ("fix", "left_out"),
+    [({}, ()), ({"drophead": 0.2}, ("drophead",)), ({"positives": False}, ("drophead",))],
+    ids=["as declared", "fixed by the user", "an axis fixed"],
+)
+def test_a_reference_of_a_later_parameter_competes_unless_the_user_fixed_it(
+    fix: dict[str, float], left_out: tuple[str, ...]
+) -> None:
+    spec = make_spec(space="mirror", data="trec", model="minilm", fix=fix)
+    _, names, _, out = choose_configs(spec, narrowed_space(spec))
+    assert set(left_out) <= set(out)
+    assert ("drophead" in names.values()) == ("drophead" not in left_out)

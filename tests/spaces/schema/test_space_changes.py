@@ -181,6 +181,17 @@ def test_a_parameter_that_came_later_is_in_a_key_only_where_it_changes_something
     ]
 
 
+def test_a_parameter_that_came_later_may_be_given_its_first_meaning() -> None:
+    space = replace(SPACE, fixed={**SPACE.fixed, "later": 0.5}, added={"later": None})
+    before = SPACE.keyed(SPACE.active(POINT))
+    for spelt in (None, "none"):
+        fixed = space.fix({"later": spelt})
+        assert fixed.fixed["later"] is None
+        assert fixed.keyed(fixed.active(POINT)) == before
+    searched = space.search({"later": "none,0.5"})
+    assert [axis.values for axis in searched.axes if axis.name == "later"] == [(0.5, None)]
+
+
 def test_a_space_kept_before_there_was_such_a_list_is_read() -> None:
     kept = {name: value for name, value in SPACE.to_json().items() if name != "added"}
     assert Space.from_json(kept) == SPACE
