@@ -1,4 +1,4 @@
-"""Pooling: from vectors of tokens to one vector a text, and a classifier on it.
+"""Pooling to one vector a text, and a classifier on it.
 
 The dense layer of pooling=pooler is that of transformers' own classifiers, in training and in its
 weights:
