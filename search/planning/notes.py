@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.planning import decay
+from search.planning import decay, precision
 from search.planning.plan import Plan
 from trainables.engine.datasets.column_roles import card_of
 
@@ -14,7 +14,7 @@ def of(plan: Plan, rows: int) -> list[str]:
         plan: The sweep.
         rows: Number of rows that a cell trains on.
     """
-    notes = (decay.note(plan, rows), _uncleaned(plan))
+    notes = (decay.note(plan, rows), _uncleaned(plan), precision.note(plan))
     return [note for note in notes if note is not None]
 
 

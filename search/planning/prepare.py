@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.errors import InputError, LedgerError
-from search.planning import model_reference
+from search.planning import model_reference, precision
 from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
@@ -217,7 +217,7 @@ def prepare(spec: SweepSpec, *, saved: bool = False) -> tuple[Plan, TextData, Au
             named = rows_of_name(spec.data, spec.train_rows, official)
         except ValueError as error:
             raise InputError(str(error)) from error
-        spec = spec.model_copy(update=named)
+        spec = precision.chosen(spec.model_copy(update=named), narrowed_space(spec))
     return _prepare(spec)
 
 
@@ -247,7 +247,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     bound = _bind_all(space, configs)
     _check_workers(spec, space, bound)
     # Heavy imports (torch, datasets) only when the cheap checks are through.
-    from trainables.engine.cells import assembly
+    from trainables.engine.cells import checks
     from trainables.engine.features import named_files
     from trainables.engine.models import pretrained
     from trainables.engine.splits import folds
@@ -287,7 +287,7 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         files={value: named_files.fingerprint(value) for value in sorted(files)},
         plugin=_plugin_digest(spec),
     )
-    assembly.check(task, data, bound)
+    checks.check(task, data, bound)
     off_grid = declared_space(spec).beyond(spec.set_axes)
     plan = Plan(spec, space, configs, names, baseline, task, left_out, official, off_grid)
     return plan, data, audit(data)
@@ -299,10 +299,10 @@ def checked_data(plan: Plan) -> TextData:
     Raises:
         InputError: naming what changed, or cannot be had any more.
     """
-    from trainables.engine.cells import assembly, runner
+    from trainables.engine.cells import checks, runner
 
     folders.usable_cache()
     data = load.load_data(plan.task.data)
     # First: a broken file is told as what it is, not as another fingerprint.
-    assembly.check_models(plan.task, data, _bind_all(plan.space, plan.configs))
+    checks.check_models(plan.task, data, _bind_all(plan.space, plan.configs))
     return runner.checked_data(plan.task)

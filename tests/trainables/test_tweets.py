@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from spaces.tweets import SPACE
 from tests.trainables.tasks import task_of
-from trainables.engine.cells import assembly, runner
+from trainables.engine.cells import assembly, checks, runner
 from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
@@ -346,7 +346,7 @@ def test_configs_out_of_range_are_named_together() -> None:
 
 def test_metadata_without_columns_are_refused_before_anything_is_trained(task: Task) -> None:
     with pytest.raises(NoMetadataError, match=r"metadata=log joins numeric columns.*--metadata"):
-        assembly.check(task, load_data(task.data), [Config(**config(metadata="log"))])
+        checks.check(task, load_data(task.data), [Config(**config(metadata="log"))])
 
 
 def test_the_space_is_the_papers() -> None:

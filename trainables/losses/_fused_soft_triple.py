@@ -16,7 +16,7 @@ of (tokens, dim) by (dim, proxies) instead of three: on a CPU at 4,096 tokens x 
 the memory (tests/benchmarks/bench_soft_triple.py). The memory kept between the passes is that of
 the gradients, which the backward pass returns anyway.
 
-On CUDA, bfloat16 is multiplied as such and summed up in float32; not yet run on a GPU.
+On CUDA, bfloat16 is multiplied as such and summed up in float32.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 
-from trainables.engine import registry, seeding
+from trainables.engine import seeding
 from trainables.engine.arrays import IntArray
 from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
@@ -20,8 +20,6 @@ from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.features import extraction
 from trainables.engine.features.representation import (
     Fitted,
-    MadeByModels,
-    Representation,
     card_of,
 )
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
@@ -36,85 +34,6 @@ from trainables.engine.training.read_out import Evaluation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-
-def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse configs that the model or the data cannot train.
-
-    Args:
-        task: Task of the sweep.
-        data: Data of the task.
-        configs: Configs of the task's trainable.
-
-    Raises:
-        InputError: naming the fault, and the way out.
-    """
-    trainable = Trainable.load(task.trainable)
-    check_models(task, data, configs)
-    check_blocks(task, configs)
-    needs = {}
-    for config in configs:
-        with registry.plugin_rules("trainables", task.trainable):
-            trainable.check_data(config, data)
-        share, kind = trainable.inner_share(config), trainable.metadata(config)
-        needs[share, kind, trainable.views(config)] = config
-    for (share, kind, views_of_text), config in needs.items():
-        if share:  # too few texts of a class are too few for every seed and fold
-            inner_validation.apart(data, task.split, 0, 0, share)
-        if kind is not None:
-            metadata_inputs.table(data, kind)
-        if views_of_text is not None:
-            corpus(task, data, config)
-
-
-def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse models that the configs cannot be trained with.
-
-    Args:
-        task: Task of the sweep.
-        data: Data of the task.
-        configs: Configs of the task's trainable.
-
-    Raises:
-        ModelError: naming the model, the fault, and the way out.
-    """
-    trainable = Trainable.load(task.trainable)
-    distinct: dict[Representation | None, None] = {}
-    for config in configs:
-        features = trainable.representation(config)
-        distinct[features] = None
-        if features is None:
-            with registry.plugin_rules("trainables", task.trainable):
-                trainable.check_models(config, data, task.model)
-    for features in distinct:
-        if features is None:
-            if trainable.base is None:
-                pretrained.check_encoder(task.model, data)
-                check_rates(task, configs)
-        elif isinstance(card := card_of(features.name), MadeByModels):
-            card.check_models(data, task.model, features)
-
-
-def check_rates(task: Task, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse configs with dropout rates that the model does not have.
-
-    Raises:
-        ModelError: naming the rate.
-    """
-    tuned = [config for config in configs if isinstance(config, FineTuning)]
-    for config in {(c.hidden_dropout, c.attention_dropout): c for c in tuned}.values():
-        _encoder(task, config)
-
-
-def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse configs that train more blocks than the model has.
-
-    Raises:
-        ConfigError: naming the number and the most allowed.
-    """
-    blocks = {c.trainable_blocks: c for c in configs if isinstance(c, FineTuning)}
-    for config in blocks.values():
-        frozen_blocks.trained_blocks(task.model, config)
 
 
 def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
@@ -267,7 +186,7 @@ def make_features(
 
 def base(task: Task, data: TextData, config: TrainingConfig) -> Any:
     """Copy the encoder of a cell, or its trained part."""
-    network = _encoder(task, config)
+    network = encoder_of(task, config)
     blocks = frozen_blocks.trained_blocks(task.model, config)
     if blocks is not None:
         return frozen_blocks.top(network, blocks)
@@ -308,7 +227,7 @@ def module(
         return trainable.build(config, network, len(data.label_names))
 
 
-def _encoder(task: Task, config: TrainingConfig) -> PreTrainedModel:
+def encoder_of(task: Task, config: TrainingConfig) -> PreTrainedModel:
     """Return the encoder with the config's dropout rates, to be copied."""
     network = pretrained.load_encoder(task.model)
     if not isinstance(config, FineTuning):

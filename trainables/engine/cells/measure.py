@@ -7,15 +7,19 @@ import time
 from collections.abc import Hashable, Sequence
 from typing import Literal
 
+import torch
+
 from trainables.engine.cells import assembly
 from trainables.engine.cells.sizing import Sizer, cell_bytes, free_bytes
 from trainables.engine.cells.stacks import Member
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, Task
+from trainables.engine.models import pretrained
 from trainables.engine.stacking.fit_stack import let_go
 from trainables.engine.stacking.trainer import StackTraining
 from trainables.engine.text_data import TextData
+from trainables.engine.training import distributed
 from trainables.engine.training.cost import Clock, Timing
 from trainables.engine.training.loop import Training
 
@@ -24,6 +28,11 @@ _HEADS_MEASURED = 32
 _STEPS_PROBED = 3
 _PROBED_SHARE = 0.6  # of the time for measuring: to find the size of a stack
 _FORWARD = 1 / 3  # of a step: scoring needs no gradients
+# Cells of a stack on a GPU before a probe has told more: few for a GPU, many for Python.
+FIRST_ON_GPU = 8
+# Operations of an epoch that a GPU does in seconds: too short to be saved, so that a cell alone
+# loses nothing as a recorded stack of one, which Python does not slow down.
+_SHORT_EPOCH = 3e15
 
 
 def stack_size(
@@ -56,6 +65,28 @@ def stack_size(
     if not due or len(members) == 1:
         return None
     return _fastest_size(task, data, members[0], sizer, Clock())
+
+
+def records(task: Task, data: TextData, member: Member) -> bool:
+    """Tell if a recorded stack of one trains a cell faster.
+
+    Args:
+        task: Task of the cell.
+        data: Data of the task.
+        member: Cell with its Config.
+    """
+    cell, config = member
+    trainable = Trainable.load(task.trainable)
+    if not torch.cuda.is_available() or distributed.processes() > 1:
+        return False
+    if trainable.stack_group(config) is None or config.precision == "fp16":
+        return False
+    if trainable.base is not None or trainable.representation(config) is not None:
+        return False
+    train = assembly.rows(task, data, cell)[0]
+    lengths = assembly.tokens(task, data, config).lengths
+    weights = sum(p.numel() for p in pretrained.load_encoder(task.model).parameters())
+    return 6 * weights * int(lengths[train].sum()) < _SHORT_EPOCH
 
 
 def measure(
@@ -144,7 +175,7 @@ def _fastest_size(task: Task, data: TextData, member: Member, sizer: Sizer, cloc
 def _copies(task: Task, data: TextData, member: Member, size: int) -> StackTraining | Training:
     """Assemble copies of a cell as a stack; size 1 trains alone."""
     let_go()
-    if size == 1:
+    if size == 1 and not records(task, data, member):
         return assembly.training(task, data, *member)
     stack = assembly.stack(task, data, [member] * size)
     return StackTraining(stack.cells, stack.inputs, stack.labels)
@@ -159,6 +190,11 @@ def _seconds_per_step(training: StackTraining | Training, steps: int, clock: Clo
     began = time.perf_counter()
     training.epoch(0, most_steps=1)
     first = time.perf_counter() - began
+    if isinstance(training, StackTraining) and training.recorded.records:
+        training.epoch(0, most_steps=steps)  # records what is timed below
+        began = time.perf_counter()
+        training.epoch(0, most_steps=1)
+        first = time.perf_counter() - began
     steps = int(min(steps, training.steps_per_epoch, clock.left / max(first, 1e-6)))
     if steps < 1:
         return first

@@ -108,7 +108,9 @@ def train_cells(
         torch.set_num_threads(threads)
     data = checked_data(task)
     trainable = Trainable.load(task.trainable)
-    if not trainable.may_train_heads and trainable.base is None:
+    if trainable.may_train_heads:
+        let_go()  # features may be extracted first, in the memory of a stack that is done
+    elif trainable.base is None:
         pretrained.load_encoder(task.model)
     # Data and weights stay: a collection after each cell need not look at them again.
     gc.collect()
@@ -119,11 +121,13 @@ def train_cells(
         known = _stack_size(task, data, group, stack, sizer)
         if known is not None and not heads:
             best = max(best or 1, known)
-        size = known or 1
+        # Without Python's part in a step a GPU takes a cell alone as a stack of one.
+        recorded = stack == "auto" and not compiled and _records(task, data, group[0])
+        size = known or (measuring.FIRST_ON_GPU if recorded else 1)
         waiting = [group[start : start + size] for start in range(0, len(group), size)]
         while waiting:
             part = waiting.pop(0)
-            if len(part) == 1 and not heads:
+            if len(part) == 1 and not heads and not recorded:
                 start = partial(assembly.training, task, data, *part[0], compiled)
                 _train_alone(data, part[0][0], start, checkpoints, report)
                 continue
@@ -150,6 +154,14 @@ def _stack_size(
         return measuring.stack_size(task, data, group, requested, sizer)
     except Exception:
         return 1
+
+
+def _records(task: Task, data: TextData, member: stacks.Member) -> bool:
+    """As `measure.records`; False where that raises, as its cell then will."""
+    try:
+        return measuring.records(task, data, member)
+    except Exception:
+        return False
 
 
 def _train_alone(

@@ -23,7 +23,7 @@ from transformers import (
 
 from tests.factories import config
 from tests.trainables.tasks import task_of_reviews
-from trainables.engine.cells import assembly, runner
+from trainables.engine.cells import checks, runner
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
@@ -150,6 +150,6 @@ def test_cells_on_kept_states_share_a_stack(task: Task, precision: str) -> None:
 def test_more_blocks_than_there_are_are_refused_before_training(task: Task) -> None:
     bind = Trainable.load("triple_entropy").bind
     with pytest.raises(ConfigError, match=r"trainable_blocks must be at most 2, .*got 5"):
-        assembly.check_blocks(task, [bind(cell().config), bind(cell(trainable_blocks=5).config)])
+        checks.check_blocks(task, [bind(cell().config), bind(cell(trainable_blocks=5).config)])
     with pytest.raises(ConfigError, match="trainable_blocks at least 1"):
         bind(cell(trainable_blocks=0).config)

@@ -1,0 +1,95 @@
+"""Refuses configs that the model or the data cannot train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainables.engine import registry
+from trainables.engine.cells import assembly
+from trainables.engine.cells.trainable import Trainable
+from trainables.engine.config import FineTuning, TrainingConfig
+from trainables.engine.contract import Task
+from trainables.engine.features.representation import MadeByModels, Representation, card_of
+from trainables.engine.inputs import metadata_inputs
+from trainables.engine.models import frozen_blocks, pretrained
+from trainables.engine.splits import inner_validation
+from trainables.engine.text_data import TextData
+
+
+def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse configs that the model or the data cannot train.
+
+    Args:
+        task: Task of the sweep.
+        data: Data of the task.
+        configs: Configs of the task's trainable.
+
+    Raises:
+        InputError: naming the fault, and the way out.
+    """
+    trainable = Trainable.load(task.trainable)
+    check_models(task, data, configs)
+    check_blocks(task, configs)
+    needs = {}
+    for config in configs:
+        with registry.plugin_rules("trainables", task.trainable):
+            trainable.check_data(config, data)
+        share, kind = trainable.inner_share(config), trainable.metadata(config)
+        needs[share, kind, trainable.views(config)] = config
+    for (share, kind, views_of_text), config in needs.items():
+        if share:  # too few texts of a class are too few for every seed and fold
+            inner_validation.apart(data, task.split, 0, 0, share)
+        if kind is not None:
+            metadata_inputs.table(data, kind)
+        if views_of_text is not None:
+            assembly.corpus(task, data, config)
+
+
+def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse models that the configs cannot be trained with.
+
+    Args:
+        task: Task of the sweep.
+        data: Data of the task.
+        configs: Configs of the task's trainable.
+
+    Raises:
+        ModelError: naming the model, the fault, and the way out.
+    """
+    trainable = Trainable.load(task.trainable)
+    distinct: dict[Representation | None, None] = {}
+    for config in configs:
+        features = trainable.representation(config)
+        distinct[features] = None
+        if features is None:
+            with registry.plugin_rules("trainables", task.trainable):
+                trainable.check_models(config, data, task.model)
+    for features in distinct:
+        if features is None:
+            if trainable.base is None:
+                pretrained.check_encoder(task.model, data)
+                check_rates(task, configs)
+        elif isinstance(card := card_of(features.name), MadeByModels):
+            card.check_models(data, task.model, features)
+
+
+def check_rates(task: Task, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse configs with dropout rates that the model does not have.
+
+    Raises:
+        ModelError: naming the rate.
+    """
+    tuned = [config for config in configs if isinstance(config, FineTuning)]
+    for config in {(c.hidden_dropout, c.attention_dropout): c for c in tuned}.values():
+        assembly.encoder_of(task, config)
+
+
+def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse configs that train more blocks than the model has.
+
+    Raises:
+        ConfigError: naming the number and the most allowed.
+    """
+    blocks = {c.trainable_blocks: c for c in configs if isinstance(c, FineTuning)}
+    for config in blocks.values():
+        frozen_blocks.trained_blocks(task.model, config)
