@@ -114,10 +114,10 @@ class Ledger(SweepLog):
                 self._spool_folder,
             )
         if left.lost:
+            # Why the disk did not take them has been said when the first came.
             _log.error(
-                "%d results are lost: they were in memory only. %s",
+                "%d results are lost: they were in memory only, and MLflow did not take them.",
                 left.lost,
-                self._delivery.unkept,
             )
         return left.waiting + left.refused + left.lost
 
@@ -249,6 +249,11 @@ class Ledger(SweepLog):
             mean=mean,
         )
         self._delivery.update(f"{sweep_id} {config_id}", payload)
+
+    def config_cells(self, sweep_id: str) -> dict[str, int]:
+        """Count the cells in the latest state of each config."""
+        with self._asking():
+            return self._writer.config_cells(sweep_id)
 
     def take_in(self) -> int:
         """Deliver what dead processes left; returns the number still waiting."""

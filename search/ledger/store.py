@@ -130,7 +130,9 @@ class Store(Protocol):
         """All runs, or those whose tag has this value, newest first."""
         ...
 
-    def scan(self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str) -> Scan:
+    def scan(
+        self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str | None = None
+    ) -> Scan:
         """Runs whose tag has this value, one after another.
 
         They have the values wanted, and may have more. Made for a million of them: where it can, it
@@ -141,7 +143,7 @@ class Store(Protocol):
             tag: Name of the tag.
             value: Its value.
             wanted: Values to read.
-            once: Tag whose values are to differ from run to run.
+            once: Tag whose values are to differ from run to run; None looks at none.
         """
         ...
 

@@ -7,6 +7,7 @@ counts once it is ended, which is the last thing written. Knows MLflow as a `Sto
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -261,6 +262,13 @@ class LedgerWriter:
     def _runs_of(self, payload: Payload) -> list[CellRun]:
         tags = payload["tags"]
         return self._cells[tags["family"]].of(tags["cell_key"])
+
+    def config_cells(self, sweep_id: str) -> dict[str, int]:
+        """Count the cells in the latest state of each config."""
+        wanted = Wanted(tags=("config",), metrics=("cells",))
+        runs = self._store.scan("configs", "sweep", sweep_id, wanted).runs
+        known = ((run.tags.get("config"), run.metrics.get("cells", 0.0)) for run in runs)
+        return {name: int(count) for name, count in known if name and math.isfinite(count)}
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
         """Runs of a sweep's configs.

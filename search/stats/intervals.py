@@ -23,16 +23,18 @@ ROPE, the region of practical equivalence, is the range of differences that nobo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from search.arrays import FloatArray
+from search.arrays import FloatArray, IntArray
 
 # Two cells leave one degree of freedom: an interval wider than the scale itself.
 FEWEST_FOR_INTERVAL = 3
+_ROWS_AT_ONCE = 2_000  # of configs, in tables of their draws
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,35 @@ def probability_best(
     normal = rng.standard_normal((blocks, draws))
     stretch = np.sqrt(freedom / rng.chisquare(freedom, draws))
     factor = np.sqrt((1 / blocks + test_share / (1 - test_share)) / freedom)
-    drawn = table.mean(axis=1)[:, None] + (residuals @ normal) * stretch * factor
-    # Configs that are equal in every block share the probability, whichever stands first.
-    drawn += 1e-12 * rng.standard_normal(drawn.shape)
-    best = np.argmax(drawn, axis=0)
+    means = table.mean(axis=1)
+
+    def drawn(rows: slice) -> FloatArray:
+        values = means[rows, None] + (residuals[rows] @ normal) * stretch * factor
+        # Configs that are equal in every block share the probability, whichever stands first.
+        return np.asarray(values + 1e-12 * rng.standard_normal(values.shape))
+
+    best = _argmax(drawn, len(table), draws)
     return np.bincount(best, minlength=len(table)) / draws
+
+
+def _argmax(part: Callable[[slice], FloatArray], rows: int, columns: int) -> IntArray:
+    """Row of each column's first maximum, (columns,).
+
+    The table is made in parts.
+
+    Args:
+        part: Function that makes some rows, (rows, columns); called from the first to the last.
+        rows: Number of rows.
+        columns: Number of columns.
+    """
+    best, highest = np.zeros(columns, np.int64), np.full(columns, -np.inf)
+    for start in range(0, rows, _ROWS_AT_ONCE):
+        values = part(slice(start, start + _ROWS_AT_ONCE))
+        row = values.argmax(axis=0)
+        value = values[row, np.arange(columns)]
+        higher = value > highest
+        best[higher], highest[higher] = row[higher] + start, value[higher]
+    return best
 
 
 def bootstrap_corrected(scores: npt.ArrayLike, draws: int = 2000, seed: int = 0) -> float:
@@ -182,6 +208,6 @@ def bootstrap_corrected(scores: npt.ArrayLike, draws: int = 2000, seed: int = 0)
     weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=draws)  # (draws, blocks)
     out = weights == 0
     weights, out = weights[out.any(axis=1)], out[out.any(axis=1)]
-    picked = np.argmax(table @ weights.T, axis=0)  # (draws,)
+    picked = _argmax(lambda rows: table[rows] @ weights.T, len(table), len(weights))
     outside = (table[picked] * out).sum(axis=1) / out.sum(axis=1)
     return float(outside.mean())

@@ -105,6 +105,17 @@ class ResultHandler:
             },
         )
 
+    def catch_up(self) -> None:
+        """Update the runs of configs that lack cells of the ledger."""
+        counts = np.isfinite(self.table.scores).sum(axis=1)
+        written = self.ledger.config_cells(self.sweep_id)
+        behind = [
+            index
+            for index in np.flatnonzero(counts).tolist()
+            if written.get(self.plan.labels.whole(index)) != counts[index]
+        ]
+        self.configs(touched=np.array(behind, np.int64))
+
     def adjust(self) -> None:
         """Update the runs of configs that lack cells: their means moved.
 

@@ -66,7 +66,7 @@ def train_sweep(
         tell_known(plan, known, table, strategy.tell, sweep_id)
         _keep_labels(plan, ledger, sweep_id)
         handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, callback)
-        handler.configs(touched=np.flatnonzero(np.isfinite(table.scores).any(axis=1)))
+        handler.catch_up()
         callback.on_start(plan, table, planned_cells(plan))
         if other := other_code(table):
             callback.on_message(other)

@@ -175,10 +175,12 @@ class MlflowStore:
                         break
             return runs
 
-    def scan(self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str) -> Scan:
+    def scan(
+        self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str | None = None
+    ) -> Scan:
         """Runs whose tag has this value, with all their values."""
         runs = self.runs(kind, tag, value)
-        counts = Counter(run.tags.get(once, "") for run in runs)
+        counts = Counter([] if once is None else [run.tags.get(once, "") for run in runs])
         return Scan(frozenset(text for text, n in counts.items() if n > 1), iter(runs))
 
     def _page(

@@ -88,7 +88,9 @@ class SqliteStore:
             self._note_last(tables, kind)
             return [] if experiment is None else _runs(tables, experiment, tag, value)
 
-    def scan(self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str) -> Scan:
+    def scan(
+        self, kind: Kind, tag: str, value: str, wanted: Wanted, once: str | None = None
+    ) -> Scan:
         """Runs whose tag has this value, with the values wanted."""
         if not self._there():
             return Scan(frozenset(), iter(()))
@@ -96,7 +98,7 @@ class SqliteStore:
             return self._writer.scan(kind, tag, value, wanted, once)
         with self._reading() as tables:
             self._note_last(tables, kind)
-            several = sqlite_scan.several(tables, once)
+            several = frozenset() if once is None else sqlite_scan.several(tables, once)
         return Scan(several, self._scanned(kind, (tag, value), wanted))
 
     def _scanned(self, kind: Kind, of: tuple[str, str], wanted: Wanted) -> Iterator[LoggedRun]:

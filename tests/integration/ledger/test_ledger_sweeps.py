@@ -11,6 +11,11 @@ import pytest
 from mlflow import MlflowClient
 
 from search.errors import LedgerError
+from search.results.score_matrix import ScoreMatrix, tell_known
+from search.sweep.callback import Callback
+from search.sweep.results_handler import ResultHandler
+from tests.factories import plan_of
+from tests.integration.drawn_sweep import draw, spec_of
 from tests.integration.ledger_cells import (
     CONFIG,
     FAMILY,
@@ -52,6 +57,26 @@ def test_a_config_shows_its_curve_and_latest_state(open_ledger: Opener, ledger_u
     assert metrics == pytest.approx(
         {"mean": 0.65, "cells": 4, "seconds": 8, "ci_low": 0.4, "ci_high": 0.9}
     )
+
+
+def test_a_sweep_catches_up_with_the_configs_that_lack_cells_alone(
+    open_ledger: Opener, ledger_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(ledger_uri, name="mine")
+    sweep = draw(open_ledger(), spec, lambda config: 0.7)
+    ledger, plan = open_ledger(), plan_of(spec)
+    table = ScoreMatrix.empty(plan)
+    tell_known(plan, ledger.cells(plan.family, ["accuracy"]), table, lambda *_: None)
+    cells = len(plan.blocks)
+    assert ledger.config_cells(sweep) == {
+        plan.labels.whole(config): cells for config in range(len(plan.configs))
+    }
+    (behind,) = runs_of(ledger_uri, "test", run_name=plan.label(1))
+    MlflowClient(ledger_uri).log_metric(behind.info.run_id, "cells", 3, step=cells)
+    caught_up: list[str] = []
+    monkeypatch.setattr(ledger, "record_config", lambda *given, **_: caught_up.append(given[1]))
+    ResultHandler(plan, table, ledger, sweep, lambda *_: None, Callback()).catch_up()
+    assert caught_up == [plan.labels.whole(1)]
 
 
 def test_a_resumed_sweep_goes_on_with_its_configs_and_ends_them(

@@ -132,3 +132,12 @@ def test_drawn_training_rows_leave_the_correction_that_of_the_held_out_share() -
     assert inside >= 0.92  # 0.95, less twice the standard error of 120 draws and a bit
     width, other = (np.mean([one.high - one.low for one in each]) for each in (found, literal))
     assert other > 2.5 * width, "test / (test + drawn) would be no share of anything"
+
+
+def test_many_configs_are_drawn_in_parts_of_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.random.default_rng(1).normal(0.8, 0.02, (300, 20))
+    whole = intervals.probability_best(scores, 0.2), intervals.bootstrap_corrected(scores)
+    monkeypatch.setattr(intervals, "_ROWS_AT_ONCE", 7)
+    parts = intervals.probability_best(scores, 0.2), intervals.bootstrap_corrected(scores)
+    np.testing.assert_array_equal(parts[0], whole[0])
+    assert parts[1] == whole[1]
