@@ -47,13 +47,25 @@ SPACE = Space(
         "spans": "drawn",
         "synonyms": None,
         "trainable_blocks": None,
-        "pooling": "cls",
+        "pooling": "pooler",
         "weight_decay": 0.01,
         "warmup_fraction": 0.0,
         "schedule": "linear",
         "max_length": 128,
         "clip_norm": 1.0,
         "precision": "fp32",
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
+    },
+    added={
+        "spans": "shared",
+        "synonyms": None,
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
     },
     # Without a contrastive loss there is nothing to weigh.
     inert=(
@@ -69,7 +81,6 @@ SPACE = Space(
     baseline="cross-entropy",
     ablation=("cross-entropy", "scl", "lcl"),
     shape=("loss", "batch_size", "epochs", "max_length"),
-    added={"spans": "shared", "synonyms": None},
     # With --fix epochs=2 cross-entropy is trained for 2 epochs, too.
     yielding=("ce_weight", "temperature", "learning_rate", "batch_size", "epochs"),
 )

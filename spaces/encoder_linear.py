@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from optuna.distributions import CategoricalDistribution
 
-from spaces import Axis, Space
+from spaces import Axis, Inert, Space
 
 SPACE = Space(
     name="encoder_linear",
@@ -35,7 +35,21 @@ SPACE = Space(
         "max_length": 512,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "pooling": "mean",
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
     },
+    added={
+        "pooling": "mean",
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
+    },
+    # With no block trained the encoder drops nothing.
+    inert=(Inert(when={"trainable_blocks": (0,)}, axes=("hidden_dropout", "attention_dropout")),),
     references={
         "frozen": {"trainable_blocks": 0, "learning_rate": 1e-3, "epochs": 2},
     },

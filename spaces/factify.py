@@ -94,6 +94,7 @@ SPACE = Space(
         "schedule": "constant",
         "clip_norm": 0.0,
         "precision": "fp32",
+        "inner_share": 0.0,
     },
     inert=(
         Inert(when={"modalities": ("image",)}, axes=("multilingual", "text_encoder", "max_length")),
@@ -155,7 +156,12 @@ SPACE = Space(
         "precision",
     ),
     cleaning=("urls", "stop-words", "punctuation"),
-    added={"attention_over": "two-tokens", "attention_dropout": None, "fusion": "concatenation"},
+    added={
+        "attention_over": "two-tokens",
+        "attention_dropout": None,
+        "fusion": "concatenation",
+        "inner_share": 0.0,
+    },
 )
 
 # Table 2 of the paper: F1 of each class on its hidden test part, then the weighted F1.

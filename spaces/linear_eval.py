@@ -45,7 +45,9 @@ SPACE = Space(
         "batch_size": 128,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "inner_share": 0.0,
     },
+    added={"inner_share": 0.0},
     inert=(
         Inert(when={"representation": _TFIDF}, axes=("max_length", "word2vec", "glove")),
         Inert(when={"representation": ("word2vec",)}, axes=("max_length", "glove")),

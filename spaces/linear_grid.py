@@ -40,7 +40,9 @@ SPACE = Space(
         "batch_size": 128,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "inner_share": 0.0,
     },
+    added={"inner_share": 0.0},
     inert=(
         Inert(
             when={"representation": ("encoder-mean", "encoder-first")}, axes=("word2vec", "glove")

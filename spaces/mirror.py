@@ -2,8 +2,9 @@
 
 2 x 3 x 2 x 3 x 2 = 72 configs: rate, augmentation (masking only, dropout only, both), with and
 without positives, temperature, texts or random strings. `mirror` is the authors' setting for
-sentences (rate 2e-5, temperature 0.04, a span of 5 characters, mean pooling, batch 200, 50 tokens,
-1 epoch); `untuned` is the encoder as it came; `drophead` drops attention heads instead of values.
+sentences (a constant rate of 2e-5, temperature 0.04, a span of 5 characters, mean pooling, batch
+200, 50 tokens, 1 epoch); `untuned` is the encoder as it came; `drophead` drops attention heads
+instead of values.
 
     foldrace run mirror --data isear --model bert-base-uncased --configs ablation
     foldrace run mirror --data isear --model minilm --fix pairs=pairs.csv
@@ -62,12 +63,26 @@ SPACE = Space(
         "pooling": "mean",
         "weight_decay": 0.01,
         "warmup_fraction": 0.0,
-        "schedule": "linear",
+        "schedule": "constant",
         "batch_size": 200,
         "max_length": 50,
         "epochs": 1,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+    },
+    added={
+        "spans": "shared",
+        "drophead": 0.0,
+        "adversarial": 0.0,
+        "positive": "itself",
+        "synonyms": None,
+        "negatives": None,
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
     },
     inert=(
         Inert(
@@ -85,6 +100,8 @@ SPACE = Space(
                 "random_strings",
                 "temperature",
                 "trainable_blocks",
+                "hidden_dropout",
+                "attention_dropout",
                 "weight_decay",
                 "warmup_fraction",
                 "schedule",
@@ -135,14 +152,6 @@ SPACE = Space(
         "max_length",
     ),
     yielding=("learning_rate", "temperature"),
-    added={
-        "spans": "shared",
-        "drophead": 0.0,
-        "adversarial": 0.0,
-        "positive": "itself",
-        "synonyms": None,
-        "negatives": None,
-    },
     alike=dict.fromkeys(
         ("masked", "augmentation"),
         "all texts are shorter than 30 characters, which are never masked",

@@ -44,7 +44,9 @@ SPACE = Space(
         "epochs": 5,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "inner_share": 0.0,
     },
+    added={"inner_share": 0.0},
     inert=(
         # Equation 6: at beta = 1 nothing is left of SoftTriple.
         Inert(when={"beta": (1.0,)}, axes=("k", "gamma", "scale", "margin")),

@@ -38,6 +38,16 @@ SPACE = Space(
         "merge_weight": 0.0,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
+    },
+    added={
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
     },
     inert=(
         Inert(

@@ -43,12 +43,22 @@ SPACE = Space(
         "batch_size": 64,
         "max_length": 512,
         "epochs": 5,
-        "pooling": "cls",
+        "pooling": "pooler",
         "padding_tokens": False,
         "trainable_blocks": None,
         "merge_weight": 0.0,
         "clip_norm": 0.0,
         "precision": "fp32",
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
+    },
+    added={
+        "inner_share": 0.0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
     },
     inert=(
         # Equation 6: at beta = 1 nothing is left of SoftTriple.

@@ -48,6 +48,15 @@ SPACE = Space(
         "epochs": 20,
         "clip_norm": 1.0,
         "precision": "fp32",
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
+    },
+    added={
+        "step_losses": 0,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "head_dropout": None,
     },
     references={
         "paper": {"head_layers": 1, "class_weights": "none", "metadata": "none"},
@@ -64,6 +73,5 @@ SPACE = Space(
         "precision",
     ),
     cleaning=("hash-signs", "mentions"),
-    added={"step_losses": 0},
     alike={"class_weights": "all classes have as many rows, so that balanced weights are 1"},
 )

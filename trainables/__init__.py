@@ -50,9 +50,10 @@ if TYPE_CHECKING:
     from trainables.engine.errors import ConfigError, DataError, FoldraceError
     from trainables.engine.features.representation import Representation
     from trainables.engine.inputs.views import View
+    from trainables.engine.models.dropout_rates import hidden_dropout
     from trainables.engine.models.output import Output
     from trainables.engine.models.pooling import mean_over_tokens, pooled
-    from trainables.engine.models.pretrained import EncoderCard, hidden_dropout, real_tokens
+    from trainables.engine.models.pretrained import EncoderCard, real_tokens
     from trainables.engine.registry import register_plugin
     from trainables.engine.stacking.fit_stack import fit_head
     from trainables.engine.text_data import TextData
@@ -101,7 +102,7 @@ _HOME = {
     "TrainingConfig": "config",
     "View": "inputs.views",
     "fit_head": "stacking.fit_stack",
-    "hidden_dropout": "models.pretrained",
+    "hidden_dropout": "models.dropout_rates",
     "mean_over_tokens": "models.pooling",
     "pooled": "models.pooling",
     "real_tokens": "models.pretrained",

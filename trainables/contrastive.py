@@ -8,9 +8,11 @@ Both terms see two views of every text. For LCL a second encoder of the same kin
 network, is trained beside the first, with lambda * its own cross-entropy, as in the authors' code.
 With loss=none, cross-entropy alone is left.
 
-Differs from the authors' code: a linear layer on dropout classifies, without a hidden layer before
-it; views are by dropout unless others are asked for (theirs are WordNet synonyms, which
-views=synonyms draws from a file); and gradients of the two encoders are clipped together.
+With pooling=pooler the weighting network is transformers' own class, as theirs. Differs from the
+authors' code: the classifier has the activation of the encoder's kind (theirs ReLU) and dropout on
+both sides of the dense layer (theirs behind it, and on the logits); views are by dropout unless
+others are asked for (theirs are WordNet synonyms, which views=synonyms draws from a file); and
+gradients of the two encoders are clipped together.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from trainables.engine.config import FineTuning
+from trainables.engine.config import ClassifierTuning
 from trainables.engine.inputs import wordings
 from trainables.engine.inputs.views import View
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import POOLINGS, pooled, pooling_map_fault
-from trainables.engine.models.pretrained import hidden_dropout, real_tokens
+from trainables.engine.models.pooling import PooledClassifier, pooled, pooling_map_fault
+from trainables.engine.models.pretrained import real_tokens
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
 
@@ -44,7 +46,7 @@ _MASKED = 5  # characters, as in Mirror-BERT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(FineTuning):
+class Config(ClassifierTuning):
     """Hyper-parameters of one cell; the paper's symbols in brackets.
 
     Attributes:
@@ -56,7 +58,9 @@ class Config(FineTuning):
             dropout; "masked", itself and itself with a span masked; "second-text", itself and
             another wording of it, the column of --text-b; "synonyms", itself and itself with some
             words replaced by synonyms.
-        pooling: "cls" (first token) or "mean" (over real tokens), for both losses.
+        pooling: Vector for both losses: "cls", the first token's, or "mean", over real tokens; with
+            "pooler" the classifier sees the first token's behind a dense layer with an activation,
+            the contrastive loss the first token's itself, as in the authors' code.
         spans: "drawn": seed, epoch and row choose the masked span, or the synonyms; "shared": they
             are the same for all seeds, and four epochs take turns.
         synonyms: Synonyms of words for such views: a table (columns text, text_b), or WordNet's zip
@@ -73,7 +77,6 @@ class Config(FineTuning):
     ce_weight: float
     temperature: float
     views: str
-    pooling: str
     spans: str = "shared"
     synonyms: str | None = None
 
@@ -85,7 +88,6 @@ class Config(FineTuning):
             "ce_weight in (0, 1]": 0 < self.ce_weight <= 1,
             "temperature above 0": self.temperature > 0,
             f"views one of {', '.join(_VIEWS)}": self.views in _VIEWS,
-            f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
             f"spans one of {', '.join(_SPANS)}": self.spans in _SPANS,
             "synonyms a file where views=synonyms": (
                 self.views != "synonyms" or self.synonyms is not None
@@ -94,28 +96,14 @@ class Config(FineTuning):
         }
 
 
-class _Classifier(nn.Module):
-    """An encoder with a linear classifier on one pooled vector a text.
-
-    Args:
-        pooling: "cls" or "mean".
-        encoder: A Hugging Face encoder, or the top blocks of one.
-        num_classes: Number of classes.
-    """
-
-    def __init__(self, pooling: str, encoder: PreTrainedModel, num_classes: int) -> None:
-        super().__init__()
-        self.encoder, self.pooling = encoder, pooling
-        self.dropout = nn.Dropout(hidden_dropout(encoder))
-        self.classifier = nn.Linear(encoder.config.hidden_size, num_classes)
-        nn.init.normal_(self.classifier.weight, std=encoder.config.initializer_range)
-        nn.init.zeros_(self.classifier.bias)
+class _Classifier(PooledClassifier):
+    """An encoder with a linear classifier on one pooled vector a text."""
 
     def classify(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Pooled vectors (rows, width) and logits (rows, classes)."""
+        """Vectors for a contrastive loss (rows, width), and logits (rows, classes)."""
         tokens = self.encoder(**inputs).last_hidden_state  # (rows, length, width)
-        vectors = pooled(tokens, real_tokens(inputs), self.pooling)
-        return vectors, self.classifier(self.dropout(vectors))
+        real = real_tokens(inputs)
+        return pooled(tokens, real, self.pooling), self.classified(tokens, real)
 
 
 class Contrastive(_Classifier):
@@ -130,12 +118,12 @@ class Contrastive(_Classifier):
     ce_weight: Tensor
 
     def __init__(self, config: Config, encoder: PreTrainedModel, num_classes: int) -> None:
-        super().__init__(config.pooling, encoder, num_classes)
+        super().__init__(config, encoder, num_classes)
         self.scl = SupervisedContrastiveLoss(config.temperature) if config.loss == "scl" else None
         self.lcl = LabelAwareContrastiveLoss(config.temperature) if config.loss == "lcl" else None
         # Drawn last: all losses start from the same classifier.
         self.weighting = (
-            _Classifier(config.pooling, copy.deepcopy(encoder), num_classes)
+            _Classifier(config, copy.deepcopy(encoder), num_classes)
             if config.loss == "lcl"
             else None
         )

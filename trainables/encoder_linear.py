@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.config import FineTuning
+from trainables.engine.config import ClassifierTuning
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import mean_over_tokens
+from trainables.engine.models.pooling import Pooler, pooled, pooling_map_fault
 from trainables.engine.models.pretrained import real_tokens
 
 if TYPE_CHECKING:
@@ -27,22 +27,33 @@ VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(FineTuning):
-    """Hyper-parameters of one cell; 0 blocks train the linear layer alone."""
+class Config(ClassifierTuning):
+    """Hyper-parameters of one cell; 0 blocks train the linear layer alone.
+
+    Attributes:
+        head_dropout: Share of the classifier's input that is dropped in training, and of a
+            pooler's; none for 0, as in the paper.
+    """
+
+    pooling: str = "mean"
 
 
 class EncoderLinear(nn.Module):
-    """An encoder with a linear layer on the mean over real tokens.
+    """An encoder with a linear layer on one vector of each text.
 
     Args:
+        config: Hyper-parameters of the cell.
         encoder: A Hugging Face encoder, or the top blocks of one.
         num_classes: Number of classes.
     """
 
-    def __init__(self, encoder: PreTrainedModel, num_classes: int) -> None:
+    def __init__(self, config: Config, encoder: PreTrainedModel, num_classes: int) -> None:
         super().__init__()
-        self.encoder = encoder
+        rate = config.head_dropout or 0.0
+        self.encoder, self.pooling = encoder, config.pooling
+        self.dropout = nn.Dropout(rate)
         self.classifier = nn.Linear(encoder.config.hidden_size, num_classes)
+        self.pooler = Pooler(encoder, rate) if config.pooling == "pooler" else None
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
         """Loss and logits of a batch.
@@ -56,18 +67,22 @@ class EncoderLinear(nn.Module):
             A scalar loss and logits (batch, classes).
         """
         tokens = self.encoder(**inputs).last_hidden_state  # (batch, length, width)
-        logits = self.classifier(mean_over_tokens(tokens, real_tokens(inputs)))
+        if self.pooler is None:
+            vector = pooled(tokens, real_tokens(inputs), self.pooling)
+        else:
+            vector = self.pooler(tokens)
+        logits = self.classifier(self.dropout(vector))
         return Output(loss=functional.cross_entropy(logits, labels), logits=logits)
 
 
 def map_fault(config: Config) -> str | None:
-    """Return None: every config has a class activation map."""
-    return None
+    """Reason why there is no class activation map; None where there is."""
+    return pooling_map_fault(config.pooling)
 
 
 def pooling(config: Config) -> str:
     """Vector that the linear classifier sees."""
-    return "mean"
+    return config.pooling
 
 
 def stack_key(config: Config) -> Config:
@@ -77,4 +92,4 @@ def stack_key(config: Config) -> Config:
 
 def build(config: Config, encoder: PreTrainedModel, num_classes: int) -> EncoderLinear:
     """Build the module of one cell, its head drawn from torch's generator."""
-    return EncoderLinear(encoder, num_classes)
+    return EncoderLinear(config, encoder, num_classes)

@@ -70,7 +70,6 @@ class Config(TrainingConfig):
         ConfigError: naming each field out of its range.
     """
 
-    SCHEDULES: ClassVar[tuple[str, ...]] = ("constant", "linear", "cosine")
     PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
 
     modalities: str

@@ -11,8 +11,8 @@ logistic regression on the tuned features of the training rows, asked about the 
 With a hard negative of every text it is SimCSE's supervised objective (Gao et al., EMNLP 2021):
 (x, x+, x-). Whole attention heads may be dropped in place of single values, as the authors try.
 
-Differs from the paper: AdamW's rate decays (the authors' code keeps it), and of the spans of a text
-eight are drawn, among which seed, epoch and row choose.
+Differs from the paper: of the spans of a text eight are drawn, among which seed, epoch and row
+choose.
 """
 
 from __future__ import annotations

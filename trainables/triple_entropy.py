@@ -6,8 +6,9 @@ Tuning:
     loss = beta * cross-entropy(linear(pooled)) + (1 - beta) * SoftTriple(all tokens)
 
 SoftTriple is fed the last layer's embedding of every real token, each with the label of its text
-(section 3.1.2); the classifier one pooled vector a text (section 3.1.1). At beta = 1 there are no
-proxies at all: the paper's cross-entropy baseline.
+(section 3.1.2); the classifier one pooled vector a text (section 3.1.1), "in the same way" as
+BERT's: its pooler, see trainables/engine/models/pooling.py. At beta = 1 there are no proxies at
+all: the paper's cross-entropy baseline.
 
 Differs from the paper: padding never reaches the loss, unless `padding_tokens` asks for the paper's
 own code's way.
@@ -19,13 +20,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from trainables.engine.config import FineTuning
+from trainables.engine.config import ClassifierTuning
 from trainables.engine.models.output import Output
-from trainables.engine.models.pooling import POOLINGS, pooled, pooling_map_fault
-from trainables.engine.models.pretrained import hidden_dropout, real_tokens
+from trainables.engine.models.pooling import PooledClassifier, pooling_map_fault
+from trainables.engine.models.pretrained import real_tokens
 from trainables.engine.training import distributed
 from trainables.losses.soft_triple import SoftTripleConfig
 
@@ -36,13 +37,12 @@ VERSION = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(SoftTripleConfig, FineTuning):
+class Config(SoftTripleConfig, ClassifierTuning):
     """Hyper-parameters of one cell; the paper's symbols in brackets.
 
     Attributes:
         merge_weight: Weight of SoftTriple's proxy-merging regulariser.
         padding_tokens: Feed padding to SoftTriple, too, as the paper's own code does.
-        pooling: "cls" (first token) or "mean" (over real tokens) for the classifier.
 
     Raises:
         ConfigError: naming each field out of its range.
@@ -52,18 +52,16 @@ class Config(SoftTripleConfig, FineTuning):
 
     merge_weight: float
     padding_tokens: bool
-    pooling: str
 
     def rules(self) -> dict[str, bool]:
         """Rules of its own fields and the shared ones."""
         return {
             "merge_weight at least 0": self.merge_weight >= 0,
-            f"pooling one of {', '.join(POOLINGS)}": self.pooling in POOLINGS,
             **super().rules(),
         }
 
 
-class TripleEntropy(nn.Module):
+class TripleEntropy(PooledClassifier):
     """An encoder with a linear classifier, and SoftTriple below beta = 1.
 
     Args:
@@ -75,16 +73,11 @@ class TripleEntropy(nn.Module):
     beta: Tensor
 
     def __init__(self, config: Config, encoder: PreTrainedModel, num_classes: int) -> None:
-        super().__init__()
-        width = encoder.config.hidden_size
-        self.encoder = encoder
+        super().__init__(config, encoder, num_classes)
         # A buffer, not a number: in a stack of cells each cell has its own.
         self.register_buffer("beta", torch.tensor(float(config.beta)), persistent=False)
-        self.pooling, self.padding_tokens = config.pooling, config.padding_tokens
-        self.dropout = nn.Dropout(hidden_dropout(encoder))
-        self.classifier = nn.Linear(width, num_classes)
-        nn.init.normal_(self.classifier.weight, std=encoder.config.initializer_range)
-        nn.init.zeros_(self.classifier.bias)
+        self.padding_tokens = config.padding_tokens
+        width = encoder.config.hidden_size
         self.soft_triple = config.loss(num_classes, width, config.merge_weight)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
@@ -100,7 +93,7 @@ class TripleEntropy(nn.Module):
         """
         tokens = self.encoder(**inputs).last_hidden_state  # (batch, length, width)
         real = real_tokens(inputs)
-        logits = self.classifier(self.dropout(pooled(tokens, real, self.pooling)))
+        logits = self.classified(tokens, real)
         loss = self.beta * functional.cross_entropy(logits, labels)
         # Scoring wants no SoftTriple: it moves no logit.
         if self.soft_triple is not None and self.training:

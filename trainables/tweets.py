@@ -15,7 +15,7 @@ training part, never on those that are scored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.engine.arrays import IntArray
-from trainables.engine.config import FineTuning
+from trainables.engine.config import ClassifierTuning
 from trainables.engine.inputs import metadata_inputs
+from trainables.engine.models.dropout_rates import hidden_dropout
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import mean_over_tokens
-from trainables.engine.models.pretrained import hidden_dropout, real_tokens
+from trainables.engine.models.pretrained import real_tokens
 from trainables.engine.training import distributed
 
 if TYPE_CHECKING:
@@ -38,13 +39,12 @@ VERSION = 2
 # Class weights and the scale of metadata come from the training rows.
 LEARNS_FROM_ROWS = True
 
-_POOLINGS = ("pooler", "cls", "mean")
 _WEIGHTS = ("none", "balanced")
 _METADATA = ("none", "log", "standard")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(FineTuning):
+class Config(ClassifierTuning):
     """Hyper-parameters of one cell.
 
     Attributes:
@@ -55,10 +55,10 @@ class Config(FineTuning):
         metadata: "none"; "standard": the data's columns less their mean over their spread, of the
             rows trained on; "log": the same of sign(x) ln(1 + |x|), for counts. A missing value is
             the mean, with a 1 in a column that says so.
-        inner_share: Share of a cell's training rows that is kept apart to choose the epoch on, by
-            accuracy per class; 0 takes the last epoch.
         pooling: "pooler" (the encoder's own, drawn where it was not pretrained), "cls" (first
             token) or "mean" (over real tokens).
+        head_dropout: Share of the head's vectors that is dropped in training; none for the
+            encoder's own rate.
         head_rate: Learning rate of the head, in multiples of the encoder's: at an encoder's rate a
             new weight hardly moves, and metadata are hardly heard.
         step_losses: Steps between two losses that are kept, of the batch and of the rows that are
@@ -71,8 +71,7 @@ class Config(FineTuning):
     head_layers: int
     class_weights: str
     metadata: str
-    inner_share: float
-    pooling: str
+    inner_share: float = field()  # the paper's own: no later setting, as it is elsewhere
     head_rate: float
     step_losses: int = 0
 
@@ -82,8 +81,6 @@ class Config(FineTuning):
             "head_layers at least 1": self.head_layers >= 1,
             f"class_weights one of {', '.join(_WEIGHTS)}": self.class_weights in _WEIGHTS,
             f"metadata one of {', '.join(_METADATA)}": self.metadata in _METADATA,
-            "inner_share in [0, 1)": 0 <= self.inner_share < 1,
-            f"pooling one of {', '.join(_POOLINGS)}": self.pooling in _POOLINGS,
             "head_rate above 0": self.head_rate > 0,
             "step_losses at least 0": self.step_losses >= 0,
             **super().rules(),
@@ -108,7 +105,8 @@ class Tweets(nn.Module):
         width = encoder.config.hidden_size
         spread = encoder.config.initializer_range
         self.encoder, self.pooling = encoder, config.pooling
-        self.dropout = nn.Dropout(hidden_dropout(encoder))
+        share = hidden_dropout(encoder) if config.head_dropout is None else config.head_dropout
+        self.dropout = nn.Dropout(share)
         self.pooler = _pooler(context, width, spread) if config.pooling == "pooler" else None
         # Buffers, not numbers: in a stack of cells each cell has its own.
         weights = class_weights(context.labels, num_classes, config.class_weights)
@@ -217,11 +215,6 @@ def _pooler(context: CellContext, width: int, spread: float) -> nn.Linear:
     return pooler
 
 
-def inner_share(config: Config) -> float:
-    """Share of a cell's training rows that chooses the epoch."""
-    return config.inner_share
-
-
 def step_losses(config: Config) -> int:
     """Steps between two losses that are kept."""
     return config.step_losses
@@ -234,7 +227,7 @@ def metadata(config: Config) -> str | None:
 
 def stack_key(config: Config) -> Config:
     """Config with all values that may differ within a stack set alike."""
-    return replace(config, class_weights="none", head_rate=1.0, inner_share=0.0)
+    return replace(config, class_weights="none", head_rate=1.0)
 
 
 def build(config: Config, context: CellContext, num_classes: int) -> Tweets:

@@ -22,7 +22,8 @@ examples:
 exit codes with --check-paper:
   0  every row of the paper's tables on these data agrees
   3  a row differs: the paper's figure lies outside our 95% interval
-  4  undecided: a row cannot be told at this size, or there is no row
+  4  undecided: a row cannot be told at this size, the sweep has not the paper's settings, or there
+     is no row
 """
 
 

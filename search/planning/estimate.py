@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.formatting import counted, duration, hundredths
 from search.planning import notes
-from search.planning.expected import Expected, slots_here
+from search.planning.expected import Expected, gpus_here, slots_here
 from search.planning.plan import Plan
 from search.process import launchers
 from search.process.environment import threads
@@ -45,6 +45,7 @@ class Estimate:
         gpu_hours: Hours of GPUs reserved; 0 without one.
         slot_hours: Hours of training, summed over slots.
         money: `slot_hours` times the price per hour; None without a price.
+        gpus: GPUs of this machine with their memory, in words; None without any.
     """
 
     strategy: str
@@ -65,6 +66,7 @@ class Estimate:
     gpu_hours: float
     slot_hours: float
     money: float | None
+    gpus: str | None = None
 
     def lines(self) -> list[str]:
         """The estimate in words: what it will take, then the bound."""
@@ -95,6 +97,7 @@ class Estimate:
             *nested,
             f"a cell           {hundredths(self.seconds_per_cell)} s, from steps measured on this "
             f"machine{stacks}{dearest}",
+            *([] if self.gpus is None else [f"GPUs             {self.gpus}"]),
         ]
 
 
@@ -151,6 +154,7 @@ def estimate(
         gpu_hours=slot_hours * per_trial,
         slot_hours=slot_hours,
         money=None if price_per_hour is None else slot_hours * price_per_hour,
+        gpus=gpus_here(),
     )
 
 

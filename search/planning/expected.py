@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -69,6 +70,19 @@ def slots_here(resources: Resources) -> tuple[int, float]:
     by_cpu = int(usable_cpus() / (workers * resources.cpus_per_trial))
     slots = min(by_cpu, int(gpus / (workers * each))) if each else by_cpu
     return max(1, min(slots, resources.trials or slots)), each
+
+
+def gpus_here() -> str | None:
+    """Number, name and memory of this machine's GPUs; None without."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    every = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    kinds = Counter((each.name, each.total_memory) for each in every)
+    return ", ".join(
+        f"{n} x {name} ({memory / 2**30:.0f} GiB)" for (name, memory), n in kinds.items()
+    )
 
 
 def seconds_of_like_cells(plan: Plan, known: Mapping[str, LoggedCell]) -> float | None:

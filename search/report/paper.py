@@ -15,13 +15,19 @@ Tables of scores. Ours is the best complete config of the row's kind, with its 9
     differs      the paper's score lies outside the interval
     cannot tell  the interval holds it, and is too wide to say more
 
+Either is given for the paper's own settings alone (search/report/paper_settings.py): its encoder,
+where the row depends on one, its rates and lengths, values of its grid. With others the row says
+"not the paper's setting" and lists them. Smaller protocols are listed, too, and decide nothing: the
+interval is as wide as they make it.
+
+Means of a group. Where all data sets of a group have their sweeps in a report, the mean of the
+gains stands beside the paper's, with an interval from theirs, as of independent data.
+
 Rows are found by the data's name and the number of training rows a cell, which are drawn from its
 training part, as TripleEntropy's authors' code does; a subset that is drawn before folds are made
 is none of these. The number does not matter where the paper's own data have one size only, as those
 of the contrastive losses.
 
-A gain is judged whatever the model: it is a claim about a loss. A score is judged on the paper's
-model only, where the paper names one.
 """
 
 from __future__ import annotations
@@ -35,11 +41,12 @@ from typing import Any, Literal
 
 from search.planning.plan import Plan
 from search.report.evidence import Evidence, interval, model_label
+from search.report.paper_settings import Changes, changes
 from search.results.standings import Standing
 from search.spec import in_thousands
 from trainables.engine.datasets.dataset_card import find
 
-Says = Literal["agrees", "differs", "cannot tell"]
+Says = Literal["agrees", "differs", "cannot tell", "not the paper's setting"]
 
 NARROW = 0.02
 """An interval that reaches no further than this from its middle can confirm a score."""
@@ -74,6 +81,7 @@ class Verdict:
         high: Upper end.
         says: The verdict.
         because: The rule's reason, in figures.
+        changed: Our settings that are not the paper's, with the paper's.
     """
 
     sweep: str
@@ -93,6 +101,7 @@ class Verdict:
     high: float | None
     says: Says
     because: str
+    changed: tuple[str, ...] = ()
 
     @property
     def paper_gain(self) -> float | None:
@@ -142,9 +151,10 @@ def compare(evidence: Evidence) -> list[Verdict]:
         names = {key, data_name(plan)} if table.get("any_size") else {key}
         rows = [row for row in table["rows"] if row["data"] in names]
         # Where the paper has our model, its rows of other models are none of ours.
-        own = [row for row in rows if row["model"] == model_label(plan)]
+        if any(row["model"] == model_label(plan) for row in rows):
+            rows = [row for row in rows if row["model"] in (None, model_label(plan))]
         judge = _gain if table["kind"] == "gain" else _score
-        verdicts += [judge(evidence, table, row) for row in own or rows]
+        verdicts += [judge(evidence, table, row) for row in rows]
     return verdicts
 
 
@@ -227,7 +237,9 @@ def _gain(evidence: Evidence, table: Mapping[str, Any], row: Mapping[str, Any]) 
         because = f"{len(gains)} cells are too few for an interval"
         return _verdict(evidence, table, row, ours, baseline, gain=mean, says=says, because=because)
     low, high = interval_.low - luck, interval_.high - luck
-    says, because = judge_gain(row["score"] - row["baseline"], mean, low, high)
+    judged = judge_gain(row["score"] - row["baseline"], mean, low, high)
+    found = changes(plan, table, row, ours.config, best=not special)
+    says, because = _settled(judged, found)
     return _verdict(
         evidence,
         table,
@@ -238,7 +250,17 @@ def _gain(evidence: Evidence, table: Mapping[str, Any], row: Mapping[str, Any]) 
         reach=(low, high),
         says=says,
         because=because,
+        changed=(*found.deciding, *found.noted),
     )
+
+
+def _settled(judged: tuple[Says, str], found: Changes) -> tuple[Says, str]:
+    """A verdict as the settings leave it, and its reason."""
+    says, because = judged
+    also = f"; {', '.join(found.noted)}" if found.noted else ""
+    if not found.deciding:
+        return says, because + also
+    return "not the paper's setting", f"{', '.join(found.deciding)}; {because}{also}"
 
 
 def _score(evidence: Evidence, table: Mapping[str, Any], row: Mapping[str, Any]) -> Verdict:
@@ -248,12 +270,12 @@ def _score(evidence: Evidence, table: Mapping[str, Any], row: Mapping[str, Any])
         because = "the sweep has no complete config of this kind with an interval"
         return _verdict(evidence, table, row, ours, says=says, because=because)
     reach = (ours.ci_low, ours.ci_high)
-    model = row["model"]
-    if model is not None and model != model_label(evidence.plan):
-        because = f"the paper's score is {model}'s, ours is {model_label(evidence.plan)}'s"
-    else:
-        says, because = judge_score(row["score"], ours.mean, *reach)
-    return _verdict(evidence, table, row, ours, reach=reach, says=says, because=because)
+    found = changes(evidence.plan, table, row, ours.config, best=False)
+    says, because = _settled(judge_score(row["score"], ours.mean, *reach), found)
+    changed = (*found.deciding, *found.noted)
+    return _verdict(
+        evidence, table, row, ours, reach=reach, says=says, because=because, changed=changed
+    )
 
 
 def _verdict(
@@ -267,6 +289,7 @@ def _verdict(
     reach: tuple[float, float] | None = None,
     says: Says,
     because: str,
+    changed: tuple[str, ...] = (),
 ) -> Verdict:
     plan = evidence.plan
     return Verdict(
@@ -287,4 +310,5 @@ def _verdict(
         high=None if reach is None else reach[1],
         says=says,
         because=because,
+        changed=changed,
     )

@@ -251,7 +251,10 @@ def _no_verdict(evidence: Evidence) -> str:
     plan = evidence.plan
     known = known_rows(plan)
     if not known:
-        return f"No table of a paper is kept for the space {plan.spec.space}."
+        return (
+            f"The space {plan.spec.space} is no paper's, or its paper has no table that is kept: "
+            "no verdict can be given."
+        )
     return (
         f"The paper's tables have no row for {data_key(plan)}; they have {', '.join(known)}. "
         "A row is found by the data's name and the number of training rows (trec-1k, which is trec "
@@ -263,6 +266,7 @@ def _told(evidence: Evidence) -> dict[str, str]:
     plan, spec = evidence.plan, evidence.plan.spec
     split = f"{spec.folds} folds" if spec.folds else f"hold-out {spec.holdout}"
     started = dt.datetime.fromtimestamp(evidence.record.started, dt.UTC)
+    kept = plan.space.keyed(plan.space.fixed)
     facts: dict[str, Any] = {
         "space": f"{spec.space}: {plan.space.source}",
         "data": f"{data_label(plan)}, {evidence.rows:,} rows, {len(evidence.classes)} classes"
@@ -271,7 +275,7 @@ def _told(evidence: Evidence) -> dict[str, str]:
         "model": model_label(plan),
         "protocol": f"seeds {', '.join(map(str, spec.seeds))} x {split}",
         "strategy": spec.strategy,
-        "fixed": ", ".join(f"{name}={number(v)}" for name, v in plan.space.fixed.items()),
+        "fixed": ", ".join(f"{name}={number(v)}" for name, v in kept.items()),
         "data fingerprint": plan.task.data_fingerprint[:16],
         "model fingerprint": plan.task.model_fingerprint[:16],
         "started": f"{started:%Y-%m-%d %H:%M} UTC",

@@ -14,6 +14,7 @@ from search.report.effects import Effects, axis_effects
 from search.report.evidence import Evidence
 from search.report.figures import axes, confusion, race, scores
 from search.report.figures.style import Picture, look
+from search.report.paper_groups import means
 from search.report.story import Story, tell
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Report:
 
     Attributes:
         stories: The sweeps.
-        verdicts: Verdicts of all sweeps.
+        verdicts: Verdicts of all sweeps, and of groups of them.
         files: Everything that was written.
         page: The HTML page, which needs none of the other files.
     """
@@ -55,6 +56,7 @@ def write(evidences: Sequence[Evidence], folder: Path) -> Report:
             pictures = _pictures(evidence, effects)
         stories.append(tell(evidence, effects, found, pictures))
         verdicts += found
+    groups = means(verdicts)
     with look():
         size = _size(verdicts) if len(evidences) > 1 else None
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +66,7 @@ def write(evidences: Sequence[Evidence], folder: Path) -> Report:
     for name, template in ((HTML, "report.html.j2"), (MARKDOWN, "report.md.j2")):
         text = environment.get_template(template).render(
             stories=stories,
-            verdicts=verdicts,
+            groups=groups,
             size=size,
             folders=_folders(stories),
             rules=_rules(),
@@ -75,7 +77,7 @@ def write(evidences: Sequence[Evidence], folder: Path) -> Report:
         files += _save(story.pictures.values(), folder / _folders(stories)[story.name])
     if size is not None:
         files += _save([size], folder)
-    return Report(tuple(stories), tuple(verdicts), tuple(files), page)
+    return Report(tuple(stories), (*verdicts, *groups), tuple(files), page)
 
 
 def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:

@@ -20,7 +20,14 @@ from spaces.schema.scalar import FrozenMapping, Scalar
 from trainables.engine.errors import SpaceError
 
 # These may differ within a stack, whatever the trainable; see `Trainable.stack_group`.
-_PER_CELL = ("learning_rate", "weight_decay", "warmup_fraction", "epochs", "clip_norm")
+_PER_CELL = (
+    "learning_rate",
+    "weight_decay",
+    "warmup_fraction",
+    "epochs",
+    "clip_norm",
+    "inner_share",
+)
 
 __all__ = ["Axis", "Inert", "Scalar", "Space", "SpaceError"]
 

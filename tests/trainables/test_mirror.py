@@ -321,7 +321,7 @@ def test_faults_are_named(task: Task, tmp_path: Path) -> None:
 def test_the_space_has_the_papers_ablations_and_one_untuned_config() -> None:
     assert SPACE.ablation[:2] == ("untuned", "mirror")
     assert len(SPACE) == 72
-    untuned = SPACE.active(SPACE.references["untuned"])
+    untuned = SPACE.keyed(SPACE.active(SPACE.references["untuned"]))
     assert set(untuned) == {"learning_rate", "pairs", "pooling", "max_length", "precision"}
     plain = SPACE.complete(SPACE.references["mirror"])
     assert (plain["learning_rate"], plain["temperature"], plain["masked"]) == (2e-5, 0.04, 5)

@@ -214,6 +214,36 @@ def test_a_cell_is_the_same_alone_in_any_stack_and_after_a_resume(
         the_same(found, alone[cells[4].key], 1e-5)
 
 
+@pytest.mark.parametrize("trainable", TRAINABLES)
+def test_optional_settings_are_the_same_in_a_stack(
+    trainable: str, of: Callable[[str], Task], double: None
+) -> None:
+    """Epochs chosen on rows kept apart, a constant rate, other dropout; shares differ by cell."""
+    config = config_of(trainable)
+    rates = {"hidden_dropout": 0.2, "attention_dropout": 0.3, "head_dropout": 0.4}
+    fields = {
+        field.name for field in dataclasses.fields(registry.load("trainables", trainable, "Config"))
+    }
+    config |= {name: rate for name, rate in rates.items() if name in fields}
+    config |= {"schedule": "constant"} | ({"pooling": "pooler"} if "head_dropout" in fields else {})
+    cells = [
+        dataclasses.replace(cell, config={**config, "inner_share": share})
+        for cell, share in zip(cells_of(config)[:3], (0.2, 0.3, 0.0), strict=True)
+    ]
+    alone = trained(of(trainable), cells, stack=1)
+    for key, found in trained(of(trainable), cells, stack=3).items():
+        the_same(found, alone[key], 1e-5)
+    chosen = [alone[cell.key].metrics.get("chosen_epoch") for cell in cells]
+    assert chosen[2] is None
+    assert {1.0, 2.0} >= set(chosen[:2])
+    settings = {**config, "inner_share": 0.0, **dict.fromkeys(rates.keys() & fields)}
+    plain = trained(of(trainable), [dataclasses.replace(cells[2], config=settings)], stack=1)
+    differ = not np.array_equal(
+        plain[cells[2].key].probabilities, alone[cells[2].key].probabilities
+    )
+    assert differ == bool(rates.keys() & fields)
+
+
 def test_a_model_that_draws_in_its_own_way_trains_alone(
     of: Callable[[str], Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:

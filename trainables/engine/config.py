@@ -20,18 +20,20 @@ class TrainingConfig:
         learning_rate: Peak rate of AdamW.
         weight_decay: Weight decay of AdamW; none on biases and normalisation.
         warmup_fraction: Share of the steps that warm up linearly.
-        schedule: "linear" or "cosine" decay after the warm-up.
+        schedule: "linear" or "cosine" decay after the warm-up, or "constant" for none.
         batch_size: Number of rows a step.
         max_length: Largest number of tokens a text, special ones counted.
         epochs: Passes over the training rows.
         clip_norm: Largest norm of the gradient; 0 clips nothing.
         precision: "fp32", "bf16" or "fp16" mixed precision.
+        inner_share: Share of a cell's training rows that is kept apart to choose the epoch on, by
+            accuracy per class; 0 takes the last epoch.
 
     Raises:
         ConfigError: naming each field out of its range, or beyond reason.
     """
 
-    SCHEDULES: ClassVar[tuple[str, ...]] = ("linear", "cosine")
+    SCHEDULES: ClassVar[tuple[str, ...]] = ("linear", "cosine", "constant")
     PRECISIONS: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16")
     LARGEST: ClassVar[int] = 10**9
     MOST: ClassVar[Mapping[str, int]] = {
@@ -53,6 +55,7 @@ class TrainingConfig:
     epochs: int
     clip_norm: float
     precision: str
+    inner_share: float = 0.0
 
     def rules(self) -> dict[str, bool]:
         """Return each rule, and True where it holds.
@@ -71,6 +74,7 @@ class TrainingConfig:
             **self._beyond_reason(),
             "clip_norm at least 0": self.clip_norm >= 0,
             f"precision one of {', '.join(self.PRECISIONS)}": self.precision in self.PRECISIONS,
+            "inner_share in [0, 1)": 0 <= self.inner_share < 1,
         }
 
     def _beyond_reason(self) -> dict[str, bool]:
@@ -151,16 +155,51 @@ class FineTuning(TrainingConfig):
     Attributes:
         trainable_blocks: Number of the encoder's blocks that are trained, from the top; None for
             all, embeddings included. The states below them are computed once.
+        hidden_dropout: Share of hidden values that the encoder drops in training; none for its own.
+        attention_dropout: Share of attention's weights that it drops; none for its own.
     """
 
     LEAST_BLOCKS: ClassVar[int] = 0
 
     trainable_blocks: int | None
+    hidden_dropout: float | None = None
+    attention_dropout: float | None = None
 
     def rules(self) -> dict[str, bool]:
         """Return the rules of `TrainingConfig` and of the blocks."""
         blocks = self.trainable_blocks is None or self.trainable_blocks >= self.LEAST_BLOCKS
         return {
             f"trainable_blocks at least {self.LEAST_BLOCKS}, or none for all": blocks,
+            "hidden_dropout in [0, 1), or none for its own": _is_rate(self.hidden_dropout),
+            "attention_dropout in [0, 1), or none for its own": _is_rate(self.attention_dropout),
             **super().rules(),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierTuning(FineTuning):
+    """Hyper-parameters of an encoder with a linear classifier on one vector.
+
+    Attributes:
+        pooling: Vector of a text: "cls", the first token's; "mean", over real tokens; "pooler", the
+            first token's behind a dense layer with an activation, as in transformers' own class.
+        head_dropout: Share of that vector that is dropped in training, and of the one before a
+            pooler; none for the encoder's own rate.
+    """
+
+    POOLINGS: ClassVar[tuple[str, ...]] = ("cls", "mean", "pooler")
+
+    pooling: str
+    head_dropout: float | None = None
+
+    def rules(self) -> dict[str, bool]:
+        """Return the rules of `FineTuning`, the pooling and the head."""
+        return {
+            f"pooling one of {', '.join(self.POOLINGS)}": self.pooling in self.POOLINGS,
+            "head_dropout in [0, 1), or none for the encoder's": _is_rate(self.head_dropout),
+            **super().rules(),
+        }
+
+
+def _is_rate(share: float | None) -> bool:
+    return share is None or 0 <= share < 1

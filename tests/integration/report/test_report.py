@@ -154,7 +154,7 @@ def test_the_contrastive_losses_stand_beside_their_paper_whatever_the_size(
         reporter.uri,
         space="contrastive",
         name="hard",
-        model="minilm",
+        model="electra-base",
         data=data,
         set_axes={**axes, "batch_size": (10,), "epochs": (5,)},
     )
@@ -174,6 +174,50 @@ def test_the_contrastive_losses_stand_beside_their_paper_whatever_the_size(
     assert list(values) == ["accuracy", "entropy", "loss", "train loss"]
     entropy = -(0.8 * np.log2(0.8) + 0.2 * np.log2(0.1))
     assert re.findall(r">([0-9.]+)</td>", values["entropy"]) == [f"{entropy:.4f}"] * 3
+
+
+def test_a_sweep_with_other_settings_is_shown_beside_the_paper_and_not_judged(
+    reporter: Reporter,
+) -> None:
+    changes = {"model": "minilm", "fix": {"learning_rate": 5e-4}}
+    reporter.draw("one", gain=0.15, data=DataRef(name="trec-1k"), **changes)
+    code, shown = reporter.run("one", "--check-paper")
+    said = " ".join(shown.split())
+    assert code == 4
+    assert "not the paper's setting (model minilm for roberta-base, learning_rate 0.0005 " in said
+    assert "2 seeds x 3 folds for 4 x 5 folds" in said
+    assert "the best of 21 configs for 4,900" in said
+
+
+@pytest.mark.parametrize("space", ["smoke"])
+def test_a_space_of_our_own_stands_beside_no_paper(reporter: Reporter, space: str) -> None:
+    reporter.draw("own", gain=0.15, space=space, data=DataRef(name="trec-1k"), set_axes={})
+    code, shown = reporter.run("own", "--check-paper", "--json")
+    document, _ = json.JSONDecoder().raw_decode(shown)
+    assert (code, document["paper"], document["check_paper"]) == (4, [], 4)
+
+
+def test_the_mean_of_a_group_stands_beside_the_papers_where_all_its_sweeps_are(
+    reporter: Reporter,
+) -> None:
+    for name in ("sst2", "imdb"):
+        reporter.draw(name, gain=0.15, data=DataRef(name=name))
+    code, shown = reporter.run("sst2", "imdb", "--check-paper", "--json", "--out", "out")
+    document, _ = json.JSONDecoder().raw_decode(shown)
+    assert code == 0, document["paper"]
+    *single, group = document["paper"]
+    assert (len(single), group["row"], group["data"]) == (
+        2,
+        "mean over extra-large data sets",
+        "2 data sets",
+    )
+    assert group["paper_gain"] == pytest.approx(0.0004)
+    assert group["our_gain"] == pytest.approx(sum(one["our_gain"] for one in single) / 2)
+    widths = [one["high"] - one["low"] for one in single]
+    width = group["high"] - group["low"]
+    assert width == pytest.approx(float(np.hypot(*widths)) / 2)
+    for file in ("report.html", "report.md"):
+        assert "mean over extra-large data sets" in (reporter.folder / "out" / file).read_text()
 
 
 def test_check_paper_is_undecided_where_the_paper_has_no_row(reporter: Reporter) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from search.ledger.records import LoggedCell
 from search.planning import expected
 from search.planning.estimate import estimate
-from search.planning.expected import Expected, before_the_run, seconds_of_like_cells
+from search.planning.expected import (
+    Expected,
+    before_the_run,
+    gpus_here,
+    seconds_of_like_cells,
+)
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.spec import make_spec
@@ -127,3 +134,14 @@ def test_a_clocks_share_is_of_what_is_left() -> None:
     assert Clock().left == float("inf")
     assert 0 < Clock(10.0).share(0.5).left <= 5.0
     assert Clock(-1.0).share(0.5).left <= 0
+
+
+def test_gpus_are_named_with_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpus_here() is None
+    cards = [SimpleNamespace(name="A card", total_memory=79 * 2**30)] * 2
+    cards.append(SimpleNamespace(name="Another", total_memory=24 * 2**30))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", cards.__getitem__)
+    assert gpus_here() == "2 x A card (79 GiB), 1 x Another (24 GiB)"

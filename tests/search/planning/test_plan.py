@@ -302,10 +302,11 @@ def test_a_cells_key_is_the_digest_of_its_canonical_json(fields: dict[str, Any])
     plan = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
     for key, (config, block) in list(plan.keys.items())[::7]:
         seed, fold = plan.blocks[block]
-        active = plan.space.active(plan.configs[config])
-        value = {"family": plan.family, "config": active, "seed": seed, "fold": fold}
+        keyed = plan.space.keyed(plan.space.active(plan.configs[config]))
+        assert "inner_share" not in keyed
+        value = {"family": plan.family, "config": keyed, "seed": seed, "fold": fold}
         assert key == hashlib.sha256(canonical_json(value).encode()).hexdigest()
-        assert key == cell_key(plan.task, active, seed, fold)
+        assert key == cell_key(plan.task, keyed, seed, fold)
 
 
 def test_the_share_of_an_official_test_part_is_the_datas_own_and_is_kept(

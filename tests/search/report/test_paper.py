@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from search.report import paper
 from search.report.evidence import data_label
+from search.report.paper_groups import means
+from search.report.paper_settings import changes
 from search.spec import make_spec, saved_spec
 from tests.factories import plan_of
 from trainables.engine import registry
@@ -107,6 +110,119 @@ def _verdict(says: paper.Says) -> paper.Verdict:
 )
 def test_the_exit_code_is_that_of_the_worst_row(says: tuple[paper.Says, ...], code: int) -> None:
     assert paper.exit_code([_verdict(one) for one in says]) == code
+
+
+def test_a_row_of_another_setting_leaves_it_undecided() -> None:
+    says: list[paper.Says] = ["agrees", "not the paper's setting"]
+    assert paper.exit_code([_verdict(one) for one in says]) == paper.UNDECIDED
+
+
+TABLES = {table["id"]: table for table in paper.tables()}
+BEST = {"k": (2000,), "gamma": (0.1,), "scale": (3.3,), "margin": (0.3,), "beta": (0.9,)}
+
+
+def _changes(table: str, row: int, **fields: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the last config of a plan has other than a paper's row."""
+    plan = plan_of(make_spec(name="a", **fields))
+    given = TABLES[table]
+    found = changes(plan, given, given["rows"][row], len(plan.configs) - 1, best=True)
+    return found.deciding, found.noted
+
+
+@pytest.mark.parametrize(
+    ("given", "deciding"),
+    [
+        ({}, ()),
+        ({"fix": {"schedule": "cosine", "epochs": 120}}, ()),  # the paper leaves these open
+        ({"model": "minilm"}, ("model minilm for roberta-base",)),
+        ({"fix": {"learning_rate": 5e-4}}, ("learning_rate 0.0005 for 1e-05",)),
+        ({"fix": {"pooling": "mean"}}, ("pooling mean for pooler",)),
+        ({"fix": {"trainable_blocks": 1}}, ("trainable_blocks 1 for none",)),
+        ({"set_axes": {**BEST, "k": (5,)}}, ("k 5, off the paper's grid",)),
+        ({"data": DataRef(name="trec-1k", cleaning=("urls",))}, ("cleaning urls for none",)),
+    ],
+)
+def test_settings_that_are_not_the_papers_are_named(
+    given: dict[str, Any], deciding: tuple[str, ...]
+) -> None:
+    fields = {"space": "softtriple", "data": "trec-1k", "model": "roberta-base", "set_axes": BEST}
+    found, noted = _changes("tripleentropy", 5, **{**fields, **given})
+    assert found == deciding
+    assert noted[0] == "padding_tokens false for true"
+    assert noted[-1].startswith("the best of 2 configs for 4,900")
+
+
+def test_a_smaller_protocol_is_noted_and_decides_nothing() -> None:
+    fields = {"space": "softtriple", "data": "trec-1k", "model": "roberta-base", "set_axes": BEST}
+    found, noted = _changes("tripleentropy", 5, **fields, seeds=(2,), folds=3)
+    assert found == ()
+    assert "1 seeds x 3 folds for 4 x 5 folds" in noted
+
+
+@pytest.mark.parametrize(("row", "features"), [(0, "tfidf-unigram-nostop"), (1, "tfidf-unigram")])
+def test_rows_without_an_encoder_are_decided_on_any(row: int, features: str) -> None:
+    data = DataRef(name="isot", cleaning=("reuters-prefix",))
+    axes = {"representation": (features,)}
+    fields = {"space": "linear_eval", "data": data, "model": "minilm", "set_axes": axes}
+    assert _changes("bert_cam", row, **fields, folds=None, holdout=0.2)[0] == ()
+    assert TABLES["bert_cam"]["rows"][row]["model"] is None
+    assert TABLES["bert_cam"]["rows"][7]["model"] == "bert-base-uncased"
+    plain = {**fields, "data": "isot"}
+    assert _changes("bert_cam", row, **plain)[0] == ("cleaning none for reuters-prefix",)
+
+
+def test_every_setting_of_a_table_is_one_of_its_spaces() -> None:
+    for table in paper.tables():
+        for name in table["spaces"]:
+            kinds = registry.load("spaces", name, "SPACE").kinds
+            assert {*table.get("settings", {}), *table.get("noted", {})} <= set(kinds)
+
+
+def _gain(data: str, gain: float, reach: float, says: paper.Says = "agrees") -> paper.Verdict:
+    row = next(r for r in TABLES["tripleentropy"]["rows"] if r["data"] == data)
+    return dataclasses.replace(
+        _verdict(says),
+        table=TABLES["tripleentropy"]["title"],
+        data=data,
+        paper_model="roberta-base",
+        paper_baseline=row["baseline"],
+        paper_score=row["score"],
+        our_baseline=0.8,
+        our_score=0.8 + gain,
+        our_gain=gain,
+        low=gain - reach,
+        high=gain + reach,
+    )
+
+
+def test_a_groups_mean_is_taken_of_all_its_data_sets_and_no_fewer() -> None:
+    medium = [_gain("mrpc", 0.02, 0.003), _gain("trec", 0.01, 0.004), _gain("cr", 0.0, 0.0)]
+    assert means(medium[:2]) == []
+    (mean,) = means(medium)
+    assert (mean.row, mean.says) == ("mean over medium data sets", "agrees")
+    assert mean.our_gain == pytest.approx(0.01)
+    assert mean.paper_gain == pytest.approx(0.0086)
+    assert (mean.low, mean.high) == (
+        pytest.approx(0.01 - 0.005 / 3),
+        pytest.approx(0.01 + 0.005 / 3),
+    )
+    (other,) = means([*medium[:2], _gain("cr", 0.0, 0.0, "not the paper's setting")])
+    assert other.says == "not the paper's setting"
+    assert other.because.startswith("in cr; ")
+
+
+def test_the_groups_means_are_those_of_their_rows_where_the_paper_adds_up() -> None:
+    """Its text says 0.78 for the small data sets, its table 0.71: the report tells both."""
+    rows = {(r["data"], r["model"]): r for r in TABLES["tripleentropy"]["rows"]}
+    found = []
+    for group in TABLES["tripleentropy"]["groups"]:
+        mine = [rows[data, group["model"]] for data in group["data"]]
+        mean = sum(row["score"] - row["baseline"] for row in mine) / len(mine)
+        found.append((round(100 * group["gain"], 2), round(100 * mean, 2)))
+    assert found == [(0.78, 0.71), (0.86, 0.86), (0.2, 0.2), (0.04, 0.04), (0.48, 0.48)]
+    small = TABLES["tripleentropy"]["groups"][0]["data"]
+    (mean,) = means([_gain(data, 0.01, 0.001) for data in small])
+    assert "its own rows have a mean of +0.71" in mean.because
 
 
 ROWS = [(table["id"], row) for table in paper.tables() for row in table["rows"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from accelerate.utils.memory import should_reduce_batch_size
@@ -15,7 +15,7 @@ from trainables.engine import seeding
 from trainables.engine.arrays import IntArray
 from trainables.engine.cells.cell_context import CellContext
 from trainables.engine.cells.trainable import Trainable
-from trainables.engine.config import TrainingConfig
+from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.features import extraction
 from trainables.engine.features.representation import (
@@ -25,12 +25,15 @@ from trainables.engine.features.representation import (
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.inputs.tokens import Tokens, tokenised
-from trainables.engine.models import frozen_blocks, pretrained, vocabulary
+from trainables.engine.models import dropout_rates, frozen_blocks, pretrained, vocabulary
 from trainables.engine.splits import folds, inner_validation
 from trainables.engine.stacking.cell import StackCell
 from trainables.engine.text_data import TextData
 from trainables.engine.training.loop import CellData, Training
 from trainables.engine.training.read_out import Evaluation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def corpus(task: Task, data: TextData, config: TrainingConfig) -> views.Corpus:
@@ -183,7 +186,7 @@ def make_features(
 
 def base(task: Task, data: TextData, config: TrainingConfig) -> Any:
     """Copy the encoder of a cell, or its trained part."""
-    network = pretrained.load_encoder(task.model)
+    network = encoder_of(task, config)
     blocks = frozen_blocks.trained_blocks(task.model, config)
     if blocks is not None:
         return frozen_blocks.top(network, blocks)
@@ -222,6 +225,14 @@ def module(
             network = CellContext.of(data, task.model, network, trainable.metadata(config), train)
     with seeding.drawing_from(seed, "init"):
         return trainable.build(config, network, len(data.label_names))
+
+
+def encoder_of(task: Task, config: TrainingConfig) -> PreTrainedModel:
+    """Return the encoder with the config's dropout rates, to be copied."""
+    network = pretrained.load_encoder(task.model)
+    if not isinstance(config, FineTuning):
+        return network
+    return dropout_rates.with_rates(network, config.hidden_dropout, config.attention_dropout)
 
 
 def rows(task: Task, data: TextData, cell: Cell) -> tuple[IntArray, IntArray]:

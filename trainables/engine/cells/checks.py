@@ -68,8 +68,20 @@ def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) 
         if features is None:
             if trainable.base is None:
                 pretrained.check_encoder(task.model, data)
+                check_rates(task, configs)
         elif isinstance(card := card_of(features.name), MadeByModels):
             card.check_models(data, task.model, features)
+
+
+def check_rates(task: Task, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse configs with dropout rates that the model does not have.
+
+    Raises:
+        ModelError: naming the rate.
+    """
+    tuned = [config for config in configs if isinstance(config, FineTuning)]
+    for config in {(c.hidden_dropout, c.attention_dropout): c for c in tuned}.values():
+        assembly.encoder_of(task, config)
 
 
 def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:

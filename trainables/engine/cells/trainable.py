@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trainables.engine.text_data import TextData
     from trainables.engine.training.read_out import ReadOut
 
-Pooling = Literal["cls", "mean"]
+Pooling = Literal["cls", "mean", "pooler"]
 
 # A public name this close to a hook's is a misspelt hook, not a helper.
 _NEAR = 0.8
@@ -42,6 +42,10 @@ def _none(*_: Any) -> None:
 
 def _zero(_: Any) -> float:
     return 0.0
+
+
+def _inner_share(config: TrainingConfig) -> float:
+    return config.inner_share
 
 
 def _nought(_: Any) -> int:
@@ -114,7 +118,7 @@ class Trainable:
     ema_decay: Callable[[Any], float] = _zero
     """Decay of the weights' moving average that is scored; 0 scores the weights themselves."""
 
-    inner_share: Callable[[Any], float] = _zero
+    inner_share: Callable[[Any], float] = _inner_share
     """Share of a cell's training rows kept apart to choose the epoch on; 0 takes the last epoch."""
 
     step_losses: Callable[[Any], int] = _nought
@@ -133,9 +137,10 @@ class Trainable:
     """Turns the module's outputs into probabilities; None takes them for logits."""
 
     pooling: Callable[[Any], Pooling | None] = _none
-    """Vector that the linear `classifier` sees: first token or mean over tokens; None for neither.
+    """Vector that the linear `classifier` sees; None for another.
 
-    A winner with such a vector can be saved as a model of transformers.
+    It is the first token's, the mean over tokens, or that of the module's `pooler`, a
+    `models.pooling.Pooler`. A winner with such a vector can be saved as a model of transformers.
     """
 
     map_fault: Callable[[Any], str | None] | None = None
@@ -206,7 +211,13 @@ class Trainable:
             return None
         # The loop holds these per cell, whatever the trainable.
         return dataclasses.replace(
-            key, learning_rate=1.0, weight_decay=0.0, warmup_fraction=0.0, epochs=1, clip_norm=0.0
+            key,
+            learning_rate=1.0,
+            weight_decay=0.0,
+            warmup_fraction=0.0,
+            epochs=1,
+            clip_norm=0.0,
+            inner_share=0.0,
         )
 
 

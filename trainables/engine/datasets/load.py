@@ -166,7 +166,8 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> Te
         images=images,
         metadata=ref.metadata,
     )
-    if ref.parts == "train":
+    # A name that means its training part alone leaves a table without parts what it is.
+    if ref.parts == "train" and not (card and card.training and data.official is None):
         data = training_part(data, (card and card.training) or ("train",))
     if ref.cleaning:
         data = cleaned(data, ref.cleaning, ref.drop_missing)

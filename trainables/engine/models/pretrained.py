@@ -160,7 +160,8 @@ def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
 Pooler = tuple["Tensor", "Tensor"]
 """Weight (width, width) and bias (width,) of an encoder's own pooler: tanh(W first token + b)."""
 
-_poolers: dict[str, Pooler] = {}
+# Attribute of an encoder that copies take along; no weight of it, nor saved with it.
+_OWN_POOLER = "_own_pooler"
 
 
 def pretrained_pooler(reference: str) -> Pooler | None:
@@ -171,8 +172,17 @@ def pretrained_pooler(reference: str) -> Pooler | None:
     Raises:
         ModelError: if the weights cannot be loaded.
     """
-    load_encoder(reference)
-    return _poolers.get(reference)
+    return own_pooler(load_encoder(reference))
+
+
+def own_pooler(encoder: PreTrainedModel) -> Pooler | None:
+    """Return the pooler that came with an encoder; None without one.
+
+    Args:
+        encoder: Encoder of `load_encoder`, or a copy of it.
+    """
+    found: Pooler | None = vars(encoder).get(_OWN_POOLER)
+    return found
 
 
 @lru_cache(maxsize=2)
@@ -199,7 +209,7 @@ def load_encoder(reference: str) -> PreTrainedModel:
         dense = getattr(model.pooler, "dense", None)
         drawn = any(name.startswith("pooler.") for name in missing)
         if isinstance(dense, torch.nn.Linear) and not drawn:
-            _poolers[reference] = (dense.weight.detach().clone(), dense.bias.detach().clone())
+            vars(model)[_OWN_POOLER] = (dense.weight.detach().clone(), dense.bias.detach().clone())
         # Its output has no use; its weights would be saved, synchronised and decayed for nothing.
         model.pooler = None  # type: ignore[assignment]
     return model
@@ -261,15 +271,3 @@ def real_tokens(inputs: Mapping[str, Tensor]) -> Tensor:
     """
     mask = inputs["attention_mask"]
     return (mask if mask.ndim == 2 else mask[:, 0, 0]).bool()
-
-
-def hidden_dropout(encoder: PreTrainedModel) -> float:
-    """Return the share of hidden values that an encoder drops.
-
-    Architectures name it differently.
-    """
-    for name in ("hidden_dropout_prob", "dropout", "hidden_dropout"):
-        value = getattr(encoder.config, name, None)
-        if value is not None:
-            return float(value)
-    return 0.0

@@ -12,10 +12,17 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
+
+_ACTIVATIONS: dict[str, Any] = {
+    "gelu": functional.gelu,
+    "relu": functional.relu,
+    "tanh": torch.tanh,
+}
 
 
 class PooledConfig(PretrainedConfig):
@@ -25,7 +32,8 @@ class PooledConfig(PretrainedConfig):
         encoder: Config of the encoder.
         pooling: "cls" or "mean", over real tokens.
         layer: Vectors of the tokens: "output" or "embeddings".
-        widths: Widths of the layers, with GELU, between the vector and the classes.
+        widths: Widths of the layers between the vector and the classes.
+        activation: Function behind each of them: "gelu", "relu" or "tanh".
     """
 
     model_type = "foldrace-pooled"
@@ -36,11 +44,13 @@ class PooledConfig(PretrainedConfig):
         pooling: str = "mean",
         layer: str = "output",
         widths: list[int] | None = None,
+        activation: str = "gelu",
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
         self.encoder = encoder or {}
         self.pooling, self.layer, self.widths = pooling, layer, widths or []
+        self.activation = activation
 
 
 class PooledForSequenceClassification(PreTrainedModel):
@@ -83,7 +93,7 @@ class PooledForSequenceClassification(PreTrainedModel):
             weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
             vector = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
         for layer in self.dense[:-1]:
-            vector = functional.gelu(layer(vector))
+            vector = _ACTIVATIONS[self.config.activation](layer(vector))
         logits = self.dense[-1](vector)
         loss = None if labels is None else functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -21,17 +21,22 @@ from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Pooling, Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
-from trainables.engine.errors import NotServedError
+from trainables.engine.errors import DivergedError, NotServedError
 from trainables.engine.features import extraction, representation
 from trainables.engine.features.pooled_encoder import PooledEncoder
 from trainables.engine.features.representation import Representation
+from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.models import pretrained
 from trainables.engine.models.pooling import pooled
 from trainables.engine.refit import tuned_encoder
+from trainables.engine.splits import inner_validation
 from trainables.engine.splits.inner_validation import NO_ROWS
+from trainables.engine.stacking.cell import StackCell
 from trainables.engine.stacking.fit_stack import fit_head
+from trainables.engine.stacking.trainer import StackTraining
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
+from trainables.engine.training.epoch_choice import Choice
 from trainables.engine.training.fit import Fit, fit
 
 if TYPE_CHECKING:
@@ -48,7 +53,7 @@ class FinalNetwork:
 
     Attributes:
         encoder: Encoder with all its blocks and words.
-        head: Layers from a pooled vector to logits: Linear, or Linear, GELU, Linear.
+        head: Layers from a pooled vector to logits: Linear, or Linear, an activation, Linear.
         layer: Vectors of tokens: the last layer's, or the word embeddings alone.
         pooling: Pooling of the tokens' vectors.
         tokenizer: Tokenizer of the encoder.
@@ -217,27 +222,50 @@ def train_head(
     Raises:
         DivergedError: if training diverges.
     """
-    head = assembly.module(task, data, config, seed, rows)
-    return fit_head(head, config, values, data.labels, seed, rows)
+    share = Trainable.load(task.trainable).inner_share(config)
+    if not share:
+        head = assembly.module(task, data, config, seed, rows)
+        return fit_head(head, config, values, data.labels, seed, rows)
+    train, valid = inner_validation.of_rows(data, rows, seed, share)
+    head = assembly.module(task, data, config, seed, train)
+    training = StackTraining(
+        [StackCell(head, config, seed, train, NO_ROWS, valid)], FeatureInputs(values), data.labels
+    )
+    choice, best = Choice(data.labels[valid]), head
+    for epoch in range(1, config.epochs + 1):
+        loss = float(training.epoch(epoch - 1)[0])
+        if not np.isfinite(loss):
+            raise DivergedError(f"the training loss became {loss} in epoch {epoch}")
+        choice.see(epoch, np.zeros((0, 0), np.float32), training.predict()[0])
+        if choice.facts["chosen_epoch"] == epoch:
+            best = copy.deepcopy(training.trained(0))
+    return Fit(NO_ROWS, choice.probabilities, facts=choice.facts, module=best)
 
 
 def _fine_tuned(
     task: Task, data: TextData, config: TrainingConfig, seed: int, rows: IntArray, fold: int
 ) -> FinalNetwork:
+    trainable = Trainable.load(task.trainable)
     tokens = assembly.tokens(task, data, config)
-    cell = loop.CellData(tokens, rows, NO_ROWS, fold=fold)
-    drawn = assembly.module(task, data, config, seed, rows)
-    fitted = fit(loop.Training(drawn, cell, config, seed))
+    share = trainable.inner_share(config)
+    train, valid = inner_validation.of_rows(data, rows, seed, share) if share else (rows, NO_ROWS)
+    cell = loop.CellData(tokens, train, valid, valid, fold=fold)
+    drawn = assembly.module(task, data, config, seed, train)
+    # The weights of the epoch that the rows kept apart choose; without any, of the last one.
+    fitted = fit(loop.Training(drawn, cell, config, seed), evaluate=share > 0)
     module = fitted.module
     device = next(module.classifier.parameters()).device
-    pooling = Trainable.load(task.trainable).pooling(config)
+    pooling = trainable.pooling(config)
     if pooling is None:
         raise NotServedError(f"The trainable {task.trainable!r} has no vector to classify.")
+    head: nn.Module = module.classifier
+    if pooling == "pooler":
+        head = nn.Sequential(module.pooler.dense, module.pooler.activation, head)
     return FinalNetwork(
         encoder=tuned_encoder.whole(task, config, module.encoder, tokens).to(device),
-        head=module.classifier,
+        head=head,
         layer="output",
-        pooling=pooling,
+        pooling="mean" if pooling == "mean" else "cls",
         tokenizer=pretrained.load_tokenizer(task.model),
         max_length=pretrained.text_limit(task.model, config.max_length),
         label_names=data.label_names,

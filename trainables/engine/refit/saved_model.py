@@ -2,9 +2,10 @@
 
 `AutoModelForSequenceClassification` loads it, in one of two ways.
 
-*Stock.* Where the classifier is linear on the first token's vector and the encoder is BERT,
-RoBERTa, ELECTRA or DistilBERT, the folder holds transformers' own class. Its head has a dense layer
-with an activation in front of the last layer, ours has none; but the two can be the same function:
+*Stock.* Where the classifier stands on the first token's vector and the encoder is BERT, RoBERTa,
+ELECTRA or DistilBERT, the folder holds transformers' own class. Its head has a dense layer with an
+activation in front of the last layer. With pooling=pooler ours is the same, layer by layer. Without
+it ours has no such layer; but the two can be the same function:
 
     gelu   z = gelu(z) - gelu(-z)
     relu   z = relu(z) - relu(-z)
@@ -33,6 +34,8 @@ from trainables.engine.refit import _pooled_classifier
 from trainables.engine.refit.network import FinalNetwork
 
 _SMALL = 2.0**-14
+# Activation in the head of transformers' own class, by the encoder's kind.
+_KINDS = {"bert": "tanh", "roberta": "tanh", "electra": "gelu", "distilbert": "relu"}
 _CODE = "modeling.py"
 _TYPE = "foldrace-pooled"
 
@@ -67,12 +70,20 @@ def save(network: FinalNetwork, folder: Path) -> None:
 
 def _head_of(network: FinalNetwork) -> str | None:
     """Kind of the stock head that fits; None where none does."""
-    kinds = {"bert": "tanh", "roberta": "tanh", "electra": "gelu", "distilbert": "relu"}
-    kind = kinds.get(network.encoder.config.model_type)
-    plain = isinstance(network.head, nn.Linear) and network.pooling == "cls"
-    if kind is None or not plain or network.layer != "output":
+    kind = _KINDS.get(network.encoder.config.model_type)
+    if kind is None or network.pooling != "cls" or network.layer != "output":
         return None
-    return kind if 2 * len(network.label_names) <= network.encoder.config.hidden_size else None
+    width, head = network.encoder.config.hidden_size, network.head
+    if isinstance(head, nn.Sequential):
+        dense, between, _ = head
+        wide = isinstance(dense, nn.Linear) and dense.out_features == width
+        return kind if wide and _activation_name(between) == kind else None
+    return kind if 2 * len(network.label_names) <= width else None
+
+
+def _activation_name(activation: nn.Module) -> str:
+    """Name of the activation between two layers of a head."""
+    return {nn.Tanh: "tanh", nn.GELU: "gelu", nn.ReLU: "relu"}[type(activation)]
 
 
 @torch.no_grad()
@@ -91,6 +102,11 @@ def _stock(network: FinalNetwork) -> PreTrainedModel:
     dense, out = heads[config.model_type]()
     classes = len(network.label_names)
     head: Any = network.head
+    if isinstance(head, nn.Sequential):
+        dense.load_state_dict(head[0].state_dict())
+        out.load_state_dict(head[2].state_dict())
+        stock: PreTrainedModel = model.eval()
+        return stock
     weight = head.weight.detach().cpu()
     for layer in (dense, out):
         nn.init.zeros_(layer.weight)
@@ -120,6 +136,7 @@ def _own(network: FinalNetwork, folder: Path) -> None:
         [network.head] if isinstance(network.head, nn.Linear) else list(network.head.children())
     )
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    between = [layer for layer in layers if not isinstance(layer, nn.Linear)]
     module = _pooled_classifier
     config = _named(
         network,
@@ -128,6 +145,7 @@ def _own(network: FinalNetwork, folder: Path) -> None:
             pooling=network.pooling,
             layer=network.layer,
             widths=[layer.out_features for layer in linear[:-1]],
+            activation=_activation_name(between[0]) if between else "gelu",
         ),
     )
     model = module.PooledForSequenceClassification(config)

@@ -47,6 +47,22 @@ def apart(
     train, held_out = folds.held_out(data, split, seed, fold)
     if not share:
         return train, held_out, NO_ROWS
-    inside = data.take(train, f"the training part of {data.name}")
+    train, valid = of_rows(data, train, seed, share)
+    return train, held_out, valid
+
+
+def of_rows(data: TextData, rows: IntArray, seed: int, share: float) -> tuple[IntArray, IntArray]:
+    """Return the rows trained on, and those kept for inner validation.
+
+    Args:
+        data: Data set.
+        rows: Rows to share out, ascending.
+        seed: Seed that shuffles them.
+        share: Share of them to keep apart, above 0.
+
+    Raises:
+        DataError: if a class has too few texts among them.
+    """
+    inside = data.take(rows, f"the training part of {data.name}")
     trained, valid = folds.held_out(inside, Split(holdout=share), seed, 0)
-    return train[trained], held_out, train[valid]
+    return rows[trained], rows[valid]

@@ -27,6 +27,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import Cell
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import NotServedError
+from trainables.engine.models.pooling import activation
 from trainables.engine.refit import saved_model
 from trainables.engine.refit.network import FinalNetwork, train
 from trainables.engine.splits import folds
@@ -111,6 +112,30 @@ def test_a_first_token_classifier_becomes_the_stock_class(
     np.testing.assert_allclose(reloaded(tmp_path, False), found.probabilities(TEXTS), atol=2e-5)
 
 
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_classifier_behind_a_pooler_is_the_stock_class_layer_by_layer(
+    kind: str, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    with torch.random.fork_rng():
+        torch.random.manual_seed(1)
+        head = nn.Sequential(nn.Linear(32, 32), activation(kind), nn.Linear(32, 3))
+    found = network(kind, tiny_encoder, head=head)
+    assert saved_model.is_stock(found)
+    saved_model.save(found, tmp_path)
+    assert not (tmp_path / "modeling.py").exists()
+    np.testing.assert_allclose(reloaded(tmp_path, False), found.probabilities(TEXTS), atol=1e-6)
+
+
+def test_a_pooler_with_another_activation_comes_with_its_own_code(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    head = nn.Sequential(nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 3))
+    found = network("electra", tiny_encoder, head=head)
+    assert not saved_model.is_stock(found)
+    saved_model.save(found, tmp_path)
+    np.testing.assert_allclose(reloaded(tmp_path, True), found.probabilities(TEXTS), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("pooling", "layer", "wide"),
     [("mean", "output", False), ("mean", "embeddings", False), ("cls", "output", True)],
@@ -134,6 +159,9 @@ def test_more_classes_than_the_head_has_room_for_take_own_code(tiny_encoder: Pat
 
 TRAINED: dict[str, tuple[str, dict[str, Any]]] = {
     "first token": ("triple_entropy", {"pooling": "cls"}),
+    "pooler": ("triple_entropy", {"pooling": "pooler", "hidden_dropout": 0.2, "epochs": 3}),
+    "chosen epoch": ("triple_entropy", {"pooling": "pooler", "inner_share": 0.3, "epochs": 4}),
+    "chosen epoch of a head": ("linear_eval", {"inner_share": 0.3, "epochs": 5}),
     "top block": ("encoder_linear", {"trainable_blocks": 1}),
     "head": ("linear_eval", {}),
     "projection": ("projection", {"width": 16, "representation": "encoder-first"}),
@@ -146,7 +174,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
 ) -> None:
     trainable, own = TRAINED[name]
     task = task_of_reviews(trainable, tiny_encoder, reviews)
-    config = factories.config(trainable, learning_rate=5e-3, epochs=2, **own)
+    config = factories.config(trainable, **{"learning_rate": 5e-3, "epochs": 2, **own})
     data = load_data(task.data)
     cell = Cell(key="c" * 64, config=config, seed=2, fold=1)
     results: list[Any] = []
@@ -166,7 +194,7 @@ def test_trained_on_a_cells_rows_it_predicts_what_the_cell_did(
     with torch.inference_mode():
         again = model(**given).logits.softmax(-1).numpy()
     np.testing.assert_allclose(again, result.probabilities, atol=5e-5)
-    assert Trainable.load(trainable).may_train_heads == (name in ("head", "projection"))
+    assert Trainable.load(trainable).may_train_heads == (trainable in ("linear_eval", "projection"))
 
 
 def test_a_config_without_an_encoder_is_refused_with_a_reason(
