@@ -73,6 +73,7 @@ def server(database: Database, tmp_path: Path) -> Iterator[str]:
 
 
 @_LONG
+@pytest.mark.timeout(3600)  # 17 rounds on a server took more than 900 s where others worked, too
 @pytest.mark.parametrize("ledger", ["sqlite", "a server over PostgreSQL"])
 @pytest.mark.parametrize("where", ["one machine", "a machine each"])
 @pytest.mark.parametrize("count", [2, 4, 8])
