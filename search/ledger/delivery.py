@@ -21,6 +21,8 @@ _log = logging.getLogger("foldrace.ledger")
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 15.0
 _TRIES_OF_A_REFUSED = 3
+# Times the patience at the end that a batch may take which is being written.
+_PATIENT = 4
 _MOST_IN_MEMORY = 1_000  # results that could not be spooled, because the disk is full
 
 
@@ -67,6 +69,7 @@ class Delivery:
         self._current: list[Job] = []
         self._refused = 0
         self._arrived = 0
+        self._began = 0.0  # the last try, by time.monotonic()
         self._pause_s = 0.0  # 0 while the other side is there
         self._flushing = False
         self._stopping = False
@@ -144,14 +147,15 @@ class Delivery:
         """Flush while results arrive, then stop and spool the remaining states.
 
         Args:
-            patience_s: Seconds to wait for the next arrival.
+            patience_s: Seconds to wait for the next arrival; longer while a batch is written.
 
         Returns:
             Numbers of undelivered results and states.
         """
         while True:
             arrived = self._arrived
-            if self.flush(patience_s) or self._arrived == arrived:
+            done = self.flush(patience_s)
+            if done or (self._arrived == arrived and not self._writes(_PATIENT * patience_s)):
                 break
         with self._changed:
             self._stopping = True
@@ -171,6 +175,11 @@ class Delivery:
                 self._note_full(error)
         self._spool.close()
         return Undelivered(waiting, self._refused, lost)
+
+    def _writes(self, longest_s: float) -> bool:
+        """Tell if MLflow takes a batch, and not for too long."""
+        with self._changed:
+            return bool(self._current) and time.monotonic() - self._began < longest_s
 
     def _underway(self) -> int:
         return self._queue.size + sum(job.size for job in self._current)
@@ -206,10 +215,10 @@ class Delivery:
 
     def _run(self) -> None:
         while jobs := self._next():
-            began = time.monotonic()
+            self._began = time.monotonic()
             outcome = self._attempt(jobs)
             with self._changed:
-                self._queue.took(time.monotonic() - began)
+                self._queue.took(time.monotonic() - self._began)
             self._settle(jobs, outcome)
             if outcome == "down":
                 self._rest()

@@ -159,6 +159,8 @@ def _local_files(spec: SweepSpec, files: Mapping[str, set[str]]) -> SweepSpec:
 def to_json(plan: Plan) -> dict[str, Any]:
     """Document that the ledger keeps of a plan; `of_record` is the inverse."""
     saved = {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
+    if plan.spec.plugin is None and plan.spec.declared is None:
+        saved["fixed"] = dict(declared_space(plan.spec).fixed)
     return saved | ({} if plan.official_share is None else {"test_share": plan.official_share})
 
 
@@ -170,7 +172,37 @@ def of_record(record: SweepRecord) -> Plan:
         InputError: if its space or its plugin is not there any more.
     """
     task = task_of(record)
-    return rebuild(saved_spec(record.spec), task, record.spec_json.get("test_share"))
+    spec = _as_it_was(saved_spec(record.spec), record.spec_json.get("fixed"))
+    return rebuild(spec, task, record.spec_json.get("test_share"))
+
+
+# Fixed values that were others while sweeps did not keep theirs.
+_BEFORE: Mapping[str, Mapping[str, Scalar]] = {
+    "softtriple": {"pooling": "cls"},
+    "contrastive": {"pooling": "cls"},
+    "mirror": {"schedule": "linear"},
+}
+
+
+def _as_it_was(spec: SweepSpec, fixed: Mapping[str, Scalar] | None) -> SweepSpec:
+    """Fix what a space of ours has changed since a sweep began.
+
+    Args:
+        spec: The sweep's spec.
+        fixed: The space's fixed values then; None where the sweep did not keep them.
+    """
+    if spec.plugin is not None or spec.declared is not None:
+        return spec
+    space = declared_space(spec)
+    then = {**space.added, **_BEFORE.get(space.name, {})} if fixed is None else fixed
+    axes = {axis.name for axis in space.axes}
+    changed = {
+        name: value
+        for name, value in then.items()
+        if name not in {*spec.fix, *spec.set_axes}
+        and (name in axes or (name in space.fixed and space.fixed[name] != value))
+    }
+    return spec.model_copy(update={"fix": {**changed, **spec.fix}})
 
 
 def task_of(record: SweepRecord) -> Task:

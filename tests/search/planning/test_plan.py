@@ -22,7 +22,7 @@ from search.errors import InputError, LedgerError
 from search.ledger.records import SweepRecord
 from search.planning.estimate import rows_of_a_cell
 from search.planning.plan import Plan
-from search.planning.prepare import of_record, prepare, rebuild, to_json
+from search.planning.prepare import _as_it_was, of_record, prepare, rebuild, to_json
 from search.spec import SweepSpec, default_name, make_spec, saved_spec
 from tests import factories
 from trainables.engine import registry
@@ -59,6 +59,37 @@ def test_a_damaged_record_is_named(name: str, value: object) -> None:
     plan = factories.plan()
     with pytest.raises(LedgerError, match=r"damaged|cannot be read"):
         of_record(record_of(plan, **{name: value}))
+
+
+def test_a_sweep_keeps_the_values_that_its_space_had(
+    fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = _plan(fields)
+    record = record_of(plan)
+    declared = registry.load("spaces", "softtriple", "SPACE")
+    changed = replace(declared, fixed={**declared.fixed, "batch_size": 7, "schedule": "constant"})
+    monkeypatch.setattr(registry, "load", lambda *_: changed)
+    again = of_record(record)
+    assert again.spec.fix["batch_size"] == declared.fixed["batch_size"]
+    assert again.keys == plan.keys
+
+
+@pytest.mark.parametrize(
+    ("space", "then"),
+    [
+        ("softtriple", {"pooling": "cls"}),
+        ("contrastive", {"pooling": "cls", "spans": "shared"}),
+        ("mirror", {"schedule": "linear", "spans": "shared"}),
+    ],
+)
+def test_a_sweep_from_before_values_were_kept_means_what_it_meant(
+    space: str, then: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    spec = make_spec(**{**fields, "space": space})
+    found = _as_it_was(spec, None)
+    assert found.fix == {"max_length": 16, **then}
+    own = make_spec(**{**fields, "space": space, "fix": dict.fromkeys(then, "mine")})
+    assert _as_it_was(own, None).fix == dict.fromkeys(then, "mine")
 
 
 def _plan(fields: dict[str, Any], **changes: Any) -> Plan:
