@@ -38,6 +38,7 @@ def listening(process: psutil.Process) -> dict[tuple[str, int], str]:
 
 
 def test_a_stranger_is_refused_at_every_open_port(tmp_path: Path) -> None:
+    ray.shutdown()  # another test's, whose ports would count as open before
     before = set(listening(psutil.Process()))
     with session("local"):
         assert os.environ["RAY_AUTH_MODE"] == "token"
