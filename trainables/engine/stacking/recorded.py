@@ -139,5 +139,5 @@ class RecordedSteps:
 
 
 def _first_sentence(error: Exception) -> str:
-    """What an error says first: torch's go on for a page."""
+    """First sentence of an error; torch's have a page."""
     return str(error).partition(". ")[0]
