@@ -115,7 +115,8 @@ class RecordedSteps:
             graph, output = self._captured(partial(step, kept))
         except Exception as error:
             self.records = False
-            _log.warning("steps of this stack are not recorded: %s", error)
+            self.forget()  # memory may be what was lacking
+            _log.warning("steps of this stack are not recorded: %s", _first_sentence(error))
             return None
         self._recordings[key] = recording = _Recording(graph, kept, output)
         return recording
@@ -135,3 +136,8 @@ class RecordedSteps:
             raise
         graph.capture_end()
         return graph, output
+
+
+def _first_sentence(error: Exception) -> str:
+    """First sentence of an error; torch's have a page."""
+    return str(error).partition(". ")[0]
