@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from search.ledger.ledger import Ledger
+from search.planning.prepare import to_json
 from search.results.document import summary
 from search.results.score_matrix import ScoreMatrix
 from search.results.sweep_labels import FILE, SweepLabels
@@ -59,11 +60,7 @@ def draw(
     labels = rng.integers(0, 3, rows)
     easy = rng.normal(0, noise, len(plan.blocks))
     folds = {s: rng.permutation(rows) % (spec.folds or 5) for s in spec.seeds}
-    sweep_id = ledger.start_sweep(
-        spec.name,
-        {"spec": spec.model_dump(mode="json"), "task": plan.task.to_json()},
-        sweep_tags(plan),
-    )
+    sweep_id = ledger.start_sweep(spec.name, to_json(plan), sweep_tags(plan))
     truth = SweepLabels(labels, np.arange(rows), ("red", "green", "blue"))
     ledger.attach(sweep_id, {FILE: truth.to_bytes()})
     table = ScoreMatrix.empty(plan)

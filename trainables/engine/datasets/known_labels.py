@@ -122,8 +122,12 @@ class KnownClasses:
         if names:
             shown = ", ".join(f"{n} ({count:,})" for n, count in names.most_common(_MOST_SHOWN))
             more = f" and {len(names) - _MOST_SHOWN:,} more" if len(names) > _MOST_SHOWN else ""
-            labels = self.names if self.written is None else (*self.names, *self.written)
-            classes = ", ".join(labels[:12]) + (" ..." if labels[12:] else "")
+            written = self.names if self.written is None else self.written
+            labels = [
+                name if name == label else f"{name} ({label})"
+                for name, label in zip(self.names[:12], written, strict=False)
+            ]
+            classes = ", ".join(labels) + (" ..." if self.names[12:] else "")
             advice = ""
             if alone and all(map(looks_numeric, names)):
                 advice = f"; a column {column + '_name'!r} can name these numbers"

@@ -219,6 +219,8 @@ def _make(path: Path, data: TextData, model: str, representation: Representation
         )
     suffix = f" of {Path(model).name}" if card.uses_encoder else ""
     ticker = Ticker(f"features {representation.name}{suffix}")
+    # Not as rounded as what this process may have trained before: features are kept for all.
+    torch.set_float32_matmul_precision("highest")
     features, facts = card.extract(data, model, representation, ticker)
     ticker.end(len(data))
     _write(path, features, {**facts, "seconds": ticker.seconds})

@@ -32,11 +32,14 @@ def of_file(file: str) -> Wordings:
         DataError: if it is neither, or a row lacks a text.
     """
     path = Path(file).expanduser()
-    if not path.is_file() or not (is_table(path) or path.suffix.lower() == ".zip"):
-        raise DataError(
-            f"Other wordings are a table ({', '.join(ENDINGS)}) with the columns text and text_b, "
-            f"or WordNet's zip; got {file!r}, which is no such file."
-        )
+    wanted = (
+        f"give a table ({', '.join(ENDINGS)}) with the columns text and text_b, or, for synonyms, "
+        "WordNet's zip"
+    )
+    if not path.is_file():
+        raise DataError(f"There is no file {file!r}: {wanted}.")
+    if not (is_table(path) or path.suffix.lower() == ".zip"):
+        raise DataError(f"{file!r} is neither a table nor a zip: {wanted}.")
     return _read(path, path.stat().st_mtime_ns)
 
 

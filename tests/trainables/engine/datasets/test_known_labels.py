@@ -79,7 +79,7 @@ def test_rows_that_are_not_scored_are_counted_with_the_reason() -> None:
 def test_a_name_that_the_model_does_not_know_is_said() -> None:
     (note,) = MOODS.read(table([0, 1], ["sad", "glad"]), "label", range(2)).notes
     assert note == (
-        "1 of 2 rows are not scored: the model knows no class glad (1); it knows sad, joy, 0, 1"
+        "1 of 2 rows are not scored: the model knows no class glad (1); it knows sad (0), joy (1)"
     )
 
 

@@ -56,8 +56,11 @@ def test_a_text_without_a_known_word_stays() -> None:
 
 
 def test_what_holds_no_wordings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="which is no such file"):
+    with pytest.raises(DataError, match=r"There is no file .*none.csv.*: give a table"):
         wordings.of_file(str(tmp_path / "none.csv"))
+    (tmp_path / "words.doc").write_text("text")
+    with pytest.raises(DataError, match=r"words.doc' is neither a table nor a zip: give a table"):
+        wordings.of_file(str(tmp_path / "words.doc"))
     table = tmp_path / "table.csv"
     table.write_text("text,other\na,b\n")
     with pytest.raises(DataError, match="no column 'text_b'"):
