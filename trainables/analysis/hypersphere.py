@@ -74,6 +74,14 @@ def pair_alignment(first: RealArray, second: RealArray) -> float:
     return float(np.square(apart).sum(axis=1).mean())
 
 
+def _at_least_two(embeddings: RealArray, measure: str) -> RealArray:
+    """Return the rows on the sphere; refuse fewer than 2."""
+    sphere, _ = on_sphere(embeddings)
+    if len(sphere) < 2:
+        raise ValueError(f"{measure} wants at least 2 rows that are not zero, found {len(sphere)}.")
+    return sphere
+
+
 def anisotropy(embeddings: RealArray) -> float:
     """Return the mean cosine of two different rows.
 
@@ -83,10 +91,8 @@ def anisotropy(embeddings: RealArray) -> float:
     Raises:
         ValueError: with fewer than 2 rows.
     """
-    sphere, _ = on_sphere(embeddings)
+    sphere = _at_least_two(embeddings, "anisotropy")
     n = len(sphere)
-    if n < 2:
-        raise ValueError(f"anisotropy wants at least 2 rows that are not zero, found {n}.")
     return float((np.square(sphere.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
 
@@ -99,10 +105,8 @@ def uniformity(embeddings: RealArray) -> float:
     Raises:
         ValueError: with fewer than 2 rows.
     """
-    sphere, _ = on_sphere(embeddings)
+    sphere = _at_least_two(embeddings, "uniformity")
     n = len(sphere)
-    if n < 2:
-        raise ValueError(f"uniformity wants at least 2 rows that are not zero, found {n}.")
     total = 0.0
     for start in range(0, n, _ROWS_AT_ONCE):
         cosines = sphere[start : start + _ROWS_AT_ONCE] @ sphere.T

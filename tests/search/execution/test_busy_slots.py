@@ -16,18 +16,10 @@ import pytest
 from search.benchmark.replay import Rules, named_player
 from search.benchmark.score_table import ScoreTable, read_table
 from search.execution.dispatch import CellTask, Dispatcher, Pair
-from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
+from tests.search.execution.test_dispatch import TASK
+from trainables.engine.contract import Cell, CellResult
 
 TABLE = Path(__file__).parents[2] / "benchmarks" / "tables" / "projection-trec.parquet"
-TASK = Task(
-    trainable="t",
-    version=1,
-    data=DataRef(name="d"),
-    data_fingerprint="f",
-    model="m",
-    model_fingerprint="w",
-    split=Split(folds=2),
-)
 
 
 @pytest.fixture(scope="module")
