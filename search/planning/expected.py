@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
@@ -109,18 +109,25 @@ def seconds_of_like_cells(plan: Plan, known: Mapping[str, LoggedCell]) -> float 
     return None
 
 
-def before_the_run(plan: Plan, known: Mapping[str, LoggedCell]) -> str:
+def before_the_run(
+    plan: Plan,
+    known: Mapping[str, LoggedCell],
+    measured: Callable[[], float | None] = lambda: None,
+) -> str:
     """Line that a run prints before it starts: cells and time.
 
     Args:
         plan: The sweep.
         known: Cells of its data, model and split in the ledger, by key.
+        measured: Gives the mean seconds of a cell, where the ledger does not tell.
     """
     expected = Expected.of(plan)
     left = max(0, expected.typical - sum(key in plan.keys for key in known))
     if not left:
         return expected.line()
-    seconds = seconds_of_like_cells(plan, known)
+    seconds, source = seconds_of_like_cells(plan, known), "as like cells in the ledger took"
+    if seconds is None:
+        seconds, source = measured(), "by a few steps timed just now"
     if seconds is None:
         return expected.line() + "; `foldrace plan` measures the time"
     resources = plan.spec.resources
@@ -131,4 +138,4 @@ def before_the_run(plan: Plan, known: Mapping[str, LoggedCell]) -> str:
         # Ray's start comes on top, and is no part of a cell.
         hours = f"{duration(max(1.0, seconds * left / slots))} of training on "
         hours += counted(slots, "slot")
-    return expected.line(f"about {hours}") + ", as like cells in the ledger took"
+    return f"{expected.line(f'about {hours}')}, {source}"
