@@ -18,6 +18,7 @@ from search.strategies.strategy import most_cells
 if TYPE_CHECKING:
     from search.ledger.records import LoggedCell
 
+_LONG_S = 1800.0  # of a run that may be wanted shorter
 _LEAST_LIKE = 3  # cells of the ledger that tell the time of more like them
 
 
@@ -133,9 +134,11 @@ def before_the_run(
     resources = plan.spec.resources
     if resources.ray_address != "local":
         hours = f"{duration(seconds * left)} of training in all"
-    else:
-        slots = slots_here(resources)[0]
-        # Ray's start comes on top, and is no part of a cell.
-        hours = f"{duration(max(1.0, seconds * left / slots))} of training on "
-        hours += counted(slots, "slot")
-    return f"{expected.line(f'about {hours}')}, {source}"
+        return f"{expected.line(f'about {hours}')}, {source}"
+    slots = slots_here(resources)[0]
+    # Ray's start comes on top, and is no part of a cell.
+    wall = max(1.0, seconds * left / slots)
+    hours = f"{duration(wall)} of training on {counted(slots, 'slot')}"
+    limited = plan.spec.budget.max_hours is not None or wall < _LONG_S
+    way_out = "" if limited else "; --max-hours ends it sooner, with the best so far"
+    return f"{expected.line(f'about {hours}')}, {source}{way_out}"
