@@ -237,6 +237,7 @@ def _measure(plan: Plan, slots: int, most_s: float) -> tuple[dict[object, Timed]
                 stack=stack,
                 cells=many * len(plan.blocks) // slots,
                 clock=clock.share(1 / (len(chosen) - number)),
+                each_epoch=plan.spec.resources.epoch_scores == "each",
             )
         measured[shape] = Timed(timing.seconds_per_cell, _epochs(plan.configs[example[shape]]))
         together = max(together, timing.stack_size)
