@@ -34,7 +34,7 @@ def abroad(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -244,14 +243,12 @@ def test_check_of_something_that_is_no_mlflow_says_so(tmp_path: Path) -> None:
             other.kill()
 
 
-def test_check_of_a_server_that_is_not_there_is_quick_and_says_so(tmp_path: Path) -> None:
+def test_check_of_a_server_that_is_not_there_says_so(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    began = time.monotonic()
     with pytest.raises(InputError, match=rf"cannot be reached at 'http://\*\*\*@127.*{port}"):
         connect(f"http://me:pw@127.0.0.1:{port}", "test", tmp_path).check()
-    assert time.monotonic() - began < 5
 
 
 def test_check_changes_no_setting_and_prints_nothing(

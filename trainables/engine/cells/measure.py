@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from trainables.engine.cells import assembly
+from trainables.engine.cells import assembly, estimator
 from trainables.engine.cells.sizing import Sizer, cell_bytes, free_bytes
 from trainables.engine.cells.stacks import Member
 from trainables.engine.cells.trainable import Trainable
@@ -98,6 +98,7 @@ def measure(
     sizer: Sizer,
     cells: int | None = None,
     clock: Clock | None = None,
+    each_epoch: bool = True,
 ) -> Timing:
     """Time some steps of a cell, or its share of a stack.
 
@@ -110,10 +111,14 @@ def measure(
         sizer: Sizes known in this process.
         cells: Number of cells like this one to be trained; None for many.
         clock: Time for the measurement; None takes as long as it needs.
+        each_epoch: True for cells that are scored after each epoch.
     """
     clock = clock or Clock()
     trainable = Trainable.load(task.trainable)
     config = trainable.bind(cell.config)
+    if trainable.estimator(config) is not None:
+        seconds = estimator.seconds(task, data, cell, config)
+        return Timing(seconds, 1, seconds, 1)
     member = (cell, config)
     stacks = trainable.stack_group(config) is not None and config.precision != "fp16"
     size = 1
@@ -134,7 +139,8 @@ def measure(
         training.predict()
         scoring = (time.perf_counter() - began) / size
     total = training.steps_per_epoch * config.epochs
-    seconds = start + total * per_step + config.epochs * scoring
+    each = each_epoch or trainable.inner_share(config) > 0
+    seconds = start + total * per_step + (config.epochs if each else 1) * scoring
     return Timing(per_step, total, seconds, size)
 
 

@@ -181,10 +181,9 @@ def test_a_server_that_says_nothing_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize("path", ["drip", "continue", "slow", "to/|drip"])
 def test_a_server_that_drips_is_left_at_the_deadline(path: str, resolver: Resolver) -> None:
-    began = time.monotonic()
     with pytest.raises(UnreachableError, match="it took more than 1 s"):
         fetch(f"{URL}/{path}", Limits(answer_s=0.9, whole_s=1.0), resolver)
-    assert time.monotonic() - began < 10, "one try, and no second one"
+    assert set(Handler.asked.values()) == {1}, "one try, and no second one"
 
 
 @pytest.mark.parametrize(

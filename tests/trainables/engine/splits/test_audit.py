@@ -95,10 +95,10 @@ def test_lines_say_what_was_found_and_json_holds_it() -> None:
 
 def test_ten_thousand_rows_take_less_than_three_seconds() -> None:
     data = made(words(10_000), [i % 2 for i in range(10_000)])
-    start = time.perf_counter()
+    start = time.process_time()
     audit(data)
     # Measured 0.3 s; the limit is that of the plan command.
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_classes_that_are_written_alike_are_named() -> None:
