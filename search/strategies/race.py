@@ -201,13 +201,14 @@ class Race:
         """Number of cells to hand out at once.
 
         Those under way and these make a third at most: cells of one large batch, picked without
-        one another's scores, would leave nothing to those who know better.
+        one another's scores, would leave nothing to those who know better. A slot that is free
+        gets one all the same, or its time would be lost.
         """
         if not np.isfinite(left):
             return limit
         pending = board.count(ASKED)
         part = max(_LEAST_BATCH, int(_BATCH_SHARE * (left + pending))) - pending
-        return int(max(min(limit, part, left), 0))
+        return int(min(limit, max(part, 1), left))
 
     def _contenders(self, belief: Belief, good: FloatArray, ranked: IntArray) -> IntArray:
         """Configs that draws are made of, ascending.
