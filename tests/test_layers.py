@@ -91,6 +91,7 @@ LAYERS = [
     "search.planning",
     "search.results",
     "search.sweep",
+    "search.comparison",
     "search.cluster",
     "search.benchmark",
     "search.console",
