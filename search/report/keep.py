@@ -60,7 +60,7 @@ def report_of(
 def _compared(
     evidences: Sequence[Evidence], tracking_uri: str, experiment: str, rope: float
 ) -> Comparison | None:
-    """Compare the first sweep with the others of its data; None without any.
+    """Compare the first sweep with others of its data; None without.
 
     A sweep whose cells lack the first one's objective is left out.
     """

@@ -51,7 +51,7 @@ def write(
     Args:
         evidences: The sweeps.
         folder: Made if need be; files of the same names are replaced.
-        comparison: Of these sweeps, for the top of the page; None leaves it out.
+        comparison: Their comparison, for the top of the page; None leaves it out.
     """
     stories, verdicts = [], []
     for evidence in evidences:

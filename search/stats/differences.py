@@ -71,7 +71,7 @@ def unpaired(
     rope: float = 0.0,
     less: float = 0.0,
 ) -> Difference | None:
-    """Difference of two samples without a common block; None if one is empty.
+    """Difference of two samples; None if one is empty.
 
     Args:
         first: Scores, nan where missing, (blocks,).
