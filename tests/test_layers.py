@@ -65,6 +65,7 @@ LAYERS = [
     "trainables.engine.features",
     "trainables.engine.training",
     "trainables.engine.stacking",
+    "trainables.engine.functions",
     "trainables.engine.cells",
     "trainables.engine.refit",
     "trainables.losses",

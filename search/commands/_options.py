@@ -140,7 +140,10 @@ def add_server(parser: argparse._ActionsContainer, port: int) -> None:
 def add_search(parser: argparse.ArgumentParser) -> None:
     """The options that `run` and `plan` share: together they are a SweepSpec."""
     parser.add_argument(
-        "space", metavar="SPACE", help="what to search; `foldrace spaces` lists them"
+        "space",
+        metavar="SPACE",
+        help="what to search; `foldrace spaces` lists them; or a .py file of your own with a "
+        "training function",
     )
     _add_data(parser.add_argument_group("data"))
     _add_space(parser.add_argument_group("model and space"))
@@ -166,6 +169,11 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     )
     add_text_columns(group, "of the data (text; a data set's own)")
     group.add_argument("--label", metavar="COLUMN", help="column of the label")
+    group.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="column of a number to predict in place of a label, by a training function of yours",
+    )
     group.add_argument("--image", metavar="COLUMN", help="column of the text's image: path or URL")
     group.add_argument("--image-b", metavar="COLUMN", help="column of the second text's image")
     group.add_argument(
@@ -206,7 +214,6 @@ def _add_space(group: argparse._ArgumentGroup) -> None:
     """Options that name the model and narrow the space."""
     group.add_argument(
         "--model",
-        required=True,
         metavar="REF",
         help="alias, hub id, local folder, or a finished sweep that tuned one",
     )
