@@ -11,6 +11,7 @@ from search.arrays import FloatArray
 from search.errors import InputError, NoPredictionsError
 from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
+from search.results.oof_reader import class_probabilities
 from search.results.outcome import SweepResult
 from search.results.standings import Standing
 from search.results.sweep_labels import FILE, SweepLabels
@@ -164,7 +165,7 @@ def class_f1(ledger: Ledger, one: Side, blocks: list[int]) -> FloatArray:
     names, keys = one.labels.label_names, one.keys()
     table = np.full((len(blocks), len(names)), np.nan)
     for row, (rows, probabilities) in enumerate(
-        ledger.predictions_of([keys[block] for block in blocks])
+        class_probabilities(ledger, [keys[block] for block in blocks], len(names))
     ):
         labels = one.labels.labels[rows]
         found = class_scores(labels, probabilities[None], names)

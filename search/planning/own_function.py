@@ -50,7 +50,7 @@ def space_of(spec: SweepSpec) -> Space | None:
         if spec.data.target is not None:
             raise InputError(
                 f"A number is scored by a metric that is named: write OBJECTIVE = "
-                f"\"{next(iter(REGRESSION))}\" into {spec.plugin} (of {', '.join(REGRESSION)}, or "
+                f'"{next(iter(REGRESSION))}" into {spec.plugin} (of {", ".join(REGRESSION)}, or '
                 "one that train returns, with MODE)."
             )
         objective = "accuracy"
@@ -77,7 +77,7 @@ def _baseline(module: ModuleType, spec: SweepSpec) -> Any:
     baseline = getattr(module, "BASELINE", None)
     if baseline is not None and not isinstance(baseline, dict):
         raise InputError(
-            f"BASELINE of {spec.plugin} must be a config, as {{\"C\": 1.0}}; got {baseline!r}."
+            f'BASELINE of {spec.plugin} must be a config, as {{"C": 1.0}}; got {baseline!r}.'
         )
     return baseline
 

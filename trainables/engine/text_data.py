@@ -231,7 +231,14 @@ def _digest_frame(digest: hashlib._Hash, frame: pd.DataFrame, answer: str | None
             numbers = values.to_numpy(np.float64)
             digest.update(np.where(np.isnan(numbers), np.nan, numbers).astype("<f8").tobytes())
         else:
-            digest.update(json.dumps([None if v is None or v != v else str(v) for v in values.tolist()]).encode())
+            digest.update(
+                json.dumps(
+                    [
+                        None if gone else str(v)
+                        for v, gone in zip(values.tolist(), values.isna(), strict=True)
+                    ]
+                ).encode()
+            )
 
 
 def _groups(texts: Sequence[str], texts_b: Sequence[str] | None) -> IntArray:

@@ -51,7 +51,9 @@ def _cell(task: Task, function: Train, data: TextData, cell: Cell) -> CellResult
     rows, held_out = folds.held_out(data, task.split, cell.seed, cell.fold)
     train, test = Rows.of(data, rows), Rows.of(data, held_out)
     try:
-        found = read(call(task, function, cell.config, train, test, cell.seed), data, test)
+        answer = call(task, function, cell.config, train, test, cell.seed)
+        # The function may have changed its rows: those that it is judged by are fresh.
+        found = read(answer, data, Rows.of(data, held_out))
     except Exception as error:
         return CellResult(key=cell.key, status="failed", error=told(error, function))
     there = len(found.probabilities) > 0

@@ -75,7 +75,8 @@ def train_of(module: ModuleType) -> Train | None:
     needed = [
         p.name
         for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        if p.default is p.empty
+        and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
     extra = [name for name in needed[4:] if name not in _OPTIONAL]
     if (len(positional) < len(_WANTED) and not any_number) or extra:

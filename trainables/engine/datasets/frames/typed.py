@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +40,7 @@ def typed_frame(table: Table) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=list(table.names))
 
 
-def _typed(values: list[Any], typed: bool) -> Sequence[Any]:
+def _typed(values: list[Any], typed: bool) -> Any:
     there = [value for value in values if not is_missing(value)]
     if not there:
         return np.full(len(values), np.nan)
@@ -58,7 +57,7 @@ def _typed(values: list[Any], typed: bool) -> Sequence[Any]:
     return words
 
 
-def _numbers(values: list[Any], typed: bool) -> Sequence[Any] | None:
+def _numbers(values: list[Any], typed: bool) -> Any:
     """Return values as numbers, int64 where all are whole; None if one is none."""
     numbers = np.full(len(values), np.nan)
     whole = True

@@ -61,9 +61,7 @@ def whole_table(ref: DataRef, table: Table, name: str) -> TextData:
         ids, names, written = labels.ids, labels.names, labels.written
     split = table.columns.get("split") if "split" not in used else None
     texts = (
-        _written_out(frame.drop(columns=[answer]))
-        if text is None
-        else texts_of(table, text, rows)
+        _written_out(frame.drop(columns=[answer])) if text is None else texts_of(table, text, rows)
     )
     return assemble(
         name=name,
