@@ -138,6 +138,7 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
             "cell_retries": options.cell_retries,
             "stack": _stack(options.stack),
             "compiled": options.compile,
+            "epoch_scores": options.epoch_scores,
             "cpus_per_trial": options.cpus_per_trial,
             "gpus_per_trial": options.gpus_per_trial,
         },

@@ -63,6 +63,8 @@ class Resources(BaseModel):
     trials: Annotated[int, judged(bounds.TRIALS)] | None = None
     stack: Literal["auto"] | Annotated[int, judged(bounds.TRIALS)] = "auto"
     compiled: bool = False
+    # Which epochs score the held-out rows; what a cell ends with is the same.
+    epoch_scores: Literal["each", "last"] = "each"
     cpus_per_trial: Annotated[float, judged(bounds.CPUS)] = 1.0
     gpus_per_trial: Annotated[float, judged(bounds.GPUS)] | None = None
     workers_per_trial: Annotated[int, judged(bounds.TRIALS)] = 1

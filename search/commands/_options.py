@@ -302,6 +302,12 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
         help="run models through torch.compile: a minute or more before a worker's first step",
     )
     group.add_argument(
+        "--epoch-scores",
+        choices=["each", "last"],
+        default="each",
+        help="score held-out rows after each epoch, or the last alone: less time, no curves (each)",
+    )
+    group.add_argument(
         "--max-cell-minutes",
         type=bounds.MINUTES,
         metavar="M",

@@ -51,6 +51,7 @@ def train(
         "plugin": plugin,
         "checkpoints": checkpoints,
         "compiled": limits.compiled,
+        "each_epoch": limits.epoch_scores == "each",
         "threads": threads,
     }
     if limits.workers_per_trial > 1:
@@ -72,6 +73,7 @@ def train(
             finished,
             stack=limits.stack,
             compiled=limits.compiled,
+            each_epoch=limits.epoch_scores == "each",
             threads=threads,
             checkpoints=checkpoint.on_this_node(Path(checkpoints)),
         )

@@ -31,7 +31,8 @@ def train(cells: str, shared: Mapping[str, Any], resources: Resources, gpus: flo
 
     Args:
         cells: Text of the trial's cells.
-        shared: Values that all trials share: task, compiled, threads, plugin, checkpoints.
+        shared: Values that all trials share: task, plugin, checkpoints, compiled, each_epoch,
+            threads.
         resources: Limits of a trial; CPUs are each worker's.
         gpus: GPUs of each worker.
 
@@ -124,6 +125,7 @@ def work(settings: Mapping[str, Any]) -> None:
         stack=1,
         threads=settings["threads"],
         compiled=settings["compiled"],
+        each_epoch=settings["each_epoch"],
         checkpoints=checkpoint.on_this_node(Path(settings["checkpoints"])),
     )
     clock.stop()

@@ -186,6 +186,7 @@ def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
                 stack=stack,
                 cells=many * len(plan.blocks) // slots,
                 clock=clock.share(1 / (len(chosen) - number)),
+                each_epoch=plan.spec.resources.epoch_scores == "each",
             )
         measured[shape] = timing.seconds_per_cell
         together = max(together, timing.stack_size)

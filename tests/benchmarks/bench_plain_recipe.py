@@ -7,6 +7,7 @@ the longest text of the set. Same rows, batch size, epochs, peak rate, precision
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from throughput import (
     in_turns,
     medians,
     need_trec,
+    product_rate,
     softtriple,
     task_of,
 )
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
@@ -40,9 +43,9 @@ EPOCHS = 2
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-def our_cell(task: Task, cell: Cell) -> float:
+def our_cell(task: Task, cell: Cell, **how: Any) -> float:
     results: list[CellResult] = []
-    runner.train_cells(task, [cell], results.append, stack=1)
+    runner.train_cells(task, [cell], results.append, stack=1, **how)
     assert results[0].status == "done", results[0].error
     return float(results[0].metrics["accuracy"])
 
@@ -108,12 +111,23 @@ def test_a_softtriple_cell_against_the_plain_recipe(
     (cell,) = cells_of(task, config, 1)
     our_cell(task, cells_of(task, {**config, "epochs": 1}, 1)[0])
     accuracy: dict[str, float] = {}
+    rates: list[float] = []
+    lengths = batches.tokenised(load_data(TREC), task.model, 512).lengths
+    tokens = int(lengths.mean() * config["batch_size"])
+    with FlopCounterMode(display=False) as counter:
+        our_cell(task, cell)
 
     def ours() -> None:
         accuracy["ours"] = our_cell(task, cell)
 
     def plain() -> None:
         accuracy["plain"] = plain_cell(task, cell, tmp_path)
+
+    def last_alone() -> None:
+        our_cell(task, cell, each_epoch=False)
+
+    def rate() -> None:
+        rates.append(product_rate(tokens, width=384))
 
     def without(change: Callable[[pytest.MonkeyPatch, Task], None]) -> Callable[[], None]:
         def way() -> None:
@@ -123,8 +137,24 @@ def test_a_softtriple_cell_against_the_plain_recipe(
 
         return way
 
-    took = in_turns({"ours": ours, "plain": plain}, TURNS)
+    ways = {"ours": ours, "products": rate, "scored once": last_alone, "plain": plain}
+    took = in_turns(ways, TURNS)
     each = medians(took)
+    # What the cell's matrix products would take alone, at the rate of this run.
+    products = counter.get_total_flops() / statistics.median(rates)
+    record(
+        "share of products",
+        "... the share of such a cell's time that its matrix products take at this core's rate",
+        products / each["ours"],
+        at_least=0.75,
+        operations=counter.get_total_flops(),
+        operations_a_second=rates,
+    )
+    record(
+        "scored once",
+        "... its time with scores after the last epoch alone, over that with scores after each",
+        each["scored once"] / each["ours"],
+    )
     # One of ours off at a time, in turns with all of them on.
     apart = medians(
         in_turns({"all": ours, **{name: without(way) for name, way in WITHOUT.items()}}, TURNS)

@@ -113,6 +113,29 @@ def in_turns(ways: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, lis
     return took
 
 
+def product_rate(tokens: int, width: int, times: int = 40) -> float:
+    """Measure the rate of a linear layer's matrix products, in operations a second.
+
+    They are those of a block's widest layer: its outputs and both its gradients.
+
+    Args:
+        tokens: Rows of a batch, padding included.
+        width: Width of the layer's inputs; its outputs are four times as wide.
+        times: Number of repetitions.
+    """
+    import torch
+
+    inputs, outputs = torch.randn(tokens, width), torch.randn(tokens, 4 * width)
+    weights = torch.randn(width, 4 * width)
+    began = time.perf_counter()
+    for _ in range(times):
+        torch.mm(inputs, weights)
+        torch.mm(outputs, weights.T)
+        torch.mm(inputs.T, outputs)
+    operations = times * 3 * 2 * tokens * width * 4 * width
+    return operations / (time.perf_counter() - began)
+
+
 def medians(took: Mapping[str, list[float]]) -> dict[str, float]:
     """The middle of each way's seconds."""
     return {name: statistics.median(times) for name, times in took.items()}

@@ -98,6 +98,7 @@ def measure(
     sizer: Sizer,
     cells: int | None = None,
     clock: Clock | None = None,
+    each_epoch: bool = True,
 ) -> Timing:
     """Time some steps of a cell, or its share of a stack.
 
@@ -110,6 +111,7 @@ def measure(
         sizer: Sizes known in this process.
         cells: Number of cells like this one to be trained; None for many.
         clock: Time for the measurement; None takes as long as it needs.
+        each_epoch: True for cells that are scored after each epoch.
     """
     clock = clock or Clock()
     trainable = Trainable.load(task.trainable)
@@ -134,7 +136,8 @@ def measure(
         training.predict()
         scoring = (time.perf_counter() - began) / size
     total = training.steps_per_epoch * config.epochs
-    seconds = start + total * per_step + config.epochs * scoring
+    each = each_epoch or trainable.inner_share(config) > 0
+    seconds = start + total * per_step + (config.epochs if each else 1) * scoring
     return Timing(per_step, total, seconds, size)
 
 

@@ -85,6 +85,7 @@ def train_cells(
     stack: int | Literal["auto"] = "auto",
     threads: int | None = None,
     compiled: bool = False,
+    each_epoch: bool = True,
     checkpoints: Path | None = None,
     sizer: Sizer = _SIZER,
 ) -> int | None:
@@ -100,6 +101,8 @@ def train_cells(
         stack: Number of cells to train as one model; 1 trains one after another, on the plain path.
         threads: CPU threads of this process; None leaves torch's choice.
         compiled: Run models through torch.compile.
+        each_epoch: Score held-out rows after each epoch; False scores them after the last alone,
+            but in cells that choose the epoch.
         checkpoints: Folder below which a cell that trains alone saves its long epochs, until it is
             reported; None saves nothing.
         sizer: Sizes of stacks known in this process.
@@ -138,9 +141,9 @@ def train_cells(
             part = waiting.pop(0)
             if len(part) == 1 and not heads and not recorded:
                 start = partial(assembly.training, task, data, *part[0], compiled)
-                _train_alone(data, part[0][0], start, checkpoints, report)
+                _train_alone(data, part[0][0], start, each_epoch, checkpoints, report)
                 continue
-            left = stacks.train_stack(task, data, part, report, compiled)
+            left = stacks.train_stack(task, data, part, report, compiled, each_epoch)
             gc.collect()
             if len(left) == 1 and len(part) == 1:
                 report(assembly.failure(left[0][0], MemoryError("out of memory")))
@@ -177,6 +180,7 @@ def _train_alone(
     data: TextData,
     cell: Cell,
     start: Callable[[], Training],
+    each_epoch: bool,
     checkpoints: Path | None,
     report: Callable[[CellResult], None],
 ) -> None:
@@ -184,9 +188,9 @@ def _train_alone(
     folder = None if checkpoints is None else checkpoints / cell.key
     try:
         try:
-            result = _train_cell(data, cell, start, folder)
+            result = _train_cell(data, cell, start, each_epoch, folder)
         except BrokenCheckpointError:
-            result = _train_cell(data, cell, start, None)
+            result = _train_cell(data, cell, start, each_epoch, None)
     except DivergedError as error:
         result = CellResult(key=cell.key, status="diverged", error=str(error))
     except Exception as error:  # whatever a trainable does, its neighbours go on
@@ -202,7 +206,11 @@ def _train_alone(
 
 
 def _train_cell(
-    data: TextData, cell: Cell, start: Callable[[], Training], folder: Path | None
+    data: TextData,
+    cell: Cell,
+    start: Callable[[], Training],
+    each_epoch: bool,
+    folder: Path | None,
 ) -> CellResult:
     began = time.perf_counter()
     cost.forget_peak()
@@ -210,7 +218,7 @@ def _train_cell(
     def score(rows: IntArray, probabilities: Float32Array) -> Mapping[str, float]:
         return few_scores([data.labels[rows]], [probabilities])[0]
 
-    result = fit(start(), score, checkpoint=folder)
+    result = fit(start(), score, each_epoch=each_epoch, checkpoint=folder)
     metrics = {
         **scoring.score(data.labels[result.rows], result.probabilities, data.label_names),
         **result.facts,
@@ -235,6 +243,7 @@ def measure(
     stack: int | Literal["auto"] = "auto",
     cells: int | None = None,
     clock: cost.Clock | None = None,
+    each_epoch: bool = True,
 ) -> cost.Timing:
     """Time a few steps of a cell, the dearer first one apart.
 
@@ -246,8 +255,10 @@ def measure(
         cells: Number of cells like it to be trained; a worker sizes no stacks for a few. None for
             many.
         clock: Time for the measurement; None takes as long as it needs.
+        each_epoch: As `train_cells` is to be told.
 
     Raises:
         InputError: as `train_cells`.
     """
-    return measuring.measure(task, checked_data(task), cell, steps, stack, _SIZER, cells, clock)
+    data = checked_data(task)
+    return measuring.measure(task, data, cell, steps, stack, _SIZER, cells, clock, each_epoch)

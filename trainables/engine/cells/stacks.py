@@ -53,6 +53,7 @@ def train_stack(
     members: Sequence[Member],
     report: Callable[[CellResult], None],
     compiled: bool = False,
+    each_epoch: bool = True,
 ) -> list[Member]:
     """Train cells as one batched model; report each after its last epoch.
 
@@ -62,6 +63,7 @@ def train_stack(
         members: Cells that may share a stack.
         report: Called with each result.
         compiled: Run the model through torch.compile; see `StackTraining`.
+        each_epoch: Score after each epoch; see `fit_stack`.
 
     Returns:
         The cells for which memory was too small; empty in most cases.
@@ -73,7 +75,7 @@ def train_stack(
         report(result)
 
     try:
-        _train(task, data, members, report_once, compiled)
+        _train(task, data, members, report_once, compiled, each_epoch)
         return []
     except Exception as error:  # whatever a trainable does, other stacks go on
         let_go()
@@ -91,6 +93,7 @@ def _train(
     members: Sequence[Member],
     report: Callable[[CellResult], None],
     compiled: bool,
+    each_epoch: bool,
 ) -> None:
     began = time.perf_counter()
     cost.forget_peak()
@@ -123,4 +126,5 @@ def _train(
 
     group = Trainable.load(task.trainable).stack_group(members[0][1])
     kind = (task.trainable, task.version, task.data_fingerprint, task.model_fingerprint, group)
-    fit_stack(stack.cells, stack.inputs, stack.labels, finished, few_scores, compiled, kind)
+    rows = (stack.cells, stack.inputs, stack.labels)
+    fit_stack(*rows, finished, few_scores, compiled, kind, each_epoch)

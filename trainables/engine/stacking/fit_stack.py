@@ -30,6 +30,7 @@ def fit_stack(
     score: Scorer | None = None,
     compiled: bool = False,
     kind: Hashable = None,
+    each_epoch: bool = True,
 ) -> None:
     """Train a stack; hand over each cell after its last epoch.
 
@@ -42,6 +43,7 @@ def fit_stack(
         compiled: Run the model through torch.compile; see `StackTraining`.
         kind: Key that cells of equal modules share: on a GPU a stack of them is taken over by the
             next, with all that was recorded. None for cells of their own kind.
+        each_epoch: False to score a cell after its last epoch alone, where no rows choose it.
     """
     # Blocks in a row, so that neither weights nor masks need to be gathered; those that have taken
     # as many steps side by side: the optimizer moves them at once.
@@ -54,16 +56,18 @@ def fit_stack(
     for epoch in range(max(cell.config.epochs for cell in cells)):
         began = time.perf_counter()
         losses = training.epoch(epoch)
-        held_out, valid, scores = _scored(training, labels, score)
+        counted = [each_epoch or _counts(cell, epoch + 1) for cell in training.cells]
+        held_out, valid, scores = _scored(training, labels, score if any(counted) else None)
         seconds = (time.perf_counter() - began) / len(numbers)
         going = []
         for place in np.argsort(numbers).tolist():
             number, cell = numbers[place], training.cells[place]
             loss = float(losses[place])
-            chosen = choices[number].see(epoch + 1, held_out[place], valid[place])
-            metrics = {**scores[place], **chosen, **training.facts[place]}
-            head = {"epoch": epoch + 1.0, "train_loss": loss}
-            epochs[number].append({**head, **metrics, "seconds": seconds})
+            metrics = {"epoch": epoch + 1.0, "train_loss": loss}
+            if counted[place]:
+                chosen = choices[number].see(epoch + 1, held_out[place], valid[place])
+                metrics |= {**scores[place], **chosen, **training.facts[place]}
+            epochs[number].append({**metrics, "seconds": seconds})
             if number not in lost:
                 finite = np.isfinite(held_out[place]).all() and np.isfinite(valid[place]).all()
                 if not math.isfinite(loss) or not finite:
@@ -148,6 +152,11 @@ def fit_head(
     if isinstance(fits[0], DivergedError):
         raise fits[0]
     return fits[0]
+
+
+def _counts(cell: StackCell, epoch: int) -> bool:
+    """Tell if a cell's result may be that of an epoch, from 1."""
+    return len(cell.valid) > 0 or epoch == cell.config.epochs
 
 
 def _scored(

@@ -44,6 +44,7 @@ def fit(
     training: Training,
     score: Scorer | None = None,
     *,
+    each_epoch: bool = True,
     evaluate: bool = False,
     checkpoint: Path | None = None,
 ) -> Fit:
@@ -52,6 +53,7 @@ def fit(
     Args:
         training: The cell's training, before its first epoch.
         score: Metrics of the held-out rows, reported after every epoch; None reports none.
+        each_epoch: False to score after the last epoch alone, where no rows choose the epoch.
         evaluate: Without a score, predict the held-out rows by the epoch that counts.
         checkpoint: Folder saved to after each long epoch; a saved cell goes on from it.
 
@@ -62,12 +64,13 @@ def fit(
     epochs = checkpoints.load(training, checkpoint)
     held_out = np.sort(training.data.held_out)
     best = _BestEpoch(training) if evaluate and score is None else None
+    last_alone = not each_epoch and not len(training.data.valid)
     for number in range(len(epochs), training.config.epochs):
         began = time.perf_counter()
         metrics = {"epoch": number + 1.0, "train_loss": training.epoch(number)}
         if best is not None:
             best.after(number + 1)
-        elif score is not None:
+        elif score is not None and (not last_alone or number + 1 == training.config.epochs):
             probabilities, chosen = training.scored(number + 1)
             metrics |= {**score(held_out, probabilities), **chosen, **training.facts}
         epochs.append({**metrics, "seconds": time.perf_counter() - began})

@@ -41,9 +41,9 @@ def cell(key: str, seed: int = 2, fold: int = 0, **change: Any) -> Cell:
     return Cell(key=key, config={**start, "max_length": 16, **change}, seed=seed, fold=fold)
 
 
-def train(task: Task, *cells: Cell) -> dict[str, CellResult]:
+def train(task: Task, *cells: Cell, **how: Any) -> dict[str, CellResult]:
     results: list[CellResult] = []
-    runner.train_cells(task, cells, results.append, threads=1)
+    runner.train_cells(task, cells, results.append, threads=1, **how)
     return {result.key: result for result in results}
 
 
@@ -57,6 +57,16 @@ def test_a_cells_result_does_not_depend_on_its_stack(task: Task) -> None:
         np.testing.assert_allclose(together[one.key].probabilities, alone.probabilities, atol=2e-5)
         assert len(together[one.key].epochs) == one.config["epochs"]
         assert together[one.key].metrics["accuracy"] == alone.metrics["accuracy"]
+
+
+def test_a_cell_is_scored_after_its_last_epoch_whenever_that_of_others_is(task: Task) -> None:
+    cells = [cell("a"), cell("b", beta=0.9, epochs=2)]
+    each, last = train(task, *cells), train(task, *cells, each_epoch=False)
+    for key, result in last.items():
+        np.testing.assert_array_equal(result.probabilities, each[key].probabilities)
+        *before, end = result.epochs
+        assert not any("accuracy" in epoch for epoch in before)
+        assert end["accuracy"] == each[key].epochs[-1]["accuracy"]
 
 
 def test_metrics_are_those_of_the_held_out_rows(task: Task) -> None:

@@ -56,6 +56,27 @@ def test_a_cell_learns_and_reports_all_that_is_promised(task: Task) -> None:
     assert result.metrics["accuracy"] == pytest.approx(accuracy)
 
 
+@pytest.mark.parametrize("stack", [1, 2])
+def test_scored_after_the_last_epoch_alone_a_cell_is_the_same(task: Task, stack: int) -> None:
+    cells = [_cell("a"), _cell("b", learning_rate=1e-3)]
+    each = _train(task, *cells, stack=stack)
+    last = _train(task, *cells, stack=stack, each_epoch=False)
+    for mine, other in zip(last, each, strict=True):
+        np.testing.assert_array_equal(mine.probabilities, other.probabilities)
+        assert mine.metrics["loss"] == other.metrics["loss"]
+        assert [epoch["train_loss"] for epoch in mine.epochs] == [
+            epoch["train_loss"] for epoch in other.epochs
+        ]
+        assert ["accuracy" in epoch for epoch in mine.epochs] == [False, False, True]
+        assert mine.epochs[-1]["accuracy"] == other.epochs[-1]["accuracy"]
+
+
+def test_cells_that_choose_their_epoch_are_scored_after_each(task: Task) -> None:
+    (cell,) = _train(task, _cell(inner_share=0.2), each_epoch=False)
+    assert all("inner_class_accuracy" in epoch for epoch in cell.epochs)
+    assert cell.metrics["chosen_epoch"] in (1, 2, 3)
+
+
 def test_the_folds_of_a_seed_hold_out_every_row_once(task: Task) -> None:
     results = _train(task, *(_cell(str(fold), fold=fold, epochs=1) for fold in range(3)))
     rows = np.concatenate([result.rows for result in results])
