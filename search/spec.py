@@ -234,7 +234,7 @@ class SweepSpec(BaseModel):
 
 
 def _of_file(path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a sweep whose space is a file of the user's own.
+    """Fields of a sweep whose space is a user's file.
 
     Raises:
         ValueError: if there is no such file, or a plugin beside it.

@@ -89,6 +89,7 @@ LAYERS = [
     "search.ledger",
     "search.tracking",
     "search.execution",
+    "search.functions",
     "search.planning",
     "search.results",
     "search.sweep",

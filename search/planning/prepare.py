@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.errors import InputError, LedgerError
-from search.planning import model_reference, own_function, precision
+from search.functions import own_file
+from search.planning import model_reference, precision
 from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
@@ -49,7 +50,7 @@ def declared_space(spec: SweepSpec) -> Space:
     """
     if spec.plugin is not None:
         registry.register_plugin(Path(spec.plugin))
-    own = own_function.space_of(spec)
+    own = own_file.space_of(spec)
     if own is not None:
         return own
     space = (
@@ -273,7 +274,7 @@ def check_names(spec: SweepSpec) -> None:
     """
     space = narrowed_space(spec)
     check_configs(spec, space)
-    spec = own_function.with_whole_table(spec, space)
+    spec = own_file.with_whole_table(spec, space)
     if spec.model != NO_MODEL:
         model_reference.check_name(spec.model)
     load.check_names(spec.data)
@@ -281,7 +282,7 @@ def check_names(spec: SweepSpec) -> None:
 
 def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     space = narrowed_space(spec)
-    spec = own_function.with_whole_table(spec, space)
+    spec = own_file.with_whole_table(spec, space)
     configs, names, baseline, left_out = choose_configs(spec, space)
     bound = _bind_all(space, configs)
     _check_workers(spec, space, bound)

@@ -1,4 +1,4 @@
-"""A space from a mapping of names to values, as a user's file has it."""
+"""A space from a dict of names and values."""
 
 from __future__ import annotations
 

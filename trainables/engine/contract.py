@@ -81,7 +81,7 @@ class DataRef:
             raise ValueError(f"columns must be all, or left out, got {self.columns!r}.")
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON value, without fields that came later and are not used."""
+        """Return a JSON value, without later fields that are not used."""
         return without_none(dataclasses.asdict(self), "parts", "target", "columns")
 
 

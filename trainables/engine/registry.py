@@ -104,7 +104,7 @@ def source(package: str, name: str) -> Path:
 
 
 def plugged(package: str, name: str) -> ModuleType | None:
-    """Return the module of a user's entry; None where it is no user's."""
+    """Return the module of a user's entry, if it is one."""
     return _plugged.get(package, {}).get(name.replace("-", "_"))
 
 

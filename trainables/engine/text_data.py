@@ -223,7 +223,7 @@ def assemble(
 
 
 def _digest_frame(digest: hashlib._Hash, frame: pd.DataFrame, answer: str | None) -> None:
-    """Take all columns of a frame into a digest, alike on every machine."""
+    """Add all columns of a frame to a digest."""
     digest.update(json.dumps([*map(str, frame.columns), answer]).encode())
     for name in frame.columns:
         values = frame[name]

@@ -181,7 +181,7 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> Te
 
 
 def _whole(ref: DataRef, place: _Place) -> TextData:
-    """Return all columns of a local table; of other data, texts and labels.
+    """Return all columns of a local table, else texts and labels.
 
     Raises:
         DataError: for a target in data that are no table of the user's.

@@ -1,1 +1,1 @@
-"""A user's own training function: what it gets, and what becomes of its answer."""
+"""A user's own training function: its rows and its answer."""

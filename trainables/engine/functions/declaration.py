@@ -14,6 +14,8 @@ from trainables.engine.errors import RegistryError
 
 _WANTED = ("config", "train", "test", "seed")
 _OPTIONAL = ("model",)
+REGRESSION = {"rmse": True, "mae": True, "median_absolute_error": True, "r2": False}
+"""Metrics of a number that a function predicts; True where a low one is good."""
 
 Train = Callable[..., Any]
 """train(config, train, test, seed), a user's; with a parameter `model` also that."""

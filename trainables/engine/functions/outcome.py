@@ -17,8 +17,6 @@ from trainables.engine.training import scoring
 
 # A row of probabilities sums to 1 but for what float16 rounds.
 _SUM_TOLERANCE = 0.01
-# Metrics of a number, and True where a low one is good.
-REGRESSION = {"rmse": True, "mae": True, "median_absolute_error": True, "r2": False}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +117,7 @@ def _numbers(values: Any, rows: int) -> Float32Array:
 
 
 def _one_hot(values: Any, data: TextData) -> Float32Array:
-    """Return predicted classes, as ids or names, as probabilities of 0 and 1."""
+    """Return predicted classes as probabilities of 0 and 1."""
     classes = len(data.label_names)
     if values.dtype.kind == "f" and (values == np.floor(values)).all():
         values = values.astype(np.int64)
@@ -141,7 +139,7 @@ def _one_hot(values: Any, data: TextData) -> Float32Array:
                 f"One column must hold classes, {classes} columns their probabilities."
             )
         ids = np.array([number[name] for name in names], np.int64)
-    return np.eye(classes, dtype=np.float32)[ids]
+    return np.asarray(np.eye(classes)[ids], np.float32)
 
 
 def _wrong_shape(values: Any, rows: int, classes: int, test: Rows) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows to train on, or to score: copies that a function may change.
+    """Copies of rows, which a function may change.
 
     Attributes:
         labels: Class ids from 0, int64 (rows,); of rows without a label all 0.
@@ -52,7 +52,7 @@ class Rows:
 
     @cached_property
     def texts(self) -> list[str]:
-        """Texts of the rows; of a table without a text column, the rows written out."""
+        """Texts of the rows, or the rows written out as texts."""
         return [self._data.texts[row] for row in self.rows]
 
     @cached_property

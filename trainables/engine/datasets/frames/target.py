@@ -1,4 +1,4 @@
-"""A number to be predicted, and the strata that folds are drawn by."""
+"""A number to be predicted, and its strata for folds."""
 
 from __future__ import annotations
 

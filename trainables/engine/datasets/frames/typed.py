@@ -58,7 +58,10 @@ def _typed(values: list[Any], typed: bool) -> Any:
 
 
 def _numbers(values: list[Any], typed: bool) -> Any:
-    """Return values as numbers, int64 where all are whole; None if one is none."""
+    """Return values as numbers; None if one of them is none.
+
+    They are int64 where all are whole.
+    """
     numbers = np.full(len(values), np.nan)
     whole = True
     for row, value in enumerate(values):

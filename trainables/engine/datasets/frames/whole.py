@@ -1,4 +1,4 @@
-"""A whole table as labelled rows: with a text column or without one."""
+"""A whole table as labelled rows, with or without texts."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def whole_table(ref: DataRef, table: Table, name: str) -> TextData:
 
 
 def _columns(ref: DataRef, table: Table) -> tuple[str, str | None]:
-    """Return the columns of the answer and of the text; None for no text."""
+    """Return the columns of the answer and of the text, if any."""
     for option, column in (
         ("--label", ref.label),
         ("--target", ref.target),

@@ -12,8 +12,7 @@ from spaces.schema.from_axes import space_of_axes
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import NO_MODEL
-from trainables.engine.functions.declaration import takes_model
-from trainables.engine.functions.outcome import REGRESSION
+from trainables.engine.functions.declaration import REGRESSION, Train, takes_model
 
 _DECLARED = ("AXES", "SPACE", "OBJECTIVE", "MODE", "BASELINE", "VERSION", "STRATEGY")
 
@@ -27,7 +26,7 @@ def module_of(spec: SweepSpec) -> ModuleType | None:
 
 
 def space_of(spec: SweepSpec) -> Space | None:
-    """Space that a file declares by AXES; None if it has a SPACE, or none is there.
+    """Space that a file declares by AXES; None for other files.
 
     Raises:
         InputError: if it declares neither, or both; SpaceError for axes that cannot be.
@@ -84,7 +83,15 @@ def _baseline(module: ModuleType, spec: SweepSpec) -> Any:
 
 def is_function(space: Space) -> bool:
     """Tell if a space's cells are trained by a user's function."""
-    return Trainable.load(space.trainable).train is not None
+    return function_of(space) is not None
+
+
+def function_of(space: Space) -> Train | None:
+    """Training function of a space; None for one of foldrace's own."""
+    # To import a trainable of foldrace's takes seconds.
+    if registry.plugged("trainables", space.trainable) is None:
+        return None
+    return Trainable.load(space.trainable).train
 
 
 def with_whole_table(spec: SweepSpec, space: Space) -> SweepSpec:
@@ -93,7 +100,7 @@ def with_whole_table(spec: SweepSpec, space: Space) -> SweepSpec:
     Raises:
         InputError: if the function takes a model and none is named, or the other way round.
     """
-    function = Trainable.load(space.trainable).train
+    function = function_of(space)
     if function is None:
         if spec.data.target is not None:
             raise InputError(
