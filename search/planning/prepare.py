@@ -22,6 +22,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Task
 from trainables.engine.datasets import load
+from trainables.engine.datasets.found_columns import with_columns
 from trainables.engine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -253,7 +254,10 @@ def prepare(spec: SweepSpec, *, saved: bool = False) -> tuple[Plan, TextData, Au
             named = rows_of_name(spec.data, spec.train_rows, official)
         except ValueError as error:
             raise InputError(str(error)) from error
-        spec = precision.chosen(spec.model_copy(update=named), narrowed_space(spec))
+        space = narrowed_space(spec)
+        spec = own_file.with_whole_table(spec.model_copy(update=named), space)
+        spec = precision.chosen(spec, space)
+        spec = spec.model_copy(update={"data": with_columns(spec.data)})
     return _prepare(spec)
 
 
@@ -277,7 +281,7 @@ def check_names(spec: SweepSpec) -> None:
     spec = own_file.with_whole_table(spec, space)
     if spec.model != NO_MODEL:
         model_reference.check_name(spec.model)
-    load.check_names(spec.data)
+    load.check_names(with_columns(spec.data, whole=False))
 
 
 def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:

@@ -301,7 +301,6 @@ def test_a_file_that_cannot_be_used_is_refused_before_anything_trains(
         (("my_cells.py", "--label", "verdct"), "Did you mean 'verdict'?"),
         (("my_cells.py", "--target", "body"), "For classes use --label body"),
         (("my_cells.py", "--label", "verdict", "--target", "body"), "give one of them"),
-        (("my_cells.py",), "Name the column of the class with --label"),
         (("linear_grid", "--target", "body", "--model", "minilm"), "--target is for a training"),
     ],
 )

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 
 from trainables.engine.arrays import Float32Array, IntArray
-from trainables.engine.cells import assembly, stacks
+from trainables.engine.cells import assembly, estimator, stacks
 from trainables.engine.cells import measure as measuring
 from trainables.engine.cells.sizing import Sizer
 from trainables.engine.cells.trainable import Trainable
@@ -25,6 +25,7 @@ from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import BrokenCheckpointError, DivergedError, TaskChangedError
 from trainables.engine.features import named_files
 from trainables.engine.functions import cells as functions
+from trainables.engine.functions import timing
 from trainables.engine.models import pretrained
 from trainables.engine.stacking.fit_stack import let_go
 from trainables.engine.text_data import TextData
@@ -129,6 +130,10 @@ def train_cells(
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
+        if trainable.estimator(group[0][1]) is not None:
+            for cell, config in group:
+                report(estimator.fitted_cell(task, data, cell, config))
+            continue
         heads = trainable.representation(group[0][1]) is not None
         known = _stack_size(task, data, group, stack, sizer)
         if known is not None and not heads:
@@ -261,4 +266,6 @@ def measure(
         InputError: as `train_cells`.
     """
     data = checked_data(task)
+    if Trainable.load(task.trainable).train is not None:
+        return timing.timed(task, cell, clock)
     return measuring.measure(task, data, cell, steps, stack, _SIZER, cells, clock, each_epoch)

@@ -16,14 +16,12 @@ from trainables.engine.datasets.frames.typed import typed_frame
 from trainables.engine.datasets.label_cells import is_missing
 from trainables.engine.datasets.labels import class_labels
 from trainables.engine.errors import DataError
+from trainables.engine.tables import likely_columns
 from trainables.engine.tables.table import Table, listed
 from trainables.engine.text_data import TextData, assemble
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_TEXTS = ("text", "sentence", "content")
-_LABELS = ("label", "class", "target", "y")
 
 
 def whole_table(ref: DataRef, table: Table, name: str) -> TextData:
@@ -100,13 +98,14 @@ def _columns(ref: DataRef, table: Table) -> tuple[str, str | None]:
         )
     answer = ref.label or ref.target
     if answer is None:
-        answer = next((name for name in _LABELS if name in table.names), None)
+        answer = likely_columns.label_column(table, {"split", ref.text, ref.text_b})
     if answer is None:
         raise DataError(
-            f"{table.source} has no column 'label'. Its columns: {listed(table.names)}. Name the "
-            "column of the class with --label, or of a number to predict with --target."
+            f"Which column of {table.source} is to be predicted? Its columns: "
+            f"{listed(table.names)}. Name a class with --label, or a number with --target."
         )
-    text = ref.text or next((n for n in _TEXTS if n in table.names and n != answer), None)
+    taken = {"split", answer, ref.text_b}
+    text = ref.text or likely_columns.text_column(table, taken, ref.text_b)
     if text == answer:
         raise DataError(f"--text and the answer must be different columns, got {text!r} for both.")
     return answer, text
