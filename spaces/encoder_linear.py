@@ -16,6 +16,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Inert, Space
+from spaces.schema import later
 
 SPACE = Space(
     name="encoder_linear",
@@ -36,17 +37,11 @@ SPACE = Space(
         "clip_norm": 0.0,
         "precision": "fp32",
         "pooling": "mean",
-        "inner_share": 0.0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
-        "head_dropout": None,
+        **later.CLASSIFIER,
     },
     added={
         "pooling": "mean",
-        "inner_share": 0.0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
-        "head_dropout": None,
+        **later.CLASSIFIER,
     },
     # With no block trained the encoder drops nothing.
     inert=(Inert(when={"trainable_blocks": (0,)}, axes=("hidden_dropout", "attention_dropout")),),

@@ -15,6 +15,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Inert, Space
+from spaces.schema import later
 
 SPACE = Space(
     name="softtriple",
@@ -49,17 +50,9 @@ SPACE = Space(
         "merge_weight": 0.0,
         "clip_norm": 0.0,
         "precision": "fp32",
-        "inner_share": 0.0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
-        "head_dropout": None,
+        **later.CLASSIFIER,
     },
-    added={
-        "inner_share": 0.0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
-        "head_dropout": None,
-    },
+    added=later.CLASSIFIER,
     inert=(
         # Equation 6: at beta = 1 nothing is left of SoftTriple.
         Inert(

@@ -51,12 +51,14 @@ SPACE = Space(
         "hidden_dropout": None,
         "attention_dropout": None,
         "head_dropout": None,
+        "label_smoothing": 0.0,
     },
     added={
         "step_losses": 0,
         "hidden_dropout": None,
         "attention_dropout": None,
         "head_dropout": None,
+        "label_smoothing": 0.0,
     },
     references={
         "paper": {"head_layers": 1, "class_weights": "none", "metadata": "none"},

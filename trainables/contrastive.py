@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from trainables.engine.config import ClassifierTuning
 from trainables.engine.inputs import wordings
@@ -31,6 +30,7 @@ from trainables.engine.models import adapters
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import PooledClassifier, pooled, pooling_map_fault
 from trainables.engine.models.pretrained import real_tokens
+from trainables.losses.class_loss import ClassLoss
 from trainables.losses.label_aware_contrastive import LabelAwareContrastiveLoss
 from trainables.losses.supervised_contrastive import SupervisedContrastiveLoss
 
@@ -130,6 +130,7 @@ class Contrastive(_Classifier):
         # A buffer, not a number: in a stack of cells each cell has its own.
         weight = 1.0 if config.loss == "none" else float(config.ce_weight)
         self.register_buffer("ce_weight", torch.tensor(weight), persistent=False)
+        self.class_loss = ClassLoss(config, num_classes)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
         """Loss and logits of a batch.
@@ -145,14 +146,14 @@ class Contrastive(_Classifier):
         """
         vectors, logits = self.classify(inputs)
         labels = labels.repeat(len(logits) // len(labels))
-        loss = self.ce_weight * functional.cross_entropy(logits, labels)
+        loss = self.ce_weight * self.class_loss(logits, labels)
         # Scoring wants neither: they move no logit.
         if self.training and self.scl is not None:
             loss = loss + (1 - self.ce_weight) * self.scl(vectors, labels)
         if self.training and self.lcl is not None and self.weighting is not None:
             _, confused = self.weighting.classify(inputs)
             loss = loss + (1 - self.ce_weight) * self.lcl(vectors, labels, confused)
-            loss = loss + self.ce_weight * functional.cross_entropy(confused, labels)
+            loss = loss + self.ce_weight * self.class_loss(confused, labels)
         return Output(loss=loss, logits=logits)
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from trainables.engine.config import ClassifierTuning
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import Pooler, pooled, pooling_map_fault
 from trainables.engine.models.pretrained import real_tokens
+from trainables.losses.class_loss import ClassLoss
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -54,6 +54,7 @@ class EncoderLinear(nn.Module):
         self.dropout = nn.Dropout(rate)
         self.classifier = nn.Linear(encoder.config.hidden_size, num_classes)
         self.pooler = Pooler(encoder, rate) if config.pooling == "pooler" else None
+        self.loss = ClassLoss(config, num_classes)
 
     def forward(self, inputs: dict[str, Tensor], labels: Tensor) -> Output:
         """Loss and logits of a batch.
@@ -72,7 +73,7 @@ class EncoderLinear(nn.Module):
         else:
             vector = self.pooler(tokens)
         logits = self.classifier(self.dropout(vector))
-        return Output(loss=functional.cross_entropy(logits, labels), logits=logits)
+        return Output(loss=self.loss(logits, labels), logits=logits)
 
 
 def map_fault(config: Config) -> str | None:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from trainables.engine.config import ClassifierTuning
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import PooledClassifier, pooling_map_fault
 from trainables.engine.models.pretrained import real_tokens
 from trainables.engine.training import distributed
+from trainables.losses.class_loss import ClassLoss
 from trainables.losses.soft_triple import SoftTripleConfig
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class TripleEntropy(PooledClassifier):
         super().__init__(config, encoder, num_classes)
         # A buffer, not a number: in a stack of cells each cell has its own.
         self.register_buffer("beta", torch.tensor(float(config.beta)), persistent=False)
+        self.class_loss = ClassLoss(config, num_classes)
         self.padding_tokens = config.padding_tokens
         width = encoder.config.hidden_size
         self.soft_triple = config.loss(num_classes, width, config.merge_weight)
@@ -94,7 +95,7 @@ class TripleEntropy(PooledClassifier):
         tokens = self.encoder(**inputs).last_hidden_state  # (batch, length, width)
         real = real_tokens(inputs)
         logits = self.classified(tokens, real)
-        loss = self.beta * functional.cross_entropy(logits, labels)
+        loss = self.beta * self.class_loss(logits, labels)
         # Scoring wants no SoftTriple: it moves no logit.
         if self.soft_triple is not None and self.training:
             mask = real

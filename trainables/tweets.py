@@ -18,19 +18,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.engine.arrays import IntArray
 from trainables.engine.config import ClassifierTuning
 from trainables.engine.inputs import metadata_inputs
 from trainables.engine.models.dropout_rates import hidden_dropout
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import mean_over_tokens
 from trainables.engine.models.pretrained import real_tokens
-from trainables.engine.training import distributed
+from trainables.losses.class_loss import ClassLoss
 
 if TYPE_CHECKING:
     from trainables.engine.cells.cell_context import CellContext
@@ -39,7 +37,6 @@ VERSION = 2
 # Class weights and the scale of metadata come from the training rows.
 LEARNS_FROM_ROWS = True
 
-_WEIGHTS = ("none", "balanced")
 _METADATA = ("none", "log", "standard")
 
 
@@ -50,8 +47,6 @@ class Config(ClassifierTuning):
     Attributes:
         head_layers: Linear layers of the head; those before the last are as wide as the encoder,
             with ReLU and dropout behind.
-        class_weights: "none", or "balanced": rows / (classes x rows of the class), over the rows
-            trained on.
         metadata: "none"; "standard": the data's columns less their mean over their spread, of the
             rows trained on; "log": the same of sign(x) ln(1 + |x|), for counts. A missing value is
             the mean, with a 1 in a column that says so.
@@ -69,9 +64,9 @@ class Config(ClassifierTuning):
     """
 
     head_layers: int
-    class_weights: str
+    class_weights: str = field()  # the paper's own: no later settings, as they are elsewhere
     metadata: str
-    inner_share: float = field()  # the paper's own: no later setting, as it is elsewhere
+    inner_share: float = field()
     head_rate: float
     step_losses: int = 0
 
@@ -79,7 +74,7 @@ class Config(ClassifierTuning):
         """Rules of its own fields and the shared ones."""
         return {
             "head_layers at least 1": self.head_layers >= 1,
-            f"class_weights one of {', '.join(_WEIGHTS)}": self.class_weights in _WEIGHTS,
+            f"class_weights one of {', '.join(self.WEIGHTS)}": self.class_weights in self.WEIGHTS,
             f"metadata one of {', '.join(_METADATA)}": self.metadata in _METADATA,
             "head_rate above 0": self.head_rate > 0,
             "step_losses at least 0": self.step_losses >= 0,
@@ -96,7 +91,6 @@ class Tweets(nn.Module):
         num_classes: Number of classes.
     """
 
-    class_weights: Tensor
     head_rate: Tensor
 
     def __init__(self, config: Config, context: CellContext, num_classes: int) -> None:
@@ -109,8 +103,8 @@ class Tweets(nn.Module):
         self.dropout = nn.Dropout(share)
         self.pooler = _pooler(context, width, spread) if config.pooling == "pooler" else None
         # Buffers, not numbers: in a stack of cells each cell has its own.
-        weights = class_weights(context.labels, num_classes, config.class_weights)
-        self.register_buffer("class_weights", weights, persistent=False)
+        self.loss = ClassLoss(config, num_classes, mixed=True)
+        self.loss.learn_labels(context.labels)
         rate = torch.tensor(float(config.head_rate))
         self.register_buffer("head_rate", rate, persistent=False)
         self.scaling = None if context.metadata is None else Scaling(context.metadata)
@@ -148,10 +142,7 @@ class Tweets(nn.Module):
             hidden = layer(hidden) * self.head_rate
             if number < last:
                 hidden = self.dropout(functional.relu(hidden))
-        losses = functional.cross_entropy(hidden.float(), labels, reduction="none")
-        weight = self.class_weights.gather(0, labels)
-        loss = (losses * weight).sum() / weight.sum()
-        return Output(loss=distributed.counted_by(loss, weight.sum(), len(labels)), logits=hidden)
+        return Output(loss=self.loss(hidden.float(), labels), logits=hidden)
 
     def _pooled(self, tokens: Tensor, words: dict[str, Tensor]) -> Tensor:
         if self.pooling == "mean":
@@ -190,20 +181,6 @@ class Scaling(nn.Module):
         return torch.cat([(values - self.mean) * self.factor * (1 - missing), missing], dim=-1)
 
 
-def class_weights(labels: IntArray, num_classes: int, kind: str) -> Tensor:
-    """Weight of each class in the loss, float32 (classes,), 1 on average.
-
-    Args:
-        labels: Class ids of the training rows, (rows,).
-        num_classes: Number of classes.
-        kind: "none" or "balanced".
-    """
-    if kind == "none":
-        return torch.ones(num_classes)
-    rows = np.bincount(labels, minlength=num_classes)
-    return torch.from_numpy(len(labels) / (num_classes * np.maximum(rows, 1))).float()
-
-
 def _pooler(context: CellContext, width: int, spread: float) -> nn.Linear:
     pooler = nn.Linear(width, width)
     nn.init.normal_(pooler.weight, std=spread)
@@ -227,7 +204,7 @@ def metadata(config: Config) -> str | None:
 
 def stack_key(config: Config) -> Config:
     """Config with all values that may differ within a stack set alike."""
-    return replace(config, class_weights="none", head_rate=1.0)
+    return replace(config, class_weights="none", label_smoothing=0.0, head_rate=1.0)
 
 
 def build(config: Config, context: CellContext, num_classes: int) -> Tweets:

@@ -140,7 +140,10 @@ def add_server(parser: argparse._ActionsContainer, port: int) -> None:
 def add_search(parser: argparse.ArgumentParser) -> None:
     """The options that `run` and `plan` share: together they are a SweepSpec."""
     parser.add_argument(
-        "space", metavar="SPACE", help="what to search; `foldrace spaces` lists them"
+        "space",
+        nargs="?",
+        metavar="SPACE",
+        help="what to search; `foldrace spaces` lists them (finetune)",
     )
     _add_data(parser.add_argument_group("data"))
     _add_space(parser.add_argument_group("model and space"))
@@ -164,8 +167,8 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         help="registry name, name-1k (its name and --train-rows 1000), a .csv .tsv .jsonl .json "
         ".parquet, a folder, or a hub id",
     )
-    add_text_columns(group, "of the data (text; a data set's own)")
-    group.add_argument("--label", metavar="COLUMN", help="column of the label")
+    add_text_columns(group, "of the data (found by its name, or by what it holds)")
+    group.add_argument("--label", metavar="COLUMN", help="column of the label (likewise)")
     group.add_argument("--image", metavar="COLUMN", help="column of the text's image: path or URL")
     group.add_argument("--image-b", metavar="COLUMN", help="column of the second text's image")
     group.add_argument(
@@ -206,9 +209,8 @@ def _add_space(group: argparse._ArgumentGroup) -> None:
     """Options that name the model and narrow the space."""
     group.add_argument(
         "--model",
-        required=True,
         metavar="REF",
-        help="alias, hub id, local folder, or a finished sweep that tuned one",
+        help="alias, hub id, local folder, or a finished sweep that tuned one (all-MiniLM-L6-v2)",
     )
     group.add_argument(
         "--set",

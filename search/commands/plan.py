@@ -10,6 +10,7 @@ from search.commands._options import add_search, print_json
 SUMMARY = "Say what a run would train and cost; train nothing."
 EXAMPLES = """\
 examples:
+  foldrace plan --data reviews.csv
   foldrace plan softtriple --data trec-1k --model roberta-base --price-per-hour 2.5
   foldrace plan softtriple --data tweets.csv --label author --model minilm --json
 """
@@ -47,5 +48,5 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(document)
     else:
-        output.show_plan(planned, data, audit, cost)
+        output.show_plan(planned, data, audit, cost, spec)
     return 0

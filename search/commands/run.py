@@ -16,6 +16,8 @@ from search.commands._options import add_report, add_search, add_take_over
 SUMMARY = "Search a space and name the best config."
 EXAMPLES = """\
 examples:
+  foldrace run --data reviews.csv                        your own file: that is all
+  foldrace run --data reviews.csv --text body --label stars --model roberta-base --max-hours 2
   foldrace run softtriple --data trec-1k --model roberta-base
   foldrace run softtriple --data tweets.csv --text body --label author --model minilm \\
       --set k=10,100 --fix learning_rate=1e-4 --strategy random --max-cells 400
@@ -39,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     check_places(spec)
     check_names(spec)  # before anything is imported that takes its time
     from search.console import live, output
-    from search.planning import expected
+    from search.planning import estimate, expected
     from search.process import folders
     from search.sweep import run as sweep
     from search.sweep.load import known_cells
@@ -51,8 +53,13 @@ def run(options: argparse.Namespace) -> int:
     with nullcontext() if options.json else output.busy("reading the data and the model"):
         plan, data, audit = prepare(spec)
     if not options.json:
-        output.show_sweep(plan, data, audit)
-        output.say(expected.before_the_run(plan, known_cells(plan)))
+        output.show_sweep(plan, data, audit, spec)
+
+        def timed() -> float | None:
+            with output.busy("timing a few steps"):
+                return estimate.before_a_run(plan, data)
+
+        output.say(expected.before_the_run(plan, known_cells(plan), timed))
 
     def go() -> SweepResult:
         taken = options.take_over

@@ -28,6 +28,7 @@ from search.tracking_uri import default_tracking_uri
 if TYPE_CHECKING:
     from search.planning.estimate import Estimate
     from search.planning.plan import Plan
+    from search.spec import SweepSpec
     from trainables.engine.datasets.load import TextData
     from trainables.engine.splits.audit import Audit
 
@@ -84,12 +85,21 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
         yield tell
 
 
-def show_sweep(plan: Plan, data: TextData, audit: Audit) -> None:
-    """Print the sweep's size and the data audit."""
+def show_sweep(plan: Plan, data: TextData, audit: Audit, typed: SweepSpec) -> None:
+    """Print what was chosen, the sweep's size and the data audit.
+
+    Args:
+        plan: The sweep.
+        data: Its data.
+        audit: Findings in the data.
+        typed: The spec before anything was found out.
+    """
     from search.planning import notes
     from search.planning.estimate import rows_of_a_cell
 
     spec = plan.spec
+    for line in notes.chosen(typed, plan):
+        say(line)
     say(
         f"{spec.name}: {counted(len(plan.configs), 'config')} x "
         f"{counted(len(plan.blocks), 'block')} ({counted(len(spec.seeds), 'seed')} x "
@@ -180,11 +190,11 @@ def show_spaces(rows: list[dict[str, Any]]) -> None:
         screen.print(f"  fixed            {fixed}\n")
 
 
-def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate) -> None:
+def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate, typed: SweepSpec) -> None:
     """Print the cells and cost of a planned run."""
     from search.planning.estimate import rows_of_a_cell
 
-    show_sweep(plan, data, audit)
+    show_sweep(plan, data, audit, typed)
     screen = screen_of(sys.stdout)
     trained, scored = rows_of_a_cell(plan, data)
     drawn = (

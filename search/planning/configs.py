@@ -93,13 +93,13 @@ def check_configs(spec: SweepSpec, space: Space) -> None:
 def _competes(spec: SweepSpec, space: Space, reference: Mapping[str, Scalar]) -> bool:
     """Return True for a reference that the sweep admits.
 
-    In a parameter that came later a reference may differ from the space, unless the user fixed it.
+    In a fixed value a reference may differ from the space, unless the user fixed it.
     """
     typed = {name.replace("-", "_") for name in (*spec.fix, *spec.set_axes)}
     own = {
         name: value
         for name, value in reference.items()
-        if name in space.added and name in space.fixed and name not in typed
+        if name in space.fixed and name not in typed
     }
     return (space.fix(own) if own else space).admits(reference)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,23 @@ from search.process import launchers
 from search.process.environment import threads
 
 if TYPE_CHECKING:
+    from trainables.engine.contract import Scalar
     from trainables.engine.datasets.load import TextData
     from trainables.engine.splits.audit import Audit
 
 _MEASURED_SHAPES = 6
 _MEASURING_S = 16.0  # in all shapes together
+_LETTERS_OF_A_TOKEN = 4.5
+# Operations of a slot that take two minutes on a busy core, and less on any other.
+_SHORT_RUN = 1.2e12
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds of a cell, and the epochs that it takes."""
+
+    seconds: float
+    epochs: float
 
 
 @dataclass(frozen=True)
@@ -118,11 +130,9 @@ def estimate(
         nested_known: Number of cells in the ledger, by inner sweep of --nested.
     """
     slots, per_trial = slots_here(plan.spec.resources)
-    measured, together = _measure(plan, slots)
-    shapes = [plan.shape((index, 0)) for index in range(len(plan.configs))]
-    dearest = max(measured.values())
-    per_config = [measured.get(shape, dearest) for shape in shapes]
-    mean = sum(per_config) / len(per_config)
+    measured, together = _measure(plan, slots, _MEASURING_S)
+    shapes = {plan.shape((index, 0)) for index in range(len(plan.configs))}
+    mean = _mean(plan, measured)
 
     expected = Expected.of(plan)
     cells, most = expected.grid, expected.most
@@ -147,7 +157,7 @@ def estimate(
         nested_cells_to_train=sum(inner),
         seconds_per_cell=mean,
         together=together,
-        shapes=len(set(shapes)),
+        shapes=len(shapes),
         shapes_measured=len(measured),
         slots=slots,
         wall_hours=slot_hours / slots,
@@ -158,8 +168,49 @@ def estimate(
     )
 
 
-def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
-    """Seconds per cell of each measured shape, and the stack size measured."""
+def before_a_run(plan: Plan, data: TextData) -> float | None:
+    """Mean seconds of a cell, where measuring a few steps pays.
+
+    None for a run that is short in any case, or trains elsewhere. A GPU's memory is left to the
+    workers: this process would keep a part of it for as long as it lives.
+    """
+    import torch
+
+    from trainables.engine.cells.trainable import Trainable
+    from trainables.engine.models import pretrained
+
+    trainable = Trainable.load(plan.space.trainable)
+    heads = trainable.may_train_heads or trainable.base is not None
+    if heads or plan.spec.resources.ray_address != "local" or torch.cuda.is_available():
+        return None
+    weights = sum(p.numel() for p in pretrained.load_encoder(plan.task.model).parameters())
+    tokens = sum(map(len, data.texts)) / _LETTERS_OF_A_TOKEN
+    slots, _ = slots_here(plan.spec.resources)
+    if 6 * weights * tokens * Expected.of(plan).typical / slots < _SHORT_RUN:
+        return None
+    return _mean(plan, _measure(plan, slots, _MEASURING_S / 2)[0])
+
+
+def _mean(plan: Plan, measured: Mapping[object, Timed]) -> float:
+    """Mean seconds of a cell over all configs.
+
+    Shapes that were not measured are taken for as dear as the dearest.
+    """
+    dearest = max(measured.values(), key=lambda timed: timed.seconds / timed.epochs)
+    seconds = 0.0
+    for index, config in enumerate(plan.configs):
+        timed = measured.get(plan.shape((index, 0)), dearest)
+        seconds += timed.seconds * _epochs(config) / timed.epochs
+    return seconds / len(plan.configs)
+
+
+def _epochs(config: Mapping[str, Scalar]) -> float:
+    number = config.get("epochs", 1)
+    return float(number) if isinstance(number, int | float) else 1.0
+
+
+def _measure(plan: Plan, slots: int, most_s: float) -> tuple[dict[object, Timed], int]:
+    """Time of a cell by measured shape, and the stack size."""
     import torch
 
     from trainables.engine.cells.runner import measure
@@ -172,9 +223,9 @@ def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
     others = [index for index in range(len(shapes)) if index != plan.baseline]
     first = [*([] if plan.baseline is None else [plan.baseline]), *reversed(others)]
     example = {shapes[index]: index for index in first}
-    measured: dict[object, float] = {}
+    measured: dict[object, Timed] = {}
     stack, together = plan.spec.resources.stack, 1
-    clock = Clock(_MEASURING_S)
+    clock = Clock(most_s)
     chosen = Counter(shapes).most_common(_MEASURED_SHAPES)
     for number, (shape, many) in enumerate(chosen):
         if measured and clock.left <= 0:
@@ -188,7 +239,7 @@ def _measure(plan: Plan, slots: int) -> tuple[dict[object, float], int]:
                 clock=clock.share(1 / (len(chosen) - number)),
                 each_epoch=plan.spec.resources.epoch_scores == "each",
             )
-        measured[shape] = timing.seconds_per_cell
+        measured[shape] = Timed(timing.seconds_per_cell, _epochs(plan.configs[example[shape]]))
         together = max(together, timing.stack_size)
         if not Trainable.load(plan.space.trainable).may_train_heads:
             # What was found for the commonest shape will do: a probe takes most of a minute.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from search.strategies.strategy import most_cells
 if TYPE_CHECKING:
     from search.ledger.records import LoggedCell
 
+_LONG_S = 1800.0  # of a run that may be wanted shorter
 _LEAST_LIKE = 3  # cells of the ledger that tell the time of more like them
 
 
@@ -109,26 +110,35 @@ def seconds_of_like_cells(plan: Plan, known: Mapping[str, LoggedCell]) -> float 
     return None
 
 
-def before_the_run(plan: Plan, known: Mapping[str, LoggedCell]) -> str:
+def before_the_run(
+    plan: Plan,
+    known: Mapping[str, LoggedCell],
+    measured: Callable[[], float | None] = lambda: None,
+) -> str:
     """Line that a run prints before it starts: cells and time.
 
     Args:
         plan: The sweep.
         known: Cells of its data, model and split in the ledger, by key.
+        measured: Gives the mean seconds of a cell, where the ledger does not tell.
     """
     expected = Expected.of(plan)
     left = max(0, expected.typical - sum(key in plan.keys for key in known))
     if not left:
         return expected.line()
-    seconds = seconds_of_like_cells(plan, known)
+    seconds, source = seconds_of_like_cells(plan, known), "as like cells in the ledger took"
+    if seconds is None:
+        seconds, source = measured(), "by a few steps timed just now"
     if seconds is None:
         return expected.line() + "; `foldrace plan` measures the time"
     resources = plan.spec.resources
     if resources.ray_address != "local":
         hours = f"{duration(seconds * left)} of training in all"
-    else:
-        slots = slots_here(resources)[0]
-        # Ray's start comes on top, and is no part of a cell.
-        hours = f"{duration(max(1.0, seconds * left / slots))} of training on "
-        hours += counted(slots, "slot")
-    return expected.line(f"about {hours}") + ", as like cells in the ledger took"
+        return f"{expected.line(f'about {hours}')}, {source}"
+    slots = slots_here(resources)[0]
+    # Ray's start comes on top, and is no part of a cell.
+    wall = max(1.0, seconds * left / slots)
+    hours = f"{duration(wall)} of training on {counted(slots, 'slot')}"
+    limited = plan.spec.budget.max_hours is not None or wall < _LONG_S
+    way_out = "" if limited else "; --max-hours ends it sooner, with the best so far"
+    return f"{expected.line(f'about {hours}')}, {source}{way_out}"

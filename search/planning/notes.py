@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from search.planning import decay, precision
 from search.planning.plan import Plan
+from search.spec import SweepSpec
 from trainables.engine.datasets.column_roles import card_of
 
 
@@ -16,6 +19,33 @@ def of(plan: Plan, rows: int) -> list[str]:
     """
     notes = (decay.note(plan, rows), _uncleaned(plan), precision.note(plan))
     return [note for note in notes if note is not None]
+
+
+def chosen(typed: SweepSpec, plan: Plan) -> list[str]:
+    """Return what a sweep takes that its user did not name.
+
+    Args:
+        typed: The spec before anything was found out.
+        plan: The sweep.
+    """
+    spec, lines = plan.spec, []
+    for what, value, field in (
+        ("space", spec.space, "space"),
+        ("model", Path(typed.model).name, "model"),
+    ):
+        if field not in typed.model_fields_set:
+            lines.append(f"{what} {value}, since none is named: `foldrace {what}s` lists others")
+    found = [
+        f"{role} in column {name!r}"
+        for role, name, given in (
+            ("texts", spec.data.text, typed.data.text),
+            ("labels", spec.data.label, typed.data.label),
+        )
+        if name != given
+    ]
+    if found:
+        lines.append(f"{', '.join(found)}: --text and --label name others")
+    return lines
 
 
 def _uncleaned(plan: Plan) -> str | None:

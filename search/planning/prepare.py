@@ -21,6 +21,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import DataRef, Scalar, Task
 from trainables.engine.datasets import load
+from trainables.engine.datasets.found_columns import with_columns
 from trainables.engine.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -250,6 +251,7 @@ def prepare(spec: SweepSpec, *, saved: bool = False) -> tuple[Plan, TextData, Au
         except ValueError as error:
             raise InputError(str(error)) from error
         spec = precision.chosen(spec.model_copy(update=named), narrowed_space(spec))
+        spec = spec.model_copy(update={"data": with_columns(spec.data)})
     return _prepare(spec)
 
 
@@ -270,7 +272,7 @@ def check_names(spec: SweepSpec) -> None:
     """
     check_configs(spec, narrowed_space(spec))
     model_reference.check_name(spec.model)
-    load.check_names(spec.data)
+    load.check_names(with_columns(spec.data, whole=False))
 
 
 def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:

@@ -32,6 +32,10 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     folds = draw(st.none() | st.integers(2, 10))
     strategy = draw(st.sampled_from(["race", "grid", "random", "tpe", "halving"]))
     shares = st.just("official") | st.floats(0.01, 0.9)
+    values = st.lists(VALUES, min_size=1).map(tuple) | RANGES
+    searched = draw(st.dictionaries(NAMES, values, max_size=3))
+    fixed = draw(st.dictionaries(NAMES, VALUES, max_size=3))
+    both = {name.replace("-", "_") for name in searched}
     return {
         "space": draw(NAMES),
         "data": DataRef(
@@ -49,10 +53,8 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
             parts=draw(st.sampled_from([None, "train", "all"])),
         ),
         "model": draw(NAMES),
-        "set_axes": draw(
-            st.dictionaries(NAMES, st.lists(VALUES, min_size=1).map(tuple) | RANGES, max_size=3)
-        ),
-        "fix": draw(st.dictionaries(NAMES, VALUES, max_size=3)),
+        "set_axes": searched,
+        "fix": {name: value for name, value in fixed.items() if name.replace("-", "_") not in both},
         "configs": draw(st.sampled_from(["all", "reference", "ablation"]) | NAMES),
         "seeds": tuple(draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=4, unique=True))),
         "folds": folds,

@@ -52,6 +52,7 @@ CHOSEN: dict[str, tuple[str, dict[str, Any]]] = {
     "linear_eval": ("final-model", {"representation": "encoder-mean"}),
     "mirror": ("mirror", {}),
     "encoder_linear": ("frozen", {"trainable_blocks": 1}),
+    "finetune": ("usual", {"class_weights": "balanced", "label_smoothing": 0.1}),
     "triple_entropy": ("paper-best", {"padding_tokens": True}),
     "tweets": ("paper", {"head_layers": 2, "class_weights": "balanced"}),
 }

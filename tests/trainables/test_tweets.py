@@ -26,7 +26,8 @@ from trainables.engine.errors import ConfigError, NoMetadataError
 from trainables.engine.models import pretrained
 from trainables.engine.models.output import Output
 from trainables.engine.splits import inner_validation
-from trainables.tweets import Config, Scaling, Tweets, class_weights
+from trainables.losses.class_loss import class_weights
+from trainables.tweets import Config, Scaling, Tweets
 
 SMALL: dict[str, Any] = {
     "max_length": 16,

@@ -202,18 +202,26 @@ class ClassifierTuning(FineTuning):
             first token's behind a dense layer with an activation, as in transformers' own class.
         head_dropout: Share of that vector that is dropped in training, and of the one before a
             pooler; none for the encoder's own rate.
+        class_weights: Weight of a row in cross-entropy: "none", all alike; "balanced", rows /
+            (classes x rows of its class), over the rows trained on.
+        label_smoothing: Share of the target that cross-entropy spreads over all classes.
     """
 
     POOLINGS: ClassVar[tuple[str, ...]] = ("cls", "mean", "pooler")
+    WEIGHTS: ClassVar[tuple[str, ...]] = ("none", "balanced")
 
     pooling: str
     head_dropout: float | None = None
+    class_weights: str = "none"
+    label_smoothing: float = 0.0
 
     def rules(self) -> dict[str, bool]:
         """Return the rules of `FineTuning`, the pooling and the head."""
         return {
             f"pooling one of {', '.join(self.POOLINGS)}": self.pooling in self.POOLINGS,
             "head_dropout in [0, 1), or none for the encoder's": _is_rate(self.head_dropout),
+            f"class_weights one of {', '.join(self.WEIGHTS)}": self.class_weights in self.WEIGHTS,
+            "label_smoothing in [0, 1)": 0 <= self.label_smoothing < 1,
             **super().rules(),
         }
 

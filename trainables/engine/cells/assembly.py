@@ -26,6 +26,7 @@ from trainables.engine.inputs import frozen_states, metadata_inputs, views
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.inputs.tokens import Tokens, tokenised
 from trainables.engine.models import adapters, dropout_rates, frozen_blocks, pretrained, vocabulary
+from trainables.engine.models.output import LearnsLabels
 from trainables.engine.splits import folds, inner_validation
 from trainables.engine.stacking.cell import StackCell
 from trainables.engine.text_data import TextData
@@ -228,7 +229,11 @@ def module(
             train = np.arange(len(data)) if train is None else train
             network = CellContext.of(data, task.model, network, trainable.metadata(config), train)
     with seeding.drawing_from(seed, "init"):
-        return trainable.build(config, network, len(data.label_names))
+        built = trainable.build(config, network, len(data.label_names))
+    for part in built.modules():
+        if isinstance(part, LearnsLabels):
+            part.learn_labels(data.labels if train is None else data.labels[train])
+    return built
 
 
 def encoder_of(task: Task, config: TrainingConfig) -> PreTrainedModel:

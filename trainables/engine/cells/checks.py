@@ -59,6 +59,8 @@ def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) 
     trainable = Trainable.load(task.trainable)
     distinct: dict[Representation | None, None] = {}
     for config in configs:
+        if trainable.estimator(config) is not None:
+            continue  # it reads texts as they are
         features = trainable.representation(config)
         distinct[features] = None
         if features is None:

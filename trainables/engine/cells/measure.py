@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from trainables.engine.cells import assembly
+from trainables.engine.cells import assembly, estimator
 from trainables.engine.cells.sizing import Sizer, cell_bytes, free_bytes
 from trainables.engine.cells.stacks import Member
 from trainables.engine.cells.trainable import Trainable
@@ -116,6 +116,9 @@ def measure(
     clock = clock or Clock()
     trainable = Trainable.load(task.trainable)
     config = trainable.bind(cell.config)
+    if trainable.estimator(config) is not None:
+        seconds = estimator.seconds(task, data, cell, config)
+        return Timing(seconds, 1, seconds, 1)
     member = (cell, config)
     stacks = trainable.stack_group(config) is not None and config.precision != "fp16"
     size = 1

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 
 from trainables.engine.arrays import Float32Array, IntArray
-from trainables.engine.cells import assembly, stacks
+from trainables.engine.cells import assembly, estimator, stacks
 from trainables.engine.cells import measure as measuring
 from trainables.engine.cells.sizing import Sizer
 from trainables.engine.cells.trainable import Trainable
@@ -120,6 +120,10 @@ def train_cells(
     gc.freeze()
     best = None
     for group in stacks.grouped(task, cells, report):
+        if trainable.estimator(group[0][1]) is not None:
+            for cell, config in group:
+                report(estimator.fitted_cell(task, data, cell, config))
+            continue
         heads = trainable.representation(group[0][1]) is not None
         known = _stack_size(task, data, group, stack, sizer)
         if known is not None and not heads:

@@ -43,6 +43,8 @@ def grouped(
             report(assembly.failure(cell, error))
             continue
         key = trainable.stack_group(config)
+        if trainable.estimator(config) is not None:
+            key = "fitted"  # one after another; no network, so no stack
         groups.setdefault(("alone", number) if key is None else key, []).append((cell, config))
     return list(groups.values())
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from trainables.engine import registry
 from trainables.engine.config import FineTuning, TrainingConfig, check_types
@@ -21,6 +21,7 @@ from trainables.engine.errors import ConfigError, RegistryError
 if TYPE_CHECKING:
     from torch import nn
 
+    from trainables.engine.arrays import Float32Array, IntArray
     from trainables.engine.features.representation import Representation
     from trainables.engine.inputs.metadata_inputs import Kind
     from trainables.engine.inputs.tokens import Tokens
@@ -34,6 +35,21 @@ Pooling = Literal["cls", "mean", "pooler"]
 _NEAR = 0.8
 # Fields that a file writes in capitals.
 _CONSTANTS = {"version": "VERSION", "learns_from_rows": "LEARNS_FROM_ROWS"}
+
+
+class Estimator(Protocol):
+    """A classifier of texts."""
+
+    def fit(self, texts: Sequence[Sequence[str]], labels: IntArray) -> None:
+        """Fit the training rows.
+
+        Args:
+            texts: Texts by column: one column, or two for pairs.
+            labels: Class ids, (rows,); classes without a row may be missing.
+        """
+
+    def probabilities(self, texts: Sequence[Sequence[str]], classes: int) -> Float32Array:
+        """Class probabilities of other rows, float32 (rows, classes)."""
 
 
 def _none(*_: Any) -> None:
@@ -96,6 +112,9 @@ class Trainable:
 
     representation: Callable[[Any], Representation | None] = _none
     """Frozen features that the cell's head is trained on; None trains from tokens."""
+
+    estimator: Callable[[Any], Estimator | None] = _none
+    """Classifier of texts that is fitted in place of a network; None builds and trains one."""
 
     tokens: Callable[[Any, TextData, str], Tokens] | None = None
     """tokens(config, data, model): inputs of all rows, where these are not the texts' tokens."""

@@ -17,11 +17,11 @@ from trainables.engine.datasets.label_cells import (
     is_missing,
     looks_numeric,
     name_of,
+    rows_with_label,
     short,
 )
 from trainables.engine.datasets.labels import Labels, class_labels
 from trainables.engine.datasets.metadata import read_metadata
-from trainables.engine.datasets.no_label import rows_with_label
 from trainables.engine.errors import DataError
 from trainables.engine.images.resolve import ImageColumns, with_images
 from trainables.engine.tables.table import Table, listed
@@ -123,8 +123,12 @@ def text_data(
     return with_images(data, references_of(table, images, rows), images.folder, images.drop)
 
 
-def _require(table: Table, columns: Mapping[str, str | None], hint: str = "") -> None:
-    """Refuse a table that lacks a column, each given by its option."""
+def require(table: Table, columns: Mapping[str, str | None], hint: str = "") -> None:
+    """Refuse a table that lacks a column, each given by its option.
+
+    Raises:
+        DataError: naming the nearest column, and all there are.
+    """
     for flag, column in columns.items():
         if column is not None and column not in table.columns:
             raise DataError(
@@ -141,7 +145,7 @@ def check_images(table: Table, images: ImageColumns | None, text_b: str | None) 
     """
     if images is None:
         return
-    _require(table, {"--image": images.first, "--image-b": images.second})
+    require(table, {"--image": images.first, "--image-b": images.second})
     if images.second is not None and text_b is None:
         raise DataError("--image-b names the image of a second text: choose that with --text-b.")
 
@@ -164,7 +168,7 @@ def check_columns(table: Table, text: str, text_b: str | None, label: str) -> No
     Raises:
         DataError: naming the nearest column, and all there are.
     """
-    _require(table, {"--text": text, "--text-b": text_b, "--label": label}, table.hint)
+    require(table, {"--text": text, "--text-b": text_b, "--label": label}, table.hint)
     if len({text, text_b, label}) < 3:
         raise DataError(
             f"Text, second text and label must be different columns, got --text {text}, "

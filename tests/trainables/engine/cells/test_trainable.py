@@ -104,7 +104,7 @@ def test_a_file_that_does_not_fit_is_refused(change: dict[str, Any], faults: lis
 
 def test_a_file_may_have_functions_of_its_own() -> None:
     assert Trainable.of_module(file_of(width_of=True, class_weights=True)).name == "mine"
-    assert "class_weights" in dict(inspect.getmembers(tweets))
+    assert "step_losses" in dict(inspect.getmembers(tweets))
 
 
 FIELDS = {

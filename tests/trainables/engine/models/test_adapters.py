@@ -138,7 +138,7 @@ def test_an_adapted_encoder_is_the_peft_model_of_its_settings(
     theirs.load_state_dict(state)
     inputs = {"input_ids": batch(1)[0]["input_ids"][0]}
     torch.testing.assert_close(
-        ours(**inputs).last_hidden_state, theirs(**inputs).last_hidden_state, rtol=0, atol=1e-12
+        ours(**inputs).last_hidden_state, theirs(**inputs).last_hidden_state, rtol=0, atol=1e-6
     )
     trained = {name for name, weight in ours.named_parameters() if weight.requires_grad}
     assert {

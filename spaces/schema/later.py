@@ -1,0 +1,25 @@
+"""Settings that came later than their spaces, at the value before.
+
+A space of such a trainable has them among its `fixed` and its `added` values: they can be searched,
+and at this value a cell's key is what it was without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from spaces.schema.scalar import Scalar
+
+TRAINING: Mapping[str, Scalar] = MappingProxyType({"inner_share": 0.0})
+"""Of every trainable."""
+
+FINE_TUNING: Mapping[str, Scalar] = MappingProxyType(
+    {**TRAINING, "hidden_dropout": None, "attention_dropout": None}
+)
+"""Of trainables that train an encoder."""
+
+CLASSIFIER: Mapping[str, Scalar] = MappingProxyType(
+    {**FINE_TUNING, "head_dropout": None, "class_weights": "none", "label_smoothing": 0.0}
+)
+"""Of trainables with a linear classifier on the encoder."""

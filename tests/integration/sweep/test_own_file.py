@@ -1,0 +1,33 @@
+"""A file of one's own, a model, nothing else: fine-tuned and held against counted words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.sweep_shell import Shell
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_file_alone_is_raced_against_what_is_usual_and_counted_words(
+    tmp_path: Path, tiny_encoder: Path, reviews: Path
+) -> None:
+    shell = Shell(tmp_path, tiny_encoder, reviews)
+    rows = ["Titel;Meinung;Urteil"]
+    for number, line in enumerate(reviews.read_text(encoding="utf-8").splitlines()[1:]):
+        rows.append(f"{number};{line.replace(',', ';')}")
+    (tmp_path / "meine.csv").write_text("\n".join(rows), encoding="utf-8")
+    small = ["--seeds", "2", "--folds", "2", "--strategy", "grid", "--fix", "max_length=16"]
+    small += ["--set", "learning_rate=0.003", "--set", "epochs=2", "--set", "batch_size=16"]
+    small += ["--set", "weight_decay=0.01", "--set", "pooling=mean,pooler", "--name", "mine"]
+    words = ["run", "--data", "meine.csv", "--model", str(tiny_encoder), *small]
+    found = shell.json(*words)
+    assert (found["cells_failed"], found["baseline"]) == (0, "usual")
+    named = {row["name"]: row for row in found["configs"]}
+    assert {"usual", "tf-idf"} <= set(named)
+    assert named["tf-idf"]["mean"] > 0.9
+    assert len(found["configs"]) == 6  # 2 poolings x 2 class weights, and two references
+    predicted = shell.json("predict", "mine", "--data", "meine.csv")
+    assert predicted["scores"]["accuracy"] > 0.9
