@@ -1,4 +1,6 @@
-"""Low-rank adapters on a frozen encoder: LoRA (Hu et al., ICLR 2022), equation (3).
+"""Low-rank adapters on a frozen encoder, LoRA.
+
+Hu et al., ICLR 2022, equation (3):
 
     h = W x + s B A x
 
@@ -14,7 +16,9 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,8 +26,10 @@ from torch import Tensor, nn
 
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.errors import ConfigError, ModelError
+from trainables.engine.models import frozen_blocks
 
 if TYPE_CHECKING:
+    from peft import LoraConfig
     from transformers import PreTrainedModel
 
 # Queries and values by their names in transformers' encoders.
@@ -35,7 +41,7 @@ _NAME = "default"  # of the one adapter, as peft calls it
 
 
 def rank_of(config: TrainingConfig) -> int:
-    """Return the rank of a config's adapters; 0 where all weights are trained."""
+    """Return the rank of a config's adapters; 0 without any."""
     return config.lora_rank if isinstance(config, FineTuning) else 0
 
 
@@ -80,7 +86,7 @@ def check(encoder: PreTrainedModel, config: TrainingConfig, shown: str) -> None:
 
 
 def frozen(encoder: PreTrainedModel, config: TrainingConfig) -> PreTrainedModel:
-    """Freeze an encoder of one's own where adapters are to be trained."""
+    """Freeze an own encoder where adapters are to be trained."""
     if rank_of(config):
         encoder.requires_grad_(False)
     return encoder
@@ -96,17 +102,10 @@ def adapted(encoder: PreTrainedModel, config: TrainingConfig) -> PreTrainedModel
     rank = rank_of(config)
     if not rank or not isinstance(config, FineTuning):
         return encoder
-    from peft import LoraConfig, inject_adapter_in_model
+    from peft import inject_adapter_in_model
 
     network: PreTrainedModel = copied(encoder)
-    settings = LoraConfig(
-        r=rank,
-        lora_alpha=config.lora_alpha * rank,  # type: ignore[arg-type]
-        lora_dropout=config.lora_dropout,
-        use_rslora=config.lora_rank_stabilised,
-        target_modules=_targets(network, config.lora_targets),
-    )
-    inject_adapter_in_model(settings, network)
+    inject_adapter_in_model(_settings(config, _targets(network, config.lora_targets)), network)
     for _, layer in layers(network):
         scale = torch.tensor(float(layer.scaling[_NAME]))
         layer.scaling[_NAME] = scale.item()  # rounded: alone and in a stack the same
@@ -121,7 +120,7 @@ def copied(network: Any) -> Any:
 
 
 def layers(network: nn.Module) -> Iterator[tuple[str, Any]]:
-    """Yield each layer with an adapter and its name, peft's or a stack's."""
+    """Yield each layer with an adapter, and its name."""
     for name, part in network.named_modules():
         if hasattr(part, "lora_A") and hasattr(part, "base_layer"):
             yield name, part
@@ -129,7 +128,7 @@ def layers(network: nn.Module) -> Iterator[tuple[str, Any]]:
 
 @torch.no_grad()
 def pad(networks: Sequence[nn.Module]) -> None:
-    """Pad the adapters of a stack's cells to the largest rank, in place."""
+    """Pad the adapters of cells to the largest rank, in place."""
     every = [[layer for _, layer in layers(network)] for network in networks]
     for same in zip(*every, strict=True):
         rank = max(layer.lora_A[_NAME].weight.shape[0] for layer in same)
@@ -158,6 +157,53 @@ def merged(encoder: PreTrainedModel) -> PreTrainedModel:
         setattr(network.get_submodule(parent), last, layer.base_layer)
     vars(network).pop("peft_config", None)
     return network  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def save(
+    encoder: PreTrainedModel, original: PreTrainedModel, config: FineTuning, name: str, folder: Path
+) -> None:
+    """Write adapters as a folder of peft.
+
+    `PeftModel.from_pretrained(AutoModel.from_pretrained(name), folder)` loads it.
+
+    Args:
+        encoder: Trained encoder with adapters: all blocks, or the top ones.
+        original: Encoder that it was made of, with all blocks.
+        config: Config that it was trained by.
+        name: Name of the original, for whoever loads the folder.
+        folder: Folder to write, made if need be; adapters in it are replaced.
+    """
+    from peft import get_peft_model
+
+    every, own = frozen_blocks.blocks(original), frozen_blocks.blocks(encoder)
+    place = next(place for place, part in encoder.named_modules() if part is own)
+    learnt = {}
+    for found, layer in layers(encoder):
+        number, _, rest = found.removeprefix(f"{place}.").partition(".")
+        learnt[f"{place}.{int(number) + len(every) - len(own)}.{rest}"] = layer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
+        model: Any = get_peft_model(copy.deepcopy(original), _settings(config, list(learnt)))
+        model.peft_config[_NAME].base_model_name_or_path = name
+        for found, layer in layers(model.base_model.model):
+            for part in ("lora_A", "lora_B"):
+                to, given = getattr(layer, part)[_NAME], getattr(learnt[found], part)[_NAME]
+                to.weight.copy_(given.weight)
+        model.save_pretrained(folder, save_embedding_layers=False)
+
+
+def _settings(config: FineTuning, targets: list[str]) -> LoraConfig:
+    """Settings of peft for a config."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha * config.lora_rank,  # type: ignore[arg-type]
+        lora_dropout=config.lora_dropout,
+        use_rslora=config.lora_rank_stabilised,
+        target_modules=targets,
+    )
 
 
 class _InStack(nn.Module):
@@ -201,8 +247,6 @@ def _targets(network: PreTrainedModel, targets: str) -> list[str]:
 
 def _linear(network: PreTrainedModel) -> list[tuple[str, nn.Linear]]:
     """Linear layers of an encoder's blocks."""
-    from trainables.engine.models import frozen_blocks
-
     blocks = frozen_blocks.blocks(network)
     place = next(name for name, part in network.named_modules() if part is blocks)
     return [

@@ -259,7 +259,7 @@ def _trained(every: Sequence[Mapping[str, Tensor]], name: str) -> bool:
 
 
 def _is_common(every: Sequence[Mapping[str, Tensor]], name: str) -> bool:
-    """Tell if a parameter is one tensor in all modules, and is trained in none."""
+    """Tell if a parameter is one tensor of all modules, never trained."""
     first = every[0][name]
     return not any(own[name].requires_grad or own[name] is not first for own in every)
 

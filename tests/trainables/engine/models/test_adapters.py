@@ -115,7 +115,7 @@ def test_a_stack_has_the_values_and_gradients_of_separate_models(
             torch.testing.assert_close(found[number], weight.grad, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.filterwarnings("default")  # peft asks transformers by an old name
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks transformers by an old name
 @pytest.mark.parametrize("targets", Config.LORA_TARGETS)
 @pytest.mark.parametrize("stabilised", [False, True])
 def test_an_adapted_encoder_is_the_peft_model_of_its_settings(
