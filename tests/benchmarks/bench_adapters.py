@@ -38,9 +38,8 @@ def stack_of(task: Task, cells: int, **change: Any) -> StackTraining:
 
 def held(training: StackTraining) -> int:
     """Bytes of a stack's weights, gradients and moments, the frozen encoder's among them."""
-    own, buffers = list(training.stack.stacked), list(training.stack.buffers())
-    sizes = [4 * one.numel() * one.element_size() for one in own]
-    return sum(sizes) + sum(one.numel() * one.element_size() for one in buffers)
+    sizes = [4 * one.nbytes for one in training.stack.stacked]
+    return int(sum(sizes) + sum(one.nbytes for one in training.stack.buffers()))
 
 
 def test_a_lora_cell_against_a_whole_one(

@@ -89,7 +89,10 @@ def _alias(reference: str) -> EncoderCard | None:
 
 
 def shown(reference: str) -> str:
-    """Return a model's name for files that go to other machines: a hub id, or a folder's name."""
+    """Return a model's hub id, or its folder's name.
+
+    It says nothing of this machine.
+    """
     card = None if Path(reference).is_dir() else _alias(reference)
     if card is not None:
         return card.hub_id or card.name
