@@ -15,7 +15,7 @@ from search.errors import InputError
 from search.formatting import shortened
 from search.spec import SweepSpec, make_spec
 from search.tracking_uri import check_form, default_tracking_uri
-from trainables.engine.contract import DataRef
+from trainables.engine.contract import NO_MODEL, DataRef
 
 Parse = Callable[[Sequence[str]], argparse.Namespace]
 """From the words of a command to its options: the command line's own parser."""
@@ -117,6 +117,7 @@ def _typed(options: argparse.Namespace) -> dict[str, Any]:
         "text": options.text,
         "text_b": options.text_b,
         "label": options.label,
+        "target": options.target,
         "subset": options.subset,
         "parts": options.parts,
         "drop_missing": options.drop_missing,
@@ -185,11 +186,14 @@ def recipe(spec: SweepSpec) -> str:
     data, budget = _named_rows(spec), spec.budget
     margin = budget.stop_margin
     plugin = spec.plugin or (f"{spec.space}.py" if spec.declared else None)
+    # A file that is space and training function at once is named in the space's place.
+    own = plugin is not None and spec.model == NO_MODEL
     options: list[tuple[str, object]] = [
         ("--data", Path(data.name).name),
         ("--text", data.text),
         ("--text-b", data.text_b),
         ("--label", data.label),
+        ("--target", data.target),
         ("--image", data.image),
         ("--image-b", data.image_b),
         ("--parts", data.parts),
@@ -198,7 +202,7 @@ def recipe(spec: SweepSpec) -> str:
         ("--drop-missing", data.drop_missing),
         *(("--clean", step) for step in data.cleaning),
         ("--metadata", ",".join(data.metadata) or None),
-        ("--model", Path(spec.model).name),
+        ("--model", None if spec.model == NO_MODEL else Path(spec.model).name),
         ("--strategy", spec.strategy),
         ("--seeds", ",".join(map(str, spec.seeds))),
         ("--folds", spec.folds),
@@ -215,10 +219,10 @@ def recipe(spec: SweepSpec) -> str:
         ("--max-cells", budget.max_cells),
         ("--max-hours", budget.max_hours),
         ("--stop-margin", None if margin is None else round(100 * margin, 6)),
-        ("--plugin", None if plugin is None else Path(plugin).name),
+        ("--plugin", None if plugin is None or own else Path(plugin).name),
         ("--nested", spec.nested),
     ]
-    words = ["foldrace", "run", spec.space]
+    words = ["foldrace", "run", Path(plugin).name if plugin is not None and own else spec.space]
     for option, value in options:
         if value is True:
             words.append(option)

@@ -32,7 +32,7 @@ from search.errors import InputError, LedgerError
 from search.formatting import shortened
 from search.tracking_uri import EXPERIMENT, check_form, default_tracking_uri
 from spaces import Protocol
-from trainables.engine.contract import DataRef, Scalar, Split, without_none
+from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Split, without_none
 from trainables.engine.registry import hint
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
@@ -180,6 +180,8 @@ class SweepSpec(BaseModel):
             fields["data"] = _data_of(fields["data"])
         if fields.get("holdout") is not None:
             fields.setdefault("folds", None)
+        if str(fields.get("space", "")).endswith(".py"):
+            fields |= _of_file(str(fields["space"]), fields)
         usual = {"space": SPACE, "data": None, "model": default_model()}
         parts = [fields.get(name, value) for name, value in usual.items()]
         if fields.get("name") is None and isinstance(parts[1], DataRef) and all(parts):
@@ -197,7 +199,7 @@ class SweepSpec(BaseModel):
         # A foldrace from before these fields reads what this one writes.
         fields: dict[str, Any] = dump(self)
         if isinstance(fields.get("data"), dict):
-            fields["data"] = without_none(fields["data"], "parts")
+            fields["data"] = without_none(fields["data"], "parts", "target", "columns")
         return without_none(fields, "declared", "train_rows")
 
     @field_validator("space", "model", "configs", "plugin")
@@ -288,6 +290,27 @@ def _data_of(fields: Mapping[str, Any]) -> DataRef:
         raise ValueError("; ".join(faults)) from None
 
 
+def _of_file(path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a sweep whose space is a user's file.
+
+    Raises:
+        ValueError: if there is no such file, or a plugin beside it.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise ValueError(f"space {path}: there is no such file")
+    if fields.get("plugin") is not None:
+        raise ValueError(f"space {path} is a file of your own already: leave plugin out")
+    if not file.stem.isidentifier():
+        raise ValueError(f"space {path}: its name must be an identifier, as my_cells.py")
+    model = fields.get("model")
+    return {
+        "space": file.stem,
+        "plugin": str(file.resolve()),
+        "model": NO_MODEL if model is None else model,
+    }
+
+
 def make_spec(**fields: Any) -> SweepSpec:
     """Build a SweepSpec, all its faults in one message.
 
@@ -341,7 +364,8 @@ def default_name(space: str, data: DataRef, model: str, train_rows: int | None =
     data_name = Path(Path(data.name).name.removesuffix(".gz")).stem
     subset = "" if data.subset is None else f"-{data.subset}"
     drawn = "" if train_rows is None else f"-{in_thousands(train_rows)}"
-    return name_of(f"{space}-{data_name}{subset}{drawn}-{Path(model).name}")
+    of_model = "" if model == NO_MODEL else f"-{Path(model).name}"
+    return name_of(f"{space}-{data_name}{subset}{drawn}{of_model}")
 
 
 def in_thousands(rows: int) -> str:

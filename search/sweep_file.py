@@ -61,7 +61,7 @@ max_hours = 2
 """
 
 _MOST_BYTES = 2**20
-_PATHS = ("model", "plugin", "configs")
+_PATHS = ("space", "model", "plugin", "configs")
 _TABLES: dict[str, tuple[str, ...]] = {
     "data": tuple(field.name for field in dataclasses.fields(DataRef)),
     "budget": tuple(Budget.model_fields),

@@ -24,6 +24,7 @@ ORDER = (
     "run",
     "resume",
     "leaderboard",
+    "compare",
     "report",
     "ensemble",
     "classes",

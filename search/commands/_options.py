@@ -148,7 +148,8 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         "space",
         nargs="?",
         metavar="SPACE",
-        help="what to search; `foldrace spaces` lists them (finetune); or a sweep's .toml",
+        help="what to search: `foldrace spaces` lists names (finetune); a sweep's .toml; a .py of "
+        "your own with a training function",
     )
     _add_data(parser.add_argument_group("data"))
     _add_space(parser.add_argument_group("model and space"))
@@ -179,6 +180,11 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     )
     add_text_columns(group, "of the data (found by its name, or by what it holds)")
     group.add_argument("--label", metavar="COLUMN", help="column of the label (likewise)")
+    group.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="column of a number to predict in place of a label, by a training function of yours",
+    )
     group.add_argument("--image", metavar="COLUMN", help="column of the text's image: path or URL")
     group.add_argument("--image-b", metavar="COLUMN", help="column of the second text's image")
     group.add_argument(

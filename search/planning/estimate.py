@@ -181,7 +181,12 @@ def before_a_run(plan: Plan, data: TextData) -> float | None:
 
     trainable = Trainable.load(plan.space.trainable)
     heads = trainable.may_train_heads or trainable.base is not None
-    if heads or plan.spec.resources.ray_address != "local" or torch.cuda.is_available():
+    if (
+        trainable.train is not None
+        or heads
+        or plan.spec.resources.ray_address != "local"
+        or torch.cuda.is_available()
+    ):
         return None
     weights = sum(p.numel() for p in pretrained.load_encoder(plan.task.model).parameters())
     tokens = sum(map(len, data.texts)) / _LETTERS_OF_A_TOKEN

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.errors import InputError, LedgerError
+from search.functions import own_file
 from search.planning import model_reference, precision
 from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
@@ -19,7 +20,7 @@ from spaces import Space
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
-from trainables.engine.contract import DataRef, Scalar, Task
+from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Task
 from trainables.engine.datasets import load
 from trainables.engine.datasets.found_columns import with_columns
 from trainables.engine.errors import ConfigError
@@ -50,6 +51,9 @@ def declared_space(spec: SweepSpec) -> Space:
     """
     if spec.plugin is not None:
         registry.register_plugin(Path(spec.plugin))
+    own = own_file.space_of(spec)
+    if own is not None:
+        return own
     space = (
         registry.load("spaces", spec.space, "SPACE")
         if spec.declared is None
@@ -250,7 +254,9 @@ def prepare(spec: SweepSpec, *, saved: bool = False) -> tuple[Plan, TextData, Au
             named = rows_of_name(spec.data, spec.train_rows, official)
         except ValueError as error:
             raise InputError(str(error)) from error
-        spec = precision.chosen(spec.model_copy(update=named), narrowed_space(spec))
+        space = narrowed_space(spec)
+        spec = own_file.with_whole_table(spec.model_copy(update=named), space)
+        spec = precision.chosen(spec, space)
         spec = spec.model_copy(update={"data": with_columns(spec.data)})
     return _prepare(spec)
 
@@ -270,13 +276,17 @@ def check_names(spec: SweepSpec) -> None:
     Raises:
         InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.
     """
-    check_configs(spec, narrowed_space(spec))
-    model_reference.check_name(spec.model)
+    space = narrowed_space(spec)
+    check_configs(spec, space)
+    spec = own_file.with_whole_table(spec, space)
+    if spec.model != NO_MODEL:
+        model_reference.check_name(spec.model)
     load.check_names(with_columns(spec.data, whole=False))
 
 
 def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
     space = narrowed_space(spec)
+    spec = own_file.with_whole_table(spec, space)
     configs, names, baseline, left_out = choose_configs(spec, space)
     bound = _bind_all(space, configs)
     _check_workers(spec, space, bound)
@@ -298,7 +308,9 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         configs, names, baseline, left_out = choose_configs(spec, space)
         bound = _bind_all(space, configs)
     files = {value for values in _files(space, bound).values() for value in values}
-    model = model_reference.resolve(spec.model, spec.tracking_uri, spec.experiment)
+    model = NO_MODEL
+    if spec.model != NO_MODEL:
+        model = model_reference.resolve(spec.model, spec.tracking_uri, spec.experiment)
     spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
     data = load.load_data(spec.data)
     # Folds differ by some rows, and each of them must have as many as a cell is to train on.
@@ -316,7 +328,9 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         data=spec.data,
         data_fingerprint=data.fingerprint,
         model=spec.model,
-        model_fingerprint=pretrained.model_fingerprint(spec.model),
+        model_fingerprint=NO_MODEL
+        if model == NO_MODEL
+        else pretrained.model_fingerprint(spec.model),
         split=spec.split,
         files={value: named_files.fingerprint(value) for value in sorted(files)},
         plugin=_plugin_digest(spec),

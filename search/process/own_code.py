@@ -21,8 +21,10 @@ PACKAGES = ("search", "spaces", "trainables")
 _NUMBERS = "trainables"
 # Of a user's file: told by their own fingerprints, or, as a space, by each cell's config.
 _TOLD_APART = {"SPACE", "DATASET", "ENCODER"}
+# Beside a training function: what is searched, and how it is judged.
+_OF_THE_SEARCH = {"AXES", "BASELINE", "OBJECTIVE", "MODE", "STRATEGY"}
 # A LOSS is no entry of its own, but stands in the keys of cells that such files have trained.
-_MAKES_NUMBERS = {"LOSS", "METRIC", "CLEANING", "REPRESENTATION", "build"}
+_MAKES_NUMBERS = {"LOSS", "METRIC", "CLEANING", "REPRESENTATION", "build", "train"}
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -47,7 +49,10 @@ def of_plugin(text: str) -> str:
         text: Text of the file.
     """
     tree = ast.parse(text)
-    tree.body = [node for node in tree.body if not _defined(node) & _TOLD_APART]
+    apart = _TOLD_APART
+    if any("train" in _defined(node) for node in tree.body):
+        apart = _TOLD_APART | _OF_THE_SEARCH
+    tree.body = [node for node in tree.body if not _defined(node) & apart]
     if not any(_defined(node) & _MAKES_NUMBERS for node in tree.body):
         return ""
     return hashlib.sha256("\n".join(_words(tree)).encode()).hexdigest()[:16]

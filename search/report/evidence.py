@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.arrays import FloatArray, IntArray
-from search.errors import LedgerError
+from search.errors import LedgerError, NoPredictionsError
 from search.planning.plan import Plan
 from search.report.figures.confusion import count
 from search.results.document import of_outcome
+from search.results.oof_reader import class_probabilities
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import ROPE, Standing, Standings
 from search.results.sweep_labels import FILE, SweepLabels
@@ -213,9 +214,9 @@ def _confusions(
         keys = [plan.cell((config, block)).key for block in range(len(plan.blocks))]
         total = np.zeros((len(truth.label_names),) * 2, np.int64)
         try:
-            for rows, probabilities in ledger.predictions_of(keys):
+            for rows, probabilities in class_probabilities(ledger, keys, len(total)):
                 total += count(truth.labels[rows], probabilities.argmax(axis=1), len(total))
-        except LedgerError as error:
+        except (LedgerError, NoPredictionsError) as error:
             return {}, str(error)
         matrices[config] = total
     return matrices, "" if matrices else "no config has all its cells yet"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from search.checks import refuse
 from search.checks.output_paths import OUTPUT_FOLDER
+from search.comparison.compare import Comparison, compare_sides
+from search.comparison.sides import side
 from search.console import output
-from search.report.evidence import collect
+from search.report.evidence import Evidence, collect
 from search.report.write import Report, write
 from search.results.standings import ROPE
 from search.tracking.open import open_ledger
@@ -43,7 +46,7 @@ def report_of(
     folder = Path(f"report-{name}") if folder is None else folder
     refuse(OUTPUT_FOLDER, "--out", folder)
     with output.busy("drawing the figures"):
-        report = write(found, folder)
+        report = write(found, folder, _compared(found, tracking_uri, experiment, rope))
     files = {
         path.relative_to(folder).as_posix().replace("/", "-"): path.read_bytes()
         for path in report.files
@@ -52,3 +55,28 @@ def report_of(
         for evidence in found:
             ledger.attach(evidence.record.id, files)
     return report
+
+
+def _compared(
+    evidences: Sequence[Evidence], tracking_uri: str, experiment: str, rope: float
+) -> Comparison | None:
+    """Compare the first sweep with others of its data; None without.
+
+    A sweep whose cells lack the first one's objective is left out.
+    """
+    first = evidences[0].plan
+    alike = [
+        evidence
+        for evidence in evidences
+        if Path(evidence.plan.spec.data.name).name == Path(first.spec.data.name).name
+        and evidence.plan.space.objective == first.space.objective
+        and evidence.standings.rows
+    ]
+    if len(alike) < 2 or alike[0] is not evidences[0]:
+        return None
+    with open_ledger(tracking_uri, experiment) as ledger:
+        sides = [
+            replace(side(ledger, evidence.record.id, rope), name=evidence.plan.spec.name)
+            for evidence in alike
+        ]
+        return compare_sides(ledger, sides, rope=rope)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.comparison.compare import Comparison
+from search.comparison.words import notes, to_json
 from search.report import paper
 from search.report.effects import Effects, axis_effects
 from search.report.evidence import Evidence
@@ -41,12 +43,15 @@ class Report:
     page: Path
 
 
-def write(evidences: Sequence[Evidence], folder: Path) -> Report:
+def write(
+    evidences: Sequence[Evidence], folder: Path, comparison: Comparison | None = None
+) -> Report:
     """Write the report of one or several sweeps.
 
     Args:
         evidences: The sweeps.
         folder: Made if need be; files of the same names are replaced.
+        comparison: Their comparison, for the top of the page; None leaves it out.
     """
     stories, verdicts = [], []
     for evidence in evidences:
@@ -67,6 +72,8 @@ def write(evidences: Sequence[Evidence], folder: Path) -> Report:
         text = environment.get_template(template).render(
             stories=stories,
             groups=groups,
+            compared=[] if comparison is None else to_json(comparison)["comparisons"],
+            comparison_notes=[] if comparison is None else notes(comparison),
             size=size,
             folders=_folders(stories),
             rules=_rules(),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from search.arrays import IntArray
 from search.errors import NoPredictionsError
@@ -19,6 +21,23 @@ if TYPE_CHECKING:
 # Some 10 s from a local ledger, and 400 MB of memory.
 MOST_CELLS = 10_000
 MOST_PROBABILITIES = 100_000_000
+
+
+def class_probabilities(
+    ledger: Ledger, keys: Sequence[str], classes: int
+) -> Iterator[tuple[IntArray, npt.NDArray[np.float32]]]:
+    """Predictions of cells, in order: held-out rows and their class probabilities.
+
+    Raises:
+        NoPredictionsError: if the cells predict numbers, or kept metrics alone.
+        LedgerError: if a cell's predictions are missing, or MLflow cannot be reached.
+    """
+    for rows, probabilities in ledger.predictions_of(keys):
+        if not len(rows):
+            raise NoPredictionsError("the cells give metrics alone, no predictions")
+        if probabilities.shape[1] != classes:
+            raise NoPredictionsError("the cells predict numbers, not classes")
+        yield rows, probabilities
 
 
 def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutOfFold:
@@ -51,7 +70,7 @@ def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutO
     folds = np.full(shape[1:3], -1, np.int64)
     pairs = [(i, block) for i in range(len(configs)) for block in range(len(plan.blocks))]
     keys = [plan.cell((int(configs[i]), block)).key for i, block in pairs]
-    predictions = ledger.predictions_of(keys)
+    predictions = class_probabilities(ledger, keys, len(truth.label_names))
     for (i, block), (rows, probabilities) in zip(pairs, predictions, strict=True):
         seed, fold = plan.blocks[block]
         pooled[i, seeds[seed], rows] = probabilities

@@ -60,16 +60,25 @@ class ResultHandler:
         self.ledger.record([self._trained(pair, result) for pair, result in results])
         for pair, result in results:
             done = result.status == "done"
-            score = result.metrics[self.plan.space.objective] if done else None
+            score = result.metrics.get(self.plan.space.objective) if done else None
             self.table.put(pair, score, result.metrics)
             self.table.trained += 1
             if score is None:
-                self.table.failures[pair] = result.error or result.status
+                self.table.failures[pair] = result.error or self._without_score(result)
             self.tell(*pair, score)
             self.callback.on_cell(self.plan, self.table, pair, result)
             for suspect in self.table.compare(pair, result_digest(result)):
                 self.callback.on_inert(self.plan, suspect)
         self.configs(touched=np.unique([pair[0] for pair, _ in results]))
+
+    def _without_score(self, result: CellResult) -> str:
+        """Reason why a result has no score."""
+        if result.status != "done":
+            return result.status
+        return (
+            f"the cell has no metric {self.plan.space.objective!r}; it has "
+            f"{', '.join(sorted(result.metrics))}"
+        )
 
     def claim(self, cells: Sequence[Cell]) -> Claimed:
         """Claim cells before their stack starts; another sweep may have them."""

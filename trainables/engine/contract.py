@@ -17,6 +17,8 @@ import numpy as np
 from trainables.engine.arrays import Float32Array, IntArray
 
 Scalar = str | int | float | bool | None
+NO_MODEL = "none"
+"""Model, and its fingerprint, of a trainable that starts from no encoder."""
 CellStatus = Literal["done", "diverged", "failed"]
 
 
@@ -49,6 +51,8 @@ class DataRef:
         bad_images: "missing" keeps rows with an unusable image, "drop" leaves them out.
         metadata: Names of numeric columns that a trainable may join to the text, in order. Their
             values are fingerprinted, too.
+        target: Name of the column of a number to predict, in place of a label.
+        columns: "all" reads every column of a table, for a user's own training function.
     """
 
     name: str
@@ -63,6 +67,8 @@ class DataRef:
     bad_images: Literal["missing", "drop"] = "missing"
     metadata: tuple[str, ...] = ()
     parts: Literal["train", "all"] | None = None
+    target: str | None = None
+    columns: Literal["all"] | None = None
 
     def __post_init__(self) -> None:
         for name in ("cleaning", "metadata"):
@@ -71,6 +77,12 @@ class DataRef:
             raise ValueError(f"bad_images must be missing or drop, got {self.bad_images!r}.")
         if self.parts not in (None, "train", "all"):
             raise ValueError(f"parts must be train or all, got {self.parts!r}.")
+        if self.columns not in (None, "all"):
+            raise ValueError(f"columns must be all, or left out, got {self.columns!r}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON value, without later fields that are not used."""
+        return without_none(dataclasses.asdict(self), "parts", "target", "columns")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +164,7 @@ class Task:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value from which `from_json` makes an equal Task."""
         value = {**dataclasses.asdict(self), "split": self.split.to_json()}
-        value["data"] = without_none(value["data"], "parts")
+        value["data"] = self.data.to_json()
         return value
 
     @classmethod

@@ -103,6 +103,11 @@ def source(package: str, name: str) -> Path:
     return Path(folder) / f"{module}.py"
 
 
+def plugged(package: str, name: str) -> ModuleType | None:
+    """Return the module of a user's entry, if it is one."""
+    return _plugged.get(package, {}).get(name.replace("-", "_"))
+
+
 @contextmanager
 def plugin_rules(package: str, name: str) -> Iterator[None]:
     """Report a ValueError of a user's file as a refused config.
@@ -205,7 +210,8 @@ def register_plugin(path: Path | str) -> tuple[str, ...]:
     """Import a user's file and add its definitions to the entries.
 
     The new entries have the file's name. A file may define SPACE, DATASET, ENCODER, METRIC,
-    CLEANING, REPRESENTATION, or a trainable (VERSION, Config, build).
+    CLEANING, REPRESENTATION, or a trainable (VERSION, Config, build), or a training function
+    (AXES, train).
 
     Returns:
         Names of the packages that gained an entry.
@@ -232,12 +238,12 @@ def register_plugin(path: Path | str) -> tuple[str, ...]:
             raise  # Ctrl-C, while the file was imported
         raise RegistryError(f"Plugin {path} {_import_fault(str(spec.origin), error)}") from error
     packages = [package for attribute, package in _KINDS.items() if hasattr(module, attribute)]
-    if hasattr(module, "build"):
+    if hasattr(module, "build") or hasattr(module, "train"):
         packages.append("trainables")
     if not packages:
         raise RegistryError(
-            f"Plugin {path} defines none of {', '.join(_KINDS)}, and no trainable (VERSION, "
-            "Config, build)."
+            f"Plugin {path} defines none of {', '.join(_KINDS)}, no trainable (VERSION, Config, "
+            "build), and no function train(config, train, test, seed)."
         )
     for package in packages:
         _plugged.setdefault(package, {})[path.stem] = module

@@ -14,6 +14,7 @@ one process and in several, and after a resume.
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -50,6 +51,16 @@ def numpy_generator(seed: int, stream: Stream, *parts: int) -> np.random.Generat
 def start_stream(seed: int, stream: Stream, *parts: int) -> None:
     """Seed torch's global generators, on every device, with one stream."""
     torch.manual_seed(stream_seed(seed, stream, *parts))
+
+
+def start_everything(seed: int) -> None:
+    """Seed Python's, numpy's and torch's global generators with a cell's seed.
+
+    For a function of the user's own, which may draw from any of them.
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  (the old generator is the one that others use)
+    torch.manual_seed(seed)
 
 
 @contextmanager

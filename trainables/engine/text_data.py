@@ -13,11 +13,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from trainables.engine.arrays import FloatArray, IntArray, TextArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ImageRef(NamedTuple):
@@ -80,6 +83,12 @@ class TextData:
         metadata: Selected numeric columns, or None.
         labels_written: Label of each class as the source's column has it, where a companion column
             gave the names; None where the column itself did.
+        frame: All columns of the table, typed, for a user's own training function; None where
+            only texts and labels are read.
+        answer: Name of the frame's column to predict.
+        target: Number to predict by row, float64 (rows,); the labels are then strata of it. None
+            for classes.
+        tabular: True where the texts are whole rows, written out.
     """
 
     name: str
@@ -95,6 +104,10 @@ class TextData:
     images: tuple[ImagePair, ...] | None = None
     metadata: Metadata | None = None
     labels_written: tuple[str, ...] | None = None
+    frame: pd.DataFrame | None = None
+    answer: str | None = None
+    target: FloatArray | None = None
+    tabular: bool = False
 
     def __eq__(self, other: object) -> bool:
         """Return True for equal contents; names do not count."""
@@ -126,6 +139,10 @@ class TextData:
             notes=self.notes,
             metadata=None if self.metadata is None else self.metadata.take(rows),
             labels_written=self.labels_written,
+            frame=None if self.frame is None else self.frame.iloc[rows].reset_index(drop=True),
+            answer=self.answer,
+            target=None if self.target is None else self.target[rows],
+            tabular=self.tabular,
         )
 
 
@@ -142,6 +159,10 @@ def assemble(
     notes: Sequence[str] = (),
     metadata: Metadata | None = None,
     labels_written: Sequence[str] | None = None,
+    frame: pd.DataFrame | None = None,
+    answer: str | None = None,
+    target: FloatArray | None = None,
+    tabular: bool = False,
 ) -> TextData:
     """Return a `TextData` with computed groups and fingerprint.
 
@@ -157,6 +178,10 @@ def assemble(
         notes: Remarks for the audit.
         metadata: Numeric columns, (rows, columns), or None.
         labels_written: Labels by class id as the source has them, where it names them apart.
+        frame: All columns of the table, or None.
+        answer: Name of the frame's column to predict.
+        target: Number to predict by row, (rows,), or None.
+        tabular: True where the texts are whole rows, written out.
     """
     parts = None if official is None else [str(part) for part in official]
     digest = hashlib.sha256(json.dumps(list(label_names)).encode())
@@ -174,6 +199,8 @@ def assemble(
         digest.update(json.dumps(digests).encode())
     if metadata is not None:
         digest.update(metadata.to_bytes())
+    if frame is not None:
+        _digest_frame(digest, frame, answer)
     return TextData(
         name=name,
         texts=tuple(texts),
@@ -188,7 +215,30 @@ def assemble(
         images=None if images is None else tuple(images),
         metadata=metadata,
         labels_written=None if labels_written is None else tuple(labels_written),
+        frame=frame,
+        answer=answer,
+        target=target,
+        tabular=tabular,
     )
+
+
+def _digest_frame(digest: hashlib._Hash, frame: pd.DataFrame, answer: str | None) -> None:
+    """Add all columns of a frame to a digest."""
+    digest.update(json.dumps([*map(str, frame.columns), answer]).encode())
+    for name in frame.columns:
+        values = frame[name]
+        if values.dtype.kind in "iufb":
+            numbers = values.to_numpy(np.float64)
+            digest.update(np.where(np.isnan(numbers), np.nan, numbers).astype("<f8").tobytes())
+        else:
+            digest.update(
+                json.dumps(
+                    [
+                        None if gone else str(v)
+                        for v, gone in zip(values.tolist(), values.isna(), strict=True)
+                    ]
+                ).encode()
+            )
 
 
 def _groups(texts: Sequence[str], texts_b: Sequence[str] | None) -> IntArray:

@@ -28,6 +28,8 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
         InputError: naming the fault, and the way out.
     """
     trainable = Trainable.load(task.trainable)
+    if trainable.train is not None:
+        return
     check_models(task, data, configs)
     check_blocks(task, configs)
     needs = {}
@@ -57,6 +59,8 @@ def check_models(task: Task, data: TextData, configs: Sequence[TrainingConfig]) 
         ModelError: naming the model, the fault, and the way out.
     """
     trainable = Trainable.load(task.trainable)
+    if trainable.train is not None:
+        return
     distinct: dict[Representation | None, None] = {}
     for config in configs:
         if trainable.estimator(config) is not None:

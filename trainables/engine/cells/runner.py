@@ -20,10 +20,12 @@ from trainables.engine.cells import assembly, estimator, stacks
 from trainables.engine.cells import measure as measuring
 from trainables.engine.cells.sizing import Sizer
 from trainables.engine.cells.trainable import Trainable
-from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.contract import NO_MODEL, Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import BrokenCheckpointError, DivergedError, TaskChangedError
 from trainables.engine.features import named_files
+from trainables.engine.functions import cells as functions
+from trainables.engine.functions import timing
 from trainables.engine.models import pretrained
 from trainables.engine.stacking.fit_stack import let_go
 from trainables.engine.text_data import TextData
@@ -45,7 +47,7 @@ def checked_data(task: Task) -> TextData:
         InputError: if they cannot be had any more.
     """
     data = load_data(task.data)
-    model = pretrained.model_fingerprint(task.model)
+    model = model_of(task)
     for name, planned, here in (
         (f"Data {task.data.name!r}", task.data_fingerprint, data.fingerprint),
         (f"Model {task.model!r}", task.model_fingerprint, model),
@@ -60,6 +62,11 @@ def checked_data(task: Task) -> TextData:
                 f"{here[:16]} here. Put the old one back, or start a new sweep."
             )
     return data
+
+
+def model_of(task: Task) -> str:
+    """Fingerprint of the model of a task as it is here."""
+    return NO_MODEL if task.model == NO_MODEL else pretrained.model_fingerprint(task.model)
 
 
 def check(task: Task) -> None:
@@ -111,6 +118,9 @@ def train_cells(
         torch.set_num_threads(threads)
     data = checked_data(task)
     trainable = Trainable.load(task.trainable)
+    if trainable.train is not None:
+        functions.train_cells(task, trainable.train, data, cells, report)
+        return None
     if trainable.may_train_heads:
         let_go()  # features may be extracted first, in the memory of a stack that is done
     elif trainable.base is None:
@@ -256,4 +266,6 @@ def measure(
         InputError: as `train_cells`.
     """
     data = checked_data(task)
+    if Trainable.load(task.trainable).train is not None:
+        return timing.timed(task, cell, clock)
     return measuring.measure(task, data, cell, steps, stack, _SIZER, cells, clock, each_epoch)

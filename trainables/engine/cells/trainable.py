@@ -17,6 +17,7 @@ from trainables.engine import registry
 from trainables.engine.config import TrainingConfig, check_types
 from trainables.engine.contract import Scalar
 from trainables.engine.errors import ConfigError, RegistryError
+from trainables.engine.functions.declaration import FunctionConfig, Train, train_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,6 +101,9 @@ class Trainable:
     The base is a copy of the encoder, or its top blocks; for frozen features their width, or their
     layout; with LEARNS_FROM_ROWS a `CellContext`; whatever `base` returns where that is defined.
     """
+
+    train: Train | None = None
+    """train(config, train, test, seed) of a user's file, in place of all else; see `functions`."""
 
     learns_from_rows: bool = False
     """LEARNS_FROM_ROWS = True in the file: `build` needs the labels or metadata trained on."""
@@ -206,6 +210,8 @@ class Trainable:
             ConfigError: listing every field that is missing or unknown, or of another type, or the
                 value that the Config itself refuses.
         """
+        if self.train is not None:
+            return FunctionConfig.of(config)
         fields = {field.name: field for field in dataclasses.fields(self.Config)}
         faults = []
         for name in config:
@@ -244,12 +250,15 @@ class Trainable:
 _FIELDS = {
     _CONSTANTS.get(field.name, field.name): field
     for field in dataclasses.fields(Trainable)
-    if field.name != "name"
+    if field.name not in ("name", "train")
 }
 
 
 @lru_cache(maxsize=64)
 def _read(module: ModuleType) -> Trainable:
+    function = train_of(module)
+    if function is not None:
+        return _of_function(module, function)
     values = {word: getattr(module, word) for word in _FIELDS if hasattr(module, word)}
     missing = [word for word, field in _FIELDS.items() if field.default is dataclasses.MISSING]
     faults = [f"it defines no {word}" for word in missing if word not in values]
@@ -262,6 +271,19 @@ def _read(module: ModuleType) -> Trainable:
     if faults:
         raise RegistryError(f"Trainable {name!r} cannot be used: {'; '.join(faults)}.")
     return Trainable(name=name, **{_FIELDS[word].name: value for word, value in values.items()})
+
+
+def _of_function(module: ModuleType, function: Train) -> Trainable:
+    name, version = registry.entry_name(module), getattr(module, "VERSION", 1)
+    if not isinstance(version, int):
+        raise RegistryError(f"VERSION of {name!r} must be a whole number, got {version!r}.")
+    return Trainable(
+        name=name, version=version, Config=FunctionConfig, build=_builds_nothing, train=function
+    )
+
+
+def _builds_nothing(*_: Any) -> nn.Module:
+    raise ConfigError("A function of the user's own trains: it builds no network.")
 
 
 def _fault(word: str, value: Any) -> str | None:

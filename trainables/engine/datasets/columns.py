@@ -97,7 +97,7 @@ def text_data(
     )
     read = _in_card_order(read, card)
     notes = [*table.notes, *hidden, *_missing_words(table, text, label, rows)]
-    official = None if split is None else _official(split, rows, card)
+    official = None if split is None else official_parts(split, rows, card)
     if official is not None and len(set(official)) > _MOST_PARTS:
         notes.append(
             f"column 'split' has {len(set(official)):,} values: not read as official parts"
@@ -239,8 +239,14 @@ def texts_of(table: Table, column: str, rows: Sequence[int]) -> list[str]:
     return texts
 
 
-def _official(split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None) -> TextArray:
-    """Return the part of each row under shared names, str (rows,)."""
+def official_parts(
+    split: Sequence[Any], rows: Sequence[int], card: DatasetCard | None = None
+) -> TextArray:
+    """Return the part of each row under shared names, str (rows,).
+
+    Raises:
+        DataError: for a part that no name can be.
+    """
     own = dict(card.parts) if card is not None else {}
     parts = ["" if is_missing(split[row]) else str(split[row]).strip() for row in rows]
     for part in set(parts):

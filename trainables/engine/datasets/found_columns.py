@@ -18,7 +18,7 @@ from trainables.engine.tables.table import Table
 def with_columns(ref: DataRef, *, whole: bool = True) -> DataRef:
     """Name the columns of texts and labels where the user named none.
 
-    A table with the usual names, or a card, is left as it is.
+    A table with the usual names, a card, or one that is read whole is left as it is.
 
     Args:
         ref: Reference to data.
@@ -28,6 +28,8 @@ def with_columns(ref: DataRef, *, whole: bool = True) -> DataRef:
         DataError: showing the columns, where several may be meant, or none; or naming one that the
             user gave and the table lacks.
     """
+    if ref.columns == "all":
+        return ref
     place = place_of(ref.name)
     if place.card is not None or (ref.text is not None and ref.label is not None):
         return ref

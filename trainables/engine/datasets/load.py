@@ -129,6 +129,8 @@ def check_names(ref: DataRef) -> None:
         DataError: as `load_data`.
     """
     place = place_of(ref.name)
+    if ref.columns == "all":
+        return
     path = place.files[0][1] if place.files else place.path
     expected = columns_of_file(ref, place.card).names()
     header = None if path is None else read_header(path, set(expected))
@@ -157,6 +159,8 @@ def _images(ref: DataRef, columns: Columns, place: Place) -> ImageColumns | None
 
 @lru_cache(maxsize=8)
 def _load(ref: DataRef, place: Place, stamp: tuple[tuple[int, int], ...]) -> TextData:
+    if ref.columns == "all":
+        return _whole(ref, place)
     table, columns, card = _read(ref, place)
     images = _images(ref, columns, place)
     data = text_data(
@@ -177,6 +181,23 @@ def _load(ref: DataRef, place: Place, stamp: tuple[tuple[int, int], ...]) -> Tex
         data = cleaned(data, ref.cleaning, ref.drop_missing)
     if place.rows is not None and len(data) != place.rows:
         data = draw_subset(data, place.rows)
+    return data if ref.subset is None else draw_subset(data, ref.subset)
+
+
+def _whole(ref: DataRef, place: Place) -> TextData:
+    """Return all columns of a local table, else texts and labels.
+
+    Raises:
+        DataError: for a target in data that are no table of the user's.
+    """
+    from trainables.engine.datasets.frames.whole import whole_table
+
+    if place.path is None or place.card is not None:
+        if ref.target is not None:
+            raise DataError(f"--target is for a table of your own; {ref.name} has classes.")
+        return load_data(replace(ref, columns=None))
+    known = [name for name in (ref.label, ref.target, ref.text, ref.text_b) if name]
+    data = whole_table(ref, read_table(place.path, None, known), place.stem or ref.name)
     return data if ref.subset is None else draw_subset(data, ref.subset)
 
 

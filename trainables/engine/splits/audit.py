@@ -165,10 +165,12 @@ def audit(data: TextData) -> Audit:
         parts=part_counts(data),
         dropped=data.dropped,
         duplicates=len(data) - len(np.unique(data.groups)),
-        recased=_recased(data),
+        recased=0 if data.tabular else _recased(data),
         contradictions=int((labels_of_group > 1).sum()),
         shared=_shared(data),
-        giveaways=_giveaways(_whole_texts(data), data.labels, data.label_names),
+        giveaways=()
+        if data.tabular
+        else _giveaways(_whole_texts(data), data.labels, data.label_names),
         words=tuple(int(value) for value in np.quantile(words, _QUANTILES)),
         notes=data.notes,
     )

@@ -1,0 +1,1 @@
+"""Sweeps held against one another: paired by cell where they share cells."""

@@ -1,0 +1,1 @@
+"""A user's training function, made a file that a sweep names."""

@@ -1,0 +1,1 @@
+"""Whole tables: every column typed, for a user's own training function."""

@@ -1,0 +1,1 @@
+"""A user's own training function: its rows and its answer."""
