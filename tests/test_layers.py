@@ -84,6 +84,7 @@ LAYERS = [
     "search.strategies",
     "search.stats",
     "search.spec",
+    "search.sweep_file",
     "search.arguments",
     "search.process",
     "search.ledger",
