@@ -85,10 +85,10 @@ def build_features(problem: Problem, limit: int | None = None) -> Features:
 
 
 def _of_earlier_sweeps(problem: Problem) -> list[FloatArray]:
-    """A feature for each earlier sweep: its scores of the configs, in their own spread.
+    """A feature for each earlier sweep.
 
-    The weight of each has a variance of its own: that of a sweep which has nothing in common with
-    this one vanishes.
+    It is that sweep's scores of the configs, in units of their spread. Each weight has a variance
+    of its own: that of a sweep with nothing in common with this one vanishes.
     """
     columns = []
     for scores in () if problem.earlier is None else problem.earlier:

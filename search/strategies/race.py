@@ -258,7 +258,7 @@ class Race:
         return self._pick(board, order, counts, limit)
 
     def _recalled(self, board: Board) -> IntArray:
-        """Order of the opening: the best of earlier sweeps by turns with others."""
+        """Order of the opening, with the best of earlier sweeps."""
         earlier = self._problem.earlier
         if earlier is None:
             return self._order

@@ -45,7 +45,7 @@ def test_of_configs_that_differ_the_favourite_is_the_best_as_often_as_is_said() 
         was.append(best.p_best.argmax() == truth.argmax())
     # 30 forecasts have a standard error of 0.09.
     assert abs(np.mean(said) - np.mean(was)) < 0.2
-    assert np.mean(said) > 0.3
+    assert np.mean(said) > 0.2, "the 80 configs are told apart"
 
 
 def test_of_configs_that_hardly_differ_none_is_a_favourite() -> None:
