@@ -114,7 +114,7 @@ def per_class(name: str) -> str | None:
 
 
 def tells_one_number(name: str) -> bool:
-    """Tell if a name is a metric's, with one number for a cell."""
+    """Tell if a metric is one number for a cell."""
     return name in registry.names(_METRICS) and not registry.defines(_METRICS, name, "PER_CLASS")
 
 
