@@ -101,6 +101,7 @@ LAYERS = [
     "search.serving",
     "search.analysis",
     "search.schedule",
+    "search.api",
     "search.doctor",
     "search.completion",
     "search.commands",
