@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from search import sweep_file
 from search.checks import bounds
 from search.errors import InputError
 from search.formatting import shortened
@@ -87,64 +89,92 @@ def _fraction(points: float | None) -> float | None:
 def sweep_spec(options: argparse.Namespace) -> SweepSpec:
     """The sweep that `run` and `plan` were asked for.
 
+    SPACE may be a sweep's file: what is typed beside it goes before what it says.
+
     Raises:
         InputError: naming each option that is not as it must be.
     """
-    data = DataRef(
-        name=options.data,
-        text=options.text,
-        text_b=options.text_b,
-        label=options.label,
-        target=options.target,
-        subset=options.subset,
-        parts=options.parts,
-        drop_missing=options.drop_missing,
-        cleaning=tuple(options.clean),
-        metadata=_columns(options.metadata),
-        image=options.image,
-        image_b=options.image_b,
-        bad_images=options.bad_images,
-    )
-    narrowed = _once([_pair(text, "--set") for text in options.set_axes], "--set")
-    fixed = _once([_pair(text, "--fix") for text in options.fix], "--fix")
+    fields = _typed(options)
+    if sweep_file.is_sweep_file(options.space):
+        fields = sweep_file.merged(sweep_file.read(Path(options.space).expanduser()), fields)
+    elif options.space is not None:
+        fields["space"] = options.space
+    if fields.get("plugin"):
+        fields["plugin"] = str(Path(fields["plugin"]).resolve())
+    if "name" not in fields.get("data", {}):
+        file = options.space if options.space and Path(options.space).is_file() else "reviews.csv"
+        raise InputError(
+            f"Name the data with --data: a table such as {file}, a name of `foldrace data`, or a "
+            "hub id."
+        )
+    return make_spec(**fields)
+
+
+def _typed(options: argparse.Namespace) -> dict[str, Any]:
+    """Fields of a SweepSpec that were typed, without its space."""
+    data = {
+        "name": options.data,
+        "text": options.text,
+        "text_b": options.text_b,
+        "label": options.label,
+        "target": options.target,
+        "subset": options.subset,
+        "parts": options.parts,
+        "drop_missing": options.drop_missing,
+        "cleaning": options.clean and tuple(options.clean),
+        "metadata": _columns(options.metadata) or None,
+        "image": options.image,
+        "image_b": options.image_b,
+        "bad_images": options.bad_images,
+    }
+    narrowed = _once([_pair(text, "--set") for text in options.set_axes or ()], "--set")
+    fixed = _once([_pair(text, "--fix") for text in options.fix or ()], "--fix")
     holdout = _holdout(options.holdout)
-    typed = {"space": options.space, "model": options.model}
-    return make_spec(
-        **{name: value for name, value in typed.items() if value is not None},
-        data=data,
-        name=options.name,
-        experiment=options.experiment,
-        tracking_uri=tracking_uri(options),
-        set_axes={name: tuple(values.split(",")) for name, values in narrowed.items()},
-        fix=fixed,
-        configs=options.configs,
-        seeds=_integers(options.seeds, "--seeds"),
-        folds=None if holdout is not None else (options.folds if options.folds is not None else 5),
-        holdout=holdout,
-        train_rows=options.train_rows,
-        strategy=options.strategy,
-        strategy_seed=options.strategy_seed,
-        nested=options.nested,
-        budget={
-            "max_cells": options.max_cells,
-            "max_hours": options.max_hours,
-            "stop_margin": _fraction(options.stop_margin),
-        },
-        resources={
-            "ray_address": options.ray_address,
-            "trials": options.trials,
-            "workers_per_trial": options.workers_per_trial,
-            "fsdp": options.fsdp,
-            "max_cell_minutes": options.max_cell_minutes,
-            "cell_retries": options.cell_retries,
-            "stack": _stack(options.stack),
-            "compiled": options.compile,
-            "epoch_scores": options.epoch_scores,
-            "cpus_per_trial": options.cpus_per_trial,
-            "gpus_per_trial": options.gpus_per_trial,
-        },
-        plugin=str(Path(options.plugin).resolve()) if options.plugin else None,
-    )
+    uri = None if options.tracking_uri is None else tracking_uri(options)
+    budget = {
+        "max_cells": options.max_cells,
+        "max_hours": options.max_hours,
+        "stop_margin": _fraction(options.stop_margin),
+    }
+    resources = {
+        "ray_address": options.ray_address,
+        "trials": options.trials,
+        "workers_per_trial": options.workers_per_trial,
+        "fsdp": options.fsdp,
+        "max_cell_minutes": options.max_cell_minutes,
+        "cell_retries": options.cell_retries,
+        "stack": None if options.stack is None else _stack(options.stack),
+        "compiled": options.compile,
+        "epoch_scores": options.epoch_scores,
+        "cpus_per_trial": options.cpus_per_trial,
+        "gpus_per_trial": options.gpus_per_trial,
+    }
+    fields: dict[str, Any] = {
+        "data": _given(data),
+        "model": options.model,
+        "name": options.name,
+        "experiment": options.experiment,
+        "tracking_uri": uri,
+        "set_axes": {name: tuple(values.split(",")) for name, values in narrowed.items()},
+        "fix": fixed,
+        "configs": options.configs,
+        "seeds": None if options.seeds is None else _integers(options.seeds, "--seeds"),
+        "folds": options.folds,
+        "holdout": holdout,
+        "train_rows": options.train_rows,
+        "strategy": options.strategy,
+        "strategy_seed": options.strategy_seed,
+        "nested": options.nested,
+        "budget": _given(budget),
+        "resources": _given(resources),
+        "plugin": options.plugin,
+    }
+    return _given(fields) | ({} if holdout is None else {"folds": None})
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values without those that are not there."""
+    return {name: value for name, value in values.items() if value is not None and value != {}}
 
 
 def recipe(spec: SweepSpec) -> str:

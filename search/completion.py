@@ -53,7 +53,7 @@ def offer(parser: argparse.ArgumentParser) -> None:
 
 def _of(action: argparse.Action) -> Completer | None:
     if action.metavar == "SPACE":
-        return lambda prefix, **_: _entries("spaces")
+        return lambda prefix, **_: [*_entries("spaces"), *_files(prefix)]
     if action.metavar == "SWEEP":
         return lambda prefix, parsed_args, **_: sweeps(parsed_args)
     if "--data" in action.option_strings and action.metavar == "REF":
@@ -80,10 +80,11 @@ def _files(prefix: str) -> list[str]:
 def _fields(options: Any) -> list[str]:
     """NAME= of each axis, then of each fixed value."""
     from search.errors import InputError
+    from search.spec import SPACE
     from trainables.engine import registry
 
     try:
-        space = registry.load("spaces", str(options.space), "SPACE")
+        space = registry.load("spaces", str(options.space or SPACE), "SPACE")
     except InputError:
         return []
     return [f"{name}=" for name in space.kinds]

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -32,6 +33,7 @@ from search.formatting import shortened
 from search.tracking_uri import EXPERIMENT, check_form, default_tracking_uri
 from spaces import Protocol
 from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Split, without_none
+from trainables.engine.registry import hint
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
 
@@ -174,6 +176,10 @@ class SweepSpec(BaseModel):
                 raise ValueError(f"space must be a name or a spaces.Space, got {fields['space']!r}")
         if isinstance(fields.get("data"), str):
             fields["data"] = DataRef(name=fields["data"])
+        elif isinstance(fields.get("data"), Mapping) and info.context != SAVED:
+            fields["data"] = _data_of(fields["data"])
+        if fields.get("holdout") is not None:
+            fields.setdefault("folds", None)
         if str(fields.get("space", "")).endswith(".py"):
             fields |= _of_file(str(fields["space"]), fields)
         usual = {"space": SPACE, "data": None, "model": default_model()}
@@ -259,6 +265,29 @@ class SweepSpec(BaseModel):
         """All splits of a run: its own and, nested, one per fold."""
         outer = [(self.seeds[0], fold) for fold in range(self.folds or 0)] if self.nested else []
         return (self.split, *(dataclasses.replace(self.split, outer=pair) for pair in outer))
+
+
+def _data_of(fields: Mapping[str, Any]) -> DataRef:
+    """A DataRef of its fields.
+
+    Raises:
+        ValueError: naming each unknown field, and each of a wrong type.
+    """
+    known = [field.name for field in dataclasses.fields(DataRef)]
+    unknown = [
+        f"data has no field {name!r}.{hint(name, known)}" for name in fields if name not in known
+    ]
+    if unknown:
+        raise ValueError("; ".join(unknown))
+    try:
+        return TypeAdapter(DataRef).validate_python(dict(fields))
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, ('data', *fault['loc'])))}: "
+            f"{fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        ]
+        raise ValueError("; ".join(faults)) from None
 
 
 def _of_file(path: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def _hints(
     command: Parser,
     commands: dict[str, Parser],
 ) -> list[str]:
-    space = getattr(options, "space", None)
+    space = getattr(options, "space", None) or ("finetune" if hasattr(options, "space") else None)
     fields = _fields(space) if space else ()
     field = _field(flag, fields)
     if field is not None:

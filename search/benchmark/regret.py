@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from search.arrays import FloatArray
+from search.arrays import FloatArray, IntArray
 
 _CONFIDENCE = 0.95
 
@@ -34,6 +34,35 @@ def summary(points: Sequence[tuple[float, FloatArray]]) -> dict[str, Any]:
         "curve": [[point["cells_share"], point["regret"]] for point in figures],
         "points": figures,
     }
+
+
+def paired(differences: FloatArray, seen: IntArray) -> dict[str, float | None]:
+    """Mean of paired differences over deals, with its 95% interval.
+
+    Deals of one table share seeds, so they say less than as many tables of fresh seeds would. Two
+    deals without a common seed are taken as independent; half the mean squared difference of such
+    two is the variance of one, and what it falls short with each common seed is their covariance.
+    The rows are the same in all deals: the interval is one of this table.
+
+    Args:
+        differences: Difference of two strategies on each deal, (deals,).
+        seen: Seeds of each deal, int (deals, seeds).
+    """
+    count = len(differences)
+    if not np.isfinite(differences).all() or count < 2:
+        return {"mean": None, "low": None, "high": None}
+    common = (seen[:, None, :, None] == seen[None, :, None, :]).any(axis=3).sum(axis=2)
+    common = common / seen.shape[1]
+    above = np.triu_indices(count, 1)
+    halves = np.square(differences[:, None] - differences[None]) / 2
+    # Fitted by least squares: variance less covariance times the share of common seeds.
+    design = np.stack([np.ones(len(above[0])), -common[above]], axis=1)
+    (variance, covariance), *_ = np.linalg.lstsq(design, halves[above], rcond=None)
+    variance = max(variance, float(differences.var(ddof=1)))
+    covariance = float(np.clip(covariance, 0.0, variance))
+    squared = variance / count + covariance * float(common[above].mean()) * (count - 1) / count
+    mean, half = float(differences.mean()), 1.96 * float(np.sqrt(squared))
+    return {"mean": mean, "low": mean - half, "high": mean + half}
 
 
 def median_ranks(count: int) -> tuple[int, int]:
@@ -84,9 +113,21 @@ def rows(document: Mapping[str, Any]) -> list[dict[str, str]]:
                     "mean (s.e.)": f"{_points(point['regret_mean'])} "
                     f"({_points(point['regret_se'])})",
                     "90th percentile": _points(point["regret_p90"]),
+                    "paired difference": _difference(point.get("minus_race")),
+                    "seconds": _seconds(point.get("seconds")),
                 }
             )
     return table
+
+
+def _difference(of: Mapping[str, Any] | None) -> str:
+    if of is None or of["mean"] is None:
+        return ""
+    return f"{100 * of['mean']:+.2f} [{100 * of['low']:+.2f}, {100 * of['high']:+.2f}]"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:,.1f}"
 
 
 def _points(value: float | None) -> str:

@@ -8,6 +8,7 @@ cells that it saw, and exhaustive search has a regret of its own.
 from __future__ import annotations
 
 import functools
+import heapq
 import multiprocessing
 import os
 import time
@@ -18,14 +19,27 @@ from typing import Any
 
 import numpy as np
 
-from search.arrays import FloatArray
-from search.benchmark.regret import summary
+from search.arrays import FloatArray, IntArray
+from search.benchmark.regret import paired, summary
 from search.benchmark.score_table import ScoreTable
 from search.errors import InputError
-from search.strategies.board import Problem
+from search.execution.dispatch import CellTask, Dispatcher, Pair
+from search.strategies.board import FAILED, TOLD, Problem
 from search.strategies.strategy import Strategy, make_strategy
+from trainables.engine.contract import Cell, CellResult, CellStatus, DataRef, Split, Task
 
 EXHAUSTIVE = "exhaustive"
+_START_S = 0.1  # of a trial, around its training
+# Cells of a replay are looked up, not trained.
+_NO_TASK = Task(
+    trainable="",
+    version=1,
+    data=DataRef(name=""),
+    data_fingerprint="",
+    model="",
+    model_fingerprint="",
+    split=Split(folds=2),
+)
 
 # Makes a strategy for a problem: (problem, seed, max_cells). To be played by several processes it
 # must be picklable: a function or a class of a module, or functools.partial of one.
@@ -40,11 +54,15 @@ class Deal:
         problem: With the protocol's blocks only.
         scores: Scores that the strategy may see, float (configs, blocks).
         truth: Mean over the seeds that it may not, float (configs,).
+        seeds: Places of the table's seeds that the strategy may see, int (seeds,).
+        seconds: Time of each cell, float (configs, blocks); None where the table does not say.
     """
 
     problem: Problem
     scores: FloatArray
     truth: FloatArray
+    seeds: IntArray
+    seconds: FloatArray | None = None
 
     def regret(self, config: int | None) -> float:
         """Distance to the best config's truth; nan without a pick."""
@@ -63,13 +81,15 @@ class Deal:
 class Replay:
     """One strategy's run on one deal.
 
-    The regret is in the score's own units.
+    The regret is in the score's own units. `clock` is the time that the sweep would have taken, in
+    seconds; nan where the table does not say what its cells take.
     """
 
     regret: float
     cells: int
     complete: int
     seconds_per_batch: float
+    clock: float = float("nan")
 
 
 def deal(table: ScoreTable, rng: np.random.Generator, seeds: int = 4) -> Deal:
@@ -90,7 +110,11 @@ def deal(table: ScoreTable, rng: np.random.Generator, seeds: int = 4) -> Deal:
     worst = np.nanmin(hidden * table.problem.sign) * table.problem.sign
     truth = np.where(np.isfinite(hidden).all(axis=1), hidden.mean(axis=1), worst)
     blocks = rng.permutation(seen.shape[1])
-    return Deal(replace(table.problem, blocks=len(blocks)), seen[:, blocks], truth)
+    seconds = None
+    if table.seconds is not None:
+        seconds = table.seconds[:, order[:seeds]].reshape(table.problem.configs, -1)[:, blocks]
+    problem = replace(table.problem, blocks=len(blocks))
+    return Deal(problem, seen[:, blocks], truth, np.sort(order[:seeds]), seconds)
 
 
 def play(dealt: Deal, strategy: Strategy, batch: int = 16) -> Replay:
@@ -100,12 +124,83 @@ def play(dealt: Deal, strategy: Strategy, batch: int = 16) -> Replay:
         batches += 1
         for config, block in cells:
             score = float(dealt.scores[config, block])
-            strategy.tell(config, block, score if np.isfinite(score) else None)
+            took = None if dealt.seconds is None else float(dealt.seconds[config, block])
+            strategy.tell(config, block, score if np.isfinite(score) else None, took)
+    spent = np.isin(strategy.board.state, (TOLD, FAILED))
     return Replay(
         regret=dealt.regret(strategy.winner()),
         cells=strategy.spent,
         complete=int(strategy.board.complete().sum()),
         seconds_per_batch=(time.perf_counter() - began) / max(batches, 1),
+        clock=float("nan") if dealt.seconds is None else float(dealt.seconds[spent].sum()),
+    )
+
+
+def play_in_slots(
+    dealt: Deal,
+    strategy: Strategy,
+    batch: int = 16,
+    slots: int = 2,
+    deadline: float | None = None,
+) -> Replay:
+    """Run a strategy on a deal as a sweep does.
+
+    Each slot asks the sweep's own dispatcher for a stack when it is free. Time is simulated: a
+    stack takes as long as its cells together, and a start.
+
+    Args:
+        dealt: The deal.
+        strategy: Decides which cells come next.
+        batch: Most cells in a stack.
+        slots: Number of stacks that train at once.
+        deadline: Seconds at which the sweep ends; None for no limit.
+    """
+    seconds = np.ones(dealt.scores.shape) if dealt.seconds is None else dealt.seconds
+    pairs: dict[str, Pair] = {}
+
+    def cell(pair: Pair) -> Cell:
+        key = f"{pair[0]}-{pair[1]}"
+        pairs[key] = pair
+        return Cell(key=key, config={}, seed=0, fold=pair[1])
+
+    def told(results: Sequence[tuple[Pair, CellResult]]) -> None:
+        for pair, result in results:
+            score = float(dealt.scores[pair])
+            done = result.status == "done"
+            strategy.tell(*pair, score if done else None, result.metrics["seconds"])
+
+    now, batches, began = 0.0, 0, time.perf_counter()
+    shapes = dealt.problem.shapes
+    work = CellTask(_NO_TASK, cell, lambda pair: int(shapes[pair[0]]), told)
+    dispatcher = Dispatcher(
+        strategy, work, stack=batch, slots=slots, deadline=deadline, clock=lambda: now
+    )
+    running: list[tuple[float, int, str, list[Cell]]] = []
+    while True:
+        while len(running) < slots and (cells := dispatcher.next_stack(str(batches))):
+            takes = sum(float(seconds[pairs[one.key]]) for one in cells) + _START_S
+            heapq.heappush(running, (now + takes, batches, str(batches), cells))
+            batches += 1
+        if not running:
+            break
+        now, _, name, cells = heapq.heappop(running)
+        if deadline is not None and now > deadline:
+            now = deadline
+            break  # what is under way then is lost
+        results = []
+        for one in cells:
+            pair = pairs[one.key]
+            status: CellStatus = "done" if np.isfinite(dealt.scores[pair]) else "failed"
+            metrics = {"seconds": float(seconds[pair])}
+            results.append(CellResult(key=one.key, status=status, metrics=metrics))
+        dispatcher.received(name, *results)
+        dispatcher.ended(name)
+    return Replay(
+        regret=dealt.regret(strategy.winner()),
+        cells=strategy.spent,
+        complete=int(strategy.board.complete().sum()),
+        seconds_per_batch=(time.perf_counter() - began) / max(batches, 1),
+        clock=now if dealt.seconds is not None else float("nan"),
     )
 
 
@@ -115,12 +210,14 @@ class Rules:
 
     Attributes:
         seeds: Seeds that a deal's protocol gets.
-        batch: Cells asked for at a time.
+        batch: Cells asked for at a time, by each slot.
+        slots: Number of stacks that train at once; each asks for cells when it is free.
         seed: Seed of the deals and, with the deal's number, of the strategies.
     """
 
     seeds: int = 4
     batch: int = 16
+    slots: int = 1
     seed: int = 0
 
     def deal(self, table: ScoreTable, number: int) -> Deal:
@@ -131,7 +228,10 @@ class Rules:
         """Replay one strategy on one deal with a share of the cells."""
         dealt = self.deal(table, number)
         cells = max(round(share * dealt.scores.size), 1)
-        return play(dealt, player(dealt.problem, number, cells), self.batch)
+        strategy = player(dealt.problem, number, cells)
+        if self.slots == 1:
+            return play(dealt, strategy, self.batch)
+        return play_in_slots(dealt, strategy, self.batch, self.slots)
 
 
 # Of a worker process, set once when it starts: a table is large and tasks are many.
@@ -201,7 +301,8 @@ def judge(
 
     Returns:
         The document of `bench-strategies --json`: "strategies" maps each name, "exhaustive" among
-        them, to a `search.benchmark.regret.summary`.
+        them, to a `search.benchmark.regret.summary`, whose points have the "seconds" that the sweep
+        would have taken and "minus_race", the paired difference to the race.
 
     Raises:
         ValueError: for an unknown strategy.
@@ -225,17 +326,32 @@ def judge(
             progress()
     results = iter(played)
     documents = {EXHAUSTIVE: summary([(1.0, exhaustive_regrets(table, rules, replays))])}
+    regret_of: dict[str, list[FloatArray]] = {name: [] for name in players}
+    clocks: dict[str, list[float]] = {name: [] for name in players}
     for name in players:
         points = []
         for _ in shares:
             group = [next(results) for _ in range(replays)]
             spent = float(np.mean([replay.cells for replay in group])) / cells
-            points.append((spent, np.array([replay.regret for replay in group])))
+            regret_of[name].append(np.array([replay.regret for replay in group]))
+            points.append((spent, regret_of[name][-1]))
+            clocks[name].append(float(np.mean([replay.clock for replay in group])))
         documents[name] = summary(points)
+        for point, clock in zip(documents[name]["points"], clocks[name], strict=True):
+            point["seconds"] = clock if np.isfinite(clock) else None
+    if "race" in regret_of:
+        seen = np.stack([rules.deal(table, number).seeds for number in range(replays)])
+        for name, regrets in regret_of.items():
+            for point, own, race in zip(
+                documents[name]["points"], regrets, regret_of["race"], strict=True
+            ):
+                point["minus_race"] = paired(own - race, seen) if name != "race" else None
     return {
         "table": table.name,
         "configs": table.problem.configs,
         "blocks": blocks,
+        "batch": rules.batch,
+        "slots": rules.slots,
         "strategies": documents,
     }
 

@@ -29,6 +29,7 @@ class ScoreTable:
         problem: The configs; its blocks are those of all the table's seeds.
         seeds: The seeds, int (seeds,).
         scores: By config, seed and fold, float (configs, seeds, folds); nan where a cell failed.
+        seconds: Time of each cell's training, likewise; None where the table does not say.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ScoreTable:
     problem: Problem
     seeds: IntArray
     scores: FloatArray
+    seconds: FloatArray | None = None
 
 
 def read_table(
@@ -90,13 +92,22 @@ def read_table(
     where = {config: i for i, config in enumerate(dict.fromkeys(points))}
     seeds, folds = sorted(set(columns["seed"])), sorted(set(columns["fold"]))
     scores = np.full((len(where), len(seeds), len(folds)), np.nan)
-    rows = zip(points, columns["seed"], columns["fold"], columns["score"], strict=True)
-    for point, seed, fold, score in rows:
+    seconds = np.full(scores.shape, np.nan)
+    took = columns.get("seconds", [None] * len(points))
+    rows = zip(points, columns["seed"], columns["fold"], columns["score"], took, strict=True)
+    for point, seed, fold, score, cell_seconds in rows:
+        cell = where[point], seeds.index(seed), folds.index(fold)
         if score is not None:
-            scores[where[point], seeds.index(seed), folds.index(fold)] = score
+            scores[cell] = score
+        if cell_seconds is not None:
+            seconds[cell] = cell_seconds
     levels = {name: about.get("axes", {}).get(name, columns[name]) for name in axes}
     problem = _problem(list(where), levels, len(seeds) * len(folds), mode, shape, floor)
-    return ScoreTable(path.stem, axes, problem, np.array(seeds), scores)
+    known = np.isfinite(seconds)
+    if known.any():
+        seconds[~known] = float(np.median(seconds[known]))
+    timed = seconds if known.any() else None
+    return ScoreTable(path.stem, axes, problem, np.array(seeds), scores, timed)
 
 
 def _problem(

@@ -88,3 +88,4 @@ def _shown(path: Path | str) -> str:
 
 
 OUTPUT_FOLDER = OutputFolder()
+OUTPUT_TOML = OutputFile(".toml")

@@ -7,6 +7,7 @@ which everyone with access to the cluster can read: the head's own environment h
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search import sweep_file
 from search.arguments import Parse
 from search.cluster import packaging
 from search.cluster.options import FOLDER, MOST_MIB
@@ -136,14 +138,12 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
         sent += ["--tracking-uri", here]
     if options.command == "resume":
         return sent, attached
-    for option, value in (("--data", options.data), ("--model", options.model)):
-        path = Path(value).expanduser()
-        if path.exists() and not path.is_absolute() and (path.suffix or os.sep in value):
-            raise InputError(
-                f"{option} {value} is on this machine, and data do not travel with a job: put it "
-                "where all nodes can read it, and give that absolute path."
-            )
-    for option, value in (("--plugin", options.plugin), ("--configs", options.configs)):
+    written = _sweep_file(options.space)
+    _check_paths(options, written)
+    travelling = [("--plugin", options.plugin), ("--configs", options.configs)]
+    if written:
+        travelling.append((options.command, options.space))
+    for option, value in travelling:
         if value is None or not Path(value).is_file():
             continue
         path = Path(value)
@@ -155,6 +155,40 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
             elif word == f"{option}={value}":
                 sent[number : number + 1] = [option, place]
     return sent, attached
+
+
+def _check_paths(options: argparse.Namespace, written: Mapping[str, Any]) -> None:
+    """Refuse relative paths of data and models: they stay here."""
+    for option, value in (
+        ("--data", options.data or written.get("data", {}).get("name")),
+        ("--model", options.model or written.get("model")),
+    ):
+        if value is None:
+            continue
+        path = Path(value).expanduser()
+        if path.exists() and not path.is_absolute() and (path.suffix or os.sep in value):
+            raise InputError(
+                f"{option} {value} is on this machine, and data do not travel with a job: put it "
+                "where all nodes can read it, and give that absolute path."
+            )
+
+
+def _sweep_file(word: str | None) -> dict[str, Any]:
+    """Fields of a sweep's file; none for another word.
+
+    Raises:
+        InputError: if it names files beside it, which are not there on the head node.
+    """
+    if word is None or not sweep_file.is_sweep_file(word):
+        return {}
+    fields = sweep_file.read(Path(word), from_here=False)
+    for name in ("plugin", "configs"):
+        value = fields.get(name)
+        if value is not None and Path(word).parent.joinpath(value).is_file():
+            raise InputError(
+                f"{word} names {value} of this machine: type --{name} {value}, which travels."
+            )
+    return fields
 
 
 def entrypoint(words: Sequence[str], folder: str) -> str:

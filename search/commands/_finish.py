@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from search.checks import refuse
 from search.checks.output_paths import OUTPUT_FOLDER
 from search.commands._options import print_json
+from search.tracking_uri import EXPERIMENT, default_tracking_uri
 
 if TYPE_CHECKING:
     from search.analysis.ablation import Shown
@@ -19,20 +20,28 @@ if TYPE_CHECKING:
     from search.spec import SweepSpec
 
 
-def _going_on(program: str, options: argparse.Namespace) -> str:
+def _going_on(program: str, options: argparse.Namespace, spec: SweepSpec | None) -> str:
     """Command that resumes the interrupted sweep, to be pasted."""
-    words = [program, "resume", "latest"]
-    if options.nested:
-        words.append("--nested")
-    if options.tracking_uri:
-        words += ["--tracking-uri", options.tracking_uri]
-    if options.experiment != "foldrace":
-        words += ["--experiment", options.experiment]
+    nested, uri, experiment = options.nested, options.tracking_uri, options.experiment
+    if spec is not None:
+        nested, experiment = spec.nested, spec.experiment
+        uri = uri or (None if spec.tracking_uri == default_tracking_uri() else spec.tracking_uri)
+    words = [program, "resume", "latest", *(["--nested"] if nested else [])]
+    words += ["--tracking-uri", uri] if uri else []
+    words += ["--experiment", experiment] if experiment != EXPERIMENT else []
     return shlex.join(words)
 
 
-def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
-    """Run or resume a sweep, print its leaderboard and next steps."""
+def finish(
+    go: Callable[[], SweepResult], options: argparse.Namespace, spec: SweepSpec | None = None
+) -> int:
+    """Run or resume a sweep, print its leaderboard and next steps.
+
+    Args:
+        go: Runs it.
+        options: Options of the command.
+        spec: The sweep, where it is known before it runs.
+    """
     from search.console import output
     from search.errors import SweepError
     from search.results.document import of_outcome
@@ -42,7 +51,7 @@ def finish(go: Callable[[], SweepResult], options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         output.say(
             "Interrupted. What finished is in the ledger; go on with: "
-            f"{_going_on(output.command_name(), options)}"
+            f"{_going_on(output.command_name(), options, spec)}"
         )
         return 130
     document = of_outcome(outcome)

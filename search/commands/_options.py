@@ -9,7 +9,7 @@ from typing import Any
 
 from search.checks import bounds
 from search.checks.names import NAME
-from search.checks.output_paths import OUTPUT_FOLDER
+from search.checks.output_paths import OUTPUT_FOLDER, OUTPUT_TOML
 from search.checks.urls import HOST, RAY_ADDRESS
 from search.tracking_uri import EXPERIMENT
 
@@ -24,8 +24,13 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sweep", metavar="SWEEP", help="name, MLflow run id, or `latest`")
 
 
-def add_ledger(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the ledger and its experiment."""
+def add_ledger(parser: argparse.ArgumentParser, experiment: str | None = EXPERIMENT) -> None:
+    """Add the options of the ledger and its experiment.
+
+    Args:
+        parser: The command's.
+        experiment: Experiment where none is typed.
+    """
     ledger = parser.add_argument_group("ledger")
     ledger.add_argument(
         "--tracking-uri",
@@ -35,7 +40,7 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     ledger.add_argument(
         "--experiment",
         type=NAME,
-        default=EXPERIMENT,
+        default=experiment,
         metavar="NAME",
         help="MLflow experiment (foldrace)",
     )
@@ -68,7 +73,7 @@ def add_text_columns(parser: argparse._ActionsContainer, whose: str) -> None:
 def add_nested(parser: argparse._ActionsContainer) -> None:
     """`--nested`."""
     what = "check the winner by nested cross-validation: a sweep more for each fold, same budget"
-    parser.add_argument("--nested", action="store_true", help=what)
+    parser.add_argument("--nested", action="store_true", default=None, help=what)
 
 
 def add_take_over(parser: argparse._ActionsContainer) -> None:
@@ -143,8 +148,8 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         "space",
         nargs="?",
         metavar="SPACE",
-        help="what to search; `foldrace spaces` lists them (finetune); or a .py file of your own "
-        "with a training function",
+        help="what to search: `foldrace spaces` lists names (finetune); a sweep's .toml; a .py of "
+        "your own with a training function",
     )
     _add_data(parser.add_argument_group("data"))
     _add_space(parser.add_argument_group("model and space"))
@@ -152,9 +157,15 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     limits = parser.add_argument_group("budget and resources")
     _add_budget(limits)
     _add_resources(limits)
-    add_ledger(parser)
+    add_ledger(parser, None)
     parser.add_argument(
         "--name", type=NAME, metavar="NAME", help="name of the sweep (space-data-model)"
+    )
+    parser.add_argument(
+        "--save",
+        type=OUTPUT_TOML,
+        metavar="FILE",
+        help="write the sweep as a .toml that `foldrace run FILE` takes",
     )
     add_json(parser)
 
@@ -163,7 +174,6 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     """Options that name the data and their columns."""
     group.add_argument(
         "--data",
-        required=True,
         metavar="REF",
         help="registry name, name-1k (its name and --train-rows 1000), a .csv .tsv .jsonl .json "
         ".parquet, a folder, or a hub id",
@@ -180,7 +190,6 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--bad-images",
         choices=["missing", "drop"],
-        default="missing",
         help="rows with an unusable image: keep them, a vector is learned for it; or leave them "
         "out (missing)",
     )
@@ -194,12 +203,14 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "paper)",
     )
     group.add_argument(
-        "--drop-missing", action="store_true", help="leave out rows without text or label"
+        "--drop-missing",
+        action="store_true",
+        default=None,
+        help="leave out rows without text or label",
     )
     group.add_argument(
         "--clean",
         action="append",
-        default=[],
         metavar="STEP",
         help="a cleaning step such as reuters-prefix; repeat for more, in their order (the "
         "space's own; none for no step)",
@@ -221,7 +232,6 @@ def _add_space(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--set",
         action="append",
-        default=[],
         metavar="NAME=V,V",
         dest="set_axes",
         help="search these values of an axis or of a fixed value, or a range, "
@@ -231,13 +241,11 @@ def _add_space(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--fix",
         action="append",
-        default=[],
         metavar="NAME=VALUE",
         help="give a fixed value (or an axis) this value; `foldrace spaces SPACE` lists them",
     )
     group.add_argument(
         "--configs",
-        default="all",
         metavar="all|reference|ablation|FILE",
         help="which configs compete: grid and references (all), the named ones, or a file's",
     )
@@ -246,9 +254,7 @@ def _add_space(group: argparse._ArgumentGroup) -> None:
 
 def _add_protocol(group: argparse._ArgumentGroup) -> None:
     """Options of the cross-validation and of the strategy."""
-    group.add_argument(
-        "--seeds", default="2,16,128,2048", metavar="N,N", help="seeds (2,16,128,2048)"
-    )
+    group.add_argument("--seeds", metavar="N,N", help="seeds (2,16,128,2048)")
     split = group.add_mutually_exclusive_group()
     split.add_argument(
         "--folds", type=bounds.FOLDS, metavar="N", help="folds of the cross-validation (5)"
@@ -268,12 +274,11 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--strategy",
-        default="race",
         choices=["race", "grid", "random", "tpe", "halving", "wilcoxon"],
         help="who decides which cells come next (race)",
     )
     group.add_argument(
-        "--strategy-seed", type=bounds.SEED, default=0, metavar="N", help="seed of the strategy (0)"
+        "--strategy-seed", type=bounds.SEED, metavar="N", help="seed of the strategy (0)"
     )
     add_nested(group)
 
@@ -293,19 +298,18 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
     """Options that say how cells are placed and retried."""
     group.add_argument(
         "--stack",
-        default="auto",
         metavar="auto|N",
         help="cells trained as one batched model (auto: the fastest that fits)",
     )
     group.add_argument(
         "--compile",
         action="store_true",
+        default=None,
         help="run models through torch.compile: a minute or more before a worker's first step",
     )
     group.add_argument(
         "--epoch-scores",
         choices=["each", "last"],
-        default="each",
         help="score held-out rows after each epoch, or the last alone: less time, no curves (each)",
     )
     group.add_argument(
@@ -317,24 +321,23 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--cell-retries",
         type=bounds.RETRIES,
-        default=2,
         metavar="N",
         help="how often a cell is trained again after its worker was lost or ran out of time (2)",
     )
     group.add_argument(
         "--workers-per-trial",
         type=bounds.TRIALS,
-        default=1,
         metavar="N",
         help="processes that train each cell together, a GPU each (1)",
     )
     group.add_argument(
         "--fsdp",
         action="store_true",
+        default=None,
         help="share the model out to the workers' GPUs (FSDP) instead of copying it (DDP)",
     )
     group.add_argument(
-        "--cpus-per-trial", type=bounds.CPUS, default=1.0, metavar="F", help="CPUs of one trial (1)"
+        "--cpus-per-trial", type=bounds.CPUS, metavar="F", help="CPUs of one trial (1)"
     )
     group.add_argument(
         "--gpus-per-trial",
@@ -351,7 +354,6 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--ray-address",
         type=RAY_ADDRESS,
-        default="local",
         metavar="auto|local|ray://...",
         help="where Ray runs: here (local), in the cluster of this machine (auto), or elsewhere",
     )

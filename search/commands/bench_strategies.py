@@ -21,9 +21,12 @@ EXAMPLES = """\
 examples:
   foldrace bench-strategies trec.parquet
   foldrace bench-strategies trec.parquet tweets.parquet --figure regret.png --jobs 4
+  foldrace bench-strategies trec.parquet --batch 16,64,256 --shares 0.05,0.1
+  foldrace bench-strategies trec.parquet --batch 16 --slots 2,8,64
   foldrace bench-strategies trec.parquet --strategies race,pooled,tpe-wilcoxon --replays 200 --json
 """
 _DEFAULT_STRATEGIES = "race,halving,wilcoxon,tpe,random"
+_MOST = 100_000  # cells or slots
 _DEFAULT_SHARES = "0.01,0.02,0.03,0.05,0.1,0.2,0.5"
 
 
@@ -66,6 +69,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="seeds a strategy may see; the table's others are the truth (4)",
     )
     parser.add_argument(
+        "--batch",
+        default="16",
+        metavar="N,N",
+        help="cells asked for at a time, by each slot: one table of results for each (16)",
+    )
+    parser.add_argument(
+        "--slots",
+        default="1",
+        metavar="N,N",
+        help="stacks that train at once; with several, time is simulated by the table's seconds "
+        "and each slot asks when it is free (1)",
+    )
+    parser.add_argument(
         "--mode", choices=["max", "min"], help="whether a high score is good (as the table says)"
     )
     parser.add_argument(
@@ -77,13 +93,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="one JSON document on stdout; of several tables, a list of them",
+        help="one JSON document on stdout; of several tables, batches or slots, a list of them",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace bench-strategies`."""
     strategies, shares = _checked(options)
+    ways = [
+        (batch, slots)
+        for batch in _counts("--batch", options.batch)
+        for slots in _counts("--slots", options.slots)
+    ]
     from search.benchmark import replay
     from search.benchmark.score_table import read_table
     from search.console import output
@@ -92,19 +113,20 @@ def run(options: argparse.Namespace) -> int:
     total = len(strategies) * len(shares) * options.replays
     for path in map(Path, options.tables):
         table = read_table(path, mode=options.mode)
-        with _progress(f"replaying on {path.name}", total) as advance:
-            document = replay.judge(
-                table,
-                strategies,
-                shares=shares,
-                replays=options.replays,
-                rules=replay.Rules(seeds=options.protocol_seeds),
-                jobs=options.jobs,
-                progress=advance,
-            )
-        documents.append(document)
-        if not options.json:
-            _show(document)
+        for batch, slots in ways:
+            with _progress(f"replaying on {path.name}", total) as advance:
+                document = replay.judge(
+                    table,
+                    strategies,
+                    shares=shares,
+                    replays=options.replays,
+                    rules=replay.Rules(options.protocol_seeds, batch, slots),
+                    jobs=options.jobs,
+                    progress=advance,
+                )
+            documents.append(document)
+            if not options.json:
+                _show(document)
     if options.figure:
         from search.benchmark.regret_figure import draw
 
@@ -138,6 +160,18 @@ def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
     return strategies, shares
 
 
+def _counts(option: str, text: str) -> list[int]:
+    """Numbers of a list, each once, in its order."""
+    from search.errors import InputError
+
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and 1 <= int(word) <= _MOST for word in words):
+        raise InputError(
+            f"{option} wants whole numbers from 1 to {_MOST:,} with commas, got {text!r}."
+        )
+    return list(dict.fromkeys(int(word) for word in words))
+
+
 @contextmanager
 def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     """Progress bar after two seconds of work; it vanishes at the end."""
@@ -169,6 +203,8 @@ def _show(document: dict[str, Any]) -> None:
     replays = document["strategies"]["exhaustive"]["replays"]
     output.say(
         f"{document['table']}: {document['configs']:,} configs x {document['blocks']} blocks, "
-        f"{replays} replays; regret in points, on seeds that no strategy saw"
+        f"{replays} replays, {document['batch']} cells at a time"
+        + (f" in each of {document['slots']} slots" if document["slots"] > 1 else "")
+        + "; regret in points, on seeds that no strategy saw"
     )
     output.show_table(rows(document))

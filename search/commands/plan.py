@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from search.checks import bounds
 from search.commands._options import add_search, print_json
@@ -26,12 +27,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace plan`."""
+    from search import sweep_file
     from search.arguments import sweep_spec
 
     spec = sweep_spec(options)
     from search.planning.prepare import check_names, prepare
 
     check_names(spec)  # before anything is imported that takes its time
+    if options.save is not None:
+        sweep_file.save(Path(options.save), spec)
     from search.console import output
     from search.planning import estimate
     from search.planning.inner_plans import inner_plans

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 import argparse
 from contextlib import nullcontext
+from pathlib import Path
 
 from search.commands._finish import check_places, finish
 from search.commands._options import add_report, add_search, add_take_over
@@ -22,6 +23,7 @@ examples:
   foldrace run softtriple --data tweets.csv --text body --label author --model minilm \\
       --set k=10,100 --fix learning_rate=1e-4 --strategy random --max-cells 400
   foldrace run softtriple --data trec --model ./my-encoder --configs reference --json
+  foldrace run --data reviews.csv --fix epochs=4 --save sweep.toml     and again: run sweep.toml
 """
 
 
@@ -34,12 +36,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
+    from search import sweep_file
     from search.arguments import sweep_spec
     from search.planning.prepare import check_names, prepare
 
     spec = sweep_spec(options)
     check_places(spec)
     check_names(spec)  # before anything is imported that takes its time
+    if options.save is not None:
+        sweep_file.save(Path(options.save), spec)
     from search.console import live, output
     from search.planning import estimate, expected
     from search.process import folders
@@ -65,4 +70,4 @@ def run(options: argparse.Namespace) -> int:
         taken = options.take_over
         return sweep.run(plan.spec, plan=plan, callbacks=[shown], take_over=taken)
 
-    return finish(go, options)
+    return finish(go, options, spec)

@@ -40,8 +40,8 @@ class CellSource(Protocol):
         """True once no more cells will be asked for."""
         ...
 
-    def ask(self, n: int) -> list[Pair]:
-        """Up to n pairs to train next.
+    def ask(self, n: int, slots: int = 1) -> list[Pair]:
+        """Up to n pairs to train next, for one slot of several.
 
         None means: wait for results, or the end.
         """
@@ -111,8 +111,9 @@ class Dispatcher:
         stack: Cells per stack, or "auto" for about `seconds_per_stack` of training.
         slots: Number of stacks that run at once.
         retries: Number of times that a cell whose stack was lost is trained again.
-        deadline: Value of time.monotonic() at which nothing more may run; None for no limit.
+        deadline: Value of `clock` at which nothing more may run; None for no limit.
         seconds_per_stack: Training time beside which the start of a trial is small.
+        clock: Seconds since some moment; a replay has its own.
     """
 
     strategy: CellSource
@@ -122,6 +123,7 @@ class Dispatcher:
     retries: int = 2
     deadline: float | None = None
     seconds_per_stack: float = SECONDS_PER_STACK
+    clock: Callable[[], float] = time.monotonic
     out_of_time: bool = False
     _queue: deque[Pair] = field(default_factory=deque)
     _running: dict[str, dict[str, Pair]] = field(default_factory=dict)  # stack -> cell key -> pair
@@ -129,9 +131,8 @@ class Dispatcher:
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
     _received: int = 0
     _fastest: int | None = None
-    _share: int = 1  # a slot's, of the last pairs asked for
     _elsewhere: deque[Pair] = field(default_factory=deque)  # another sweep trains them
-    _ask_again_at: float = 0.0  # of time.monotonic()
+    _ask_again_at: float = 0.0  # of `clock`
 
     @property
     def idle(self) -> bool:
@@ -168,7 +169,7 @@ class Dispatcher:
         size = self.stack_size()
         if self.deadline is not None:
             mean = sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
-            left = self.deadline - time.monotonic()
+            left = self.deadline - self.clock()
             if left <= mean:
                 self.out_of_time = True
                 return []
@@ -178,10 +179,9 @@ class Dispatcher:
         self._ask_again()
         while True:
             if not self._queue:
-                self._queue.extend(self.strategy.ask(size * self.slots))
-                # The last cells are dealt to all slots: none shall wait for another's whole stack.
-                self._share = -(-len(self._queue) // self.slots)
-            pairs = self._take(min(size, max(1, self._share)))
+                # For this slot alone: what the others get may wait for the news of these.
+                self._queue.extend(self.strategy.ask(size, self.slots))
+            pairs = self._take(size)
             cells = self._claim({self.work.cell(pair).key: pair for pair in pairs})
             if cells or not pairs:
                 break
@@ -202,9 +202,9 @@ class Dispatcher:
 
     def _ask_again(self) -> None:
         """Queue cells that another sweep had again, once in a while."""
-        if self._elsewhere and time.monotonic() >= self._ask_again_at:
+        if self._elsewhere and self.clock() >= self._ask_again_at:
             pause = random.uniform(_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S)
-            self._ask_again_at = time.monotonic() + pause
+            self._ask_again_at = self.clock() + pause
             self._queue.extendleft(reversed(self._elsewhere))
             self._elsewhere.clear()
 

@@ -131,10 +131,14 @@ def rank(
     correction = correct(
         plan.problem, scores, winner, share, pool=pool, metric=_metric_of(plan), means=means
     )
+    adjusted = adjusted_means(plan, scores)
     luck = 0.0
     if correction is not None and winner is not None:
-        luck = float(scores[winner].mean()) - correction.score
-    race = _Basis(plan, scores, adjusted_means(plan, scores), winner, share, rope, luck)
+        own = float(np.nanmean(scores[winner]))
+        luck = own - correction.score
+        # A winner that lost a cell is shown with its mean adjusted for that block.
+        correction = correction.moved(float(adjusted[winner]) - own)
+    race = _Basis(plan, scores, adjusted, winner, share, rope, luck)
     rows = [
         _standing(race, config, best, config in failed)
         for config in np.flatnonzero(counts).tolist()
@@ -145,7 +149,7 @@ def rank(
         rows=tuple(rows),
         winner=winner,
         correction=correction,
-        compared=len(complete),
+        compared=len(complete) + int(winner is not None and winner not in whole),
         competed=len(rows),
         indistinguishable=() if winner is None else _tied(scores, winner, complete, share, sign),
         chances=best,
@@ -254,10 +258,12 @@ def _tied(
     rivals = complete[np.argsort(-sign * scores[complete].mean(axis=1), kind="stable")].tolist()
     if winner in rivals:
         rivals.remove(winner)
-    if scores.shape[1] < 2:
+    shared = np.isfinite(scores[winner])  # it may lack a cell that failed
+    if shared.sum() < 2:
         return tuple(rivals)
+    gaps = scores[winner, shared] - scores[:, shared]
     return tuple(
         config
         for config in rivals
-        if intervals.corrected_interval(scores[winner] - scores[config], share).p_value > 0.05
+        if intervals.corrected_interval(gaps[config], share).p_value > 0.05
     )

@@ -58,7 +58,8 @@ def chances(
         shares = np.zeros(len(scores))
         shares[complete] = intervals.probability_best(problem.sign * scores[complete], test_share)
         return Chances(shares, "correlated t-test")
-    from search.strategies.surrogate import believe, build_features
+    from search.strategies.features import build_features
+    from search.strategies.surrogate import believe
 
     belief = believe(build_features(problem), Board.of(problem, scores))
     p_best = belief.p_best(problem) if _meet(problem, scores, belief.mean) else None

@@ -27,7 +27,7 @@ cross-validation (search/sweep/nested_cv.py) is the check that does not.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -71,6 +71,16 @@ class Correction:
     surrogate: float | None = None
     note: str | None = None
 
+    def moved(self, by: float) -> Correction:
+        """The same on another scale of means, which differs by a constant."""
+        return replace(
+            self,
+            score=self.score + by,
+            low=None if self.low is None else self.low + by,
+            high=None if self.high is None else self.high + by,
+            resampled=self.resampled + by,
+        )
+
 
 def correct(
     problem: Problem,
@@ -95,11 +105,15 @@ def correct(
         means: The surrogate's posterior means, (configs,), where configs were stopped early.
 
     Returns:
-        None where the winner was not picked from several complete configs.
+        None where the winner was not picked from several configs with all of its blocks.
     """
     sign = problem.sign
+    if winner is None:
+        return None
+    # On the winner's own blocks: one that lost a cell is compared by the others.
+    scores = scores[:, np.isfinite(scores[winner])]
     complete = np.flatnonzero(np.isfinite(scores).all(axis=1))
-    if winner is None or winner not in complete or len(complete) < 2 or scores.shape[1] < 2:
+    if len(complete) < 2 or scores.shape[1] < 2:
         return None
     mean, note = float(scores[winner].mean()), None
     by: By = "block bootstrap"

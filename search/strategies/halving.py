@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from search.arrays import IntArray
-from search.strategies.board import FAILED, OPEN, TOLD, Board, Problem
+from search.strategies.board import FAILED, OPEN, TOLD, Board, Problem, bearable_failures
 from search.strategies.sequential import best_complete, first_then
 
 # Rungs grow threefold and the better third goes on, as usual.
@@ -58,10 +58,17 @@ class Halving:
         return "its last rung is through"
 
     def _promote(self, board: Board, field: IntArray, rung: int) -> IntArray:
-        complete = field[(board.state[field, :rung] == TOLD).all(axis=1)]
-        means = board.scores[complete, :rung].mean(axis=1) * self._problem.sign
+        state = board.state[field, :rung]
+        scored = (state == TOLD).any(axis=1)
+        lost = (state == FAILED).sum(axis=1)
+        fit = field[scored & (lost <= bearable_failures(self._problem.blocks))]
+        scores = board.scores[fit, :rung]
+        # Without what each block does to all: a failed cell may be of an easy one or of a hard one.
+        if np.isnan(scores).any():
+            scores = scores - np.nanmean(scores, axis=0)
+        means = np.nanmean(scores, axis=1) * self._problem.sign
         keep = max(len(field) // _KEEP, 1)
-        ranked: IntArray = complete[np.lexsort((complete, -means))]
+        ranked: IntArray = fit[np.lexsort((fit, -means))]
         return ranked[:keep]
 
     def _entrants(self, max_cells: int | None) -> int:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.arrays import FloatArray, IntArray
+from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
-from search.strategies.surrogate import Belief, believe, build_features
+from search.strategies.features import build_features
+from search.strategies.surrogate import Belief, believe
 
 _STOP_PROBABILITY = 0.05
 _STOP_DRAWS = 256
@@ -24,6 +25,10 @@ _FIRST_GUESS_CELLS = 5
 _OPENING_SHARE = 0.12
 _FINAL_SHARE = 0.3
 _FINALISTS = (3, 15)
+_EQUAL = 0.01  # of the margin
+_BATCH_SHARE, _LEAST_BATCH = 1 / 3, 6
+# Draws are made of so many configs: of more, those with the highest mean and so many deviations.
+_MOST_DRAWN, _REACH = 4_000, 3.0
 
 
 class Race:
@@ -89,32 +94,43 @@ class Race:
         if opening is not None:
             return opening
         unopened = board.per_config(OPEN)
-        # A config that lost a cell can never be complete, so never win: no more cells for it.
-        fit = board.per_config(FAILED) == 0
+        fit = self._fit(board)
         belief = self.belief(board)
         good = np.where(fit, belief.mean * self._problem.sign, -np.inf)
         ranked = np.argsort(-good, kind="stable")[: int(fit.sum())]
         top = ranked[: self._finalists]
-        spare = self._left(board) - int(unopened[top].sum())
+        left = self._left(board)
+        spare = left - int(unopened[top].sum())
         if spare <= 0:
-            seats = self._seats(ranked, unopened, self._left(board))
+            limit = self._part(board, limit, left)
+            seats = self._seats(ranked, unopened, left)
             if not unopened[seats].any():
                 seats = top  # the rest completes nobody, but still shows which of them leads
             return self._pick(board, seats, unopened[seats], limit)
-        limit = int(min(limit, spare))
+        limit = self._part(board, limit, spare)
+        among = self._contenders(belief, good, ranked)
         rng = np.random.default_rng((self._seed, 2, board.count(ASKED, TOLD, FAILED)))
-        draws = belief.draw(self._draws(limit), rng) * self._problem.sign
-        draws[~fit] = -np.inf
-        if self._decided(draws, int(ranked[0])) if len(ranked) else True:
+        coming = board.state == ASKED
+        draws = belief.expecting(board, coming).draw(self._draws(limit), rng, among)
+        draws *= self._problem.sign
+        draws[~fit[among]] = -np.inf
+        leader = int(ranked[0]) if len(ranked) else -1
+        if not len(ranked) or self._decided(draws, int(np.searchsorted(among, leader))):
             fresh = self.untried(board, limit)
             if len(fresh):
                 return fresh
-            likely = np.bincount(draws.argmax(axis=0), minlength=len(good)) / draws.shape[1]
-            finalists = top[(likely[top] > _STOP_PROBABILITY) | (np.arange(len(top)) == 0)]
+            wins = np.bincount(draws.argmax(axis=0), minlength=len(among)) / draws.shape[1]
+            likely = np.isin(top, among[wins > _STOP_PROBABILITY])
+            # Of configs that are as good as equal the one that is nearest to its last cell.
+            equal = ranked[good[ranked] >= good[leader] - _EQUAL * (self._stop_margin or 0.0)]
+            first = equal[np.argmin(unopened[equal])]
+            finalists = np.concatenate([[first], top[likely & (top != first)]])
             return self._pick(board, finalists, unopened[finalists], limit)
         # In a large batch a config's cells may no more than double: its first ones may unmask it.
         most = self._problem.blocks - unopened + 1
+        most[board.per_config(FAILED) > board.per_config(TOLD)] = 1
         named, counts = _top_two(draws, rng)
+        named = among[named]
         rest = ranked[~np.isin(ranked, named)]
         # Where the draws name too few that are open, the next in rank follow.
         order = np.concatenate([named, rest])
@@ -151,18 +167,20 @@ class Race:
         )
 
     def winner(self, board: Board) -> int | None:
-        """Complete config with the best mean of score and posterior mean.
+        """Config with the best mean of score and posterior mean.
+
+        It is one of those that can win, see `Board.whole`.
 
         Not always the one with the highest score: a lone peak among poor neighbours is more often
         luck, and the posterior mean takes that luck off. But the posterior leans on the model, and
         no model of a real table is right. On three real tables the mean of both was within 0.01
         points of the better of the two, which neither was (tests/benchmarks/regret_table.py).
         """
-        complete = np.flatnonzero(board.complete())
-        if not len(complete):
+        whole = np.flatnonzero(board.whole())
+        if not len(whole):
             return None
-        good = (self.belief(board).mean + board.means())[complete] * self._problem.sign
-        return int(complete[np.argmax(good)])
+        good = (self.belief(board).mean + board.whole_means())[whole] * self._problem.sign
+        return int(whole[np.argmax(good)])
 
     def belief(self, board: Board) -> Belief:
         """Posterior of every config's score, fitted once per set of told cells."""
@@ -170,6 +188,39 @@ class Race:
         if self._cache is None or self._cache[0] != count:
             self._cache = (count, believe(self._features, board))
         return self._cache[1]
+
+    def _fit(self, board: Board) -> BoolArray:
+        """Mask of configs that may still win, (configs,).
+
+        A cell that failed may be the machine's fault: a second one of the same config is tried.
+        """
+        surplus = board.per_config(FAILED) - board.per_config(TOLD)
+        return board.bearable() & (surplus <= 1)
+
+    def _part(self, board: Board, limit: int, left: float) -> int:
+        """Number of cells to hand out at once.
+
+        Those under way and these make a third at most: cells of one large batch, picked without
+        one another's scores, would leave nothing to those who know better. A slot that is free
+        gets one all the same, or its time would be lost.
+        """
+        if not np.isfinite(left):
+            return limit
+        pending = board.count(ASKED)
+        part = max(_LEAST_BATCH, int(_BATCH_SHARE * (left + pending))) - pending
+        return int(min(limit, max(part, 1), left))
+
+    def _contenders(self, belief: Belief, good: FloatArray, ranked: IntArray) -> IntArray:
+        """Configs that draws are made of, ascending.
+
+        All of few; of many those that may be the best.
+        """
+        if len(good) <= _MOST_DRAWN:
+            return np.arange(len(good))
+        spread = belief.deviations()
+        reach = good + _REACH * spread
+        last = np.argpartition(-reach, _MOST_DRAWN)[:_MOST_DRAWN]
+        return np.union1d(last, ranked[: self._finalists])
 
     def _left(self, board: Board) -> float:
         spent = board.count(ASKED, TOLD, FAILED)

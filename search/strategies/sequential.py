@@ -28,8 +28,11 @@ class InOrder:
 
 
 def best_complete(board: Board) -> int | None:
-    """Config with the best complete mean, lowest id first; None without one."""
-    means = board.means() * board.problem.sign
+    """Config with the best mean, lowest id first; None without one.
+
+    It is one of those that can win, see `Board.whole`.
+    """
+    means = board.whole_means() * board.problem.sign
     return None if np.isnan(means).all() else int(np.nanargmax(means))
 
 

@@ -29,9 +29,11 @@ def worse(scores: FloatArray, best: FloatArray, measured: BoolArray) -> bool:
         best: Scores of the best complete config, (blocks,).
         measured: Mask of the blocks that `scores` come from, bool (blocks,).
     """
-    if len(scores) < _STARTUP_STEPS or scores.mean() >= best.mean():
+    if len(scores) < _STARTUP_STEPS or scores.mean() >= np.nanmean(best):
         return False
-    return p_less(scores - best[measured]) < _P_THRESHOLD
+    differences = scores - best[measured]
+    paired = differences[np.isfinite(differences)]  # the best one may lack a failed cell
+    return len(paired) >= _STARTUP_STEPS and p_less(paired) < _P_THRESHOLD
 
 
 def p_less(differences: FloatArray) -> float:

@@ -108,33 +108,55 @@ class Strategy:
         self._usual = usual
         self._end: tuple[int, bool] = (-1, False)
 
-    def ask(self, n: int) -> list[tuple[int, int]]:
+    def ask(self, n: int, slots: int = 1) -> list[tuple[int, int]]:
         """Hand out up to n cells (config, block), each once.
 
         Cells of equal shape are neighbours.
 
         Fewer than n, or none, when the strategy must see results first or is done.
 
+        Args:
+            n: Most cells.
+            slots: Number of those who ask, each for itself when it is free. With several, the
+                cells are of one shape, and the last ones are dealt to all.
+
         Raises:
-            ValueError: when n is below 1.
+            ValueError: when n or slots is below 1.
         """
         if n < 1:
             raise ValueError(f"ask for at least 1 cell, got n={n}.")
-        cells = self._next(n)
+        if slots < 1:
+            raise ValueError(f"ask for at least 1 slot, got slots={slots}.")
+        cells = self._by_shape(self._next(n * slots))
+        if slots > 1 and len(cells):
+            shapes = self.problem.shapes[cells[:, 0]]
+            share = min(n, -(-len(cells) // slots))
+            cells = cells[: min(share, int((shapes == shapes[0]).sum()))]
         for config, block in cells:
             self.board.set(config, block, ASKED)
+        return [(int(config), int(block)) for config, block in cells]
+
+    def _by_shape(self, cells: IntArray) -> IntArray:
         # Groups in the order of their best cell, the policy's order within each.
         groups = self.problem.shapes[cells[:, 0]]
         _, seen_at, group = np.unique(groups, return_index=True, return_inverse=True)
-        order = np.argsort(seen_at[group], kind="stable")
-        return [(int(config), int(block)) for config, block in cells[order]]
+        return cells[np.argsort(seen_at[group], kind="stable")]
 
-    def tell(self, config: int, block: int, score: float | None) -> None:
+    def tell(
+        self, config: int, block: int, score: float | None, seconds: float | None = None
+    ) -> None:
         """Take the score of a cell; None when it failed.
 
         It may be a cell that was never asked for, reused from the ledger.
 
-        A failed cell stays missing: its config keeps its other cells and is never complete.
+        A failed cell stays missing: its config keeps its other cells, and can still win with the
+        loss of a few, see `Board.bearable`.
+
+        Args:
+            config: Index of the config.
+            block: Index of the block.
+            score: Its score.
+            seconds: Time that its training took; None where it is not known.
 
         Raises:
             ValueError: when there is no such cell, the score is not finite, or the cell was told
@@ -305,15 +327,15 @@ def _from_elsewhere(name: str, problem: Problem, seed: int, max_cells: int | Non
 
         return Tpe(problem, seed)
     if name == "forgiving":
-        from search.strategies.forgiving import Forgiving
+        from search.strategies.rivals.forgiving import Forgiving
 
         return Forgiving(problem, seed)
     if name == "pooled":
-        from search.strategies.finetune_race import FinetuneRace
+        from search.strategies.rivals.pooled import PooledRace
 
-        return FinetuneRace(problem, seed, max_cells)
+        return PooledRace(problem, seed, max_cells)
     if name == "tpe-wilcoxon":
-        from search.strategies.tpe_wilcoxon import TpeWilcoxon
+        from search.strategies.rivals.tpe_wilcoxon import TpeWilcoxon
 
         return TpeWilcoxon(problem, seed)
     raise ValueError(f"No strategy named {name!r}. Known: {', '.join((*STRATEGIES, *PEERS))}.")

@@ -19,33 +19,34 @@ sums per number of cells they have. Fitted anew from the board each time: no sta
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import lapack
 
 from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import TOLD, Board, Problem
+from search.strategies.features import Features
 
-# Prior variance of a pair's effects, as a share of an axis's own.
-_PAIR_SHARE = 0.2
-_LENGTH = 0.5  # of the Matern kernel, in units of an axis's whole length
+# Of scores that are all alike: their least spread, as a share of their size.
+_LEAST_SPREAD = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
-    """The smooth part of the model for one problem.
+class _Cells:
+    """Told cells by config.
 
     Attributes:
-        values: Feature of each config, float (configs, features); the first is the constant.
-        groups: Variance component of each feature but the constant, int (features - 1,).
-        prior: Prior share of each component, (components,).
+        rows: Configs with any, (rows,).
+        means: Mean of each one's cells, (rows,).
+        shares: Share of each block in that mean, (rows, blocks).
+        shrink: Share of the mean that is not noise, (rows,).
     """
 
-    values: FloatArray
-    groups: IntArray
-    prior: FloatArray
+    rows: IntArray
+    means: FloatArray
+    shares: FloatArray
+    shrink: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,7 @@ class Belief:
         rough_sd: Standard deviation of a config's own part.
         blocks: Effect of each block, (blocks,).
         weights: Posterior mean of the features' weights, then of the blocks'.
+        own_sd: Standard deviation of each config's own part, given its cells, (configs,).
     """
 
     mean: FloatArray
@@ -65,33 +67,75 @@ class Belief:
     rough_sd: float
     blocks: FloatArray
     weights: FloatArray
+    own_sd: FloatArray
     _root: FloatArray
     _center: float
     _features: FloatArray
-    _rows: IntArray
-    _shrink: FloatArray
-    _row_means: FloatArray
-    _row_shares: FloatArray
+    _cells: _Cells
+    _variances: FloatArray
 
-    def draw(self, draws: int, rng: np.random.Generator) -> FloatArray:
-        """Joint draws of all configs' expected scores, (configs, draws)."""
+    def draw(
+        self, draws: int, rng: np.random.Generator, among: IntArray | None = None
+    ) -> FloatArray:
+        """Joint draws of configs' expected scores, (configs, draws).
+
+        Args:
+            draws: Number of draws.
+            rng: Source of chance.
+            among: Configs that are drawn, ascending, (configs,); None draws all.
+        """
         width = self._features.shape[1]
         # root.T @ root is the covariance, so root.T turns white noise into a draw of the weights.
         weights = self.weights[:, None] + self._root.T @ rng.standard_normal(
             (len(self.weights), draws)
         )
-        scores = self._features @ weights[:width]
-        own_sd = np.full(len(scores), self.rough_sd)
-        # A config with cells keeps of its own part what these leave open, and moves to their mean.
-        own_sd[self._rows] *= np.sqrt(1.0 - self._shrink)
-        known = self._row_means[:, None] - self._row_shares @ weights[width:]
-        scores[self._rows] += self._shrink[:, None] * (known - scores[self._rows])
+        cells = self._cells
+        if among is None:
+            scores, own_sd = self._features @ weights[:width], self.own_sd
+            at, rows = cells.rows, np.arange(len(cells.rows))
+        else:
+            scores, own_sd = self._features[among] @ weights[:width], self.own_sd[among]
+            _, at, rows = np.intersect1d(among, cells.rows, return_indices=True)
+        # A config with cells moves to their mean, by the share of it that is not noise.
+        known = cells.means[rows, None] - cells.shares[rows] @ weights[width:]
+        scores[at] += cells.shrink[rows, None] * (known - scores[at])
         # Single precision halves the time of the largest part, and noise needs no more digits.
         own = rng.standard_normal(scores.shape, np.float32)
         own *= own_sd[:, None].astype(np.float32)
         scores += own
         scores += self._center
         return np.asarray(scores)
+
+    def deviations(self) -> FloatArray:
+        """Standard deviation of each config's expected score, about, (configs,).
+
+        Of a config with cells a little too wide: the blocks' part is left out.
+        """
+        root = self._root[:, : self._features.shape[1]].astype(np.float32)
+        smooth = np.square(self._features.astype(np.float32) @ root.T).sum(axis=1).astype(float)
+        smooth[self._cells.rows] *= np.square(1.0 - self._cells.shrink)
+        return np.asarray(np.sqrt(smooth + self.own_sd**2))
+
+    def expecting(self, board: Board, coming: BoolArray) -> Belief:
+        """Belief as wide as it will be with further cells.
+
+        Their scores are unknown, so means stay; that they will come is known.
+
+        Args:
+            board: Board of the told cells.
+            coming: Mask of the cells under way, bool (configs, blocks).
+        """
+        if not coming.any():
+            return self
+        scored = (board.state == TOLD) | coming
+        rows = np.flatnonzero(scored.any(axis=1))
+        sums = _sum_up(self._features[rows], scored[rows], np.zeros((len(rows), scored.shape[1])))
+        rough, noise = self.rough_sd**2, self.noise_sd**2
+        scale = np.sqrt(self._variances)
+        root, _ = _posterior(sums, scale, rough, noise)
+        own_sd = np.full(len(self.mean), self.rough_sd)
+        own_sd[rows] *= np.sqrt(1.0 - rough / (rough + noise / sums.counts))
+        return replace(self, own_sd=own_sd, _root=root)
 
     def p_best(self, problem: Problem, draws: int = 2000, seed: int = 0) -> FloatArray:
         """Probability that each config's expected score is the best, (configs,)."""
@@ -102,69 +146,6 @@ class Belief:
             best = (self.draw(count, rng) * problem.sign).argmax(axis=0)
             wins += np.bincount(best, minlength=problem.configs)
         return wins / draws
-
-
-def build_features(problem: Problem, limit: int | None = None) -> Features:
-    """Main and pairwise features of a problem's axes, smoothest first.
-
-    Args:
-        problem: Problem whose `features` hold positions; nan (inert) has no effect of that axis.
-        limit: Most features to keep; None takes 120, fewer on problems beyond 20,000 configs.
-    """
-    limit = limit if limit is not None else int(np.clip(2.4e6 / problem.configs, 40, 120))
-    axes = [
-        basis
-        for axis in range(problem.features.shape[1])
-        if (basis := _axis_basis(problem.features[:, axis], axis in problem.unordered)) is not None
-    ]
-    # (variance, component, columns to multiply): ranked before anything large is made
-    terms: list[tuple[float, int, tuple[tuple[int, int], ...]]] = [
-        (share, group, ((group, i),))
-        for group, (_, shares) in enumerate(axes)
-        for i, share in enumerate(shares)
-    ]
-    pairs = list(itertools.combinations(range(len(axes)), 2))
-    for group, (first, second) in enumerate(pairs, start=len(axes)):
-        terms += [
-            (_PAIR_SHARE * a * b, group, ((first, i), (second, j)))
-            for i, a in enumerate(axes[first][1])
-            for j, b in enumerate(axes[second][1])
-        ]
-    selected = sorted(terms, key=lambda term: -term[0])[:limit]
-    columns = [np.ones(problem.configs)]
-    for _, _, factors in selected:
-        column = np.ones(problem.configs)
-        for axis, i in factors:
-            column = column * axes[axis][0][:, i]
-        columns.append(column)
-    used, groups = np.unique([group for _, group, _ in selected], return_inverse=True)
-    prior = np.where(used < len(axes), 1.0 / max(len(axes), 1), _PAIR_SHARE / max(len(pairs), 1))
-    return Features(np.stack(columns, axis=1), groups.astype(np.int64).ravel(), prior)
-
-
-def _axis_basis(positions: FloatArray, unordered: bool) -> tuple[FloatArray, FloatArray] | None:
-    """Features of one axis (configs, rank), and the variance share of each.
-
-    Their mean variances sum to 1. None for an axis of fewer than two values.
-    """
-    known = np.isfinite(positions)
-    levels = np.unique(positions[known])
-    if len(levels) < 2:
-        return None
-    # Matern kernel of smoothness 5/2 for numbers; values without an order are equally far apart.
-    gaps = np.abs(levels[:, None] - levels) / (levels[-1] - levels[0]) * np.sqrt(5) / _LENGTH
-    kernel = np.eye(len(levels)) if unordered else (1 + gaps + gaps**2 / 3) * np.exp(-gaps)
-    # Centred: the constant has a feature of its own.
-    center = np.eye(len(levels)) - 1 / len(levels)
-    shares, vectors = np.linalg.eigh(center @ kernel @ center)
-    # One value less than there are levels is free; further eigenvectors are finer than any data.
-    order = np.argsort(-shares)[: len(levels) - 1][:30]
-    order = order[shares[order] > 1e-3 * shares[order[0]]]
-    shares = shares[order] / shares[order].sum()
-    columns = np.zeros((len(positions), len(order)))
-    scaled = vectors[:, order] * np.sqrt(shares * len(levels))
-    columns[known] = scaled[np.searchsorted(levels, positions[known])]
-    return columns, shares
 
 
 def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
@@ -184,8 +165,9 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
     scored = board.state[rows] == TOLD
     scores = board.scores[rows]
     center = float(scores[scored].mean())
-    # In units of their own spread, so that the starting variances fit every metric.
-    unit = float(scores[scored].std()) or 1.0
+    # In units of their own spread, so that the starting variances fit every metric. A metric that
+    # is constant has none: what is left then is next to nothing, and every margin is wider.
+    unit = max(float(scores[scored].std()), _LEAST_SPREAD * max(1.0, abs(center)))
     sums = _sum_up(features.values[rows], scored, (scores - center) / unit)
     parts = _expect_maximise(features, sums, iterations)
     width = features.values.shape[1]
@@ -194,19 +176,21 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
     # Means free of their blocks pull the smooth part by the share of it that is not noise.
     known = sums.means - sums.shares @ parts.weights[width:]
     mean[rows] += shrink * (known - mean[rows])
+    own_sd = np.full(len(mean), unit * float(np.sqrt(parts.rough)))
+    # A config with cells keeps of its own part what these leave open.
+    own_sd[rows] *= np.sqrt(1.0 - shrink)
     return Belief(
         mean=center + unit * mean,
         noise_sd=unit * float(np.sqrt(parts.noise)),
         rough_sd=unit * float(np.sqrt(parts.rough)),
         blocks=unit * parts.weights[width:],
         weights=unit * parts.weights,
+        own_sd=own_sd,
         _root=unit * parts.root,
         _center=center,
         _features=features.values,
-        _rows=rows,
-        _shrink=shrink,
-        _row_means=unit * sums.means,
-        _row_shares=sums.shares,
+        _cells=_Cells(rows, unit * sums.means, sums.shares, shrink),
+        _variances=unit**2 * parts.variances,
     )
 
 
@@ -263,6 +247,25 @@ class _Parts:
     root: FloatArray
     noise: float
     rough: float
+    variances: FloatArray
+
+
+def _posterior(
+    sums: _Sums, scale: FloatArray, rough: float, noise: float
+) -> tuple[FloatArray, FloatArray]:
+    """Root of the weights' covariance, and the precision of means.
+
+    The root is (weights, weights); the precision is by the number of cells of a mean, (levels,).
+    """
+    blocks = len(sums.within_cross)
+    own = slice(len(scale) - blocks, len(scale))
+    # A mean over n cells has the variance rough + noise / n.
+    precision = 1.0 / (rough + noise / sums.levels)
+    gram = (precision @ sums.gram).reshape(len(scale), len(scale))
+    gram[own, own] += sums.within_gram / noise
+    # Scaled by the prior, I + S G S has no eigenvalue under 1: the root never breaks down.
+    lower = np.linalg.cholesky(np.eye(len(scale)) + scale[:, None] * gram * scale)
+    return lapack.dtrtri(lower, lower=1)[0] * scale, precision
 
 
 def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts:
@@ -271,34 +274,29 @@ def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts
     groups = np.concatenate([features.groups, np.full(blocks, len(features.prior))])
     start = np.concatenate([0.3 * features.prior, [0.3]])
     sizes = np.bincount(groups, minlength=len(start))
-    variances, noise, rough = start.copy(), 0.5, 0.05
+    noise, rough = 0.5, 0.05
+    prior = np.concatenate([[10.0], start[groups]])
     freedom = float(sums.counts.sum() - len(sums.counts))
     # Weight of the starting values of noise and roughness: it vanishes once cells repeat.
     hold = 2 / (1 + freedom)
     for _ in range(iterations):
-        # Posterior of all weights under the variances of the last round. A mean over n cells has
-        # the variance rough + noise / n.
-        precision = 1.0 / (rough + noise / sums.levels)
-        gram = (precision @ sums.gram).reshape(width + blocks, width + blocks)
-        gram[own, own] += sums.within_gram / noise
+        # Posterior of all weights under the variances of the last round.
+        root, precision = _posterior(sums, np.sqrt(prior), rough, noise)
         cross = precision @ sums.cross
         cross[own] += sums.within_cross / noise
-        # Scaled by the prior, I + S G S has no eigenvalue under 1: the root never breaks down.
-        scale = np.sqrt(np.concatenate([[10.0], variances[groups]]))
-        lower = np.linalg.cholesky(np.eye(len(scale)) + scale[:, None] * gram * scale)
-        root = lapack.dtrtri(lower, lower=1)[0] * scale
         covariance = root.T @ root
         weights = covariance @ cross
         # Variances that fit that posterior best. A pseudo-observation of its start holds each, so
         # that a component with few cells stays where it was.
         second = weights**2 + np.diag(covariance)
         variances = (np.bincount(groups, second[1:], len(start)) + 0.1 * start) / (sizes + 0.1)
+        prior = np.concatenate([[10.0], variances[groups]])
         spread = covariance[own, own] + np.outer(weights[own], weights[own])
         left = sums.within_square - 2 * weights[own] @ sums.within_cross
-        noise = (left + (spread * sums.within_gram).sum() + hold * 0.5) / (freedom + hold)
+        noise = float(left + (spread * sums.within_gram).sum() + hold * 0.5) / (freedom + hold)
         moment = (covariance + np.outer(weights, weights)).ravel()
         left_means = sums.squares - 2 * sums.cross @ weights + sums.gram @ moment
         # The fixed point of the update for `variances`, which gets there in fewer rounds.
         ratio = rough * precision
-        rough = (ratio**2 @ left_means + hold * 0.05) / (sums.sizes @ ratio + hold)
-    return _Parts(weights, root, float(noise), float(rough))
+        rough = float((ratio**2 @ left_means + hold * 0.05) / (sums.sizes @ ratio + hold))
+    return _Parts(weights, root, noise, rough, prior)

@@ -85,9 +85,13 @@ class _Listed:
     def afford(self, cells: int) -> None:
         """Nothing to plan: these cells and no others are wanted."""
 
-    def ask(self, n: int) -> list[tuple[int, int]]:
-        """Up to n of the cells not asked for yet."""
-        pairs, self._open = self._open[:n], self._open[n:]
+    def ask(self, n: int, slots: int = 1) -> list[tuple[int, int]]:
+        """Up to n of the cells not asked for yet.
+
+        The last ones are dealt to all slots.
+        """
+        share = min(n, -(-len(self._open) // slots))
+        pairs, self._open = self._open[:share], self._open[share:]
         return pairs
 
     def tell(self, config: int, block: int, score: float | None) -> None:

@@ -6,12 +6,14 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search.execution import dispatch
 from search.execution.dispatch import CellTask, Claimed, Dispatcher, Pair
+from search.strategies.strategy import Problem, make_strategy
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 
 TASK = Task(
@@ -39,7 +41,7 @@ class Listed:
     def done(self) -> bool:
         return not self.waiting
 
-    def ask(self, n: int) -> list[Pair]:
+    def ask(self, n: int, slots: int = 1) -> list[Pair]:
         asked, self.waiting = self.waiting[:n], self.waiting[n:]
         return asked
 
@@ -66,14 +68,12 @@ def _done(key: str, seconds: float = 1.0) -> CellResult:
 
 
 def test_a_stack_holds_cells_of_one_shape_and_no_more_than_its_size() -> None:
-    pairs = [(config, 0) for config in range(6)]
+    pairs = [(config, 0) for config in (0, 2, 4, 1, 3)]
     dispatcher = _dispatcher(pairs, {}, shape=lambda pair: pair[0] % 2, stack=2, slots=4)
 
-    first = [cell.key for cell in dispatcher.next_stack("a")]
-    second = [cell.key for cell in dispatcher.next_stack("b")]
+    stacks = [[cell.key for cell in dispatcher.next_stack(name)] for name in "abcd"]
 
-    assert first == ["0-0", "2-0"]
-    assert second == ["1-0", "3-0"]
+    assert stacks == [["0-0", "2-0"], ["4-0"], ["1-0"], ["3-0"]]
 
 
 def test_a_lost_cell_comes_back_alone_and_is_given_up_after_its_retries() -> None:
@@ -125,7 +125,7 @@ def test_a_stack_of_tiny_cells_grows_with_what_the_strategy_has_seen() -> None:
         dispatcher.received(str(len(sizes)), *(_done(cell.key, seconds=0.01) for cell in cells))
         sizes.append(len(cells))
     assert sum(sizes) == 5_000
-    assert sizes[:4] == [1, 1, 16, 16], "the first ones were asked for before anything was measured"
+    assert sizes[:4] == [1, 16, 16, 16], "the first was asked for before anything was measured"
     for number in range(2, len(sizes)):
         assert sizes[number] <= max(16, sum(sizes[:number]) / 16)
     assert max(sizes) > 200
@@ -200,11 +200,31 @@ def test_a_stack_is_as_large_as_a_worker_finds_best() -> None:
     assert len(dispatcher.next_stack("fourth")) == 1
 
 
-@pytest.mark.parametrize(("cells", "stacks"), [(2, [1, 1]), (5, [3, 2]), (12, [6, 6])])
+@pytest.mark.parametrize(("cells", "stacks"), [(2, [1, 1]), (5, [3, 1, 1]), (12, [6, 3, 2, 1])])
 def test_the_last_cells_are_dealt_to_all_slots(cells: int, stacks: list[int]) -> None:
-    dispatcher = _dispatcher([(config, 0) for config in range(cells)], {}, stack=8, slots=2)
-    assert [len(dispatcher.next_stack(name)) for name in ("a", "b")] == stacks
-    assert dispatcher.next_stack("c") == []
+    features, shapes = np.arange(cells, dtype=float)[:, None], np.zeros(cells, np.int64)
+    grid = make_strategy("grid", Problem(features=features, shapes=shapes, blocks=1))
+    dispatcher = _dispatcher([], {}, stack=8, slots=2)
+    dispatcher.strategy = grid
+    # Each takes its share of what is left: a slot that comes in late finds work still.
+    assert [len(dispatcher.next_stack(name)) for name in "abcd"[: len(stacks)]] == stacks
+    assert dispatcher.next_stack("e") == []
+
+
+def test_a_slot_asks_for_itself_and_no_cell_waits_for_another_slot() -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Counted(Listed):
+        def ask(self, n: int, slots: int = 1) -> list[Pair]:
+            asked.append((n, slots))
+            return super().ask(n, slots)
+
+    dispatcher = _dispatcher([], {}, stack=3, slots=4)
+    dispatcher.strategy = Counted([(config, 0) for config in range(30)])
+    assert len(dispatcher.next_stack("a")) == 3
+    assert len(dispatcher.next_stack("b")) == 3
+    assert asked == [(3, 4), (3, 4)]
+    assert len(dispatcher.strategy.waiting) == 24
 
 
 def test_cells_of_another_sweep_are_not_trained_and_waited_for(

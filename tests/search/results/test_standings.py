@@ -62,6 +62,22 @@ def test_a_config_whose_cell_failed_says_so_and_is_not_averaged_away(plan: Plan)
     assert row.status == "failed"
 
 
+def test_a_winner_that_lost_a_cell_is_compared_by_the_others(plan: Plan) -> None:
+    lost = SCORES.copy()
+    lost[2] = [0.62, 0.60, 0.63, 0.66]
+    lost[3, 3] = math.nan  # the easiest block
+    standings = rank(plan, lost, winner=3, failed=frozenset({3}))
+    first = standings.rows[0]
+    assert (first.status, first.cells, standings.compared) == ("winner", 3, 4)
+    assert first.mean > np.nanmean(lost[3]), "as if it had met the easy block, too"
+    assert first.delta == pytest.approx(np.mean([0.10, 0.09, 0.10]))
+    assert standings.indistinguishable == ()
+    assert standings.correction is not None
+    assert 0 <= standings.luck < 0.05
+    assert standings.correction.score == pytest.approx(first.mean - standings.luck)
+    json.dumps(of_standings(plan, standings), allow_nan=False)
+
+
 def test_only_what_the_paired_test_cannot_tell_is_called_indistinguishable(plan: Plan) -> None:
     noisy = SCORES.copy()
     noisy[1] = noisy[3] + [0.004, -0.001, 0.003, -0.002]

@@ -23,10 +23,11 @@ def test_it_is_the_bootstrap_of_the_paper_written_as_loops():
     scorer = accuracy_scorer(labels, one_hot(predicted, 2))
     got = bbc_cv(scorer, 4, np.arange(30), draws=40, seed=7)
 
-    stream, scores = np.random.default_rng(7), []
+    stream, scores, shares = np.random.default_rng(7), [], []
     for _ in range(40):
         drawn = stream.integers(30, size=30)
         left = [row for row in range(30) if row not in drawn]
+        shares.append(len(left) / 30)
         in_bag = [
             np.mean([(predicted[c, s, drawn] == labels[drawn]).mean() for s in range(2)])
             for c in range(4)
@@ -34,8 +35,21 @@ def test_it_is_the_bootstrap_of_the_paper_written_as_loops():
         best = int(np.argmax(in_bag))
         scores.append(np.mean([(predicted[best, s, left] == labels[left]).mean() for s in (0, 1)]))
     assert got.mean == pytest.approx(np.mean(scores), abs=1e-12)
-    assert got.low == pytest.approx(np.quantile(scores, 0.025), abs=1e-12)
-    assert got.high == pytest.approx(np.quantile(scores, 0.975), abs=1e-12)
+    # Of a share of the rows; the interval is that of all.
+    out = np.mean(shares)
+    narrower = np.sqrt(out / (1 - out))
+    for end, tail in ((got.low, 0.025), (got.high, 0.975)):
+        gap = np.quantile(scores, tail) - np.mean(scores)
+        assert end == pytest.approx(np.mean(scores) + narrower * gap, abs=1e-12)
+
+
+def test_the_interval_is_as_wide_as_all_rows_allow_and_no_wider():
+    # One config, right on 70% of 1,000 rows: its score's standard error is known.
+    labels = np.zeros(1000, np.int64)
+    predicted = (np.arange(1000) >= 700).astype(int)[None, None]
+    got = bbc_cv(accuracy_scorer(labels, one_hot(predicted, 2)), 1, np.arange(1000), draws=2000)
+    expected = 2 * 1.96 * np.sqrt(0.7 * 0.3 / 1000)
+    assert got.high - got.low == pytest.approx(expected, rel=0.06)
 
 
 def test_copies_of_a_text_are_drawn_together():

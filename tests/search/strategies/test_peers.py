@@ -9,7 +9,7 @@ import optuna
 import pytest
 from scipy import stats
 
-from search.strategies.finetune_race import beaten
+from search.strategies.rivals.pooled import beaten
 from search.strategies.signed_ranks import p_less
 from search.strategies.strategy import PEERS, Problem, Strategy, make_strategy
 

@@ -197,6 +197,76 @@ def test_a_race_leaves_a_config_alone_that_has_failed():
     assert strategy.winner() not in range(40, 45)
 
 
+@pytest.mark.parametrize(("name", "away"), [("race", 3), ("grid", 3), ("halving", 8)])
+def test_a_config_that_lost_a_few_cells_can_still_win(name, away):
+    # A tenth of all cells is lost, whatever the config: one in eight has all of its 20.
+    scores = peak(60, 20, noise=0.02, seed=3)
+    lost = np.random.default_rng(1).random(scores.shape) < 0.1
+    strategy = make_strategy(name, line(60, 20), max_cells=None if name == "grid" else 400)
+    play(strategy, np.where(lost, np.nan, scores))
+    whole = np.flatnonzero(~lost.any(axis=1))
+    assert 42 not in whole, "the best one has lost a cell"
+    assert abs(strategy.winner() - 42) <= away
+
+
+def test_a_config_that_lost_more_than_a_fifth_of_its_cells_never_wins():
+    strategy = make_strategy("grid", line(3, 10))
+    for config, block in itertools.product(range(3), range(10)):
+        failed = config == 2 and block < 3
+        strategy.tell(config, block, None if failed else float(config))
+    assert strategy.winner() == 1
+    strategy.tell(2, 0, 2.0)
+    assert strategy.winner() == 2, "two of ten are bearable"
+
+
+@pytest.mark.parametrize("batch", [16, 64, 256])
+def test_no_ask_of_a_race_spends_the_budget_that_later_asks_know_better_how_to_spend(batch):
+    strategy = make_strategy("race", line(100, 20), max_cells=300)
+    scores, sizes = peak(100, 20, noise=0.05), []
+    while cells := strategy.ask(batch):
+        sizes.append(len(cells))
+        for config, block in cells:
+            strategy.tell(config, block, float(scores[config, block]))
+    assert sum(sizes) == 300
+    assert max(sizes) <= 100
+    assert len(sizes) >= 10
+
+
+def test_slots_that_ask_one_after_another_get_no_more_than_one_large_batch():
+    strategy = make_strategy("race", line(100, 20), max_cells=600)
+    scores = peak(100, 20, noise=0.05)
+    for config, block in strategy.ask(500):  # the opening
+        strategy.tell(config, block, float(scores[config, block]))
+    left = 600 - strategy.spent
+    stacks = [strategy.ask(64, slots=8) for _ in range(8)]
+    assert min(map(len, stacks)) >= 1, "no slot stands idle"
+    assert sum(map(len, stacks)) <= left / 3
+
+
+def test_a_metric_that_never_changes_ends_a_race_at_once():
+    points = np.array(list(itertools.product(range(10), range(10))), float)
+    problem = Problem(features=points, shapes=np.zeros(100, np.int64), blocks=20)
+    strategy = make_strategy("race", problem)
+    play(strategy, np.full((100, 20), 0.5))
+    assert strategy.stopped is not None
+    assert "probability under 5%" in strategy.stopped
+    assert strategy.spent <= 80
+
+
+def test_an_axis_of_a_hundred_names_is_told_apart():
+    # Each name has an effect of its own; the best stands alone among its neighbours.
+    rng = np.random.default_rng(0)
+    effects = rng.normal(0, 0.3, 100)
+    effects[37] = 1.5
+    points = np.array(list(itertools.product(range(100), range(5))), float)
+    truth = effects[points[:, 0].astype(int)] + 0.1 * points[:, 1]
+    problem = Problem(features=points, shapes=np.zeros(500, np.int64), blocks=10, unordered=(0,))
+    scores = truth[:, None] + rng.normal(0, 0.2, (500, 10))
+    strategy = make_strategy("race", problem, max_cells=400)
+    play(strategy, scores, batch=16)
+    assert points[strategy.winner(), 0] == 37
+
+
 def test_a_race_in_which_all_fails_ends():
     strategy = make_strategy("race", line(6, 4), max_cells=20)
     play(strategy, np.full((6, 4), np.nan))

@@ -67,7 +67,7 @@ class _Heat:
     over: bool
 
 
-class FinetuneRace:
+class PooledRace:
     """Pooled-variance race of all configs, or heats within a budget.
 
     Without a budget, or with a large one, it is one race of all configs that ends by itself. A

@@ -1,0 +1,1 @@
+"""Further rivals of the race: replayed on tables, never trained."""
