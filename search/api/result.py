@@ -58,17 +58,27 @@ class Result(SweepResult):
         """Figures: race(), axes(), gain(), confusion(), leaders(), learning()."""
         return Plots(self)
 
-    def predict(self, data: Any, **words: Any) -> pd.DataFrame:
+    def predict(
+        self,
+        data: Any,
+        *,
+        text: str | None = None,
+        text_b: str | None = None,
+        label: str | None = None,
+    ) -> pd.DataFrame:
         """Score new rows with the winner; see `search.predict`."""
-        from search.api.calls import predict
+        from search.api.predictions import predicted
 
-        return predict(self, data, **words)
+        words = {"text": text, "text_b": text_b, "label": label}
+        spec = self.plan.spec
+        return predicted(spec.tracking_uri, spec.experiment, self.sweep_id, data, words)
 
     def report(self, out: str | Path | None = None) -> Path:
         """Write the report's page; see `search.report`."""
-        from search.api.calls import report
+        from search.report.keep import report_of
 
-        return report(self, out=out)
+        spec, folder = self.plan.spec, None if out is None else Path(out)
+        return report_of(spec.tracking_uri, spec.experiment, [self.sweep_id], folder).page
 
     def __repr__(self) -> str:
         cells = sum(row.cells for row in self.standings.rows)
