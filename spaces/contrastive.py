@@ -64,6 +64,7 @@ SPACE = Space(
     },
     # Without a contrastive loss there is nothing to weigh.
     inert=(
+        later.WITHOUT_ADAPTERS,
         Inert(when={"loss": ("none",)}, axes=("ce_weight", "temperature")),
         Inert(when={"views": ("one", "dropout", "second-text")}, axes=("spans", "synonyms")),
         Inert(when={"views": ("masked",)}, axes=("synonyms",)),

@@ -44,7 +44,10 @@ SPACE = Space(
         **later.CLASSIFIER,
     },
     # With no block trained the encoder drops nothing.
-    inert=(Inert(when={"trainable_blocks": (0,)}, axes=("hidden_dropout", "attention_dropout")),),
+    inert=(
+        later.WITHOUT_ADAPTERS,
+        Inert(when={"trainable_blocks": (0,)}, axes=("hidden_dropout", "attention_dropout")),
+    ),
     references={
         "frozen": {"trainable_blocks": 0, "learning_rate": 1e-3, "epochs": 2},
     },

@@ -68,6 +68,7 @@ SPACE = Space(
         Inert(when={"classifier": ("tfidf",)}, axes=_OF_THE_ENCODER),
         # With no block trained the encoder drops nothing.
         Inert(when={"trainable_blocks": (0,)}, axes=("hidden_dropout", "attention_dropout")),
+        later.WITHOUT_ADAPTERS,
     ),
     references={
         "usual": {

@@ -21,6 +21,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Inert, Scalar, Space
+from spaces.schema import later
 
 _MIRROR: dict[str, Scalar] = {
     "learning_rate": 2e-5,
@@ -69,9 +70,7 @@ SPACE = Space(
         "epochs": 1,
         "clip_norm": 0.0,
         "precision": "fp32",
-        "inner_share": 0.0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
+        **later.FINE_TUNING,
     },
     added={
         "spans": "shared",
@@ -80,9 +79,7 @@ SPACE = Space(
         "positive": "itself",
         "synonyms": None,
         "negatives": None,
-        "inner_share": 0.0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
+        **later.FINE_TUNING,
     },
     inert=(
         Inert(
@@ -102,6 +99,7 @@ SPACE = Space(
                 "trainable_blocks",
                 "hidden_dropout",
                 "attention_dropout",
+                *later.ADAPTERS,
                 "weight_decay",
                 "warmup_fraction",
                 "schedule",
@@ -120,6 +118,7 @@ SPACE = Space(
             axes=("spans",),
         ),
         Inert(when={"positive": ("itself", "second-text")}, axes=("synonyms",)),
+        later.WITHOUT_ADAPTERS,
     ),
     references={
         "untuned": {"learning_rate": 0.0},

@@ -43,6 +43,7 @@ SPACE = Space(
     },
     added=later.CLASSIFIER,
     inert=(
+        later.WITHOUT_ADAPTERS,
         Inert(
             when={"beta": (1.0,)},
             axes=("k", "gamma", "scale", "margin", "merge_weight", "padding_tokens"),

@@ -54,6 +54,7 @@ SPACE = Space(
     },
     added=later.CLASSIFIER,
     inert=(
+        later.WITHOUT_ADAPTERS,
         # Equation 6: at beta = 1 nothing is left of SoftTriple.
         Inert(
             when={"beta": (1.0,)},

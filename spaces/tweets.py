@@ -21,6 +21,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Space
+from spaces.schema import later
 
 SPACE = Space(
     name="tweets",
@@ -52,6 +53,7 @@ SPACE = Space(
         "attention_dropout": None,
         "head_dropout": None,
         "label_smoothing": 0.0,
+        **later.ADAPTERS,
     },
     added={
         "step_losses": 0,
@@ -59,7 +61,9 @@ SPACE = Space(
         "attention_dropout": None,
         "head_dropout": None,
         "label_smoothing": 0.0,
+        **later.ADAPTERS,
     },
+    inert=(later.WITHOUT_ADAPTERS,),
     references={
         "paper": {"head_layers": 1, "class_weights": "none", "metadata": "none"},
     },

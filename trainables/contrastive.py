@@ -17,7 +17,6 @@ gradients of the two encoders are clipped together.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,6 +26,7 @@ from torch import Tensor
 from trainables.engine.config import ClassifierTuning
 from trainables.engine.inputs import wordings
 from trainables.engine.inputs.views import View
+from trainables.engine.models import adapters
 from trainables.engine.models.output import Output
 from trainables.engine.models.pooling import PooledClassifier, pooled, pooling_map_fault
 from trainables.engine.models.pretrained import real_tokens
@@ -123,7 +123,7 @@ class Contrastive(_Classifier):
         self.lcl = LabelAwareContrastiveLoss(config.temperature) if config.loss == "lcl" else None
         # Drawn last: all losses start from the same classifier.
         self.weighting = (
-            _Classifier(config, copy.deepcopy(encoder), num_classes)
+            _Classifier(config, adapters.copied(encoder), num_classes)
             if config.loss == "lcl"
             else None
         )

@@ -7,6 +7,7 @@ a part of the data. `promote` trains the config once more on all rows, with the 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from trainables.engine.refit import network, saved_model
 from trainables.engine.text_data import TextData
 
 CARD = "README.md"
+ADAPTERS = "adapters"  # the folder of peft, beside the weights that they are merged into
 _EXAMPLES = 2  # rows of the input example
 
 
@@ -86,6 +88,9 @@ def promote(
     except DivergedError as error:
         raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
     saved_model.save(trained, folder)
+    shutil.rmtree(folder / ADAPTERS, ignore_errors=True)
+    if trained.save_adapters is not None:
+        trained.save_adapters(folder / ADAPTERS)
     stock = saved_model.is_stock(trained)
     card = model_card.write(
         outcome, config, data, record.id, stock=stock, max_length=trained.max_length

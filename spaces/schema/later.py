@@ -9,13 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from spaces.schema.inert import Inert
 from spaces.schema.scalar import Scalar
 
 TRAINING: Mapping[str, Scalar] = MappingProxyType({"inner_share": 0.0})
 """Of every trainable."""
 
+ADAPTERS: Mapping[str, Scalar] = MappingProxyType(
+    {
+        "lora_rank": 0,
+        "lora_alpha": 1.0,
+        "lora_dropout": 0.0,
+        "lora_targets": "query-value",
+        "lora_rank_stabilised": False,
+    }
+)
+"""Of adapters on an encoder."""
+
+WITHOUT_ADAPTERS = Inert(when={"lora_rank": (0,)}, axes=tuple(ADAPTERS)[1:])
+"""Rule of a space with adapters: without a rank their other settings say nothing."""
+
 FINE_TUNING: Mapping[str, Scalar] = MappingProxyType(
-    {**TRAINING, "hidden_dropout": None, "attention_dropout": None}
+    {**TRAINING, "hidden_dropout": None, "attention_dropout": None, **ADAPTERS}
 )
 """Of trainables that train an encoder."""
 

@@ -21,9 +21,10 @@ from spaces import Space
 from tests.trainables import clip_models
 from tests.trainables.tasks import task_of, task_of_reviews
 from trainables.engine import registry
-from trainables.engine.cells import assembly, runner
+from trainables.engine.cells import assembly, runner, stacks
 from trainables.engine.cells.sizing import Sizer
 from trainables.engine.cells.trainable import Trainable
+from trainables.engine.config import FineTuning
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.inputs import stack_inputs
 from trainables.engine.inputs.ragged import Ragged
@@ -243,6 +244,40 @@ def test_optional_settings_are_the_same_in_a_stack(
         plain[cells[2].key].probabilities, alone[cells[2].key].probabilities
     )
     assert differ == bool(rates.keys() & fields)
+
+
+@pytest.mark.parametrize("trainable", TRAINABLES)
+def test_adapters_of_any_rank_in_a_stack_are_those_of_peft(
+    trainable: str, of: Callable[[str], Task], double: None
+) -> None:
+    config = config_of(trainable)
+    if not issubclass(registry.load("trainables", trainable, "Config"), FineTuning):
+        pytest.skip("it tunes no encoder")
+    config |= {"lora_dropout": 0.2, "lora_targets": "all-linear", "learning_rate": 0.03}
+    kinds: list[dict[str, Any]] = [
+        {"lora_rank": 1},
+        {"lora_rank": 4, "lora_alpha": 3.0},
+        {"lora_rank": 2, "lora_rank_stabilised": True},
+    ]
+    cells = [
+        dataclasses.replace(cell, config={**config, **kind})
+        for cell, kind in zip(cells_of(config)[1:4], kinds, strict=True)
+    ]
+    task = of(trainable)
+    alone = trained(task, cells, stack=1)  # peft's own layers
+    sizes = []
+    train_stack = stacks.train_stack
+
+    def counted(*given: Any) -> Any:
+        sizes.append(len(given[2]))
+        return train_stack(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stacks, "train_stack", counted)
+        together = trained(task, cells, stack=3)
+    assert sizes == [3], "ranks are padded"
+    for key, found in together.items():
+        the_same(found, alone[key], 1e-5)
 
 
 def test_a_model_that_draws_in_its_own_way_trains_alone(

@@ -157,13 +157,25 @@ class FineTuning(TrainingConfig):
             all, embeddings included. The states below them are computed once.
         hidden_dropout: Share of hidden values that the encoder drops in training; none for its own.
         attention_dropout: Share of attention's weights that it drops; none for its own.
+        lora_rank: Rank of adapters that are trained in place of the encoder's weights; 0 trains
+            these.
+        lora_alpha: Scale of the adapters: LoRA's alpha over the rank.
+        lora_dropout: Share of an adapter's input that is dropped in training.
+        lora_targets: Layers of a block with an adapter: "query-value", "attention" or "all-linear".
+        lora_rank_stabilised: Scale the adapters by the square root of the rank, too.
     """
 
     LEAST_BLOCKS: ClassVar[int] = 0
+    LORA_TARGETS: ClassVar[tuple[str, ...]] = ("query-value", "attention", "all-linear")
 
     trainable_blocks: int | None
     hidden_dropout: float | None = None
     attention_dropout: float | None = None
+    lora_rank: int = 0
+    lora_alpha: float = 1.0
+    lora_dropout: float = 0.0
+    lora_targets: str = "query-value"
+    lora_rank_stabilised: bool = False
 
     def rules(self) -> dict[str, bool]:
         """Return the rules of `TrainingConfig` and of the blocks."""
@@ -172,6 +184,11 @@ class FineTuning(TrainingConfig):
             f"trainable_blocks at least {self.LEAST_BLOCKS}, or none for all": blocks,
             "hidden_dropout in [0, 1), or none for its own": _is_rate(self.hidden_dropout),
             "attention_dropout in [0, 1), or none for its own": _is_rate(self.attention_dropout),
+            "lora_rank at least 0": self.lora_rank >= 0,
+            "lora_alpha above 0": self.lora_alpha > 0,
+            "lora_dropout in [0, 1)": _is_rate(self.lora_dropout),
+            f"lora_targets one of {', '.join(self.LORA_TARGETS)}": self.lora_targets
+            in self.LORA_TARGETS,
             **super().rules(),
         }
 

@@ -25,7 +25,7 @@ import torch
 
 from trainables.engine.arrays import Int32Array, IntArray
 
-Stream = Literal["init", "order", "dropout", "lengths", "views"]
+Stream = Literal["init", "adapters", "order", "dropout", "lengths", "views"]
 
 # Largest number of a row's views.
 _VIEWS = 2**8

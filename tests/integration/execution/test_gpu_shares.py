@@ -29,5 +29,5 @@ def test_trials_of_half_a_gpu_run_two_at_a_time(
     )
     # By CPUs it would be four.
     assert "training, 2 stacks at a time" in err
-    assert "4 cells (0 from the ledger)" in out
+    assert "4 cells trained, 0 taken from the ledger" in out + err
     assert len(shell.table()) == 4

@@ -25,7 +25,7 @@ from trainables.engine.features.representation import (
 from trainables.engine.inputs import frozen_states, metadata_inputs, views
 from trainables.engine.inputs.stack_inputs import FeatureInputs, Inputs, TokenInputs
 from trainables.engine.inputs.tokens import Tokens, tokenised
-from trainables.engine.models import dropout_rates, frozen_blocks, pretrained, vocabulary
+from trainables.engine.models import adapters, dropout_rates, frozen_blocks, pretrained, vocabulary
 from trainables.engine.models.output import LearnsLabels
 from trainables.engine.splits import folds, inner_validation
 from trainables.engine.stacking.cell import StackCell
@@ -114,6 +114,7 @@ def stack(task: Task, data: TextData, members: Sequence[tuple[Cell, TrainingConf
     cells = _with_one_base(task, data, members) if representation is None else None
     if cells is None:
         cells = [stack_cell(task, data, cell, config) for cell, config in members]
+    adapters.pad([cell.module for cell in cells])
     if representation is None:
         rows = tokens(task, data, config)
         return StackData(cells, TokenInputs(rows), rows.labels, {})
@@ -190,8 +191,9 @@ def base(task: Task, data: TextData, config: TrainingConfig) -> Any:
     network = encoder_of(task, config)
     blocks = frozen_blocks.trained_blocks(task.model, config)
     if blocks is not None:
-        return frozen_blocks.top(network, blocks)
-    return vocabulary.restricted(network, tokens(task, data, config).vocabulary)
+        return adapters.frozen(frozen_blocks.top(network, blocks), config)
+    words = tokens(task, data, config).vocabulary
+    return adapters.frozen(vocabulary.restricted(network, words), config)
 
 
 def module(
@@ -221,6 +223,8 @@ def module(
         network = trainable.base(config, data, task.model)
     else:
         network = base(task, data, config) if encoder is None else encoder
+        with seeding.drawing_from(seed, "adapters"):
+            network = adapters.adapted(network, config)
         if trainable.learns_from_rows:
             train = np.arange(len(data)) if train is None else train
             network = CellContext.of(data, task.model, network, trainable.metadata(config), train)

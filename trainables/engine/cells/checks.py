@@ -11,7 +11,7 @@ from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.contract import Task
 from trainables.engine.features.representation import MadeByModels, Representation, card_of
 from trainables.engine.inputs import metadata_inputs
-from trainables.engine.models import frozen_blocks, pretrained
+from trainables.engine.models import adapters, frozen_blocks, pretrained
 from trainables.engine.splits import inner_validation
 from trainables.engine.text_data import TextData
 
@@ -91,11 +91,15 @@ def check_rates(task: Task, configs: Sequence[TrainingConfig]) -> None:
 
 
 def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse configs that train more blocks than the model has.
+    """Refuse configs that train blocks or adapters that the model cannot have.
 
     Raises:
         ConfigError: naming the number and the most allowed.
+        ModelError: naming the layers that it has instead.
     """
-    blocks = {c.trainable_blocks: c for c in configs if isinstance(c, FineTuning)}
-    for config in blocks.values():
+    tuned = [config for config in configs if isinstance(config, FineTuning)]
+    for config in {c.trainable_blocks: c for c in tuned}.values():
         frozen_blocks.trained_blocks(task.model, config)
+    kinds = {(c.lora_rank, c.lora_targets, c.trainable_blocks): c for c in tuned if c.lora_rank}
+    for config in kinds.values():
+        adapters.check(pretrained.load_encoder(task.model), config, repr(task.model))

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from trainables.engine import registry
-from trainables.engine.config import TrainingConfig, check_types
+from trainables.engine.config import FineTuning, TrainingConfig, check_types
 from trainables.engine.contract import Scalar
 from trainables.engine.errors import ConfigError, RegistryError
 from trainables.engine.functions.declaration import FunctionConfig, Train, train_of
@@ -234,6 +234,9 @@ class Trainable:
         key = self.stack_key(config)
         if key is None or self.step_losses(config):
             return None
+        if isinstance(key, FineTuning) and key.lora_rank:
+            # Ranks are padded, and a scale is a cell's own.
+            key = dataclasses.replace(key, lora_rank=1, lora_alpha=1.0, lora_rank_stabilised=False)
         # The loop holds these per cell, whatever the trainable.
         return dataclasses.replace(
             key,

@@ -88,6 +88,17 @@ def _alias(reference: str) -> EncoderCard | None:
     return card
 
 
+def shown(reference: str) -> str:
+    """Return a model's hub id, or its folder's name.
+
+    It says nothing of this machine.
+    """
+    card = None if Path(reference).is_dir() else _alias(reference)
+    if card is not None:
+        return card.hub_id or card.name
+    return Path(reference).name if Path(reference).is_dir() else reference
+
+
 @lru_cache(maxsize=16)
 def locate(reference: str) -> Path:
     """Return the folder of a model's files, downloaded if need be.

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.errors import ModelError
+from trainables.engine.images.preprocessing import Preparation, read_preparation
 from trainables.engine.model_checks import files, kinds, weights
 from trainables.engine.model_checks.foreign_errors import refused
 from trainables.engine.models import efficientnet_lite, pretrained
-from trainables.engine.models.image_preprocessing import Preparation, read_preparation
 from trainables.engine.models.pooling import mean_over_tokens
 
 _ACTIVATIONS = {

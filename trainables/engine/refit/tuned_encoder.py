@@ -14,7 +14,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Scalar, Task
 from trainables.engine.inputs.tokens import Tokens
-from trainables.engine.models import frozen_blocks, pretrained, vocabulary
+from trainables.engine.models import adapters, frozen_blocks, pretrained, vocabulary
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.text_data import TextData
 from trainables.engine.training import loop
@@ -59,6 +59,8 @@ def whole(
         tokens: Inputs that it was trained on.
     """
     original = pretrained.load_encoder(task.model)
+    if adapters.rank_of(config):
+        trained = adapters.merged(trained)
     count = frozen_blocks.trained_blocks(task.model, config)
     if count is None:
         vocabulary.put_back(trained, original, tokens.vocabulary)

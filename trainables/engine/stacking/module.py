@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from trainables.engine.models import adapters
 from trainables.engine.models.output import Output
 from trainables.engine.stacking import attention, shared_batches
 from trainables.engine.training import dropout, dropout_masks
@@ -49,8 +50,14 @@ class StackedModule(nn.Module):
                 f"modules of a stack must have one shape; module {odd} differs from the first in "
                 f"{sorted({name for name, _ in differ})}. Group cells by the space's shape axes."
             )
+        # Weights that nobody trains and all have in common are there once, under all their names.
+        names = [dict(module.named_parameters(remove_duplicate=False)) for module in modules]
+        self._common_names = [name for name in names[0] if _is_common(names, name)]
+        for number, name in enumerate(self._common_names):
+            common = names[0][name].detach().to(device)
+            self.register_buffer(f"common_{number}", common, persistent=False)
         every = [dict(module.named_parameters()) for module in modules]
-        self._names = list(every[0])
+        self._names = [name for name in every[0] if name not in set(self._common_names)]
         self.stacked = nn.ParameterList(
             nn.Parameter(stacked([own[name] for own in every], device), _trained(every, name))
             for name in self._names
@@ -69,7 +76,8 @@ class StackedModule(nn.Module):
         # In a list, so that nn.Module does not count its weights; only its code is used.
         self._template = [_without_values(modules[0])]
         attention.use_in_stack(self._template[0])
-        shared_batches.use_in_stack(self._template[0])
+        adapters.use_in_stack(self._template[0])
+        shared_batches.use_in_stack(self._template[0], set(self._common_names))
 
     def train(self, mode: bool = True) -> StackedModule:
         """Switch all cells to training or evaluation."""
@@ -104,11 +112,14 @@ class StackedModule(nn.Module):
             cells,
         )
 
+        common = self._common()
+
         def run_cell(
             state: dict[str, Tensor], batch: Any, classes: Tensor, marker: Tensor | None
         ) -> Output:
             with dropout.under_vmap(marker):
-                output: Output = functional_call(self._template[0], state, (batch, classes))
+                whole = {**common, **state}
+                output: Output = functional_call(self._template[0], whole, (batch, classes))
             return output
 
         state = {**parameters, **buffers}
@@ -166,9 +177,14 @@ class StackedModule(nn.Module):
         buffers = [getattr(self, f"buffer_{i}") for i in range(len(self._buffer_names))]
         names = [*self._names, *self._buffer_names]
         stacked = [*self.stacked, *buffers]
-        return {
+        own = {
             name: tensor[cell].detach().clone() for name, tensor in zip(names, stacked, strict=True)
         }
+        return {**self._common(), **own}
+
+    def _common(self) -> dict[str, Tensor]:
+        """Weights that all cells have in common, by their modules' names."""
+        return {name: getattr(self, f"common_{n}") for n, name in enumerate(self._common_names)}
 
     @torch.no_grad()
     def keep(self, cells: Tensor) -> None:
@@ -240,6 +256,12 @@ def _trained(every: Sequence[Mapping[str, Tensor]], name: str) -> bool:
     if len(trained) > 1:
         raise ValueError(f"modules of a stack must agree in what they train; {name} differs.")
     return trained.pop()
+
+
+def _is_common(every: Sequence[Mapping[str, Tensor]], name: str) -> bool:
+    """Tell if a parameter is one tensor of all modules, never trained."""
+    first = every[0][name]
+    return not any(own[name].requires_grad or own[name] is not first for own in every)
 
 
 def _without_values(module: nn.Module) -> nn.Module:

@@ -7,7 +7,7 @@ little with a batch that copying it for each of them would cost more than traini
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -61,6 +61,8 @@ class _Linear(torch.autograd.Function):
     def vmap(
         info: Any, dims: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, int]:
+        if dims[1] is None and dims[2] is None:  # one product of all cells' rows
+            return functional.linear(inputs.movedim(dims[0], 0), weight, bias), 0
         if dims[1] is None:
             call = torch.vmap(functional.linear, in_dims=dims)
             result: Tensor = call(inputs, weight, bias)
@@ -181,10 +183,15 @@ class _OwnScales(nn.LayerNorm):
         return torch.addcmul(self.bias, standard, self.weight)
 
 
-def use_in_stack(module: nn.Module) -> None:
-    """Let a module's linear layers and norms run for many cells."""
-    for part in module.modules():
+def use_in_stack(module: nn.Module, common: Collection[str] = ()) -> None:
+    """Let a module's linear layers and norms run for many cells.
+
+    Args:
+        module: Module of a cell.
+        common: Names of the weights that all cells have in common.
+    """
+    for name, part in module.named_modules():
         if type(part) is nn.Linear:
             part.__class__ = _SharedLinear
         elif type(part) is nn.LayerNorm and part.bias is not None:
-            part.__class__ = _OwnScales
+            part.__class__ = nn.LayerNorm if f"{name}.weight" in common else _OwnScales

@@ -32,8 +32,8 @@ from trainables.engine.features.named_files import fingerprint
 from trainables.engine.features.pair_embeddings import latin_only
 from trainables.engine.features.representation import Representation
 from trainables.engine.images.inspection import read_rgb
+from trainables.engine.images.preprocessing import read_preparation
 from trainables.engine.models import efficientnet_lite, pretrained, towers
-from trainables.engine.models.image_preprocessing import read_preparation
 from trainables.engine.progress import Ticker
 from trainables.engine.text_data import TextData
 
