@@ -216,7 +216,8 @@ class Race:
             return limit
         pending = board.count(ASKED)
         part = max(_LEAST_BATCH, int(_BATCH_SHARE * (left + pending))) - pending
-        return int(min(limit, max(part, 1), left))
+        # What is left may be an estimate, and too low: it never ends a race.
+        return int(max(min(limit, part, left), 1))
 
     def _contenders(self, belief: Belief, good: FloatArray, ranked: IntArray) -> IntArray:
         """Configs that draws are made of, ascending.
