@@ -44,7 +44,7 @@ def test_the_page_has_the_four_examples() -> None:
     [
         ("svm.py", TEXTS, 0.9),
         ("boosting.py", ("--data", "cancer.csv", "--label", "target"), 0.9),
-        ("trainer.py", (*TEXTS, "--set", "epochs=8", "--model"), 0.7),
+        ("trainer.py", (*TEXTS, "--set", "epochs=16", "--model"), 0.7),
         ("accelerated.py", (*TEXTS, "--set", "epochs=8", "--model"), 0.7),
     ],
 )
