@@ -4,25 +4,25 @@ Example:
     Which learning rate tells two authors' tweets apart, with a frozen encoder?
 
     ```python
-    from search import SweepSpec, load, plan, run
+    from search import load, plan, run
 
-    spec = SweepSpec(
+    words = dict(
         space="linear_grid",
         data="election-tweets-1k",
         model="minilm",
         name="two-rates",
-        set_axes={
-            "representation": ("encoder-mean",),
-            "learning_rate": (0.001, 0.1),
-            "weight_decay": (0.001,),
-            "epochs": (2,),
+        set={
+            "representation": "encoder-mean",
+            "learning_rate": [0.001, 0.1],
+            "weight_decay": 0.001,
+            "epochs": 2,
         },
-        seeds=(2,),
+        seeds=2,
         folds=3,
     )
-    print(len(plan(spec).configs), "configs")  # reads and checks everything, trains nothing
-    result = run(spec)
-    print(result.frame()[["learning_rate", "mean", "cells"]])
+    print(len(plan(**words).configs), "configs")  # reads and checks everything, trains nothing
+    result = run(**words)  # the words of the command line; data may be a DataFrame
+    print(result.leaderboard()[["learning_rate", "mean", "cells"]])
     assert load("two-rates").cells().shape == result.cells().shape
     ```
 
@@ -37,22 +37,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from search.api.calls import compare, load, plan, predict, promote, report, resume, run
+    from search.api.result import Result
     from search.planning.plan import Plan
-    from search.planning.prepare import plan
     from search.results.outcome import SweepResult
-    from search.spec import SweepSpec, make_spec
+    from search.spec import Budget, Resources, SweepSpec, make_spec
     from search.sweep.callback import Callback
-    from search.sweep.load import load
-    from search.sweep.run import resume, run
 
 __all__ = [
+    "Budget",
     "Callback",
     "Plan",
+    "Resources",
+    "Result",
     "SweepResult",
     "SweepSpec",
+    "compare",
     "load",
     "make_spec",
     "plan",
+    "predict",
+    "promote",
+    "report",
     "resume",
     "run",
 ]
@@ -62,11 +68,18 @@ _HOME = {
     "Plan": "search.planning.plan",
     "SweepResult": "search.results.outcome",
     "SweepSpec": "search.spec",
-    "load": "search.sweep.load",
+    "Budget": "search.spec",
+    "Resources": "search.spec",
+    "Result": "search.api.result",
+    "compare": "search.api.calls",
+    "load": "search.api.calls",
     "make_spec": "search.spec",
-    "plan": "search.planning.prepare",
-    "resume": "search.sweep.run",
-    "run": "search.sweep.run",
+    "plan": "search.api.calls",
+    "predict": "search.api.calls",
+    "promote": "search.api.calls",
+    "report": "search.api.calls",
+    "resume": "search.api.calls",
+    "run": "search.api.calls",
 }
 
 

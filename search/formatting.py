@@ -18,6 +18,22 @@ def points(value: float | None, sign: bool = False) -> str:
     return f"{100 * value:+.2f}" if sign else f"{100 * value:.2f}"
 
 
+_UNITS = {"loss": "nat", "entropy": "bit", "seconds": "second", "peak_memory_mib": "MiB"}
+
+
+def unit(metric: str) -> str:
+    """Unit of a metric: points, or hundredths of its own."""
+    own = _UNITS.get(metric)
+    return "points" if own is None else f"points (hundredths of a {own})"
+
+
+def measured(metric: str, value: float | None) -> str:
+    """A metric's value: points, but for those of the machine."""
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if metric in ("seconds", "peak_memory_mib") else points(value)
+
+
 def duration(seconds: float) -> str:
     """Format seconds for people: 45 s, 12 min, 3.5 h, 4.2 days."""
     if 0 < seconds < 1:

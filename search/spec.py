@@ -127,6 +127,7 @@ class SweepSpec(BaseModel):
         plugin: A Python file of the user's own with spaces, losses, data sets or trainables.
         train_rows: Number of rows that a cell trains on, drawn from its training part; None takes
             all. The data name `trec-1k` means `trec` with 1,000.
+        objective: Metric that ranks configs, in place of the space's; no part of a cell's key.
         strategy_seed: Seed of the strategy's own random choices; cells have their own.
         nested: Check the winner's score by nested cross-validation; see search/sweep/nested_cv.py.
         outer: (seed, fold) whose held-out rows are put away: this is a sweep inside a nested one.
@@ -147,6 +148,7 @@ class SweepSpec(BaseModel):
     folds: int | None = 5
     holdout: float | Literal["official"] | None = None
     train_rows: Annotated[int, judged(bounds.COUNT)] | None = None
+    objective: str | None = None
     strategy: Strategy = "race"
     strategy_seed: Annotated[int, judged(bounds.SEED)] = 0
     nested: bool = False
@@ -200,9 +202,9 @@ class SweepSpec(BaseModel):
         fields: dict[str, Any] = dump(self)
         if isinstance(fields.get("data"), dict):
             fields["data"] = without_none(fields["data"], "parts", "target", "columns")
-        return without_none(fields, "declared", "train_rows")
+        return without_none(fields, "declared", "train_rows", "objective")
 
-    @field_validator("space", "model", "configs", "plugin")
+    @field_validator("space", "model", "configs", "plugin", "objective")
     @classmethod
     def _is_there(cls, value: str | None) -> str | None:
         fault = None if value is None else READABLE.fault(value)

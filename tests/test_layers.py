@@ -102,6 +102,7 @@ LAYERS = [
     "search.serving",
     "search.analysis",
     "search.schedule",
+    "search.api",
     "search.doctor",
     "search.completion",
     "search.commands",

@@ -273,6 +273,12 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
         help="train each cell on N rows of its training part; all held-out rows are scored",
     )
     group.add_argument(
+        "--objective",
+        metavar="METRIC",
+        help="metric that ranks configs: macro_f1, loss, f1_CLASS ... (the space's own); trains "
+        "no cell anew",
+    )
+    group.add_argument(
         "--strategy",
         choices=["race", "grid", "random", "tpe", "halving", "wilcoxon"],
         help="who decides which cells come next (race)",

@@ -18,6 +18,8 @@ EXAMPLES = """\
 examples:
   foldrace leaderboard latest
   foldrace leaderboard my-sweep --json
+  foldrace leaderboard latest --objective macro_f1           the same cells, ranked anew
+  foldrace leaderboard latest --metrics loss,macro_f1 --pareto seconds
 """
 
 
@@ -26,6 +28,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_sweep(parser)
     parser.add_argument(
         "--top", type=bounds.COUNT, default=20, metavar="N", help="rows on the screen (20)"
+    )
+    parser.add_argument(
+        "--objective",
+        metavar="METRIC",
+        help="rank by this metric of the cells (the sweep's objective); nothing is trained",
+    )
+    parser.add_argument(
+        "--metrics", metavar="METRIC,METRIC", help="further metrics as columns: macro_f1,loss ..."
+    )
+    parser.add_argument(
+        "--pareto",
+        metavar="METRIC",
+        help="mark the configs that none beats in this, too: seconds, peak_memory_mib ...",
     )
     add_rope(parser)
     add_ledger(parser)
@@ -38,11 +53,20 @@ def run(options: argparse.Namespace) -> int:
     from search.console.leaderboard import show_leaderboard
     from search.results.document import of_outcome
     from search.sweep.load import load_record
+    from trainables.engine.training.scoring import metric_name
 
+    asked = [] if options.metrics is None else options.metrics.split(",")
+    words = [*asked, *([options.pareto] if options.pareto else [])]
+    metrics = dict.fromkeys(metric_name(word) for word in words)
     _, result = load_record(
-        tracking_uri(options), options.experiment, options.sweep, options.rope / 100
+        tracking_uri(options),
+        options.experiment,
+        options.sweep,
+        options.rope / 100,
+        objective=options.objective,
+        metrics=tuple(metrics),
     )
-    document = of_outcome(result)
+    document = of_outcome(result, options.pareto and metric_name(options.pareto))
     if options.json:
         print_json(document)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,7 @@ from search.errors import InputError
 from search.results.table_file import TABLE_OR_PIPE, write
 
 if TYPE_CHECKING:
-    from search.ledger.records import SweepRecord
-    from search.planning.file_columns import WholeTable
-    from search.results.outcome import SweepResult
-    from search.serving.input_rows import FileRows
-    from search.serving.predict import Classifier, Predictions
+    from search.serving.predict import Predictions
     from search.tracking.model_registry import Registered
 
 SUMMARY = "Classify the rows of a file with a sweep's winner."
@@ -79,68 +75,30 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"There is no file {path}.")
     record, outcome = load_record(uri, options.experiment, options.sweep)
     plan = outcome.plan
-    check_file(path, plan.task.data, options.text, options.text_b, options.label)
+    if plan.task.data.columns != "all":
+        check_file(path, plan.task.data, options.text, options.text_b, options.label)
     out = Path(options.out or f"predictions-{plan.spec.name}.csv")
     refuse(TABLE_OR_PIPE, "--out", out)
     if out.exists() and out.samefile(path):
         raise InputError(f"--out must be another file than --data, got {out} for both.")
     wanted = likely_columns(plan.task.data, options.text, options.text_b)
     file = WholeTable.read(path, wanted)
-    from search.console import output
-    from search.serving import predict  # which take seconds to import
+    from search.serving.predict_file import predict_file  # which takes seconds to import
 
-    rows, classify = _asked(options, uri, record, outcome, file)
-    classifier, registered = classify()
-    doing = f"reading {path.name}"
-    if registered is None:
-        doing = f"training the winner on all rows, and {doing}"
-    with output.busy(doing):
-        predictions = predict.predict(plan, rows, classifier, label=options.label)
+    predictions, registered = predict_file(
+        (uri, options.experiment, record, outcome),
+        file,
+        text=options.text,
+        text_b=options.text_b,
+        label=options.label,
+        model=options.model,
+    )
     _write(predictions, out)
     if options.json:
         print_json(_document(predictions, registered, out))
     else:
         _say(predictions, registered, out)
     return 0
-
-
-def _asked(
-    options: argparse.Namespace,
-    uri: str,
-    record: SweepRecord,
-    outcome: SweepResult,
-    file: WholeTable,
-) -> tuple[FileRows, Callable[[], tuple[Classifier, Registered | None]]]:
-    """Rows of the file, checked, and how to classify them.
-
-    What classifies is a registered model, or the winner: only a sound file is worth its training.
-    """
-    from search.console import output
-    from search.planning.prepare import checked_data
-    from search.serving import predict, promote, registered
-    from search.serving.input_rows import RowSchema, of_table
-    from trainables.engine.refit import network
-
-    plan, config = outcome.plan, outcome.config_at(1)
-    found = (
-        registered.of_sweep(uri, record.id, plan.spec.name)
-        if options.model is None
-        else registered.named(uri, record.id, plan.spec.name, options.model)
-    )
-    shape = RowSchema.of(checked_data(plan)) if found is None else predict.schema_of(found)
-    rows = of_table(plan, shape, file, options.text, options.text_b, options.label)
-
-    def classify() -> tuple[Classifier, Registered | None]:
-        if found is not None:
-            return predict.registered_model(uri, found), found
-        if network.fault(plan.space.trainable, plan.configs[config]) is not None:
-            output.say("no model of this sweep can be saved: its winner is trained for this file")
-            return predict.train_classifier(plan, config, checked_data(plan)), None
-        with output.busy("no model of this sweep yet: training its winner on all rows"):
-            promoted = promote.promote(uri, options.experiment, record.id).registered
-        return predict.registered_model(uri, promoted), promoted
-
-    return rows, classify
 
 
 def _added(predictions: Predictions) -> list[str]:
@@ -170,7 +128,9 @@ def _counts(predictions: Predictions) -> dict[str, int]:
     from collections import Counter
 
     return dict(
-        Counter(str(row["label"]) for row in predictions.found if row is not None).most_common()
+        Counter(
+            str(row["label"]) for row in predictions.found if row is not None and "label" in row
+        ).most_common()
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,6 +88,7 @@ def compare_sweeps(
     experiment: str = EXPERIMENT,
     objective: str | None = None,
     rope: float = ROPE,
+    names: Sequence[str] = (),
 ) -> Comparison:
     """Compare the first of several sweeps with each of the others.
 
@@ -98,6 +99,7 @@ def compare_sweeps(
         experiment: Its name.
         objective: Metric to compare by; None takes the first sweep's objective.
         rope: Differences up to this size, either way, count as practically equal.
+        names: Names to show for the sweeps, where they are given by their ids.
 
     Raises:
         InputError: if there is no such sweep or config, it has no cell or not the metric, or the
@@ -106,7 +108,10 @@ def compare_sweeps(
     if len(sweeps) < 2:
         raise InputError(f"compare wants two sweeps or more, got {len(sweeps)}.")
     with open_ledger(tracking_uri or default_tracking_uri(), experiment) as ledger:
-        sides = tuple(side(ledger, words, rope) for words in sweeps)
+        sides = tuple(
+            replace(side(ledger, words, rope), name=name)
+            for words, name in zip(sweeps, names or sweeps, strict=True)
+        )
         return compare_sides(ledger, sides, objective, rope)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.console.screen import Column, label_table, screen_of
-from search.formatting import counted, off_grid, points
+from search.formatting import counted, measured, off_grid, points, unit
 from search.results.answer import decided
+from trainables.engine.training.scoring import low_is_good
 
 _NAMED = 3  # of the configs that cannot be told from the winner
 
@@ -64,6 +65,15 @@ def _columns(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
             ["-" if row["p_best"] is None else f"{row['p_best']:.2f}" for row in rows],
             giving=2,
         ),
+        *(
+            Column(name, [measured(name, row["metrics"][name]) for row in rows])
+            for name in (rows[0].get("metrics", {}) if rows else ())
+        ),
+        *(
+            [Column("front", ["*" if row["front"] else "" for row in rows])]
+            if document.get("criterion")
+            else []
+        ),
         Column("gain", [points(row["delta_baseline"], sign=True) for row in rows], giving=1),
         Column(
             "95% interval", [interval(row, "delta_ci", True) for row in rows], 7, wide_only=True
@@ -75,9 +85,17 @@ def _columns(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
 def explanation(document: Mapping[str, Any]) -> list[str]:
     """Lines that explain the figures and how far to trust the winner."""
     lines = [
-        f"{document['objective']} in points. spread: standard deviation over a config's cells. "
-        f"gain: paired, over {document['baseline'] or 'no baseline'}."
+        f"{document['objective']} in {unit(document['objective'])}. spread: standard deviation "
+        f"over a config's cells. gain: paired, over {document['baseline'] or 'no baseline'}."
     ]
+    if document.get("criterion"):
+        lines.append(
+            f"front: no other complete config has both a better {document['objective']} and less "
+            f"{document['criterion']}."
+            if low_is_good(document["criterion"])
+            else f"front: no other complete config is better in both {document['objective']} and "
+            f"{document['criterion']}."
+        )
     if document.get("off_grid"):
         lines.append(off_grid(document["off_grid"]))
     if any(row["cells"] < document["blocks"] for row in document["configs"]):
@@ -182,9 +200,10 @@ def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]
     count = counted(len(tied), "complete config")
     lines.append(f"{count} cannot be told from {who} at 5%{': ' + shown if shown else ''}.")
     left = winner["p_best_stopped"]
-    if document["p_best_by"] == "surrogate" and left is not None:
+    stopped = sum(row["status"] == "partial" for row in document["configs"])
+    if document["p_best_by"] == "surrogate" and left is not None and stopped:
         lines.append(
-            "P(best) is shared out over all configs by the race's model; "
-            f"{left:.2f} of it lies on configs that do not have all their cells."
+            f"{counted(stopped, 'config')} stopped early: not told from it, but left; the best is "
+            f"among them with probability {left:.2f}, by the race's model."
         )
     return lines

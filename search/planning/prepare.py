@@ -24,6 +24,8 @@ from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Task
 from trainables.engine.datasets import load
 from trainables.engine.datasets.found_columns import with_columns
 from trainables.engine.errors import ConfigError
+from trainables.engine.functions.declaration import REGRESSION
+from trainables.engine.training import scoring
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord
@@ -73,7 +75,28 @@ def narrowed_space(spec: SweepSpec) -> Space:
     space = declared_space(spec)
     space = space.search(spec.set_axes) if spec.set_axes else space
     space = space.fix(spec.fix) if spec.fix else space
-    return _without_ranges(spec, _with_metadata(spec, space))
+    return with_objective(spec, _without_ranges(spec, _with_metadata(spec, space)))
+
+
+def with_objective(spec: SweepSpec, space: Space) -> Space:
+    """The space, ranked by the metric that its user named.
+
+    Raises:
+        RegistryError: if no cell has it.
+    """
+    name = spec.objective
+    if name is None or name == space.objective:
+        return space
+    own = own_file.module_of(spec) is not None
+    if own and name not in REGRESSION:
+        # A function may return any metric; whether it does, its first cell tells.
+        word, low = name, scoring.low_is_good(name)
+    elif own:
+        word, low = name, REGRESSION[name]
+    else:
+        word = scoring.check_objective(name)
+        low = scoring.low_is_good(word)
+    return replace(space, objective=word, mode="min" if low else "max")
 
 
 def _without_ranges(spec: SweepSpec, space: Space) -> Space:
@@ -336,6 +359,8 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         plugin=_plugin_digest(spec),
     )
     checks.check(task, data, bound)
+    if spec.objective is not None and own_file.module_of(spec) is None:
+        scoring.check_objective(spec.objective, data.label_names)
     off_grid = declared_space(spec).beyond(spec.set_axes)
     plan = Plan(spec, space, configs, names, baseline, task, left_out, official, off_grid)
     return plan, data, audit(data)

@@ -10,8 +10,11 @@ import numpy as np
 
 from search.results.answer import answer
 from search.results.score_matrix import planned_cells
+from search.stats.pareto import front
+from trainables.engine.training.scoring import low_is_good
 
 if TYPE_CHECKING:
+    from search.arrays import FloatArray
     from search.planning.plan import Plan
     from search.results.outcome import SweepResult
     from search.results.score_matrix import ScoreMatrix
@@ -19,9 +22,43 @@ if TYPE_CHECKING:
     from search.stats import intervals
 
 
-def of_outcome(outcome: SweepResult) -> dict[str, Any]:
-    """Document of a sweep's result."""
-    return summary(outcome.plan, outcome.table, outcome.standings, outcome.nested, outcome.stopped)
+def of_outcome(outcome: SweepResult, criterion: str | None = None) -> dict[str, Any]:
+    """Document of a sweep's result.
+
+    Args:
+        outcome: The result, with the further metrics that its table has.
+        criterion: One of these; its rows then have `front`, True where no other complete config is
+            as good in both the objective and this.
+    """
+    document = summary(
+        outcome.plan, outcome.table, outcome.standings, outcome.nested, outcome.stopped
+    )
+    for row, standing in zip(document["configs"], outcome.standings.rows, strict=True):
+        row["metrics"] = {
+            name: _mean(values[standing.config]) for name, values in outcome.table.others.items()
+        }
+    if criterion is not None:
+        _mark_front(document, criterion)
+    return document
+
+
+def _mean(values: FloatArray) -> float | None:
+    """Mean of what is there."""
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else None
+
+
+def _mark_front(document: dict[str, Any], criterion: str) -> None:
+    rows = document["configs"]
+    whole = [row["status"] in ("winner", "complete") for row in rows]
+    scores = np.array([row["mean"] if of else np.nan for row, of in zip(rows, whole, strict=True)])
+    costs = np.array([row["metrics"][criterion] for row in rows], float)
+    sign = 1.0 if document["mode"] == "max" else -1.0
+    worth = 1.0 if low_is_good(criterion) else -1.0
+    on_it = front(sign * scores, worth * costs).tolist()
+    document["criterion"] = criterion
+    for row, mine in zip(rows, on_it, strict=True):
+        row["front"] = mine
 
 
 def summary(

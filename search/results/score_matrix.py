@@ -36,6 +36,7 @@ class ScoreMatrix:
         codes: Digests of the code that trained the reused cells, with their numbers.
         failures: Message of each cell that failed or diverged, by (config, block).
         watch: Looks for hyper-parameters that do nothing; None looks for none.
+        others: Further metrics by name, each (configs, blocks).
     """
 
     scores: FloatArray
@@ -46,6 +47,7 @@ class ScoreMatrix:
     codes: Counter[str | None] = field(default_factory=Counter)
     failures: dict[tuple[int, int], str] = field(default_factory=dict)
     watch: InertWatch | None = None
+    others: dict[str, FloatArray] = field(default_factory=dict)
 
     @property
     def failed(self) -> frozenset[int]:
@@ -53,17 +55,25 @@ class ScoreMatrix:
         return frozenset(config for config, _ in self.failures)
 
     @classmethod
-    def empty(cls, plan: Plan) -> ScoreMatrix:
-        """A table without a cell."""
+    def empty(cls, plan: Plan, others: Iterable[str] = ()) -> ScoreMatrix:
+        """A table without a cell.
+
+        Args:
+            plan: The sweep.
+            others: Names of further metrics to take.
+        """
         shape = (len(plan.configs), len(plan.blocks))
         watch = InertWatch(lambda index: plan.space.active(plan.configs[index]))
-        return cls(np.full(shape, math.nan), np.full(shape, math.nan), watch=watch)
+        further = {name: np.full(shape, math.nan) for name in others}
+        return cls(np.full(shape, math.nan), np.full(shape, math.nan), watch=watch, others=further)
 
     def put(self, pair: tuple[int, int], score: float | None, metrics: Mapping[str, float]) -> None:
         """Enter one cell; a score of None stays missing."""
         self.scores[pair] = math.nan if score is None else score
         if "seconds" in metrics:
             self.seconds[pair] = metrics["seconds"]
+        for name, values in self.others.items():
+            values[pair] = metrics.get(name, math.nan)
 
     def compare(self, pair: tuple[int, int], digest: str | None) -> list[Suspect]:
         """The hyper-parameters that a cell's digest unmasks: they do nothing."""

@@ -14,6 +14,7 @@ from search.stats import intervals
 from search.stats.p_best import Chances, chances
 from search.stats.selection_bias import Correction, MetricMaker, correct
 from search.strategies.board import Board
+from trainables.engine.training.scoring import metric_of, of_predictions
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan
@@ -127,7 +128,9 @@ def rank(
     counts = np.isfinite(scores).sum(axis=1)
     complete = np.flatnonzero(counts == scores.shape[1])
     best = chances(plan.problem, scores, failed, share)
-    means = None if best is None else best.means
+    means = best.means if best is not None and best.stopped else None
+    if not of_predictions(plan.space.objective):
+        pool = None  # there is nothing to draw rows of
     correction = correct(
         plan.problem, scores, winner, share, pool=pool, metric=_metric_of(plan), means=means
     )
@@ -160,8 +163,6 @@ def rank(
 def _metric_of(plan: Plan) -> MetricMaker | None:
     if plan.space.objective == "accuracy":
         return None
-    from trainables.engine.training.scoring import metric_of
-
     return partial(metric_of, plan.space.objective)
 
 

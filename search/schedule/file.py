@@ -3,6 +3,8 @@
     tracking_uri = "http://127.0.0.1:5000"     # optional, as of `foldrace run`; no password in it
     experiment = "foldrace"                    # optional
 
+    notify = "$FOLDRACE_NOTIFY"                # optional: a URL of apprise, told of a failure
+
     [[sweep]]
     name = "nightly-tweets"
     cron = "0 2 * * *"
@@ -20,8 +22,10 @@ hour that is left out comes right after it; one in the hour that comes twice fir
 
 from __future__ import annotations
 
+import re
 import shlex
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,9 +47,24 @@ from search.checks.urls import DASHBOARD
 from search.cluster.options import FOLDER
 from search.errors import InputError
 from search.redaction import holds_secret
+from search.spec import SweepSpec
 from search.tracking_uri import EXPERIMENT, check_form
+from trainables.engine.registry import hint
 
+EXAMPLE = """\
+# foldrace schedule sweeps.toml --once      starts what is due; call it every few minutes
+# foldrace schedule sweeps.toml --emit cron prints the line that calls it
+# Told of a sweep that fails, by mail, Slack, webhook ...: https://github.com/caronc/apprise
+# notify = "$FOLDRACE_NOTIFY"
+
+[[sweep]]
+name = "nightly"
+cron = "0 2 * * *"                # minute hour day month weekday
+timezone = "UTC"
+run = "--data election-tweets --subset 200 --model minilm --max-cells 60"
+"""
 _MOST_BYTES = 2**20
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 
 
 class Entry(BaseModel):
@@ -122,6 +141,7 @@ class Schedule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tracking_uri: str | None = None
+    notify: str | None = None
     experiment: Annotated[str, judged(NAME)] = EXPERIMENT
     sweep: tuple[Entry, ...]
     source: Path
@@ -140,6 +160,39 @@ class Schedule(BaseModel):
         except InputError as error:
             raise ValueError(str(error)) from error
         return value
+
+    @model_validator(mode="after")
+    def _url_stays_here(self) -> Schedule:
+        given = self.notify
+        if given is not None and not _VARIABLE.fullmatch(given):
+            if "://" not in given:
+                raise ValueError(
+                    f"notify must be a URL of apprise such as mailto://..., or $NAME of a variable "
+                    f"that holds one, got {given[:40]!r}"
+                )
+            if any(entry.submit is not None for entry in self.sweep):
+                raise ValueError(
+                    "notify must name a variable, such as $FOLDRACE_NOTIFY, where a sweep is "
+                    "submitted: the file goes to the cluster, where others can read it"
+                )
+        return self
+
+    def notified(self, environment: Mapping[str, str]) -> str | None:
+        """URL that is told of failures; None for none.
+
+        Args:
+            environment: Variables of the process.
+
+        Raises:
+            InputError: if the variable that it names is not set.
+        """
+        variable = self.notify and _VARIABLE.fullmatch(self.notify)
+        if not variable:
+            return self.notify
+        url = environment.get(variable[1], "")
+        if not url:
+            raise InputError(f"notify = {self.notify!r}: the variable {variable[1]} is not set.")
+        return url
 
     @model_validator(mode="after")
     def _names_differ(self) -> Schedule:
@@ -168,8 +221,20 @@ def read_schedule(path: Path) -> Schedule:
         raise InputError(f"{path} is no TOML file: {error}.") from error
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'schedule'}: "
-            f"{fault['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, fault['loc'])) or 'schedule'}: {_said(fault)}"
             for fault in error.errors()
         ]
-        raise InputError(f"{path}:\n" + "\n".join(faults)) from error
+        example = ["An example, as `foldrace schedule --example` prints it:", EXAMPLE.rstrip()]
+        raise InputError("\n".join([f"{path}:", *faults, *example])) from error
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """A fault in words, with the nearest field."""
+    if fault["type"] != "extra_forbidden":
+        return str(fault["msg"]).removeprefix("Value error, ")
+    name, inside = str(fault["loc"][-1]), len(fault["loc"]) > 1
+    known = [*(Entry if inside else Schedule).model_fields]
+    near = hint(name, [one for one in known if one != "source"])
+    if near or name not in SweepSpec.model_fields:
+        return f"no field.{near}"
+    return f'no field but a word of `run`, as in run = "--data reviews.csv --{name} ..."'

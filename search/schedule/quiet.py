@@ -20,7 +20,7 @@ from pathlib import Path
 from search.process.folders import STATE
 from search.tracking_uri import sqlite_file
 
-_FOLDER = STATE / "schedule"
+FOLDER = STATE / "schedule"
 _SERVER_HOLDS = timedelta(hours=1)
 
 
@@ -32,8 +32,8 @@ def alone(name: str) -> Iterator[bool]:
     """
     from filelock import FileLock, Timeout
 
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_FOLDER / f"{name}.lock")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(FOLDER / f"{name}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -71,7 +71,7 @@ class Quiet:
         """
         text = json.dumps([entry_json, uri, experiment])
         key = hashlib.sha256(text.encode()).hexdigest()
-        return cls(_FOLDER / f"{name}.json", key, uri)
+        return cls(FOLDER / f"{name}.json", key, uri)
 
     def until(self, now: datetime) -> datetime | None:
         """Next firing, if nothing is due before it; else None."""

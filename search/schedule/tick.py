@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from search.arguments import Parse, sweep_spec
 from search.cluster import packaging
 from search.errors import FoldraceError, InputError, SweepTakenError
+from search.schedule import notify
 from search.schedule.quiet import Quiet, alone
 from search.spec import SweepSpec
 from search.tracking_uri import default_tracking_uri
@@ -99,6 +101,26 @@ def tick(
         tracking_uri: URI of the ledger, in place of the file's.
     """
     return [tick_entry(plan, parse, entry, now, tracking_uri) for entry in plan.sweep]
+
+
+def told(plan: Schedule, statuses: Sequence[EntryStatus], now: datetime) -> list[str]:
+    """Tell of failures whom the file names.
+
+    Returns a line for each try.
+    """
+    if plan.notify is None:
+        return []
+    lines = []
+    for status in statuses:
+        try:
+            if status.state == "failed":
+                line = notify.tell(plan.notified(os.environ) or "", status.name, status.detail, now)
+                lines += [] if line is None else [f"{status.name}: {line}"]
+            elif status.state != "runs":
+                notify.forget(status.name)
+        except InputError as error:
+            lines.append(f"{status.name}: {error}")
+    return lines
 
 
 def tick_entry(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from search.errors import NoLedgerError
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from search.errors import InputError, NoLedgerError
 from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedCell, SweepRecord
 from search.planning.plan import Plan
-from search.planning.prepare import of_record
+from search.planning.prepare import of_record, with_objective
 from search.results import nested_score
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
@@ -14,6 +19,7 @@ from search.results.standings import ROPE
 from search.sweep.ranking import ranked, strategy_of
 from search.tracking.open import open_ledger
 from search.tracking_uri import EXPERIMENT, default_tracking_uri
+from trainables.engine.registry import hint
 
 
 def known_cells(plan: Plan) -> dict[str, LoggedCell]:
@@ -56,7 +62,13 @@ def load(
 
 
 def load_record(
-    tracking_uri: str, experiment: str, sweep: str, rope: float = ROPE
+    tracking_uri: str,
+    experiment: str,
+    sweep: str,
+    rope: float = ROPE,
+    *,
+    objective: str | None = None,
+    metrics: Sequence[str] = (),
 ) -> tuple[SweepRecord, SweepResult]:
     """Load a sweep's record and its result.
 
@@ -65,13 +77,16 @@ def load_record(
         experiment: Its name.
         sweep: Name, MLflow run id, or `latest`.
         rope: Differences up to this size, either way, count as practically equal.
+        objective: Metric to rank by; None takes the sweep's own.
+        metrics: Names of further metrics, for `table.others`.
 
     Raises:
-        InputError: if there is no such sweep, or the ledger cannot be reached.
+        InputError: if there is no such sweep, its cells lack a metric, or the ledger cannot be
+            reached.
     """
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
-        return record, read(ledger, record, rope)
+        return record, read(ledger, record, rope, objective=objective, metrics=metrics)
 
 
 def read(
@@ -79,6 +94,9 @@ def read(
     record: SweepRecord,
     rope: float = ROPE,
     keep: dict[str, LoggedCell] | None = None,
+    *,
+    objective: str | None = None,
+    metrics: Sequence[str] = (),
 ) -> SweepResult:
     """Result of a sweep record.
 
@@ -87,16 +105,22 @@ def read(
         record: The sweep.
         rope: Differences up to this size, either way, count as practically equal.
         keep: Gets its family's cells by key, with all that they have.
+        objective: Metric to rank by; None takes the sweep's own.
+        metrics: Names of further metrics, for `table.others`.
+
+    Raises:
+        InputError: if its cells lack a metric.
     """
-    plan = of_record(record)
-    table = ScoreMatrix.empty(plan)
+    plan = _ranked_by(of_record(record), objective)
+    table = ScoreMatrix.empty(plan, metrics)
     strategy = strategy_of(plan)
     if keep is None:
-        known = ledger.cells(plan.family, objective_and_time(plan))
+        known = ledger.cells(plan.family, (*objective_and_time(plan), *metrics))
     else:
         keep.update(ledger.known_cells(plan.family))
         known = iter(keep.values())
     tell_known(plan, known, table, strategy.tell, record.id)
+    _must_have(ledger, plan, table, objective)
     nested = nested_score.read(ledger, record.id)
     standings = ranked(plan, table, ledger, record.id, strategy=strategy, rope=rope)
     stopped = strategy.stopped
@@ -104,6 +128,30 @@ def read(
         stopped = record.tags.get("stopped")
     done = strategy.done
     return SweepResult(record.id, plan, table, standings, done, 0.0, nested, stopped)
+
+
+def _ranked_by(plan: Plan, objective: str | None) -> Plan:
+    """A plan whose configs are ranked by another metric."""
+    if objective is None:
+        return plan
+    spec = plan.spec.model_copy(update={"objective": objective})
+    return replace(plan, spec=spec, space=with_objective(spec, plan.space))
+
+
+def _must_have(ledger: Ledger, plan: Plan, table: ScoreMatrix, objective: str | None) -> None:
+    """Refuse metrics that no cell of a sweep has."""
+    wanted = dict(table.others)
+    if objective is not None:
+        wanted[plan.space.objective] = table.scores
+    missing = [name for name, values in wanted.items() if not np.isfinite(values).any()]
+    if not missing or not table.reused:
+        return
+    known = ledger.known_cells(plan.family)
+    there = sorted({name for key in plan.keys if key in known for name in known[key].metrics})
+    raise InputError(
+        f"No cell of sweep {plan.spec.name!r} has a metric {missing[0]!r}."
+        f"{hint(missing[0], there)} They have: {', '.join(there)}."
+    )
 
 
 def find(ledger: Ledger, sweep: str) -> SweepRecord:

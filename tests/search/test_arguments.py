@@ -62,6 +62,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         "train_rows": draw(st.none() | st.integers(1, 10**6)),
         "strategy": strategy,
         "strategy_seed": draw(st.integers(0, 1000)),
+        "objective": draw(st.none() | NAMES),
         "nested": folds is not None and draw(st.booleans()),
         "budget": {
             "max_cells": draw(st.none() | st.integers(1, 10**6)),

@@ -24,3 +24,4 @@ def entropy(labels: IntArray, probabilities: RealArray) -> float:
 
 
 METRIC = entropy
+LOW_IS_GOOD = True

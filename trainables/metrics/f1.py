@@ -25,3 +25,4 @@ def class_f1(labels: IntArray, probabilities: RealArray) -> dict[int, float]:
 
 
 METRIC = class_f1
+PER_CLASS = True

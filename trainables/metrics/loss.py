@@ -22,3 +22,4 @@ def cross_entropy(labels: IntArray, probabilities: RealArray) -> float:
 
 
 METRIC = cross_entropy
+LOW_IS_GOOD = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Picture:
         caption: Reading of the figure, for those who cannot see it, too.
         svg: The SVG document.
         png: The same as PNG.
+        figure: The figure itself, as matplotlib has it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Picture:
     caption: str
     svg: str
     png: bytes
+    figure: Figure | None = field(default=None, compare=False, repr=False)
 
     @property
     def inline(self) -> str:
@@ -113,7 +115,7 @@ def finish(figure: Figure, name: str, title: str, caption: str) -> Picture:
     # Without a date the same sweep gives the same bytes.
     figure.savefig(svg, format="svg", metadata={"Date": None, "Title": title})
     figure.savefig(png, format="png", metadata={"Title": title})
-    return Picture(name, title, caption, svg.getvalue(), png.getvalue())
+    return Picture(name, title, caption, svg.getvalue(), png.getvalue(), figure)
 
 
 def wrapped(text: str, width: int) -> str:

@@ -78,18 +78,15 @@ def test_a_file_with_axes_and_train_is_all_that_a_sweep_needs(
     foldrace: Foldrace, reviews: Path, trained: list[Cell]
 ) -> None:
     write(SVM)
-    code, out, err = foldrace(
-        *run_words(reviews, "--text", "body", "--label", "verdict", "--report", "out", "--json")
-    )
+    columns = ("--text", "body", "--label", "verdict", "--strategy", "grid")
+    code, out, err = foldrace(*run_words(reviews, *columns, "--report", "out", "--json"))
     assert code == 0, err
     document = json.loads(out)
     assert document["sweep"] == "my_cells-reviews"
     assert document["cells_done"] == len(trained) == 12
     assert document["winner"]["mean"] > 0.9
     assert "C=10" in Path("out/report.html").read_text()
-    again, out, _ = foldrace(
-        *run_words(reviews, "--text", "body", "--label", "verdict", "--name", "second", "--json")
-    )
+    again, out, _ = foldrace(*run_words(reviews, *columns, "--name", "second", "--json"))
     assert again == 0
     assert json.loads(out)["cells_reused"] == 12
     assert len(trained) == 12

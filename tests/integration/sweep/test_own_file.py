@@ -29,5 +29,18 @@ def test_a_file_alone_is_raced_against_what_is_usual_and_counted_words(
     assert {"usual", "tf-idf"} <= set(named)
     assert named["tf-idf"]["mean"] > 0.9
     assert len(found["configs"]) == 6  # 2 poolings x 2 class weights, and two references
+    # Another objective ranks what is there: by a run of its own, and by a look.
+    again = shell.json(*words, "--objective", "macro-f1", "--name", "by-f1")
+    assert (again["objective"], again["cells_reused"]) == ("macro_f1", found["cells_done"])
+    look = shell.json("leaderboard", "mine", "--objective", "loss", "--metrics", "f1_praise")
+    assert (look["objective"], look["mode"]) == ("loss", "min")
+    means = [row["mean"] for row in look["configs"]]
+    assert means == sorted(means)
+    assert {row["metrics"]["f1_praise"] for row in look["configs"]} != {None}
+    marked = shell.json("leaderboard", "mine", "--pareto", "seconds")["configs"]
+    best = max(marked, key=lambda row: row["mean"])
+    assert best["front"]
+    _, err = shell.run("leaderboard", "mine", "--objective", "f1_prise", code=2)
+    assert "No cell of sweep 'mine' has a metric 'f1_prise'. Did you mean 'f1_praise'?" in err
     predicted = shell.json("predict", "mine", "--data", "meine.csv")
     assert predicted["scores"]["accuracy"] > 0.9

@@ -76,7 +76,7 @@ def test_no_firing_lies_between_the_last_and_the_next(
         (f'[[sweep]]\nname="../a"\ncron="0 2 * * *"\nrun="{RUN}"', "sweep.0.name"),
         (f'[[sweep]]\nname="a"\ncron="0 2 * * *"\ntimezone="Mars"\nrun="{RUN}"', "a time zone"),
         (f'[[sweep]]\nname="a"\ncron="0 2 * * *"\nrun="{RUN}"\nsubmit="ssh://x"', "http://HEAD"),
-        (f'[[sweep]]\nname="a"\ncron="0 2 * * *"\nrun="{RUN}"\nevery=5', "Extra inputs"),
+        (f'[[sweep]]\nname="a"\ncron="0 2 * * *"\nrun="{RUN}"\nevery=5', "sweep.0.every: no field"),
         (
             f'tracking_uri="http://me:pw@x"\n[[sweep]]\nname="a"\ncron="0 2 * * *"\nrun="{RUN}"',
             "no password",

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from search import SweepSpec, run
+from search import SweepSpec
 from search.errors import InputError
+from search.sweep.run import run
 
 
 def test_a_name_in_place_of_a_spec_is_refused_with_the_way_to_write_it() -> None:

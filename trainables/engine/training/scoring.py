@@ -11,6 +11,9 @@ from trainables.engine import registry
 from trainables.engine.arrays import Float32Array, IntArray, RealArray
 from trainables.engine.errors import RegistryError
 
+_METRICS = "trainables.metrics"
+OF_THE_MACHINE = ("seconds", "peak_memory_mib")
+"""Metrics of a cell beside its predictions; low is good."""
 # As the metric `loss`: an underflow must not make a loss infinite.
 _LEAST = np.finfo(np.float32).eps
 
@@ -36,8 +39,8 @@ def score(
     """
     _check(labels, probabilities, label_names)
     scores: dict[str, float] = {}
-    for name in registry.names("trainables.metrics"):
-        value = registry.load("trainables.metrics", name, "METRIC")(labels, probabilities)
+    for name in registry.names(_METRICS):
+        value = registry.load(_METRICS, name, "METRIC")(labels, probabilities)
         if isinstance(value, Mapping):
             keys = class_keys(label_names)
             scores.update({f"{name}_{keys[label]}": float(part) for label, part in value.items()})
@@ -85,10 +88,10 @@ def metric_of(name: str, label_names: Sequence[str]) -> Callable[[IntArray, Real
     Raises:
         RegistryError: if no metric gives that name.
     """
-    for file in registry.names("trainables.metrics"):
+    for file in registry.names(_METRICS):
         if name != file and not name.startswith(f"{file}_"):
             continue
-        metric = registry.load("trainables.metrics", file, "METRIC")
+        metric = registry.load(_METRICS, file, "METRIC")
         if name == file:
             return lambda labels, probabilities: float(metric(labels, probabilities))
         keys = class_keys(label_names)
@@ -99,6 +102,66 @@ def metric_of(name: str, label_names: Sequence[str]) -> Callable[[IntArray, Real
     raise RegistryError(
         f"No metric gives {name!r}. Known: {', '.join(registry.names('trainables.metrics'))}, and "
         "those that are a number per class with _<class> behind."
+    )
+
+
+def per_class(name: str) -> str | None:
+    """Metric whose part for one class a name is."""
+    for file in registry.names(_METRICS):
+        if name.startswith(f"{file}_") and registry.defines(_METRICS, file, "PER_CLASS"):
+            return file
+    return None
+
+
+def tells_one_number(name: str) -> bool:
+    """Tell if a metric is one number for a cell."""
+    return name in registry.names(_METRICS) and not registry.defines(_METRICS, name, "PER_CLASS")
+
+
+def of_predictions(name: str) -> bool:
+    """Tell if a metric is made of a cell's predictions."""
+    return tells_one_number(name) or per_class(name) is not None
+
+
+def metric_name(word: str) -> str:
+    """Name of a metric as cells have it, from a typed one."""
+    name = word.strip()
+    plain = name.replace("-", "_")
+    return plain if plain in (*registry.names(_METRICS), *OF_THE_MACHINE) else name
+
+
+def low_is_good(name: str) -> bool:
+    """Tell if a low value of a metric is the good one."""
+    if name in registry.names(_METRICS):
+        return registry.defines(_METRICS, name, "LOW_IS_GOOD")
+    return name in OF_THE_MACHINE
+
+
+def check_objective(name: str, label_names: Sequence[str] | None = None) -> str:
+    """Return the name of a metric that can rank configs.
+
+    Args:
+        name: As it was typed.
+        label_names: Class names by id; None where the data are not read yet.
+
+    Raises:
+        RegistryError: naming the nearest metric and all there are.
+    """
+    word = name.replace("-", "_")
+    if tells_one_number(word) or word in OF_THE_MACHINE:
+        return word
+    file = per_class(name)
+    if file is not None and (
+        label_names is None or name[len(file) + 1 :] in class_keys(label_names)
+    ):
+        return name
+    whole = [one for one in registry.names(_METRICS) if tells_one_number(one)]
+    parts = [one for one in registry.names(_METRICS) if one not in whole]
+    classes = "CLASS" if label_names is None else "|".join(class_keys(label_names)[:8])
+    near = registry.hint(word, [*whole, *OF_THE_MACHINE])
+    raise RegistryError(
+        f"No metric {name!r} ranks configs.{near} Known: {', '.join([*whole, *OF_THE_MACHINE])}; "
+        f"and of one class {', '.join(f'{part}_{classes}' for part in parts)}."
     )
 
 

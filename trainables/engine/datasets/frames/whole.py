@@ -169,3 +169,70 @@ def _written_out(frame: pd.DataFrame) -> list[str]:
     if not columns:
         raise DataError("A table needs a column beside the one to predict.")
     return [" ".join(parts) for parts in zip(*columns, strict=True)]
+
+
+def new_rows(
+    ref: DataRef, data: TextData, table: Table, *, with_target: bool = False
+) -> tuple[TextData, list[int]]:
+    """Return rows like the data's, and their numbers in the table.
+
+    Args:
+        ref: Reference of the data.
+        data: The data that a function is trained on.
+        table: All columns of the new rows; the one to predict may be missing.
+        with_target: Take the target from the table, which has it.
+
+    Raises:
+        DataError: naming a column that the new rows lack.
+    """
+    wanted = [str(name) for name in data.frame.columns] if data.frame is not None else ["text"]
+    wanted = [name for name in wanted if with_target or name != data.answer]
+    missing = [name for name in wanted if name not in table.names]
+    if missing:
+        raise DataError(
+            f"{table.source} has no column {missing[0]!r}."
+            f"{registry.hint(missing[0], table.names)} Its columns: {listed(table.names)}; the "
+            f"function was trained on {listed(wanted)}."
+        )
+    text = None if data.tabular else _text_column(ref, data)
+    kept = [
+        row for row in range(table.rows) if text is None or not is_missing(table.columns[text][row])
+    ]
+    frame = typed_frame(table).iloc[kept].reset_index(drop=True)
+    if data.frame is not None and data.answer is not None and data.answer not in frame:
+        frame[data.answer] = None
+        frame = frame[list(data.frame.columns)]
+    target = None
+    if data.target is not None:
+        target = np.zeros(len(kept))
+        if with_target and data.answer is not None:
+            target = frame[data.answer].to_numpy(np.float64)
+    texts = (
+        _written_out(frame.drop(columns=[data.answer] if data.answer in frame else []))
+        if text is None
+        else texts_of(table, text, kept)
+    )
+    rows = assemble(
+        name=f"{len(kept):,} further rows",
+        texts=texts,
+        texts_b=None if ref.text_b is None else texts_of(table, ref.text_b, kept),
+        labels=np.zeros(len(kept), np.int64),
+        label_names=data.label_names,
+        official=None,
+        frame=frame,
+        answer=data.answer,
+        target=target,
+        tabular=data.tabular,
+    )
+    return rows, kept
+
+
+def _text_column(ref: DataRef, data: TextData) -> str:
+    """Return the column that the texts of the data came from."""
+    if ref.text is not None:
+        return ref.text
+    frame = data.frame
+    if frame is None:
+        return "text"
+    first = list(data.texts)
+    return next(str(name) for name in frame.columns if frame[name].astype(str).tolist() == first)

@@ -1,0 +1,1 @@
+"""The calls of `import search`: words, frames, results that show themselves."""
