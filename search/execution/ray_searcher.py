@@ -7,7 +7,7 @@ from typing import Any
 
 from search.arrays import BoolArray
 from search.errors import InputError
-from search.strategies.optuna_sampler import Configs
+from search.strategies.own.optuna_sampler import Configs
 
 _METRIC = "score"
 

@@ -13,8 +13,8 @@ from search.errors import InputError
 from search.execution.ray_searcher import RaySearcher
 from search.planning.plan import Plan
 from search.spec import OWN, SweepSpec
-from search.strategies.optuna_sampler import OptunaSampler
-from search.strategies.suggested import Nothing, Source, Suggested
+from search.strategies.own.optuna_sampler import OptunaSampler
+from search.strategies.own.suggested import Nothing, Source, Suggested
 from spaces.schema.axis import Axis
 from trainables.engine import registry
 from trainables.engine.contract import Scalar
