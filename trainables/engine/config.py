@@ -250,5 +250,30 @@ class ClassifierTuning(FineTuning):
         }
 
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "schedule": TrainingConfig.SCHEDULES,
+    "precision": TrainingConfig.PRECISIONS,
+    "lora_targets": FineTuning.LORA_TARGETS,
+    "pooling": ClassifierTuning.POOLINGS,
+    "class_weights": ClassifierTuning.WEIGHTS,
+}
+"""Values of shared fields that are words; a trainable of ours may take fewer."""
+
+
+def check_words(values: Mapping[str, Any]) -> None:
+    """Refuse words that no shared field takes, before a trainable is imported.
+
+    Raises:
+        ConfigError: naming each, and what it may be.
+    """
+    faults = [
+        f"{name} one of {', '.join(CHOICES[name])}, got {value!r}"
+        for name, value in values.items()
+        if name in CHOICES and isinstance(value, str) and value not in CHOICES[name]
+    ]
+    if faults:
+        raise ConfigError(f"A config must have {'; '.join(faults)}.")
+
+
 def _is_rate(share: float | None) -> bool:
     return share is None or 0 <= share < 1
