@@ -200,9 +200,10 @@ def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]
     count = counted(len(tied), "complete config")
     lines.append(f"{count} cannot be told from {who} at 5%{': ' + shown if shown else ''}.")
     left = winner["p_best_stopped"]
-    if document["p_best_by"] == "surrogate" and left is not None:
+    stopped = sum(row["status"] == "partial" for row in document["configs"])
+    if document["p_best_by"] == "surrogate" and left is not None and stopped:
         lines.append(
-            "P(best) is shared out over all configs by the race's model; "
-            f"{left:.2f} of it lies on configs that do not have all their cells."
+            f"{counted(stopped, 'config')} stopped early: not told from it, but left; the best is "
+            f"among them with probability {left:.2f}, by the race's model."
         )
     return lines

@@ -153,6 +153,16 @@ def _facts(evidence: Evidence) -> list[Fact]:
                 "complete configs, paired test at 5%",
             )
         )
+        left = evidence.document["winner"]["p_best_stopped"]
+        stopped = sum(row.status == "partial" for row in standings.rows)
+        if stopped and left is not None:
+            facts.append(
+                Fact(
+                    "Stopped early",
+                    f"{stopped:,}",
+                    f"configs; the best is among them with probability {left:.2f}",
+                )
+            )
     used, whole = len(evidence.arrivals), evidence.exhaustive_cells
     facts.append(
         Fact(

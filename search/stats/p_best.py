@@ -11,6 +11,8 @@ from search.arrays import FloatArray
 from search.stats import intervals
 from search.strategies.board import Board, Problem
 
+_FEWEST_TO_SHRINK = 10  # configs
+
 
 @dataclass(frozen=True)
 class Chances:
@@ -19,14 +21,17 @@ class Chances:
     Attributes:
         p_best: Probability by config, sums to 1, (configs,); None while the leaders share fewer
             than three blocks.
-        by: "correlated t-test": joint posterior of the complete configs' means, where no other is
-            left. "surrogate": the race's model of all configs, where some have fewer cells.
-        means: The surrogate's posterior mean by config, (configs,); None for the t-test.
+        by: "surrogate": the race's model. "correlated t-test": joint posterior of the complete
+            configs' means, where they are few and no other is left: how far to shrink their
+            differences cannot be learned from so few.
+        means: The model's posterior mean by config, (configs,); None for the t-test.
+        stopped: True where configs without all their cells are left, that could still be the best.
     """
 
     p_best: FloatArray | None
     by: Literal["correlated t-test", "surrogate"]
-    means: FloatArray | None = None
+    means: FloatArray | None
+    stopped: bool
 
 
 def chances(
@@ -34,14 +39,17 @@ def chances(
 ) -> Chances | None:
     """Estimate each config's probability of having the best expected score.
 
-    A race stops a config that is probably not the best, which is not the same as certainly: while
-    configs without all their cells are left, the probability is shared out over them too, by the
-    model that the race itself goes by.
+    The score is that on fresh rows. One model for running races and finished grids: the race's own,
+    which shares strength between configs, less the luck of the rows. Simulated sweeps of 180
+    configs with a known truth, where configs differ: 0.27 said was 0.29, 0.42 was 0.50, 0.72 was
+    0.73 in finished grids; 0.26, 0.40, 0.71 were 0.16, 0.50, 0.67 in races at 5% of the cells, and
+    0.26, 0.43, 0.71 were 0.14, 0.42, 0.71 at 10%. The joint posterior of correlated t-tests, which
+    shrinks nothing, said 0.41 and was 0.67.
 
     Args:
         problem: Problem that the strategy solves.
         scores: Objective by config and block, nan where missing, (configs, blocks).
-        failed: Configs with a failed cell; they can never be complete.
+        failed: Configs with a failed cell.
         test_share: Share of the rows that a block holds out.
 
     Returns:
@@ -52,18 +60,21 @@ def chances(
         return None
     out = np.zeros(len(scores), bool)
     out[list(failed)] = True
-    if (complete | out).all():
+    whole = bool((complete | out).all())
+    if whole and complete.sum() < _FEWEST_TO_SHRINK:
         if scores.shape[1] < intervals.FEWEST_FOR_INTERVAL:
-            return Chances(None, "correlated t-test")
+            return Chances(None, "correlated t-test", None, False)
         shares = np.zeros(len(scores))
         shares[complete] = intervals.probability_best(problem.sign * scores[complete], test_share)
-        return Chances(shares, "correlated t-test")
+        return Chances(shares, "correlated t-test", None, False)
     from search.strategies.features import build_features
     from search.strategies.surrogate import believe
 
     belief = believe(build_features(problem), Board.of(problem, scores))
-    p_best = belief.p_best(problem) if _meet(problem, scores, belief.mean) else None
-    return Chances(p_best, "surrogate", belief.mean)
+    p_best = None
+    if _meet(problem, scores, belief.mean):
+        p_best = belief.p_best(problem, test_share)
+    return Chances(p_best, "surrogate", belief.mean, not whole)
 
 
 def _meet(problem: Problem, scores: FloatArray, means: FloatArray) -> bool:

@@ -39,6 +39,8 @@ class Problem:
         prior: Configs that are good first guesses, for example the paper's best.
         mode: "max" where a high score is good, "min" where a low one is.
         unordered: Axes whose positions have no order (names rather than numbers).
+        earlier: Scores of the configs in earlier sweeps, float (sweeps, configs); nan where a sweep
+            did not have one. Another data set's or model's: only their order means anything.
 
     Raises:
         ValueError: when shapes or ids do not fit the features.
@@ -51,6 +53,7 @@ class Problem:
     prior: tuple[int, ...] = ()
     mode: Literal["max", "min"] = "max"
     unordered: tuple[int, ...] = ()
+    earlier: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or not len(self.features):
@@ -62,6 +65,11 @@ class Problem:
             raise ValueError(
                 f"shapes must hold one group per config, {self.configs}, "
                 f"got shape {self.shapes.shape}."
+            )
+        if self.earlier is not None and self.earlier.shape[1:] != (self.configs,):
+            raise ValueError(
+                f"earlier must hold a score per config, (sweeps, {self.configs}), "
+                f"got shape {self.earlier.shape}."
             )
         if self.blocks < 1:
             raise ValueError(f"blocks must be at least 1, got {self.blocks}.")

@@ -17,6 +17,7 @@ from search.strategies.board import Problem
 # Prior variance of a pair's effects, as a share of an axis's own.
 _PAIR_SHARE = 0.2
 _LENGTH = 0.5  # of the Matern kernel, in units of an axis's whole length
+_EARLIER_SHARE = 1.0  # prior variance of an earlier sweep's weight, likewise
 # Of one axis: finer ones of a number tell nothing, each name of a category has one of its own.
 _MOST_SMOOTH, _MOST_NAMES = 30, 150
 
@@ -75,7 +76,27 @@ def build_features(problem: Problem, limit: int | None = None) -> Features:
         columns.append(column)
     used, groups = np.unique([group for _, group, _ in selected], return_inverse=True)
     prior = np.where(used < len(axes), 1.0 / max(len(axes), 1), _PAIR_SHARE / max(len(pairs), 1))
-    return Features(np.stack(columns, axis=1), groups.astype(np.int64).ravel(), prior)
+    groups = groups.astype(np.int64).ravel()
+    for column in _of_earlier_sweeps(problem):
+        columns.append(column)
+        groups = np.append(groups, len(prior))
+        prior = np.append(prior, _EARLIER_SHARE)
+    return Features(np.stack(columns, axis=1), groups, prior)
+
+
+def _of_earlier_sweeps(problem: Problem) -> list[FloatArray]:
+    """A feature for each earlier sweep.
+
+    It is that sweep's scores of the configs, in units of their spread. Each weight has a variance
+    of its own: that of a sweep with nothing in common with this one vanishes.
+    """
+    columns = []
+    for scores in () if problem.earlier is None else problem.earlier:
+        known = np.isfinite(scores)
+        spread = float(scores[known].std()) if known.any() else 0.0
+        if spread > 0:
+            columns.append(np.where(known, (scores - scores[known].mean()) / spread, 0.0))
+    return columns
 
 
 def _axis_basis(positions: FloatArray, unordered: bool) -> tuple[FloatArray, FloatArray] | None:

@@ -26,6 +26,7 @@ _OPENING_SHARE = 0.12
 _FINAL_SHARE = 0.3
 _FINALISTS = (3, 15)
 _EQUAL = 0.01  # of the margin
+_RECALLED = 0.4  # of the opening's configs
 _BATCH_SHARE, _LEAST_BATCH = 1 / 3, 6
 # Draws are made of so many configs: of more, those with the highest mean and so many deviations.
 _MOST_DRAWN, _REACH = 4_000, 3.0
@@ -249,11 +250,25 @@ class Race:
                 return None
             # All that came back has failed: more of the opening, once nothing is under way.
             missing = 0 if board.count(ASKED) else limit
-        fresh = self._order[(used[self._order] == 0) & ~np.isin(self._order, first)]
+        order = self._recalled(board)
+        fresh = order[(used[order] == 0) & ~np.isin(order, first)]
         fresh = fresh[: max(missing - int((used[first] == 0).sum()), 0)]
         order = np.concatenate([first, fresh])
         counts = np.concatenate([owed, np.ones(len(fresh), np.int64)])
         return self._pick(board, order, counts, limit)
+
+    def _recalled(self, board: Board) -> IntArray:
+        """Order of the opening, with the best of earlier sweeps."""
+        earlier = self._problem.earlier
+        if earlier is None:
+            return self._order
+        good = np.where(np.isfinite(earlier), earlier * self._problem.sign, -np.inf)
+        tops = np.argsort(-good, axis=1, kind="stable")[:, : int(_RECALLED * self._opening) + 1]
+        best = list(dict.fromkeys(tops.T.ravel().tolist()))[: int(_RECALLED * self._opening) + 1]
+        others = self._order[~np.isin(self._order, best)]
+        turns = np.arange(len(best)) / _RECALLED
+        places = np.concatenate([turns, np.arange(len(others)) / (1 - _RECALLED)])
+        return np.concatenate([best, others])[np.argsort(places, kind="stable")].astype(np.int64)
 
     def _seats(self, ranked: IntArray, unopened: IntArray, left: float) -> IntArray:
         """Best configs that can still be completed, in order of rank.

@@ -30,6 +30,8 @@ from search.strategies.features import Features
 
 # Of scores that are all alike: their least spread, as a share of their size.
 _LEAST_SPREAD = 1e-9
+# Of configs that differ by no more than luck something is kept, so that the better is ahead.
+_LEAST_KEPT = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,15 +139,55 @@ class Belief:
         own_sd[rows] *= np.sqrt(1.0 - rough / (rough + noise / sums.counts))
         return replace(self, own_sd=own_sd, _root=root)
 
-    def p_best(self, problem: Problem, draws: int = 2000, seed: int = 0) -> FloatArray:
-        """Probability that each config's expected score is the best, (configs,)."""
+    def p_best(
+        self, problem: Problem, test_share: float | None = None, draws: int = 2000, seed: int = 0
+    ) -> FloatArray:
+        """Probability that each config's expected score is the best, (configs,).
+
+        Every cell of a sweep is scored on the same rows. What these do to a config stays when cells
+        repeat, so the model takes it for the config's own; on fresh rows it is gone. Its variance
+        is that of the corrected tests (search/stats/intervals.py): a cell's times test / train.
+        The differences of configs are shrunk by its share in them, and spread by as much.
+
+        Args:
+            problem: Problem whose best is meant.
+            test_share: Share of the rows that a cell holds out; None asks for the best on the same
+                rows.
+            draws: Number of draws.
+            seed: Seed of the draws.
+        """
         rng = np.random.default_rng(seed)
         wins = np.zeros(problem.configs)
+        kept = 1.0 if test_share is None else self._kept(test_share)
         for done in range(0, draws, 200):  # 200 at a time: a draw of a large space is large
             count = min(200, draws - done)
-            best = (self.draw(count, rng) * problem.sign).argmax(axis=0)
-            wins += np.bincount(best, minlength=problem.configs)
+            scores = self.draw(count, rng) * problem.sign
+            if kept < 1.0:
+                scores -= scores.mean(axis=0)
+                scores *= kept
+                scores += np.sqrt(kept * (1 - kept)) * self._prior_draw(count, rng)
+            # Configs that cannot differ share the probability, whichever stands first.
+            scores += 1e-9 * self.noise_sd * rng.standard_normal(scores.shape, np.float32)
+            wins += np.bincount(scores.argmax(axis=0), minlength=problem.configs)
         return wins / draws
+
+    def _kept(self, test_share: float) -> float:
+        """Share of differences that is not the luck of the rows."""
+        luck = self.noise_sd**2 * test_share / (1 - test_share)
+        smooth = np.square(self._features[:, 1:]).mean(axis=0) @ self._smooth_variances()
+        spread = float(smooth) + self.rough_sd**2
+        return max(1 - luck / spread, _LEAST_KEPT) if spread > luck else _LEAST_KEPT
+
+    def _smooth_variances(self) -> FloatArray:
+        """Prior variance of each feature's weight but the constant's, (features - 1,)."""
+        return self._variances[1 : self._features.shape[1]]
+
+    def _prior_draw(self, draws: int, rng: np.random.Generator) -> FloatArray:
+        """Draws of configs' differences without a cell, (configs, draws)."""
+        scale = np.sqrt(self._smooth_variances())[:, None]
+        smooth = self._features[:, 1:] @ (scale * rng.standard_normal((len(scale), draws)))
+        own = rng.standard_normal(smooth.shape, np.float32)
+        return np.asarray(smooth + self.rough_sd * own)
 
 
 def believe(features: Features, board: Board, iterations: int = 12) -> Belief:

@@ -267,6 +267,23 @@ def test_an_axis_of_a_hundred_names_is_told_apart():
     assert points[strategy.winner(), 0] == 37
 
 
+def test_what_an_earlier_sweep_found_is_tried_first_and_believed_only_if_it_holds():
+    scores = peak(200, 20, noise=0.03)
+    truth = -np.square((np.arange(200) - 140) / 200)
+    for earlier in (truth, -truth, np.random.default_rng(0).normal(size=200)):
+        strategy = make_strategy("race", line(200, 20, earlier=earlier[None]), max_cells=200)
+        opening = {config for config, _ in strategy.ask(200)}
+        assert int(earlier.argmax()) in opening
+        strategy = make_strategy("race", line(200, 20, earlier=earlier[None]), max_cells=200)
+        play(strategy, scores, batch=8)
+        assert abs(strategy.winner() - 140) <= 16
+
+
+def test_earlier_scores_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"earlier must hold a score per config, \(sweeps, 5\)"):
+        line(5, 2, earlier=np.zeros((1, 4)))
+
+
 def test_a_race_in_which_all_fails_ends():
     strategy = make_strategy("race", line(6, 4), max_cells=20)
     play(strategy, np.full((6, 4), np.nan))

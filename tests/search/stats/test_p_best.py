@@ -1,0 +1,67 @@
+"""P(best) means what it says, on sweeps whose truth is known."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from scipy.special import ndtr
+
+from search.stats.p_best import chances
+from search.strategies.board import Problem
+
+POINTS = np.array(list(itertools.product(range(5), range(4), range(4))), float)
+PROBLEM = Problem(features=POINTS, shapes=np.zeros(80, np.int64), blocks=20)
+ROWS = 500
+
+
+def sweep(seed: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of 4 seeds x 5 folds on the same rows, and the expected score on fresh rows."""
+    rng = np.random.default_rng(seed)
+    centred = (POINTS - POINTS.mean(axis=0)) / POINTS.std(axis=0)
+    quality = centred @ rng.normal(size=3) - np.square(centred) @ rng.uniform(0.2, 1, 3)
+    level = 0.6 + spread * (quality - quality.mean()) / quality.std()
+    persisting = 0.7 * rng.normal(size=ROWS) + 0.5 * rng.normal(size=(80, ROWS))
+    scale = np.sqrt(0.7**2 + 0.5**2 + 0.4**2)
+    blocks = []
+    for _ in range(4):
+        right = level[:, None] * scale + persisting + 0.4 * rng.normal(size=(80, ROWS)) > 0
+        fold = rng.permutation(ROWS) % 5
+        blocks += [right[:, fold == part].mean(axis=1) for part in range(5)]
+    return np.stack(blocks, axis=1), ndtr(level)
+
+
+def test_of_configs_that_differ_the_favourite_is_the_best_as_often_as_is_said() -> None:
+    said, was = [], []
+    for seed in range(30):
+        scores, truth = sweep(seed, spread=0.15)
+        best = chances(PROBLEM, scores, frozenset(), 0.2)
+        assert best is not None
+        assert best.p_best is not None
+        assert best.by == "surrogate"
+        assert not best.stopped
+        assert abs(best.p_best.sum() - 1) < 1e-9
+        said.append(best.p_best.max())
+        was.append(best.p_best.argmax() == truth.argmax())
+    # 30 forecasts have a standard error of 0.09.
+    assert abs(np.mean(said) - np.mean(was)) < 0.2
+    assert np.mean(said) > 0.2, "the 80 configs are told apart"
+
+
+def test_of_configs_that_hardly_differ_none_is_a_favourite() -> None:
+    for seed in range(5):
+        scores, _ = sweep(seed, spread=0.0)
+        best = chances(PROBLEM, scores, frozenset(), 0.2)
+        assert best is not None
+        assert best.p_best is not None
+        assert best.p_best.max() < 0.25
+
+
+def test_configs_that_are_stopped_keep_their_part_and_the_model_says_so() -> None:
+    scores, _ = sweep(0, spread=0.15)
+    scores[20:40, 4:] = np.nan
+    best = chances(PROBLEM, scores, frozenset(), 0.2)
+    assert best is not None
+    assert best.p_best is not None
+    assert best.stopped
+    assert best.p_best[20:40].sum() > 0
