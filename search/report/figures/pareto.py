@@ -1,4 +1,4 @@
-"""Figure of two criteria: scores against costs, and the configs that none beats."""
+"""Figure of two criteria, and the configs that none beats."""
 
 from __future__ import annotations
 

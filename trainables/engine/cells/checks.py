@@ -93,7 +93,7 @@ def check_rates(task: Task, configs: Sequence[TrainingConfig]) -> None:
 
 
 def check_layers(task: Task, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse rates by block, and blocks computed twice, that a model cannot have.
+    """Refuse settings of blocks that a model cannot have.
 
     Raises:
         ModelError: naming the setting.

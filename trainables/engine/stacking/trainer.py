@@ -305,7 +305,7 @@ class StackTraining:
 
 
 def _layer_decays(cells: Sequence[StackCell]) -> Tensor | None:
-    """Factor of each cell's rate from block to block; None if all are 1."""
+    """Factor of each cell's rate from block to block, if any."""
     decays = [
         cell.config.layer_decay if isinstance(cell.config, FineTuning) else 1.0 for cell in cells
     ]

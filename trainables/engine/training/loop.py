@@ -172,7 +172,10 @@ class Training:
         return mean
 
     def _backward(self, batch: dict[str, torch.Tensor], count: int) -> torch.Tensor:
-        """Add the gradient of a batch, in parts where the config says so; its loss."""
+        """Add the gradient of a batch and return its loss.
+
+        It is taken in parts where the config says so.
+        """
         keys = batch.pop("keys").to(self.accelerator.device)
         inputs, labels, _ = self._placed(batch)
         parts = min(self._parts, len(labels))
