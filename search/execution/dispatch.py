@@ -47,8 +47,8 @@ class CellSource(Protocol):
         """
         ...
 
-    def afford(self, cells: int) -> None:
-        """Note how many more cells the time left allows."""
+    def afford(self, cells: int, seconds: float | None = None) -> None:
+        """Note how many more cells the time left allows, and that time."""
         ...
 
 
@@ -175,7 +175,8 @@ class Dispatcher:
                 return []
             if mean:
                 size = max(1, min(size, int(left / mean)))
-                self.strategy.afford(int(_SURE_SHARE * left / mean * self.slots))
+                sure = _SURE_SHARE * left * self.slots
+                self.strategy.afford(int(sure / mean), sure)
         self._ask_again()
         while True:
             if not self._queue:

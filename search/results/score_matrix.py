@@ -84,7 +84,7 @@ def tell_known(
     plan: Plan,
     known: Iterable[LoggedCell],
     table: ScoreMatrix,
-    tell: Callable[[int, int, float | None], None],
+    tell: Callable[[int, int, float | None, float | None], None],
     sweep_id: str | None = None,
 ) -> None:
     """Enter the ledger's cells into the matrix; tell the strategy.
@@ -113,7 +113,7 @@ def tell_known(
         table.compare(pair, cell.digest)
         if score is None:
             table.failures[pair] = trouble
-        tell(*pair, score)
+        tell(*pair, score, cell.metrics.get("seconds"))
 
 
 def other_code(table: ScoreMatrix) -> str | None:

@@ -120,6 +120,8 @@ class Board:
         state: OPEN, ASKED, TOLD or FAILED, int8 (configs, blocks).
         scores: Scores as told, float (configs, blocks); nan elsewhere.
         version: Number of changes so far; policies drop caches of an older version.
+        seconds: Training time of each config's timed cells together, float (configs,).
+        timed: Number of these, int (configs,).
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -127,6 +129,8 @@ class Board:
         self.state = np.zeros((problem.configs, problem.blocks), np.int8)
         self.scores = np.full((problem.configs, problem.blocks), np.nan)
         self.version = 0
+        self.seconds = np.zeros(problem.configs)
+        self.timed = np.zeros(problem.configs, np.int64)
         self._in_state = np.array([self.state.size, 0, 0, 0])
         self._per_config = np.zeros((4, problem.configs), np.int64)
         self._per_config[OPEN] = problem.blocks

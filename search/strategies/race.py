@@ -15,6 +15,7 @@ import numpy as np
 
 from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
+from search.strategies.cost import predict_seconds
 from search.strategies.features import build_features
 from search.strategies.surrogate import Belief, believe
 
@@ -60,6 +61,7 @@ class Race:
         self._seed = seed
         self._max_cells = max_cells
         self._affordable: int | None = None
+        self._seconds_left: float | None = None
         self._stop_margin = stop_margin
         rng = np.random.default_rng((seed, 1))
         self._turn = rng.permutation(problem.configs) % problem.blocks
@@ -67,9 +69,13 @@ class Race:
         self._features = build_features(problem)
         self._cache: tuple[int, Belief] | None = None
 
-    def afford(self, cells: int) -> None:
-        """Upper bound on total cells, within which the final must fit."""
-        self._affordable = cells
+    def afford(self, cells: int, seconds: float | None = None) -> None:
+        """Upper bound on total cells, within which the final must fit.
+
+        With the training time that is left, cells are paid in seconds: the final must fit into
+        these, and of two configs that are as likely to win the cheap one gets more cells.
+        """
+        self._affordable, self._seconds_left = cells, seconds
 
     @property
     def _horizon(self) -> int:
@@ -100,11 +106,12 @@ class Race:
         good = np.where(fit, belief.mean * self._problem.sign, -np.inf)
         ranked = np.argsort(-good, kind="stable")[: int(fit.sum())]
         top = ranked[: self._finalists]
-        left = self._left(board)
-        spare = left - int(unopened[top].sum())
+        price = self._prices(board)
+        left = self._left(board, price)
+        spare = left - float(unopened[top] @ price[top])
         if spare <= 0:
             limit = self._part(board, limit, left)
-            seats = self._seats(ranked, unopened, left)
+            seats = self._seats(ranked, unopened, price, left)
             if not unopened[seats].any():
                 seats = top  # the rest completes nobody, but still shows which of them leads
             return self._pick(board, seats, unopened[seats], limit)
@@ -130,7 +137,7 @@ class Race:
         # In a large batch a config's cells may no more than double: its first ones may unmask it.
         most = self._problem.blocks - unopened + 1
         most[board.per_config(FAILED) > board.per_config(TOLD)] = 1
-        named, counts = _top_two(draws, rng)
+        named, counts = _top_two(draws, price[among], rng)
         named = among[named]
         rest = ranked[~np.isin(ranked, named)]
         # Where the draws name too few that are open, the next in rank follow.
@@ -209,7 +216,8 @@ class Race:
             return limit
         pending = board.count(ASKED)
         part = max(_LEAST_BATCH, int(_BATCH_SHARE * (left + pending))) - pending
-        return int(min(limit, max(part, 1), left))
+        # What is left may be an estimate, and too low: it never ends a race.
+        return int(max(min(limit, part, left), 1))
 
     def _contenders(self, belief: Belief, good: FloatArray, ranked: IntArray) -> IntArray:
         """Configs that draws are made of, ascending.
@@ -223,10 +231,31 @@ class Race:
         last = np.argpartition(-reach, _MOST_DRAWN)[:_MOST_DRAWN]
         return np.union1d(last, ranked[: self._finalists])
 
-    def _left(self, board: Board) -> float:
+    def _prices(self, board: Board) -> FloatArray:
+        """Price of a cell of each config, (configs,).
+
+        It is in cells as they are on the mean. All are 1 where cells are counted and not seconds.
+        """
+        ones = np.ones(self._problem.configs)
+        if self._seconds_left is None:
+            return ones
+        seconds = predict_seconds(self._features, board)
+        return ones if seconds is None else seconds / self._typical(board)
+
+    def _typical(self, board: Board) -> float:
+        """Mean seconds of a cell so far."""
+        return float(board.seconds.sum() / max(board.timed.sum(), 1))
+
+    def _left(self, board: Board, price: FloatArray) -> float:
+        """Cells that may still be asked for, of mean price."""
         spent = board.count(ASKED, TOLD, FAILED)
-        limits = [n for n in (self._max_cells, self._affordable) if n is not None]
-        return min(limits) - spent if limits else np.inf
+        limits = [] if self._max_cells is None else [float(self._max_cells - spent)]
+        if self._seconds_left is not None and board.timed.any():
+            underway = float(board.per_config(ASKED) @ price)
+            limits.append(self._seconds_left / self._typical(board) - underway)
+        elif self._affordable is not None:
+            limits.append(float(self._affordable - spent))
+        return min(limits) if limits else np.inf
 
     def _draws(self, limit: int) -> int:
         draws = max(64, 2 * min(limit, 256))
@@ -270,7 +299,9 @@ class Race:
         places = np.concatenate([turns, np.arange(len(others)) / (1 - _RECALLED)])
         return np.concatenate([best, others])[np.argsort(places, kind="stable")].astype(np.int64)
 
-    def _seats(self, ranked: IntArray, unopened: IntArray, left: float) -> IntArray:
+    def _seats(
+        self, ranked: IntArray, unopened: IntArray, price: FloatArray, left: float
+    ) -> IntArray:
         """Best configs that can still be completed, in order of rank.
 
         Leaders change as the final's cells come in. A new one that could not be completed any more
@@ -278,9 +309,10 @@ class Race:
         """
         seats: list[int] = []
         for config in ranked[: 10 * self._finalists].tolist():
-            if len(seats) < self._finalists and unopened[config] <= left:
+            needed = float(unopened[config] * price[config])
+            if len(seats) < self._finalists and needed <= left:
                 seats.append(config)
-                left -= int(unopened[config])
+                left -= needed
         return np.array(seats, np.int64)
 
     def _pick(self, board: Board, configs: IntArray, counts: IntArray, limit: int) -> IntArray:
@@ -295,8 +327,16 @@ class Race:
         return np.array(cells, np.int64).reshape(-1, 2)
 
 
-def _top_two(draws: FloatArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Configs to measure, and how often, from joint draws (configs, draws)."""
+def _top_two(
+    draws: FloatArray, price: FloatArray, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Configs to measure, and how often.
+
+    Args:
+        draws: Joint draws of the scores, (configs, draws).
+        price: Price of a cell of each config, (configs,).
+        rng: Source of chance.
+    """
     count = draws.shape[1]
     winners = draws.argmax(axis=0)
     leader = int(np.bincount(winners).argmax())
@@ -305,6 +345,10 @@ def _top_two(draws: FloatArray, rng: np.random.Generator) -> tuple[IntArray, Int
     rivals = draws[:, aside]
     rivals[leader] = -np.inf
     winners[aside] = rivals.argmax(axis=0)
+    # The variance of a difference falls soonest with cells in proportion to the root of 1 / price.
+    cheap = np.sqrt(price[winners].min() / price[winners])
+    if (cheap < 1).any():
+        winners = winners[rng.random(count) < cheap]
     configs, first_at, counts = np.unique(winners, return_index=True, return_counts=True)
     order = np.argsort(first_at)
     return configs[order], counts[order]

@@ -50,8 +50,11 @@ class Policy(Protocol):
 class Rationed(Protocol):
     """Policy that keeps part of its cells for a final."""
 
-    def afford(self, cells: int) -> None:
-        """Upper bound on total cells, including finished and running ones."""
+    def afford(self, cells: int, seconds: float | None = None) -> None:
+        """Upper bound on total cells, including finished and running ones.
+
+        And the training time that is left, of all slots together, where it is known.
+        """
         ...
 
 
@@ -174,6 +177,9 @@ class Strategy:
                 f"cell ({config}, {block}) was told {self.board.scores[config, block]} before and "
                 f"now {score}; a cell has one score."
             )
+        if seconds is not None and seconds > 0 and np.isfinite(seconds):
+            self.board.seconds[config] += seconds
+            self.board.timed[config] += 1
         if score is None:
             self.board.set(config, block, FAILED)
         else:
@@ -192,14 +198,17 @@ class Strategy:
             )
         self.board.set(config, block, OPEN)
 
-    def afford(self, cells: int) -> None:
+    def afford(self, cells: int, seconds: float | None = None) -> None:
         """Plan with this many further cells, as the remaining time allows.
+
+        Cells of one config may take longer than those of another: a policy that knows what each
+        takes plans with the seconds, of all slots together.
 
         An estimate that may change at any time. It never ends a strategy, and is no part of its
         state: a resumed sweep has another deadline.
         """
         if isinstance(self._policy, Rationed):
-            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells)
+            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells, seconds)
 
     @property
     def done(self) -> bool:

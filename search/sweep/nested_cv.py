@@ -82,7 +82,7 @@ class _Listed:
         """True once every cell has been told."""
         return not self._underway
 
-    def afford(self, cells: int) -> None:
+    def afford(self, cells: int, seconds: float | None = None) -> None:
         """Nothing to plan: these cells and no others are wanted."""
 
     def ask(self, n: int, slots: int = 1) -> list[tuple[int, int]]:
@@ -94,7 +94,9 @@ class _Listed:
         pairs, self._open = self._open[:share], self._open[share:]
         return pairs
 
-    def tell(self, config: int, block: int, score: float | None) -> None:
+    def tell(
+        self, config: int, block: int, score: float | None, seconds: float | None = None
+    ) -> None:
         """A cell is through, whatever it gave."""
         self._underway.discard((config, block))
 

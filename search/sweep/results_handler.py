@@ -46,7 +46,7 @@ class ResultHandler:
     table: ScoreMatrix
     ledger: Ledger
     sweep_id: str
-    tell: Callable[[int, int, float | None], None]
+    tell: Callable[[int, int, float | None, float | None], None]
     callback: Callback
     _found: dict[str, LoggedCell] = field(default_factory=dict)
     _waited: bool = False
@@ -65,7 +65,7 @@ class ResultHandler:
             self.table.trained += 1
             if score is None:
                 self.table.failures[pair] = result.error or self._without_score(result)
-            self.tell(*pair, score)
+            self.tell(*pair, score, result.metrics.get("seconds"))
             self.callback.on_cell(self.plan, self.table, pair, result)
             for suspect in self.table.compare(pair, result_digest(result)):
                 self.callback.on_inert(self.plan, suspect)

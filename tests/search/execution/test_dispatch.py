@@ -34,7 +34,7 @@ class Listed:
         self.waiting = list(pairs)
         self.affordable: int | None = None
 
-    def afford(self, cells: int) -> None:
+    def afford(self, cells: int, seconds: float | None = None) -> None:
         self.affordable = cells
 
     @property

@@ -37,7 +37,7 @@ def test_a_damaged_score_is_named_and_stops_no_command(
     told: dict[tuple[int, int], float | None] = {}
     table = ScoreMatrix.empty(mine)
     cells = {first: logged(first, metrics=metrics), second: logged(second)}
-    tell_known(mine, cells.values(), table, lambda c, b, score: told.update({(c, b): score}))
+    tell_known(mine, cells.values(), table, lambda c, b, score, _: told.update({(c, b): score}))
     assert told == {mine.keys[first]: None, mine.keys[second]: 0.5}
     assert "has no sound accuracy" in table.failures[mine.keys[first]]
     assert "Delete that run" in caplog.text
