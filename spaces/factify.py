@@ -20,6 +20,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Inert, Scalar, Space
+from spaces.schema import later
 
 _PROPOSED: dict[str, Scalar] = {
     "modalities": "both",
@@ -94,7 +95,7 @@ SPACE = Space(
         "schedule": "constant",
         "clip_norm": 0.0,
         "precision": "fp32",
-        "inner_share": 0.0,
+        **later.TRAINING,
     },
     inert=(
         Inert(when={"modalities": ("image",)}, axes=("multilingual", "text_encoder", "max_length")),
@@ -160,7 +161,7 @@ SPACE = Space(
         "attention_over": "two-tokens",
         "attention_dropout": None,
         "fusion": "concatenation",
-        "inner_share": 0.0,
+        **later.TRAINING,
     },
 )
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Inert, Space
+from spaces.schema import later
 
 _TFIDF = ("tfidf-unigram-nostop", "tfidf-unigram", "tfidf-bigram-nostop", "tfidf-bigram")
 _ENCODER = ("word-embeddings", "encoder-mean")
@@ -45,9 +46,9 @@ SPACE = Space(
         "batch_size": 128,
         "clip_norm": 0.0,
         "precision": "fp32",
-        "inner_share": 0.0,
+        **later.TRAINING,
     },
-    added={"inner_share": 0.0},
+    added=later.TRAINING,
     inert=(
         Inert(when={"representation": _TFIDF}, axes=("max_length", "word2vec", "glove")),
         Inert(when={"representation": ("word2vec",)}, axes=("max_length", "glove")),

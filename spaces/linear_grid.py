@@ -13,6 +13,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Inert, Space
+from spaces.schema import later
 
 SPACE = Space(
     name="linear_grid",
@@ -40,9 +41,9 @@ SPACE = Space(
         "batch_size": 128,
         "clip_norm": 0.0,
         "precision": "fp32",
-        "inner_share": 0.0,
+        **later.TRAINING,
     },
-    added={"inner_share": 0.0},
+    added=later.TRAINING,
     inert=(
         Inert(
             when={"representation": ("encoder-mean", "encoder-first")}, axes=("word2vec", "glove")

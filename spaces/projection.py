@@ -11,6 +11,7 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution
 
 from spaces import Axis, Inert, Space
+from spaces.schema import later
 
 SPACE = Space(
     name="projection",
@@ -44,9 +45,9 @@ SPACE = Space(
         "epochs": 5,
         "clip_norm": 0.0,
         "precision": "fp32",
-        "inner_share": 0.0,
+        **later.TRAINING,
     },
-    added={"inner_share": 0.0},
+    added=later.TRAINING,
     inert=(
         # Equation 6: at beta = 1 nothing is left of SoftTriple.
         Inert(when={"beta": (1.0,)}, axes=("k", "gamma", "scale", "margin")),

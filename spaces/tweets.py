@@ -23,6 +23,13 @@ from optuna.distributions import CategoricalDistribution
 from spaces import Axis, Space
 from spaces.schema import later
 
+# Its inner share and class weights are the paper's own.
+_LATER = {
+    name: value
+    for name, value in later.CLASSIFIER.items()
+    if name not in ("inner_share", "class_weights")
+}
+
 SPACE = Space(
     name="tweets",
     trainable="tweets",
@@ -49,19 +56,11 @@ SPACE = Space(
         "epochs": 20,
         "clip_norm": 1.0,
         "precision": "fp32",
-        "hidden_dropout": None,
-        "attention_dropout": None,
-        "head_dropout": None,
-        "label_smoothing": 0.0,
-        **later.ADAPTERS,
+        **_LATER,
     },
     added={
         "step_losses": 0,
-        "hidden_dropout": None,
-        "attention_dropout": None,
-        "head_dropout": None,
-        "label_smoothing": 0.0,
-        **later.ADAPTERS,
+        **_LATER,
     },
     inert=(later.WITHOUT_ADAPTERS,),
     references={

@@ -72,6 +72,7 @@ class Config(ClassifierTuning):
 
     # With all blocks frozen no contrastive loss would move anything.
     LEAST_BLOCKS: ClassVar[int] = 1
+    SPLITS_BATCHES: ClassVar[bool] = False
 
     loss: str
     ce_weight: float

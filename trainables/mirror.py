@@ -77,6 +77,7 @@ class Config(FineTuning):
     """
 
     LEAST_BLOCKS: ClassVar[int] = 1  # With all blocks frozen nothing would be tuned.
+    SPLITS_BATCHES: ClassVar[bool] = False
 
     augmentation: str
     masked: int

@@ -35,6 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=OUTPUT_FOLDER, metavar="DIR", help="folder for the files (report-SWEEP)"
     )
+    parser.add_argument(
+        "--pareto",
+        metavar="METRIC",
+        help="draw the objective against this metric of the cells: seconds, loss ...",
+    )
     add_rope(parser)
     parser.add_argument(
         "--check-paper",
@@ -50,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     from search.arguments import tracking_uri
     from search.report.keep import report_of
     from search.report.paper import exit_code
+    from trainables.engine.training.scoring import metric_name
 
     report = report_of(
         tracking_uri(options),
@@ -57,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
         options.sweeps,
         None if options.out is None else Path(options.out),
         rope=options.rope / 100,
+        criterion=options.pareto and metric_name(options.pareto),
     )
     if options.json:
         print_json(_document(report, exit_code(report.verdicts) if options.check_paper else None))

@@ -19,7 +19,7 @@ from search.strategies.strategy import SAMPLING
 from spaces import Space
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
-from trainables.engine.config import TrainingConfig
+from trainables.engine.config import FineTuning, TrainingConfig, check_words
 from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Task
 from trainables.engine.datasets import load
 from trainables.engine.datasets.found_columns import with_columns
@@ -143,9 +143,14 @@ def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[T
 
 
 def _check_workers(spec: SweepSpec, space: Space, configs: Sequence[TrainingConfig]) -> None:
-    """Refuse several workers a trial for heads on frozen features."""
+    """Refuse several workers a trial where they cannot share the work."""
     workers = spec.resources.workers_per_trial
     trainable = Trainable.load(space.trainable)
+    parts = max((c.accumulation for c in configs if isinstance(c, FineTuning)), default=1)
+    if workers > 1 and parts > 1:
+        raise InputError(
+            f"{workers} workers share each batch already: leave accumulation at 1, got {parts}."
+        )
     if workers == 1 or not trainable.may_train_heads:
         return
     heads = sum(trainable.representation(config) is not None for config in configs)
@@ -300,6 +305,12 @@ def check_names(spec: SweepSpec) -> None:
         InputError: as `prepare`, within a second; what this passes `prepare` may still refuse.
     """
     space = narrowed_space(spec)
+    if spec.plugin is None and spec.declared is None:
+        # What is a number is judged by the trainable, which imports torch.
+        check_words(space.fixed)
+        for axis in space.axes:
+            for value in axis.values if axis.interval is None else ():
+                check_words({axis.name: value})
     check_configs(spec, space)
     spec = own_file.with_whole_table(spec, space)
     if spec.model != NO_MODEL:

@@ -24,6 +24,7 @@ def report_of(
     folder: Path | None = None,
     *,
     rope: float = ROPE,
+    criterion: str | None = None,
 ) -> Report:
     """Write the report of sweeps; keep it with each in MLflow.
 
@@ -33,10 +34,11 @@ def report_of(
         sweeps: Names, MLflow run ids, or `latest`.
         folder: Folder of the files; report-SWEEP without one.
         rope: Differences up to this size, either way, count as practically equal.
+        criterion: Metric to draw the objective against; None draws none.
 
     Raises:
-        InputError: if there is no such sweep, the ledger cannot be reached, or the folder cannot be
-            written.
+        InputError: if there is no such sweep or metric, the ledger cannot be reached, or the folder
+            cannot be written.
     """
     with output.busy("reading the ledger"):
         found = [
@@ -46,7 +48,7 @@ def report_of(
     folder = Path(f"report-{name}") if folder is None else folder
     refuse(OUTPUT_FOLDER, "--out", folder)
     with output.busy("drawing the figures"):
-        report = write(found, folder, _compared(found, tracking_uri, experiment, rope))
+        report = write(found, folder, _compared(found, tracking_uri, experiment, rope), criterion)
     files = {
         path.relative_to(folder).as_posix().replace("/", "-"): path.read_bytes()
         for path in report.files

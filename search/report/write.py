@@ -14,7 +14,7 @@ from search.comparison.words import notes, to_json
 from search.report import paper
 from search.report.effects import Effects, axis_effects
 from search.report.evidence import Evidence
-from search.report.figures import axes, confusion, race, scores
+from search.report.figures import axes, confusion, pareto, race, scores
 from search.report.figures.style import Picture, look
 from search.report.paper_groups import means
 from search.report.story import Story, tell
@@ -44,7 +44,10 @@ class Report:
 
 
 def write(
-    evidences: Sequence[Evidence], folder: Path, comparison: Comparison | None = None
+    evidences: Sequence[Evidence],
+    folder: Path,
+    comparison: Comparison | None = None,
+    criterion: str | None = None,
 ) -> Report:
     """Write the report of one or several sweeps.
 
@@ -52,6 +55,10 @@ def write(
         evidences: The sweeps.
         folder: Made if need be; files of the same names are replaced.
         comparison: Their comparison, for the top of the page; None leaves it out.
+        criterion: Metric to draw the objective against; None draws none.
+
+    Raises:
+        InputError: if no complete config has the metric.
     """
     stories, verdicts = [], []
     for evidence in evidences:
@@ -59,6 +66,8 @@ def write(
         effects = axis_effects(evidence.plan, evidence.table.scores)
         with look():
             pictures = _pictures(evidence, effects)
+            if criterion is not None:
+                pictures.append(pareto.pareto(evidence, criterion))
         stories.append(tell(evidence, effects, found, pictures))
         verdicts += found
     groups = means(verdicts)

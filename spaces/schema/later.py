@@ -12,7 +12,7 @@ from types import MappingProxyType
 from spaces.schema.inert import Inert
 from spaces.schema.scalar import Scalar
 
-TRAINING: Mapping[str, Scalar] = MappingProxyType({"inner_share": 0.0})
+TRAINING: Mapping[str, Scalar] = MappingProxyType({"inner_share": 0.0, "patience": 0})
 """Of every trainable."""
 
 ADAPTERS: Mapping[str, Scalar] = MappingProxyType(
@@ -30,7 +30,15 @@ WITHOUT_ADAPTERS = Inert(when={"lora_rank": (0,)}, axes=tuple(ADAPTERS)[1:])
 """Rule of a space with adapters: without a rank their other settings say nothing."""
 
 FINE_TUNING: Mapping[str, Scalar] = MappingProxyType(
-    {**TRAINING, "hidden_dropout": None, "attention_dropout": None, **ADAPTERS}
+    {
+        **TRAINING,
+        "hidden_dropout": None,
+        "attention_dropout": None,
+        "layer_decay": 1.0,
+        "accumulation": 1,
+        "checkpointing": False,
+        **ADAPTERS,
+    }
 )
 """Of trainables that train an encoder."""
 

@@ -27,6 +27,8 @@ _PER_CELL = (
     "epochs",
     "clip_norm",
     "inner_share",
+    "patience",
+    "layer_decay",
 )
 
 __all__ = ["Axis", "Inert", "Scalar", "Space", "SpaceError"]

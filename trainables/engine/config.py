@@ -28,6 +28,8 @@ class TrainingConfig:
         precision: "fp32", "bf16" or "fp16" mixed precision.
         inner_share: Share of a cell's training rows that is kept apart to choose the epoch on, by
             accuracy per class; 0 takes the last epoch.
+        patience: Epochs in a row without a better accuracy on these rows after which a cell ends; 0
+            trains all. The schedule stays that of all epochs.
 
     Raises:
         ConfigError: naming each field out of its range, or beyond reason.
@@ -56,6 +58,7 @@ class TrainingConfig:
     clip_norm: float
     precision: str
     inner_share: float = 0.0
+    patience: int = 0
 
     def rules(self) -> dict[str, bool]:
         """Return each rule, and True where it holds.
@@ -75,6 +78,10 @@ class TrainingConfig:
             "clip_norm at least 0": self.clip_norm >= 0,
             f"precision one of {', '.join(self.PRECISIONS)}": self.precision in self.PRECISIONS,
             "inner_share in [0, 1)": 0 <= self.inner_share < 1,
+            "patience at least 0": self.patience >= 0,
+            "patience 0 where inner_share is 0, which keeps no rows apart": (
+                self.patience <= 0 or self.inner_share > 0
+            ),
         }
 
     def _beyond_reason(self) -> dict[str, bool]:
@@ -157,6 +164,13 @@ class FineTuning(TrainingConfig):
             all, embeddings included. The states below them are computed once.
         hidden_dropout: Share of hidden values that the encoder drops in training; none for its own.
         attention_dropout: Share of attention's weights that it drops; none for its own.
+        layer_decay: Factor of the learning rate from block to block downwards: the classifier has
+            the whole rate, the top block this times it, the embeddings the smallest; 1 is one rate.
+        accumulation: Parts that a step's batch is trained in, one after another, for a smaller
+            memory; `batch_size` stays the rows of a step. A mean over tokens or weighted rows is
+            taken part by part. Such cells train alone.
+        checkpointing: Compute the encoder's blocks once more in the backward pass instead of
+            keeping what they computed, for a smaller memory. Such cells train alone.
         lora_rank: Rank of adapters that are trained in place of the encoder's weights; 0 trains
             these.
         lora_alpha: Scale of the adapters: LoRA's alpha over the rank.
@@ -166,11 +180,16 @@ class FineTuning(TrainingConfig):
     """
 
     LEAST_BLOCKS: ClassVar[int] = 0
+    # Losses that compare the rows of a batch cannot be had of its parts.
+    SPLITS_BATCHES: ClassVar[bool] = True
     LORA_TARGETS: ClassVar[tuple[str, ...]] = ("query-value", "attention", "all-linear")
 
     trainable_blocks: int | None
     hidden_dropout: float | None = None
     attention_dropout: float | None = None
+    layer_decay: float = 1.0
+    accumulation: int = 1
+    checkpointing: bool = False
     lora_rank: int = 0
     lora_alpha: float = 1.0
     lora_dropout: float = 0.0
@@ -184,6 +203,11 @@ class FineTuning(TrainingConfig):
             f"trainable_blocks at least {self.LEAST_BLOCKS}, or none for all": blocks,
             "hidden_dropout in [0, 1), or none for its own": _is_rate(self.hidden_dropout),
             "attention_dropout in [0, 1), or none for its own": _is_rate(self.attention_dropout),
+            "layer_decay in (0, 1]": 0 < self.layer_decay <= 1,
+            "accumulation at least 1": self.accumulation >= 1,
+            "accumulation 1, since its loss compares all rows of a batch": (
+                self.accumulation <= 1 or self.SPLITS_BATCHES
+            ),
             "lora_rank at least 0": self.lora_rank >= 0,
             "lora_alpha above 0": self.lora_alpha > 0,
             "lora_dropout in [0, 1)": _is_rate(self.lora_dropout),
@@ -224,6 +248,31 @@ class ClassifierTuning(FineTuning):
             "label_smoothing in [0, 1)": 0 <= self.label_smoothing < 1,
             **super().rules(),
         }
+
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "schedule": TrainingConfig.SCHEDULES,
+    "precision": TrainingConfig.PRECISIONS,
+    "lora_targets": FineTuning.LORA_TARGETS,
+    "pooling": ClassifierTuning.POOLINGS,
+    "class_weights": ClassifierTuning.WEIGHTS,
+}
+"""Values of shared fields that are words; a trainable of ours may take fewer."""
+
+
+def check_words(values: Mapping[str, Any]) -> None:
+    """Refuse words that no shared field takes, before a trainable is imported.
+
+    Raises:
+        ConfigError: naming each, and what it may be.
+    """
+    faults = [
+        f"{name} one of {', '.join(CHOICES[name])}, got {value!r}"
+        for name, value in values.items()
+        if name in CHOICES and isinstance(value, str) and value not in CHOICES[name]
+    ]
+    if faults:
+        raise ConfigError(f"A config must have {'; '.join(faults)}.")
 
 
 def _is_rate(share: float | None) -> bool:

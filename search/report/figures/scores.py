@@ -129,9 +129,9 @@ def gains(evidence: Evidence) -> Picture | None:
 
 
 def learning(evidence: Evidence) -> Picture | None:
-    """Training loss and held-out score by epoch; None without two epochs."""
+    """Training loss and held-out score by epoch; None without two scored epochs."""
     objective = evidence.plan.space.objective
-    curves = [one for one in evidence.curves if one.values[objective].shape[1] > 1]
+    curves = [one for one in evidence.curves if _scored_epochs(one.values[objective]) > 1]
     if not curves:
         return None
     figure, panels = canvas(2.7, 1, 2)
@@ -186,6 +186,11 @@ def step_losses(evidence: Evidence) -> Picture | None:
         "Mean over the cells: of a step's own batch, and of the rows that are kept apart to choose "
         "the epoch on.",
     )
+
+
+def _scored_epochs(values: FloatArray) -> int:
+    """Number of epochs with a score: --epoch-scores last leaves one."""
+    return int(np.isfinite(values).any(axis=0).sum())
 
 
 def _band(

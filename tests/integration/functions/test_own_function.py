@@ -249,6 +249,7 @@ def test_a_function_cannot_change_the_rows_of_the_next_cell(
         CONSTANT.replace(
             "    return found",
             """    assert set(test.labels) == {0, 1}
+    print("a word on stdout")
     train.labels[:] = 0
     test.labels[:] = 0
     train.frame["body"] = ""

@@ -40,6 +40,9 @@ def test_a_file_alone_is_raced_against_what_is_usual_and_counted_words(
     marked = shell.json("leaderboard", "mine", "--pareto", "seconds")["configs"]
     best = max(marked, key=lambda row: row["mean"])
     assert best["front"]
+    shell.run("report", "mine", "--pareto", "seconds", "--out", "page")
+    assert "accuracy against seconds" in (tmp_path / "page/report.html").read_text("utf-8")
+    assert (tmp_path / "page/pareto.png").is_file()
     _, err = shell.run("leaderboard", "mine", "--objective", "f1_prise", code=2)
     assert "No cell of sweep 'mine' has a metric 'f1_prise'. Did you mean 'f1_praise'?" in err
     predicted = shell.json("predict", "mine", "--data", "meine.csv")

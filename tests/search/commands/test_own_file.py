@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,32 @@ def test_a_value_that_is_searched_and_fixed_is_refused(
 ) -> None:
     code, err = typed("--data", file_of(tmp_path, "a;b;label"), *words)
     assert (code, said in err) == (2, True), err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--fix", "precision=bf17"), "precision one of fp32, bf16, fp16, got 'bf17'"),
+        (("--set", "pooling=mean,men"), "pooling one of cls, mean, pooler, got 'men'"),
+        (("--fix", "schedule=lineal"), "schedule one of linear, cosine, constant"),
+    ],
+)
+def test_a_word_that_no_field_takes_is_refused_before_torch_is_there(
+    words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    path = file_of(tmp_path, "text;other;label")
+    script = (
+        "import sys; from search import cli; code = cli.main(sys.argv[1:]); "
+        "print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "run", "--data", path, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "2 False\n"
+    assert said in done.stderr
 
 
 def test_what_nobody_named_is_chosen_and_said(reviews: Path, tiny_encoder: Path) -> None:

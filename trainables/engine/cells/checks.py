@@ -9,6 +9,7 @@ from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.contract import Task
+from trainables.engine.errors import ModelError
 from trainables.engine.features.representation import MadeByModels, Representation, card_of
 from trainables.engine.inputs import metadata_inputs
 from trainables.engine.models import adapters, frozen_blocks, pretrained
@@ -32,6 +33,7 @@ def check(task: Task, data: TextData, configs: Sequence[TrainingConfig]) -> None
         return
     check_models(task, data, configs)
     check_blocks(task, configs)
+    check_layers(task, configs)
     needs = {}
     for config in configs:
         with registry.plugin_rules("trainables", task.trainable):
@@ -88,6 +90,31 @@ def check_rates(task: Task, configs: Sequence[TrainingConfig]) -> None:
     tuned = [config for config in configs if isinstance(config, FineTuning)]
     for config in {(c.hidden_dropout, c.attention_dropout): c for c in tuned}.values():
         assembly.encoder_of(task, config)
+
+
+def check_layers(task: Task, configs: Sequence[TrainingConfig]) -> None:
+    """Refuse settings of blocks that a model cannot have.
+
+    Raises:
+        ModelError: naming the setting.
+    """
+    tuned = [config for config in configs if isinstance(config, FineTuning)]
+    decayed = any(config.layer_decay < 1 for config in tuned)
+    twice = any(config.checkpointing for config in tuned)
+    if Trainable.load(task.trainable).base is not None or not (decayed or twice):
+        return
+    network = pretrained.load_encoder(task.model)
+    if decayed:
+        try:
+            frozen_blocks.blocks(network)
+        except ModelError as error:
+            raise ModelError(
+                f"Model {task.model!r} has no list of blocks: leave layer_decay at 1."
+            ) from error
+    if twice and not network.supports_gradient_checkpointing:
+        raise ModelError(
+            f"Model {task.model!r} cannot compute its blocks twice: leave checkpointing out."
+        )
 
 
 def check_blocks(task: Task, configs: Sequence[TrainingConfig]) -> None:

@@ -234,6 +234,10 @@ class Trainable:
         key = self.stack_key(config)
         if key is None or self.step_losses(config):
             return None
+        if isinstance(key, FineTuning):
+            if key.accumulation > 1 or key.checkpointing:
+                return None  # for want of memory, of which a stack takes more
+            key = dataclasses.replace(key, layer_decay=1.0)
         if isinstance(key, FineTuning) and key.lora_rank:
             # Ranks are padded, and a scale is a cell's own.
             key = dataclasses.replace(key, lora_rank=1, lora_alpha=1.0, lora_rank_stabilised=False)
@@ -246,6 +250,7 @@ class Trainable:
             epochs=1,
             clip_norm=0.0,
             inner_share=0.0,
+            patience=0,
         )
 
 

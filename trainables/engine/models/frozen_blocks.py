@@ -42,6 +42,32 @@ def blocks(network: PreTrainedModel) -> nn.ModuleList:
     return matches[0]
 
 
+def depths(module: nn.Module) -> dict[str, int]:
+    """Return how far below the classifier each parameter lies, by name.
+
+    0 is beside or above an encoder, 1 its top block, and its embeddings lie deepest.
+
+    Raises:
+        ModelError: as `blocks`.
+    """
+    found: dict[str, int] = {}
+    for prefix, part in module.named_modules():
+        if not _is_encoder(part):
+            continue
+        every = blocks(part)
+        place = {id(p): len(every) - i for i, block in enumerate(every) for p in block.parameters()}
+        for name, parameter in part.named_parameters(prefix=prefix):
+            deepest = len(every) + 1 if "embedding" in name.removeprefix(prefix) else 0
+            found[name] = place.get(id(parameter), deepest)
+    return {name: found.get(name, 0) for name, _ in module.named_parameters()}
+
+
+def _is_encoder(part: nn.Module) -> bool:
+    return hasattr(part, "embeddings") and hasattr(
+        getattr(part, "config", None), "num_hidden_layers"
+    )
+
+
 def trained_blocks(model: str, config: TrainingConfig) -> int | None:
     """Return the number of blocks that a config trains.
 

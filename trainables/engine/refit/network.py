@@ -246,6 +246,8 @@ def train_head(
         choice.see(epoch, np.zeros((0, 0), np.float32), training.predict()[0])
         if choice.facts["chosen_epoch"] == epoch:
             best = copy.deepcopy(training.trained(0))
+        if choice.over(epoch, config.patience):
+            break
     return Fit(NO_ROWS, choice.probabilities, facts=choice.facts, module=best)
 
 

@@ -63,10 +63,12 @@ def fit_stack(
         for place in np.argsort(numbers).tolist():
             number, cell = numbers[place], training.cells[place]
             loss = float(losses[place])
+            ended = epoch + 1 == cell.config.epochs
             metrics = {"epoch": epoch + 1.0, "train_loss": loss}
             if counted[place]:
                 chosen = choices[number].see(epoch + 1, held_out[place], valid[place])
                 metrics |= {**scores[place], **chosen, **training.facts[place]}
+                ended = ended or choices[number].over(epoch + 1, cell.config.patience)
             epochs[number].append({**metrics, "seconds": seconds})
             if number not in lost:
                 finite = np.isfinite(held_out[place]).all() and np.isfinite(valid[place]).all()
@@ -74,12 +76,12 @@ def fit_stack(
                     lost.add(number)
                     training.freeze(place)
                     finished(number, _diverged(loss, epoch))
-                elif epoch + 1 == cell.config.epochs:
+                elif ended:
                     facts = {**choices[number].facts, **training.facts[place]}
                     module = training.trained(place) if score is None else None
                     best = choices[number].probabilities
                     finished(number, Fit(cell.held_out, best, epochs[number], facts, module))
-            if epoch + 1 < cell.config.epochs:
+            if not ended:
                 going.append(place)
         if not set(going) - {place for place, number in enumerate(numbers) if number in lost}:
             break

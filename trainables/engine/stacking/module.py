@@ -79,6 +79,11 @@ class StackedModule(nn.Module):
         adapters.use_in_stack(self._template[0])
         shared_batches.use_in_stack(self._template[0], set(self._common_names))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters in `stacked`, as a cell's module has them."""
+        return tuple(self._names)
+
     def train(self, mode: bool = True) -> StackedModule:
         """Switch all cells to training or evaluation."""
         super().train(mode)

@@ -48,6 +48,8 @@ class StackedAdamW(torch.optim.Optimizer):
             waits for a GPU.
         weight_decays: Decay of each cell, (cells,).
         least_apart: Number of a cell's weights from which on cells are stepped one by one.
+        scales: Factor of each cell's rate by parameter of `module.stacked`, each (cells,); None for
+            one rate of all parameters.
 
     Attributes:
         factors: Share of each cell's peak rate in the next step, (cells,).
@@ -61,6 +63,7 @@ class StackedAdamW(torch.optim.Optimizer):
         learning_rates: Tensor,
         weight_decays: Tensor,
         least_apart: int | None = None,
+        scales: Sequence[Tensor] | None = None,
     ) -> None:
         trained = [p for p in module.stacked if p.requires_grad]
         super().__init__(trained, {})
@@ -74,6 +77,7 @@ class StackedAdamW(torch.optim.Optimizer):
         weights = sum(p.numel() for p in trained) // module.cells
         self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
         self._decays_here: Tensor | None = None
+        self._scales = None if scales is None else dict(zip(module.stacked, scales, strict=True))
         self._device = trained[0].device if trained else torch.device("cpu")
         # On the device, where a recorded step counts by itself.
         self._counts = torch.zeros(len(learning_rates), device=self._device)
@@ -152,10 +156,12 @@ class StackedAdamW(torch.optim.Optimizer):
         start = cells.start if isinstance(cells, slice) else 0
         for cell in range(len(each)) if self.cells is None else self.cells.tolist():
             # Matrices are decayed, vectors are not.
-            for decay, wide in ((decays[cell], True), (0.0, False)):
-                own = [(p, gradient) for p, gradient in moved if (p.ndim > 2) == wide]
-                if not own:
-                    continue
+            kinds: dict[tuple[bool, float], list[tuple[Tensor, Tensor]]] = {}
+            for p, gradient in moved:
+                scale = 1.0 if self._scales is None else float(self._scales[p][cell])
+                kinds.setdefault((p.ndim > 2, scale), []).append((p, gradient))
+            for (wide, scale), own in kinds.items():
+                decay = decays[cell] if wide else 0.0
                 torch._fused_adamw_(
                     [p.detach()[cell] for p, _ in own],
                     [gradient[cell - start] for _, gradient in own],
@@ -166,7 +172,7 @@ class StackedAdamW(torch.optim.Optimizer):
                     amsgrad=False,
                     beta1=_BETAS[0],
                     beta2=_BETAS[1],
-                    lr=each[cell],
+                    lr=each[cell] if scale == 1 else each[cell] * scale,
                     weight_decay=decay,
                     eps=_EPSILON,
                     maximize=False,
@@ -186,7 +192,13 @@ class StackedAdamW(torch.optim.Optimizer):
         shrink = 1 - rates * decays
         numbers = range(len(self.steps)) if self.cells is None else self.cells.tolist()
         for parameter, gradient in moved:
-            along = [_along(values, parameter) for values in (rates, shrink)]
+            if self._scales is None:
+                own_rates, own_shrink = rates, shrink
+            else:
+                scale = self._scales[parameter].to(rates)
+                own_rates = rates * (scale if cells is None else scale[cells])
+                own_shrink = 1 - own_rates * decays
+            along = [_along(values, parameter) for values in (own_rates, own_shrink)]
             for part in self._parts(parameter):
                 at = _at(cells, part)
                 # The gradient is of a run's cells, or of all.
@@ -274,6 +286,8 @@ class StackedAdamW(torch.optim.Optimizer):
         for name in ("learning_rates", "weight_decays", "factors", "steps"):
             setattr(self, name, getattr(self, name)[cells])
         self._counts, self._decays_here = self._counts[cells.to(self._device)], None
+        if self._scales is not None:
+            self._scales = {p: scale[cells] for p, scale in self._scales.items()}
         for state in self.state.values():
             for name in ("first", "second"):
                 state[name] = state[name][cells.to(self._device)]

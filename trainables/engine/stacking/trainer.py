@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from trainables.engine.arrays import Float32Array, FloatArray, IntArray
-from trainables.engine.config import TrainingConfig
+from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.inputs.ragged import placed
 from trainables.engine.inputs.stack_inputs import Inputs
+from trainables.engine.models import frozen_blocks
 from trainables.engine.stacking import block_keys, shared_batches
 from trainables.engine.stacking.cell import StackCell
 from trainables.engine.stacking.module import StackedModule, span
@@ -72,7 +73,11 @@ class StackTraining:
         module = StackedModule([cell.module for cell in cells], device).to(device)
         vector = _vectors(configs, module.stacked[0].dtype)
         self._dtype = module.stacked[0].dtype
-        optimizer = StackedAdamW(module, vector("learning_rate"), vector("weight_decay"))
+        scales = _scales(module, cells)
+        optimizer = StackedAdamW(
+            module, vector("learning_rate"), vector("weight_decay"), scales=scales
+        )
+        self._one_rate = scales is None
         if compiled:
             module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
@@ -81,7 +86,7 @@ class StackTraining:
         self.stack: StackedModule = self.accelerator.unwrap_model(self.module)
         scaler = self.accelerator.scaler
         self._adamw, self._scaled = optimizer, None if scaler is None else self.optimizer.step
-        record = scaler is None and not compiled and self.inputs.gathers
+        record = scaler is None and not compiled and self.inputs.gathers and self._one_rate
         self.recorded = RecordedSteps(device, record)
         self._total = torch.zeros(len(cells), device=device)
         decays = torch.tensor([cell.ema_decay for cell in cells], dtype=module.stacked[0].dtype)
@@ -118,6 +123,8 @@ class StackTraining:
             or agreed != {(self.batch_size, self.schedule)}
             or clips != (self._clip is not None)
             or self.averages is not None
+            or not self._one_rate
+            or _layer_decays(cells) is not None
             or any(cell.ema_decay for cell in cells)
         ):
             return False
@@ -295,6 +302,23 @@ class StackTraining:
     def freeze(self, cell: int) -> None:
         """Train a cell no more; it stays in its place."""
         self.optimizer.optimizer.learning_rates[cell] = 0.0
+
+
+def _layer_decays(cells: Sequence[StackCell]) -> Tensor | None:
+    """Factor of each cell's rate from block to block, if any."""
+    decays = [
+        cell.config.layer_decay if isinstance(cell.config, FineTuning) else 1.0 for cell in cells
+    ]
+    return torch.tensor(decays, dtype=torch.float64) if min(decays) < 1 else None
+
+
+def _scales(module: StackedModule, cells: Sequence[StackCell]) -> list[Tensor] | None:
+    """Factor of each cell's rate by parameter, each (cells,)."""
+    decays = _layer_decays(cells)
+    if decays is None:
+        return None
+    depths = frozen_blocks.depths(cells[0].module)
+    return [decays ** depths[name] for name in module.names]
 
 
 def _vectors(configs: Sequence[TrainingConfig], dtype: torch.dtype) -> Callable[[str], Tensor]:

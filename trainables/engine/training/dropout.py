@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -135,6 +135,32 @@ def drawing(step: Step | None) -> Iterator[None]:
         functional.dropout = _torch_dropout
         functional.scaled_dot_product_attention = _torch_attention
         _now.step = None
+
+
+def checkpoint_blocks(module: nn.Module) -> None:
+    """Let encoders compute their blocks anew in the backward pass.
+
+    The masks of dropout are those of the first time.
+    """
+    for part in module.modules():
+        if _is_pretrained(part):
+            part.activation_checkpointing_enable(  # type: ignore[operator]
+                activation_checkpointing_kwargs={"use_reentrant": False, "context_fn": _contexts}
+            )
+
+
+def _contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Contexts of a block's first pass, and of the second one."""
+    step = _now.step
+    return nullcontext(), nullcontext() if step is None else _again(step, step.calls)
+
+
+@contextmanager
+def _again(step: Step, calls: int) -> Iterator[None]:
+    """Draw what was drawn from a call on."""
+    with drawing(step):
+        step.calls = calls
+        yield
 
 
 @contextmanager

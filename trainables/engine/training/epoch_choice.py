@@ -90,6 +90,15 @@ class Choice:
             self._epoch, self._score, self.probabilities = epoch, score, held_out
         return {"inner_class_accuracy": score}
 
+    def over(self, epoch: int, patience: int) -> bool:
+        """True once so many epochs have brought nothing better.
+
+        Args:
+            epoch: Number of epochs trained.
+            patience: Epochs to wait; 0 waits for ever.
+        """
+        return bool(patience and len(self._labels) and epoch - self._epoch >= patience)
+
     @property
     def facts(self) -> Mapping[str, float]:
         """Facts to report with the cell."""

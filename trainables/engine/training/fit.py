@@ -66,6 +66,8 @@ def fit(
     best = _BestEpoch(training) if evaluate and score is None else None
     last_alone = not each_epoch and not len(training.data.valid)
     for number in range(len(epochs), training.config.epochs):
+        if training.choice.over(number, training.config.patience):
+            break
         began = time.perf_counter()
         metrics = {"epoch": number + 1.0, "train_loss": training.epoch(number)}
         if best is not None:

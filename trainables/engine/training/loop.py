@@ -18,9 +18,10 @@ from torch import nn
 
 from trainables.engine import seeding
 from trainables.engine.arrays import Float32Array, IntArray
-from trainables.engine.config import TrainingConfig
+from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.errors import DivergedError
 from trainables.engine.inputs.tokens import Collator, Tokens, loader
+from trainables.engine.models import frozen_blocks
 from trainables.engine.splits.inner_validation import NO_ROWS
 from trainables.engine.training import distributed, dropout, dropout_masks
 from trainables.engine.training.accelerator import fresh_accelerator
@@ -86,6 +87,7 @@ class Training:
         place = (self.accelerator.process_index, self.accelerator.num_processes)
         self._alone = place[1] == 1
         self.config, self.seed, self.data = config, seed, data
+        self._parts = config.accumulation if isinstance(config, FineTuning) else 1
         self.train, self._order = loader(
             data.tokens, data.train, config.batch_size, seed, place, data.fold
         )
@@ -95,9 +97,9 @@ class Training:
         self.facts: Mapping[str, float] = {}
         if compiled:
             module.compile(dynamic=True)
-        optimizer = torch.optim.AdamW(
-            _groups(module, config.weight_decay), lr=config.learning_rate, fused=True
-        )
+        if isinstance(config, FineTuning) and config.checkpointing:
+            dropout.checkpoint_blocks(module)
+        optimizer = torch.optim.AdamW(_groups(module, config), lr=config.learning_rate, fused=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
         if self._alone:
             # Processes deal batches out themselves: accelerate repeats rows of uneven ones.
@@ -149,11 +151,7 @@ class Training:
         total = torch.zeros((), device=self.accelerator.device)
         count = 0
         for count, batch in enumerate(self.train, start=1):
-            keys = batch.pop("keys").to(self.accelerator.device)
-            inputs, labels, _ = self._placed(batch)
-            with dropout.drawing(dropout_masks.Step(keys[None], count)):
-                loss = distributed.weighted(self.module(inputs, labels).loss, len(labels))
-            self.accelerator.backward(loss)
+            loss = self._backward(batch, count)
             if self.config.clip_norm:
                 self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
             self.optimizer.step()
@@ -161,7 +159,7 @@ class Training:
             if self.averages is not None:
                 self.averages.update()
             self.optimizer.zero_grad()
-            total += loss.detach()
+            total += loss
             self._keep_losses(number * self.steps_per_epoch + count, loss)
             # The processes leave together or not at all: gradients are all of theirs.
             if count % _STEPS_BETWEEN_LOOKS == 0 and not self._finite(total):
@@ -172,6 +170,29 @@ class Training:
         if not math.isfinite(mean):
             raise DivergedError(f"the training loss became {mean} in epoch {number + 1}")
         return mean
+
+    def _backward(self, batch: dict[str, torch.Tensor], count: int) -> torch.Tensor:
+        """Add the gradient of a batch and return its loss.
+
+        It is taken in parts where the config says so.
+        """
+        keys = batch.pop("keys").to(self.accelerator.device)
+        inputs, labels, _ = self._placed(batch)
+        parts = min(self._parts, len(labels))
+        whole = torch.zeros((), device=self.accelerator.device)
+        for part in torch.arange(len(labels), device=labels.device).tensor_split(parts):
+            own, classes, drawn = inputs, labels, keys
+            if parts > 1:
+                own = {name: value[part] for name, value in inputs.items()}
+                # The last key is of the step, the others of its rows.
+                classes, drawn = labels[part], torch.cat([keys[:-1][part], keys[-1:]])
+            with dropout.drawing(dropout_masks.Step(drawn[None], count)):
+                loss = distributed.weighted(self.module(own, classes).loss, len(labels))
+            if parts > 1:
+                loss = loss * (len(classes) / len(labels))
+            self.accelerator.backward(loss)
+            whole += loss.detach()
+        return whole
 
     def _keep_losses(self, step: int, loss: torch.Tensor) -> None:
         """Keep the losses of a step that is due."""
@@ -281,10 +302,23 @@ def _schedule(config: TrainingConfig, optimizer: torch.optim.Optimizer, steps: i
     return get_scheduler(_SCHEDULES[config.schedule], optimizer, warmup, steps)
 
 
-def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Split the parameters: vectors (biases, normalisation) are not decayed."""
-    trained = [p for p in module.parameters() if p.requires_grad]
+def _groups(module: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+    """Split the parameters by their decay and their rate.
+
+    Vectors (biases, normalisation) are not decayed.
+    """
+    decay = config.layer_decay if isinstance(config, FineTuning) else 1.0
+    depths = frozen_blocks.depths(module) if decay < 1 else {}
+    groups: dict[tuple[bool, int], list[nn.Parameter]] = {(True, 0): [], (False, 0): []}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            kind = (parameter.ndim > 1, depths.get(name, 0))
+            groups.setdefault(kind, []).append(parameter)
     return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": parameters,
+            "weight_decay": config.weight_decay if wide else 0.0,
+            "lr": config.learning_rate * decay**depth,
+        }
+        for (wide, depth), parameters in groups.items()
     ]
