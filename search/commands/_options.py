@@ -235,7 +235,7 @@ def _add_space(group: argparse._ArgumentGroup) -> None:
         metavar="NAME=V,V",
         dest="set_axes",
         help="search these values of an axis or of a fixed value, or a range, "
-        "LOW..HIGH or LOW..HIGH:log, with strategy random or tpe; repeat for more; "
+        "LOW..HIGH or LOW..HIGH:log, with strategy race, random or tpe; repeat for more; "
         "`foldrace spaces SPACE` says what each means",
     )
     group.add_argument(

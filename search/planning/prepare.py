@@ -15,7 +15,7 @@ from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
 from search.spec import SweepSpec, rows_of_name, saved_spec
-from search.strategies.strategy import SAMPLING
+from search.strategies.strategy import RANGED, SAMPLING
 from spaces import Space
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
@@ -100,12 +100,12 @@ def with_objective(spec: SweepSpec, space: Space) -> Space:
 
 
 def _without_ranges(spec: SweepSpec, space: Space) -> Space:
-    """Give ranges points, for strategies that sample; refuse them for others."""
-    if space.ranges and spec.configs == "all" and spec.strategy not in SAMPLING:
+    """Give ranges points, for strategies that take them; refuse others."""
+    if space.ranges and spec.configs == "all" and spec.strategy not in RANGED:
         names = ", ".join(space.ranges)
         raise InputError(
             f"{names} of space {space.name!r} is a range, which strategy {spec.strategy!r} cannot "
-            f"enumerate: search it with --strategy {' or '.join(SAMPLING)}, or name the values to "
+            f"enumerate: search it with --strategy {' or '.join(RANGED)}, or name the values to "
             f"try, --set {space.ranges[0]}=V,V."
         )
     return space.sampled() if space.ranges or spec.strategy in SAMPLING else space

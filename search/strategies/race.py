@@ -27,6 +27,7 @@ _OPENING_SHARE = 0.12
 _FINAL_SHARE = 0.3
 _FINALISTS = (3, 15)
 _EQUAL = 0.01  # of the margin
+_MOST_VALUES = 30  # of an axis with an order, each of which is tried
 _RECALLED = 0.4  # of the opening's configs
 _BATCH_SHARE, _LEAST_BATCH = 1 / 3, 6
 # Draws are made of so many configs: of more, those with the highest mean and so many deviations.
@@ -154,8 +155,11 @@ class Race:
         used = board.per_config(OPEN) < self._problem.blocks
         share = self._opening / self._problem.configs
         picked = np.zeros(self._problem.configs, bool)
-        for position in self._problem.features.T:
-            for value in np.unique(position[np.isfinite(position)]):
+        for axis, position in enumerate(self._problem.features.T):
+            values = np.unique(position[np.isfinite(position)])
+            if axis not in self._problem.unordered and len(values) > _MOST_VALUES:
+                continue  # points of a range stand for one another
+            for value in values:
                 same = position == value
                 if used[same].any():
                     continue

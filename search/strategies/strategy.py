@@ -26,6 +26,8 @@ DEFAULT_STOP_MARGIN = 0.005
 STRATEGIES = ("race", "grid", "random", "tpe", "halving", "wilcoxon")
 # They take points of a range; the others go by a list of values.
 SAMPLING = ("random", "tpe", "own")
+# They search a range by points on it: these, and the race, whose model is smooth over them.
+RANGED = ("race", *SAMPLING)
 # Further rivals of the race: replayed on tables, not offered for a sweep.
 PEERS = ("forgiving", "pooled", "tpe-wilcoxon")
 

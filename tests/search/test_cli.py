@@ -113,7 +113,7 @@ def test_a_bad_file_is_named_before_training(
         ({"set": "k=3,0"}, "k at least 1, got 0"),
         ({"set": "epochs=1,0"}, "epochs at least 1, got 0"),
         ({"set": "trainable_blocks=all,1"}, "trainable_blocks a whole number or none, got 'all'"),
-        ({"set": "learning_rate=1e-6..1e-3:log"}, "--strategy random or tpe"),
+        ({"set": "learning_rate=1e-6..1e-3:log", "strategy": "grid"}, "race or random or tpe"),
         ({"set": "kk=3"}, "'k'"),
         ({"set": "k"}, "NAME=VALUE"),
         ({"fix": "learning_rat=1"}, "learning_rate"),
