@@ -18,7 +18,13 @@ def points(value: float | None, sign: bool = False) -> str:
     return f"{100 * value:+.2f}" if sign else f"{100 * value:.2f}"
 
 
-_UNITS = {"loss": "nat", "entropy": "bit", "seconds": "second", "peak_memory_mib": "MiB"}
+_UNITS = {
+    "loss": "nat",
+    "entropy": "bit",
+    "seconds": "second",
+    "peak_memory_mib": "MiB",
+    **dict.fromkeys(("rmse", "mae", "median_absolute_error"), "unit of the target"),
+}
 
 
 def unit(metric: str) -> str:

@@ -35,7 +35,9 @@ from spaces import Protocol
 from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Split, without_none
 from trainables.engine.registry import hint
 
-Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon"]
+Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon", "own"]
+OWN = "own"
+"""Strategy that is an object of the user's: see `search.sweep.own_strategy`."""
 
 
 SPACE = "finetune"
@@ -127,6 +129,8 @@ class SweepSpec(BaseModel):
         plugin: A Python file of the user's own with spaces, losses, data sets or trainables.
         train_rows: Number of rows that a cell trains on, drawn from its training part; None takes
             all. The data name `trec-1k` means `trec` with 1,000.
+        chooser: A strategy of the user's own, not saved; given as `strategy` itself, which is then
+            "own": an Optuna sampler, a Ray Tune Searcher, or a class with ask and tell.
         objective: Metric that ranks configs, in place of the space's; no part of a cell's key.
         strategy_seed: Seed of the strategy's own random choices; cells have their own.
         nested: Check the winner's score by nested cross-validation; see search/sweep/nested_cv.py.
@@ -150,6 +154,7 @@ class SweepSpec(BaseModel):
     train_rows: Annotated[int, judged(bounds.COUNT)] | None = None
     objective: str | None = None
     strategy: Strategy = "race"
+    chooser: Any = Field(default=None, exclude=True, repr=False)
     strategy_seed: Annotated[int, judged(bounds.SEED)] = 0
     nested: bool = False
     outer: tuple[int, int] | None = None
@@ -176,6 +181,9 @@ class SweepSpec(BaseModel):
                 fields |= {"space": space.name, "declared": space.to_json()}
             else:
                 raise ValueError(f"space must be a name or a spaces.Space, got {fields['space']!r}")
+        strategy = fields.get("strategy", "")
+        if not isinstance(strategy, str):
+            fields |= {"strategy": OWN, "chooser": _chooser(strategy)}
         if isinstance(fields.get("data"), str):
             fields["data"] = DataRef(name=fields["data"])
         elif isinstance(fields.get("data"), Mapping) and info.context != SAVED:
@@ -290,6 +298,21 @@ def _data_of(fields: Mapping[str, Any]) -> DataRef:
             for fault in error.errors()
         ]
         raise ValueError("; ".join(faults)) from None
+
+
+def _chooser(given: Any) -> Any:
+    """The user's own strategy, if it can be one.
+
+    Raises:
+        ValueError: saying what a strategy may be.
+    """
+    kinds = (("sample_relative",), ("suggest", "on_trial_complete"), ("ask", "tell"))
+    if any(all(callable(getattr(given, name, None)) for name in kind) for kind in kinds):
+        return given
+    raise ValueError(
+        "strategy must be a name, an Optuna sampler, a Ray Tune Searcher, or have ask() and "
+        f"tell(config, score); got {given!r}"
+    )
 
 
 def _of_file(path: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,8 +87,19 @@ def resume(
     take_over: bool = False,
     progress: bool = True,
     change: Callable[[SweepSpec], SweepSpec] | None = None,
+    strategy: Any = None,
 ) -> Result:
     """Resume a sweep, under its own spec or a changed one.
+
+    Args:
+        sweep: The sweep.
+        tracking_uri: URI of the ledger.
+        experiment: Its name.
+        callbacks: Told of the progress, in this order.
+        take_over: Take the place of a process that trains it.
+        progress: Show the progress.
+        change: Makes another spec of the saved one.
+        strategy: The strategy of your own that it was run with.
 
     Raises:
         InputError: if there is no such sweep, or its data or model are no longer what they were.
@@ -101,11 +112,16 @@ def resume(
         name,
         tracking_uri=uri,
         experiment=experiment,
-        change=change or (lambda spec: spec),
+        change=lambda spec: _with_strategy(spec if change is None else change(spec), strategy),
         callbacks=[*_shown(progress, callbacks), *callbacks],
         take_over=take_over,
     )
     return Result.of(found)
+
+
+def _with_strategy(spec: SweepSpec, strategy: Any) -> SweepSpec:
+    """A saved spec with the user's own strategy, which is not saved."""
+    return spec if strategy is None else spec.model_copy(update={"chooser": strategy})
 
 
 def load(

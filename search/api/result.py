@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from search.api.plots import Plots
 from search.comparison.compare import Comparison
 from search.comparison.words import answer, notes, to_json
-from search.formatting import points
+from search.formatting import points, unit
 from search.results.document import of_outcome
 from search.results.outcome import SweepResult
 
@@ -102,7 +102,7 @@ class Result(SweepResult):
         heads = ["#", "config", "mean", "95% interval", "cells", "P(best)", "gain", "status"]
         more = len(document["configs"]) - _TOP
         below = [f"... and {more:,} more"] if more > 0 else []
-        title = f"{document['sweep']}, {document['objective']} in points"
+        title = f"{document['sweep']}, {document['objective']} in {unit(document['objective'])}"
         return _page(str(document["answer"]), title, heads, rows, below)
 
 
@@ -157,7 +157,7 @@ class ShownComparison(Comparison):
             for row in to_json(self)["comparisons"]
         ]
         heads = ["sweeps", "difference", "95% interval", "P(first better)", "cells shared"]
-        return _page(self.answer, f"{self.metric} in points", heads, rows, notes(self))
+        return _page(self.answer, f"{self.metric} in {unit(self.metric)}", heads, rows, notes(self))
 
 
 def _reach(low: float | None, high: float | None, sign: bool = False) -> str:

@@ -280,8 +280,8 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--strategy",
-        choices=["race", "grid", "random", "tpe", "halving", "wilcoxon"],
-        help="who decides which cells come next (race)",
+        choices=["race", "grid", "random", "tpe", "halving", "wilcoxon", "own"],
+        help="who decides which cells come next (race); own: STRATEGY of your .py file",
     )
     group.add_argument(
         "--strategy-seed", type=bounds.SEED, metavar="N", help="seed of the strategy (0)"

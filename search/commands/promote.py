@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from search.checks.names import MODEL_NAME
-from search.checks.output_paths import OUTPUT_FOLDER
+from search.checks.output_paths import OUTPUT_FOLDER, OutputFile
 from search.commands._options import (
     add_json,
     add_ledger,
@@ -21,6 +21,7 @@ examples:
   foldrace promote latest
   foldrace promote my-sweep --rank 2 --out my-model
   foldrace promote my-sweep --as sentiment      the next version of the model `sentiment`
+  foldrace promote my-sweep --push-to-hub me/sentiment --onnx sentiment.onnx
 then:
   foldrace predict my-sweep --data new.csv
   foldrace serve my-sweep
@@ -44,6 +45,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the registered model (SWEEP)",
     )
+    parser.add_argument(
+        "--onnx",
+        type=OutputFile(".onnx"),
+        metavar="FILE",
+        help="write it as ONNX, too, checked to 1e-4 against the model",
+    )
+    parser.add_argument(
+        "--push-to-hub",
+        dest="hub",
+        metavar="NAME",
+        help="upload the folder to this repository of the Hugging Face hub, private if it is new",
+    )
+    parser.add_argument("--public", action="store_true", help="make that new repository public")
     add_ledger(parser)
     add_json(parser)
 
@@ -64,6 +78,9 @@ def run(options: argparse.Namespace) -> int:
             rank=options.rank,
             folder=None if options.out is None else Path(options.out),
             name=options.name,
+            onnx=None if options.onnx is None else Path(options.onnx),
+            hub=options.hub,
+            public=options.public,
         )
     registered = champion.registered
     if options.json:
@@ -76,6 +93,9 @@ def run(options: argparse.Namespace) -> int:
                 "config": champion.config,
                 "folder": str(champion.folder),
                 "trust_remote_code": not champion.stock,
+                "onnx": options.onnx,
+                "onnx_difference": champion.onnx_difference,
+                "hub": champion.address,
             }
         )
         return 0
@@ -86,4 +106,10 @@ def run(options: argparse.Namespace) -> int:
         f"(AutoModelForSequenceClassification.from_pretrained(folder{flag}))"
     )
     output.say(f"registered: {registered.name}, version {registered.version}, alias champion")
+    if champion.onnx_difference is not None:
+        output.say(
+            f"ONNX: {options.onnx}, logits within {champion.onnx_difference:.1e} of the model's"
+        )
+    if champion.address is not None:
+        output.say(f"on the hub: {champion.address}", whole=True)
     return 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from search.comparison.compare import ClassDifference, Comparison, Pair
 from search.comparison.sides import Side
-from search.formatting import counted, points
+from search.formatting import counted, points, unit
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def notes(comparison: Comparison) -> list[str]:
     """Lines that explain the figures."""
     first = comparison.sides[0].name
     lines = [
-        f"{comparison.metric} in points. Differences are {first} minus the other"
+        f"{comparison.metric} in {unit(comparison.metric)}. Differences are {first} minus the other"
         + (", a low score being good" if comparison.mode == "min" else "")
         + "; 95% intervals allow for training rows that cells share."
     ]

@@ -35,6 +35,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 
 import ray
 from ray import tune
+from ray.tune import CLIReporter
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -244,6 +245,8 @@ def train(
                 storage_path=str(storage.resolve()),
                 name="trials",
                 verbose=0,
+                # In a notebook Tune would take its own, which clears the cell's output.
+                progress_reporter=CLIReporter(),
                 callbacks=[results],
                 failure_config=tune.FailureConfig(max_failures=0),
             ),

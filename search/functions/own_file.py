@@ -44,7 +44,8 @@ def space_of(spec: SweepSpec) -> Space | None:
             f"{spec.plugin} has a function train and no AXES:{near} name what to search, as "
             'AXES = {"C": [0.1, 1.0, 10.0]}.'
         )
-    objective = getattr(module, "OBJECTIVE", None)
+    declared = getattr(module, "OBJECTIVE", None)
+    objective = spec.objective or declared
     if objective is None:
         if spec.data.target is not None:
             raise InputError(
@@ -57,9 +58,15 @@ def space_of(spec: SweepSpec) -> Space | None:
         spec.space,
         module.AXES,
         objective=objective,
-        mode=getattr(module, "MODE", "min" if _falls(objective) else "max"),
+        mode=_mode(module, objective, declared),
         baseline=_baseline(module, spec),
     )
+
+
+def _mode(module: ModuleType, objective: Any, declared: Any) -> Any:
+    """The file's MODE for its own objective, else the metric's sense."""
+    usual = "min" if _falls(objective) else "max"
+    return getattr(module, "MODE", usual) if objective == declared else usual
 
 
 def _falls(objective: Any) -> bool:

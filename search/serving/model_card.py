@@ -42,6 +42,12 @@ def write(
     active = plan.space.active(plan.configs[config])
     settings = "\n".join(f"| {name} | {value} |" for name, value in active.items())
     flag = "" if stock else ", trust_remote_code=True"
+    first = (
+        ""
+        if stock
+        else "**Load it with `trust_remote_code=True`**: no class of transformers holds its head, "
+        "so its class is `modeling.py` in this folder, whose code then runs.\n\n"
+    )
     own = "" if stock else "Its class is `modeling.py` in this folder: read it, it is short.\n\n"
     split = f"{plan.spec.folds} folds" if plan.spec.folds else f"hold-out {plan.spec.holdout}"
     seeds = ", ".join(map(str, plan.spec.seeds))
@@ -54,7 +60,7 @@ library_name: transformers
 pipeline_tag: text-classification
 ---
 
-# {plan.spec.name}: {plan.label(config)}
+{first}# {plan.spec.name}: {plan.label(config)}
 
 A text classifier, trained by foldrace: the space `{plan.spec.space}`
 ({plan.space.source}) on {data_label(plan)} with {model_label(plan)}.

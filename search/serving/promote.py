@@ -10,22 +10,25 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from search.checks import refuse
 from search.checks.names import MODEL_NAME
-from search.checks.output_paths import OUTPUT_FOLDER
+from search.checks.output_paths import OUTPUT_FOLDER, OutputFile
 from search.errors import InputError, SweepError
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
+from search.serving import hub as sharing
 from search.serving import model_card
 from search.sweep.load import load_record as load_sweep
 from search.tracking.model_registry import Registered, register, set_champion
 from trainables.engine.errors import DivergedError
-from trainables.engine.refit import network, saved_model
+from trainables.engine.refit import network, onnx_file, saved_model
 from trainables.engine.text_data import TextData
 
 CARD = "README.md"
+ONNX = OutputFile(".onnx")
 ADAPTERS = "adapters"  # the folder of peft, beside the weights that they are merged into
 _EXAMPLES = 2  # rows of the input example
 
@@ -39,12 +42,16 @@ class Champion:
         folder: Its Hugging Face folder.
         stock: True if transformers' own class holds it; else it is loaded with trust_remote_code.
         config: The config's label.
+        onnx_difference: Largest difference of a logit of the ONNX file; None without one.
+        address: Address of the repository on the hub; None without one.
     """
 
     registered: Registered
     folder: Path
     stock: bool
     config: str
+    onnx_difference: float | None = None
+    address: str | None = None
 
 
 @launchers.forgotten()
@@ -57,6 +64,9 @@ def promote(
     folder: Path | None = None,
     name: str | None = None,
     move_alias: bool = True,
+    onnx: Path | None = None,
+    hub: str | None = None,
+    public: bool = False,
 ) -> Champion:
     """Train a config on all data, save and register it as champion.
 
@@ -69,6 +79,9 @@ def promote(
         name: Name of the registered model; the sweep's without one. Further sweeps of one name give
             further versions of one model.
         move_alias: Give the new version the alias `champion`.
+        onnx: File to write the model to as ONNX, too.
+        hub: Repository of the Hugging Face hub to push the folder to, too.
+        public: Make a new repository public.
 
     Raises:
         InputError: if there is no such sweep or config, its data or model changed, the config has
@@ -78,6 +91,11 @@ def promote(
     """
     if name is not None:
         refuse(MODEL_NAME, "The name of the registered model", name)
+    if onnx is not None:
+        refuse(ONNX, "--onnx", onnx)
+        onnx_file.check_installed()
+    if hub is not None:
+        sharing.check(hub)
     record, outcome = load_sweep(tracking_uri, experiment, sweep)
     plan, config = outcome.plan, outcome.config_at(rank, network.fault)
     folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
@@ -115,7 +133,24 @@ def promote(
         about=card,
     )
     registered = set_champion(tracking_uri, registered) if move_alias else registered
-    return Champion(registered=registered, folder=folder, stock=stock, config=plan.label(config))
+    worst = None if onnx is None else onnx_file.export(folder, onnx, _compared_on(data))
+    return Champion(
+        registered=registered,
+        folder=folder,
+        stock=stock,
+        config=plan.label(config),
+        onnx_difference=worst,
+        address=None if hub is None else sharing.push(folder, hub, public=public),
+    )
+
+
+def _compared_on(data: TextData) -> list[Any]:
+    """Texts, or pairs, of several lengths."""
+    order = sorted(range(len(data)), key=lambda row: len(data.texts[row]))
+    rows = [order[0], order[len(order) // 2], order[-1]]
+    if data.texts_b is None:
+        return [data.texts[row] for row in rows]
+    return [(data.texts[row], data.texts_b[row]) for row in rows]
 
 
 def _check_folder(folder: Path, plan: Plan) -> None:

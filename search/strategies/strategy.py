@@ -25,7 +25,7 @@ __all__ = ["PEERS", "STRATEGIES", "Board", "Policy", "Problem", "Strategy", "mak
 DEFAULT_STOP_MARGIN = 0.005
 STRATEGIES = ("race", "grid", "random", "tpe", "halving", "wilcoxon")
 # They take points of a range; the others go by a list of values.
-SAMPLING = ("random", "tpe")
+SAMPLING = ("random", "tpe", "own")
 # Further rivals of the race: replayed on tables, not offered for a sweep.
 PEERS = ("forgiving", "pooled", "tpe-wilcoxon")
 

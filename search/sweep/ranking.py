@@ -9,7 +9,9 @@ from search.planning.plan import Plan
 from search.results.oof_reader import gather
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import ROPE, Standings, rank
+from search.spec import OWN
 from search.strategies.strategy import Strategy, make_strategy
+from search.sweep import own_strategy
 
 
 def ranked(
@@ -50,6 +52,8 @@ def ranked(
 def strategy_of(plan: Plan) -> Strategy:
     """A fresh strategy as the spec names it."""
     spec = plan.spec
+    if spec.strategy == OWN:
+        return Strategy(plan.problem, own_strategy.policy_of(plan), spec.budget.max_cells)
     return make_strategy(
         spec.strategy,
         plan.problem,

@@ -16,7 +16,7 @@ from search.planning.prepare import prepare, task_of
 from search.process import folders, launchers
 from search.results.outcome import SweepResult
 from search.spec import SweepSpec, saved_spec
-from search.sweep import keep_encoder, nested_cv
+from search.sweep import keep_encoder, nested_cv, own_strategy
 from search.sweep.callback import Callback, CallbackList
 from search.sweep.load import find
 from search.sweep.train_sweep import train_sweep
@@ -54,6 +54,7 @@ def run(
     """
     if not isinstance(spec, SweepSpec):
         raise InputError(f"run wants a SweepSpec, got {spec!r}: run(SweepSpec(space=..., ...)).")
+    own_strategy.check(spec if plan is None else plan.spec)
     callback = CallbackList(callbacks)
     folders.check(spec)
     if plan is None:

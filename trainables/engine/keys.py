@@ -105,9 +105,11 @@ _NOT_OF_THE_TRAINING = ("seconds", "peak_memory_mib")
 def result_digest(result: CellResult) -> str | None:
     """Return a digest of metrics, epochs and predictions of a result.
 
-    It is None for a result without predictions, which proves nothing.
+    It is None for a result without predictions, or with mere classes: these prove nothing.
     """
     if result.status != "done" or not len(result.rows):
+        return None
+    if ((result.probabilities == 0) | (result.probabilities == 1)).all():
         return None
     numbers = [
         {name: value for name, value in metrics.items() if name not in _NOT_OF_THE_TRAINING}

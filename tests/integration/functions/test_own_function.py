@@ -85,6 +85,7 @@ def test_a_file_with_axes_and_train_is_all_that_a_sweep_needs(
     assert document["sweep"] == "my_cells-reviews"
     assert document["cells_done"] == len(trained) == 12
     assert document["winner"]["mean"] > 0.9
+    assert document["inert_suspects"] == []  # equal classes are no equal probabilities
     assert "C=10" in Path("out/report.html").read_text()
     again, out, _ = foldrace(*run_words(reviews, *columns, "--name", "second", "--json"))
     assert again == 0
@@ -179,6 +180,9 @@ def train(config, train, test, seed):
     assert document["mode"] == "min"
     assert document["winner"]["config"] == {"slope": 3.0}
     assert document["winner"]["mean"] == pytest.approx(0.1, abs=0.02)
+    assert "rmse in points (hundredths of a unit of the target)" in foldrace(
+        "leaderboard", "latest"
+    )[1].replace("\n", " ")
     assert "predict numbers, not classes" in Path("out/report.html").read_text()
 
 
@@ -249,6 +253,7 @@ def test_a_function_cannot_change_the_rows_of_the_next_cell(
         CONSTANT.replace(
             "    return found",
             """    assert set(test.labels) == {0, 1}
+    print("a word on stdout")
     train.labels[:] = 0
     test.labels[:] = 0
     train.frame["body"] = ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +93,9 @@ def call(
         model = {"model": str(pretrained.locate(task.model))}
     seeding.start_everything(seed)
     try:
-        answer = function(dict(config), train, test, seed, **model)
+        # What it prints is no part of an answer that a program reads.
+        with contextlib.redirect_stdout(sys.stderr):
+            answer = function(dict(config), train, test, seed, **model)
     except SystemExit as error:
         if os.getpid() != process:
             raise

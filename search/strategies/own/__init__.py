@@ -1,0 +1,1 @@
+"""Strategies of the user's own, as sources of configs."""
