@@ -89,6 +89,7 @@ class Parser(argparse.ArgumentParser):
             elif action.nargs != argparse.PARSER:
                 flag = [max(action.option_strings, key=len)] if action.option_strings else []
                 shown = action.metavar if isinstance(action.metavar, str) else action.dest
+                shown = f"[{shown}]" if action.nargs == argparse.OPTIONAL else shown
                 words += [*flag, *([shown] if action.nargs != 0 else [])]
             else:
                 words += [str(action.metavar), "..."]
@@ -152,8 +153,11 @@ def _hints(
     command: Parser,
     commands: dict[str, Parser],
 ) -> list[str]:
-    space = getattr(options, "space", None) or ("finetune" if hasattr(options, "space") else None)
+    space = getattr(options, "space", None)
     fields = _fields(space) if space else ()
+    if not fields and hasattr(options, "space"):
+        # What stands behind an unknown flag was taken for the space.
+        fields, value = _fields("finetune"), value or space or ""
     field = _field(flag, fields)
     if field is not None:
         return [f"{flag} is no option but a value of the space: --fix {field}={value or 'VALUE'}"]

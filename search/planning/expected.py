@@ -97,16 +97,28 @@ def seconds_of_like_cells(plan: Plan, known: Mapping[str, LoggedCell]) -> float 
         known: Cells of its data, model and split, by key.
     """
     own = [cell for key, cell in known.items() if key in plan.keys]
-    shapes = {tuple(str(config.get(name)) for name in plan.space.shape) for config in plan.configs}
+    names = plan.space.shape
+    shapes = Counter(tuple(str(config.get(name)) for name in names) for config in plan.configs)
     like = [
         cell
         for cell in known.values()
-        if tuple(str(cell.params.get(name)) for name in plan.space.shape) in shapes
+        if tuple(str(cell.params.get(name)) for name in names) in shapes
     ]
     for cells in (own, like):
-        seconds = [cell.metrics["seconds"] for cell in cells if "seconds" in cell.metrics]
-        if len(seconds) >= _LEAST_LIKE:
-            return median(seconds)
+        timed: dict[tuple[str, ...], list[float]] = {}
+        for cell in cells:
+            if "seconds" in cell.metrics:
+                shape = tuple(str(cell.params.get(name)) for name in names)
+                timed.setdefault(shape, []).append(cell.metrics["seconds"])
+        every = [seconds for some in timed.values() for seconds in some]
+        if len(every) < _LEAST_LIKE:
+            continue
+        # By the configs of each shape: a reference without a network is soon done.
+        known_shapes = {shape: many for shape, many in shapes.items() if shape in timed}
+        if not known_shapes:
+            return median(every)
+        whole = sum(many * median(timed[shape]) for shape, many in known_shapes.items())
+        return whole / sum(known_shapes.values())
     return None
 
 

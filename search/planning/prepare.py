@@ -347,6 +347,8 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         model = model_reference.resolve(spec.model, spec.tracking_uri, spec.experiment)
     spec = spec.model_copy(update={"data": _local(spec.data), "model": model})
     data = load.load_data(spec.data)
+    if spec.objective is not None and own_file.module_of(spec) is None:
+        scoring.check_objective(spec.objective, data.label_names)
     # Folds differ by some rows, and each of them must have as many as a cell is to train on.
     tried = range(spec.folds or 1) if spec.train_rows is not None else (0,)
     for split, seed, fold in itertools.product(spec.splits, spec.protocol.seeds, tried):
@@ -370,8 +372,6 @@ def _prepare(spec: SweepSpec) -> tuple[Plan, TextData, Audit]:
         plugin=_plugin_digest(spec),
     )
     checks.check(task, data, bound)
-    if spec.objective is not None and own_file.module_of(spec) is None:
-        scoring.check_objective(spec.objective, data.label_names)
     off_grid = declared_space(spec).beyond(spec.set_axes)
     plan = Plan(spec, space, configs, names, baseline, task, left_out, official, off_grid)
     return plan, data, audit(data)

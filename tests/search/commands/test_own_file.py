@@ -120,3 +120,10 @@ def test_the_model_that_nobody_named_is_the_same_with_a_package_and_without(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert make_spec(data="trec").model == "sentence-transformers/all-MiniLM-L6-v2"
     assert make_spec(data="trec").name == "finetune-trec-all-MiniLM-L6-v2"
+
+
+def test_an_unknown_flag_that_is_a_value_of_the_space_says_how_to_give_it(typed: Typed) -> None:
+    code, err = typed("--data", "mine.csv", "--epochs", "3")
+    assert code == 2
+    assert "--epochs is no option but a value of the space: --fix epochs=3" in err
+    assert err.endswith("usage: foldrace run [SPACE] [options]; foldrace run --help\n")

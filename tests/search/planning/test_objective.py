@@ -44,7 +44,7 @@ def test_what_no_cell_has_is_refused_by_name(typed: str, said: str) -> None:
 
 def test_a_class_that_the_data_lack_is_refused_with_those_they_have() -> None:
     assert check_objective("f1_LOC", ["LOC", "NUM"]) == "f1_LOC"
-    with pytest.raises(InputError, match=r"of one class f1_LOC\|NUM"):
+    with pytest.raises(InputError, match=r"Did you mean 'f1_LOC'\?.*of one class f1_LOC\|NUM"):
         check_objective("f1_LAC", ["LOC", "NUM"])
 
 

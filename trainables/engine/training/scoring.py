@@ -158,7 +158,8 @@ def check_objective(name: str, label_names: Sequence[str] | None = None) -> str:
     whole = [one for one in registry.names(_METRICS) if tells_one_number(one)]
     parts = [one for one in registry.names(_METRICS) if one not in whole]
     classes = "CLASS" if label_names is None else "|".join(class_keys(label_names)[:8])
-    near = registry.hint(word, [*whole, *OF_THE_MACHINE])
+    ofs = [f"{part}_{key}" for part in parts for key in class_keys(label_names or ())]
+    near = registry.hint(word, [*whole, *OF_THE_MACHINE, *ofs])
     raise RegistryError(
         f"No metric {name!r} ranks configs.{near} Known: {', '.join([*whole, *OF_THE_MACHINE])}; "
         f"and of one class {', '.join(f'{part}_{classes}' for part in parts)}."
