@@ -34,6 +34,7 @@ def _words(command: str, sweep: tuple[str, ...], reviews: Path) -> list[str]:
         "run": list(sweep),
         "plan": list(sweep),
         "predict": ["latest", *data],
+        "compare": ["latest", "latest:baseline"],
         "explain": ["latest", "--words", "3"],
         "export": ["latest", "--out", "table.parquet"],
         "bench-strategies": [

@@ -88,3 +88,7 @@ class UrlRefusedError(FoldraceError):
 
 class UnreachableError(FoldraceError):
     """A URL that gives no usable image in time."""
+
+
+class OnnxError(FoldraceError):
+    """A model that cannot be written as ONNX, or differs there."""

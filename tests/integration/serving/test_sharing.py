@@ -21,6 +21,7 @@ from search.serving import hub
 from tests.factories import config as config_of
 from trainables.engine.contract import DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
+from trainables.engine.errors import OnnxError
 from trainables.engine.models import pretrained
 from trainables.engine.refit import network, onnx_file, saved_model
 
@@ -202,6 +203,6 @@ def test_a_file_that_differs_is_not_kept(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx_file, "TOLERANCE", -1.0)
-    with pytest.raises(onnx_file.OnnxError, match="differs from the model"):
+    with pytest.raises(OnnxError, match="differs from the model"):
         onnx_file.export(folders["cls"], tmp_path / "model.onnx", ["the film"])
     assert list(tmp_path.iterdir()) == []

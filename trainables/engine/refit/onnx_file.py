@@ -12,15 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainables.engine.errors import FoldraceError, InputError
+from trainables.engine.errors import InputError, OnnxError
 
 TOLERANCE = 1e-4
 """Largest difference of a logit that the file may show."""
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
-
-
-class OnnxError(FoldraceError):
-    """A model that cannot be written as ONNX, or differs there."""
 
 
 def check_installed() -> None:
