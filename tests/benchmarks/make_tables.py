@@ -93,9 +93,7 @@ def make(
     run.add_options(parser)
     typed_words += ["--data", str(data / f"{source}.parquet"), "--subset", str(rows)]
     typed_words += ["--model", "minilm", "--strategy", "grid", "--folds", str(FOLDS)]
-    typed = parser.parse_args(
-        [*typed_words, "--name", name, "--seeds", ",".join(map(str, seeds))]
-    )
+    typed = parser.parse_args([*typed_words, "--name", name, "--seeds", ",".join(map(str, seeds))])
     plan, _, _ = prepare(sweep_spec(typed))
     table = ScoreMatrix.empty(plan)
 
