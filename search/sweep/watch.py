@@ -37,9 +37,10 @@ def watch(
     *,
     every_s: float = EVERY_S,
 ) -> SweepResult:
-    """Tell a callback of a sweep's cells as the ledger gets them, until the sweep ends.
+    """Tell a callback of a sweep's cells until it ends.
 
-    Nothing is written. A sweep that has ended already is read once.
+    They are told as the ledger gets them. Nothing is written. A sweep that has ended already is
+    read once.
 
     Args:
         tracking_uri: URI of the ledger.

