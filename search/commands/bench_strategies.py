@@ -43,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=_DEFAULT_STRATEGIES,
         metavar="NAME,NAME",
         help="which to replay beside exhaustive search: those of `foldrace run`, and forgiving, "
-        f"pooled, tpe-wilcoxon ({_DEFAULT_STRATEGIES})",
+        f"pooled, tpe-wilcoxon, hyperband, gaussian-process ({_DEFAULT_STRATEGIES})",
     )
     parser.add_argument(
         "--shares",

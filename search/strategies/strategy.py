@@ -29,7 +29,7 @@ SAMPLING = ("random", "tpe", "own")
 # They search a range by points on it: these, and the race, whose model is smooth over them.
 RANGED = ("race", *SAMPLING)
 # Further rivals of the race: replayed on tables, not offered for a sweep.
-PEERS = ("forgiving", "pooled", "tpe-wilcoxon")
+PEERS = ("forgiving", "pooled", "tpe-wilcoxon", "hyperband", "gaussian-process")
 
 
 class Policy(Protocol):
@@ -349,4 +349,12 @@ def _from_elsewhere(name: str, problem: Problem, seed: int, max_cells: int | Non
         from search.strategies.rivals.tpe_wilcoxon import TpeWilcoxon
 
         return TpeWilcoxon(problem, seed)
+    if name == "hyperband":
+        from search.strategies.rivals.hyperband import Hyperband
+
+        return Hyperband(problem, seed)
+    if name == "gaussian-process":
+        from search.strategies.rivals.gaussian_process import GaussianProcess
+
+        return GaussianProcess(problem, seed)
     raise ValueError(f"No strategy named {name!r}. Known: {', '.join((*STRATEGIES, *PEERS))}.")
