@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
 def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
     """Check every option before replays begin; return strategies and shares."""
     from search.errors import InputError
-    from search.strategies.strategy import PEERS, STRATEGIES
+    from search.strategies.named import PEERS, STRATEGIES
 
     for table in options.tables:
         if not Path(table).is_file():

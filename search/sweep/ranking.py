@@ -10,7 +10,8 @@ from search.results.oof_reader import gather
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import ROPE, Standings, rank
 from search.spec import OWN
-from search.strategies.strategy import Strategy, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Strategy
 from search.sweep import own_strategy
 
 

@@ -33,7 +33,7 @@ from search.benchmark.replay import (
     replay_all,
 )
 from search.benchmark.score_table import ScoreTable, read_table
-from search.strategies.strategy import PEERS, STRATEGIES
+from search.strategies.named import PEERS, STRATEGIES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -13,7 +13,7 @@ from search.results.document import summary
 from search.results.score_matrix import ScoreMatrix
 from search.results.sweep_labels import FILE, SweepLabels
 from search.spec import SweepSpec, make_spec
-from search.strategies.strategy import make_strategy
+from search.strategies.named import make_strategy
 from search.sweep.callback import Callback
 from search.sweep.ranking import ranked
 from search.sweep.results_handler import ResultHandler, sweep_tags

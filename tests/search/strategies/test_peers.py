@@ -9,9 +9,10 @@ import optuna
 import pytest
 from scipy import stats
 
+from search.strategies.named import PEERS, make_strategy
 from search.strategies.rivals.pooled import beaten
 from search.strategies.signed_ranks import p_less
-from search.strategies.strategy import PEERS, Problem, Strategy, make_strategy
+from search.strategies.strategy import Problem, Strategy
 
 
 def line(configs: int, blocks: int, **rest) -> Problem:

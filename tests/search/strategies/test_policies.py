@@ -8,7 +8,8 @@ import numpy as np
 import optuna
 import pytest
 
-from search.strategies.strategy import Problem, Strategy, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem, Strategy
 
 
 def line(configs: int, blocks: int, **rest) -> Problem:
