@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from search.checks import bounds
+from search.checks.output_paths import OUTPUT_SVG
 from search.commands._options import add_json, add_ledger, add_sweep, print_json
 
 SUMMARY = "Watch a sweep that runs elsewhere: another terminal, a cluster."
@@ -12,6 +14,7 @@ EXAMPLES = """\
 examples:
   foldrace watch latest
   foldrace watch my-sweep --tracking-uri http://mlflow:5000
+  foldrace watch latest --svg race.svg                       a finished race, to be shown
 Ctrl-C ends the watching; the sweep goes on.
 """
 
@@ -26,6 +29,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="seconds between two looks at the ledger (2), more where a look takes long",
     )
+    parser.add_argument(
+        "--svg",
+        type=OUTPUT_SVG,
+        metavar="FILE",
+        help="write what there was to see so far as an animated drawing, and end",
+    )
     add_ledger(parser)
     add_json(parser)
 
@@ -38,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
     from search.results.document import of_outcome
     from search.sweep.watch import watch
 
+    if options.svg is not None:
+        return _draw(options)
     callback = live.display(options.json)
     try:
         outcome = watch(
@@ -55,4 +66,24 @@ def run(options: argparse.Namespace) -> int:
         print_json(document)
     else:
         show_leaderboard(document)
+    return 0
+
+
+def _draw(options: argparse.Namespace) -> int:
+    """Write the race so far as an animated drawing."""
+    from search.arguments import tracking_uri
+    from search.console import output
+    from search.errors import InputError
+    from search.report.evidence import collect
+    from search.report.replay import animated
+
+    evidence = collect(tracking_uri(options), options.experiment, options.sweep)
+    if not len(evidence.arrivals):
+        raise InputError(f"Sweep {evidence.record.name!r} has no cell yet: nothing to draw.")
+    with output.busy("drawing the race"):
+        Path(options.svg).write_text(animated(evidence), encoding="utf-8")
+    if options.json:
+        print_json({"sweep": evidence.record.name, "svg": str(options.svg)})
+    else:
+        output.say(f"written: {options.svg}")
     return 0

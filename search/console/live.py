@@ -162,7 +162,7 @@ class LiveDisplay(Lines):
         from rich.live import Live
 
         self._live = Live(
-            get_renderable=self._draw,
+            get_renderable=self.draw,
             console=self.screen,
             refresh_per_second=2,
             transient=True,
@@ -191,7 +191,12 @@ class LiveDisplay(Lines):
             self.say(line)
         self._failures = []
 
-    def _draw(self) -> RenderableType:
+    def draw(self, speed: bool = True) -> RenderableType:
+        """The state as it is now.
+
+        Args:
+            speed: Say how fast it goes, and what is left.
+        """
         from rich.console import Group
         from rich.padding import Padding
         from rich.text import Text
@@ -199,7 +204,7 @@ class LiveDisplay(Lines):
         plan, parts = self._plan, []
         if plan is None:
             return Text("")
-        parts.append(self._bar())
+        parts.append(self._bar(speed))
         training = [
             f"{plan.label(pairs[0][0])}" + (f" and {len(pairs) - 1} more" if pairs[1:] else "")
             for pairs in self._running().values()
@@ -222,7 +227,7 @@ class LiveDisplay(Lines):
 
         return Text(fitted_line(printable(text), self.screen.width), style=style, no_wrap=True)
 
-    def _bar(self) -> RenderableType:
+    def _bar(self, with_speed: bool) -> RenderableType:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table as Grid
@@ -231,7 +236,7 @@ class LiveDisplay(Lines):
         grid = Grid.grid(padding=(0, 1))
         bar = ProgressBar(total=max(pace.planned, 1), completed=pace.done, width=28)
         grid.add_row(bar, progress(pace))
-        return Group(grid, speed(pace))
+        return Group(grid, speed(pace)) if with_speed else grid
 
     def _leaders(self, leaders: Leaders) -> RenderableType:
         rows = leaders.leaders

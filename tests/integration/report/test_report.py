@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from search import cli
 from search.cluster import packaging
 from search.ledger.ledger import Ledger
 from search.report.evidence import collect
+from search.report.replay import FRAMES
 from tests.integration.drawn_sweep import draw, spec_of
 from tests.integration.ledger_cells import Opener
 from trainables.engine.contract import DataRef
@@ -287,3 +289,19 @@ def test_the_tree_that_is_sent_to_a_cluster_renders_a_report(
     assert done.stdout.startswith(str(sent))
     assert "sent" in (tmp_path / "there" / "report.html").read_text()
     assert (tmp_path / "there" / "report.md").is_file()
+
+
+def test_a_race_is_drawn_as_an_animation(reporter: Reporter) -> None:
+    reporter.draw("one", gain=0.15)
+    words = ["--tracking-uri", reporter.uri, "--experiment", "test"]
+    assert cli.main(["watch", "one", "--svg", "race.svg", *words]) == 0
+    drawing = (reporter.folder / "race.svg").read_text()
+    root = ET.fromstring(drawing)
+    frames = [node for node in root.iter() if node.get("class") == "frame"]
+    assert len(frames) == FRAMES
+    said = [" ".join(filter(None, (text.text for text in f.iter()))) for f in frames]
+    assert "126 of 126" in said[-1].replace("\N{NO-BREAK SPACE}", " ")
+    assert "beta=0.1" in said[-1]
+    assert "beta=0.1" not in said[0]
+    assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "")
+    assert cli.main(["watch", "one", "--svg", "race.gif", *words]) == 2

@@ -33,8 +33,8 @@ class StackedModule(nn.Module):
         modules: Modules whose parameters and buffers agree in name, shape and type. Each maps
             (inputs, labels) to an Output. What modules share is stacked on the device.
         device: Device of the stack; None for that of the modules.
-        reduced: Type that autocast computes linear layers in; None without autocast. Weights of such
-            layers that nobody trains are held in it, which halves them and changes no product.
+        reduced: Type that autocast computes linear layers in; None without autocast. Their weights
+            that nobody trains are held in it, which halves them and changes no product.
 
     Raises:
         ValueError: without a module, or when their shapes differ.
