@@ -182,7 +182,7 @@ def _nested(document: Mapping[str, Any]) -> list[str]:
 
 
 def _prior(document: Mapping[str, Any]) -> list[str]:
-    """What earlier sweeps gave; none for a document of before there were any."""
+    """Lines on earlier sweeps that guided the race."""
     lines = []
     for one in document.get("prior", ()):
         took = (

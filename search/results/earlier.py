@@ -1,4 +1,4 @@
-"""Earlier sweeps of a space behind a race: what they scored, and what that came to weigh.
+"""Earlier sweeps behind a race: their scores, and their weight.
 
 They say which cells a race trains first. Its winner and all its statistics come from its own
 cells. The scores are kept with the sweep, so that going on with it does not depend on sweeps that
@@ -109,7 +109,7 @@ def _scores(one: Earlier) -> FloatArray:
 
 
 def guidance(one: Earlier, configs: int) -> str:
-    """What an earlier sweep gives to a race that begins."""
+    """Line on an earlier sweep, for a race that begins."""
     return (
         f"Prior: sweep {one.sweep} ({one.data}, {one.model}; {one.cells:,} cells) has "
         f"{one.known:,} of these {configs:,} configs by {', '.join(one.axes)}. It guides which "

@@ -1,4 +1,4 @@
-"""Opening of a race: the first guesses, then one cell each of configs drawn at random.
+"""Opening of a race: first guesses, then configs at random.
 
 Every config starts on a block of its own turn, so that no block and no seed biases the surrogate.
 """
@@ -18,7 +18,7 @@ _RECALLED = 0.4  # of the opening's configs
 
 
 class Opening:
-    """Order of configs and blocks, and the cells that a race begins with.
+    """Order of configs and blocks, and a race's first cells.
 
     Args:
         problem: Problem to solve.

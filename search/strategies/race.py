@@ -252,8 +252,13 @@ class Race:
         must not take the cells of one that can: then none would be, and only the complete can win.
         """
         seats: list[int] = []
-        for config in ranked[: 10 * self._finalists].tolist():
-            needed = float(unopened[config] * price[config])
+        cost = unopened * price
+        among = ranked[: 10 * self._finalists]
+        if not (cost[among] <= left).any():
+            # Few cells, and the one that was begun with them fell far back: it, or nobody.
+            among = ranked[cost[ranked] <= left][: self._finalists]
+        for config in among.tolist():
+            needed = float(cost[config])
             if len(seats) < self._finalists and needed <= left:
                 seats.append(config)
                 left -= needed

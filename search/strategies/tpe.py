@@ -99,7 +99,7 @@ class Tpe:
         return optuna.samplers.TPESampler(seed=seed)
 
     def position(self, config: int) -> dict[str, int]:
-        """Position of a config on each axis that has an effect in it."""
+        """Position of a config on each of its effective axes."""
         places = zip(self.axes, self._problem.features[config], self._known[config], strict=True)
         # An inert axis teaches the sampler nothing.
         return {name: int(position) for name, position, active in places if active}

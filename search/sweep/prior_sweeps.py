@@ -1,4 +1,4 @@
-"""Earlier sweeps that `--prior` names: found in the ledger, and put on a race's configs."""
+"""Earlier sweeps of `--prior`, read from the ledger."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check(spec: SweepSpec) -> None:
 
 
 def of_sweep(plan: Plan, ledger: Ledger, sweep_id: str | None) -> list[Earlier]:
-    """Earlier sweeps behind a sweep: those that it kept, else as they are now.
+    """Earlier sweeps that a sweep kept, else as they are now.
 
     Raises:
         InputError: as `check`.
@@ -130,7 +130,7 @@ def _scores(plan: Plan, record: SweepRecord, ledger: Ledger) -> tuple[ScoreMatri
 def _point(
     space: Space, config: Mapping[str, Scalar], axes: Sequence[str]
 ) -> tuple[Scalar | None, ...]:
-    """Values of a config on some axes; None where an axis has no effect in it."""
+    """Values of a config on some axes; None for inert ones."""
     active = space.active(config)
     return tuple(active.get(name) for name in axes)
 

@@ -59,7 +59,7 @@ def player(name: str) -> Player:
 def code_of(name: str) -> str:
     """Fingerprint of the files that decide what a strategy does."""
     own = [HERE / "peers" / "smac.py"] if name == "smac" else []
-    files = own or sorted((ROOT / "search/strategies").glob("*.py"))
+    files = own or sorted((ROOT / "search/strategies").rglob("*.py"))
     return _fingerprint(*(path.read_bytes() for path in files))
 
 

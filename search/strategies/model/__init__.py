@@ -1,1 +1,1 @@
-"""Model of the race: what the cells told so far say of every config."""
+"""Model of the race: every config's score from the cells so far."""

@@ -1,4 +1,4 @@
-"""TPE with the HyperbandPruner over blocks: Optuna's sampler, and its pruner after every block.
+"""TPE with the HyperbandPruner over blocks, both Optuna's.
 
 As a user of Optuna would run it: the sampler proposes a config, its blocks are trained one after
 another, the mean so far is reported after each, and the pruner may stop it. Brackets and rungs are
@@ -55,7 +55,7 @@ class Hyperband:
         return best_complete(board)
 
     def _ends(self, board: Board, config: int) -> bool:
-        """Report what is new of a config; True once it gets no more cells."""
+        """Report a config's new scores; True once it is through."""
         if self._over[config]:
             return True
         state = board.state[config]
