@@ -17,7 +17,8 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 
 def pinned() -> set[str]:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return {canonicalize_name(Requirement(line).name) for line in lines if line[:1] not in ("", "#")}
+    pins = [line for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(Requirement(pin).name) for pin in pins}
 
 
 def led_to(lines: list[str]) -> tuple[set[str], set[str]]:
