@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from search.execution.dispatch import CellSource, CellTask
 from search.errors import SweepError
+from search.execution.dispatch import CellSource, CellTask
 from search.ledger.ledger import Ledger
 from search.ledger.store import DataDescription
 from search.planning.plan import Plan

@@ -180,9 +180,9 @@ def train(config, train, test, seed):
     assert document["mode"] == "min"
     assert document["winner"]["config"] == {"slope": 3.0}
     assert document["winner"]["mean"] == pytest.approx(0.1, abs=0.02)
-    assert "rmse in points (hundredths of a unit of the target)" in foldrace(
-        "leaderboard", "latest"
-    )[1].replace("\n", " ")
+    assert "rmse in hundredths of a unit of the target" in foldrace("leaderboard", "latest")[
+        1
+    ].replace("\n", " ")
     assert "predict numbers, not classes" in Path("out/report.html").read_text()
 
 

@@ -27,8 +27,13 @@ def configs_of(watch: FailureWatch, **values: float) -> list[int]:
     ]
 
 
+def varied(watch: FailureWatch) -> list[int]:
+    """Six configs that share no value."""
+    return [configs_of(watch, gamma=gamma)[at] for at, gamma in enumerate([0.1, 0.2] * 3)]
+
+
 def test_five_failures_of_one_cause_are_told_once_with_the_error(watch: FailureWatch) -> None:
-    chosen = [configs_of(watch, gamma=gamma)[at] for at, gamma in enumerate([0.1, 0.2] * 3)]
+    chosen = varied(watch)
     for config in chosen[:4]:
         watch.see((config, config % 4), ERROR)
         assert watch.reason is None
@@ -59,7 +64,7 @@ def test_failures_of_several_causes_are_not_alike(watch: FailureWatch) -> None:
 
 def test_a_block_that_no_config_gets_through_ends_the_sweep(watch: FailureWatch) -> None:
     watch.table.put((20, 1), 0.5, {})
-    for config in range(5):
+    for config in varied(watch)[:5]:
         watch.see((config, 2), ERROR)
     seed, fold = watch.plan.blocks[2]
     assert watch.reason is not None
