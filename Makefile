@@ -36,8 +36,7 @@ $(VENV)/.test: $(VENV)/.run
 
 sweep: $(VENV)/.run
 	@$(BIN)/foldrace run $(SWEEP) --report report $(SWEEP_FLAGS)
-	@printf '%s\n' 'Your own data: $(BIN)/foldrace run linear_grid --model minilm \' \
-		'    --data YOUR.csv --text COLUMN --label COLUMN' >&2
+	@echo 'Your own data: $(BIN)/foldrace run --data YOUR.csv' >&2
 
 sweep-full: $(VENV)/.run
 	$(BIN)/foldrace run $(SWEEP_FULL) --report report-full $(SWEEP_FLAGS)

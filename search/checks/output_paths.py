@@ -89,3 +89,4 @@ def _shown(path: Path | str) -> str:
 
 OUTPUT_FOLDER = OutputFolder()
 OUTPUT_TOML = OutputFile(".toml")
+OUTPUT_SVG = OutputFile(".svg")

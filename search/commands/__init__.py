@@ -23,6 +23,7 @@ ORDER = (
     "plan",
     "run",
     "resume",
+    "watch",
     "leaderboard",
     "compare",
     "report",

@@ -52,9 +52,13 @@ class Lines(Callback):
         """One line."""
         self.screen.print(text)
 
+    def begin(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
+        """Take up what is there."""
+        self.pace = Progress(planned, table.reused, plan.spec.strategy not in _THROUGH)
+
     def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
         """Say how much is left to train."""
-        self.pace = Progress(planned, table.reused, plan.spec.strategy not in _THROUGH)
+        self.begin(plan, table, planned)
         if table.reused:
             verb = "is" if table.reused == 1 else "are"
             reused = f"{table.reused:,} of the sweep's cells {verb} in the ledger already"
@@ -68,6 +72,12 @@ class Lines(Callback):
         """Start the clock."""
         self.pace.start()
         self.say(f"training, {counted(slots, 'stack')} at a time")
+
+    def on_watch(self, plan: Plan, table: ScoreMatrix, planned: int, who: str) -> None:
+        """Say who trains it, and how far it is."""
+        self.begin(plan, table, planned)
+        self.pace.start()
+        self.say(f"{plan.spec.name}: trained by {who}; {progress(self.pace)}")
 
     def on_cell(
         self, plan: Plan, table: ScoreMatrix, pair: tuple[int, int], result: CellResult
@@ -131,20 +141,28 @@ class LiveDisplay(Lines):
         self._board: Leaders | None = None
         self._failures: list[str] = []
 
-    def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
-        """Say how much is left, and look at what there is."""
-        super().on_start(plan, table, planned)
+    def begin(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
+        """Look at what there is."""
+        super().begin(plan, table, planned)
         self._plan, self._board = plan, Leaders(plan)
         self._board.update(table)
 
     def on_workers(self, slots: int, running: Running) -> None:
         """Start drawing."""
-        from rich.live import Live
-
         self.pace.start()
         self._running = running
+        self._start_drawing()
+
+    def on_watch(self, plan: Plan, table: ScoreMatrix, planned: int, who: str) -> None:
+        """Say who trains it, and start drawing."""
+        super().on_watch(plan, table, planned, who)
+        self._start_drawing()
+
+    def _start_drawing(self) -> None:
+        from rich.live import Live
+
         self._live = Live(
-            get_renderable=self._draw,
+            get_renderable=self.draw,
             console=self.screen,
             refresh_per_second=2,
             transient=True,
@@ -173,7 +191,12 @@ class LiveDisplay(Lines):
             self.say(line)
         self._failures = []
 
-    def _draw(self) -> RenderableType:
+    def draw(self, speed: bool = True) -> RenderableType:
+        """The state as it is now.
+
+        Args:
+            speed: Say how fast it goes, and what is left.
+        """
         from rich.console import Group
         from rich.padding import Padding
         from rich.text import Text
@@ -181,7 +204,7 @@ class LiveDisplay(Lines):
         plan, parts = self._plan, []
         if plan is None:
             return Text("")
-        parts.append(self._bar())
+        parts.append(self._bar(speed))
         training = [
             f"{plan.label(pairs[0][0])}" + (f" and {len(pairs) - 1} more" if pairs[1:] else "")
             for pairs in self._running().values()
@@ -204,7 +227,7 @@ class LiveDisplay(Lines):
 
         return Text(fitted_line(printable(text), self.screen.width), style=style, no_wrap=True)
 
-    def _bar(self) -> RenderableType:
+    def _bar(self, with_speed: bool) -> RenderableType:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table as Grid
@@ -213,7 +236,7 @@ class LiveDisplay(Lines):
         grid = Grid.grid(padding=(0, 1))
         bar = ProgressBar(total=max(pace.planned, 1), completed=pace.done, width=28)
         grid.add_row(bar, progress(pace))
-        return Group(grid, speed(pace))
+        return Group(grid, speed(pace)) if with_speed else grid
 
     def _leaders(self, leaders: Leaders) -> RenderableType:
         rows = leaders.leaders
@@ -250,6 +273,14 @@ class JsonLines(Lines):
     def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
         """Report the number of cells."""
         super().on_start(plan, table, planned)
+        self._report(plan, table, planned)
+
+    def on_watch(self, plan: Plan, table: ScoreMatrix, planned: int, who: str) -> None:
+        """Report the number of cells, and who trains them."""
+        super().on_watch(plan, table, planned, who)
+        self._report(plan, table, planned, driver=who)
+
+    def _report(self, plan: Plan, table: ScoreMatrix, planned: int, **more: str) -> None:
         fields = {
             "sweep": plan.spec.name,
             "configs": len(plan.configs),
@@ -257,7 +288,7 @@ class JsonLines(Lines):
             "planned": planned,
             "reused": table.reused,
         }
-        self.event("sweep", fields)
+        self.event("sweep", {**fields, **more})
 
     def on_workers(self, slots: int, running: Running) -> None:
         """Workers are up."""

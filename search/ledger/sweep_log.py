@@ -12,7 +12,7 @@ from typing import Any
 from search.errors import DeliveryRefusedError, FoldraceError, LedgerError, SweepTakenError
 from search.ledger import payloads, records
 from search.ledger.leases.claims import Claims
-from search.ledger.leases.drivers import never_driven
+from search.ledger.leases.drivers import Driver, never_driven
 from search.ledger.leases.lease import Lease
 from search.ledger.records import LoggedRun, SweepRecord
 from search.ledger.store import DataDescription, Kind, NewRun, RunNews, Store
@@ -182,6 +182,13 @@ class SweepLog:
             return sweep_id
 
         self._lease.take(name, family, enter, own_run=False)
+
+    def driver_of(self, sweep: str) -> tuple[Driver | None, bool | None]:
+        """Driver of a sweep by name, if any, and whether it lives.
+
+        None stands for what is not known.
+        """
+        return self._lease.driver_of(sweep)
 
     def delete(self, run_ids: Sequence[str]) -> None:
         """Delete runs; MLflow keeps them until its garbage collection."""

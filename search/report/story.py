@@ -67,6 +67,22 @@ class Story:
     commands: tuple[str, ...]
     pictures: Mapping[str, Picture] = field(default_factory=dict)
 
+    @property
+    def sections(self) -> dict[str, str]:
+        """Titles of the page's sections that this sweep has, by anchor."""
+        there = {
+            "leaderboard": ("Leaderboard", "leaders" in self.pictures),
+            "trust": ("How far these figures can be trusted", self.notes),
+            "gain": ("The gain, cell by cell", "gain-per-cell" in self.pictures),
+            "metrics": ("All metrics", self.metrics),
+            "axes": ("The axes", self.axes),
+            "search": ("The search", "race" in self.pictures),
+            "models": ("The models", {"confusion", "learning-curves"} & set(self.pictures)),
+            "paper": ("Beside the paper", self.verdicts),
+            "again": ("Again", True),
+        }
+        return {anchor: title for anchor, (title, has) in there.items() if has}
+
 
 def tell(
     evidence: Evidence,

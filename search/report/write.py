@@ -15,7 +15,7 @@ from search.formatting import unit
 from search.report import paper
 from search.report.effects import Effects, axis_effects
 from search.report.evidence import Evidence
-from search.report.figures import axes, confusion, pareto, race, scores
+from search.report.figures import axes, confusion, parallel, pareto, race, scores
 from search.report.figures.style import Picture, look
 from search.report.paper_groups import means
 from search.report.story import Story, tell
@@ -106,6 +106,7 @@ def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:
     if effects.axes:
         pictures.append(axes.importance(effects))
         pictures.append(axes.effect(effects, objective, unit(objective)))
+        pictures.append(parallel.parallel(evidence))
         pictures.append(axes.maps(effects, objective, unit(objective)))
     pictures.append(race.race(evidence))
     if evidence.confusions:

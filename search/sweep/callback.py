@@ -25,6 +25,9 @@ class Callback:
     def on_workers(self, slots: int, running: Running) -> None:
         """Called once Ray is up, with the number of concurrent stacks."""
 
+    def on_watch(self, plan: Plan, table: ScoreMatrix, planned: int, who: str) -> None:
+        """Called in place of both where another process, who, drives the sweep."""
+
     def on_cell(self, plan: Plan, table: ScoreMatrix, pair: Pair, result: CellResult) -> None:
         """Called for each cell that comes in."""
 

@@ -84,7 +84,7 @@ class FailureWatch:
 
 
 def kind_of(error: str) -> str:
-    """What is equal in the messages of failures of one cause.
+    """Kind of a failure, equal for failures of one cause.
 
     Args:
         error: Message of a cell.

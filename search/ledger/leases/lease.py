@@ -147,6 +147,17 @@ class Lease:
         self._wait_to_be_noticed()
         return me.run_id
 
+    def driver_of(self, sweep: str) -> tuple[Driver | None, bool | None]:
+        """Driver of a sweep by name, if any.
+
+        With it True if it lives, False if not, None while that is not known.
+        """
+        drivers = [driver for driver in self._rivals(sweep) if driver.drives]
+        lives = {driver.token: self._signs.of(driver) for driver in drivers}
+        order = {True: 0, None: 1, False: 2}
+        drivers.sort(key=lambda driver: (order[lives[driver.token]], -driver.since))
+        return (drivers[0], lives[drivers[0].token]) if drivers else (None, None)
+
     def check_free(self, sweep: str) -> None:
         """Refuse a sweep whose driver is known to live, without a wait.
 

@@ -10,6 +10,7 @@ from search.report.effects import AxisEffect, Effects, PairEffect
 from search.report.figures.style import BLUE, GREY, MAP, Picture, canvas, finish, labels
 
 _PAIRS = 4  # maps of a report
+_LETTER, _MAP = 0.07, 3.6  # inches: a letter of a tick, all maps of a row
 _TICKS = 12  # of an axis; what a space lists is fewer
 
 
@@ -154,7 +155,8 @@ def maps(effects: Effects, objective: str, unit: str) -> Picture | None:
         panel.invert_yaxis()
         first, second = (_ticks(values) for values in pair.values)
         panel.set_yticks(*first, fontsize=8)
-        long = max(map(len, second[1])) > 6
+        # Names of 8 points, side by side with a letter between them.
+        long = _LETTER * sum(len(name) + 1 for name in second[1]) > _MAP / columns
         panel.set_xticks(*second, fontsize=8, rotation=60 if long else 0)
         panel.set_ylabel(pair.names[0])
         panel.set_xlabel(pair.names[1])

@@ -11,6 +11,9 @@ from search.report.figures.style import MAP, WIDTH, Picture, canvas, finish, wra
 
 _WRITTEN = 12  # with more classes a cell has no room for its number
 _UPRIGHT = 8  # characters of a name beyond which two names overlap
+_MOST_NAMED = 40  # names along a side
+_BESIDE = 6  # classes of two panels in one row
+_BAR = 0.95  # inches of the colour bar with its numbers
 _NAME = 24  # letters of a class name that are shown
 
 
@@ -43,32 +46,39 @@ def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
         names: Class names by id.
     """
     classes = len(names)
-    side = float(np.clip(0.42 * classes + 1.3, 2.6, WIDTH))
-    stacked = side > WIDTH / 2
-    shape = (len(counts), 1) if stacked else (1, len(counts))
     short = [
         name if len(name) <= _NAME else f"{name[: _NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
         for name in names
     ]
-    # Names of classes and the title take room beside the panel and above it.
-    room = 0.1 * max(map(len, short))
-    width = WIDTH if len(counts) > 1 or stacked else min(WIDTH, 0.62 * WIDTH + 0.8 * room)
-    figure, panels = canvas((side + 0.6 * room) * shape[0] + 0.2, *shape, width=width)
+    ticks = range(0, classes, -(-classes // _MOST_NAMED))
+    size = 9.0 if classes <= _WRITTEN else 6.0
+    upright = classes > 3 or max(map(len, short)) > _UPRIGHT
+    # Names of classes take room beside a panel and below it, the title above it.
+    room = 0.0095 * size * max(map(len, short))
+    beside, below = 0.7 + room, 0.75 + (room if upright else 0.0)
+    side = float(np.clip(0.42 * classes, 1.6, WIDTH))
+    columns = len(counts)
+    if side > (WIDTH - _BAR) / columns - beside:
+        columns = columns if classes <= _BESIDE else 1
+        side = (WIDTH - _BAR) / columns - beside
+    shape = (len(counts) // columns, columns)
+    width = min(WIDTH, columns * (side + beside) + _BAR)
+    figure, panels = canvas((side + below) * shape[0], *shape, width=width)
     image = None
     for panel, (title, matrix) in zip(panels, counts.items(), strict=True):
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         edges = np.arange(classes + 1) - 0.5
-        image = panel.pcolormesh(edges, edges, shares, vmin=0, vmax=1, cmap=MAP)
+        # Each cell of a vector drawing takes 200 bytes: many are an image.
+        many = classes > _WRITTEN
+        image = panel.pcolormesh(edges, edges, shares, vmin=0, vmax=1, cmap=MAP, rasterized=many)
         panel.invert_yaxis()
         panel.set_aspect("equal")
         panel.set_title(wrapped(title, max(30, int(11 * side))))
         panel.set_xlabel("predicted")
         panel.set_ylabel("true")
-        ticks = range(classes)
-        size = 9 if classes <= _WRITTEN else 6
-        upright = classes > 3 or max(map(len, short)) > _UPRIGHT
-        panel.set_xticks(ticks, short, rotation=90 if upright else 0, fontsize=size)
-        panel.set_yticks(ticks, short, fontsize=size)
+        named = [short[at] for at in ticks]
+        panel.set_xticks(ticks, named, rotation=90 if upright else 0, fontsize=size)
+        panel.set_yticks(ticks, named, fontsize=size)
         if classes <= _WRITTEN:
             for i, row in enumerate(shares):
                 for j, share in enumerate(row):
@@ -82,8 +92,11 @@ def draw(counts: Mapping[str, IntArray], names: Sequence[str]) -> Picture:
                         color="white" if share < 0.55 else "black",
                     )
     if image is not None:
-        figure.colorbar(image, ax=panels, shrink=0.8, label="share of the true class")
+        for beside_it in panels if columns == 1 else [panels]:
+            figure.colorbar(image, ax=beside_it, label="share of the true class")
     worst = _worst(next(iter(counts.values())), names)
+    if len(ticks) < classes:
+        worst += f" Every {ticks.step}th class is named."
     return finish(
         figure,
         "confusion",

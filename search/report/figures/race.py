@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from search.report.figures.style import (
     finish,
 )
 from search.report.paper import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +109,11 @@ def _ticks(top: int) -> list[int]:
     return [0, *[step for step in steps if step <= 1.4 * top][-1::-2][:4][::-1]]
 
 
+_POINTS_HIGH = 170.0  # of the panel, about
+_LINE = 10.0  # points from a name to the next one above it
+_NEAR = 1.5  # sizes whose names would meet
+
+
 def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
     """Gain over the baseline by size of the data, beside the paper's.
 
@@ -117,6 +126,7 @@ def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
         return None
     figure, (panel,) = canvas(3.3)
     seen: set[tuple[str, int]] = set()
+    named: list[tuple[int, float, str]] = []
     for verdict in ours:
         if (
             verdict.our_gain is None
@@ -130,14 +140,7 @@ def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
                 [verdict.rows] * 2, [100 * verdict.low, 100 * verdict.high], color=BLUE, lw=1.6
             )
         panel.plot(verdict.rows, 100 * verdict.our_gain, "o", color=BLUE, ms=6)
-        panel.annotate(
-            verdict.data,
-            (verdict.rows, 100 * verdict.our_gain),
-            xytext=(7, 3),
-            textcoords="offset points",
-            fontsize=8,
-            color=INK,
-        )
+        named.append((verdict.rows, 100 * verdict.our_gain, verdict.data))
     for verdict in ours:
         if verdict.paper_gain is not None and verdict.rows is not None:
             panel.plot(verdict.rows, 100 * verdict.paper_gain, "D", mfc="white", mec=ORANGE, ms=6)
@@ -146,6 +149,7 @@ def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
     panel.xaxis.set_major_formatter(lambda rows, _: f"{rows:,.0f}")
     left, right = panel.get_xlim()
     panel.set_xlim(left / 1.3, right * 2.2)
+    _name(panel, named)
     panel.set_xlabel("rows of the data")
     panel.set_ylabel("gain over the baseline, points")
     panel.grid(axis="y")
@@ -157,3 +161,22 @@ def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
         "Blue: ours, the luck of being picked taken off, with its 95% interval. Orange diamonds: "
         "the paper's gain on the same data.",
     )
+
+
+def _name(panel: Axes, places: Sequence[tuple[int, float, str]]) -> None:
+    """Write names beside points; those of one size stand above one another."""
+    low, high = panel.get_ylim()
+    points_each = (high - low) / _POINTS_HIGH
+    last: dict[int, float] = {}  # size -> height of its highest name
+    for rows, gain, name in sorted(places):
+        near = next((size for size in last if max(size, rows) < _NEAR * min(size, rows)), rows)
+        height = max(gain, last.get(near, low) + _LINE * points_each)
+        last[near] = height
+        panel.annotate(
+            name,
+            (rows, gain),
+            xytext=(7, 3 + (height - gain) / points_each),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from search import cli
 from search.cluster import packaging
 from search.ledger.ledger import Ledger
 from search.report.evidence import collect
+from search.report.replay import FRAMES
 from tests.integration.drawn_sweep import draw, spec_of
 from tests.integration.ledger_cells import Opener
 from trainables.engine.contract import DataRef
@@ -77,8 +80,18 @@ class _Page(html.parser.HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.fetched: list[str] = []
+        self.levels: list[int] = []
+        self.ids: list[str] = []
+        self.inner_links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if re.fullmatch("h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        given = dict(attrs)
+        if tag == "a" and str(given["href"]).startswith("#"):
+            self.inner_links.append(str(given["href"])[1:])
+        if "id" in given and not {"svg", "g"} & set(self.open):
+            self.ids.append(str(given["id"]))
         if tag not in ("meta", "br", "link", "img", "path", "use", "rect"):
             self.open.append(tag)
         self.fetched += [
@@ -92,6 +105,16 @@ class _Page(html.parser.HTMLParser):
             assert self.open.pop() == tag
 
 
+def assert_can_be_walked(page: _Page) -> None:
+    """One title, headings that skip no level, and links that lead somewhere."""
+    assert page.levels.count(1) == 1
+    assert page.levels[0] == 1
+    assert max(b - a for a, b in itertools.pairwise(page.levels)) <= 1
+    assert len(set(page.ids)) == len(page.ids)
+    assert page.inner_links
+    assert set(page.inner_links) <= set(page.ids)
+
+
 def test_the_page_answers_the_question_and_needs_nothing_else(reporter: Reporter) -> None:
     sweep_id = reporter.draw("one", gain=0.15)
     code, shown = reporter.run("one", "--out", "out")
@@ -101,13 +124,14 @@ def test_the_page_answers_the_question_and_needs_nothing_else(reporter: Reporter
     parsed.feed(page)
     assert parsed.open == []
     assert parsed.fetched == []
+    assert_can_be_walked(parsed)
     assert page.index("Which of 21 configs") < page.index("Leaderboard")
     for piece in ("beta=0.1", "over cross-entropy", "Cannot be told from it", "foldrace run"):
         assert piece in page, piece
     drawings = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
     assert {"The leaders", "Which axes matter", "Learning curves"} <= set(drawings)
     names = {path.name for path in (reporter.folder / "out").iterdir()}
-    for figure in ("leaders", "gain-per-cell", "axis-effects", "axis-pairs", "race", "confusion"):
+    for figure in ("leaders", "gain-per-cell", "axis-effects", "axis-pairs", "parallel", "race"):
         assert {f"{figure}.png", f"{figure}.svg"} <= names
     markdown = (reporter.folder / "out/report.md").read_text()
     links = re.findall(r"\]\(([^)]+)\)", markdown)
@@ -166,7 +190,7 @@ def test_the_contrastive_losses_stand_beside_their_paper_whatever_the_size(
     assert said["LCL"] == (pytest.approx(0.014), "agrees")
     assert said["SCL"][0] == pytest.approx(-0.007)
     page = (reporter.folder / "out/report.html").read_text()
-    found = re.search(r"<h2>All metrics</h2>.*?</table>", page, re.S)
+    found = re.search(r">All metrics</h2>.*?</table>", page, re.S)
     assert found is not None
     head, *rows = re.findall(r"<tr>(.*?)</tr>", found[0], re.S)
     assert re.findall(r">([^<]+)</th>", head) == ["metric", "#1", "#2", "#3"]
@@ -234,6 +258,9 @@ def test_several_sweeps_make_one_page_with_the_gain_by_size(reporter: Reporter) 
     assert code == 0, shown
     page = (reporter.folder / "both/report.html").read_text()
     assert page.count("<article") == 2
+    parsed = _Page()
+    parsed.feed(page)
+    assert_can_be_walked(parsed)
     assert "figure 1" in page
     for file in ("gain-by-size.png", "small/leaders.png", "large/leaders.svg", "report.md"):
         assert (reporter.folder / "both" / file).is_file(), file
@@ -262,3 +289,19 @@ def test_the_tree_that_is_sent_to_a_cluster_renders_a_report(
     assert done.stdout.startswith(str(sent))
     assert "sent" in (tmp_path / "there" / "report.html").read_text()
     assert (tmp_path / "there" / "report.md").is_file()
+
+
+def test_a_race_is_drawn_as_an_animation(reporter: Reporter) -> None:
+    reporter.draw("one", gain=0.15)
+    words = ["--tracking-uri", reporter.uri, "--experiment", "test"]
+    assert cli.main(["watch", "one", "--svg", "race.svg", *words]) == 0
+    drawing = (reporter.folder / "race.svg").read_text()
+    root = ET.fromstring(drawing)
+    frames = [node for node in root.iter() if node.get("class") == "frame"]
+    assert len(frames) == FRAMES
+    said = [" ".join(filter(None, (text.text for text in f.iter()))) for f in frames]
+    assert "126 of 126" in said[-1].replace("\N{NO-BREAK SPACE}", " ")
+    assert "beta=0.1" in said[-1]
+    assert "beta=0.1" not in said[0]
+    assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "")
+    assert cli.main(["watch", "one", "--svg", "race.gif", *words]) == 2

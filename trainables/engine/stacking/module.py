@@ -33,12 +33,19 @@ class StackedModule(nn.Module):
         modules: Modules whose parameters and buffers agree in name, shape and type. Each maps
             (inputs, labels) to an Output. What modules share is stacked on the device.
         device: Device of the stack; None for that of the modules.
+        reduced: Type that autocast computes linear layers in; None without autocast. Their weights
+            that nobody trains are held in it, which halves them and changes no product.
 
     Raises:
         ValueError: without a module, or when their shapes differ.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        modules: Sequence[nn.Module],
+        device: torch.device | None = None,
+        reduced: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         if not modules:
             raise ValueError("a stack needs at least 1 module, got none.")
@@ -53,8 +60,10 @@ class StackedModule(nn.Module):
         # Weights that nobody trains and all have in common are there once, under all their names.
         names = [dict(module.named_parameters(remove_duplicate=False)) for module in modules]
         self._common_names = [name for name in names[0] if _is_common(names, name)]
+        linear = _linear_names(modules[0])
         for number, name in enumerate(self._common_names):
-            common = names[0][name].detach().to(device)
+            dtype = reduced if name in linear else None
+            common = names[0][name].detach().to(device, dtype)
             self.register_buffer(f"common_{number}", common, persistent=False)
         every = [dict(module.named_parameters()) for module in modules]
         self._names = [name for name in every[0] if name not in set(self._common_names)]
@@ -178,14 +187,13 @@ class StackedModule(nn.Module):
             getattr(self, f"buffer_{number}")[cells] = moved
 
     def state_of(self, cell: int) -> dict[str, Tensor]:
-        """Parameters and buffers of one cell, by its module's names."""
+        """A cell's own parameters and buffers, by its module's names."""
         buffers = [getattr(self, f"buffer_{i}") for i in range(len(self._buffer_names))]
         names = [*self._names, *self._buffer_names]
         stacked = [*self.stacked, *buffers]
-        own = {
+        return {
             name: tensor[cell].detach().clone() for name, tensor in zip(names, stacked, strict=True)
         }
-        return {**self._common(), **own}
 
     def _common(self) -> dict[str, Tensor]:
         """Weights that all cells have in common, by their modules' names."""
@@ -267,6 +275,16 @@ def _is_common(every: Sequence[Mapping[str, Tensor]], name: str) -> bool:
     """Tell if a parameter is one tensor of all modules, never trained."""
     first = every[0][name]
     return not any(own[name].requires_grad or own[name] is not first for own in every)
+
+
+def _linear_names(module: nn.Module) -> set[str]:
+    """Names of the parameters of linear layers."""
+    return {
+        f"{name}.{own}"
+        for name, part in module.named_modules()
+        if isinstance(part, nn.Linear)
+        for own, _ in part.named_parameters(recurse=False)
+    }
 
 
 def _without_values(module: nn.Module) -> nn.Module:

@@ -70,7 +70,8 @@ class StackTraining:
         self.labels = torch.as_tensor(labels, device=device)
         self.cells = list(cells)
         self._block_of = block_keys.block_of(self.cells)
-        module = StackedModule([cell.module for cell in cells], device).to(device)
+        reduced = torch.bfloat16 if self.accelerator.mixed_precision == "bf16" else None
+        module = StackedModule([cell.module for cell in cells], device, reduced).to(device)
         vector = _vectors(configs, module.stacked[0].dtype)
         self._dtype = module.stacked[0].dtype
         scales = _scales(module, cells)
@@ -281,7 +282,8 @@ class StackTraining:
         """Load a cell's trained weights into its own module."""
         module = copy.deepcopy(self.cells[cell].module)  # cells may share weights at first
         state = self.stack.state_of(cell)  # with a stack's vectors, which are no weights
-        module.load_state_dict({name: state[name] for name in module.state_dict()})
+        own = {name: state[name] for name in module.state_dict() if name in state}
+        module.load_state_dict(own, strict=False)  # what all have in common nobody has trained
         return module
 
     def keep(self, cells: Sequence[int]) -> None:

@@ -202,3 +202,23 @@ def test_without_peft_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'foldrace\[lora\]'"):
         adapters.check(encoder(), config_of(), "'tiny'")
+
+
+def test_frozen_weights_in_the_type_of_autocast_change_no_bit() -> None:
+    base = encoder().float()
+    modules = [Classifier(base, config_of(lora_rank=rank), rank).float() for rank in (2, 2)]
+    inputs, labels = batch(2)
+    results = []
+    for reduced in (None, torch.bfloat16):
+        stack = StackedModule(modules, reduced=reduced)
+        with torch.autocast("cpu", torch.bfloat16):
+            output = stack(inputs, labels)
+        output.loss.sum().backward()
+        results.append((output.logits, [p.grad for p in stack.stacked], stack))
+    (logits, gradients, full), (logits_reduced, gradients_reduced, half) = results
+    assert torch.equal(logits, logits_reduced)
+    assert all(torch.equal(a, b) for a, b in zip(gradients, gradients_reduced, strict=True))
+    kinds = {name: buffer.dtype for name, buffer in half._common().items()}
+    assert kinds["encoder.encoder.layer.0.output.dense.weight"] == torch.bfloat16
+    assert kinds["encoder.embeddings.word_embeddings.weight"] == torch.float32  # no linear layer's
+    assert set(full._common()) == set(kinds)
