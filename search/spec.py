@@ -132,6 +132,8 @@ class SweepSpec(BaseModel):
         chooser: A strategy of the user's own, not saved; given as `strategy` itself, which is then
             "own": an Optuna sampler, a Ray Tune Searcher, or a class with ask and tell.
         objective: Metric that ranks configs, in place of the space's; no part of a cell's key.
+        prior: Names of earlier sweeps of the space that guide a race, see
+            `search.sweep.prior_sweeps`; or one text of them with commas, or "none".
         strategy_seed: Seed of the strategy's own random choices; cells have their own.
         nested: Check the winner's score by nested cross-validation; see search/sweep/nested_cv.py.
         outer: (seed, fold) whose held-out rows are put away: this is a sweep inside a nested one.
@@ -155,6 +157,7 @@ class SweepSpec(BaseModel):
     objective: str | None = None
     strategy: Strategy = "race"
     chooser: Any = Field(default=None, exclude=True, repr=False)
+    prior: tuple[str, ...] = ()
     strategy_seed: Annotated[int, judged(bounds.SEED)] = 0
     nested: bool = False
     outer: tuple[int, int] | None = None
@@ -210,6 +213,8 @@ class SweepSpec(BaseModel):
         fields: dict[str, Any] = dump(self)
         if isinstance(fields.get("data"), dict):
             fields["data"] = without_none(fields["data"], "parts", "target", "columns")
+        if not fields.get("prior"):
+            fields.pop("prior", None)
         return without_none(fields, "declared", "train_rows", "objective")
 
     @field_validator("space", "model", "configs", "plugin", "objective")
@@ -218,6 +223,23 @@ class SweepSpec(BaseModel):
         fault = None if value is None else READABLE.fault(value)
         if fault is not None:
             raise ValueError(fault)
+        return value
+
+    @field_validator("prior", mode="before")
+    @classmethod
+    def _prior_in_short(cls, value: Any) -> Any:
+        return names_of(value) if isinstance(value, str) else value
+
+    @field_validator("prior")
+    @classmethod
+    def _prior_is_named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            fault = READABLE.fault(name)
+            if fault is not None:
+                raise ValueError(fault)
+        twice = [name for name in value if value.count(name) > 1]
+        if twice:
+            raise ValueError(f"names {twice[0]} more than once")
         return value
 
     @field_validator("tracking_uri")
@@ -252,6 +274,13 @@ class SweepSpec(BaseModel):
         if self.budget.stop_margin is not None and self.strategy != "race":
             raise ValueError(
                 f"stop_margin ends a race only, got it with strategy {self.strategy!r}"
+            )
+        if self.prior and self.strategy != "race":
+            raise ValueError(f"prior guides a race only, got it with strategy {self.strategy!r}")
+        if self.prior and self.nested:
+            raise ValueError(
+                "nested puts rows away that an earlier sweep may have seen: leave nested or prior "
+                "out"
             )
         return self
 
@@ -382,6 +411,12 @@ def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
     except ValidationError as error:
         name = fields.get("name")
         raise LedgerError(f"The spec of sweep {name!r} cannot be read: {error}") from error
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Names of sweeps with commas; the word none names none."""
+    names = tuple(name.strip() for name in text.split(","))
+    return () if names == ("none",) else names
 
 
 def default_name(space: str, data: DataRef, model: str, train_rows: int | None = None) -> str:

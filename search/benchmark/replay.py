@@ -25,7 +25,8 @@ from search.benchmark.score_table import ScoreTable
 from search.errors import InputError
 from search.execution.dispatch import CellTask, Dispatcher, Pair
 from search.strategies.board import FAILED, TOLD, Problem
-from search.strategies.strategy import Strategy, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Strategy
 from trainables.engine.contract import Cell, CellResult, CellStatus, DataRef, Split, Task
 
 EXHAUSTIVE = "exhaustive"

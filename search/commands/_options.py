@@ -284,6 +284,12 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
         help="who decides which cells come next (race); own: STRATEGY of your .py file",
     )
     group.add_argument(
+        "--prior",
+        metavar="SWEEP,...|none",
+        help="earlier sweeps of the space, on other data or another model, that say where a race "
+        "looks first; never who wins (none)",
+    )
+    group.add_argument(
         "--strategy-seed", type=bounds.SEED, metavar="N", help="seed of the strategy (0)"
     )
     add_nested(group)

@@ -43,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=_DEFAULT_STRATEGIES,
         metavar="NAME,NAME",
         help="which to replay beside exhaustive search: those of `foldrace run`, and forgiving, "
-        f"pooled, tpe-wilcoxon ({_DEFAULT_STRATEGIES})",
+        f"pooled, tpe-wilcoxon, hyperband, gaussian-process ({_DEFAULT_STRATEGIES})",
     )
     parser.add_argument(
         "--shares",
@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
 def _checked(options: argparse.Namespace) -> tuple[list[str], list[float]]:
     """Check every option before replays begin; return strategies and shares."""
     from search.errors import InputError
-    from search.strategies.strategy import PEERS, STRATEGIES
+    from search.strategies.named import PEERS, STRATEGIES
 
     for table in options.tables:
         if not Path(table).is_file():

@@ -32,8 +32,10 @@ def run(options: argparse.Namespace) -> int:
 
     spec = sweep_spec(options)
     from search.planning.prepare import check_names, prepare
+    from search.sweep import prior_sweeps
 
     check_names(spec)  # before anything is imported that takes its time
+    prior_sweeps.check(spec)
     if options.save is not None:
         sweep_file.save(Path(options.save), spec)
     from search.console import output

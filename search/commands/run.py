@@ -39,10 +39,12 @@ def run(options: argparse.Namespace) -> int:
     from search import sweep_file
     from search.arguments import sweep_spec
     from search.planning.prepare import check_names, prepare
+    from search.sweep import prior_sweeps
 
     spec = sweep_spec(options)
     check_places(spec)
     check_names(spec)  # before anything is imported that takes its time
+    prior_sweeps.check(spec)
     if options.save is not None:
         sweep_file.save(Path(options.save), spec)
     from search.console import live, output

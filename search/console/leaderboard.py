@@ -112,7 +112,7 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
         lines.append("No config has all its cells yet, so there is no winner.")
     else:
         lines += [*_correction(winner), *_rivals(document, winner)]
-    lines += _nested(document)
+    lines += [*_nested(document), *_prior(document)]
     if document["cells_failed"]:
         failed = document["cells_failed"]
         lines.append(
@@ -180,6 +180,32 @@ def _nested(document: Mapping[str, Any]) -> list[str]:
     own = "" if same is None else f"; the winner has {points(same)} on these cells"
     spread = f", spread {points(nested['std'])}" if nested["std"] is not None else ""
     return [f"{what}: {points(nested['mean'])}{spread}{own}."]
+
+
+def _prior(document: Mapping[str, Any]) -> list[str]:
+    """Lines on earlier sweeps that guided the race."""
+    lines = []
+    for one in document.get("prior", ()):
+        took = (
+            f"Prior: sweep {one['sweep']} ({one['data']}, {one['model']}; "
+            f"{counted(one['cells'], 'cell')}) told {one['configs']:,} configs by "
+            f"{', '.join(one['axes'])}, and named some of the first cells"
+        )
+        if one["weight"] is None:
+            lines.append(f"{took}.")
+            continue
+        agreed = (
+            ""
+            if one["agreement"] is None
+            else f", and the ranks agree by {one['agreement']:+.2f} where both have cells"
+        )
+        lines.append(
+            f"{took}; in the end a config better by one spread there was held to be "
+            f"{points(one['weight'], sign=True)} points better here{agreed}."
+        )
+    if lines:
+        lines.append("No prior has a part in the winner, P(best), the correction or an interval.")
+    return lines
 
 
 def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]:

@@ -144,20 +144,28 @@ def show_answer(outcome: SweepResult, answer: str, report: Path | None) -> None:
         report: Its page, if one was written.
     """
     spec = outcome.plan.spec
-    number = None
+    number, view = None, False
     # An MLflow that is away gets the results later; the answer stands without its page.
     with (
         suppress(InputError, LedgerError),
         open_ledger(spec.tracking_uri, spec.experiment) as ledger,
     ):
         number = ledger.experiment_id()
+        ledger.keep_view(outcome.sweep_id, _varying(outcome.plan))
+        view = True
     served = spec.tracking_uri.startswith(("http://", "https://"))
     server = spec.tracking_uri if served else "http://127.0.0.1:5000"
-    page = server if number is None else runs_page(server, number, outcome.sweep_id)
+    page = server if number is None else runs_page(server, number, outcome.sweep_id, view=view)
     ui = "" if served else f"{command_name()} ui{_ledger_flag(outcome)}, then "
     say(f"\n{answer}")
     place = "" if report is None else f"Report: {report}  "
     say(f"{place}MLflow: {ui}{page}", whole=True)
+
+
+def _varying(plan: Plan) -> list[str]:
+    """Axes that have more than one value in a sweep."""
+    names = [axis.name for axis in plan.space.axes]
+    return [name for name in names if len({config.get(name) for config in plan.configs}) > 1]
 
 
 def _ledger_flag(outcome: SweepResult) -> str:

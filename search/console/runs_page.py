@@ -10,17 +10,22 @@ import re
 from urllib.parse import quote
 
 # Backticks quote a metric's name, as in MLflow's own search language.
-_VIEW = "workflowType=machine_learning&orderByKey=metrics.%60mean%60&orderByAsc=false"
+_FACE = "workflowType=machine_learning"
+_VIEW = f"{_FACE}&orderByKey=metrics.%60mean%60&orderByAsc=false"
 
 
-def runs_page(server: str, experiment_id: str, sweep_id: str | None = None) -> str:
+def runs_page(
+    server: str, experiment_id: str, sweep_id: str | None = None, *, view: bool = False
+) -> str:
     """Address of the page with an experiment's configs, best first.
 
     Args:
         server: Address of the UI, as http://127.0.0.1:5000; a name and password in it are left out.
         experiment_id: MLflow's number of the experiment.
         sweep_id: Run id of the only sweep to show; None shows all sweeps' configs.
+        view: True if the ledger keeps a view of that sweep, with its columns.
     """
     only = "" if sweep_id is None else "&searchFilter=" + quote(f"tags.sweep = '{sweep_id}'")
     server = re.sub(r"(?<=://)[^/]*@", "", server).rstrip("/")
-    return f"{server}/#/experiments/{experiment_id}/runs?{_VIEW}{only}"
+    asked = f"{_FACE}&viewStateShareKey={sweep_id}" if view and sweep_id else f"{_VIEW}{only}"
+    return f"{server}/#/experiments/{experiment_id}/runs?{asked}"

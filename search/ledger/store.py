@@ -173,6 +173,10 @@ class Store(Protocol):
         """Add values to existing runs."""
         ...
 
+    def keep_view(self, kind: Kind, name: str, view: Mapping[str, Any]) -> None:
+        """Keep a view of an experiment's runs, by name."""
+        ...
+
     def untag(self, run_id: str, names: Sequence[str]) -> None:
         """Remove tags of a run, as far as it has them."""
         ...

@@ -229,6 +229,25 @@ class SweepLog:
         with self._asking():
             return self._store.experiment_id("configs")
 
+    def keep_view(self, sweep_id: str, axes: Sequence[str]) -> None:
+        """Keep the view of a sweep's configs, by its run id.
+
+        It has the best first, and columns for what tells configs apart.
+
+        Args:
+            sweep_id: Run id of the sweep.
+            axes: Parameters to show.
+        """
+        shown = [f"metrics.`{name}`" for name in ("mean", "cells", "ci_low", "ci_high")]
+        view = {
+            "searchFilter": f"tags.sweep = '{sweep_id}'",
+            "orderByKey": "metrics.`mean`",
+            "orderByAsc": False,
+            "selectedColumns": [*shown, *(f"params.`{name}`" for name in axes)],
+        }
+        with self._asking():
+            self._store.keep_view("configs", sweep_id, view)
+
     def sweeps(self) -> list[SweepRecord]:
         """All sweeps, newest first.
 

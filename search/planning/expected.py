@@ -13,7 +13,7 @@ from search.planning.plan import Plan
 from search.process.environment import usable_cpus
 from search.spec import Resources
 from search.strategies.board import typical_cells
-from search.strategies.strategy import most_cells
+from search.strategies.named import most_cells
 
 if TYPE_CHECKING:
     from search.ledger.records import LoggedCell

@@ -15,7 +15,7 @@ from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
 from search.spec import SweepSpec, rows_of_name, saved_spec
-from search.strategies.strategy import RANGED, SAMPLING
+from search.strategies.named import RANGED, SAMPLING
 from spaces import Space
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable

@@ -19,8 +19,8 @@ import numpy as np
 
 from search.arrays import FloatArray, IntArray
 from search.strategies.board import TOLD, Board
-from search.strategies.features import build_features
-from search.strategies.surrogate import believe
+from search.strategies.model.features import build_features
+from search.strategies.model.surrogate import believe
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan

@@ -29,8 +29,8 @@ _MARGIN = 18
 def animated(evidence: Evidence, frames: int = FRAMES) -> str:
     """Draw a race as an SVG that plays by itself.
 
-    It goes from the first cells to the last. It is what a terminal shows while the race runs, less its speed, drawn from the order in which
-    the cells ended.
+    It goes from the first cells to the last, in the order in which they ended, and shows what a
+    terminal shows while the race runs, less its speed.
 
     Args:
         evidence: The sweep, with at least one cell.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from trainables.engine.training.scoring import low_is_good
 if TYPE_CHECKING:
     from search.arrays import FloatArray
     from search.planning.plan import Plan
+    from search.results.earlier import Weighed
     from search.results.outcome import SweepResult
     from search.results.score_matrix import ScoreMatrix
     from search.results.standings import Standing, Standings
@@ -31,7 +32,12 @@ def of_outcome(outcome: SweepResult, criterion: str | None = None) -> dict[str, 
             as good in both the objective and this.
     """
     document = summary(
-        outcome.plan, outcome.table, outcome.standings, outcome.nested, outcome.stopped
+        outcome.plan,
+        outcome.table,
+        outcome.standings,
+        outcome.nested,
+        outcome.stopped,
+        prior=outcome.prior,
     )
     for row, standing in zip(document["configs"], outcome.standings.rows, strict=True):
         row["metrics"] = {
@@ -67,6 +73,8 @@ def summary(
     standings: Standings,
     nested: Mapping[str, Any] | None = None,
     stopped: str | None = None,
+    *,
+    prior: Sequence[Weighed] = (),
 ) -> dict[str, Any]:
     """A sweep's figures as JSON: scores are fractions.
 
@@ -76,6 +84,7 @@ def summary(
         standings: Its configs, judged.
         nested: The nested score, as `search.results.nested_score.Nested.to_json` gives it.
         stopped: Why it ended; None while it goes on.
+        prior: Earlier sweeps that guided it.
     """
     document: dict[str, Any] = {
         "sweep": plan.spec.name,
@@ -95,6 +104,7 @@ def summary(
         ],
         **of_standings(plan, standings),
         "nested": None if nested is None else dict(nested),
+        "prior": [one.to_json() for one in prior],
     }
     return {"answer": answer(document), **document}
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from search.errors import InputError
 from search.planning.plan import Plan
+from search.results.earlier import Weighed
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import Standings
 from trainables.engine.contract import Scalar
@@ -38,6 +39,7 @@ class SweepResult:
         seconds: Wall time of this run.
         nested: The nested score, see search/sweep/nested_cv.py; None without one.
         stopped: Why it ended, as the end of "stopped because ..."; None while it goes on.
+        prior: Earlier sweeps that guided it, with what they weighed.
     """
 
     sweep_id: str
@@ -48,6 +50,7 @@ class SweepResult:
     seconds: float
     nested: dict[str, Any] | None = None
     stopped: str | None = None
+    prior: tuple[Weighed, ...] = ()
 
     def frame(self) -> pd.DataFrame:
         """The configs with a score as a pandas frame, best first.

@@ -15,7 +15,7 @@ from search.arrays import FloatArray
 from search.planning.plan import Plan
 from search.process import own_code
 from search.results.inert import InertWatch, Suspect
-from search.strategies.strategy import most_cells
+from search.strategies.named import most_cells
 
 if TYPE_CHECKING:
     from search.ledger.records import LoggedCell

@@ -67,8 +67,8 @@ def chances(
         shares = np.zeros(len(scores))
         shares[complete] = intervals.probability_best(problem.sign * scores[complete], test_share)
         return Chances(shares, "correlated t-test", None, False)
-    from search.strategies.features import build_features
-    from search.strategies.surrogate import believe
+    from search.strategies.model.features import build_features
+    from search.strategies.model.surrogate import believe
 
     belief = believe(build_features(problem), Board.of(problem, scores))
     p_best = None

@@ -1,34 +1,31 @@
 """The race: cells go where they may still change the winner.
 
-Opening: the first guesses, then one cell each of configs drawn at random, every config on a block
-of its own turn, so that no block and no seed biases the surrogate. Middle: top-two Thompson
-sampling (Russo, Simple Bayesian Algorithms for Best-Arm Identification, 2016). Each draw of the
-joint posterior (search/strategies/surrogate.py) names a winner; cells go to those winners, and in
-half of the leader's draws to its strongest rival. So cells follow the probability of being best. A
-config is dropped by not being proposed any more; no test drops it. Final: the leaders are filled up
-to all blocks, where their comparison is paired and no cell is left to learn from.
+Opening: see opening.py. Middle: top-two Thompson sampling (Russo, Simple Bayesian Algorithms for
+Best-Arm Identification, 2016). Each draw of the joint posterior (model/surrogate.py) names a
+winner; cells go to those winners, and in half of the leader's draws to its strongest rival. So
+cells follow the probability of being best. A config is dropped by not being proposed any more; no
+test drops it. Final: the leaders are filled up to all blocks, where their comparison is paired and
+no cell is left to learn from.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
-from search.strategies.cost import predict_seconds
-from search.strategies.features import build_features
-from search.strategies.surrogate import Belief, believe
+from search.strategies.model.cost import predict_seconds
+from search.strategies.model.surrogate import Belief, Believer
+from search.strategies.opening import Opening
 
 _STOP_PROBABILITY = 0.05
 _STOP_DRAWS = 256
-_FIRST_GUESS_CELLS = 5
 # Measured on synthetic tables of 100 to 4,900 configs: flat around these values.
-_OPENING_SHARE = 0.12
 _FINAL_SHARE = 0.3
 _FINALISTS = (3, 15)
 _EQUAL = 0.01  # of the margin
-_MOST_VALUES = 30  # of an axis with an order, each of which is tried
-_RECALLED = 0.4  # of the opening's configs
 _BATCH_SHARE, _LEAST_BATCH = 1 / 3, 6
 # Draws are made of so many configs: of more, those with the highest mean and so many deviations.
 _MOST_DRAWN, _REACH = 4_000, 3.0
@@ -64,11 +61,11 @@ class Race:
         self._affordable: int | None = None
         self._seconds_left: float | None = None
         self._stop_margin = stop_margin
-        rng = np.random.default_rng((seed, 1))
-        self._turn = rng.permutation(problem.configs) % problem.blocks
-        self._order = rng.permutation(problem.configs)
-        self._features = build_features(problem)
-        self._cache: tuple[int, Belief] | None = None
+        self._opening = Opening(problem, seed)
+        # Earlier sweeps say which cells to train, and nothing of who wins or when it is enough.
+        self._guided = Believer(problem)
+        alone = replace(problem, earlier=None)
+        self._alone = self._guided if problem.earlier is None else Believer(alone)
 
     def afford(self, cells: int, seconds: float | None = None) -> None:
         """Upper bound on total cells, within which the final must fit.
@@ -87,23 +84,18 @@ class Race:
         return min(limits)
 
     @property
-    def _opening(self) -> float:
-        share = min(_OPENING_SHARE * self._horizon, 0.7 * self._problem.configs)
-        return max(share, len(self._problem.first))
-
-    @property
     def _finalists(self) -> int:
         many = round(_FINAL_SHARE * self._horizon / self._problem.blocks)
         return int(np.clip(many, *_FINALISTS))
 
     def propose(self, board: Board, limit: int) -> IntArray:
         """Cells of the phase that the board is in, (cells, 2)."""
-        opening = self._open(board, limit)
+        opening = self._opening.cells(board, self._horizon, limit)
         if opening is not None:
             return opening
         unopened = board.per_config(OPEN)
         fit = self._fit(board)
-        belief = self.belief(board)
+        belief = self._guided.belief(board)
         good = np.where(fit, belief.mean * self._problem.sign, -np.inf)
         ranked = np.argsort(-good, kind="stable")[: int(fit.sum())]
         top = ranked[: self._finalists]
@@ -115,7 +107,7 @@ class Race:
             seats = self._seats(ranked, unopened, price, left)
             if not unopened[seats].any():
                 seats = top  # the rest completes nobody, but still shows which of them leads
-            return self._pick(board, seats, unopened[seats], limit)
+            return self._opening.pick(board, seats, unopened[seats], limit)
         limit = self._part(board, limit, spare)
         among = self._contenders(belief, good, ranked)
         rng = np.random.default_rng((self._seed, 2, board.count(ASKED, TOLD, FAILED)))
@@ -124,7 +116,12 @@ class Race:
         draws *= self._problem.sign
         draws[~fit[among]] = -np.inf
         leader = int(ranked[0]) if len(ranked) else -1
-        if not len(ranked) or self._decided(draws, int(np.searchsorted(among, leader))):
+        decided = not len(ranked) or self._decided(draws, int(np.searchsorted(among, leader)))
+        if decided and len(ranked) and self._alone is not self._guided:
+            own = self._alone.belief(board).draw(_STOP_DRAWS, rng, among) * self._problem.sign
+            own[~fit[among]] = -np.inf
+            decided = self._decided(own, int(own.mean(axis=1).argmax()))
+        if decided:
             fresh = self.untried(board, limit)
             if len(fresh):
                 return fresh
@@ -134,7 +131,7 @@ class Race:
             equal = ranked[good[ranked] >= good[leader] - _EQUAL * (self._stop_margin or 0.0)]
             first = equal[np.argmin(unopened[equal])]
             finalists = np.concatenate([[first], top[likely & (top != first)]])
-            return self._pick(board, finalists, unopened[finalists], limit)
+            return self._opening.pick(board, finalists, unopened[finalists], limit)
         # In a large batch a config's cells may no more than double: its first ones may unmask it.
         most = self._problem.blocks - unopened + 1
         most[board.per_config(FAILED) > board.per_config(TOLD)] = 1
@@ -144,30 +141,11 @@ class Race:
         # Where the draws name too few that are open, the next in rank follow.
         order = np.concatenate([named, rest])
         counts = np.concatenate([np.minimum(counts, most[named]), np.ones(len(rest), np.int64)])
-        return self._pick(board, order, counts, limit)
+        return self._opening.pick(board, order, counts, limit)
 
     def untried(self, board: Board, limit: int) -> IntArray:
-        """Opening cells for axis values that no cell has yet, (cells, 2).
-
-        A value that is added to a finished sweep's axis has no cell, and the model, which is smooth
-        over the axis, may be sure of it without one.
-        """
-        used = board.per_config(OPEN) < self._problem.blocks
-        share = self._opening / self._problem.configs
-        picked = np.zeros(self._problem.configs, bool)
-        for axis, position in enumerate(self._problem.features.T):
-            values = np.unique(position[np.isfinite(position)])
-            if axis not in self._problem.unordered and len(values) > _MOST_VALUES:
-                continue  # points of a range stand for one another
-            for value in values:
-                same = position == value
-                if used[same].any():
-                    continue
-                missing = max(1, round(share * int(same.sum()))) - int(picked[same].sum())
-                candidates = self._order[same[self._order] & ~picked[self._order]]
-                picked[candidates[: max(missing, 0)]] = True
-        configs = self._order[picked[self._order]]
-        return self._pick(board, configs, np.ones(len(configs), np.int64), limit)
+        """Opening cells for axis values that no cell has yet, (cells, 2)."""
+        return self._opening.untried(board, self._horizon, limit)
 
     def reason(self, board: Board) -> str:
         """Reason for the end, to follow "stopped because"."""
@@ -191,15 +169,8 @@ class Race:
         whole = np.flatnonzero(board.whole())
         if not len(whole):
             return None
-        good = (self.belief(board).mean + board.whole_means())[whole] * self._problem.sign
+        good = (self._alone.belief(board).mean + board.whole_means())[whole] * self._problem.sign
         return int(whole[np.argmax(good)])
-
-    def belief(self, board: Board) -> Belief:
-        """Posterior of every config's score, fitted once per set of told cells."""
-        count = board.count(TOLD)
-        if self._cache is None or self._cache[0] != count:
-            self._cache = (count, believe(self._features, board))
-        return self._cache[1]
 
     def _fit(self, board: Board) -> BoolArray:
         """Mask of configs that may still win, (configs,).
@@ -243,7 +214,7 @@ class Race:
         ones = np.ones(self._problem.configs)
         if self._seconds_left is None:
             return ones
-        seconds = predict_seconds(self._features, board)
+        seconds = predict_seconds(self._guided.features, board)
         return ones if seconds is None else seconds / self._typical(board)
 
     def _typical(self, board: Board) -> float:
@@ -272,37 +243,6 @@ class Race:
         better = draws.max(axis=0) > draws[leader] + self._stop_margin
         return bool(better.mean() < _STOP_PROBABILITY)
 
-    def _open(self, board: Board, limit: int) -> IntArray | None:
-        """Cells of the opening; None once it is through."""
-        used = self._problem.blocks - board.per_config(OPEN)
-        first = np.array(self._problem.prior, np.int64)
-        owed = np.maximum(min(_FIRST_GUESS_CELLS, self._problem.blocks) - used[first], 0)
-        missing = int(np.ceil(self._opening - (used > 0).sum()))
-        if not owed.any() and missing <= 0:
-            if board.count(TOLD):
-                return None
-            # All that came back has failed: more of the opening, once nothing is under way.
-            missing = 0 if board.count(ASKED) else limit
-        order = self._recalled(board)
-        fresh = order[(used[order] == 0) & ~np.isin(order, first)]
-        fresh = fresh[: max(missing - int((used[first] == 0).sum()), 0)]
-        order = np.concatenate([first, fresh])
-        counts = np.concatenate([owed, np.ones(len(fresh), np.int64)])
-        return self._pick(board, order, counts, limit)
-
-    def _recalled(self, board: Board) -> IntArray:
-        """Order of the opening, with the best of earlier sweeps."""
-        earlier = self._problem.earlier
-        if earlier is None:
-            return self._order
-        good = np.where(np.isfinite(earlier), earlier * self._problem.sign, -np.inf)
-        tops = np.argsort(-good, axis=1, kind="stable")[:, : int(_RECALLED * self._opening) + 1]
-        best = list(dict.fromkeys(tops.T.ravel().tolist()))[: int(_RECALLED * self._opening) + 1]
-        others = self._order[~np.isin(self._order, best)]
-        turns = np.arange(len(best)) / _RECALLED
-        places = np.concatenate([turns, np.arange(len(others)) / (1 - _RECALLED)])
-        return np.concatenate([best, others])[np.argsort(places, kind="stable")].astype(np.int64)
-
     def _seats(
         self, ranked: IntArray, unopened: IntArray, price: FloatArray, left: float
     ) -> IntArray:
@@ -312,23 +252,17 @@ class Race:
         must not take the cells of one that can: then none would be, and only the complete can win.
         """
         seats: list[int] = []
-        for config in ranked[: 10 * self._finalists].tolist():
-            needed = float(unopened[config] * price[config])
+        cost = unopened * price
+        among = ranked[: 10 * self._finalists]
+        if not (cost[among] <= left).any():
+            # Few cells, and the one that was begun with them fell far back: it, or nobody.
+            among = ranked[cost[ranked] <= left][: self._finalists]
+        for config in among.tolist():
+            needed = float(cost[config])
             if len(seats) < self._finalists and needed <= left:
                 seats.append(config)
                 left -= needed
         return np.array(seats, np.int64)
-
-    def _pick(self, board: Board, configs: IntArray, counts: IntArray, limit: int) -> IntArray:
-        """Up to `limit` open cells, `counts` of each config."""
-        cells: list[tuple[int, int]] = []
-        for config, count in zip(configs.tolist(), counts.tolist(), strict=True):
-            if len(cells) >= limit:
-                break
-            turn = (self._turn[config] + np.arange(self._problem.blocks)) % self._problem.blocks
-            blocks = turn[board.state[config, turn] == OPEN][: min(count, limit - len(cells))]
-            cells += [(config, int(block)) for block in blocks]
-        return np.array(cells, np.int64).reshape(-1, 2)
 
 
 def _top_two(

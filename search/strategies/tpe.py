@@ -85,7 +85,7 @@ class Tpe:
         self, settled: BoolArray, pending: BoolArray, values: FloatArray, stream: int
     ) -> optuna.Study:
         seeds = np.random.SeedSequence((self._seed, stream))
-        study = quiet_study(self._problem, int(seeds.generate_state(1)[0]))
+        study = quiet_study(self._problem, sampler=self.sampler(int(seeds.generate_state(1)[0])))
         # A config all of whose cells failed is as if it were never tried; it is taken all the same.
         done = np.flatnonzero(settled & np.isfinite(values))
         study.add_trials(
@@ -94,6 +94,16 @@ class Tpe:
         )
         return study
 
+    def sampler(self, seed: int) -> optuna.samplers.BaseSampler:
+        """Optuna's sampler with the seed of one proposal."""
+        return optuna.samplers.TPESampler(seed=seed)
+
+    def position(self, config: int) -> dict[str, int]:
+        """Position of a config on each of its effective axes."""
+        places = zip(self.axes, self._problem.features[config], self._known[config], strict=True)
+        # An inert axis teaches the sampler nothing.
+        return {name: int(position) for name, position, active in places if active}
+
     def trial(
         self,
         config: int,
@@ -101,13 +111,7 @@ class Tpe:
         value: float | None,
     ) -> optuna.trial.FrozenTrial:
         """Describe a config as a trial of Optuna's."""
-        known = {
-            name: int(position)
-            for name, position, active in zip(
-                self.axes, self._problem.features[config], self._known[config], strict=True
-            )
-            if active  # an inert axis teaches the sampler nothing
-        }
+        known = self.position(config)
         return optuna.trial.create_trial(
             state=state,
             value=value,
@@ -116,14 +120,28 @@ class Tpe:
         )
 
 
-def quiet_study(problem: Problem, seed: int) -> optuna.Study:
-    """Make an empty TPE study in memory, without Optuna's log line."""
+def quiet_study(
+    problem: Problem,
+    seed: int = 0,
+    sampler: optuna.samplers.BaseSampler | None = None,
+    pruner: optuna.pruners.BasePruner | None = None,
+) -> optuna.Study:
+    """Make an empty study in memory, without Optuna's log line.
+
+    Args:
+        problem: Problem whose scores it will see.
+        seed: Seed of its TPE sampler.
+        sampler: Sampler in place of that.
+        pruner: Pruner, for strategies that report block after block.
+    """
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         return optuna.create_study(
+            study_name=f"seed-{seed}",  # Hyperband deals trials to brackets by it
+            pruner=pruner,
             direction="maximize" if problem.mode == "max" else "minimize",
-            sampler=optuna.samplers.TPESampler(seed=seed),
+            sampler=sampler or optuna.samplers.TPESampler(seed=seed),
         )
     finally:
         optuna.logging.set_verbosity(verbosity)

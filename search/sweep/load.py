@@ -13,6 +13,8 @@ from search.ledger.records import LoggedCell, SweepRecord
 from search.planning.plan import Plan
 from search.planning.prepare import of_record, with_objective
 from search.results import nested_score
+from search.results.earlier import FILE as EARLIER
+from search.results.earlier import of_text, weigh
 from search.results.outcome import SweepResult
 from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
 from search.results.standings import ROPE
@@ -111,9 +113,11 @@ def read(
     Raises:
         InputError: if its cells lack a metric.
     """
-    plan = _ranked_by(of_record(record), objective)
+    plan = plan_ranked_by(record, objective)
     table = ScoreMatrix.empty(plan, metrics)
-    strategy = strategy_of(plan)
+    kept = ledger.file(record.id, EARLIER) if plan.spec.prior else None
+    earlier = (None if kept is None else of_text(kept, len(plan.configs))) or []
+    strategy = strategy_of(plan, earlier)
     if keep is None:
         known = ledger.cells(plan.family, (*objective_and_time(plan), *metrics))
     else:
@@ -127,11 +131,13 @@ def read(
     if stopped is None and record.status != "RUNNING":
         stopped = record.tags.get("stopped")
     done = strategy.done
-    return SweepResult(record.id, plan, table, standings, done, 0.0, nested, stopped)
+    prior = weigh(plan.problem, table.scores, earlier)
+    return SweepResult(record.id, plan, table, standings, done, 0.0, nested, stopped, tuple(prior))
 
 
-def _ranked_by(plan: Plan, objective: str | None) -> Plan:
-    """A plan whose configs are ranked by another metric."""
+def plan_ranked_by(record: SweepRecord, objective: str | None) -> Plan:
+    """Plan of a sweep whose configs are ranked by another metric."""
+    plan = of_record(record)
     if objective is None:
         return plan
     spec = plan.spec.model_copy(update={"objective": objective})

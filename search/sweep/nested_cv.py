@@ -133,7 +133,7 @@ def _scored(
                 status = "FINISHED"
         finally:
             callback.on_end()
-            ended = summary(plan, table, standings, nested, outcome.stopped)
+            ended = summary(plan, table, standings, nested, outcome.stopped, prior=outcome.prior)
             ledger.finish_sweep(outcome.sweep_id, status, ended)
     return replace(outcome, standings=standings, complete=complete, nested=nested)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
+from search.results.earlier import Earlier, with_earlier
 from search.results.oof_reader import gather
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import ROPE, Standings, rank
 from search.spec import OWN
-from search.strategies.strategy import Strategy, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Strategy
 from search.sweep import own_strategy
 
 
@@ -49,14 +53,19 @@ def ranked(
     )
 
 
-def strategy_of(plan: Plan) -> Strategy:
-    """A fresh strategy as the spec names it."""
+def strategy_of(plan: Plan, earlier: Sequence[Earlier] = ()) -> Strategy:
+    """A fresh strategy as the spec names it.
+
+    Args:
+        plan: The sweep.
+        earlier: Earlier sweeps that guide a race.
+    """
     spec = plan.spec
     if spec.strategy == OWN:
         return Strategy(plan.problem, own_strategy.policy_of(plan), spec.budget.max_cells)
     return make_strategy(
         spec.strategy,
-        plan.problem,
+        with_earlier(plan.problem, earlier),
         seed=spec.strategy_seed,
         max_cells=spec.budget.max_cells,
         stop_margin=spec.budget.stop_margin,

@@ -16,7 +16,7 @@ from search.planning.prepare import prepare, task_of
 from search.process import folders, launchers
 from search.results.outcome import SweepResult
 from search.spec import SweepSpec, saved_spec
-from search.sweep import keep_encoder, nested_cv, own_strategy
+from search.sweep import keep_encoder, nested_cv, own_strategy, prior_sweeps
 from search.sweep.callback import Callback, CallbackList
 from search.sweep.load import find
 from search.sweep.train_sweep import train_sweep
@@ -59,6 +59,7 @@ def run(
     folders.check(spec)
     if plan is None:
         check_free(spec, take_over)
+        prior_sweeps.check(spec)
         plan = prepare(spec)[0]
     outcome = train_sweep(plan, sweep_id, callback, tags or {}, take_over, unique)
     if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:

@@ -19,6 +19,7 @@ from search.planning.prepare import to_json
 from search.process import environment
 from search.process.folders import STATE
 from search.results.document import summary
+from search.results.earlier import guidance, weigh
 from search.results.outcome import SweepResult
 from search.results.score_matrix import (
     ScoreMatrix,
@@ -28,6 +29,7 @@ from search.results.score_matrix import (
     tell_known,
 )
 from search.results.sweep_labels import FILE, SweepLabels
+from search.sweep import prior_sweeps
 from search.sweep.callback import Callback
 from search.sweep.ranking import ranked, strategy_of
 from search.sweep.results_handler import ResultHandler, sweep_tags
@@ -60,17 +62,21 @@ def train_sweep(
     began, spec = time.monotonic(), plan.spec
     with open_ledger(spec.tracking_uri, spec.experiment, make=True) as ledger:
         table = ScoreMatrix.empty(plan)
-        strategy = strategy_of(plan)
+        earlier = prior_sweeps.of_sweep(plan, ledger, sweep_id)
+        strategy = strategy_of(plan, earlier)
         # The lease first: what is read then is not written by another driver of this sweep.
         sweep_id = _enter(plan, ledger, sweep_id, tags, take_over, unique)
         known = ledger.cells(plan.family, objective_and_time(plan))
         tell_known(plan, known, table, strategy.tell, sweep_id)
         _keep_labels(plan, ledger, sweep_id)
+        prior_sweeps.keep(ledger, sweep_id, earlier)
         handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, callback)
         handler.catch_up()
         callback.on_start(plan, table, planned_cells(plan))
         if other := other_code(table):
             callback.on_message(other)
+        for one in earlier:
+            callback.on_message(guidance(one, len(plan.configs)))
         complete = strategy.done
         status, stopped = "FAILED", "an error ended it"
         try:
@@ -90,10 +96,13 @@ def train_sweep(
             callback.on_end()
             standings = ranked(plan, table, ledger, sweep_id, strategy=strategy)
             handler.adjust()
-            ended = summary(plan, table, standings, stopped=stopped)
+            prior = tuple(weigh(plan.problem, table.scores, earlier))
+            ended = summary(plan, table, standings, stopped=stopped, prior=prior)
             ledger.finish_sweep(sweep_id, status, ended)
         seconds = time.monotonic() - began
-        return SweepResult(sweep_id, plan, table, standings, complete, seconds, stopped=stopped)
+        return SweepResult(
+            sweep_id, plan, table, standings, complete, seconds, stopped=stopped, prior=prior
+        )
 
 
 def _enter(

@@ -7,6 +7,7 @@ Only this package imports mlflow.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
@@ -15,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
@@ -318,6 +319,17 @@ class MlflowStore:
                     params[few : few + _NAMED],
                     tags[few : few + _NAMED],
                 )
+
+    def keep_view(self, kind: Kind, name: str, view: Mapping[str, Any]) -> None:
+        """Keep a view of an experiment's runs, by name.
+
+        MLflow's front end keeps those that users share in tags of this name (3.17).
+        """
+        with plain_errors():
+            experiment = self._experiment_to_write(kind)
+            self.client.set_experiment_tag(
+                experiment.experiment_id, f"mlflow.sharedViewState.{name}", json.dumps(view)
+            )
 
     def untag(self, run_id: str, names: Sequence[str]) -> None:
         """Remove tags of a run, as far as it has them."""

@@ -185,6 +185,10 @@ class SqliteStore:
         """Add values to existing runs."""
         self._writer.extend(news)
 
+    def keep_view(self, kind: Kind, name: str, view: Mapping[str, Any]) -> None:
+        """Keep a view of an experiment's runs, by name."""
+        self._writer.keep_view(kind, name, view)
+
     def untag(self, run_id: str, names: Sequence[str]) -> None:
         """Remove tags of a run, as far as it has them."""
         self._writer.untag(run_id, names)

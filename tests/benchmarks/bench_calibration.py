@@ -17,8 +17,9 @@ import pytest
 from scipy.special import ndtr
 
 from search.stats.p_best import chances
-from search.strategies.features import build_features
-from search.strategies.strategy import Problem, make_strategy
+from search.strategies.model.features import build_features
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem
 
 SWEEPS = int(os.environ.get("FOLDRACE_SWEEPS", "8"))
 ROWS, EDGES = 1000, (0.0, 0.02, 0.1, 0.2, 0.35, 0.5, 1.01)

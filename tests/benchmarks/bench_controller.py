@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from search.strategies.strategy import Problem, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem
 
 BLOCKS = 20
 MOST = 10_000

@@ -18,7 +18,8 @@ import pytest
 
 from search.ledger.ledger import Ledger
 from search.ledger.payloads import Trained
-from search.strategies.strategy import Problem, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem
 from search.tracking import client as mlflow_store
 from search.tracking import rest_pages
 from search.tracking.open import connect

@@ -18,7 +18,8 @@ from regret_table import TABLES
 
 from search.benchmark import replay
 from search.benchmark.score_table import ScoreTable, read_table
-from search.strategies.strategy import Strategy, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Strategy
 
 REPLAYS = int(os.environ.get("FOLDRACE_REPLAYS", "6"))
 NAMES = ("judged/linear-isear", "judged/linear-mr", "linear-trec")

@@ -22,8 +22,8 @@ from search.arrays import FloatArray
 from search.benchmark.replay import Deal, deal
 from search.benchmark.score_table import read_table
 from search.strategies.board import TOLD, Board
-from search.strategies.features import build_features
-from search.strategies.surrogate import believe
+from search.strategies.model.features import build_features
+from search.strategies.model.surrogate import believe
 
 TABLES = sorted((Path(__file__).parent / "tables").glob("*.parquet"))
 REPLAYS = 20

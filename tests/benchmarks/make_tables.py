@@ -29,7 +29,7 @@ SPACES = {
     "--set learning_rate=0.001,0.003,0.01,0.03 --set weight_decay=0.001,0.1,1 "
     "--set epochs=2,5,20 --fix max_length=128",
 }
-DATA = ("trec", "isear", "mr", "mpqa", "emoint", "sst5")
+DATA = ("trec", "isear", "mr", "mpqa", "sst5", "covid_fake_news")
 ROWS = 600
 SEEDS = (2, 16, 128, 2048, 1, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 FOLDS = 5

@@ -33,7 +33,7 @@ from search.benchmark.replay import (
     replay_all,
 )
 from search.benchmark.score_table import ScoreTable, read_table
-from search.strategies.strategy import PEERS, STRATEGIES
+from search.strategies.named import PEERS, STRATEGIES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -59,7 +59,7 @@ def player(name: str) -> Player:
 def code_of(name: str) -> str:
     """Fingerprint of the files that decide what a strategy does."""
     own = [HERE / "peers" / "smac.py"] if name == "smac" else []
-    files = own or sorted((ROOT / "search/strategies").glob("*.py"))
+    files = own or sorted((ROOT / "search/strategies").rglob("*.py"))
     return _fingerprint(*(path.read_bytes() for path in files))
 
 

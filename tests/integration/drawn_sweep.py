@@ -13,9 +13,9 @@ from search.results.document import summary
 from search.results.score_matrix import ScoreMatrix
 from search.results.sweep_labels import FILE, SweepLabels
 from search.spec import SweepSpec, make_spec
-from search.strategies.strategy import make_strategy
+from search.sweep import prior_sweeps
 from search.sweep.callback import Callback
-from search.sweep.ranking import ranked
+from search.sweep.ranking import ranked, strategy_of
 from search.sweep.results_handler import ResultHandler, sweep_tags
 from tests.factories import plan_of
 from trainables.engine.contract import CellResult, DataRef
@@ -64,7 +64,9 @@ def draw(
     truth = SweepLabels(labels, np.arange(rows), ("red", "green", "blue"))
     ledger.attach(sweep_id, {FILE: truth.to_bytes()})
     table = ScoreMatrix.empty(plan)
-    strategy = make_strategy(spec.strategy, plan.problem, seed=0, max_cells=spec.budget.max_cells)
+    earlier = prior_sweeps.of_sweep(plan, ledger, None)
+    prior_sweeps.keep(ledger, sweep_id, earlier)
+    strategy = strategy_of(plan, earlier)
     handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, Callback())
     while not strategy.done:
         results = []

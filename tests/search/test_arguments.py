@@ -31,6 +31,8 @@ MARGINS = st.integers(1, 500).map(lambda number: number / 1000)
 def specs(draw: st.DrawFn) -> dict[str, Any]:
     folds = draw(st.none() | st.integers(2, 10))
     strategy = draw(st.sampled_from(["race", "grid", "random", "tpe", "halving"]))
+    named = st.lists(NAMES.filter(lambda name: name != "none"), max_size=2, unique=True)
+    prior = tuple(draw(named)) if strategy == "race" else ()
     shares = st.just("official") | st.floats(0.01, 0.9)
     values = st.lists(VALUES, min_size=1).map(tuple) | RANGES
     searched = draw(st.dictionaries(NAMES, values, max_size=3))
@@ -63,7 +65,8 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         "strategy": strategy,
         "strategy_seed": draw(st.integers(0, 1000)),
         "objective": draw(st.none() | NAMES),
-        "nested": folds is not None and draw(st.booleans()),
+        "prior": prior,
+        "nested": folds is not None and not prior and draw(st.booleans()),
         "budget": {
             "max_cells": draw(st.none() | st.integers(1, 10**6)),
             "max_hours": draw(st.none() | st.floats(0.01, 1000)),

@@ -89,3 +89,6 @@ def test_the_page_is_the_training_view_of_one_sweep_best_first() -> None:
         "&orderByKey=metrics.%60mean%60&orderByAsc=false"
         "&searchFilter=tags.sweep%20%3D%20%27ab12%27"
     )
+    assert runs_page("http://here:5000", "3", "ab12", view=True) == (
+        "http://here:5000/#/experiments/3/runs?workflowType=machine_learning&viewStateShareKey=ab12"
+    )

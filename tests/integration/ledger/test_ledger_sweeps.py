@@ -29,6 +29,18 @@ from trainables.engine.errors import InputError
 pytestmark = pytest.mark.integration
 
 
+def test_a_sweeps_view_is_one_that_mlflows_page_opens(open_ledger: Opener, ledger_uri: str) -> None:
+    ledger = open_ledger()
+    sweep = ledger.start_sweep("mine", {"spec": {}}, {"space": "smoke"})
+    for _ in range(2):
+        ledger.keep_view(sweep, ["k", "beta"])
+    found = MlflowClient(ledger_uri).get_experiment_by_name("test")
+    assert found is not None
+    view = json.loads(found.tags[f"mlflow.sharedViewState.{sweep}"])
+    assert view["searchFilter"] == f"tags.sweep = '{sweep}'"
+    assert {"metrics.`mean`", "metrics.`cells`", "params.`beta`"} <= set(view["selectedColumns"])
+
+
 def test_a_config_shows_its_curve_and_latest_state(open_ledger: Opener, ledger_uri: str) -> None:
     ledger = open_ledger()
     sweep = ledger.start_sweep("mine", {"spec": {}}, {"space": "smoke"})

@@ -14,7 +14,8 @@ import pytest
 from search.benchmark.replay import Rules, deal, judge, play
 from search.benchmark.score_table import ScoreTable, read_table
 from search.errors import InputError
-from search.strategies.strategy import Problem, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem
 
 
 def effect(rng: np.random.Generator, levels: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:

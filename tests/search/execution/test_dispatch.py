@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from search.execution import dispatch
 from search.execution.dispatch import CellTask, Claimed, Dispatcher, Pair
-from search.strategies.strategy import Problem, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
 
 TASK = Task(

@@ -9,9 +9,10 @@ import optuna
 import pytest
 from scipy import stats
 
+from search.strategies.named import PEERS, make_strategy
 from search.strategies.rivals.pooled import beaten
 from search.strategies.signed_ranks import p_less
-from search.strategies.strategy import PEERS, Problem, Strategy, make_strategy
+from search.strategies.strategy import Problem, Strategy
 
 
 def line(configs: int, blocks: int, **rest) -> Problem:
@@ -66,7 +67,8 @@ def test_a_peer_picks_the_lowest_where_low_is_good(name):
     assert picks[0][0] == 19
 
 
-@pytest.mark.parametrize("name", PEERS)
+# It trains a config's other cells on, as TPE does, so it goes by the rule of the sweep itself.
+@pytest.mark.parametrize("name", sorted({*PEERS} - {"gaussian-process"}))
 def test_a_peer_never_names_a_config_that_lost_a_cell_and_ends(name):
     scores = noisy_line(12, 6, noise=0.02)
     scores[11, 3] = np.nan
@@ -230,6 +232,47 @@ def test_tpe_wilcoxon_gives_each_config_as_many_blocks_as_optuna_s_own_loop(digi
     got = np.array(told(strategy))[order].tolist()
     assert got[:-1] == expected[:-1]  # the budget ended within the last one
     assert len(set(expected)) > 2
+
+
+# --- HyperbandPruner -------------------------------------------------------------------------
+
+
+def test_hyperband_gives_each_config_as_many_blocks_as_optuna_s_own_loop():
+    scores = noisy_line(30, 10, noise=0.3, seed=5)
+    strategy = make_strategy("hyperband", line(30, 10), seed=3, max_cells=150)
+    order = list(dict.fromkeys(config for config, _ in play(strategy, scores)))
+    pruner = optuna.pruners.HyperbandPruner(1, 10, reduction_factor=3)
+    # Its brackets go by the study's name and the trials' numbers: every second is a config's.
+    study = optuna.create_study(study_name="seed-3", direction="maximize", pruner=pruner)
+    expected = []
+    for config in order:
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+        trial, values = study.ask(), []
+        for block in range(10):
+            values.append(float(scores[config, block]))
+            trial.report(float(np.mean(values)), block + 1)
+            if len(values) < 10 and trial.should_prune():
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                break
+        else:
+            study.tell(trial, float(np.mean(values)))
+        expected.append(len(values))
+    got = np.array(told(strategy))[order].tolist()
+    assert got[:-1] == expected[:-1]  # the budget ended within the last one
+    assert len(set(expected)) > 2
+
+
+# --- a Gaussian process ----------------------------------------------------------------------
+
+
+def test_a_gaussian_process_finds_a_smooth_peak_in_batches_of_several_configs():
+    at = np.arange(60)
+    rng = np.random.default_rng(0)
+    scores = -(((at - 41) / 30.0) ** 2)[:, None] + 0.002 * rng.normal(size=(60, 4))
+    strategy = make_strategy("gaussian-process", line(60, 4), seed=0, max_cells=48)
+    asked = play(strategy, scores, batch=12)  # three configs at once
+    assert len({config for config, _ in asked}) == 12
+    assert abs(strategy.winner() - 41) <= 3
 
 
 @pytest.mark.parametrize("count", [2, 5, 9, 13, 14, 20])

@@ -8,7 +8,8 @@ import numpy as np
 import optuna
 import pytest
 
-from search.strategies.strategy import Problem, Strategy, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem, Strategy
 
 
 def line(configs: int, blocks: int, **rest) -> Problem:
@@ -277,6 +278,26 @@ def test_what_an_earlier_sweep_found_is_tried_first_and_believed_only_if_it_hold
         strategy = make_strategy("race", line(200, 20, earlier=earlier[None]), max_cells=200)
         play(strategy, scores, batch=8)
         assert abs(strategy.winner() - 140) <= 16
+
+
+def test_a_race_of_few_cells_leaves_enough_to_complete_one_config():
+    # 20 cells are the floor's, and 23 are left: an opening of five configs would leave 18.
+    strategy = make_strategy("race", line(100, 20, floor=(0,)), max_cells=43)
+    play(strategy, peak(100, 20, noise=0.03), batch=4)
+    assert strategy.board.complete().sum() == 2
+
+
+def test_the_winner_is_named_by_the_race_s_own_cells_whatever_guided_it():
+    scores, winners = peak(60, 10, noise=0.05), []
+    given = np.random.default_rng(1).random((60, 10)) < 0.2
+    given[[20, 30, 42, 45]] = True
+    truth = -np.square(np.arange(60) - 42.0)
+    for earlier in (None, truth[None], -truth[None]):
+        strategy = make_strategy("race", line(60, 10, earlier=earlier), max_cells=600)
+        for config, block in np.argwhere(given).tolist():
+            strategy.tell(config, block, float(scores[config, block]))
+        winners.append(strategy.winner())
+    assert len(set(winners)) == 1
 
 
 def test_earlier_scores_that_do_not_fit_are_refused():

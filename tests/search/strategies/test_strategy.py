@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.strategies.strategy import Problem, Strategy, make_strategy
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem, Strategy
 
 NAMES = ("grid", "random", "tpe", "halving", "wilcoxon", "race")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,6 +207,16 @@ def test_another_file_in_place_of_vectors_is_called_by_its_kind(
     path.write_bytes(content)
     with pytest.raises(VectorsError, match=wanted):
         word_vectors.load_vectors(str(path))
+
+
+@pytest.mark.parametrize("reference", ["vectors.txt", "glove-wiki-gigaword-300"])
+def test_without_gensim_the_extra_is_named(
+    reference: str, vectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(vectors.parent)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(VectorsError, match=r"pip install 'foldrace\[vectors\]'"):
+        word_vectors.fingerprint(reference)
 
 
 def test_a_changed_file_has_features_of_its_own(data: TextData, vectors: Path) -> None:

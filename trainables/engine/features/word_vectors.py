@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import importlib.util
 import re
 import sys
 import warnings
@@ -51,8 +52,14 @@ def locate(reference: str) -> Path:
     """Find the file of a reference; gensim downloads it if need be.
 
     Raises:
-        VectorsError: if it is not there and cannot be downloaded.
+        VectorsError: if it is not there and cannot be downloaded, or without gensim.
     """
+    if importlib.util.find_spec("gensim") is None:
+        raise VectorsError(
+            f"Word vectors {reference!r} are read by the package gensim, which is not installed: "
+            "pip install 'foldrace[vectors]', or leave the representation out with "
+            "--set representation=..."
+        )
     path = Path(reference).expanduser()
     if path.is_file():
         return path.resolve()

@@ -6,7 +6,7 @@ import numpy as np
 
 from search.arrays import FloatArray
 from search.strategies.board import Board
-from search.strategies.features import Features
+from search.strategies.model.features import Features
 
 # Main effects of a few axes say nearly all of what a cell costs.
 _MOST_FEATURES = 40

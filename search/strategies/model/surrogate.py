@@ -22,11 +22,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import lapack
 
 from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import TOLD, Board, Problem
-from search.strategies.features import Features
+from search.strategies.model.features import Features, build_features
+from search.strategies.model.mixed_model import expect_maximise, posterior, sum_up
 
 # Of scores that are all alike: their least spread, as a share of their size.
 _LEAST_SPREAD = 1e-9
@@ -131,10 +131,10 @@ class Belief:
             return self
         scored = (board.state == TOLD) | coming
         rows = np.flatnonzero(scored.any(axis=1))
-        sums = _sum_up(self._features[rows], scored[rows], np.zeros((len(rows), scored.shape[1])))
+        sums = sum_up(self._features[rows], scored[rows], np.zeros((len(rows), scored.shape[1])))
         rough, noise = self.rough_sd**2, self.noise_sd**2
         scale = np.sqrt(self._variances)
-        root, _ = _posterior(sums, scale, rough, noise)
+        root, _ = posterior(sums, scale, rough, noise)
         own_sd = np.full(len(self.mean), self.rough_sd)
         own_sd[rows] *= np.sqrt(1.0 - rough / (rough + noise / sums.counts))
         return replace(self, own_sd=own_sd, _root=root)
@@ -190,6 +190,25 @@ class Belief:
         return np.asarray(smooth + self.rough_sd * own)
 
 
+class Believer:
+    """Beliefs on a problem's boards, each fitted once.
+
+    Attributes:
+        features: Features of the problem.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.features = build_features(problem)
+        self._last: tuple[int, Belief] | None = None
+
+    def belief(self, board: Board) -> Belief:
+        """Posterior of every config's score, fitted once per set of told cells."""
+        count = board.count(TOLD)
+        if self._last is None or self._last[0] != count:
+            self._last = (count, believe(self.features, board))
+        return self._last[1]
+
+
 def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
     """Fit the model to a board's told cells.
 
@@ -210,8 +229,8 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
     # In units of their own spread, so that the starting variances fit every metric. A metric that
     # is constant has none: what is left then is next to nothing, and every margin is wider.
     unit = max(float(scores[scored].std()), _LEAST_SPREAD * max(1.0, abs(center)))
-    sums = _sum_up(features.values[rows], scored, (scores - center) / unit)
-    parts = _expect_maximise(features, sums, iterations)
+    sums = sum_up(features.values[rows], scored, (scores - center) / unit)
+    parts = expect_maximise(features, sums, iterations)
     width = features.values.shape[1]
     mean = features.values @ parts.weights[:width]
     shrink = parts.rough / (parts.rough + parts.noise / sums.counts)
@@ -234,111 +253,3 @@ def believe(features: Features, board: Board, iterations: int = 12) -> Belief:
         _cells=_Cells(rows, unit * sums.means, sums.shares, shrink),
         _variances=unit**2 * parts.variances,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """Sufficient statistics of the cells, by number of cells a config has.
-
-    `design` has the smooth features and then the share of each block in the config's mean; the
-    fields `within_...` hold the evidence on blocks from differences inside configs.
-    """
-
-    counts: IntArray
-    means: FloatArray
-    shares: FloatArray
-    levels: FloatArray
-    sizes: FloatArray
-    gram: FloatArray
-    cross: FloatArray
-    squares: FloatArray
-    within_gram: FloatArray
-    within_cross: FloatArray
-    within_square: float
-
-
-def _sum_up(values: FloatArray, scored: BoolArray, scores: FloatArray) -> _Sums:
-    counts = scored.sum(axis=1)
-    scores = np.where(scored, scores, 0.0)
-    means = scores.sum(axis=1) / counts
-    shares = scored / counts[:, None]
-    design = np.concatenate([values, shares], axis=1)
-    # Configs with equally many cells have one variance of their mean: sums by count suffice.
-    members = [counts == level for level in np.unique(counts)]
-    off = np.where(scored, scores - means[:, None], 0.0)
-    return _Sums(
-        counts=counts,
-        means=means,
-        shares=shares,
-        levels=np.unique(counts).astype(float),
-        sizes=np.array([float(mine.sum()) for mine in members]),
-        gram=np.stack([(design[mine].T @ design[mine]).ravel() for mine in members]),
-        cross=np.stack([design[mine].T @ means[mine] for mine in members]),
-        squares=np.array([means[mine] @ means[mine] for mine in members]),
-        within_gram=np.diag(scored.sum(axis=0).astype(float)) - scored.T @ shares,
-        within_cross=off.sum(axis=0),
-        within_square=float(np.square(off).sum()),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Parts:
-    """Fitted weights (features, then blocks), root of their covariance, variances."""
-
-    weights: FloatArray
-    root: FloatArray
-    noise: float
-    rough: float
-    variances: FloatArray
-
-
-def _posterior(
-    sums: _Sums, scale: FloatArray, rough: float, noise: float
-) -> tuple[FloatArray, FloatArray]:
-    """Root of the weights' covariance, and the precision of means.
-
-    The root is (weights, weights); the precision is by the number of cells of a mean, (levels,).
-    """
-    blocks = len(sums.within_cross)
-    own = slice(len(scale) - blocks, len(scale))
-    # A mean over n cells has the variance rough + noise / n.
-    precision = 1.0 / (rough + noise / sums.levels)
-    gram = (precision @ sums.gram).reshape(len(scale), len(scale))
-    gram[own, own] += sums.within_gram / noise
-    # Scaled by the prior, I + S G S has no eigenvalue under 1: the root never breaks down.
-    lower = np.linalg.cholesky(np.eye(len(scale)) + scale[:, None] * gram * scale)
-    return lapack.dtrtri(lower, lower=1)[0] * scale, precision
-
-
-def _expect_maximise(features: Features, sums: _Sums, iterations: int) -> _Parts:
-    blocks, width = len(sums.within_cross), features.values.shape[1]
-    own = slice(width, width + blocks)
-    groups = np.concatenate([features.groups, np.full(blocks, len(features.prior))])
-    start = np.concatenate([0.3 * features.prior, [0.3]])
-    sizes = np.bincount(groups, minlength=len(start))
-    noise, rough = 0.5, 0.05
-    prior = np.concatenate([[10.0], start[groups]])
-    freedom = float(sums.counts.sum() - len(sums.counts))
-    # Weight of the starting values of noise and roughness: it vanishes once cells repeat.
-    hold = 2 / (1 + freedom)
-    for _ in range(iterations):
-        # Posterior of all weights under the variances of the last round.
-        root, precision = _posterior(sums, np.sqrt(prior), rough, noise)
-        cross = precision @ sums.cross
-        cross[own] += sums.within_cross / noise
-        covariance = root.T @ root
-        weights = covariance @ cross
-        # Variances that fit that posterior best. A pseudo-observation of its start holds each, so
-        # that a component with few cells stays where it was.
-        second = weights**2 + np.diag(covariance)
-        variances = (np.bincount(groups, second[1:], len(start)) + 0.1 * start) / (sizes + 0.1)
-        prior = np.concatenate([[10.0], variances[groups]])
-        spread = covariance[own, own] + np.outer(weights[own], weights[own])
-        left = sums.within_square - 2 * weights[own] @ sums.within_cross
-        noise = float(left + (spread * sums.within_gram).sum() + hold * 0.5) / (freedom + hold)
-        moment = (covariance + np.outer(weights, weights)).ravel()
-        left_means = sums.squares - 2 * sums.cross @ weights + sums.gram @ moment
-        # The fixed point of the update for `variances`, which gets there in fewer rounds.
-        ratio = rough * precision
-        rough = float((ratio**2 @ left_means + hold * 0.05) / (sums.sizes @ ratio + hold))
-    return _Parts(weights, root, noise, rough, prior)

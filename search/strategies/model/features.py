@@ -30,11 +30,13 @@ class Features:
         values: Feature of each config, float (configs, features); the first is the constant.
         groups: Variance component of each feature but the constant, int (features - 1,).
         prior: Prior share of each component, (components,).
+        earlier: Column of each earlier sweep; None for one whose configs all score alike.
     """
 
     values: FloatArray
     groups: IntArray
     prior: FloatArray
+    earlier: tuple[int | None, ...] = ()
 
 
 def build_features(problem: Problem, limit: int | None = None) -> Features:
@@ -77,25 +79,30 @@ def build_features(problem: Problem, limit: int | None = None) -> Features:
     used, groups = np.unique([group for _, group, _ in selected], return_inverse=True)
     prior = np.where(used < len(axes), 1.0 / max(len(axes), 1), _PAIR_SHARE / max(len(pairs), 1))
     groups = groups.astype(np.int64).ravel()
-    for column in _of_earlier_sweeps(problem):
-        columns.append(column)
+    places: list[int | None] = []
+    for scores in _of_earlier_sweeps(problem):
+        places.append(None if scores is None else len(columns))
+        if scores is None:
+            continue
+        columns.append(scores)
         groups = np.append(groups, len(prior))
         prior = np.append(prior, _EARLIER_SHARE)
-    return Features(np.stack(columns, axis=1), groups, prior)
+    return Features(np.stack(columns, axis=1), groups, prior, tuple(places))
 
 
-def _of_earlier_sweeps(problem: Problem) -> list[FloatArray]:
-    """A feature for each earlier sweep.
+def _of_earlier_sweeps(problem: Problem) -> list[FloatArray | None]:
+    """A feature for each earlier sweep; None for one without a spread.
 
     It is that sweep's scores of the configs, in units of their spread. Each weight has a variance
     of its own: that of a sweep with nothing in common with this one vanishes.
     """
-    columns = []
+    columns: list[FloatArray | None] = []
     for scores in () if problem.earlier is None else problem.earlier:
         known = np.isfinite(scores)
         spread = float(scores[known].std()) if known.any() else 0.0
-        if spread > 0:
-            columns.append(np.where(known, (scores - scores[known].mean()) / spread, 0.0))
+        columns.append(
+            np.where(known, (scores - scores[known].mean()) / spread, 0.0) if spread > 0 else None
+        )
     return columns
 
 

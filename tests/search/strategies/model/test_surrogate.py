@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from search.strategies.board import FAILED, TOLD, Board
-from search.strategies.features import build_features
+from search.strategies.model.features import build_features
+from search.strategies.model.surrogate import believe
 from search.strategies.strategy import Problem
-from search.strategies.surrogate import believe
 
 
 def grid(levels: tuple[int, ...], blocks: int = 4, **rest) -> Problem:

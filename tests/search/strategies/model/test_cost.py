@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from search.strategies.cost import predict_seconds
-from search.strategies.features import build_features
-from search.strategies.strategy import Problem, make_strategy
+from search.strategies.model.cost import predict_seconds
+from search.strategies.model.features import build_features
+from search.strategies.named import make_strategy
+from search.strategies.strategy import Problem
 
 POINTS = np.array(list(itertools.product(range(4), range(5), range(5))), float)
 PROBLEM = Problem(features=POINTS, shapes=np.zeros(100, np.int64), blocks=20)

@@ -1,0 +1,1 @@
+"""Model of the race: every config's score from the cells so far."""
