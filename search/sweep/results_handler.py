@@ -12,6 +12,7 @@ import numpy as np
 
 from search.arrays import IntArray
 from search.execution.dispatch import Claimed
+from search.execution.failure_watch import FailureWatch
 from search.ledger.payloads import Trained
 from search.ledger.records import LoggedCell
 from search.planning.plan import Plan
@@ -19,7 +20,6 @@ from search.process import own_code
 from search.results.score_matrix import ScoreMatrix, tell_known
 from search.results.standings import adjusted_means, mean_interval
 from search.sweep.callback import Callback
-from search.sweep.failure_watch import FailureWatch
 from trainables.engine.contract import Cell, CellResult
 from trainables.engine.keys import result_digest
 
@@ -54,7 +54,7 @@ class ResultHandler:
 
     @cached_property
     def _failures(self) -> FailureWatch:
-        return FailureWatch(self.plan, self.table)
+        return FailureWatch(self.plan.configs, self.plan.blocks, self.table.scores)
 
     def halted(self) -> str | None:
         """Sentence on why no further cell may start; None while one may."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from search.planning.plan import Plan
-from search.results.score_matrix import ScoreMatrix
-from spaces import Scalar
+from search.arrays import FloatArray
+from trainables.engine.contract import Scalar
 
 # Fewer may be the luck of their seeds.
 _ENOUGH = 5
@@ -29,13 +28,15 @@ class FailureWatch:
     """Looks at cells that fail, in the whole sweep and by block.
 
     Attributes:
-        plan: The sweep.
-        table: Its scores: where one is there, cells do not all fail.
+        configs: Complete configs of the sweep.
+        blocks: Seed and fold of each block.
+        scores: Scores as they come in, (configs, blocks): where one is, cells do not all fail.
         reason: Sentence on why the sweep should stop; None while it may go on.
     """
 
-    plan: Plan
-    table: ScoreMatrix
+    configs: Sequence[Mapping[str, Scalar]]
+    blocks: Sequence[tuple[int, int]]
+    scores: FloatArray
     reason: str | None = None
     _alike: dict[tuple[int | None, str], list[tuple[int, int]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -52,7 +53,7 @@ class FailureWatch:
         for block in (None, pair[1]):
             alike = self._alike[block, kind]
             alike.append(pair)
-            scores = self.table.scores if block is None else self.table.scores[:, block]
+            scores = self.scores if block is None else self.scores[:, block]
             if len(alike) < _ENOUGH or self.reason is not None or np.isfinite(scores).any():
                 continue
             if self._whatever_their_config({config for config, _ in alike}):
@@ -62,7 +63,7 @@ class FailureWatch:
         if block is None:
             what = f"All {many} cells failed alike, whatever their config"
         else:
-            seed, fold = self.plan.blocks[block]
+            seed, fold = self.blocks[block]
             what = (
                 f"All {many} configs that were tried on fold {fold} of seed {seed} failed there "
                 "alike, so that no config can have all its cells"
@@ -70,14 +71,14 @@ class FailureWatch:
         return f"{what}: the sweep was stopped. {error}"
 
     def _whatever_their_config(self, configs: Iterable[int]) -> bool:
-        """Tell if configs share no value that others have not: none of theirs is to blame."""
-        failed = [self.plan.configs[config] for config in configs]
+        """Tell if configs share no value that could be to blame."""
+        failed = [self.configs[config] for config in configs]
         return all(len({config.get(name) for config in failed}) > 1 for name in self._varying)
 
     @cached_property
     def _varying(self) -> tuple[str, ...]:
         values: dict[str, set[Scalar]] = defaultdict(set)
-        for config in self.plan.configs:
+        for config in self.configs:
             for name, value in config.items():
                 values[name].add(value)
         return tuple(name for name, seen in values.items() if len(seen) > 1)

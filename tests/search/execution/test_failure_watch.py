@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from search.results.score_matrix import ScoreMatrix
-from search.sweep.failure_watch import FailureWatch, kind_of
+from search.execution.failure_watch import FailureWatch, kind_of
 from tests import factories
 
 ERROR = "KeyError: 'width' (my_cells.py, line 6: config['width'])"
@@ -16,13 +16,14 @@ def watch() -> FailureWatch:
     """Of 21 configs: beta's ten values by gamma's two, and the reference; four blocks."""
     values = {"beta": tuple(f"{n / 10}" for n in range(10)), "gamma": ("0.1", "0.2")}
     plan = factories.plan(set_axes=values)
-    return FailureWatch(plan, ScoreMatrix.empty(plan))
+    scores = np.full((len(plan.configs), len(plan.blocks)), np.nan)
+    return FailureWatch(plan.configs, plan.blocks, scores)
 
 
 def configs_of(watch: FailureWatch, **values: float) -> list[int]:
     return [
         index
-        for index, config in enumerate(watch.plan.configs)
+        for index, config in enumerate(watch.configs)
         if all(config[name] == value for name, value in values.items())
     ]
 
@@ -50,7 +51,7 @@ def test_failures_of_one_value_are_its_own(watch: FailureWatch) -> None:
 
 
 def test_one_score_shows_that_cells_can_be_trained(watch: FailureWatch) -> None:
-    watch.table.put((0, 0), 0.5, {})
+    watch.scores[(0, 0)] = 0.5
     for config in range(1, 9):
         watch.see((config, config % 4), ERROR)
     assert watch.reason is None
@@ -63,10 +64,10 @@ def test_failures_of_several_causes_are_not_alike(watch: FailureWatch) -> None:
 
 
 def test_a_block_that_no_config_gets_through_ends_the_sweep(watch: FailureWatch) -> None:
-    watch.table.put((20, 1), 0.5, {})
+    watch.scores[(20, 1)] = 0.5
     for config in varied(watch)[:5]:
         watch.see((config, 2), ERROR)
-    seed, fold = watch.plan.blocks[2]
+    seed, fold = watch.blocks[2]
     assert watch.reason is not None
     assert watch.reason.startswith(
         f"All 5 configs that were tried on fold {fold} of seed {seed} failed there alike"
