@@ -30,7 +30,7 @@ _UNITS = {
 def unit(metric: str) -> str:
     """Unit of a metric: points, or hundredths of its own."""
     own = _UNITS.get(metric)
-    return "points" if own is None else f"points (hundredths of a {own})"
+    return "points" if own is None else f"hundredths of a {own}"
 
 
 def measured(metric: str, value: float | None) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from search.errors import InputError
+from search.formatting import unit
 from search.report.effects import axis_effects
 from search.report.evidence import Evidence, collect
 from search.report.figures import axes, confusion, race, scores
@@ -50,7 +51,7 @@ class Plots:
         effects = axis_effects(evidence.plan, evidence.table.scores)
         objective = evidence.plan.space.objective
         return _figure(
-            lambda: axes.effect(effects, objective, "points") if effects.axes else None,
+            lambda: axes.effect(effects, objective, unit(objective)) if effects.axes else None,
             "no axis has several values with cells",
         )
 

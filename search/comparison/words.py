@@ -92,9 +92,10 @@ def answer(comparison: Comparison, pair: Pair) -> str:
         else f"not paired, since {pair.apart}"
     )
     sign = 1 if comparison.mode == "max" else -1
-    gap = points(abs(found.mean))
+    measure = unit(comparison.metric)
+    gap = f"{points(abs(found.mean))} {measure}"
     if found.low is None or found.high is None or found.positive is None:
-        return f"{first} and {second} differ by {gap} points, {basis}: too few for an interval."
+        return f"{first} and {second} differ by {gap}, {basis}: too few for an interval."
     low, high = sorted(sign * end for end in (found.low, found.high))
     better = found.positive if sign > 0 else 1 - found.positive
     if low > 0 or high < 0:
@@ -102,11 +103,11 @@ def answer(comparison: Comparison, pair: Pair) -> str:
         low, high = (low, high) if low > 0 else (-high, -low)
         sure = better if won == first else 1 - better
         return (
-            f"{won} is better than {lost} by {gap} points ({points(low)} to {points(high)}), "
+            f"{won} is better than {lost} by {gap} ({points(low)} to {points(high)}), "
             f"{_probability(sure)}, {basis}."
         )
     return (
-        f"{first} and {second} cannot be told apart: {points(sign * found.mean, True)} points "
+        f"{first} and {second} cannot be told apart: {points(sign * found.mean, True)} {measure} "
         f"({points(low, True)} to {points(high, True)}) for {first}, better {_with(better)}, "
         f"{basis}."
     )

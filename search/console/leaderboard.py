@@ -104,7 +104,8 @@ def explanation(document: Mapping[str, Any]) -> list[str]:
         )
     highs = [row["ci_high"] for row in document["configs"] if row["ci_high"] is not None]
     best = max((row["mean"] for row in document["configs"]), default=0.0)
-    if best <= 1 and any(high > 1 for high in highs):
+    in_points = unit(document["objective"]) == "points"
+    if in_points and best <= 1 and any(high > 1 for high in highs):
         lines.append("An interval that ends above 100 points says that its cells are too few.")
     winner = document["winner"]
     if winner is None:
@@ -216,7 +217,8 @@ def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]
             f"Its gain over {document['baseline']}, {picked}is {points(gain, sign=True)} "
             f"({points(winner['gain_corrected_low'], sign=True)} .. "
             f"{points(winner['gain_corrected_high'], sign=True)}): better by more than "
-            f"{points(document['rope'])} points with probability {versus['better']:.2f}, "
+            f"{points(document['rope'])} {unit(document['objective'])} "
+            f"with probability {versus['better']:.2f}, "
             f"practically equal {versus['equal']:.2f}, worse {versus['worse']:.2f}."
         )
     tied = winner["indistinguishable_labels"]

@@ -19,7 +19,7 @@ from search.strategies.named import RANGED, SAMPLING
 from spaces import Space
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
-from trainables.engine.config import FineTuning, TrainingConfig, check_words
+from trainables.engine.config import FineTuning, TrainingConfig, check_shared
 from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Task
 from trainables.engine.datasets import load
 from trainables.engine.datasets.found_columns import with_columns
@@ -306,11 +306,11 @@ def check_names(spec: SweepSpec) -> None:
     """
     space = narrowed_space(spec)
     if spec.plugin is None and spec.declared is None:
-        # What is a number is judged by the trainable, which imports torch.
-        check_words(space.fixed)
+        # A trainable's own fields are judged by its file, which imports torch.
+        check_shared(space.fixed)
         for axis in space.axes:
-            for value in axis.values if axis.interval is None else ():
-                check_words({axis.name: value})
+            for value in axis.interval or axis.values:
+                check_shared({axis.name: value})
     check_configs(spec, space)
     spec = own_file.with_whole_table(spec, space)
     if spec.model != NO_MODEL:

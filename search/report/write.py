@@ -11,6 +11,7 @@ import numpy as np
 
 from search.comparison.compare import Comparison
 from search.comparison.words import notes, to_json
+from search.formatting import unit
 from search.report import paper
 from search.report.effects import Effects, axis_effects
 from search.report.evidence import Evidence
@@ -104,9 +105,9 @@ def _pictures(evidence: Evidence, effects: Effects) -> list[Picture]:
         pictures.append(scores.gains(evidence))
     if effects.axes:
         pictures.append(axes.importance(effects))
-        pictures.append(axes.effect(effects, objective, "points"))
+        pictures.append(axes.effect(effects, objective, unit(objective)))
         pictures.append(parallel.parallel(evidence))
-        pictures.append(axes.maps(effects, objective, "points"))
+        pictures.append(axes.maps(effects, objective, unit(objective)))
     pictures.append(race.race(evidence))
     if evidence.confusions:
         names = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from search.formatting import counted, points
+from search.formatting import counted, points, unit
 
 _FEWEST = 3  # blocks for an interval
 
@@ -37,7 +37,7 @@ def answer(document: Mapping[str, Any]) -> str:
     if not decided(document):
         return _nobody(document, blocks)
     if baseline is None:
-        return _best(winner)
+        return _best(document, winner)
     if winner["name"] == baseline:
         return f"Nothing with all of its {blocks} beats {baseline} ({points(winner['mean'])})."
     return _better(document, winner)
@@ -47,7 +47,8 @@ def _too_early(document: Mapping[str, Any], winner: Mapping[str, Any], blocks: s
     """Reason why configs cannot be compared yet; None if they can."""
     if winner["compared"] < 2:
         return (
-            f"Only {winner['label']} has all of its {blocks} ({points(winner['mean'])} points): "
+            f"Only {winner['label']} has all of its {blocks} ({points(winner['mean'])} "
+            f"{unit(document['objective'])}): "
             "there is nothing to tell it from."
         )
     if document["blocks"] < _FEWEST:
@@ -61,7 +62,8 @@ def _better(document: Mapping[str, Any], winner: Mapping[str, Any]) -> str:
     low, high = sorted(sign * winner[f"gain_corrected_{end}"] for end in ("low", "high"))
     return (
         f"{winner['label']} is better than {document['baseline']} by "
-        f"{points(sign * winner['gain_corrected'])} points ({points(low)} to {points(high)}), "
+        f"{points(sign * winner['gain_corrected'])} {unit(document['objective'])} "
+        f"({points(low)} to {points(high)}), "
         f"the luck of the pick taken off{_equals(winner)}."
     )
 
@@ -83,7 +85,8 @@ def _nobody(document: Mapping[str, Any], blocks: str) -> str:
     return f"No config is shown to be better than {baseline} on these {blocks}."
 
 
-def _best(winner: Mapping[str, Any]) -> str:
+def _best(document: Mapping[str, Any], winner: Mapping[str, Any]) -> str:
     corrected = winner["corrected"]
     less = "" if corrected is None else f", {points(corrected)} with the luck of the pick taken off"
-    return f"{winner['label']} is the best: {points(winner['mean'])} points{less}{_equals(winner)}."
+    mean = f"{points(winner['mean'])} {unit(document['objective'])}"
+    return f"{winner['label']} is the best: {mean}{less}{_equals(winner)}."

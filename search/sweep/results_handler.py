@@ -12,6 +12,7 @@ import numpy as np
 
 from search.arrays import IntArray
 from search.execution.dispatch import Claimed
+from search.execution.failure_watch import FailureWatch
 from search.ledger.payloads import Trained
 from search.ledger.records import LoggedCell
 from search.planning.plan import Plan
@@ -52,6 +53,19 @@ class ResultHandler:
     _waited: bool = False
 
     @cached_property
+    def _failures(self) -> FailureWatch:
+        return FailureWatch(self.plan.configs, self.plan.blocks, self.table.scores)
+
+    def halted(self) -> str | None:
+        """Sentence on why no further cell may start; None while one may."""
+        return self.ledger.halted or self.alike
+
+    @property
+    def alike(self) -> str | None:
+        """Sentence on cells that fail alike, whatever their config; None without."""
+        return self._failures.reason
+
+    @cached_property
     def _tags(self) -> dict[str, str]:
         return sweep_tags(self.plan)
 
@@ -64,7 +78,10 @@ class ResultHandler:
             self.table.put(pair, score, result.metrics)
             self.table.trained += 1
             if score is None:
-                self.table.failures[pair] = result.error or self._without_score(result)
+                error = self.table.failures[pair] = result.error or self._without_score(result)
+                # A loss that diverges is a config's own.
+                if result.status != "diverged":
+                    self._failures.see(pair, error)
             self.tell(*pair, score, result.metrics.get("seconds"))
             self.callback.on_cell(self.plan, self.table, pair, result)
             for suspect in self.table.compare(pair, result_digest(result)):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from search.errors import SweepError
 from search.execution.dispatch import CellSource, CellTask
 from search.ledger.ledger import Ledger
 from search.ledger.store import DataDescription
@@ -86,6 +87,10 @@ def train_sweep(
             stopped = strategy.stopped or f"its {spec.budget.max_hours:g} hours are over"
         except KeyboardInterrupt:
             status, stopped = "KILLED", "it was interrupted"
+            raise
+        except SweepError:
+            if handler.alike:
+                stopped = "its cells failed alike"
             raise
         finally:
             callback.on_end()
@@ -187,7 +192,7 @@ def train_cells(
             handler.results,
             handler.claim,
             handler.found,
-            lambda: handler.ledger.halted,
+            handler.halted,
         ),
         plan.spec.resources,
         storage=STATE / "tune" / sweep_id,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.errors import SweepError
 from search.ledger.ledger import Ledger
 from search.planning.plan import Plan
 from search.sweep import nested_cv, train_sweep
@@ -99,6 +100,8 @@ def train_here(monkeypatch: pytest.MonkeyPatch, cells: list[Cell]) -> None:
 
     def train(plan: Plan, source: Any, handler: Any, sweep_id: str, callback: Any) -> bool:
         while not source.done:
+            if (reason := handler.halted()) is not None:
+                raise SweepError(reason)
             for pair in source.ask(1):
                 cells.append(plan.cell(pair))
                 runner.train_cells(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -98,12 +99,16 @@ class TrainingConfig:
             if not abs(value) <= most[name]  # nor is NaN
         }
 
-    def __post_init__(self) -> None:
-        broken = [
+    def broken(self) -> list[str]:
+        """Return each broken rule with the value that breaks it."""
+        return [
             f"{rule}, got {getattr(self, rule.split()[0])!r}"
             for rule, holds in self.rules().items()
             if not holds
         ]
+
+    def __post_init__(self) -> None:
+        broken = self.broken()
         if broken:
             trainable = type(self).__module__.rpartition(".")[2]
             article = "An" if trainable[0] in "aeiou" else "A"
@@ -260,20 +265,47 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 """Values of shared fields that are words; a trainable of ours may take fewer."""
 
 
-def check_words(values: Mapping[str, Any]) -> None:
-    """Refuse words that no shared field takes, before a trainable is imported.
+def check_shared(values: Mapping[str, Any]) -> None:
+    """Refuse values that no shared field takes, before a trainable is imported.
 
     Raises:
         ConfigError: naming each, and what it may be.
     """
-    faults = [
-        f"{name} one of {', '.join(CHOICES[name])}, got {value!r}"
-        for name, value in values.items()
-        if name in CHOICES and isinstance(value, str) and value not in CHOICES[name]
-    ]
+    faults = [fault for name, value in values.items() for fault in _shared_faults(name, value)]
     if faults:
         raise ConfigError(f"A config must have {'; '.join(faults)}.")
 
 
+def _shared_faults(name: str, value: Any) -> list[str]:
+    if name in CHOICES:
+        fits = not isinstance(value, str) or value in CHOICES[name]
+        return [] if fits else [f"{name} one of {', '.join(CHOICES[name])}, got {value!r}"]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not hasattr(_SOUND, name) or (name, value) in _SOME_TAKE:
+        return []
+    probe = copy.copy(_SOUND)
+    object.__setattr__(probe, name, value)  # past __post_init__, which raises for one trainable
+    return probe.broken()
+
+
 def _is_rate(share: float | None) -> bool:
     return share is None or 0 <= share < 1
+
+
+# All rules are asked of one config that breaks none; a value of another field changes no answer.
+_SOUND = ClassifierTuning(
+    learning_rate=1e-5,
+    weight_decay=0.0,
+    warmup_fraction=0.0,
+    schedule="linear",
+    batch_size=16,
+    max_length=128,
+    epochs=1,
+    clip_norm=1.0,
+    precision="fp32",
+    inner_share=0.5,
+    trainable_blocks=None,
+    pooling="mean",
+)
+# Mirror-BERT's learning rate 0 is the encoder as it was.
+_SOME_TAKE = (("learning_rate", 0.0),)

@@ -111,18 +111,18 @@ def effect(effects: Effects, objective: str, unit: str) -> Picture:
         "axis-effects",
         "What each axis does",
         "Mean score of all configs with a value, averaged over the other axes. The 95% interval "
-        f"is that of its difference to the average config. {_told(axes)}",
+        f"is that of its difference to the average config. {_told(axes, unit)}",
     )
 
 
-def _told(axes: Sequence[AxisEffect]) -> str:
+def _told(axes: Sequence[AxisEffect], unit: str) -> str:
     first = axes[0]
     best, worst = int(first.mean.argmax()), int(first.mean.argmin())
     names = labels(first.values)
     gap = 100 * float(first.mean[best] - first.mean[worst])
     if not first.clear:
-        return f"The values of {first.name}, {gap:.2f} points apart at most, cannot be told apart."
-    return f"From {first.name}={names[worst]} to {names[best]} it rises by {gap:.2f} points."
+        return f"The values of {first.name}, {gap:.2f} {unit} apart at most, cannot be told apart."
+    return f"From {first.name}={names[worst]} to {names[best]} it rises by {gap:.2f} {unit}."
 
 
 def _ticks(values: Sequence[object]) -> tuple[list[int], list[str]]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from search.arrays import FloatArray
 from search.errors import InputError
+from search.formatting import unit
 from search.report.evidence import Evidence
 from search.report.figures.style import BLUE, GREY, ORANGE, Picture, canvas, finish, wrapped
 from search.stats.pareto import front
@@ -70,8 +71,8 @@ def pareto(evidence: Evidence, metric: str) -> Picture:
     if (found[shown] > 0).all() and found[shown].max() > 20 * found[shown].min():
         panel.set_xscale("log")
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    panel.set_xlabel(f"mean {metric}{'' if metric in OF_THE_MACHINE else ', points'}")
-    panel.set_ylabel(f"mean {plan.space.objective}, points")
+    panel.set_xlabel(f"mean {metric}{'' if metric in OF_THE_MACHINE else f', {unit(metric)}'}")
+    panel.set_ylabel(f"mean {plan.space.objective}, {unit(plan.space.objective)}")
     panel.grid()
     panel.set_axisbelow(True)
     return finish(

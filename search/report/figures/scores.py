@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from search.arrays import FloatArray
+from search.formatting import unit
 from search.report.evidence import STEP_LOSSES, Evidence, interval
 from search.report.figures.style import (
     BLUE,
@@ -50,7 +51,9 @@ def leaders(evidence: Evidence) -> Picture:
         panel.axvline(100 * baseline.mean, color=ORANGE, lw=0.8, ls=":")
     panel.set_yticks(at, names, fontsize=8)
     panel.set_ylim(room.sum() + 0.1, -0.1)
-    panel.set_xlabel(f"mean {plan.space.objective}, points, with 95% interval")
+    panel.set_xlabel(
+        f"mean {plan.space.objective}, {unit(plan.space.objective)}, with 95% interval"
+    )
     panel.grid(axis="x")
     panel.set_axisbelow(True)
     whole = len(evidence.standings.rows)
@@ -106,7 +109,7 @@ def gains(evidence: Evidence) -> Picture | None:
         if start:
             panel.axvline(start - 0.5, color=GREY, lw=0.6, ls=":")
     panel.set_xlabel("fold, seed by seed" if plan.spec.folds else "seed")
-    panel.set_ylabel(f"gain in {plan.space.objective}, points")
+    panel.set_ylabel(f"gain in {plan.space.objective}, {unit(plan.space.objective)}")
     panel.grid(axis="y")
     panel.set_axisbelow(True)
     better = int((shown > 0).sum())
@@ -142,7 +145,9 @@ def learning(evidence: Evidence) -> Picture | None:
             (panels[1], "train_loss", 1.0),
         ):
             _band(panel, curve.values[metric] * factor, colour, dashes, marker, name)
-    panels[0].set_title(f"held-out {objective}, points")
+    panels[0].set_title(
+        f"held-out {objective}, {'nats' if objective == 'loss' else unit(objective)}"
+    )
     panels[1].set_title("training loss, each config's own")
     for panel in panels:
         panel.set_xlabel("epoch")
@@ -227,6 +232,5 @@ def _ending(evidence: Evidence, values: FloatArray) -> str:
     best = int(means.argmax()) + 1
     if best < len(means):
         return f"The winner stood highest after epoch {best} of {len(means)}."
-    return (
-        f"The winner's last epoch still brought {points(step, True)} points: more epochs may help."
-    )
+    gain = f"{points(step, True)} {unit(evidence.plan.space.objective)}"
+    return f"The winner's last epoch still brought {gain}: more epochs may help."

@@ -180,9 +180,9 @@ def train(config, train, test, seed):
     assert document["mode"] == "min"
     assert document["winner"]["config"] == {"slope": 3.0}
     assert document["winner"]["mean"] == pytest.approx(0.1, abs=0.02)
-    assert "rmse in points (hundredths of a unit of the target)" in foldrace(
-        "leaderboard", "latest"
-    )[1].replace("\n", " ")
+    assert "rmse in hundredths of a unit of the target" in foldrace("leaderboard", "latest")[
+        1
+    ].replace("\n", " ")
     assert "predict numbers, not classes" in Path("out/report.html").read_text()
 
 
@@ -244,6 +244,38 @@ def test_one_fold_that_raises_costs_its_cell_alone(foldrace: Foldrace, reviews: 
     document = json.loads(out)
     assert code == 0
     assert (document["cells_done"], document["cells_failed"]) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise KeyError(config['p'])", "All 5 cells failed alike, whatever their config"),
+        ("1 / (0 not in test.rows)", "All 5 configs that were tried on fold"),
+    ],
+    ids=["every-cell", "one-fold"],
+)
+def test_a_function_that_fails_alike_for_all_configs_is_stopped(
+    foldrace: Foldrace, reviews: Path, trained: list[Cell], body: str, said: str
+) -> None:
+    write(
+        f"""
+AXES = {{"p": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4]}}
+
+
+def train(config, train, test, seed):
+    {body}
+    return {{"accuracy": config["p"] / 2 + seed / 100}}
+"""
+    )
+    columns = ("--text", "body", "--label", "verdict")
+    code, _, err = foldrace(*run_words(reviews, *columns))
+    told = " ".join(err.split())
+    assert code == 1
+    assert said in told
+    assert "Error: " in told
+    assert f"(my_cells.py, line 6: {body})" in told
+    assert len(trained) < 30
+    assert "its cells failed alike" in foldrace("leaderboard", "latest", "--json")[1]
 
 
 def test_a_function_cannot_change_the_rows_of_the_next_cell(

@@ -71,10 +71,10 @@ def test_a_value_that_is_searched_and_fixed_is_refused(
     [
         (("--fix", "precision=bf17"), "precision one of fp32, bf16, fp16, got 'bf17'"),
         (("--set", "pooling=mean,men"), "pooling one of cls, mean, pooler, got 'men'"),
-        (("--fix", "schedule=lineal"), "schedule one of linear, cosine, constant"),
+        (("--fix", "epochs=0"), "A config must have epochs at least 1, got 0."),
     ],
 )
-def test_a_word_that_no_field_takes_is_refused_before_torch_is_there(
+def test_a_value_that_no_field_takes_is_refused_before_torch_is_there(
     words: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     path = file_of(tmp_path, "text;other;label")

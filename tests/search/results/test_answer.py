@@ -21,7 +21,12 @@ def document(**changes: Any) -> dict[str, Any]:
         "compared": 4,
         "indistinguishable": [{"beta": 0.5}],
     }
-    blank: dict[str, Any] = {"baseline": "cross-entropy", "mode": "max", "blocks": 20}
+    blank: dict[str, Any] = {
+        "baseline": "cross-entropy",
+        "mode": "max",
+        "blocks": 20,
+        "objective": "accuracy",
+    }
     own = {name: value for name, value in changes.items() if name in winner}
     rest = {name: value for name, value in changes.items() if name not in winner}
     return {**blank, "winner": {**winner, **own}, **rest}
@@ -41,6 +46,8 @@ def test_where_a_low_score_is_good_the_gain_is_turned_round() -> None:
     assert decided(low)
     assert "by 2.00 points (1.00 to 3.00)" in answer(low)
     assert not decided(document(mode="min"))
+    low["objective"] = "loss"
+    assert "by 2.00 hundredths of a nat (1.00 to 3.00)" in answer(low)
 
 
 @pytest.mark.parametrize(
