@@ -8,6 +8,7 @@ from typing import Any
 from search.formatting import counted, points, unit
 
 _FEWEST = 3  # blocks for an interval
+_LIKELY = 0.5  # probability that the best config is not among the complete ones
 
 
 def decided(document: Mapping[str, Any]) -> bool:
@@ -53,6 +54,13 @@ def _too_early(document: Mapping[str, Any], winner: Mapping[str, Any], blocks: s
         )
     if document["blocks"] < _FEWEST:
         return f"Nothing can be told apart on {blocks}: {_FEWEST} are the fewest for an interval."
+    left = winner["p_best_stopped"]
+    if document["p_best_by"] == "surrogate" and left is not None and left > _LIKELY:
+        return (
+            f"Not decided: the best config is probably one that lacks cells (probability "
+            f"{left:.2f}). Of those with all of their {blocks}, {winner['label']} leads with "
+            f"{points(winner['mean'])} {unit(document['objective'])}."
+        )
     return None
 
 

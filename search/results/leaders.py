@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.formatting import counted
+from search.formatting import counted, unit
 from search.results.standings import adjusted_means, mean_interval
 from search.stats.p_best import chances
 
@@ -96,8 +96,15 @@ class Leaders:
         if best is not None and best.means is not None:
             worth[tried] = best.means[tried]
         order = tried[np.argsort(-sign * worth[tried], kind="stable")]
+        dropped: list[int] = []
+        if p_best is not None:
+            hopeless = (counts < scores.shape[1]) & (p_best < _HOPELESS / len(tried))
+            dropped = order[hopeless[order]].tolist()
+        # Who fell back leads no more, also where few are left.
+        out = set(dropped)
+        leading = [config for config in order.tolist() if config not in out]
         self.leaders = []
-        for config in order[:_LEADERS].tolist():
+        for config in leading[:_LEADERS]:
             interval = mean_interval(scores[config], share)
             gain = None
             if plan.baseline is not None and config != plan.baseline:
@@ -114,19 +121,11 @@ class Leaders:
                     gain=gain,
                 )
             )
-        self.dropped, self.dropped_count = [], 0
-        if p_best is None:
-            return
-        dropped_count = [
-            config
-            for config in order.tolist()
-            if counts[config] < scores.shape[1] and p_best[config] < _HOPELESS / len(tried)
-        ]
-        self.dropped_count = len(dropped_count)
+        self.dropped_count = len(dropped)
         first = worth[order[0]]
         self.dropped = [
             Dropped(plan.label(one), float(sign * (worth[one] - first)), int(counts[one]))
-            for one in dropped_count[:_DROPPED]
+            for one in dropped[:_DROPPED]
         ]
 
     def dropped_lines(self) -> list[str]:
@@ -134,8 +133,9 @@ class Leaders:
         if not self.dropped_count:
             return []
         many = counted(self.dropped_count, "config")
+        of = unit(self._plan.space.objective)
         lines = [f"fell back: {many} with next to no chance of being the best"]
         for config in self.dropped:
-            behind = f"{100 * config.behind:+.2f} points, {counted(config.cells, 'cell')}"
+            behind = f"{100 * config.behind:+.2f} {of}, {counted(config.cells, 'cell')}"
             lines.append(f"  {behind}: {config.label}")
         return lines

@@ -30,7 +30,7 @@ class Ended:
     code: int
     out: str
     err: str
-    left_behind: tuple[str, ...]  # Ray's processes ten seconds after the end
+    left_behind: tuple[str, ...]  # Ray's processes a minute after the end
 
 
 class Run:
@@ -115,8 +115,8 @@ class Run:
 
 
 def left_behind(session: int) -> tuple[str, ...]:
-    """Commands of a session that run ten seconds after its leader's end."""
-    deadline = time.monotonic() + 10
+    """Commands of a session that run a minute after its leader's end."""
+    deadline = time.monotonic() + 60  # Ray notices a death within seconds where the machine is free
     while _of_session(session) and time.monotonic() < deadline:
         time.sleep(0.5)
     return tuple(_of_session(session).values())

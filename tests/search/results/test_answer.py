@@ -20,12 +20,14 @@ def document(**changes: Any) -> dict[str, Any]:
         "gain_corrected_high": 0.03,
         "compared": 4,
         "indistinguishable": [{"beta": 0.5}],
+        "p_best_stopped": 0.1,
     }
     blank: dict[str, Any] = {
         "baseline": "cross-entropy",
         "mode": "max",
         "blocks": 20,
         "objective": "accuracy",
+        "p_best_by": "surrogate",
     }
     own = {name: value for name, value in changes.items() if name in winner}
     rest = {name: value for name, value in changes.items() if name not in winner}
@@ -85,3 +87,12 @@ def test_a_baseline_that_leads_is_said_to_be_unbeaten_only_where_others_were_sho
 def test_without_a_baseline_the_best_is_named_with_its_corrected_mean() -> None:
     text = answer(document(baseline=None))
     assert text.startswith("beta=0.7 is the best: 90.00 points, 89.00 with the luck")
+
+
+def test_a_race_whose_best_is_probably_not_complete_is_not_decided() -> None:
+    text = answer(document(p_best_stopped=0.97))
+    assert text == (
+        "Not decided: the best config is probably one that lacks cells (probability 0.97). Of "
+        "those with all of their 20 blocks, beta=0.7 leads with 90.00 points."
+    )
+    assert "better than" in answer(document(p_best_stopped=0.97, p_best_by="posterior"))

@@ -49,6 +49,7 @@ def test_a_dropped_config_is_named_with_its_distance(plan: Plan) -> None:
     leaders.update(table_of(plan))
     lines = leaders.dropped_lines()
     assert leaders.dropped_count == len(plan.configs) - 2
+    assert {leader.label for leader in leaders.leaders} == {plan.label(0), plan.label(1)}
     nearest = leaders.dropped[0]
     assert nearest.behind == pytest.approx(-0.2, abs=0.03)
     assert nearest.cells == 3
