@@ -152,9 +152,10 @@ def of_config(
     *,
     name: str,
     mean: float | None,
+    more: Mapping[str, float] | None = None,
 ) -> Payload:
     """State of a config in a sweep."""
-    metrics = {"cells": float(len(scores)), "seconds": float(seconds)}
+    metrics = {"cells": float(len(scores)), "seconds": float(seconds), **(more or {})}
     if len(scores) > 1:
         metrics["std"] = float(np.std(scores, ddof=1))
     if interval is not None:

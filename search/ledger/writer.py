@@ -263,12 +263,12 @@ class LedgerWriter:
         tags = payload["tags"]
         return self._cells[tags["family"]].of(tags["cell_key"])
 
-    def config_cells(self, sweep_id: str) -> dict[str, int]:
-        """Count the cells in the latest state of each config."""
-        wanted = Wanted(tags=("config",), metrics=("cells",))
+    def config_metric(self, sweep_id: str, name: str) -> dict[str, float]:
+        """Finite values of a metric of a sweep's configs, by config."""
+        wanted = Wanted(tags=("config",), metrics=(name,))
         runs = self._store.scan("configs", "sweep", sweep_id, wanted).runs
-        known = ((run.tags.get("config"), run.metrics.get("cells", 0.0)) for run in runs)
-        return {name: int(count) for name, count in known if name and math.isfinite(count)}
+        known = ((run.tags.get("config"), run.metrics.get(name, math.nan)) for run in runs)
+        return {config: value for config, value in known if config and math.isfinite(value)}
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
         """Runs of a sweep's configs.
