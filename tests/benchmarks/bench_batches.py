@@ -47,9 +47,9 @@ def test_the_race_and_its_rivals(path: Path) -> None:
         for batch in BATCHES
     }
     usual = documents[USUAL]
-    few = judge(
-        table, (SLOW,), shares=SHARES, replays=min(FEW, REPLAYS), rules=Rules(batch=USUAL)
-    )["strategies"][SLOW]["points"]
+    few = judge(table, (SLOW,), shares=SHARES, replays=min(FEW, REPLAYS), rules=Rules(batch=USUAL))[
+        "strategies"
+    ][SLOW]["points"]
     for place, share in enumerate(SHARES):
         row: dict[str, Any] = {
             f"race, {batch}": documents[batch]["race"]["points"][place]["regret_mean"]
