@@ -99,7 +99,8 @@ def truth_of(problem: Problem, rng: np.random.Generator) -> np.ndarray:
     for _ in range(min(len(parts), 4)):
         one, other = rng.choice(len(parts), 2, replace=False)
         effect += 0.7 * parts[one] * parts[other]
-    return 0.75 + SPREAD * effect / effect.std() + OWN * rng.normal(size=len(effect))
+    own = OWN * rng.normal(size=len(effect))
+    return np.asarray(0.75 + SPREAD * effect / effect.std() + own)
 
 
 def dealt(kind: str, number: int) -> Deal:
