@@ -253,10 +253,10 @@ class Ledger(SweepLog):
         )
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
-    def config_metric(self, sweep_id: str, name: str) -> dict[str, float]:
-        """Finite values of a metric of a sweep's configs, by config."""
+    def config_metrics(self, sweep_id: str, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Finite values of metrics of a sweep's configs, by config."""
         with self._asking():
-            return self._writer.config_metric(sweep_id, name)
+            return self._writer.config_metrics(sweep_id, names)
 
     def take_in(self) -> int:
         """Deliver what dead processes left; returns the number still waiting."""

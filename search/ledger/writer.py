@@ -263,12 +263,14 @@ class LedgerWriter:
         tags = payload["tags"]
         return self._cells[tags["family"]].of(tags["cell_key"])
 
-    def config_metric(self, sweep_id: str, name: str) -> dict[str, float]:
-        """Finite values of a metric of a sweep's configs, by config."""
-        wanted = Wanted(tags=("config",), metrics=(name,))
-        runs = self._store.scan("configs", "sweep", sweep_id, wanted).runs
-        known = ((run.tags.get("config"), run.metrics.get(name, math.nan)) for run in runs)
-        return {config: value for config, value in known if config and math.isfinite(value)}
+    def config_metrics(self, sweep_id: str, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Finite values of metrics of a sweep's configs, by config."""
+        wanted = Wanted(tags=("config",), metrics=tuple(names))
+        return {
+            config: {name: value for name, value in run.metrics.items() if math.isfinite(value)}
+            for run in self._store.scan("configs", "sweep", sweep_id, wanted).runs
+            if (config := run.tags.get("config"))
+        }
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
         """Runs of a sweep's configs.

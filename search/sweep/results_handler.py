@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.arrays import IntArray
-from search.errors import LedgerError
 from search.execution.dispatch import Claimed
 from search.execution.failure_watch import FailureWatch
 from search.ledger.payloads import Trained
@@ -58,6 +56,7 @@ class ResultHandler:
     callback: Callback
     _found: dict[str, LoggedCell] = field(default_factory=dict)
     _waited: bool = False
+    _led: set[str] = field(default_factory=set)  # at an earlier end: it holds no longer
 
     @cached_property
     def _failures(self) -> FailureWatch:
@@ -141,11 +140,12 @@ class ResultHandler:
     def catch_up(self) -> None:
         """Update the runs of configs that lack cells of the ledger."""
         counts = np.isfinite(self.table.scores).sum(axis=1)
-        written = self.ledger.config_metric(self.sweep_id, "cells")
+        written = self.ledger.config_metrics(self.sweep_id, ("cells", "p_best"))
+        self._led = {config for config, metrics in written.items() if "p_best" in metrics}
         behind = [
             index
             for index in np.flatnonzero(counts).tolist()
-            if written.get(self.plan.labels.whole(index)) != counts[index]
+            if written.get(self.plan.labels.whole(index), {}).get("cells") != counts[index]
         ]
         self.configs(touched=np.array(behind, np.int64))
 
@@ -157,14 +157,10 @@ class ResultHandler:
         there = np.isfinite(self.table.scores)
         moved = np.flatnonzero(there.any(axis=1) & ~there.all(axis=1))
         leaders = {row.config: _figures(row) for row in standings.rows[:_MOST_LEADERS]}
-        before: Mapping[str, float] = {}
-        with suppress(LedgerError):  # an MLflow that is away keeps what it has
-            # Of an earlier end: what was said of them holds no longer.
-            before = self.ledger.config_metric(self.sweep_id, "p_best")
         leaders |= {
             row.config: _figures(row)
             for row in standings.rows[_MOST_LEADERS:]
-            if before and self.plan.labels.whole(row.config) in before
+            if self._led and self.plan.labels.whole(row.config) in self._led
         }
         self.configs(touched=np.union1d(moved, list(leaders)).astype(np.int64), more=leaders)
 

@@ -94,8 +94,8 @@ def test_a_sweep_catches_up_with_the_configs_that_lack_cells_alone(
     table = ScoreMatrix.empty(plan)
     tell_known(plan, ledger.cells(plan.family, ["accuracy"]), table, lambda *_: None)
     cells = len(plan.blocks)
-    assert ledger.config_metric(sweep, "cells") == {
-        plan.labels.whole(config): cells for config in range(len(plan.configs))
+    assert ledger.config_metrics(sweep, ["cells"]) == {
+        plan.labels.whole(config): {"cells": cells} for config in range(len(plan.configs))
     }
     (behind,) = runs_of(ledger_uri, "test", run_name=plan.label(1))
     MlflowClient(ledger_uri).log_metric(behind.info.run_id, "cells", 3, step=cells)
@@ -121,17 +121,19 @@ def test_gain_and_p_best_of_the_leaders_come_with_the_sweeps_end(
     handler.show(standings)
     assert ledger.flush(30)
     first, second, third = standings.rows[:3]
-    named = ledger.config_metric(sweep, "p_best")
-    assert named == {
-        plan.labels.whole(row.config): pytest.approx(row.p_best) for row in (first, second)
+    chances = ledger.config_metrics(sweep, ["p_best"])
+    assert {config for config, metrics in chances.items() if metrics} == {
+        plan.labels.whole(row.config) for row in (first, second)
     }
-    # The next end has another leader; what was said of the second is brought up to date.
-    later = replace(standings, rows=(third, first, replace(second, p_best=0.0)))
-    handler.show(later)
+    assert chances[plan.labels.whole(first.config)]["p_best"] == pytest.approx(first.p_best)
+    # The next end has another leader: what was said of the second holds no longer.
+    handler = ResultHandler(plan, table, ledger, sweep, lambda *_: None, Callback())
+    handler.catch_up()
+    handler.show(replace(standings, rows=(third, first, replace(second, p_best=0.0))))
     assert ledger.flush(30)
-    named = ledger.config_metric(sweep, "p_best")
-    assert named[plan.labels.whole(second.config)] == 0.0
-    assert len(named) == 3
+    chances = ledger.config_metrics(sweep, ["p_best"])
+    assert chances[plan.labels.whole(second.config)] == {"p_best": 0.0}
+    assert sum("p_best" in metrics for metrics in chances.values()) == 3
 
 
 def test_a_resumed_sweep_goes_on_with_its_configs_and_ends_them(
