@@ -28,7 +28,7 @@ from trainables.analysis.cam_words import WordMean
 from trainables.engine.datasets.known_labels import class_called
 from trainables.engine.features import extraction
 from trainables.engine.features.representation import Parts
-from trainables.engine.refit import attribution, new_rows, occlusion
+from trainables.engine.refit import attribution, function_rows, new_rows, occlusion
 from trainables.engine.refit.linear_layer import LinearLayer
 from trainables.engine.refit.new_rows import UnlabelledRows
 from trainables.engine.tables.read import is_table
@@ -96,6 +96,9 @@ def explain(outcome: SweepResult, request: Request, folder: Path) -> Explanation
     """
     plan, data = outcome.plan, checked_data(outcome.plan)
     config = outcome.config_at(request.rank)
+    fault = function_rows.fault(plan.space.trainable, data)
+    if fault is not None:
+        raise InputError(f"Sweep {plan.spec.name!r} {fault}: there is nothing to explain.")
     why = attribution.map_fault(plan.space.trainable, plan.configs[config])
     if data.texts_b is not None:
         why = "Rows are pairs of texts, which have no class activation map."
@@ -111,6 +114,7 @@ def explain(outcome: SweepResult, request: Request, folder: Path) -> Explanation
     layer = reader.layer.centred() if request.centred else reader.layer
     if why is not None:
         notes.append(_ERASED + why)
+    notes += function_rows.notes(plan.space.trainable, data)
     explanation = Explanation(
         {"sweep": plan.spec.name, "config": plan.axes_of(config)}, notes=notes
     )

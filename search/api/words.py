@@ -22,12 +22,15 @@ _SPEC = tuple(name for name in SweepSpec.model_fields if name not in _HIDDEN)
 _ALIASES = {"set": "set_axes", "clean": "cleaning", "compile": "compiled"}
 # Beside a function: what stands in capitals in a file.
 _DECLARED = {"axes": "AXES", "objective": "OBJECTIVE", "mode": "MODE", "baseline": "BASELINE"}
+# In place of a training function, or beside it: its model can be kept.
+_PAIR = ("fit", "predict")
 _POINTS = 100
 
 
 def known_words() -> tuple[str, ...]:
     """Words that `run` and `plan` take."""
     names = [*_SPEC, *_DATA, *_BUDGET, *_RESOURCES, "budget", "resources", *_ALIASES, *_DECLARED]
+    names += _PAIR
     return tuple(sorted(dict.fromkeys(names)))
 
 
@@ -39,7 +42,7 @@ def spec_of(what: Any, words: Mapping[str, Any]) -> SweepSpec:
             as the path of a .py file; a training function; None for the default space.
         words: The words of the command line by name, with underscores: data, text, label, model,
             set, fix, seeds, folds, max_cells and so on. Of a function also axes, objective, mode
-            and baseline. `stop_margin` is in points.
+            and baseline; fit and predict, in its place or beside it. `stop_margin` is in points.
 
     Raises:
         InputError: naming each word that is not known, and the nearest; or what is wrong with one.
@@ -62,7 +65,7 @@ def spec_of(what: Any, words: Mapping[str, Any]) -> SweepSpec:
             "data is missing: run(..., data=FRAME), a path, or a name (`foldrace data` lists them)."
         )
     fields = {name: value for name, value in given.items() if name in _SPEC}
-    if what is not None:
+    if what is not None or any(name in given for name in _PAIR):
         fields["space"] = _space(what, given)
     fields["data"] = _data(given)
     if "set_axes" in fields:
@@ -89,21 +92,48 @@ def _check(words: Mapping[str, Any]) -> None:
 
 def _space(what: Any, given: Mapping[str, Any]) -> Any:
     """Space as the specification takes it; a function becomes a file."""
-    function = callable(what) and not isinstance(what, type)
     declared = {name: given[name] for name in _DECLARED if name in given}
-    if function:
+    functions = _functions(what, given)
+    if functions:
         if "axes" not in declared:
-            raise InputError(
-                f'{_name_of(what)} needs axes, as run({_name_of(what)}, axes={{"C": [0.1, 1.0]}}, '
-                "data=...)."
+            said = ", ".join(
+                _name_of(one) if name == "train" else f"{name}={_name_of(one)}"
+                for name, one in functions.items()
             )
-        return str(file_of(what, {_DECLARED[name]: value for name, value in declared.items()}))
+            raise InputError(
+                f"{_name_of(next(iter(functions.values())))} needs axes, as run({said}, "
+                'axes={"C": [0.1, 1.0]}, data=...).'
+            )
+        return str(file_of(functions, {_DECLARED[name]: value for name, value in declared.items()}))
     stray = [name for name in declared if name not in _SPEC]
     if stray:
         raise InputError(
             f"{', '.join(stray)}: only beside a training function, as run(train, ...)."
         )
     return str(what) if isinstance(what, Path) else what
+
+
+def _functions(what: Any, given: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+    """The user's functions by the names that a file has for them."""
+    functions = {"train": what} if callable(what) and not isinstance(what, type) else {}
+    pair = {name: given[name] for name in _PAIR if name in given}
+    if not pair:
+        return functions
+    if what is not None and not functions:
+        raise InputError(
+            f"{', '.join(pair)}: functions of your own take a space's place; leave {what!r} out, "
+            "or write them into its file."
+        )
+    for name, one in pair.items():
+        if not callable(one):
+            raise InputError(f"{name} must be a function, got {one!r}.")
+    if len(pair) < len(_PAIR):
+        missing = next(name for name in _PAIR if name not in pair)
+        raise InputError(
+            f"{next(iter(pair))} needs {missing} beside it: run(fit=fit, predict=predict, "
+            "axes=..., data=...), with fit(config, train, seed) and predict(model, test)."
+        )
+    return functions | pair
 
 
 def _name_of(function: Callable[..., Any]) -> str:

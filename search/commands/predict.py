@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_document(predictions, registered, out))
     else:
-        _say(predictions, registered, out)
+        _say(predictions, registered, out, plan.space.objective)
     return 0
 
 
@@ -147,12 +147,15 @@ def _document(predictions: Predictions, registered: Registered | None, out: Path
     }
 
 
-def _say(predictions: Predictions, registered: Registered | None, out: Path) -> None:
+def _say(
+    predictions: Predictions, registered: Registered | None, out: Path, objective: str
+) -> None:
     from search.console import output
-    from search.formatting import points
+    from search.formatting import points, unit
 
     counts = [f"{name} {count:,}" for name, count in _counts(predictions).items()]
-    listed = ", ".join(counts) or "no row has a text"
+    read = predictions.table.rows - predictions.blank
+    listed = ", ".join(counts) or (f"{read:,} numbers" if read else "no row has a text")
     of = "the winner" if registered is None else f"{registered.name}, version {registered.version}"
     output.say(f"{of}: {listed}")
     for note in predictions.notes:
@@ -162,8 +165,10 @@ def _say(predictions: Predictions, registered: Registered | None, out: Path) -> 
         output.say(f"{predictions.blank:,} {rows} without a text got no label")
     if predictions.scores is not None:
         scores = predictions.scores
+        metric = objective if "prediction" in _added(predictions) else "accuracy"
+        metric = metric if metric in scores else next(iter(scores))
         output.say(
-            f"accuracy {points(scores['accuracy'])} points on {scores['rows']:,.0f} "
+            f"{metric} {points(scores[metric])} {unit(metric)} on {scores['rows']:,.0f} "
             "labelled rows; rows that the sweep was trained on do not count as a test"
         )
     output.say(f"written: {out}")

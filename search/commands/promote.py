@@ -22,6 +22,8 @@ examples:
   foldrace promote my-sweep --rank 2 --out my-model
   foldrace promote my-sweep --as sentiment      the next version of the model `sentiment`
   foldrace promote my-sweep --push-to-hub me/sentiment --onnx sentiment.onnx
+A sweep of your own file wants fit(config, train, seed) and predict(model, test) in it: what fit
+returns is pickled.
 then:
   foldrace predict my-sweep --data new.csv
   foldrace serve my-sweep
@@ -70,18 +72,18 @@ def run(options: argparse.Namespace) -> int:
     uri = tracking_uri(options)
     from search.serving.promote import promote  # which takes seconds to import
 
-    with output.busy("training on all rows"):
-        champion = promote(
-            uri,
-            options.experiment,
-            options.sweep,
-            rank=options.rank,
-            folder=None if options.out is None else Path(options.out),
-            name=options.name,
-            onnx=None if options.onnx is None else Path(options.onnx),
-            hub=options.hub,
-            public=options.public,
-        )
+    champion = promote(
+        uri,
+        options.experiment,
+        options.sweep,
+        rank=options.rank,
+        folder=None if options.out is None else Path(options.out),
+        name=options.name,
+        onnx=None if options.onnx is None else Path(options.onnx),
+        hub=options.hub,
+        public=options.public,
+        busy=output.busy,
+    )
     registered = champion.registered
     if options.json:
         print_json(
@@ -92,7 +94,8 @@ def run(options: argparse.Namespace) -> int:
                 "alias": "champion",
                 "config": champion.config,
                 "folder": str(champion.folder),
-                "trust_remote_code": not champion.stock,
+                "trust_remote_code": not champion.stock and champion.own is None,
+                "notes": list(champion.notes),
                 "onnx": options.onnx,
                 "onnx_difference": champion.onnx_difference,
                 "hub": champion.address,
@@ -100,6 +103,15 @@ def run(options: argparse.Namespace) -> int:
         )
         return 0
     output.say(f"{champion.config}: trained on all rows")
+    for note in champion.notes:
+        output.say(note)
+    if champion.own is not None:
+        output.say(
+            f"saved: {champion.folder} (what fit of {champion.own} returned, pickled; its source, "
+            "and the columns that it reads)"
+        )
+        output.say(f"registered: {registered.name}, version {registered.version}, alias champion")
+        return 0
     flag = "" if champion.stock else ", trust_remote_code=True"
     output.say(
         f"saved: {champion.folder} "

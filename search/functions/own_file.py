@@ -12,7 +12,7 @@ from spaces.schema.from_axes import space_of_axes
 from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.contract import NO_MODEL
-from trainables.engine.functions.declaration import REGRESSION, Train, takes_model
+from trainables.engine.functions.declaration import REGRESSION, Train, takes_model, trains
 
 _DECLARED = ("AXES", "SPACE", "OBJECTIVE", "MODE", "BASELINE", "VERSION", "STRATEGY")
 
@@ -20,9 +20,7 @@ _DECLARED = ("AXES", "SPACE", "OBJECTIVE", "MODE", "BASELINE", "VERSION", "STRAT
 def module_of(spec: SweepSpec) -> ModuleType | None:
     """Module of the user's file with a training function; None without one."""
     trainable = registry.plugged("trainables", spec.space)
-    if spec.plugin is None or trainable is None or not hasattr(trainable, "train"):
-        return None
-    return None if hasattr(trainable, "build") else trainable
+    return None if spec.plugin is None or trainable is None or not trains(trainable) else trainable
 
 
 def space_of(spec: SweepSpec) -> Space | None:
@@ -41,7 +39,7 @@ def space_of(spec: SweepSpec) -> Space | None:
             (hint for name in vars(module) if name.isupper() and (hint := _misspelt(name))), ""
         )
         raise InputError(
-            f"{spec.plugin} has a function train and no AXES:{near} name what to search, as "
+            f"{spec.plugin} has {_functions(module)} and no AXES:{near} name what to search, as "
             'AXES = {"C": [0.1, 1.0, 10.0]}.'
         )
     declared = getattr(module, "OBJECTIVE", None)
@@ -61,6 +59,10 @@ def space_of(spec: SweepSpec) -> Space | None:
         mode=_mode(module, objective, declared),
         baseline=_baseline(module, spec),
     )
+
+
+def _functions(module: ModuleType) -> str:
+    return "a function train" if hasattr(module, "train") else "fit and predict"
 
 
 def _mode(module: ModuleType, objective: Any, declared: Any) -> Any:
@@ -116,7 +118,7 @@ def with_whole_table(spec: SweepSpec, space: Space) -> SweepSpec:
             )
         return spec
     if takes_model(function) and spec.model == NO_MODEL:
-        raise InputError(f"train of {spec.plugin} takes a model: name it with --model.")
+        raise InputError(f"The function of {spec.plugin} takes a model: name it with --model.")
     from dataclasses import replace
 
     changes: dict[str, Any] = {"data": replace(spec.data, columns="all")}

@@ -25,21 +25,26 @@ from search.process.folders import STATE
 _HEAD = '"""A training function of a notebook or script, as it was when its sweep began."""\n'
 
 
-def file_of(function: Callable[..., Any], declared: Mapping[str, Any]) -> Path:
-    """Write a function into a file that a sweep can name.
+def file_of(functions: Mapping[str, Callable[..., Any]], declared: Mapping[str, Any]) -> Path:
+    """Write functions into a file that a sweep can name.
 
     Args:
-        function: train(config, train, test, seed).
-        declared: Constants to stand beside it by name, as AXES.
+        functions: The user's by the name they have there: train, or fit and predict, or all three.
+        declared: Constants to stand beside them by name, as AXES.
 
     Raises:
         InputError: if its source cannot be read, or it uses something that cannot be written down.
     """
-    source = _Written(function).text
+    first = next(iter(functions.values()))
+    if len({function.__name__ for function in functions.values()}) < len(functions):
+        raise InputError(
+            f"{', '.join(functions)} must have names of their own; {first.__name__!r} is twice."
+        )
+    source = _Written(functions).text
     for name, value in declared.items():
-        source += f"\n{name} = {_literal(name, value, function)}\n"
-    name = function.__name__
-    stem = name if name != "train" and name.isidentifier() else "own_function"
+        source += f"\n{name} = {_literal(name, value, first)}\n"
+    name = first.__name__
+    stem = name if name not in functions and name.isidentifier() else "own_function"
     digest = hashlib.sha256(source.encode()).hexdigest()[:12]
     path = STATE / "functions" / digest / f"{stem}.py"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,15 +77,20 @@ def _plain(value: Any) -> Any:
 
 
 class _Written:
-    """Source of a function with all that it names."""
+    """Source of functions with all that they name."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._home = inspect.getmodule(function)
+    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        self._home: ModuleType | None = None
         self._imports: dict[str, None] = {"from __future__ import annotations": None}
         self._parts: dict[str, str] = {}
-        self._add(function.__name__, function, function)
-        name = function.__name__
-        alias = "" if name == "train" else f"\ntrain = {name}\n"
+        for function in functions.values():
+            self._home = inspect.getmodule(function)
+            self._add(function.__name__, function, function)
+        alias = "".join(
+            f"\n{name} = {function.__name__}\n"
+            for name, function in functions.items()
+            if function.__name__ != name
+        )
         body = "\n\n".join(self._parts.values())
         self.text = f"{_HEAD}\n" + "\n".join(self._imports) + f"\n\n{body}\n{alias}"
 

@@ -25,6 +25,7 @@ _TOLD_APART = {"SPACE", "DATASET", "ENCODER"}
 _OF_THE_SEARCH = {"AXES", "BASELINE", "OBJECTIVE", "MODE", "STRATEGY"}
 # A LOSS is no entry of its own, but stands in the keys of cells that such files have trained.
 _MAKES_NUMBERS = {"LOSS", "METRIC", "CLEANING", "REPRESENTATION", "build", "train"}
+_PAIR = {"fit", "predict"}
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -49,11 +50,11 @@ def of_plugin(text: str) -> str:
         text: Text of the file.
     """
     tree = ast.parse(text)
-    apart = _TOLD_APART
-    if any("train" in _defined(node) for node in tree.body):
-        apart = _TOLD_APART | _OF_THE_SEARCH
+    defined = {name for node in tree.body for name in _defined(node)}
+    pair = defined >= _PAIR and not defined & {"train", "build"}
+    apart = _TOLD_APART | (_OF_THE_SEARCH if pair or "train" in defined else set())
     tree.body = [node for node in tree.body if not _defined(node) & apart]
-    if not any(_defined(node) & _MAKES_NUMBERS for node in tree.body):
+    if not pair and not any(_defined(node) & _MAKES_NUMBERS for node in tree.body):
         return ""
     return hashlib.sha256("\n".join(_words(tree)).encode()).hexdigest()[:16]
 

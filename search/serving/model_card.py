@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from search.report.evidence import data_label, model_label
 
 if TYPE_CHECKING:
     from search.results.outcome import SweepResult
+    from trainables.engine.functions.kept_model import Columns
     from trainables.engine.text_data import TextData
 
 
@@ -35,12 +37,7 @@ def write(
         max_length: Number of tokens at which the model cuts texts.
     """
     plan = outcome.plan
-    counts = np.bincount(data.labels, minlength=len(data.label_names))
-    classes = ", ".join(
-        f"{name} ({count:,})" for name, count in zip(data.label_names, counts, strict=True)
-    )
-    active = plan.space.active(plan.configs[config])
-    settings = "\n".join(f"| {name} | {value} |" for name, value in active.items())
+    classes = _classes(data)
     flag = "" if stock else ", trust_remote_code=True"
     first = (
         ""
@@ -49,11 +46,6 @@ def write(
         "so its class is `modeling.py` in this folder, whose code then runs.\n\n"
     )
     own = "" if stock else "Its class is `modeling.py` in this folder: read it, it is short.\n\n"
-    split = f"{plan.spec.folds} folds" if plan.spec.folds else f"hold-out {plan.spec.holdout}"
-    seeds = ", ".join(map(str, plan.spec.seeds))
-    drawn = plan.spec.train_rows
-    part = "a part of the data" if drawn is None else f"{drawn:,} rows, drawn by its seed"
-    about = "about the" if drawn is None else "no less than about the"
     return f"""\
 ---
 library_name: transformers
@@ -79,6 +71,96 @@ probabilities = model(**inputs).logits.softmax(-1)
 {len(data):,} rows{" of two texts" if data.texts_b is not None else ""}, classes: {classes}.
 Fingerprint `{data.fingerprint[:16]}`; model fingerprint `{plan.task.model_fingerprint[:16]}`.
 
+{_made(outcome, config, sweep_id)}
+
+## Limits
+
+- It knows the classes above and no others, and gives one of them to any text.
+- Its probabilities were not calibrated.
+- Texts are cut at {max_length:,} tokens.
+- Scores hold for texts drawn as these were; a data set that words give away (see the audit that
+  `foldrace run` prints) promises more than it keeps.
+- Licences of the data and of the encoder go on to hold for it.
+"""
+
+
+def of_function(
+    outcome: SweepResult,
+    config: int,
+    data: TextData,
+    sweep_id: str,
+    *,
+    file: str,
+    columns: Columns,
+    needs: Sequence[str],
+) -> str:
+    """Write the card of a user's own function in Markdown.
+
+    Args:
+        outcome: The sweep.
+        config: Index of the config that was fitted.
+        data: Data that it was fitted to.
+        sweep_id: MLflow run id of the sweep.
+        file: Name of the user's file.
+        columns: Columns of the rows.
+        needs: Installed packages, pinned.
+    """
+    plan = outcome.plan
+    target = data.target is not None
+    what = f"`{columns.answer}`, a number" if target else f"classes: {_classes(data)}"
+    wanted = ", ".join(f"`{name}`" for name in columns.needed)
+    answers = "`prediction`" if target else "`label`, `probability` and one `p_` a class"
+    knows = (
+        ""
+        if target
+        else "- It knows the classes above and no others, and gives one of them to any row.\n"
+    )
+    return f"""\
+# {plan.spec.name}: {plan.label(config)}
+
+A model that `fit` of `{file}` made, in this folder, of {data_label(plan)}; its `predict` answers.
+**It is a pickle: who loads it runs its code.** Load what you trust.
+
+```python
+import mlflow
+
+model = mlflow.pyfunc.load_model("models:/NAME@champion")
+answers = model.predict(frame)  # a row needs {wanted}; the answer is {answers}
+```
+
+It needs {", ".join(f"`{one}`" for one in needs)}.
+
+## Data
+
+{len(data):,} rows, {what}. Fingerprint `{data.fingerprint[:16]}`.
+
+{_made(outcome, config, sweep_id)}
+
+## Limits
+
+{knows}- Its probabilities, if it gives any, were not calibrated.
+- Scores hold for rows drawn as these were.
+- Licences of the data go on to hold for it.
+"""
+
+
+def _classes(data: TextData) -> str:
+    counts = np.bincount(data.labels, minlength=len(data.label_names))
+    pairs = zip(data.label_names, counts, strict=True)
+    return ", ".join(f"{name} ({count:,})" for name, count in pairs)
+
+
+def _made(outcome: SweepResult, config: int, sweep_id: str) -> str:
+    """Protocol, score and settings of a model."""
+    plan = outcome.plan
+    active = plan.space.active(plan.configs[config])
+    settings = "\n".join(f"| {name} | {value} |" for name, value in active.items())
+    split = f"{plan.spec.folds} folds" if plan.spec.folds else f"hold-out {plan.spec.holdout}"
+    seeds = ", ".join(map(str, plan.spec.seeds))
+    drawn = plan.spec.train_rows
+    part = "a part of the data" if drawn is None else f"{drawn:,} rows, drawn by its seed"
+    about = "about the" if drawn is None else "no less than about the"
+    return f"""\
 ## Protocol and score
 
 {_score(outcome, config)}
@@ -95,17 +177,7 @@ score, on data like these.
 {settings}
 
 Made again by: `{recipe(plan.spec)}`, then `foldrace promote {plan.spec.name}`. Sweep: MLflow run
-`{sweep_id}`.
-
-## Limits
-
-- It knows the classes above and no others, and gives one of them to any text.
-- Its probabilities were not calibrated.
-- Texts are cut at {max_length:,} tokens.
-- Scores hold for texts drawn as these were; a data set that words give away (see the audit that
-  `foldrace run` prints) promises more than it keeps.
-- Licences of the data and of the encoder go on to hold for it.
-"""
+`{sweep_id}`."""
 
 
 def _score(outcome: SweepResult, config: int) -> str:

@@ -10,7 +10,7 @@ whoever may write to the registry may run code here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from trainables.engine.arrays import Float32Array
 from trainables.engine.datasets.column_roles import label_column
 from trainables.engine.datasets.known_labels import KnownClasses
 from trainables.engine.errors import DivergedError
+from trainables.engine.functions.rows import Rows
 from trainables.engine.refit import new_rows
 from trainables.engine.refit.new_rows import Scorer, UnlabelledRows
 from trainables.engine.tables.table import Table
@@ -72,6 +73,31 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
 
     written = json.loads(model.tags.get("labels", "null"))
     return Classifier(tuple(classes), score_rows, written and tuple(written))
+
+
+def own_model(tracking_uri: str, model: Registered) -> Callable[[TextData], Float32Array]:
+    """A user's own model, loaded: its code runs in this process.
+
+    Returns:
+        Function from rows to probabilities, (rows, classes), or to numbers, (rows, 1).
+
+    Raises:
+        LedgerError: if MLflow refuses.
+    """
+    classes: list[str] = json.loads(model.tags["classes"])
+    network = load(tracking_uri, model)
+    names = [f"p_{name}" for name in classes] or ["prediction"]
+
+    def answer(rows: TextData) -> Float32Array:
+        frame = Rows.of(rows, np.arange(len(rows)), labelled=False).features
+        numbers = frame.select_dtypes("number").astype(np.float64)
+        columns: dict[str, Any] = {
+            str(name): numbers[name] if name in numbers else frame[name] for name in frame
+        }
+        found: Float32Array = network(columns)[names].to_numpy(np.float32)
+        return found
+
+    return answer
 
 
 def train_classifier(plan: Plan, config: int, data: TextData) -> Classifier:

@@ -15,10 +15,11 @@ from search.planning.file_columns import WholeTable
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.results.outcome import SweepResult
-from search.serving import predict, promote, registered
+from search.serving import own_model, predict, promote, registered
 from search.serving.input_rows import FileRows, RowSchema, of_table
 from search.serving.predict import Classifier, Predictions
 from search.tracking.model_registry import Registered
+from trainables.engine.arrays import Float32Array
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.datasets.frames.whole import new_rows
 from trainables.engine.datasets.known_labels import KnownClasses
@@ -26,6 +27,7 @@ from trainables.engine.errors import ConfigError
 from trainables.engine.functions import cells as functions
 from trainables.engine.functions.outcome import regression
 from trainables.engine.refit import network
+from trainables.engine.text_data import TextData
 from trainables.engine.training.scoring import score
 
 Sweep = tuple[str, str, SweepRecord, SweepResult]
@@ -57,8 +59,7 @@ def predict_file(
     """
     plan = sweep[3].plan
     if plan.spec.data.columns == "all":
-        with output.busy(f"training the winner on all rows, and reading {file.path.name}"):
-            return _by_function(sweep[3], file, label), None
+        return _by_function(sweep, file, label, model)
     rows, classify = _asked(sweep, file, (text, text_b, label), model)
     classifier, found = classify()
     doing = f"reading {file.path.name}"
@@ -101,25 +102,51 @@ def _asked(
     return rows, classify
 
 
-def _by_function(outcome: SweepResult, file: WholeTable, label: str | None) -> Predictions:
-    """Train a user's function on all rows, and predict the file's."""
-    plan, config = outcome.plan, outcome.config_at(1)
+def _by_function(
+    sweep: Sweep, file: WholeTable, label: str | None, model: str | None
+) -> tuple[Predictions, Registered | None]:
+    """Predict a file's rows with a user's functions.
+
+    A file with `fit` and `predict` is promoted, another trained with the file's rows as its test.
+    """
+    uri, experiment, record, outcome = sweep
+    plan = outcome.plan
     data = checked_data(plan)
-    function = Trainable.load(plan.space.trainable).train
-    if function is None:
-        raise SweepError(f"{plan.space.trainable} is a training function no more.")
     rows, kept = new_rows(plan.spec.data, data, file.table)
-    try:
-        found = functions.probabilities(
-            plan.task, function, data, plan.configs[config], plan.spec.seeds[0], rows
-        )
-    except ConfigError as error:
-        raise SweepError(f"{plan.label(config)} predicts nothing: {error}") from error
+    promoted = (
+        registered.of_sweep(uri, record.id, plan.spec.name)
+        if model is None
+        else registered.named(uri, record.id, plan.spec.name, model)
+    )
+    if promoted is None and own_model.pair_in(plan) is not None:
+        with output.busy("no model of this sweep yet: fitting its winner on all rows"):
+            promoted = promote.promote(uri, experiment, record.id).registered
+    with output.busy(f"reading {file.path.name}"):
+        if promoted is not None:
+            found = predict.own_model(uri, promoted)(rows)
+        else:
+            found = _trained(outcome, data, rows)
     answers: list[dict[str, Any] | None] = [None] * file.table.rows
     for row, values in zip(kept, found.tolist(), strict=True):
         answers[row] = _answer(data.label_names, values, data.target is not None)
     scores, notes = _scored(plan, file, data, found, kept, label)
-    return Predictions(file.table, answers, file.table.rows - len(kept), scores, notes)
+    blank = file.table.rows - len(kept)
+    return Predictions(file.table, answers, blank, scores, notes), promoted
+
+
+def _trained(outcome: SweepResult, data: TextData, rows: TextData) -> Float32Array:
+    """Train the winner on all rows of the sweep, and predict others."""
+    plan, config = outcome.plan, outcome.config_at(1)
+    function = Trainable.load(plan.space.trainable).train
+    if function is None:
+        raise SweepError(f"{plan.space.trainable} is a training function no more.")
+    output.say("its file has train alone, which keeps no model: it is trained for this file")
+    try:
+        return functions.probabilities(
+            plan.task, function, data, plan.configs[config], plan.spec.seeds[0], rows
+        )
+    except ConfigError as error:
+        raise SweepError(f"{plan.label(config)} predicts nothing: {error}") from error
 
 
 def _answer(classes: tuple[str, ...], values: list[float], number: bool) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,14 @@ from search.checks import refuse
 from search.checks.names import MODEL_NAME
 from search.checks.output_paths import OUTPUT_FOLDER, OutputFile
 from search.errors import InputError, SweepError
+from search.functions.own_file import is_function
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
 from search.serving import hub as sharing
-from search.serving import model_card
+from search.serving import model_card, own_model
 from search.sweep.load import load_record as load_sweep
-from search.tracking.model_registry import Registered, register, set_champion
+from search.tracking.model_registry import Contents, Registered, register, set_champion
 from trainables.engine.errors import DivergedError
 from trainables.engine.refit import network, onnx_file, saved_model
 from trainables.engine.text_data import TextData
@@ -41,7 +44,9 @@ class Champion:
         registered: Its version in MLflow's registry.
         folder: Its Hugging Face folder.
         stock: True if transformers' own class holds it; else it is loaded with trust_remote_code.
+        own: Name of the user's file whose functions made it; None for a Hugging Face folder.
         config: The config's label.
+        notes: What the user should know.
         onnx_difference: Largest difference of a logit of the ONNX file; None without one.
         address: Address of the repository on the hub; None without one.
     """
@@ -50,6 +55,8 @@ class Champion:
     folder: Path
     stock: bool
     config: str
+    own: str | None = None
+    notes: Sequence[str] = ()
     onnx_difference: float | None = None
     address: str | None = None
 
@@ -67,6 +74,7 @@ def promote(
     onnx: Path | None = None,
     hub: str | None = None,
     public: bool = False,
+    busy: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> Champion:
     """Train a config on all data, save and register it as champion.
 
@@ -82,6 +90,7 @@ def promote(
         onnx: File to write the model to as ONNX, too.
         hub: Repository of the Hugging Face hub to push the folder to, too.
         public: Make a new repository public.
+        busy: Context of the training, called with what is done.
 
     Raises:
         InputError: if there is no such sweep or config, its data or model changed, the config has
@@ -97,12 +106,37 @@ def promote(
     if hub is not None:
         sharing.check(hub)
     record, outcome = load_sweep(tracking_uri, experiment, sweep)
-    plan, config = outcome.plan, outcome.config_at(rank, network.fault)
+    plan = outcome.plan
+    own = is_function(plan.space)
+    if own:
+        own_model.check(plan, {"--onnx": onnx, "--push-to-hub": hub})
+    config = outcome.config_at(rank) if own else outcome.config_at(rank, network.fault)
     folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
     _check_folder(folder, plan)
     data = checked_data(plan)
+    if own:
+        with busy("fitting the winner on all rows"):
+            kept = own_model.keep(outcome, config, data, record.id, folder)
+        registered = register(
+            tracking_uri,
+            record.id,
+            folder,
+            name or plan.spec.name,
+            contents=kept.contents,
+            tags={**_tags(plan, config, record.id), **kept.tags, **_labels(data)},
+            about=kept.card,
+        )
+        return Champion(
+            registered=set_champion(tracking_uri, registered) if move_alias else registered,
+            folder=folder,
+            stock=False,
+            config=plan.label(config),
+            own=kept.file,
+            notes=kept.notes,
+        )
     try:
-        trained = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
+        with busy("training on all rows"):
+            trained = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
     except DivergedError as error:
         raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
     saved_model.save(trained, folder)
@@ -122,8 +156,9 @@ def promote(
         record.id,
         folder,
         name or plan.spec.name,
-        classes=data.label_names,
-        example={column: list(texts) for column, texts in columns.items()},
+        contents=Contents.of_texts(
+            data.label_names, {column: list(texts) for column, texts in columns.items()}
+        ),
         tags={
             **_tags(plan, config, record.id),
             "classes": json.dumps(data.label_names),

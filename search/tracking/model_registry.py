@@ -1,4 +1,4 @@
-"""Registered models: Hugging Face folders as versions in MLflow's registry."""
+"""Registered models: folders as versions in MLflow's registry."""
 
 from __future__ import annotations
 
@@ -26,8 +26,62 @@ from search.tracking import client as mlflow_store  # noqa: F401  (sets MLflow's
 from search.tracking_uri import sqlite_file
 
 ALIAS = "champion"
-_CODE = Path(__file__).with_name("pyfunc_model.py")
-_NEEDS = ("torch", "transformers", "pandas")
+_CODE = Path(__file__).parent / "pyfunc"
+_TYPES = {"words": "string", "number": "double", "whole": "double", "logical": "boolean"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Contents of a model's folder, as MLflow is told of them.
+
+    Attributes:
+        code: File of `tracking/pyfunc` that loads it.
+        inputs: Kind of each column that it may be given: words, number, whole or logical.
+        needed: Columns that it must be given.
+        classes: Class names by id; none where it answers with a number.
+        needs: Installed packages, pinned.
+        example: A few rows by column.
+    """
+
+    code: str
+    inputs: Mapping[str, str]
+    needed: Sequence[str]
+    classes: Sequence[str]
+    needs: Sequence[str]
+    example: pd.DataFrame
+
+    @classmethod
+    def of_texts(cls, classes: Sequence[str], example: Mapping[str, Sequence[str]]) -> Contents:
+        """Return those of a Hugging Face folder with its tokenizer.
+
+        Args:
+            classes: Class names by id.
+            example: A few rows by column: `text`, and `text_b` for pairs.
+        """
+        return cls(
+            code="text_classifier.py",
+            inputs=dict.fromkeys(example, "words"),
+            needed=list(example),
+            classes=classes,
+            needs=[f"{part}=={version(part)}" for part in ("torch", "transformers", "pandas")],
+            example=pd.DataFrame(dict(example)),
+        )
+
+    @property
+    def signature(self) -> ModelSignature:
+        """Types of what goes in and what comes out."""
+        inputs: list[ColSpec | TensorSpec] = [
+            ColSpec(_TYPES[kind], name, required=name in self.needed)
+            for name, kind in self.inputs.items()
+        ]
+        outputs: list[ColSpec | TensorSpec] = [
+            ColSpec("string", "label"),
+            ColSpec("double", "probability"),
+        ]
+        outputs += [ColSpec("double", f"p_{name}") for name in self.classes]
+        if not self.classes:
+            outputs = [ColSpec("double", "prediction")]
+        return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +150,7 @@ def register(
     folder: Path,
     name: str,
     *,
-    classes: Sequence[str],
-    example: Mapping[str, Sequence[str]],
+    contents: Contents,
     tags: Mapping[str, str],
     about: str,
 ) -> Registered:
@@ -106,10 +159,9 @@ def register(
     Args:
         uri: Tracking URI.
         run_id: Run id of the sweep.
-        folder: A Hugging Face folder with its tokenizer.
+        folder: Folder of the model.
         name: Name of the registered model; made if need be.
-        classes: Class names by id.
-        example: A few rows by column: `text`, and `text_b` for pairs.
+        contents: What the folder holds.
         tags: Tags of the version.
         about: Its description, Markdown.
 
@@ -117,23 +169,17 @@ def register(
         LedgerError: if MLflow refuses.
     """
     name = model_name(name)
-    inputs = Schema([ColSpec("string", column) for column in example])
-    outputs: list[ColSpec | TensorSpec] = [
-        ColSpec("string", "label"),
-        ColSpec("double", "probability"),
-    ]
-    outputs += [ColSpec("double", f"p_{part}") for part in classes]
     with _at(uri) as client:
         logged = Model.log(
             None,
             mlflow.pyfunc,
             name="model",
             run_id=run_id,
-            python_model=str(_CODE),
+            python_model=str(_CODE / contents.code),
             artifacts={"model": str(folder)},
-            signature=ModelSignature(inputs=inputs, outputs=Schema(outputs)),
-            input_example=pd.DataFrame(dict(example)),
-            pip_requirements=[f"{part}=={version(part)}" for part in ("mlflow", *_NEEDS)],
+            signature=contents.signature,
+            input_example=contents.example,
+            pip_requirements=[f"mlflow=={version('mlflow')}", *contents.needs],
             registered_model_name=name,
         )
         number = int(logged.registered_model_version)
@@ -219,8 +265,8 @@ def made_of(uri: str, run_ids: Sequence[str]) -> dict[str, str]:
     return made
 
 
-def load(uri: str, registered: Registered) -> Callable[[Mapping[str, Sequence[str]]], pd.DataFrame]:
-    """Load a model that maps columns of texts to labels and probabilities.
+def load(uri: str, registered: Registered) -> Callable[[Mapping[str, Sequence[Any]]], pd.DataFrame]:
+    """Load a model that maps columns to answers.
 
     It is code and weights, and its code runs in this process: the registry is trusted.
 
@@ -230,7 +276,7 @@ def load(uri: str, registered: Registered) -> Callable[[Mapping[str, Sequence[st
     with _at(uri):
         model: Any = mlflow.pyfunc.load_model(registered.uri)
 
-    def predict(columns: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    def predict(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
         answer: pd.DataFrame = model.predict(pd.DataFrame(dict(columns)))
         return answer
 

@@ -211,7 +211,7 @@ def register_plugin(path: Path | str) -> tuple[str, ...]:
 
     The new entries have the file's name. A file may define SPACE, DATASET, ENCODER, METRIC,
     CLEANING, REPRESENTATION, or a trainable (VERSION, Config, build), or a training function
-    (AXES, train).
+    (AXES, train; or AXES, fit, predict).
 
     Returns:
         Names of the packages that gained an entry.
@@ -238,12 +238,18 @@ def register_plugin(path: Path | str) -> tuple[str, ...]:
             raise  # Ctrl-C, while the file was imported
         raise RegistryError(f"Plugin {path} {_import_fault(str(spec.origin), error)}") from error
     packages = [package for attribute, package in _KINDS.items() if hasattr(module, attribute)]
-    if hasattr(module, "build") or hasattr(module, "train"):
+    pair = [name for name in ("fit", "predict") if hasattr(module, name)]
+    if hasattr(module, "build") or hasattr(module, "train") or len(pair) == 2:
         packages.append("trainables")
     if not packages:
+        half = ""
+        if pair:
+            other = "predict(model, test)" if pair == ["fit"] else "fit(config, train, seed)"
+            half = f" It has {pair[0]} and lacks {other}."
         raise RegistryError(
             f"Plugin {path} defines none of {', '.join(_KINDS)}, no trainable (VERSION, Config, "
-            "build), and no function train(config, train, test, seed)."
+            "build), and no function train(config, train, test, seed), nor the pair "
+            f"fit(config, train, seed) and predict(model, test).{half}"
         )
     for package in packages:
         _plugged.setdefault(package, {})[path.stem] = module

@@ -59,7 +59,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def written(function: Callable[..., Any], **declared: Any) -> Any:
     from trainables.engine import registry
 
-    path = file_of(function, {"AXES": {"x": [1, 2]}, **declared})
+    path = file_of({"train": function}, {"AXES": {"x": [1, 2]}, **declared})
     register_plugin(path)
     return registry.entry("trainables", path.stem)
 
@@ -89,17 +89,17 @@ def test_the_same_function_is_the_same_file_and_another_constant_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     axes = {"AXES": {"x": [1]}}
-    first = file_of(train, axes)
-    assert file_of(train, axes) == first
+    first = file_of({"train": train}, axes)
+    assert file_of({"train": train}, axes) == first
     monkeypatch.setitem(globals(), "FACTOR", 4)
-    assert file_of(train, axes) != first
+    assert file_of({"train": train}, axes) != first
 
 
 def test_what_cannot_be_written_down_is_named() -> None:
     with pytest.raises(InputError, match="with_handle uses 'HANDLE', a object that cannot"):
-        file_of(with_handle, {})
+        file_of({"train": with_handle}, {})
     with pytest.raises(InputError, match="A lambda cannot be written down"):
-        file_of(lambda config, train, test, seed: 0, {})
+        file_of({"train": lambda config, train, test, seed: 0}, {})
 
 
 def test_a_function_without_source_is_told_to_become_a_file() -> None:
@@ -107,4 +107,4 @@ def test_a_function_without_source_is_told_to_become_a_file() -> None:
     exec("def made(config, train, test, seed):\n    return 0", scope)
     scope["made"].__module__ = "__main__"
     with pytest.raises(InputError, match=r"write it into a \.py file"):
-        file_of(scope["made"], {})
+        file_of({"train": scope["made"]}, {})

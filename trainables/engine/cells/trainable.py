@@ -103,7 +103,10 @@ class Trainable:
     """
 
     train: Train | None = None
-    """train(config, train, test, seed) of a user's file, in place of all else; see `functions`."""
+    """train(config, train, test, seed) of a user's file, in place of all else; see `functions`.
+
+    Of a file with `fit` and `predict` alone it is a `Pair` of these.
+    """
 
     learns_from_rows: bool = False
     """LEARNS_FROM_ROWS = True in the file: `build` needs the labels or metadata trained on."""

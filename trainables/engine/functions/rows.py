@@ -23,8 +23,9 @@ class Rows:
         labels: Class ids from 0, int64 (rows,); of rows without a label all 0.
         classes: Class names by id.
         rows: Numbers of the rows in the data.
-        target: Number to predict, float64 (rows,); None where classes are predicted.
-        labelled: False for new rows, whose labels nobody knows.
+        target: Number to predict, float64 (rows,), nan in rows without one; None where classes are
+            predicted.
+        labelled: False for new rows, whose labels nobody knows; the frame then has none.
     """
 
     _data: TextData
@@ -37,14 +38,21 @@ class Rows:
     @classmethod
     def of(cls, data: TextData, rows: IntArray, labelled: bool = True) -> Rows:
         """Return some rows of the data."""
+        target = None
+        if data.target is not None:
+            target = data.target[rows].copy() if labelled else np.full(len(rows), np.nan)
         return cls(
             data,
-            data.labels[rows].copy(),
+            data.labels[rows].copy() if labelled else np.zeros(len(rows), np.int64),
             data.label_names if data.target is None else (),
             rows.copy(),
-            None if data.target is None else data.target[rows].copy(),
+            target,
             labelled,
         )
+
+    def unlabelled(self) -> Rows:
+        """Return the same rows as new ones, whose labels nobody knows."""
+        return Rows.of(self._data, self.rows, labelled=False)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -68,9 +76,13 @@ class Rows:
         import pandas as pd
 
         if self._data.frame is not None:
-            return self._data.frame.iloc[self.rows].reset_index(drop=True).copy()
+            frame = self._data.frame.iloc[self.rows].reset_index(drop=True).copy()
+            if not self.labelled:
+                frame[self._answer] = None
+            return frame
         names = np.array(self._data.label_names, object)
-        columns = {"text": self.texts, "label": names[self.labels]}
+        labels = names[self.labels] if self.labelled else [None] * len(self)
+        columns = {"text": self.texts, "label": labels}
         if self.texts_b is not None:
             columns["text_b"] = self.texts_b
         if self._data.metadata is not None:
@@ -81,5 +93,10 @@ class Rows:
     @cached_property
     def features(self) -> pd.DataFrame:
         """All columns but the one to predict."""
-        answer = self._data.answer if self._data.frame is not None else "label"
-        return self.frame.drop(columns=[answer])
+        return self.frame.drop(columns=[self._answer])
+
+    @property
+    def _answer(self) -> str:
+        """Name of the frame's column to predict."""
+        answer = self._data.answer if self._data.frame is not None else None
+        return "label" if answer is None else answer

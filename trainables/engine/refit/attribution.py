@@ -42,6 +42,8 @@ class Reader:
 def map_fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
     """Reason why a config has no class activation map, or None."""
     entry = Trainable.load(trainable)
+    if entry.train is not None:
+        return "A function of your own has no class activation map."
     if entry.map_fault is None:
         return (
             f"The trainable {trainable!r} has no linear layer on a mean over tokens, so no class "

@@ -126,6 +126,8 @@ def fault(trainable: str, config: Mapping[str, Scalar]) -> str | None:
         config: Complete config.
     """
     entry = Trainable.load(trainable)
+    if entry.train is not None:
+        return "A function of your own trains it: it is no network, so no folder can hold it."
     bound = entry.bind(config)
     if entry.estimator(bound) is not None:
         return "It is no network but a classifier of counted words, so no folder can hold it."

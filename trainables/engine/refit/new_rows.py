@@ -23,7 +23,7 @@ from trainables.engine.contract import Cell, CellResult, Scalar, Split, Task
 from trainables.engine.errors import DataError, DivergedError
 from trainables.engine.features import extraction
 from trainables.engine.features.representation import Fitted, Representation, card_of
-from trainables.engine.refit import network
+from trainables.engine.refit import function_rows, network
 from trainables.engine.text_data import ImagePair, Metadata, TextData, assemble
 from trainables.engine.training.fit import fit
 
@@ -82,6 +82,10 @@ def scorer(task: Task, data: TextData, config: Mapping[str, Scalar], seed: int) 
     Raises:
         DivergedError: if training diverges; the scorer raises it, too.
     """
+    if Trainable.load(task.trainable).train is not None:
+        return lambda rows: function_rows.probabilities(
+            task, data, config, seed, rows.texts, rows.texts_b
+        )
     if network.fault(task.trainable, config) is not None:
         return lambda rows: probabilities(task, data, config, seed, rows)
     trained = network.train(task, data, config, seed)

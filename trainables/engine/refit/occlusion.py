@@ -45,7 +45,7 @@ def ends(task: Task, config: Mapping[str, Scalar]) -> Ends:
     """
     trainable = Trainable.load(task.trainable)
     bound = trainable.bind(config)
-    if trainable.estimator(bound) is not None:
+    if trainable.train is not None or trainable.estimator(bound) is not None:
         return _whole
     features = trainable.representation(bound)
     limit = bound.max_length if features is None else features.max_length

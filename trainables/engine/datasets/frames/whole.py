@@ -194,7 +194,7 @@ def new_rows(
             f"{registry.hint(missing[0], table.names)} Its columns: {listed(table.names)}; the "
             f"function was trained on {listed(wanted)}."
         )
-    text = None if data.tabular else _text_column(ref, data)
+    text = None if data.tabular else text_column(ref, data)
     kept = [
         row for row in range(table.rows) if text is None or not is_missing(table.columns[text][row])
     ]
@@ -227,12 +227,22 @@ def new_rows(
     return rows, kept
 
 
-def _text_column(ref: DataRef, data: TextData) -> str:
-    """Return the column that the texts of the data came from."""
+def text_column(ref: DataRef, data: TextData) -> str:
+    """Return the column that the texts of the data came from.
+
+    Raises:
+        DataError: if no column holds them as they are.
+    """
     if ref.text is not None:
         return ref.text
     frame = data.frame
     if frame is None:
         return "text"
     first = list(data.texts)
-    return next(str(name) for name in frame.columns if frame[name].astype(str).tolist() == first)
+    for name in frame.columns:
+        if frame[name].astype(str).tolist() == first:
+            return str(name)
+    raise DataError(
+        f"Which column of {data.name} held the texts? None holds them as they are: run the sweep "
+        "with --text COLUMN."
+    )

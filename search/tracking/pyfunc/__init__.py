@@ -1,0 +1,1 @@
+"""Code of registered models, which MLflow keeps with them."""
