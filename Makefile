@@ -14,13 +14,15 @@ SWEEP_FULL := softtriple --data election-tweets --subset 240 --model minilm --na
 	--seeds 2,16 --set k=10 --set gamma=0.1 --set lambda=3.3 --set delta=0.3 --set beta=0.5,0.7,0.9 \
 	--fix learning_rate=5e-4 --fix epochs=2 --fix batch_size=32 --fix max_length=64 --fix pooling=mean
 
-.PHONY: help sweep sweep-full test lint types bench faults guard clean
+.PHONY: help sweep sweep-full test lint types bench faults guard wheel versions clean
 help:
 	@echo "make sweep   a small real sweep, two minutes: leaderboard, MLflow, report"
 	@echo "make sweep-full  the same by fine-tuning the encoder with SoftTriple, ten minutes"
 	@echo "make test    lint-free, typed and tested: the whole test suite"
 	@echo "make bench   speed, as ratios measured in one run"
 	@echo "make guard   the newest MLflow pip offers: are its tables still those written here?"
+	@echo "make wheel   the wheel alone: installed, a sweep, a report, a job on a cluster"
+	@echo "make versions  the lowest and the newest versions that pyproject.toml allows, tested"
 	@echo "make faults  workers, drivers, servers and disks that fail, the long way"
 
 $(VENV)/.run: pyproject.toml constraints.txt
@@ -62,6 +64,12 @@ faults: $(VENV)/.test
 
 guard: $(VENV)/.test
 	$(BIN)/python tests/integration/ledger/newest_mlflow.py
+
+wheel: $(VENV)/.test
+	$(BIN)/python tests/integration/installation/walk.py
+
+versions: $(VENV)/.test
+	$(BIN)/python tests/integration/installation/try_versions.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -212,11 +212,7 @@ class ShowVersion(argparse.Action):
         option_string: str | None = None,
     ) -> NoReturn:
         """Print it and end."""
-        from importlib import metadata
+        from search.process import installation
 
-        try:
-            version = metadata.version("foldrace")
-        except metadata.PackageNotFoundError:  # a tree that was sent to a cluster
-            version = "(not installed)"
-        sys.stdout.write(f"foldrace {version}\n")
+        sys.stdout.write(f"foldrace {installation.version() or '(not installed)'}\n")
         parser.exit()

@@ -26,12 +26,15 @@ from search.arguments import Parse
 from search.cluster import packaging
 from search.cluster.options import FOLDER, MOST_MIB
 from search.errors import FoldraceError, InputError, SweepError
+from search.process import installation
 from search.redaction import holds_secret
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
 _SECONDS_TO_STOP = 60
+# Extras that a sweep may train with: the nodes get those that are installed here.
+_TRAVELLING = ("sample", "lora", "vectors")
 _POLL_S = 1.0
 
 
@@ -89,7 +92,13 @@ def send(client: JobSubmissionClient, job: Job) -> float:
     """
     code = packaging.root()
     with tempfile.TemporaryDirectory(prefix="foldrace-package-") as package:
-        mib = packaging.pack(Path(package), job.attached, folder=code, most_mib=job.most_mib)
+        mib = packaging.pack(
+            Path(package),
+            job.attached,
+            folder=code,
+            most_mib=job.most_mib,
+            pinned=job.install,
+        )
         with answers(str(client.get_address())):
             client.submit_job(
                 entrypoint=entrypoint(job.words, job.folder),
@@ -234,7 +243,7 @@ def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[st
 
     Args:
         package: Folder with what `packaging.pack` copied.
-        folder: The checkout, whose pyproject.toml names the packages.
+        folder: Checkout or folder of installed packages that `packaging.pack` copied from.
         install: True to install the pins; nodes that have them take a minute.
     """
     environment: dict[str, Any] = {
@@ -242,12 +251,11 @@ def runtime_environment(package: str, folder: Path, *, install: bool) -> dict[st
         # A stopped sweep delivers what it has, as after Ctrl-C.
         "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(_SECONDS_TO_STOP)},
     }
-    if install:
-        import tomllib
-
-        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        pins = f"--constraint ${{RAY_RUNTIME_ENV_CREATE_WORKING_DIR}}/{packaging.PINS}"
-        environment["pip"] = {"packages": [pins, *project["dependencies"]], "pip_check": False}
+    here = installation.find(folder) if install else None
+    if here is not None:
+        pins = f"--constraint ${{RAY_RUNTIME_ENV_CREATE_WORKING_DIR}}/{installation.PINS}"
+        lines = [*here.requirements, *here.installed_of(_TRAVELLING)]
+        environment["pip"] = {"packages": [pins, *lines], "pip_check": False}
     return environment
 
 

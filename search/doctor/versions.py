@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import platform
 import sys
-import tomllib
 from collections.abc import Sequence
 from importlib import metadata
-from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from search.doctor.finding import Finding, named
+from search.process import installation
 
-_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 _OLDEST = (3, 11)
 _SHOWN = ("torch", "ray", "mlflow", "transformers")
 
 
 def requirements() -> list[str]:
     """Requirements of foldrace, as installed or as its tree says."""
-    try:
-        if _PROJECT.is_file():  # newer than what an editable installation remembers
-            project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
-            return [str(line) for line in project["dependencies"]]
-        return list(metadata.requires("foldrace") or [])
-    except (OSError, ValueError, KeyError, metadata.PackageNotFoundError):
-        return []
+    here = installation.find()
+    return [] if here is None else list(here.requirements)
 
 
 def installed(name: str) -> str | None:
@@ -48,7 +41,7 @@ def look(lines: Sequence[str]) -> list[Finding]:
     Args:
         lines: Requirements, as `requirements` gives them.
     """
-    own = installed("foldrace") or "(not installed)"
+    own = installation.version() or "(not installed)"
     python = f"Python {platform.python_version()}, foldrace {own}"
     if sys.version_info[:2] < _OLDEST:
         least = ".".join(map(str, _OLDEST))

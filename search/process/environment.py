@@ -9,7 +9,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from search.process import own_code
+from search.process import installation, own_code
 
 REQUIREMENTS, PATCH = "requirements.txt", "uncommitted.patch"
 _LARGEST_PATCH = 1_000_000  # bytes; more is no change to read
@@ -47,7 +47,7 @@ def threads(cpus: float) -> int:
 def tags() -> dict[str, str]:
     """Tags of versions, machine and, in a checkout, the commit."""
     values = {
-        "foldrace": _version("foldrace"),
+        "foldrace": installation.version() or "",
         "python": platform.python_version(),
         "torch": _version("torch"),
         "code": own_code.numbers(),
