@@ -117,6 +117,6 @@ def find(name: str) -> tuple[DatasetCard | None, int | None]:
 
 
 def licence_of(name: str) -> str | None:
-    """Return the licence of a data set by name; None without a card."""
+    """Return a data set's licence; None without a card."""
     card = find(name)[0]
     return None if card is None else card.licence
