@@ -23,6 +23,7 @@ _UNITS = {
     "entropy": "bit",
     "seconds": "second",
     "peak_memory_mib": "MiB",
+    "parameters": "parameter",
     **dict.fromkeys(("rmse", "mae", "median_absolute_error"), "unit of the target"),
 }
 
@@ -37,6 +38,8 @@ def measured(metric: str, value: float | None) -> str:
     """A metric's value: points, but for those of the machine."""
     if value is None:
         return "-"
+    if metric == "parameters":
+        return f"{value:,.0f}"
     return f"{value:,.1f}" if metric in ("seconds", "peak_memory_mib") else points(value)
 
 

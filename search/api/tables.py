@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A frame, its copy for the file, and the columns that are read again.
 _COPIES = 4
+# Of a cell, while a table is read: its value is an object of Python's, and a row is one text.
+_BYTES_OF_A_CELL = 160
 
 
 def path_of(data: Any, name: str | None = None) -> str:
@@ -108,12 +110,13 @@ def _check_memory(frame: pd.DataFrame) -> None:
     rows = len(frame)
     sample = frame.iloc[:: max(1, rows // 1000)]
     size = sample.memory_usage(deep=True).sum() / len(sample) * rows
+    needed = max(_COPIES * size, _BYTES_OF_A_CELL * rows * len(frame.columns))
     free = psutil.virtual_memory().available
-    if _COPIES * size > free:
+    if needed > free:
         raise InputError(
-            f"The frame's {rows:,} rows take {size / 2**30:.1f} GiB, and a sweep holds some "
-            f"{_COPIES} copies; {free / 2**30:.1f} GiB are free. Take a sample, as "
-            "frame.sample(100_000), drop columns, or give a file on a machine with more memory."
+            f"The frame's {rows:,} rows take {size / 2**30:.1f} GiB, and reading them as a sweep "
+            f"does some {needed / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free. Take a sample, "
+            "as frame.sample(100_000), drop columns, or give a file on a machine with more memory."
         )
 
 

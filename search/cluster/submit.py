@@ -150,20 +150,40 @@ def command(words: Sequence[str], parse: Parse) -> tuple[list[str], dict[str, Pa
     written = _sweep_file(options.space)
     _check_paths(options, written)
     travelling = [("--plugin", options.plugin), ("--configs", options.configs)]
-    if written:
-        travelling.append((options.command, options.space))
     for option, value in travelling:
         if value is None or not Path(value).is_file():
             continue
-        path = Path(value)
-        attached[path.name] = path
-        place = f"{packaging.ATTACHED}/{path.name}"
+        place = _attach(attached, value)
         for number, word in enumerate(sent):
             if word == value and sent[number - 1] == option:
                 sent[number] = place
             elif word == f"{option}={value}":
                 sent[number : number + 1] = [option, place]
+    own = options.space is not None and options.space.endswith(".py")
+    if (written or own) and Path(options.space).is_file():
+        # Its own word is the one that no option takes.
+        (number, *_) = [
+            number
+            for number, word in enumerate(sent)
+            if word == options.space and not _taken(sent[number - 1])
+        ]
+        sent[number] = _attach(attached, options.space)
     return sent, attached
+
+
+def _attach(attached: dict[str, Path], value: str) -> str:
+    """Let a file travel; returns its place in the package."""
+    path = Path(value)
+    if attached.setdefault(path.name, path) != path:
+        raise InputError(
+            f"{attached[path.name]} and {path} travel into one folder: give one another name."
+        )
+    return f"{packaging.ATTACHED}/{path.name}"
+
+
+def _taken(word: str) -> bool:
+    """Tell if a word is an option that takes a name."""
+    return word in ("--plugin", "--configs", "--data", "--model", "--name")
 
 
 def _check_paths(options: argparse.Namespace, written: Mapping[str, Any]) -> None:

@@ -65,12 +65,12 @@ def _show(document: Mapping[str, Any]) -> None:
 
     from search.console.class_table import show_classes
     from search.console.screen import screen_of
-    from search.formatting import points
+    from search.formatting import points, unit
 
     screen = screen_of(sys.stdout)
     table = Table(
-        title=f"{document['objective']} in points, nested: {document['blocks']} blocks whose rows "
-        "no choice saw",
+        title=f"{document['objective']} in {unit(document['objective'])}, nested: "
+        f"{document['blocks']} blocks whose rows no choice saw",
         title_justify="left",
         box=None,
         pad_edge=False,

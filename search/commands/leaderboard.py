@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pareto",
         metavar="METRIC",
-        help="mark the configs that none beats in this, too: seconds, peak_memory_mib ...",
+        help="mark the configs that none beats in this, too: seconds, parameters ...",
     )
     add_rope(parser)
     add_ledger(parser)

@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pareto",
         metavar="METRIC",
-        help="draw the objective against this metric of the cells: seconds, loss ...",
+        help="draw the objective against this metric of the cells: seconds, parameters, loss ...",
     )
     add_rope(parser)
     parser.add_argument(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from search.console.progress import Progress
-from search.console.screen import Column, label_table, screen_of
+from search.console.screen import Column, apart, label_table, screen_of, without_middle
 from search.formatting import between, counted, duration, fitted_line, points, printable
 from search.results.inert import Suspect
 from search.results.leaders import Leaders
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_LINES = 10.0
 _THROUGH = ("grid", "random")  # strategies that train all that they may
 _TRAINED_SHOWN, _FAILURES_SHOWN = 4, 3
+_TRAINING, _MORE = "training  ", " and {:,} more"
 
 
 def display(machine: bool = False) -> Callback:
@@ -205,17 +206,16 @@ class LiveDisplay(Lines):
         if plan is None:
             return Text("")
         parts.append(self._bar(speed))
-        training = [
-            f"{plan.label(pairs[0][0])}" + (f" and {len(pairs) - 1} more" if pairs[1:] else "")
-            for pairs in self._running().values()
-            if pairs
-        ]
-        for line in training[:_TRAINED_SHOWN]:
-            parts.append(self._line(f"training  {line}"))
+        stacks = [pairs for pairs in self._running().values() if pairs][:_TRAINED_SHOWN]
+        heads = [plan.label(pairs[0][0]) for pairs in stacks]
+        room = self.screen.width - len(_TRAINING) - len(_MORE.format(999))
+        for label, pairs in zip(apart(heads, room), stacks, strict=True):
+            more = _MORE.format(len(pairs) - 1) if pairs[1:] else ""
+            parts.append(self._line(f"{_TRAINING}{label}{more}"))
         if self._board is not None and self._board.leaders:
             parts.append(Padding(self._leaders(self._board), (1, 0)))
             for line in self._board.dropped_lines():
-                parts.append(self._line(line, "dim"))
+                parts.append(self._line(without_middle(line, self.screen.width), "dim"))
         if self._failures:
             parts.append(Text(f"{len(self._failures)} failed or diverged", style="bold red"))
             for line in self._failures[-_FAILURES_SHOWN:]:

@@ -154,7 +154,8 @@ def show_answer(outcome: SweepResult, answer: str, report: Path | None) -> None:
         open_ledger(spec.tracking_uri, spec.experiment) as ledger,
     ):
         number = ledger.experiment_id()
-        ledger.keep_view(outcome.sweep_id, _varying(outcome.plan))
+        least = outcome.plan.space.mode == "min"
+        ledger.keep_view(outcome.sweep_id, _varying(outcome.plan), least_first=least)
         view = True
     served = spec.tracking_uri.startswith(("http://", "https://"))
     server = spec.tracking_uri if served else "http://127.0.0.1:5000"

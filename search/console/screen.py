@@ -172,3 +172,39 @@ def label_table(
             *(column.values[row] for column in after),
         )
     return table
+
+
+def apart(labels: Sequence[str], width: int) -> list[str]:
+    """Fit labels into lines, each keeping what sets it apart.
+
+    Where one is too long, all lose the words that all share; what is still too long loses words of
+    its middle.
+
+    Args:
+        labels: Labels of words with a blank between them.
+        width: Most characters of a line.
+    """
+    if all(len(label) <= width for label in labels):
+        return list(labels)
+    words = [label.split() for label in labels]
+    common = set(words[0]).intersection(*words[1:]) if len(words) > 1 else set()
+    own = [" ".join(word for word in parts if word not in common) for parts in words]
+    return [without_middle(short or label, width) for short, label in zip(own, labels, strict=True)]
+
+
+def without_middle(text: str, width: int) -> str:
+    """Cut whole words out of the middle of a text."""
+    if len(text) <= width:
+        return text
+    words = text.split(" ")
+    head: list[str] = []
+    tail: list[str] = []
+    left = width - 1
+    while words:
+        side = head if len(head) <= len(tail) else tail
+        word = words.pop(0 if side is head else -1)
+        left -= len(word) + 1
+        if left < 0:
+            break
+        side.append(word)
+    return " ".join([*head, "\N{HORIZONTAL ELLIPSIS}", *reversed(tail)])[: max(width, 0)]

@@ -255,9 +255,8 @@ class Dispatcher:
             if losses <= self.retries:
                 self._queue.append(pair)
                 continue
-            message = (
-                f"its worker ended {losses} times before it was done: {error or 'no reason given'}"
-            )
+            times = "once" if losses == 1 else f"{losses} times"
+            message = f"its worker ended {times} before it was done: {error or 'no reason given'}"
             given_up.append((pair, CellResult(key=key, status="failed", error=message)))
         if given_up:
             self.work.on_results(given_up)

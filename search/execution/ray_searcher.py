@@ -8,6 +8,7 @@ from typing import Any
 from search.arrays import BoolArray
 from search.errors import InputError
 from search.strategies.own.optuna_sampler import Configs
+from search.strategies.own.suggested import WAIT
 
 _METRIC = "score"
 
@@ -60,12 +61,17 @@ class RaySearcher:
         raise InputError(f"{type(searcher).__name__} takes no space of the sweep: {fault}.")
 
     def suggest(self, free: BoolArray) -> int | None:
-        """Config nearest to the Searcher's next point."""
+        """Config nearest to the Searcher's next point.
+
+        A Searcher may say None to wait for results, as BayesOptSearch after its random points.
+        """
         from ray.tune.search import Searcher
 
         self._number += 1
         trial = f"config-{self._number}"
         values = self._searcher.suggest(trial)
+        if values is None and self._asked:
+            return WAIT
         if values is None or values == Searcher.FINISHED:
             return None
         config = self._grid.nearest(values, free, places=True)

@@ -90,7 +90,12 @@ class _Results(tune.Callback):
 
     def __init__(self, dispatcher: Dispatcher, minutes: float | None) -> None:
         self._dispatcher = dispatcher
-        self._limit = "" if minutes is None else f" (or it ran out of its {minutes:g} minutes)"
+        # The clock ends the process: to Ray its death is one as any other.
+        self._limit = (
+            ""
+            if minutes is None
+            else f"its {minutes:g} minutes (--max-cell-minutes) were over, or it crashed: "
+        )
         self.refused: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -110,7 +115,7 @@ class _Results(tune.Callback):
             self._dispatcher.received(trial.trial_id, *read_report(cells))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._dispatcher.ended(trial.trial_id, _end_of_traceback(trial) + self._limit)
+        self._dispatcher.ended(trial.trial_id, self._limit + _end_of_traceback(trial))
 
 
 def _end_of_traceback(trial: Any) -> str:

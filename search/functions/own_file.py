@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from search.errors import InputError
+from search.process.folders import STATE
 from search.spec import SweepSpec
 from spaces import Space
 from spaces.schema.from_axes import space_of_axes
@@ -90,6 +93,16 @@ def _baseline(module: ModuleType, spec: SweepSpec) -> Any:
     return baseline
 
 
+def written(name: str, text: str) -> Path:
+    """Write a file's text where files of functions lie; returns its path."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    path = STATE / "functions" / digest / name
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return path.resolve()
+
+
 def is_function(space: Space) -> bool:
     """Tell if a space's cells are trained by a user's function."""
     return function_of(space) is not None
@@ -119,6 +132,12 @@ def with_whole_table(spec: SweepSpec, space: Space) -> SweepSpec:
         return spec
     if takes_model(function) and spec.model == NO_MODEL:
         raise InputError(f"The function of {spec.plugin} takes a model: name it with --model.")
+    if (spec.resources.workers_per_trial or 1) > 1:
+        raise InputError(
+            f"--workers-per-trial {spec.resources.workers_per_trial} splits a network's batches, "
+            "and a function of your own trains in one process: leave it out, or give the process "
+            "more with --cpus-per-trial and --gpus-per-trial."
+        )
     from dataclasses import replace
 
     changes: dict[str, Any] = {"data": replace(spec.data, columns="all")}

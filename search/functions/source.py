@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import hashlib
 import inspect
 import keyword
 import sys
@@ -20,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from search.errors import InputError
-from search.process.folders import STATE
+from search.functions.own_file import written
 
 _HEAD = '"""A training function of a notebook or script, as it was when its sweep began."""\n'
 
@@ -45,11 +44,7 @@ def file_of(functions: Mapping[str, Callable[..., Any]], declared: Mapping[str, 
         source += f"\n{name} = {_literal(name, value, first)}\n"
     name = first.__name__
     stem = name if name not in functions and name.isidentifier() else "own_function"
-    digest = hashlib.sha256(source.encode()).hexdigest()[:12]
-    path = STATE / "functions" / digest / f"{stem}.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(source, encoding="utf-8")
-    return path.resolve()
+    return written(f"{stem}.py", source)
 
 
 def _literal(name: str, value: Any, function: Callable[..., Any]) -> str:

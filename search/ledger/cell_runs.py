@@ -39,35 +39,50 @@ class CellRun:
 class CellRuns:
     """Runs of a family's cells by key.
 
-    Of a cell that has one finished run, which is the rule, the id alone is kept.
+    Of a cell that has one finished run, which is the rule, the id alone is kept. Hexadecimal texts
+    are kept as bytes, in half the memory.
     """
 
     def __init__(self) -> None:
-        self._finished: dict[str, str] = {}
+        self._finished: dict[str | bytes, str | bytes] = {}
         self._others: dict[str, list[CellRun]] = {}
 
     def __contains__(self, key: str) -> bool:
-        return key in self._finished or key in self._others
+        return key in self._others or _packed(key) in self._finished
 
     def of(self, key: str) -> list[CellRun]:
         """Runs of a key; none for an unknown one."""
-        run_id = self._finished.get(key)
-        return self._others.get(key, []) if run_id is None else [CellRun(FINISHED, run_id)]
+        run_id = self._finished.get(_packed(key))
+        return self._others.get(key, []) if run_id is None else [CellRun(FINISHED, _text(run_id))]
 
     def put(self, key: str, runs: Sequence[CellRun]) -> None:
         """Set the runs of a key in place of what was known."""
-        self._finished.pop(key, None)
         self._others.pop(key, None)
         if len(runs) == 1 and runs[0].status == FINISHED:
-            self._finished[key] = runs[0].run_id
-        elif runs:
+            self._finished[_packed(key)] = _packed(runs[0].run_id)
+            return
+        self._finished.pop(_packed(key), None)
+        if runs:
             self._others[key] = list(runs)
 
     def update(self, other: CellRuns) -> None:
         """Take over all that another knows."""
-        for key in other._finished.keys() | other._others.keys():
+        for key in (*map(_text, other._finished), *other._others):
             self.put(key, other.of(key))
 
     def unclear(self) -> Iterator[tuple[str, list[CellRun]]]:
         """Keys that have several runs or an unfinished one, with these."""
         yield from list(self._others.items())
+
+
+def _packed(text: str) -> str | bytes:
+    """Bytes of a hexadecimal text; another as it is."""
+    try:
+        packed = bytes.fromhex(text)
+    except ValueError:
+        return text
+    return packed if packed.hex() == text else text
+
+
+def _text(packed: str | bytes) -> str:
+    return packed if isinstance(packed, str) else packed.hex()

@@ -223,6 +223,7 @@ class Ledger(SweepLog):
         seconds: float,
         tags: Mapping[str, str],
         interval: tuple[float, float] | None = None,
+        more: Mapping[str, float] | None = None,
     ) -> None:
         """Show the latest state of a config within 2 s; never raises.
 
@@ -236,6 +237,7 @@ class Ledger(SweepLog):
             seconds: Training time of its cells.
             tags: Tags of the run: space, data, model ...
             interval: Interval of the mean; ci_low and ci_high in MLflow.
+            more: Further metrics of its run, by name.
         """
         payload = payloads.of_config(
             sweep_id,
@@ -247,13 +249,14 @@ class Ledger(SweepLog):
             interval,
             name=name or config_id,
             mean=mean,
+            more=more,
         )
         self._delivery.update(f"{sweep_id} {config_id}", payload)
 
-    def config_cells(self, sweep_id: str) -> dict[str, int]:
-        """Count the cells in the latest state of each config."""
+    def config_metrics(self, sweep_id: str, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Finite values of metrics of a sweep's configs, by config."""
         with self._asking():
-            return self._writer.config_cells(sweep_id)
+            return self._writer.config_metrics(sweep_id, names)
 
     def take_in(self) -> int:
         """Deliver what dead processes left; returns the number still waiting."""

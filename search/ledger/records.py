@@ -20,6 +20,8 @@ LEASE_TAGS = "lease."
 
 _SPEC_TAG = "spec_json_"
 _SPEC_PIECE = 4_000
+PLUGIN_TEXT = "plugin_text"
+"""Name of a plugin's text in the document of a sweep."""
 _MOST_PIECES = 50
 _LONGEST_TAG = 5_000  # MLflow's servers take 5,000 to 8,000 characters
 _LONGEST_PARAM = 6_000
@@ -312,7 +314,7 @@ def spec_tags(spec: Mapping[str, Any]) -> dict[str, str]:
 def spec_params(spec: Mapping[str, Any]) -> dict[str, str]:
     """Flatten a spec into at most 100 parameters with dotted names.
 
-    They are the columns of MLflow's UI.
+    They are the columns of MLflow's UI; a plugin's text is none.
     """
     flat: dict[str, str] = {}
 
@@ -324,5 +326,5 @@ def spec_params(spec: Mapping[str, Any]) -> dict[str, str]:
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
             flat[_UNFIT_IN_A_NAME.sub("_", prefix)[:200]] = str(shown)[:_LONGEST_PARAM]
 
-    walk("", spec)
+    walk("", {name: part for name, part in spec.items() if name != PLUGIN_TEXT})
     return dict(list(flat.items())[:_MOST_PARAMS])

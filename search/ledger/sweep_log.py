@@ -21,6 +21,9 @@ from search.tracking_uri import unreachable
 
 _log = logging.getLogger("foldrace.ledger")
 
+# Metrics of a config, as columns of its sweep's view; the last two come with the sweep's end.
+_SHOWN = ("mean", "cells", "ci_low", "ci_high", "gain", "p_best")
+
 
 class SweepLog:
     """Reads and writes the sweeps of one experiment name.
@@ -229,7 +232,7 @@ class SweepLog:
         with self._asking():
             return self._store.experiment_id("configs")
 
-    def keep_view(self, sweep_id: str, axes: Sequence[str]) -> None:
+    def keep_view(self, sweep_id: str, axes: Sequence[str], *, least_first: bool = False) -> None:
         """Keep the view of a sweep's configs, by its run id.
 
         It has the best first, and columns for what tells configs apart.
@@ -237,12 +240,13 @@ class SweepLog:
         Args:
             sweep_id: Run id of the sweep.
             axes: Parameters to show.
+            least_first: True where the least mean is the best.
         """
-        shown = [f"metrics.`{name}`" for name in ("mean", "cells", "ci_low", "ci_high")]
+        shown = [f"metrics.`{name}`" for name in _SHOWN]
         view = {
             "searchFilter": f"tags.sweep = '{sweep_id}'",
             "orderByKey": "metrics.`mean`",
-            "orderByAsc": False,
+            "orderByAsc": least_first,
             "selectedColumns": [*shown, *(f"params.`{name}`" for name in axes)],
         }
         with self._asking():

@@ -263,12 +263,14 @@ class LedgerWriter:
         tags = payload["tags"]
         return self._cells[tags["family"]].of(tags["cell_key"])
 
-    def config_cells(self, sweep_id: str) -> dict[str, int]:
-        """Count the cells in the latest state of each config."""
-        wanted = Wanted(tags=("config",), metrics=("cells",))
-        runs = self._store.scan("configs", "sweep", sweep_id, wanted).runs
-        known = ((run.tags.get("config"), run.metrics.get("cells", 0.0)) for run in runs)
-        return {name: int(count) for name, count in known if name and math.isfinite(count)}
+    def config_metrics(self, sweep_id: str, names: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Finite values of metrics of a sweep's configs, by config."""
+        wanted = Wanted(tags=("config",), metrics=tuple(names))
+        return {
+            config: {name: value for name, value in run.metrics.items() if math.isfinite(value)}
+            for run in self._store.scan("configs", "sweep", sweep_id, wanted).runs
+            if (config := run.tags.get("config"))
+        }
 
     def _config_runs(self, sweep_id: str, anew: bool) -> dict[str, _ConfigRun]:
         """Runs of a sweep's configs.

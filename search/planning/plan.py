@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.formatting import unit
 from search.planning.labels import Labels
 from search.spec import SweepSpec
 from search.strategies.strategy import Problem
@@ -162,4 +163,5 @@ class Plan:
             floor=tuple(sorted(self.names)),
             mode=self.space.mode,
             unordered=unordered,
+            unit=unit(self.space.objective),
         )

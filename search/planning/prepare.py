@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.errors import InputError, LedgerError
 from search.functions import own_file
+from search.ledger.records import PLUGIN_TEXT
 from search.planning import model_reference, precision
 from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
@@ -37,6 +38,9 @@ def _local(data: DataRef) -> DataRef:
     """Make a local table's path absolute: workers run in other folders."""
     path = load.local_path(data.name)
     return data if path is None else replace(data, name=str(path))
+
+
+_LONGEST_PLUGIN = 60_000
 
 
 def _plugin_digest(spec: SweepSpec) -> str:
@@ -191,9 +195,13 @@ def _local_files(spec: SweepSpec, files: Mapping[str, set[str]]) -> SweepSpec:
 
 def to_json(plan: Plan) -> dict[str, Any]:
     """Document that the ledger keeps of a plan; `of_record` is the inverse."""
-    saved = {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
+    saved: dict[str, Any] = {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
     if plan.spec.plugin is None and plan.spec.declared is None:
         saved["fixed"] = dict(declared_space(plan.spec).fixed)
+    if plan.spec.plugin is not None:
+        text = Path(plan.spec.plugin).read_text(encoding="utf-8")
+        if len(text) <= _LONGEST_PLUGIN:
+            saved[PLUGIN_TEXT] = text
     return saved | ({} if plan.official_share is None else {"test_share": plan.official_share})
 
 
@@ -205,8 +213,23 @@ def of_record(record: SweepRecord) -> Plan:
         InputError: if its space or its plugin is not there any more.
     """
     task = task_of(record)
-    spec = _as_it_was(saved_spec(record.spec), record.spec_json.get("fixed"))
+    spec = _as_it_was(spec_of(record), record.spec_json.get("fixed"))
     return rebuild(spec, task, record.spec_json.get("test_share"))
+
+
+def spec_of(record: SweepRecord) -> SweepSpec:
+    """The spec of a sweep, with a plugin that is there.
+
+    A plugin that lay on another machine, or in a job's folder, is written anew from the ledger.
+
+    Raises:
+        LedgerError: if it is damaged.
+    """
+    spec, text = saved_spec(record.spec), record.spec_json.get(PLUGIN_TEXT)
+    if spec.plugin is None or not text or Path(spec.plugin).is_file():
+        return spec
+    file = own_file.written(Path(spec.plugin).name, text)
+    return spec.model_copy(update={"plugin": str(file)})
 
 
 # Fixed values that were others while sweeps did not keep theirs.

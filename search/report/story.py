@@ -241,11 +241,14 @@ def _metrics(evidence: Evidence) -> list[tuple[str, ...]]:
         if evidence.metrics.get(row.config)
     ][:_SHOWN]
     names = sorted({name for _, metrics in shown for name in metrics})
-    if len(names) < 2:
+    if len(set(names) - {"parameters"}) < 2:
         return []
     rows = [("metric", *(f"#{rank}" for rank, _ in shown))]
     for name in names:
-        values = (f"{metrics[name]:.4f}" if name in metrics else "-" for _, metrics in shown)
+        digits = 0 if name == "parameters" else 4
+        values = (
+            f"{metrics[name]:,.{digits}f}" if name in metrics else "-" for _, metrics in shown
+        )
         rows.append((name.replace("_", " "), *values))
     return rows
 

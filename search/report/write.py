@@ -125,7 +125,7 @@ def _size(verdicts: Sequence[paper.Verdict]) -> Picture | None:
     for table in paper.tables():
         mine = [verdict for verdict in verdicts if verdict.table == table["title"]]
         if table["figure"] is not None and mine:
-            return race.by_size(mine, table["figure"])
+            return race.by_size(mine, table["figure"], table["objective"])
     return None
 
 

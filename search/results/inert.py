@@ -8,9 +8,11 @@ device whose sums differ from run to run hides such a pair, and never makes one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from trainables.engine.contract import Scalar
 
@@ -77,34 +79,54 @@ class Suspect:
         )
 
 
-@dataclass
 class InertWatch:
     """Compares each cell with the cells of its block by digest.
 
-    Attributes:
+    It takes eight bytes a cell: of a million cells, few have a twin.
+
+    Args:
         active: The hyper-parameters that have an effect in a config, by its index.
+        shape: Numbers of configs and blocks.
     """
 
-    active: Callable[[int], Mapping[str, Scalar]]
-    _found: dict[str, Suspect] = field(default_factory=dict)
-    # Of a million cells, few have a twin: the lists are for those alone.
-    _first: dict[int, dict[str, int]] = field(default_factory=dict)  # block -> digest -> config
-    _twins: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    def __init__(
+        self, active: Callable[[int], Mapping[str, Scalar]], shape: tuple[int, int]
+    ) -> None:
+        self._active = active
+        self._found: dict[str, Suspect] = {}
+        # 64 bits of each cell's digest; 0 where there is none.
+        self._codes = np.zeros(shape[::-1], np.int64)
 
     @property
     def suspects(self) -> list[Suspect]:
         """One suspect per parameter, by name, in whatever order cells came."""
         return [self._found[name] for name in sorted(self._found)]
 
+    def note(self, pair: tuple[int, int], digest: str | None) -> None:
+        """Take a cell's digest, to be compared by `look`."""
+        if digest is not None:
+            self._codes[pair[1], pair[0]] = _code(digest)
+
+    def look(self) -> None:
+        """Compare all cells that were noted."""
+        for block, codes in enumerate(self._codes):
+            several, counts = np.unique(codes[codes != 0], return_counts=True)
+            for code in several[counts > 1]:
+                twins = np.flatnonzero(codes == code).tolist()
+                for config in twins:
+                    self._meet(config, [twin for twin in twins if twin < config], block)
+
     def see(self, pair: tuple[int, int], digest: str | None) -> list[Suspect]:
         """Take a cell's digest; return the parameters that it unmasks."""
         if digest is None:
             return []
         config, block = pair
-        first = self._first.setdefault(block, {}).setdefault(digest, config)
-        if first == config:
-            return []
-        twins = self._twins.setdefault((block, digest), [first])
+        twins = np.flatnonzero(self._codes[block] == _code(digest)).tolist()
+        self.note(pair, digest)
+        return self._meet(config, [twin for twin in twins if twin != config], block)
+
+    def _meet(self, config: int, twins: Sequence[int], block: int) -> list[Suspect]:
+        """Compare a config with those that gave the same bytes; new suspects."""
         new = []
         for twin in twins:
             suspect = self._compare(min(twin, config), max(twin, config), block)
@@ -115,11 +137,10 @@ class InertWatch:
                 new.append(suspect)
             if known is None or (block, suspect.configs) < (known.block, known.configs):
                 self._found[suspect.parameter] = suspect
-        twins.append(config)
         return new
 
     def _compare(self, first: int, second: int, block: int) -> Suspect | None:
-        values, other = self.active(first), self.active(second)
+        values, other = self._active(first), self._active(second)
         differing = [
             name
             for name in {**values, **other}
@@ -130,3 +151,8 @@ class InertWatch:
             return None
         name = differing[0]
         return Suspect(name, (values.get(name), other.get(name)), (first, second), block)
+
+
+def _code(digest: str) -> int:
+    """64 bits of a digest, never 0, alike within this process."""
+    return hash(digest) or 1

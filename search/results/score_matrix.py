@@ -63,7 +63,7 @@ class ScoreMatrix:
             others: Names of further metrics to take.
         """
         shape = (len(plan.configs), len(plan.blocks))
-        watch = InertWatch(lambda index: plan.space.active(plan.configs[index]))
+        watch = InertWatch(lambda index: plan.space.active(plan.configs[index]), shape)
         further = {name: np.full(shape, math.nan) for name in others}
         return cls(np.full(shape, math.nan), np.full(shape, math.nan), watch=watch, others=further)
 
@@ -110,10 +110,13 @@ def tell_known(
         table.put(pair, score, cell.metrics)
         table.reused += 1
         table.foreign += cell.sweep_id != sweep_id
-        table.compare(pair, cell.digest)
+        if table.watch is not None:
+            table.watch.note(pair, cell.digest)
         if score is None:
             table.failures[pair] = trouble
         tell(*pair, score, cell.metrics.get("seconds"))
+    if table.watch is not None:
+        table.watch.look()
 
 
 def other_code(table: ScoreMatrix) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from search.arrays import FloatArray
 from search.errors import InputError
+from search.formatting import unit
 from search.process.folders import STATE
 from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
 from search.schedule import promotion
@@ -158,5 +159,5 @@ class ChampionUpdate:
         with open_ledger(self._spec.tracking_uri, self._spec.experiment) as ledger:
             cells = ledger.cells(theirs.family, objective_and_time(theirs))
             tell_known(theirs, cells, table, lambda *_: None)
-        mode = plan.space.mode
-        return promotion.decide(winner, table.scores[index], plan.test_share, mode)
+        mode, measure = plan.space.mode, unit(plan.space.objective)
+        return promotion.decide(winner, table.scores[index], plan.test_share, mode, measure)

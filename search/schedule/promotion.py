@@ -36,6 +36,7 @@ def decide(
     champion: FloatArray | None,
     share: float,
     mode: str = "max",
+    unit: str = "points",
 ) -> Decision:
     """Compare a sweep's winner with the champion on the same data.
 
@@ -44,6 +45,7 @@ def decide(
         champion: The champion's scores of the same blocks; None where there is no champion yet.
         share: Share of the rows that one block holds out.
         mode: "max" or "min": which scores are good.
+        unit: Unit of a hundredth of a score, for the reason.
 
     Returns:
         `moves` only if there is none yet, or the winner is better with p < 0.05 in the paired test
@@ -66,6 +68,6 @@ def decide(
     if gain < 0 and interval.p_value < LEVEL:
         what = "worse than the champion"
     reason = (
-        f"{what}: {100 * gain:+.2f} points over {len(shared)} cells, p = {interval.p_value:.3g}"
+        f"{what}: {100 * gain:+.2f} {unit} over {len(shared)} cells, p = {interval.p_value:.3g}"
     )
     return Decision(better, reason, gain, float(interval.p_value), len(shared))

@@ -54,7 +54,7 @@ def push(folder: Path, name: str, *, public: bool = False) -> str:
             folder_path=folder,
             commit_message="Model and card, by foldrace promote",
         )
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, OSError, ValueError) as error:  # a ValueError: of the card
         raise LedgerError(
             f"The hub did not take {name!r}: {str(error).splitlines()[0]} The model is in "
             f"{folder}; `hf upload {name} {folder}` tries again."

@@ -41,6 +41,7 @@ class Problem:
         unordered: Axes whose positions have no order (names rather than numbers).
         earlier: Scores of the configs in earlier sweeps, float (sweeps, configs); nan where a sweep
             did not have one. Another data set's or model's: only their order means anything.
+        unit: Unit of a hundredth of a score, for words.
 
     Raises:
         ValueError: when shapes or ids do not fit the features.
@@ -54,6 +55,7 @@ class Problem:
     mode: Literal["max", "min"] = "max"
     unordered: tuple[int, ...] = ()
     earlier: FloatArray | None = None
+    unit: str = "points"
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or not len(self.features):

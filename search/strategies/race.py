@@ -153,7 +153,7 @@ class Race:
             return "the leaders have all their cells"
         return (
             "another config is better by more than "
-            f"{100 * self._stop_margin:.2f} points with a probability under 5%"
+            f"{100 * self._stop_margin:.2f} {board.problem.unit} with a probability under 5%"
         )
 
     def winner(self, board: Board) -> int | None:

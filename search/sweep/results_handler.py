@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,17 @@ from search.ledger.records import LoggedCell
 from search.planning.plan import Plan
 from search.process import own_code
 from search.results.score_matrix import ScoreMatrix, tell_known
-from search.results.standings import adjusted_means, mean_interval
+from search.results.standings import Standing, Standings, adjusted_means, mean_interval
 from search.sweep.callback import Callback
 from trainables.engine.contract import Cell, CellResult
 from trainables.engine.keys import result_digest
 
 if TYPE_CHECKING:
     from search.ledger.ledger import Ledger
+
+
+# MLflow shows so many runs of a view at once.
+_MOST_LEADERS = 100
 
 
 def sweep_tags(plan: Plan) -> dict[str, str]:
@@ -51,6 +56,7 @@ class ResultHandler:
     callback: Callback
     _found: dict[str, LoggedCell] = field(default_factory=dict)
     _waited: bool = False
+    _led: set[str] = field(default_factory=set)  # at an earlier end: it holds no longer
 
     @cached_property
     def _failures(self) -> FailureWatch:
@@ -134,24 +140,39 @@ class ResultHandler:
     def catch_up(self) -> None:
         """Update the runs of configs that lack cells of the ledger."""
         counts = np.isfinite(self.table.scores).sum(axis=1)
-        written = self.ledger.config_cells(self.sweep_id)
+        written = self.ledger.config_metrics(self.sweep_id, ("cells", "p_best"))
+        self._led = {config for config, metrics in written.items() if "p_best" in metrics}
         behind = [
             index
             for index in np.flatnonzero(counts).tolist()
-            if written.get(self.plan.labels.whole(index)) != counts[index]
+            if written.get(self.plan.labels.whole(index), {}).get("cells") != counts[index]
         ]
         self.configs(touched=np.array(behind, np.int64))
 
-    def adjust(self) -> None:
-        """Update the runs of configs that lack cells: their means moved.
+    def show(self, standings: Standings) -> None:
+        """Enter gain and P(best) of the leaders, and means that moved.
 
         A config that was stopped after one easy block must not lead MLflow's table.
         """
         there = np.isfinite(self.table.scores)
-        self.configs(touched=np.flatnonzero(there.any(axis=1) & ~there.all(axis=1)))
+        moved = np.flatnonzero(there.any(axis=1) & ~there.all(axis=1))
+        leaders = {row.config: _figures(row) for row in standings.rows[:_MOST_LEADERS]}
+        leaders |= {
+            row.config: _figures(row)
+            for row in standings.rows[_MOST_LEADERS:]
+            if self._led and self.plan.labels.whole(row.config) in self._led
+        }
+        self.configs(touched=np.union1d(moved, list(leaders)).astype(np.int64), more=leaders)
 
-    def configs(self, touched: IntArray) -> None:
-        """Bring the runs of these configs up to date."""
+    def configs(
+        self, touched: IntArray, more: Mapping[int, Mapping[str, float]] = MappingProxyType({})
+    ) -> None:
+        """Bring the runs of these configs up to date.
+
+        Args:
+            touched: Their indices.
+            more: Further metrics, by index.
+        """
         means = adjusted_means(self.plan, self.table.scores) if len(touched) else None
         for index in touched.tolist():
             row = self.table.scores[index]
@@ -166,4 +187,11 @@ class ResultHandler:
                 scores=row[np.isfinite(row)].tolist(),
                 seconds=float(np.nansum(self.table.seconds[index])),
                 tags=self._tags,
+                more=more.get(index),
             )
+
+
+def _figures(row: Standing) -> dict[str, float]:
+    """Gain over the baseline and probability of being the best, if known."""
+    figures = {"gain": row.delta, "p_best": row.p_best}
+    return {name: value for name, value in figures.items() if value is not None}

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from search.errors import InputError, NoLedgerError
 from search.planning.plan import Plan
-from search.planning.prepare import prepare, task_of
+from search.planning.prepare import prepare, spec_of, task_of
 from search.process import folders, launchers
 from search.results.outcome import SweepResult
-from search.spec import SweepSpec, saved_spec
+from search.spec import SweepSpec
 from search.sweep import keep_encoder, nested_cv, own_strategy, prior_sweeps
 from search.sweep.callback import Callback, CallbackList
 from search.sweep.load import find
@@ -101,7 +101,7 @@ def resume(
     with open_ledger(tracking_uri, experiment) as ledger:
         record = find(ledger, sweep)
     # The ledger may have moved since (a copied file, a server in front): where it was found holds.
-    saved = saved_spec(record.spec)
+    saved = spec_of(record)
     spec = change(saved.model_copy(update={"tracking_uri": tracking_uri, "experiment": experiment}))
     folders.check(spec)
     plan = prepare(spec, saved=True)[0]

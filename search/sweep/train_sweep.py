@@ -95,7 +95,7 @@ def train_sweep(
         finally:
             callback.on_end()
             standings = ranked(plan, table, ledger, sweep_id, strategy=strategy)
-            handler.adjust()
+            handler.show(standings)
             prior = tuple(weigh(plan.problem, table.scores, earlier))
             ended = summary(plan, table, standings, stopped=stopped, prior=prior)
             ledger.finish_sweep(sweep_id, status, ended)

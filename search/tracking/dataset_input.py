@@ -19,7 +19,8 @@ NOTES: dict[Kind, str] = {
     ),
     "cells": (
         "**One run per cell: a config on one seed and fold.** Scores are fractions, `loss` is in "
-        "nats, `seconds` and `peak_memory_mib` are of the training; steps are epochs. Group by the "
+        "nats, `seconds`, `peak_memory_mib` and `parameters` (weights trained) are of the "
+        "training; steps are epochs. Group by the "
         "tag `config`: a config's cells with their mean. The held-out predictions are in "
         "`predictions.npz`. A cell is known by the tag `cell_key`, and never trained twice."
     ),

@@ -196,7 +196,8 @@ class CellResult:
     Attributes:
         key: Key of the cell.
         status: "done"; "diverged" when a loss was not finite; "failed" when it raised.
-        metrics: Final metrics by name; scores are fractions, `seconds` and `peak_memory_mib` too.
+        metrics: Final metrics by name; scores are fractions; `seconds`, `peak_memory_mib`, and
+            of a network `parameters`, the weights that it trains.
         epochs: Metrics after each epoch, in order.
         rows: Indices of the held-out rows in the data set, int64 (held_out,).
         probabilities: Out-of-fold class probabilities, float32 (held_out, classes).

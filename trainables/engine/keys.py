@@ -99,7 +99,7 @@ def cell_keys(
 
 
 # Metrics of the machine, not of the training.
-_NOT_OF_THE_TRAINING = ("seconds", "peak_memory_mib")
+_NOT_OF_THE_TRAINING = ("seconds", "peak_memory_mib", "parameters")
 
 
 def result_digest(result: CellResult) -> str | None:

@@ -29,10 +29,17 @@ def costs(evidence: Evidence, metric: str) -> FloatArray:
         elif metric in metrics:
             values[config] = metrics[metric]
     if not np.isfinite(values).any():
+        own = (
+            " Networks count the weights that they train, as of this version; a function of "
+            "your own returns them, as "
+            '(probabilities, {"parameters": 12}).'
+            if metric == "parameters"
+            else ""
+        )
         known = sorted({"seconds", *(name for row in evidence.metrics.values() for name in row)})
         raise InputError(
             f"No complete config of sweep {evidence.plan.spec.name!r} has a metric {metric!r}."
-            f"{hint(metric, known)} They have: {', '.join(known)}."
+            f"{hint(metric, known)} They have: {', '.join(known)}.{own}"
         )
     return values
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.arrays import IntArray
+from search.formatting import unit
 from search.report.evidence import Evidence
 from search.report.figures.style import (
     BLUE,
@@ -114,12 +115,13 @@ _LINE = 10.0  # points from a name to the next one above it
 _NEAR = 1.5  # sizes whose names would meet
 
 
-def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
+def by_size(verdicts: Sequence[Verdict], title: str, objective: str) -> Picture | None:
     """Gain over the baseline by size of the data, beside the paper's.
 
     Args:
         verdicts: Rows of tables of gains; those without our gain or size are left out.
         title: The figure of the paper that this is.
+        objective: Metric of the gains.
     """
     ours = [verdict for verdict in verdicts if verdict.our_gain is not None and verdict.rows]
     if not ours:
@@ -151,7 +153,7 @@ def by_size(verdicts: Sequence[Verdict], title: str) -> Picture | None:
     panel.set_xlim(left / 1.3, right * 2.2)
     _name(panel, named)
     panel.set_xlabel("rows of the data")
-    panel.set_ylabel("gain over the baseline, points")
+    panel.set_ylabel(f"gain over the baseline in {objective}, {unit(objective)}")
     panel.grid(axis="y")
     panel.set_axisbelow(True)
     return finish(

@@ -32,6 +32,8 @@ from search.strategies.model.mixed_model import expect_maximise, posterior, sum_
 _LEAST_SPREAD = 1e-9
 # Of configs that differ by no more than luck something is kept, so that the better is ahead.
 _LEAST_KEPT = 0.02
+# Scores drawn at once, 16 MB: the allocator hands larger arrays back, and each page costs anew.
+_DRAWN_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +161,9 @@ class Belief:
         rng = np.random.default_rng(seed)
         wins = np.zeros(problem.configs)
         kept = 1.0 if test_share is None else self._kept(test_share)
-        for done in range(0, draws, 200):  # 200 at a time: a draw of a large space is large
-            count = min(200, draws - done)
+        at_once = min(200, max(_DRAWN_AT_ONCE // problem.configs, 1))
+        for done in range(0, draws, at_once):
+            count = min(at_once, draws - done)
             scores = self.draw(count, rng) * problem.sign
             if kept < 1.0:
                 scores -= scores.mean(axis=0)

@@ -10,12 +10,15 @@ from search.arrays import BoolArray, IntArray
 from search.strategies.board import OPEN, Board, Problem
 from search.strategies.sequential import best_complete
 
+WAIT = -1
+"""In a config's place: nothing before a config under way is through."""
+
 
 class Source(Protocol):
     """Source of configs: an optimiser of the user's."""
 
     def suggest(self, free: BoolArray) -> int | None:
-        """Free config to try next; None ends the search."""
+        """Free config to try next, or WAIT; None ends the search."""
         ...
 
     def observe(self, config: int, score: float) -> None:
@@ -56,6 +59,8 @@ class Suggested:
             config = self._source.suggest(free)
             if config is None:
                 self._ended = True
+                break
+            if config == WAIT:
                 break
             self._chosen.append(config)
             order.append(config)

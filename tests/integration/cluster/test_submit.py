@@ -90,6 +90,31 @@ def test_a_submitted_sweep_shows_its_log_and_its_table_and_ends_with_0(
     assert SECRET not in json.dumps(line) + shown
 
 
+OWN = """
+AXES = {"p": [0.6, 0.9]}
+
+
+def train(config, train, test, seed):
+    return [[config["p"], 1 - config["p"]]] * len(test)
+"""
+
+
+def test_a_function_of_ones_own_travels_and_can_be_read_afterwards(place: Place) -> None:
+    file = place.shell.folder / "travelling.py"
+    file.write_text(OWN)
+    words = place.shell.sweep[1:7]  # its data and columns
+    out, _ = place.submit(
+        "--", "run", "travelling.py", *words, "--seeds", "2", "--folds", "2", "--name", "own"
+    )
+    assert "4 cells trained" in out
+    # Neither where it was nor where the job had it.
+    file.unlink()
+    place.shell.more = {}
+    document = place.shell.json("leaderboard", "own")
+    assert document["cells_done"] == 4
+    assert document["configs"][0]["config"]["p"] in (0.6, 0.9)
+
+
 def test_bad_input_found_by_the_driver_there_is_exit_code_2_here(place: Place) -> None:
     words = [*place.shell.sweep, "--name", "none"]
     words[words.index("--data") + 1] = "/nowhere/reviews.csv"

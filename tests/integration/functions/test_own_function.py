@@ -335,6 +335,10 @@ def test_a_file_that_cannot_be_used_is_refused_before_anything_trains(
         (("my_cells.py", "--label", "verdct"), "Did you mean 'verdict'?"),
         (("my_cells.py", "--target", "body"), "For classes use --label body"),
         (("my_cells.py", "--label", "verdict", "--target", "body"), "give one of them"),
+        (
+            ("my_cells.py", "--label", "verdict", "--workers-per-trial", "2"),
+            "trains in one process",
+        ),
         (("linear_grid", "--target", "body", "--model", "minilm"), "--target is for a training"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from mlflow import MlflowClient
 
 from search.errors import LedgerError
 from search.results.score_matrix import ScoreMatrix, tell_known
+from search.sweep import results_handler
 from search.sweep.callback import Callback
+from search.sweep.ranking import ranked
 from search.sweep.results_handler import ResultHandler
 from tests.factories import plan_of
 from tests.integration.drawn_sweep import draw, spec_of
@@ -38,7 +41,18 @@ def test_a_sweeps_view_is_one_that_mlflows_page_opens(open_ledger: Opener, ledge
     assert found is not None
     view = json.loads(found.tags[f"mlflow.sharedViewState.{sweep}"])
     assert view["searchFilter"] == f"tags.sweep = '{sweep}'"
-    assert {"metrics.`mean`", "metrics.`cells`", "params.`beta`"} <= set(view["selectedColumns"])
+    shown = {"metrics.`mean`", "metrics.`cells`", "metrics.`gain`", "metrics.`p_best`"}
+    assert shown | {"params.`beta`"} <= set(view["selectedColumns"])
+    assert not view["orderByAsc"]
+
+
+def test_the_view_of_a_loss_has_the_least_first(open_ledger: Opener, ledger_uri: str) -> None:
+    ledger = open_ledger()
+    sweep = ledger.start_sweep("mine", {"spec": {}}, {"space": "smoke"})
+    ledger.keep_view(sweep, ["k"], least_first=True)
+    found = MlflowClient(ledger_uri).get_experiment_by_name("test")
+    assert found is not None
+    assert json.loads(found.tags[f"mlflow.sharedViewState.{sweep}"])["orderByAsc"]
 
 
 def test_a_config_shows_its_curve_and_latest_state(open_ledger: Opener, ledger_uri: str) -> None:
@@ -80,8 +94,8 @@ def test_a_sweep_catches_up_with_the_configs_that_lack_cells_alone(
     table = ScoreMatrix.empty(plan)
     tell_known(plan, ledger.cells(plan.family, ["accuracy"]), table, lambda *_: None)
     cells = len(plan.blocks)
-    assert ledger.config_cells(sweep) == {
-        plan.labels.whole(config): cells for config in range(len(plan.configs))
+    assert ledger.config_metrics(sweep, ["cells"]) == {
+        plan.labels.whole(config): {"cells": cells} for config in range(len(plan.configs))
     }
     (behind,) = runs_of(ledger_uri, "test", run_name=plan.label(1))
     MlflowClient(ledger_uri).log_metric(behind.info.run_id, "cells", 3, step=cells)
@@ -89,6 +103,37 @@ def test_a_sweep_catches_up_with_the_configs_that_lack_cells_alone(
     monkeypatch.setattr(ledger, "record_config", lambda *given, **_: caught_up.append(given[1]))
     ResultHandler(plan, table, ledger, sweep, lambda *_: None, Callback()).catch_up()
     assert caught_up == [plan.labels.whole(1)]
+
+
+def test_gain_and_p_best_of_the_leaders_come_with_the_sweeps_end(
+    open_ledger: Opener, ledger_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(ledger_uri, name="mine")
+    sweep = draw(
+        open_ledger(), spec, lambda config: 0.7 + config["k"] / 1e3 + config["scale"] / 1e2
+    )
+    ledger, plan = open_ledger(), plan_of(spec)
+    table = ScoreMatrix.empty(plan)
+    tell_known(plan, ledger.cells(plan.family, ["accuracy"]), table, lambda *_: None)
+    standings = ranked(plan, table, ledger, sweep)
+    monkeypatch.setattr(results_handler, "_MOST_LEADERS", 2)
+    handler = ResultHandler(plan, table, ledger, sweep, lambda *_: None, Callback())
+    handler.show(standings)
+    assert ledger.flush(30)
+    first, second, third = standings.rows[:3]
+    chances = ledger.config_metrics(sweep, ["p_best"])
+    assert {config for config, metrics in chances.items() if metrics} == {
+        plan.labels.whole(row.config) for row in (first, second)
+    }
+    assert chances[plan.labels.whole(first.config)]["p_best"] == pytest.approx(first.p_best)
+    # The next end has another leader: what was said of the second holds no longer.
+    handler = ResultHandler(plan, table, ledger, sweep, lambda *_: None, Callback())
+    handler.catch_up()
+    handler.show(replace(standings, rows=(third, first, replace(second, p_best=0.0))))
+    assert ledger.flush(30)
+    chances = ledger.config_metrics(sweep, ["p_best"])
+    assert chances[plan.labels.whole(second.config)] == {"p_best": 0.0}
+    assert sum("p_best" in metrics for metrics in chances.values()) == 3
 
 
 def test_a_resumed_sweep_goes_on_with_its_configs_and_ends_them(

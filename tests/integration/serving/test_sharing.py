@@ -19,6 +19,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from search.errors import InputError, LedgerError
 from search.serving import hub
 from tests.factories import config as config_of
+from tests.integration.sweep_shell import Shell
 from trainables.engine.contract import DataRef, Split, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import OnnxError
@@ -35,6 +36,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.files: dict[str, bytes] = {}
         self.made: list[dict[str, Any]] = []
+        self.cards: list[str] = []
         self.refuses = False
 
 
@@ -48,6 +50,9 @@ class _Answers(BaseHTTPRequestHandler):
         elif self.path == "/api/repos/create":
             self.server.made.append(json.loads(body))
             self._say(200, {"url": f"{self._root}/me/mine", "name": "me/mine"})
+        elif self.path == "/api/validate-yaml":
+            self.server.cards.append(json.loads(body)["content"])
+            self._say(200, {"errors": [], "warnings": []})
         elif "/preupload/" in self.path:
             files = [
                 {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
@@ -175,6 +180,39 @@ def test_an_offline_hub_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match="HF_HUB_OFFLINE switches it off"):
         hub.check("me/mine")
+
+
+def test_a_mean_pooled_winner_is_promoted_pushed_and_exported_by_command(
+    own_hub: Hub, tmp_path: Path, tiny_encoder: Path, reviews: Path
+) -> None:
+    shell = Shell(tmp_path, tiny_encoder, reviews)
+    words = [*shell.sweep[1:9], "--seeds", "2", "--folds", "2", "--strategy", "grid"]
+    few = ("--configs", "reference", "--fix", "epochs=1", "--fix", "max_length=32")
+    shell.json("run", "encoder_linear", *words, *few, "--name", "mine")
+    more = ("--onnx", "model.onnx", "--push-to-hub", "me/mine")
+    document = shell.json("promote", "mine", *more)
+    assert document["onnx_difference"] <= 1e-4
+    assert document["hub"].endswith("/me/mine")
+    assert document["trust_remote_code"] is True
+    card = own_hub.files["README.md"].decode()
+    body = card.split("---\n", maxsplit=2)[2].strip()
+    assert body.startswith("**Load it with `trust_remote_code=True`**")
+    assert {"README.md", "config.json", "model.safetensors", "modeling.py"} <= set(own_hub.files)
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        AutoModelForSequenceClassification.from_pretrained(
+            tmp_path / document["folder"], trust_remote_code=False
+        )
+    out, err = shell.run("promote", "mine", *more)
+    shown = " ".join((out + err).split())
+    assert "ONNX: model.onnx, logits within" in shown
+    assert f"on the hub: {document['hub']}" in shown
+    assert "version 2" in shown
+    own_hub.refuses = True
+    _, err = shell.run("promote", "mine", *more[2:], code=1)
+    assert "The hub did not take 'me/mine'" in " ".join(err.split())
+    for bad, said in (("model.txt", "--onnx"), ("none/model.onnx", "no folder")):
+        _, err = shell.run("promote", "mine", "--onnx", bad, code=2)
+        assert said in " ".join(err.split())
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])

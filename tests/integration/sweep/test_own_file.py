@@ -43,6 +43,20 @@ def test_a_file_alone_is_raced_against_what_is_usual_and_counted_words(
     shell.run("report", "mine", "--pareto", "seconds", "--out", "page")
     assert "accuracy against seconds" in (tmp_path / "page/report.html").read_text("utf-8")
     assert (tmp_path / "page/pareto.png").is_file()
+    counted = shell.json("leaderboard", "mine", "--pareto", "parameters")["configs"]
+    sizes: dict[str, set[float | None]] = {"mean": set(), "pooler": set()}
+    for row in counted:
+        if row["name"] is None:
+            sizes[row["config"]["pooling"]].add(row["metrics"]["parameters"])
+    (mean,), (pooler,) = sizes["mean"], sizes["pooler"]
+    width = 32  # of the test's encoder
+    assert mean is not None
+    assert pooler == mean + width * width + width
+    # TF-IDF is no network: it counts none, and is on no front.
+    (words_alone,) = [row for row in counted if row["name"] == "tf-idf"]
+    assert (words_alone["metrics"]["parameters"], words_alone["front"]) == (None, False)
+    shell.run("report", "mine", "--pareto", "parameters", "--out", "sizes")
+    assert "accuracy against parameters" in (tmp_path / "sizes/report.html").read_text("utf-8")
     _, err = shell.run("leaderboard", "mine", "--objective", "f1_prise", code=2)
     assert "No cell of sweep 'mine' has a metric 'f1_prise'. Did you mean 'f1_praise'?" in err
     predicted = shell.json("predict", "mine", "--data", "meine.csv")

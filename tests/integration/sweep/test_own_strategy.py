@@ -112,6 +112,36 @@ def test_a_searcher_of_ray_tunes_does_the_same(sweep: Run, trained: list[Cell]) 
     assert len({(cell.config["x"], cell.config["kind"]) for cell in trained}) == 4
 
 
+def test_a_searcher_that_waits_for_results_goes_on(sweep: Run, trained: list[Cell]) -> None:
+    from ray.tune.search import Searcher
+
+    class Waits(Searcher):
+        """Three points; then one more when all of them are told, as BayesOptSearch does."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.open = 0, set[str]()
+
+        def set_search_properties(self, metric: Any, mode: Any, config: Any, **_: Any) -> bool:
+            return True
+
+        def suggest(self, trial_id: str) -> Any:
+            if self.asked >= 3 and self.open:
+                return None
+            if self.asked == 5:
+                return Searcher.FINISHED
+            self.asked += 1
+            self.open.add(trial_id)
+            return {"x": self.asked - 1, "kind": "a"}
+
+        def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+            self.open.discard(trial_id)
+
+    result = sweep(Waits(), name="waits")
+    assert sorted({cell.config["x"] for cell in trained}) == [1, 2, 3, 4, 5]
+    assert result.stopped == "its own strategy suggests nothing more"
+
+
 def test_a_sweep_is_read_without_its_strategy_and_resumed_with_it(
     sweep: Run, trained: list[Cell], ledger_uri: str
 ) -> None:

@@ -193,6 +193,29 @@ def test_a_command_goes_to_the_cluster_with_its_files_and_its_ledger(
     assert line.endswith("--tracking-uri http://ledger:5000")
 
 
+def test_a_file_of_the_users_own_travels_in_a_spaces_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("my_cells.py")
+    file.write_text("AXES = {'C': [1]}\n\n\ndef train(config, train, test, seed): ...\n")
+    for words in (
+        ("run", "my_cells.py", "--data", "/shared/x.csv", "--name", "my_cells.py"),
+        ("run", "--name", "my_cells.py", "--data", "/shared/x.csv", "my_cells.py"),
+    ):
+        sent, attached = submit.command(words, build_parser().parse_args)
+        assert attached == {"my_cells.py": file}
+        assert sent.count("attached/my_cells.py") == 1
+        assert sent[sent.index("--name") + 1] == "my_cells.py"
+    Path("more").mkdir()
+    Path("more/my_cells.py").write_text("")
+    with pytest.raises(InputError, match="travel into one folder"):
+        submit.command(
+            ("plan", "my_cells.py", "--data", "/x.csv", "--configs", "more/my_cells.py"),
+            build_parser().parse_args,
+        )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

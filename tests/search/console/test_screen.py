@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from search.console.screen import Column, fitted, label_table, screen_of
+from search.console.screen import Column, apart, fitted, label_table, screen_of
 
 LABELS = ["k=100 gamma=0.1 scale=3.3 margin=0.3 beta=0.9 (paper-best)", "beta=1 (cross-entropy)"]
 COLUMNS = [
@@ -63,3 +63,15 @@ def test_progress_outlives_a_reader_that_goes_away() -> None:
     with pytest.raises(BrokenPipeError):
         screen_of(Gone()).print("hello")
     screen_of(None).print("nowhere")
+
+
+def test_lines_that_are_too_long_keep_what_sets_them_apart() -> None:
+    shared = "learning_rate=2e-05 batch_size=16 weight_decay=0.01"
+    labels = [f"{shared} epochs=3 pooling=mean", f"{shared} epochs=5 pooling=mean"]
+    assert apart(labels, 80) == labels
+    assert apart(labels, 40) == ["epochs=3", "epochs=5"]
+    # Nothing is shared by one alone: it keeps both ends, and no word is cut.
+    assert apart(labels[:1], 40) == ["learning_rate=2e-05 … pooling=mean"]
+    assert apart([labels[0], labels[0]], 40)[0] == "learning_rate=2e-05 … pooling=mean"
+    for width in range(1, 90):
+        assert len(apart(labels[:1], width)[0]) <= width

@@ -37,3 +37,14 @@ def test_only_what_is_unclear_is_gone_through() -> None:
     more.put("one", [FAILED])
     runs.update(more)
     assert dict(runs.unclear()) == {"half": [HALF], "one": [FAILED]}
+
+
+def test_ids_come_back_as_they_were() -> None:
+    runs = CellRuns()
+    for text in ("0aff", "0AFF", "abc", "0a ff", "", "naïve"):
+        runs.put(text, [CellRun("FINISHED", text[::-1])])
+    for text in ("0aff", "0AFF", "abc", "0a ff", "", "naïve"):
+        assert runs.of(text) == [CellRun("FINISHED", text[::-1])]
+    again = CellRuns()
+    again.update(runs)
+    assert again.of("0aff") == [CellRun("FINISHED", "ffa0")]

@@ -30,7 +30,7 @@ RESULT = CellResult(
 
 
 def watch() -> InertWatch:
-    return InertWatch(lambda index: CONFIGS[index])
+    return InertWatch(lambda index: CONFIGS[index], (len(CONFIGS), 6))
 
 
 def test_what_the_machine_decides_changes_no_digest() -> None:
@@ -128,7 +128,20 @@ def test_equal_results_that_the_data_explain_are_no_fault(alike: dict[str, str],
 
 
 def test_a_length_that_no_text_reaches_is_no_fault_in_any_space() -> None:
-    seen = InertWatch(lambda index: {"max_length": (64, 128)[index]})
+    seen = InertWatch(lambda index: {"max_length": (64, 128)[index]}, (2, 6))
     seen.see((0, 0), "same")
     (suspect,) = seen.see((1, 0), "same")
     assert "no text is longer" in suspect.to_json(((2, 0),), "spaces/x.py")["meaning"]
+
+
+def test_cells_that_are_noted_and_compared_later_give_the_same_suspects() -> None:
+    cells = [((config, block), "d") for config in (0, 1, 2, 4) for block in (1, 3)]
+    cells += [((3, 1), "e"), ((2, 2), None), ((0, 5), "f"), ((4, 5), "f")]
+    one_by_one, at_once = watch(), watch()
+    for cell in cells:
+        one_by_one.see(*cell)
+        at_once.note(*cell)
+    assert not at_once.suspects
+    at_once.look()
+    assert at_once.suspects == one_by_one.suspects
+    assert not at_once.see((1, 5), "f"), "k is named already"

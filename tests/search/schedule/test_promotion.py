@@ -42,3 +42,8 @@ def test_equal_scores_or_too_few_cells_in_common_move_nothing() -> None:
 
 def test_a_constant_gain_is_beyond_doubt() -> None:
     assert decide(BLOCKS + 0.01, BLOCKS, 0.2).moves
+
+
+def test_a_loss_is_told_in_its_own_unit() -> None:
+    found = decide(BLOCKS - 0.05, BLOCKS, 0.2, "min", "hundredths of a nat")
+    assert "+5.00 hundredths of a nat over 20 cells" in found.reason

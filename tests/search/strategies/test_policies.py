@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -178,6 +179,13 @@ def test_each_strategy_says_why_it_stopped():
     budget = make_strategy("random", line(40, 6), max_cells=7)
     play(budget, scores)
     assert budget.stopped == "its budget of 7 cells is spent"
+
+
+def test_the_margin_is_told_in_the_scores_own_unit():
+    for problem in (line(9, 4), replace(line(9, 4), unit="hundredths of a nat", mode="min")):
+        strategy = make_strategy("race", problem, stop_margin=0.02)
+        policy = strategy._policy
+        assert f"more than 2.00 {problem.unit} with" in policy.reason(strategy.board)
 
 
 def test_a_wider_margin_ends_a_race_sooner():

@@ -26,7 +26,7 @@ from trainables.engine.errors import BrokenCheckpointError, DivergedError, TaskC
 from trainables.engine.features import named_files
 from trainables.engine.functions import cells as functions
 from trainables.engine.functions import timing
-from trainables.engine.models import pretrained
+from trainables.engine.models import adapters, pretrained
 from trainables.engine.stacking.fit_stack import let_go
 from trainables.engine.text_data import TextData
 from trainables.engine.training import checkpoint, cost, distributed, scoring
@@ -223,12 +223,15 @@ def _train_cell(
     def score(rows: IntArray, probabilities: Float32Array) -> Mapping[str, float]:
         return few_scores([data.labels[rows]], [probabilities])[0]
 
-    result = fit(start(), score, each_epoch=each_epoch, checkpoint=folder)
+    training = start()
+    trained = adapters.trained(training.module, training.config)
+    result = fit(training, score, each_epoch=each_epoch, checkpoint=folder)
     metrics = {
         **scoring.score(data.labels[result.rows], result.probabilities, data.label_names),
         **result.facts,
         "seconds": time.perf_counter() - began,
         "peak_memory_mib": cost.peak_mib(),
+        "parameters": float(trained),
     }
     return CellResult(
         key=cell.key,

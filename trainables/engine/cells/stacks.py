@@ -12,6 +12,7 @@ from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import TrainingConfig
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.errors import DivergedError
+from trainables.engine.models import adapters
 from trainables.engine.stacking.fit_stack import fit_stack, let_go
 from trainables.engine.text_data import TextData
 from trainables.engine.training import cost, dropout, scoring
@@ -100,6 +101,7 @@ def _train(
     began = time.perf_counter()
     cost.forget_peak()
     stack = assembly.stack(task, data, members)
+    trained = [adapters.trained(cell.module, cell.config) for cell in stack.cells]
 
     def finished(number: int, fit: Fit | DivergedError) -> None:
         cell = members[number][0]
@@ -114,6 +116,7 @@ def _train(
             # A cell's share of its stack: what it would have saved to be left out.
             "seconds": (time.perf_counter() - began) / len(members),
             "peak_memory_mib": cost.peak_mib(),
+            "parameters": float(trained[number]),
         }
         report(
             CellResult(

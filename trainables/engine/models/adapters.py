@@ -141,6 +141,17 @@ def pad(networks: Sequence[nn.Module]) -> None:
 
 
 @torch.no_grad()
+def trained(module: nn.Module, config: TrainingConfig) -> int:
+    """Number of weights that a cell trains, without what `pad` has added."""
+    count = sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
+    rank = rank_of(config)
+    if rank:
+        for _, layer in layers(module):
+            down, up = layer.lora_A[_NAME].weight, layer.lora_B[_NAME].weight
+            count -= (down.shape[0] - rank) * (down.shape[1] + up.shape[0])
+    return count
+
+
 def merged(encoder: PreTrainedModel) -> PreTrainedModel:
     """Return an encoder without adapters, its weights W + s B A.
 

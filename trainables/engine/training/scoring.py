@@ -12,7 +12,7 @@ from trainables.engine.arrays import Float32Array, IntArray, RealArray
 from trainables.engine.errors import RegistryError
 
 _METRICS = "trainables.metrics"
-OF_THE_MACHINE = ("seconds", "peak_memory_mib")
+OF_THE_MACHINE = ("seconds", "peak_memory_mib", "parameters")
 """Metrics of a cell beside its predictions; low is good."""
 # As the metric `loss`: an underflow must not make a loss infinite.
 _LEAST = np.finfo(np.float32).eps

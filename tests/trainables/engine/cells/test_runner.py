@@ -16,6 +16,7 @@ from trainables.engine.cells import runner
 from trainables.engine.contract import Cell, CellResult, Task
 from trainables.engine.datasets.load import load_data
 from trainables.engine.errors import TaskChangedError
+from trainables.engine.models import pretrained
 from trainables.engine.training.fit import Fit
 
 CONFIG = config("triple_entropy", beta=0.9, epochs=3, clip_norm=1.0)
@@ -45,7 +46,11 @@ def test_a_cell_learns_and_reports_all_that_is_promised(task: Task) -> None:
     (result,) = _train(task, _cell())
     assert (result.status, result.error) == ("done", None)
     promised = {"accuracy", "macro_f1", "weighted_f1", "matthews", "loss", "f1_praise", "f1_blame"}
-    assert promised | {"seconds", "peak_memory_mib"} <= set(result.metrics)
+    assert promised | {"seconds", "peak_memory_mib", "parameters"} <= set(result.metrics)
+    encoder = pretrained.load_encoder(task.model)
+    whole = sum(weight.numel() for weight in encoder.parameters())
+    # The encoder, a linear layer to two classes, and the loss's proxies.
+    assert result.metrics["parameters"] > whole + 2 * encoder.config.hidden_size + 2
     assert result.metrics["accuracy"] > 0.8, "one word of the text gives the class"
     assert len(result.rows) == 40
     np.testing.assert_allclose(result.probabilities.sum(axis=1), 1, atol=1e-5)
