@@ -6,7 +6,7 @@ import argparse
 
 from search.commands._options import add_json, show_listing
 
-SUMMARY = "List the data sets by name, with their hub ids."
+SUMMARY = "List the data sets by name, with their licences and hub ids."
 EXAMPLES = """\
 examples:
   foldrace data
@@ -26,5 +26,12 @@ def run(options: argparse.Namespace) -> int:
     rows = []
     for name in registry.names("trainables.data"):
         card = registry.load("trainables.data", name, "DATASET")
-        rows.append({"name": card.name, "hub id": card.hub_id or "-", "about": card.about})
+        rows.append(
+            {
+                "name": card.name,
+                "licence": card.licence,
+                "hub id": card.hub_id or "-",
+                "about": card.about,
+            }
+        )
     return show_listing(rows, options)

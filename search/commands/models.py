@@ -6,7 +6,7 @@ import argparse
 
 from search.commands._options import add_json, show_listing
 
-SUMMARY = "List the encoder aliases, with their hub ids."
+SUMMARY = "List the encoder aliases, with their licences and hub ids."
 EXAMPLES = """\
 examples:
   foldrace models
@@ -27,6 +27,11 @@ def run(options: argparse.Namespace) -> int:
     for name in registry.names("trainables.encoders"):
         card = registry.load("trainables.encoders", name, "ENCODER")
         rows.append(
-            {"name": card.name, "hub id": card.hub_id or "-", "parameters": card.parameters}
+            {
+                "name": card.name,
+                "licence": card.licence,
+                "hub id": card.hub_id or "-",
+                "parameters": card.parameters,
+            }
         )
     return show_listing(rows, options)

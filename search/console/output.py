@@ -112,6 +112,9 @@ def show_sweep(plan: Plan, data: TextData, audit: Audit, typed: SweepSpec) -> No
         say(off_grid(plan.off_grid))
     for note in notes.of(plan, rows_of_a_cell(plan, data)[0]):
         say(note)
+    names = {"data": spec.data.name, "model": spec.model}
+    for what, licence in notes.licences(plan).items():
+        say(f"licence of {names[what]}: {licence}")
     for line in audit.lines():
         say(f"data: {line}")
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from search.planning import decay, precision
 from search.planning.plan import Plan
 from search.spec import SweepSpec
+from trainables.engine.datasets import dataset_card
 from trainables.engine.datasets.column_roles import card_of
+from trainables.engine.models import pretrained
 
 
 def of(plan: Plan, rows: int) -> list[str]:
@@ -19,6 +21,16 @@ def of(plan: Plan, rows: int) -> list[str]:
     """
     notes = (decay.note(plan, rows), _uncleaned(plan), precision.note(plan))
     return [note for note in notes if note is not None]
+
+
+def licences(plan: Plan) -> dict[str, str]:
+    """Return the known licences of data and weights."""
+    spec = plan.spec
+    known = {
+        "data": dataset_card.licence_of(spec.data.name),
+        "model": pretrained.licence_of(spec.model),
+    }
+    return {what: licence for what, licence in known.items() if licence is not None}
 
 
 def chosen(typed: SweepSpec, plan: Plan) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from search.arguments import recipe
 from search.console.leaderboard import explanation, status_of
 from search.formatting import duration
+from search.planning.notes import licences
 from search.report.effects import Effects
 from search.report.evidence import Evidence, data_label, model_label
 from search.report.figures.style import Picture, number, points
@@ -302,6 +303,7 @@ def _told(evidence: Evidence) -> dict[str, str]:
         if evidence.rows
         else data_label(plan),
         "model": model_label(plan),
+        **{f"licence of the {what}": said for what, said in licences(plan).items()},
         "protocol": f"seeds {', '.join(map(str, spec.seeds))} x {split}",
         "strategy": spec.strategy,
         "fixed": ", ".join(f"{name}={number(v)}" for name, v in kept.items()),

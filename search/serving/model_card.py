@@ -9,6 +9,7 @@ import numpy as np
 
 from search.arguments import recipe
 from search.formatting import points
+from search.planning.notes import licences
 from search.report.evidence import data_label, model_label
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ Fingerprint `{data.fingerprint[:16]}`; model fingerprint `{plan.task.model_finge
 - Texts are cut at {max_length:,} tokens.
 - Scores hold for texts drawn as these were; a data set that words give away (see the audit that
   `foldrace run` prints) promises more than it keeps.
-- Licences of the data and of the encoder go on to hold for it.
+- Licences of the data and of the encoder go on to hold for it:
+  {_licences(outcome, "data", "model")}.
 """
 
 
@@ -140,8 +142,14 @@ It needs {", ".join(f"`{one}`" for one in needs)}.
 
 {knows}- Its probabilities, if it gives any, were not calibrated.
 - Scores hold for rows drawn as these were.
-- Licences of the data go on to hold for it.
+- Licences of the data go on to hold for it: {_licences(outcome, "data")}.
 """
+
+
+def _licences(outcome: SweepResult, *whose: str) -> str:
+    known = licences(outcome.plan)
+    said = {"data": "data", "model": "encoder"}
+    return ", ".join(f"{said[what]} {known.get(what, 'not stated')}" for what in whose)
 
 
 def _classes(data: TextData) -> str:

@@ -245,6 +245,19 @@ def test_listings_are_json_too(command: str, capsys: pytest.CaptureFixture[str])
     assert rows[0]["name"] in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("command", "name", "licence"),
+    [("data", "empathetic_dialogues", "CC BY-NC 4.0"), ("models", "roberta-base", "MIT")],
+)
+def test_listings_name_every_licence(
+    command: str, name: str, licence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, "--json"]) == 0
+    rows = {row["name"]: row["licence"] for row in json.loads(capsys.readouterr().out)}
+    assert rows[name] == licence
+    assert all(rows.values())
+
+
 def test_the_softtriple_space_is_listed_with_its_4900_points(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

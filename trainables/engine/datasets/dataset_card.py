@@ -114,3 +114,9 @@ def find(name: str) -> tuple[DatasetCard | None, int | None]:
         return None, None
     card: DatasetCard = registry.load("trainables.data", entry, "DATASET")
     return card, rows
+
+
+def licence_of(name: str) -> str | None:
+    """Return a data set's licence; None without a card."""
+    card = find(name)[0]
+    return None if card is None else card.licence

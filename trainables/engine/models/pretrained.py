@@ -99,6 +99,12 @@ def shown(reference: str) -> str:
     return Path(reference).name if Path(reference).is_dir() else reference
 
 
+def licence_of(reference: str) -> str | None:
+    """Return the licence of an alias's weights; None for other models."""
+    card = None if Path(reference).is_dir() else _alias(reference)
+    return None if card is None else card.licence
+
+
 @lru_cache(maxsize=16)
 def locate(reference: str) -> Path:
     """Return the folder of a model's files, downloaded if need be.
