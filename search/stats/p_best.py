@@ -43,8 +43,8 @@ def chances(
     which shares strength between configs, less the luck of the rows. 200 simulated sweeps of
     180 configs with a known truth, where configs differ: 0.26 said was 0.27, 0.42 was 0.59, 0.68
     was 0.82 in finished grids; 0.26, 0.42, 0.70 were 0.25, 0.46, 0.78 in races at 5% of the cells,
-    and 0.27, 0.42, 0.70 were 0.27, 0.53, 0.80 at 10%. The joint posterior of correlated t-tests, which
-    shrinks nothing, said 0.41 and was 0.67.
+    and 0.27, 0.42, 0.70 were 0.27, 0.53, 0.80 at 10%. The joint posterior of correlated t-tests,
+    which shrinks nothing, said 0.41 and was 0.67.
 
     Args:
         problem: Problem that the strategy solves.
