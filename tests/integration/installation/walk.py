@@ -95,6 +95,9 @@ def _cluster(environment: FreshEnvironment, more: dict[str, str]) -> Iterator[st
     words += ["--dashboard-host", "127.0.0.1", "--dashboard-port", str(dashboard)]
     words += ["--num-cpus", str(os.cpu_count()), "--disable-usage-stats", "--block"]
     words += ["--temp-dir", tempfile.mkdtemp(prefix="fw", dir=Path(more["HOME"]).parent)]
+    # Another Ray on this machine has the usual ones, and no agent starts without.
+    for name in ("dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export"):
+        words += [f"--{name}-port", str(_free_port())]
     head = environment.start("ray", *words, more=more)
     try:
         address = f"http://127.0.0.1:{dashboard}"
