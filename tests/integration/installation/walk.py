@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fresh_environment import ROOT, FreshEnvironment
@@ -69,9 +69,22 @@ def _walk(environment: FreshEnvironment, place: Path) -> None:
     _must("<svg" in page or "<img" in page, "the report has figures")
     with _cluster(environment, more) as address:
         jobs = ("submit", "--address", address, "--folder", str(empty))
-        log = foldrace(*jobs, "--", "run", *_SAMPLE, *_SMALL[:-1], "submitted", "--json")
+        job = ("--", "run", *_SAMPLE, *_SMALL[:-1], "submitted", "--json")
+        log = _once_it_takes_jobs(lambda: foldrace(*jobs, *job))
         _must('"cells_failed": 0' in log, "the job ran the sweep")
         _must("SUCCEEDED" in foldrace(*jobs, "status"), "the cluster says so, too")
+
+
+def _once_it_takes_jobs(submit: Callable[[], str]) -> str:
+    """Submit a job; a dashboard answers before its node has somebody to run one."""
+    deadline = time.monotonic() + 180
+    while True:
+        try:
+            return submit()
+        except SystemExit as refused:
+            if "No available agent" not in str(refused) or time.monotonic() > deadline:
+                raise
+        time.sleep(2)
 
 
 @contextlib.contextmanager
@@ -82,6 +95,9 @@ def _cluster(environment: FreshEnvironment, more: dict[str, str]) -> Iterator[st
     words += ["--dashboard-host", "127.0.0.1", "--dashboard-port", str(dashboard)]
     words += ["--num-cpus", str(os.cpu_count()), "--disable-usage-stats", "--block"]
     words += ["--temp-dir", tempfile.mkdtemp(prefix="fw", dir=Path(more["HOME"]).parent)]
+    # Another Ray on this machine has the usual ones, and no agent starts without.
+    for name in ("dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export"):
+        words += [f"--{name}-port", str(_free_port())]
     head = environment.start("ray", *words, more=more)
     try:
         address = f"http://127.0.0.1:{dashboard}"
