@@ -230,8 +230,11 @@ def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]
     left = winner["p_best_stopped"]
     stopped = sum(row["status"] == "partial" for row in document["configs"])
     if document["p_best_by"] == "surrogate" and left is not None and stopped:
+        state = "stopped early: not told from it, but left"
+        if document["stopped"] is None:
+            state = "not through yet"
         lines.append(
-            f"{counted(stopped, 'config')} stopped early: not told from it, but left; the best is "
-            f"among them with probability {left:.2f}, by the race's model."
+            f"{counted(stopped, 'config')} {state}; the best is among them with probability "
+            f"{left:.2f}, by the race's model."
         )
     return lines

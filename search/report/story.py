@@ -175,7 +175,7 @@ def _facts(evidence: Evidence) -> list[Fact]:
         if stopped and left is not None:
             facts.append(
                 Fact(
-                    "Stopped early",
+                    "Not through yet" if evidence.document["stopped"] is None else "Stopped early",
                     f"{stopped:,}",
                     f"configs; the best is among them with probability {left:.2f}",
                 )

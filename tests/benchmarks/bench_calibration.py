@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import strategy_figures
 from scipy.special import ndtr
 
 from search.stats.p_best import chances
@@ -24,6 +25,7 @@ from search.strategies.strategy import Problem
 SWEEPS = int(os.environ.get("FOLDRACE_SWEEPS", "8"))
 ROWS, EDGES = 1000, (0.0, 0.02, 0.1, 0.2, 0.35, 0.5, 1.01)
 FAVOURITES = 8  # of each sweep
+FOR_THE_PAGE = 20  # so many sweeps draw the page's figure anew
 POINTS = np.array(list(itertools.product(range(6), range(5), range(6))), float)
 PROBLEM = Problem(features=POINTS, shapes=np.zeros(180, np.int64), blocks=20, floor=(0,))
 SMOOTH = build_features(PROBLEM).values[:, 1:25]
@@ -78,6 +80,7 @@ def test_p_best_is_as_frequent_as_it_says(
             said.setdefault(name, []).extend(found.p_best[top].tolist())
             was.setdefault(name, []).extend(best[top].tolist())
     worst = 0.0
+    bins: dict[str, list[tuple[float, float, int]]] = {}
     for name, chance in said.items():
         stated, true = np.array(chance), np.array(was[name])
         for low, high in itertools.pairwise(EDGES):
@@ -89,9 +92,14 @@ def test_p_best_is_as_frequent_as_it_says(
                 f"\n{kind}, {name}: said {stated[inside].mean():.2f}, "
                 f"was {true[inside].mean():.2f} ({count})"
             )
+            bins.setdefault(name, []).append(
+                (float(stated[inside].mean()), float(true[inside].mean()), count)
+            )
             if count >= 30:
                 worst = max(worst, abs(float(stated[inside].mean() - true[inside].mean())))
     sys.stdout.write("\n")
+    if kind == "differ" and SWEEPS >= FOR_THE_PAGE:
+        strategy_figures.calibration(bins)
     record(
         f"P(best) where configs {kind}",
         f"largest gap of said and frequency in a bin of 30 forecasts, {SWEEPS} sweeps",
