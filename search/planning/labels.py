@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from search.formatting import printable, scalar, shortened
 from trainables.engine.contract import Scalar
 
 _LONGEST = 200  # characters of a label; a value may be a file's whole text
 _LONGEST_VALUE = 60
+_LONGEST_SHORT_VALUE = 20
 
 
 def _alike(texts: Sequence[str]) -> list[int]:
@@ -43,6 +45,7 @@ class Labels:
         self._configs, self._axes, self._names = configs, tuple(axes), names
         # References stand beside the grid: one of them must not make an axis vary.
         grid = [config for i, config in enumerate(configs) if i not in names] or configs
+        self._grid = grid
         values: dict[str, set[tuple[type, Scalar]]] = {name: set() for name in self._axes}
         for config in grid:
             for name, value in config.items():
@@ -60,6 +63,32 @@ class Labels:
     def title(self) -> str:
         """The shared axes as text; empty where every axis varies."""
         return self._joined(self.shared)
+
+    @cached_property
+    def short(self) -> tuple[str, ...]:
+        """Names of a few letters, for a narrow column: lr=0.03 wd=1 e=20.
+
+        The axes with the most values come first. A config that these leave alike has its label.
+        """
+        # The grid alone again: a reference may have a value of its own.
+        levels = {name: len({config.get(name) for config in self._grid}) for name in self.varying}
+        order = sorted(self.varying, key=lambda name: -levels[name])
+        letters = {
+            name: "".join(word[0] for word in name.split("_") if word) or name for name in order
+        }
+        alike = Counter(letters.values())
+        texts = []
+        for index, config in enumerate(self._configs):
+            words = (
+                f"{letters[name] if alike[letters[name]] == 1 else name}="
+                f"{shortened(printable(scalar(config[name])), _LONGEST_SHORT_VALUE)}"
+                for name in order
+                if name in config
+            )
+            texts.append(self._named(index, " ".join(words)))
+        for index in _alike(texts):
+            texts[index] = self[index]
+        return self._texts if _alike(texts) else tuple(texts)
 
     def _distinct(self) -> tuple[str, ...]:
         texts = [self._text(index) for index in range(len(self._configs))]

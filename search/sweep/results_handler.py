@@ -127,7 +127,7 @@ class ResultHandler:
         return Trained(
             cell=cell,
             result=result,
-            run_name=f"{self.plan.label(pair[0])} s{cell.seed} f{cell.fold}",
+            run_name=f"{self.plan.labels.short[pair[0]]} s{cell.seed} f{cell.fold}",
             tags={
                 **self._tags,
                 "sweep": self.sweep_id,
@@ -180,7 +180,7 @@ class ResultHandler:
             self.ledger.record_config(
                 self.sweep_id,
                 self.plan.labels.whole(index),
-                name=self.plan.label(index),
+                name=self.plan.labels.short[index],
                 mean=None if means is None else float(means[index]),
                 params=self.plan.space.active(self.plan.configs[index]),
                 interval=None if interval is None else (interval.low, interval.high),

@@ -97,7 +97,7 @@ def test_a_sweep_catches_up_with_the_configs_that_lack_cells_alone(
     assert ledger.config_metrics(sweep, ["cells"]) == {
         plan.labels.whole(config): {"cells": cells} for config in range(len(plan.configs))
     }
-    (behind,) = runs_of(ledger_uri, "test", run_name=plan.label(1))
+    (behind,) = runs_of(ledger_uri, "test", run_name=plan.labels.short[1])
     MlflowClient(ledger_uri).log_metric(behind.info.run_id, "cells", 3, step=cells)
     caught_up: list[str] = []
     monkeypatch.setattr(ledger, "record_config", lambda *given, **_: caught_up.append(given[1]))

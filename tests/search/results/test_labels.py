@@ -27,6 +27,19 @@ def test_a_reference_shows_the_fixed_value_that_sets_it_apart_and_makes_no_axis_
     assert labels[2] == "beta=0.5"
 
 
+def test_short_names_have_the_axes_of_most_values_first_by_their_letters() -> None:
+    configs = [
+        {"mode": mode, "learning_rate": rate, "epochs": 5, "beta": 0.5}
+        for mode in ("mean", "first")
+        for rate in (0.001, 0.01, 0.1)
+    ]
+    labels = Labels(configs, ("mode", "learning_rate", "beta"), {5: "paper"})
+    assert labels.short[0] == "lr=0.001 m=mean"
+    assert labels.short[5] == "lr=0.1 m=first (paper)"
+    alike = Labels([{"beta": b, "batch": b + 1} for b in (1, 2)], ("beta", "batch"), {})
+    assert alike.short == ("beta=1 batch=2", "beta=2 batch=3")
+
+
 def test_a_lone_config_still_has_a_name() -> None:
     assert Labels([{"k": 10}], ("k",), {})[0] == "config 1"
     assert Labels([{"k": 10}], ("k",), {0: "paper"})[0] == "paper"
@@ -48,6 +61,7 @@ def test_no_two_configs_have_one_label(configs: list[dict[str, int | bool | floa
     labels = Labels(configs, ("a", "b"), {0: "first"})
     texts = [labels[index] for index in range(len(configs))]
     assert len(set(texts)) == len(texts)
+    assert len(set(labels.short)) == len(texts)
     assert all(text and printable(text) == text for text in texts)
 
 
