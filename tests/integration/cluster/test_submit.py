@@ -151,10 +151,11 @@ def test_a_node_with_other_data_is_named_before_anything_is_trained(
     words[words.index("--data") + 1] = str(place.elsewhere)
     # The file is the same text at another path here: with seeds of its own its cells are new.
     words[words.index("--seeds") + 1] = "7,8"
+    before = place.shell.table()
     out, _ = place.submit("--", "run", *words, code=2)
     assert len(re.findall(r"node 127\.0\.0\.\d/\w+: TaskChangedError", out)) == 1
     assert re.search(r"fingerprint was \w{16}, is \w{16} here", out)
-    assert place.shell.table() == first[1]
+    assert place.shell.table() == before
 
 
 def test_what_takes_jobs_listens_on_the_loopback_alone(place: Place) -> None:

@@ -140,7 +140,6 @@ def pad(networks: Sequence[nn.Module]) -> None:
                 up.weight = nn.Parameter(nn.functional.pad(up.weight, (0, more)))
 
 
-@torch.no_grad()
 def trained(module: nn.Module, config: TrainingConfig) -> int:
     """Number of weights that a cell trains, without what `pad` has added."""
     count = sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
@@ -152,6 +151,7 @@ def trained(module: nn.Module, config: TrainingConfig) -> int:
     return count
 
 
+@torch.no_grad()
 def merged(encoder: PreTrainedModel) -> PreTrainedModel:
     """Return an encoder without adapters, its weights W + s B A.
 
