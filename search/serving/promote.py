@@ -165,7 +165,7 @@ def promote(
             "columns": ",".join(columns),
             **_labels(data),
         },
-        about=card,
+        about=model_card.without_front_matter(card),
     )
     registered = set_champion(tracking_uri, registered) if move_alias else registered
     worst = None if onnx is None else onnx_file.export(folder, onnx, _compared_on(data))

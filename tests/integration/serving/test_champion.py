@@ -65,7 +65,9 @@ def test_the_champion_is_registered_with_its_card(
     (sweep,) = shell.runs("sweeps")
     assert version.tags["sweep"] == sweep.info.run_id
     card = (shell.folder / "champion-mine/README.md").read_text()
-    assert card == version.description
+    assert card.startswith("---\nlibrary_name")
+    assert card.endswith(f"---\n\n{version.description}")
+    assert version.description.startswith("# ")
     for piece in ("accuracy", "blame (60), praise (60)", "seeds 2, 16 x 2 folds", "## Limits"):
         assert piece in card, piece
     # The encoder has 64 places, which is what counts whatever the config allows.
