@@ -87,7 +87,7 @@ Fingerprint `{data.fingerprint[:16]}`; model fingerprint `{plan.task.model_finge
 
 
 def without_front_matter(card: str) -> str:
-    """Drop what the hub reads of a card: MLflow would show it as text."""
+    """Drop the part of a card that the hub alone reads."""
     head, fence, rest = card.partition("\n---\n")
     return rest.lstrip("\n") if fence and head.startswith("---") else card
 

@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 import search
-from search import cli
 from search.api.tables import path_of
 from search.errors import InputError
 from trainables.engine.contract import Cell
@@ -31,22 +30,14 @@ Told = Callable[..., str]
 
 
 @pytest.fixture
-def told(
-    ledger_uri: str,
-    trained: list[Cell],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Told:
+def told(foldrace: Callable[..., tuple[int, str, str]], trained: list[Cell]) -> Told:
     """Runs a command that is refused before anything trains; what it says."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", ledger_uri)
 
     def command(*words: object) -> str:
-        capsys.readouterr()
-        assert cli.main([str(word) for word in words]) == 2
+        code, _, said = foldrace(*words)
+        assert code == 2
         assert trained == []
-        return " ".join(capsys.readouterr().err.split())
+        return " ".join(said.split())
 
     return command
 

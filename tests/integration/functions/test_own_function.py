@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search import cli
 from search.sweep.load import load
 from trainables.engine.contract import Cell
 
@@ -41,27 +40,6 @@ def train(config, train, test, seed):
 """
 
 Foldrace = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def foldrace(
-    ledger_uri: str,
-    trained: list[Cell],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Foldrace:
-    """Runs a command in a folder of its own; cells train in this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", ledger_uri)
-
-    def command(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main([str(word) for word in words])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return command
 
 
 def write(text: str, name: str = "my_cells.py") -> Path:

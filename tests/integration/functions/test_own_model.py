@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 import search
-from search import cli
 from search.errors import InputError
 from tests.integration.functions.test_examples import EXAMPLES
 from trainables.engine.contract import Cell
@@ -56,27 +55,17 @@ def train(config, train, test, seed):
     return [[config["p"], 1 - config["p"]]] * len(test)
 """
 
-Foldrace = Callable[..., tuple[int, str, str]]
+Foldrace = Callable[..., Any]
 
 
 @pytest.fixture
-def foldrace(
-    ledger_uri: str,
-    trained: list[Cell],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Foldrace:
-    """Runs a command in a folder of its own; cells train in this process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", ledger_uri)
+def foldrace(foldrace: Callable[..., tuple[int, str, str]]) -> Foldrace:
+    """Runs a command that ends as it should: its JSON, or what it says."""
 
     def command(*words: object, code: int = 0) -> Any:
-        capsys.readouterr()
-        found = cli.main([str(word) for word in words])
-        shown = capsys.readouterr()
-        assert found == code, shown.err
-        return json.loads(shown.out) if "--json" in words else " ".join(shown.err.split())
+        found, out, said = foldrace(*words)
+        assert found == code, said
+        return json.loads(out) if "--json" in words else " ".join(said.split())
 
     return command
 
