@@ -13,7 +13,9 @@ NOTES: dict[Kind, str] = {
         "**One run per config of a sweep.** `mean` is the mean score over the config's cells so "
         "far, a fraction: its step is the number of cells, so the line chart shows the race. "
         "`ci_low` and `ci_high` are its 95% interval, `std` the spread over cells, `cells` how "
-        "many there are, `seconds` their training time. The parameters are the config. To compare "
+        "many there are, `seconds` their training time. With the sweep's end the first 100 have "
+        "`gain`, the paired difference to the baseline, and `p_best`, the probability of being the "
+        "best. The parameters are the config. To compare "
         "two sweeps, group by the tag `sweep` or `data`; for the axes choose several runs, "
         "*Compare*, *Parallel coordinates*."
     ),
