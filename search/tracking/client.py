@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from search.errors import DeliveryRefusedError
@@ -347,19 +347,23 @@ class MlflowStore:
     def attach(
         self, run_id: str, files: Mapping[str, bytes], artifact_uri: str | None = None
     ) -> None:
-        """Keep files with a run.
+        """Keep files with a run, by their paths among its artifacts.
 
         Its URI for them may be known already.
         """
         with plain_errors(), tempfile.TemporaryDirectory() as folder:
             for name, data in files.items():
                 path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
+                place = PurePosixPath(name).parent.as_posix()
+                inside = None if place == "." else place
                 if artifact_uri is None:
-                    self.client.log_artifact(run_id, str(path))
+                    self.client.log_artifact(run_id, str(path), inside)
                 else:
                     # The client would ask the server for this URI again.
-                    get_artifact_repository(artifact_uri, self._uri).log_artifact(str(path))
+                    repository = get_artifact_repository(artifact_uri, self._uri)
+                    repository.log_artifact(str(path), inside)
 
     def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
