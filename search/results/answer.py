@@ -48,7 +48,7 @@ def answer(document: Mapping[str, Any]) -> str:
 def of_config(
     standing: Mapping[str, float | None], objective: str, cells: int, blocks: int, seconds: float
 ) -> str:
-    """Sentence on a config, the note of its run in MLflow.
+    """Describe a config: the note of its run in MLflow.
 
     Args:
         standing: Its `mean`, and what is known of `ci_low`, `ci_high`, `gain` and `p_best`.
@@ -76,7 +76,7 @@ def of_config(
 
 
 def of_cell(result: CellResult, objective: str, seed: int, fold: int, config: str) -> str:
-    """Sentence on a cell, the note of its run in MLflow.
+    """Describe a cell: the note of its run in MLflow.
 
     Args:
         result: Its result.
