@@ -1,4 +1,4 @@
-"""Sentences on a sweep, on a config of it, and on a cell."""
+"""Sentences on a sweep, a config and a cell."""
 
 from __future__ import annotations
 
