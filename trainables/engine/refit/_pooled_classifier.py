@@ -78,17 +78,19 @@ class PooledForSequenceClassification(PreTrainedModel):
         self.post_init()  # type: ignore[no-untyped-call]
 
     @classmethod
-    def from_pretrained(cls, place: Any, *given: Any, **named: Any) -> Any:
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *given: Any, **named: Any) -> Any:
         """Load whole weights, or a head with the adapters of an encoder that is elsewhere."""
-        folder = Path(place)
+        folder = Path(pretrained_model_name_or_path)
         if not (folder / ADAPTERS).is_file():
-            return super().from_pretrained(place, *given, **named)
+            return super().from_pretrained(folder, *given, **named)
         try:
-            from peft import AutoPeftModelForFeatureExtraction
+            from peft import PeftConfig, PeftModel
         except ImportError as error:
             raise ImportError(f"{folder} holds adapters, which need peft.") from error
         model: Any = cls(named.get("config") or PooledConfig.from_pretrained(folder))
-        model.encoder = AutoPeftModelForFeatureExtraction.from_pretrained(folder)
+        base = PeftConfig.from_pretrained(str(folder))
+        encoder = AutoModel.from_pretrained(base.base_model_name_or_path, revision=base.revision)
+        model.encoder = PeftModel.from_pretrained(encoder, folder)
         model.dense.load_state_dict(load_file(folder / HEAD))
         return model.eval()
 

@@ -19,8 +19,12 @@ import copy
 import hashlib
 import json
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from trainables.engine.model_checks import files
@@ -116,8 +120,27 @@ def save(network: FinalNetwork, folder: Path) -> Base:
     return base
 
 
+@contextmanager
+def to_share(folder: Path, base: Base | None) -> Iterator[Path]:
+    """Folder to be sent elsewhere: it names no place of this machine.
+
+    Args:
+        folder: Folder of a model.
+        base: Model that its adapters stand on; None where it has whole weights.
+    """
+    if base is None or base.on_hub:
+        yield folder
+        return
+    with TemporaryDirectory() as temporary:
+        copied = Path(shutil.copytree(folder, Path(temporary) / folder.name))
+        settings = json.loads((copied / ADAPTERS).read_text(encoding="utf-8"))
+        settings["base_model_name_or_path"] = base.name
+        (copied / ADAPTERS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        yield copied
+
+
 def _stock(network: FinalNetwork, learnt: Learnt) -> PeftModel:
-    """transformers' own class on the untrained encoder, with adapters and head."""
+    """Own class of transformers on the untrained encoder, with adapters and head."""
     original = pretrained.load_encoder(learnt.model)
     model = saved_model.stock(replace(network, encoder=original))
     return learnt.put_on(

@@ -180,10 +180,12 @@ def _pooled(network: FinalNetwork) -> Any:
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     between = [layer for layer in layers if not isinstance(layer, nn.Linear)]
     module = _pooled_classifier
+    encoder = network.encoder.config.to_dict()
+    encoder.pop("_name_or_path", None)  # a place of this machine
     config = _named(
         network,
         module.PooledConfig(
-            encoder=network.encoder.config.to_dict(),
+            encoder=encoder,
             pooling=network.pooling,
             layer=network.layer,
             widths=[layer.out_features for layer in linear[:-1]],
