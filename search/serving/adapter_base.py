@@ -1,4 +1,4 @@
-"""The model that a champion's adapters stand on: is it there, and is it the same?"""
+"""The model under a champion's adapters: there still, and the same."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ Fingerprint `{data.fingerprint[:16]}`; model fingerprint `{plan.task.model_finge
 
 
 def _stands_on(base: Base | None) -> str:
-    """What a folder of adapters needs beside itself."""
+    """Name the model that a folder of adapters needs."""
     if base is None:
         return ""
     needs = (

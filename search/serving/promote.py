@@ -205,7 +205,10 @@ def promote(
 
 @contextmanager
 def _whole(trained: FinalNetwork, folder: Path, base: Base | None) -> Iterator[Path]:
-    """Folder of a network's whole weights: its own, or one that is gone afterwards."""
+    """Folder of a network's whole weights, for a while.
+
+    It is the champion's own where that has them.
+    """
     if base is None:
         yield folder
         return

@@ -41,7 +41,7 @@ def _loaded(folder: Path, own: bool) -> Any:
 
 
 def _check_base(folder: Path, base: dict[str, Any]) -> None:
-    """Refuse a local model that is not there, or is another than was adapted."""
+    """Refuse a local model that is gone, or holds other weights."""
     place = json.loads((folder / _ADAPTERS).read_text(encoding="utf-8"))["base_model_name_or_path"]
     for name, digest in base["sha256"].items():
         file = Path(place) / name

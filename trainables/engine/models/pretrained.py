@@ -100,7 +100,10 @@ def shown(reference: str) -> str:
 
 
 def hub_id(reference: str) -> str | None:
-    """Return a model's id on the hub; None for a folder or a packaged model."""
+    """Return a model's id on the hub.
+
+    None for a folder or a packaged model.
+    """
     card = None if Path(reference).is_dir() else _alias(reference)
     if card is not None:
         return card.hub_id

@@ -79,7 +79,10 @@ class PooledForSequenceClassification(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *given: Any, **named: Any) -> Any:
-        """Load whole weights, or a head with the adapters of an encoder that is elsewhere."""
+        """Load whole weights, or a head with adapters.
+
+        The encoder that adapters stand on is elsewhere.
+        """
         folder = Path(pretrained_model_name_or_path)
         if not (folder / ADAPTERS).is_file():
             return super().from_pretrained(folder, *given, **named)

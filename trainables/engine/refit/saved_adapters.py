@@ -1,7 +1,7 @@
-"""Saves a network's adapters as a folder of peft, without the encoder that they stand on.
+"""Saves a network's adapters as a folder of peft.
 
-The folder has the head and the tokenizer, too. It is loaded in one of two ways, as `saved_model`
-has two.
+The folder has the head and the tokenizer, not the encoder that the adapters stand on. As in
+`saved_model` there are two ways to load it.
 
 *Stock.* `AutoPeftModelForSequenceClassification`: transformers' own class with the adapters in its
 encoder, its head kept by peft (`modules_to_save`). Class names are in classifier.json.
@@ -90,11 +90,14 @@ def base_of(model: str) -> Base:
 
 
 def save(network: FinalNetwork, folder: Path) -> Base:
-    """Write a network's adapters, head and tokenizer; returns the model that they stand on.
+    """Write a network's adapters, head and tokenizer.
 
     Args:
         network: Network that was trained with adapters.
         folder: Folder to write, made if need be; a model in it is replaced.
+
+    Returns:
+        The model that the adapters stand on.
 
     Raises:
         ValueError: if the network has no adapters.

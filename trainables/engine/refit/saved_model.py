@@ -65,7 +65,7 @@ def save(network: FinalNetwork, folder: Path) -> None:
 
 
 def cleared(folder: Path) -> None:
-    """Make a folder if need be, and take a model that was saved in it away.
+    """Empty a folder of a saved model; make it if need be.
 
     One kind's files beside the other's would be loaded in their place.
     """
@@ -163,7 +163,10 @@ def _own(network: FinalNetwork, folder: Path) -> None:
 
 
 def save_head(network: FinalNetwork, folder: Path) -> None:
-    """Write a network without its encoder: head, settings and the class's own code."""
+    """Write a network without its encoder.
+
+    That is head, settings and the own class.
+    """
     from safetensors.torch import save_file
 
     model = _pooled(network)
