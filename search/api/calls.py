@@ -218,7 +218,8 @@ def promote(
         sweep: The sweep.
         tracking_uri: URI of the ledger.
         experiment: Its name.
-        words: As `search.serving.promote.promote` takes them: rank, folder, name, move_alias.
+        words: As `search.serving.promote.promote` takes them: rank, folder, name,
+            merge, move_alias.
 
     Raises:
         InputError: if there is no such sweep, or its winner cannot be saved.
