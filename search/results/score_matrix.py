@@ -111,7 +111,7 @@ def _tell(
     tell: Callable[[int, int, float | None, float | None], None],
     sweep_id: str | None,
 ) -> None:
-    """Enter a cell of the ledger; one of another plan is passed over."""
+    """Enter a cell of the ledger, if the plan has it."""
     pair = plan.keys.get(cell.key)
     if pair is None or not cell.settled:
         return
