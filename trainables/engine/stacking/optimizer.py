@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -55,6 +55,7 @@ class StackedAdamW(torch.optim.Optimizer):
         factors: Share of each cell's peak rate in the next step, (cells,).
         steps: Number of steps that each cell has taken, (cells,).
         cells: Cells that the next step moves, int64; None for all.
+        together: True where a weight is stepped for all cells at once, False cell by cell.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class StackedAdamW(torch.optim.Optimizer):
         self._trained = [p for p in module.stacked if p.requires_grad]
         self._kept: Tensor | None = None
         weights = sum(p.numel() for p in trained) // module.cells
-        self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
+        self.together = weights < (LEAST_APART if least_apart is None else least_apart)
         self._decays_here: Tensor | None = None
         self._scales = None if scales is None else dict(zip(module.stacked, scales, strict=True))
         self._device = trained[0].device if trained else torch.device("cpu")
@@ -91,7 +92,7 @@ class StackedAdamW(torch.optim.Optimizer):
     def shape(self) -> Hashable:
         """All that decides a step's kernels, beside the gradients."""
         cells = None if self.cells is None else tuple(self.cells.tolist())
-        parts = None if self._apart else tuple(self._parts(self._trained[0]))
+        parts = tuple(self._parts(self._trained[0])) if self.together else None
         return cells, str(parts), tuple(self.weight_decays.tolist())
 
     @torch.no_grad()
@@ -127,21 +128,26 @@ class StackedAdamW(torch.optim.Optimizer):
             rates: Rate of each cell, (cells,), on the device.
             cells: `cells` as an index on the device.
         """
-        moved: list[tuple[Tensor, Tensor]] = []
-        for parameter, part in zip(self._module.stacked, self._module.parts, strict=True):
-            if part.grad is None:
-                continue
-            moved.append((parameter, part.grad))
-            if not self.state[parameter]:
-                if parameter.is_cuda and torch.cuda.is_current_stream_capturing():
-                    raise RuntimeError("a recorded step may not begin a parameter's moments.")
-                self.state[parameter]["first"] = torch.zeros_like(parameter)
-                self.state[parameter]["second"] = torch.zeros_like(parameter)
-        self._counts[slice(None) if cells is None else cells] += 1
-        if self._apart:
+        pairs = zip(self._module.stacked, self._module.parts, strict=True)
+        moved = [(parameter, part.grad) for parameter, part in pairs if part.grad is not None]
+        if not self.together:
+            self._counts[slice(None) if cells is None else cells] += 1
+            for parameter, _ in moved:
+                self._begin(parameter)
             self._step_apart(rates, cells, moved)
-        else:
-            self._step_together(rates, cells, moved)
+            return
+        step = self.begun(rates, cells)
+        for parameter, gradient in moved:
+            step(parameter, gradient)
+
+    def _begin(self, parameter: Tensor) -> None:
+        """Make a parameter's moments, if there are none yet."""
+        if self.state[parameter]:
+            return
+        if parameter.is_cuda and torch.cuda.is_current_stream_capturing():
+            raise RuntimeError("a recorded step may not begin a parameter's moments.")
+        self.state[parameter]["first"] = torch.zeros_like(parameter)
+        self.state[parameter]["second"] = torch.zeros_like(parameter)
 
     def _step_apart(
         self, rates: Tensor, cells: Cells, moved: Sequence[tuple[Tensor, Tensor]]
@@ -178,20 +184,30 @@ class StackedAdamW(torch.optim.Optimizer):
                     maximize=False,
                 )
 
-    def _step_together(
-        self, rates: Tensor, cells: Cells, moved: Sequence[tuple[Tensor, Tensor]]
-    ) -> None:
-        """Step many cells at once, at rates of their own.
+    @torch.no_grad()
+    def begun(self, rates: Tensor, cells: Cells) -> Callable[[Tensor, Tensor], None]:
+        """Begin a step of many cells at once, at rates of their own.
 
         The fused kernel has one rate. It steps from 0 at a rate of 1, and the result is added at
         each cell's rate.
+
+        Args:
+            rates: Rate of each cell, (cells,), on the device.
+            cells: `cells` as an index on the device.
+
+        Returns:
+            Function of a parameter of the stack and its gradient, which steps it; to be called once
+            for each, in any order.
         """
+        self._counts[slice(None) if cells is None else cells] += 1
         decays = self._decays()
         if cells is not None:
             rates, decays = rates[cells], decays[cells]
         shrink = 1 - rates * decays
         numbers = range(len(self.steps)) if self.cells is None else self.cells.tolist()
-        for parameter, gradient in moved:
+
+        def step(parameter: Tensor, gradient: Tensor) -> None:
+            self._begin(parameter)
             if self._scales is None:
                 own_rates, own_shrink = rates, shrink
             else:
@@ -206,6 +222,8 @@ class StackedAdamW(torch.optim.Optimizer):
                 count = self._counts[numbers[part.start]]
                 vectors = (values[part] for values in along)
                 self._move(parameter, gradient[own], at, count, *vectors)
+
+        return step
 
     def _decays(self) -> Tensor:
         """Decay of each cell on the device."""
