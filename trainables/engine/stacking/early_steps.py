@@ -29,7 +29,7 @@ def stepping(
 
     Args:
         module: Stack after its forward pass.
-        optimizer: Its optimizer, whose weights are stepped together.
+        optimizer: Its optimizer.
         rates: Rate of each cell, (cells,), on the device.
         cells: Cells of the step, as an index on the device.
     """

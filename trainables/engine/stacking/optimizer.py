@@ -55,7 +55,6 @@ class StackedAdamW(torch.optim.Optimizer):
         factors: Share of each cell's peak rate in the next step, (cells,).
         steps: Number of steps that each cell has taken, (cells,).
         cells: Cells that the next step moves, int64; None for all.
-        together: True where a weight is stepped for all cells at once, False cell by cell.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class StackedAdamW(torch.optim.Optimizer):
         self._trained = [p for p in module.stacked if p.requires_grad]
         self._kept: Tensor | None = None
         weights = sum(p.numel() for p in trained) // module.cells
-        self.together = weights < (LEAST_APART if least_apart is None else least_apart)
+        self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
         self._decays_here: Tensor | None = None
         self._scales = None if scales is None else dict(zip(module.stacked, scales, strict=True))
         self._device = trained[0].device if trained else torch.device("cpu")
@@ -92,7 +91,7 @@ class StackedAdamW(torch.optim.Optimizer):
     def shape(self) -> Hashable:
         """All that decides a step's kernels, beside the gradients."""
         cells = None if self.cells is None else tuple(self.cells.tolist())
-        parts = tuple(self._parts(self._trained[0])) if self.together else None
+        parts = None if self._apart else tuple(self._parts(self._trained[0]))
         return cells, str(parts), tuple(self.weight_decays.tolist())
 
     @torch.no_grad()
@@ -130,10 +129,8 @@ class StackedAdamW(torch.optim.Optimizer):
         """
         pairs = zip(self._module.stacked, self._module.parts, strict=True)
         moved = [(parameter, part.grad) for parameter, part in pairs if part.grad is not None]
-        if not self.together:
+        if self._apart:
             self._counts[slice(None) if cells is None else cells] += 1
-            for parameter, _ in moved:
-                self._begin(parameter)
             self._step_apart(rates, cells, moved)
             return
         step = self.begun(rates, cells)
@@ -156,6 +153,8 @@ class StackedAdamW(torch.optim.Optimizer):
 
         Its class would take as long again.
         """
+        for parameter, _ in moved:
+            self._begin(parameter)
         # A rate on the device is read there.
         each: Sequence[float | Tensor] = list(rates) if rates.is_cuda else rates.tolist()
         decays, counts = self.weight_decays.tolist(), list(self._counts)
@@ -186,10 +185,7 @@ class StackedAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def begun(self, rates: Tensor, cells: Cells) -> Callable[[Tensor, Tensor], None]:
-        """Begin a step of many cells at once, at rates of their own.
-
-        The fused kernel has one rate. It steps from 0 at a rate of 1, and the result is added at
-        each cell's rate.
+        """Begin a step, to be taken weight by weight.
 
         Args:
             rates: Rate of each cell, (cells,), on the device.
@@ -200,6 +196,18 @@ class StackedAdamW(torch.optim.Optimizer):
             for each, in any order.
         """
         self._counts[slice(None) if cells is None else cells] += 1
+        if self._apart:
+            return lambda parameter, gradient: self._step_apart(
+                rates, cells, [(parameter, gradient)]
+            )
+        return self._together(rates, cells)
+
+    def _together(self, rates: Tensor, cells: Cells) -> Callable[[Tensor, Tensor], None]:
+        """Step many cells at once, at rates of their own.
+
+        The fused kernel has one rate. It steps from 0 at a rate of 1, and the result is added at
+        each cell's rate.
+        """
         decays = self._decays()
         if cells is not None:
             rates, decays = rates[cells], decays[cells]

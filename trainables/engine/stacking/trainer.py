@@ -98,9 +98,7 @@ class StackTraining:
         clip = vector("clip_norm")
         self._clip = clip.to(device) if bool((clip > 0).any()) else None
         alone = self.accelerator.num_processes == 1 and device.type == "cpu" and not compiled
-        self.steps_early = (
-            alone and optimizer.together and self._clip is None and self._scaled is None
-        )
+        self.steps_early = alone and self._clip is None and self._scaled is None
         self._plan_steps()
 
     def _plan_steps(self) -> None:

@@ -49,8 +49,10 @@ def training_of(kind: str, early: bool) -> StackTraining:
     return training
 
 
+@pytest.mark.parametrize("apart", [True, False], ids=["cells stepped apart", "stepped together"])
 @pytest.mark.parametrize("kind", PLAIN)
-def test_no_bit_is_another(kind: str) -> None:
+def test_no_bit_is_another(kind: str, apart: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainables.engine.stacking.optimizer.LEAST_APART", 1 if apart else 2**40)
     now, later = (training_of(kind, early) for early in (True, False))
     for epoch in range(2):
         assert now.epoch(epoch).tolist() == later.epoch(epoch).tolist()
