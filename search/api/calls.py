@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from search.planning.plan import Plan
     from search.results.outcome import SweepResult
     from search.serving.promote import Champion
-    from search.spec import SweepSpec
+    from search.spec.sweep_spec import SweepSpec
     from search.sweep.callback import Callback
 
     Sweep = str | SweepResult

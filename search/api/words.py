@@ -10,7 +10,8 @@ from typing import Any
 from search.api.tables import path_of
 from search.errors import InputError
 from search.functions.source import file_of
-from search.spec import Budget, Resources, SweepSpec, make_spec
+from search.spec.make_spec import make_spec
+from search.spec.sweep_spec import Budget, Resources, SweepSpec
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
 

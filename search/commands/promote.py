@@ -77,8 +77,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace promote`."""
-    from search.arguments import tracking_uri
     from search.console import output
+    from search.spec.arguments import tracking_uri
 
     uri = tracking_uri(options)
     from search.serving.promote import promote  # which takes seconds to import

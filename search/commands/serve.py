@@ -32,12 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace serve`."""
-    from search.arguments import tracking_uri
     from search.console import output
     from search.errors import InputError
     from search.process.child_server import check_place, serve_until_ended
     from search.serving import adapter_base
     from search.serving.registered import champion_of
+    from search.spec.arguments import tracking_uri
 
     uri = tracking_uri(options)
     check_place(options.host, options.port)

@@ -18,7 +18,7 @@ from search.execution.plugin import Plugin, load_text
 from search.execution.report_buffer import ReportBuffer
 from search.execution.stack_text import unpacked
 from search.process import environment, launchers
-from search.spec import Resources
+from search.spec.sweep_spec import Resources
 from trainables.engine.contract import CellResult, Task
 
 

@@ -22,7 +22,7 @@ from search.execution.dispatch import CellSource, CellTask, Dispatcher, Pair
 from search.execution.plugin import read_text
 from search.execution.report_buffer import read_report
 from search.execution.stack_text import packed
-from search.spec import Resources
+from search.spec.sweep_spec import Resources
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
 # no usage report to the outside, and no change of folder under the workers' feet.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.arguments import recipe
 from search.formatting import points
 from search.planning.notes import licences
 from search.report.evidence import data_label, model_label
+from search.spec.arguments import recipe
 
 if TYPE_CHECKING:
     from search.results.outcome import SweepResult

@@ -15,7 +15,7 @@ from search.planning.plan import Plan
 from search.planning.prepare import prepare, spec_of, task_of
 from search.process import folders, launchers
 from search.results.outcome import SweepResult
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from search.sweep import keep_encoder, nested_cv, own_strategy, prior_sweeps
 from search.sweep.callback import Callback, CallbackList
 from search.sweep.load import find

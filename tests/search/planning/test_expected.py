@@ -20,7 +20,7 @@ from search.planning.expected import (
 )
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from search.strategies import named as race
 from trainables.engine.cells import assembly, runner
 from trainables.engine.contract import DataRef
