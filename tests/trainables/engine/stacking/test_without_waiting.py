@@ -1,9 +1,4 @@
-"""What a stack does on a GPU between two looks of the host: no step asks for a value.
-
-The tensors of a host say here that they are a GPU's, so that steps take the way that they take
-there, in a host's arithmetic. A step that asks for a value (`int(tensor)`, `nonzero`, an index of
-bools) makes a GPU wait, and cannot be recorded. Kernels of CUDA alone are untried here.
-"""
+"""What a stack does on a GPU between two looks of the host: no step asks for a value."""
 
 from __future__ import annotations
 
@@ -13,19 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from tests.trainables.engine.stacking import test_stack_encoders as encoders
+from tests.trainables.gpu_way import NoWaiting, on_a_gpu
 from trainables.engine.inputs.stack_inputs import TokenInputs
 from trainables.engine.models import adapters
 from trainables.engine.stacking.cell import StackCell
-from trainables.engine.stacking.optimizer import StackedAdamW
-from trainables.engine.stacking.recorded import RecordedSteps
 from trainables.engine.stacking.trainer import StackTraining
 
 pytest.importorskip("peft")
+__all__ = ["on_a_gpu"]
 CONFIG = replace(encoders.CONFIG, epochs=2)
 KINDS = {
     "all": CONFIG,
@@ -33,72 +25,11 @@ KINDS = {
     "padding fed": replace(CONFIG, padding_tokens=True),
     "adapters": replace(CONFIG, lora_rank=2, lora_alpha=2.0, lora_dropout=0.1),
 }
-_WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "_unique2"}
-
-
-class NoWaiting(TorchDispatchMode):
-    """Refuses operations that bring a value of the device to the host."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        if name in _WAITS:
-            raise AssertionError(f"a step waits for the device: {name}")
-        if name.startswith("index"):
-            indices = args[1] if isinstance(args[1], list | tuple) else ()
-            assert not any(at is not None and at.dtype == torch.bool for at in indices), name
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the steps that were taken while tensors claimed to be a GPU's."""
-    taken: list[str] = []
-
-    def run(self: RecordedSteps, kind: str, detail: Any, inputs: Any, step: Any) -> Any:
-        taken.append(kind)
-        with pytest.MonkeyPatch.context() as patch, NoWaiting():
-            patch.setattr(Tensor, "is_cuda", property(lambda _: True))
-            patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-            # torch's own looks at the labels, but on a GPU.
-            patch.setattr(functional, "one_hot", _one_hot)
-            return step(inputs)
-
-    def unseen(self: StackedAdamW, parameter: Tensor) -> Any:
-        with _disable_current_modes():  # of vectors on the host
-            return parts(self, parameter)
-
-    def listed(self: StackedAdamW, *given: Any) -> Any:
-        decays = self.weight_decays
-        self.weight_decays = _OnHost(decays)  # type: ignore[assignment]
-        try:
-            return apart(self, *given)
-        finally:
-            self.weight_decays = decays
-
-    parts, apart = StackedAdamW._parts, StackedAdamW._step_apart
-    monkeypatch.setattr(RecordedSteps, "run", run)
-    monkeypatch.setattr(StackedAdamW, "_parts", unseen)
-    monkeypatch.setattr(StackedAdamW, "_step_apart", listed)
-    return taken
-
-
-def _one_hot(labels: Tensor, classes: int) -> Tensor:
-    return (labels.unsqueeze(-1) == torch.arange(classes)).long()
-
-
-class _OnHost:
-    """A vector of the host, which may be read without waiting."""
-
-    def __init__(self, values: Tensor) -> None:
-        self._values = values.numpy().copy()
-
-    def tolist(self) -> Any:
-        return self._values.tolist()
 
 
 def cells(kind: str) -> list[StackCell]:
