@@ -127,6 +127,8 @@ class Sizer:
 def cell_bytes(module: nn.Module, loss: Callable[[], Tensor]) -> int:
     """Memory that one cell of a stack takes in training.
 
+    Weights that it does not train, such as those under adapters, are all cells' and there already.
+
     Args:
         module: Module of the cell.
         loss: Loss of the cell's largest batch.
@@ -138,7 +140,9 @@ def cell_bytes(module: nn.Module, loss: Callable[[], Tensor]) -> int:
         saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    weights = {p.untyped_storage().data_ptr(): p.nbytes for p in module.parameters()}
+    weights = {
+        p.untyped_storage().data_ptr(): p.nbytes * p.requires_grad for p in module.parameters()
+    }
     with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
         result = loss()
     del result

@@ -74,6 +74,9 @@ def test_the_memory_of_a_cell_is_its_weights_and_what_backward_needs() -> None:
     weights = 4 * (100 * 300 + 300)
     kept = 4 * (50 * 100 + 50 * 300)  # the linear layer's input, tanh's output
     assert found == 4 * weights + int(1.5 * kept)
+    module.requires_grad_(False)[0].bias.requires_grad_(True)
+    kept = 4 * 50 * 300  # nothing but the output is needed for the bias
+    assert cell_bytes(module, lambda: module(inputs).sum()) == 4 * 4 * 300 + int(1.5 * kept)
 
 
 LIMITED = """
