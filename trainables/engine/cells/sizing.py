@@ -163,7 +163,10 @@ def take_share(gpus: float) -> None:
 
 
 def free_bytes() -> int:
-    """Memory for this process: of its GPU or its share, or the machine's by its threads."""
+    """Memory for this process.
+
+    It is that of its GPU, or of its share of one; without any the machine's, by its threads.
+    """
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         reserved = torch.cuda.memory_reserved()
