@@ -54,12 +54,17 @@ def run(
         SweepError: if no further cell can be trained; what was earned is in the ledger.
         KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
     """
+    from search.api.progress import reading
     from search.api.result import Result
     from search.api.words import spec_of
+    from search.sweep.run import planned
     from search.sweep.run import run as run_spec
 
-    spec, shown = spec_of(space, words), _shown(progress, callbacks)
-    return Result.of(run_spec(spec, callbacks=[*shown, *callbacks], take_over=take_over))
+    shown = _shown(progress, callbacks)
+    with reading(shown):
+        made = planned(spec_of(space, words), take_over)
+    told = [*shown, *callbacks]
+    return Result.of(run_spec(made.spec, plan=made, callbacks=told, take_over=take_over))
 
 
 def plan(space: Any = None, /, **words: Any) -> Plan:

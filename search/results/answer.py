@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from search.formatting import counted, duration, points, unit
+from search.formatting import counted, duration, hundredths, points, unit
 from trainables.engine.contract import CellResult
 
 _FEWEST = 3  # blocks for an interval
@@ -71,7 +71,7 @@ def of_config(
     if (gain := standing.get("gain")) is not None:
         parts.append(f"{points(gain, sign=True)} beside the baseline")
     if (chance := standing.get("p_best")) is not None:
-        parts.append(f"the best config with probability {chance:.2f}")
+        parts.append(f"the best config with probability {hundredths(chance)}")
     return f"{'; '.join(parts)}. Trained in {duration(seconds)}."
 
 

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import WRITER, Kind, NewRun, RunNews, Scan, Wanted, age
+from search.process.memory import without_garbage_collection
 from search.tracking.sqlite_store import local_path
 from search.tracking_uri import check_uri, sqlite_file
 
@@ -40,7 +41,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from search.ledger.store import DataDescription
 from search.tracking import dataset_input, rest_pages
-from search.tracking.calls import plain_errors, without_garbage_collection
+from search.tracking.calls import plain_errors
 from search.tracking.experiments import Experiments
 from search.tracking.sqlite_database import make_database
 from search.tracking.sqlite_rows import Rows, local_folder, open_rows
