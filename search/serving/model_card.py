@@ -49,6 +49,12 @@ def write(
         else "**Load it with `trust_remote_code=True`**: no class of transformers holds its head, "
         "so its class is `modeling.py` in this folder, whose code then runs.\n\n"
     )
+    if base is not None and not stock:
+        first += (
+            "Load it from a folder, such as `huggingface_hub.snapshot_download` gives: by its name "
+            "on the hub transformers would take the model that it stands on, with a head that "
+            "nobody trained.\n\n"
+        )
     own = "" if stock else "Its class is `modeling.py` in this folder: read it, it is short.\n\n"
     library = "transformers" if base is None else "peft"
     named = f"base_model: {base.place}\n" if base is not None and base.on_hub else ""

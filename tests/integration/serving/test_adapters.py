@@ -167,6 +167,7 @@ def test_adapters_are_shared_without_a_place_of_this_machine_and_exported_whole(
     assert document["onnx_difference"] <= 1e-4
     assert document["notes"][0].startswith("what was pushed holds adapters of the model encoder")
     assert set(sent) == {file.name for file in (shell.folder / "sent").iterdir()}
+    assert "Load it from a folder, such as `huggingface_hub.snapshot_download`" in sent["README.md"]
     assert json.loads(sent["adapter_config.json"])["base_model_name_or_path"] == "encoder"
     assert not [name for name, text in sent.items() if str(shell.folder) in text]
     kept = json.loads((shell.folder / "sent/adapter_config.json").read_text())
