@@ -70,10 +70,11 @@ def chances(
     from search.strategies.model.features import build_features
     from search.strategies.model.surrogate import believe
 
-    belief = believe(build_features(problem), Board.of(problem, scores))
+    board = Board.of(problem, scores)
+    belief = believe(build_features(problem), board)
     p_best = None
     if _meet(problem, scores, belief.mean):
-        p_best = belief.p_best(problem, test_share)
+        p_best = belief.on_fresh_rows(board, test_share).p_best(problem)
     return Chances(p_best, "surrogate", belief.mean, not whole)
 
 
