@@ -2,7 +2,7 @@
 
 180 configs on three axes, 1,000 rows, 4 seeds x 5 folds. What rows do to configs persists from seed
 to seed: a part that is smooth over the axes, a part of each config's own. The truth is the score on
-fresh rows. FOLDRACE_SWEEPS=40 for figures to publish.
+fresh rows. FOLDRACE_SWEEPS=600 for figures to publish.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Luck of the rows: how much of what configs did would not come again on fresh rows.
+"""Luck of the rows, which fresh rows would not repeat.
 
 Every cell of a sweep is scored on the same rows. The part of a cell's score that these rows give to
 a config stays when its cells repeat. Fields of one cell's residual, free of blocks:
 
     cell        its variance: test rows and training together
     rows        variance of the luck of all rows together, in a config's expected score
-    along_axes  the part of `rows` in which configs follow their axes
 
 The folds of a seed together hold out every row once, so the luck of the rows cancels in their mean
 and the noise of training does not. With M rows held out of N, luck variance S per row and training
@@ -33,17 +32,15 @@ class Luck:
     Attributes:
         cell: Variance of one cell's residual.
         rows: Variance of the luck of all rows in a config's expected score.
-        along_axes: Part of `rows` that follows the axes.
         rounds: Number of rounds of blocks that hold out every row once; 0 where they are unknown.
     """
 
     cell: float
     rows: float
-    along_axes: float
     rounds: int
 
     def of_means(self, counts: FloatArray) -> FloatArray:
-        """Variance of a mean of cells about the expected score on fresh rows.
+        """Variance of means of cells about the score on fresh rows.
 
         Args:
             counts: Numbers of cells, spread over the rounds as evenly as they can be.
@@ -60,7 +57,6 @@ def estimate_luck(
     scored: BoolArray,
     rounds: IntArray | None,
     test_share: float,
-    smooth: FloatArray,
     noise: float,
 ) -> Luck:
     """Estimate the luck of the rows from the cells of configs.
@@ -70,24 +66,18 @@ def estimate_luck(
         scored: Mask of told cells, bool (configs, blocks).
         rounds: Round of each block, (blocks,); None where they are unknown.
         test_share: Share of the rows that a block holds out.
-        smooth: Features times the deviation of their weights, (configs, features).
         noise: Variance of a cell's residual, of which none is known to be training where rounds
             are unknown.
     """
     several = scored.sum(axis=1) > 1
-    scores, scored, smooth = scores[several], scored[several], smooth[several]
-    counts = scored.sum(axis=1, keepdims=True)
-    scores = np.where(scored, scores, 0.0)
-    off = np.where(scored, scores - scores.sum(axis=1, keepdims=True) / counts, 0.0)
-    along = _along_axes(off * np.sqrt(counts / (counts - 1)), scored, smooth)
+    scored = scored[several]
+    scores = np.where(scored, scores[several], 0.0)
     if rounds is None:
-        ratio = test_share / (1 - test_share)
-        luck = noise * ratio
-        return Luck(noise, luck, min(along * ratio, luck), 0)
+        return Luck(noise, noise * test_share / (1 - test_share), 0)
     cell, luck = _by_rounds(scores, scored, rounds, test_share)
     if not cell > 0:
         cell, luck = noise, noise * test_share / 2
-    return Luck(cell, luck, min(along * test_share, luck), int(rounds.max()) + 1)
+    return Luck(cell, luck, int(rounds.max()) + 1)
 
 
 def _by_rounds(
@@ -120,28 +110,3 @@ def _by_rounds(
     weight = np.exp(likelihoods - likelihoods.max())
     weight /= weight.sum()
     return float(weight @ cells), float(weight @ (_SHARES * test_share * cells))
-
-
-def _along_axes(off: FloatArray, scored: BoolArray, smooth: FloatArray) -> float:
-    """Variance of the part of residuals in which configs of a block follow their axes.
-
-    Least squares over the pairs of configs in each block: product of their residuals against
-    their covariance in the model.
-    """
-    found = expected = 0.0
-    for block in range(scored.shape[1]):
-        here = np.flatnonzero(scored[:, block])
-        if len(here) < 2:
-            continue
-        features = smooth[here] - smooth[here].mean(axis=0)
-        residuals = off[here, block] - off[here, block].mean()
-        own = np.square(features).sum(axis=1)
-        products = np.square(features.T @ residuals).sum() - own @ np.square(residuals)
-        # Centred residuals of configs that share nothing have a covariance of -variance / n.
-        found += float(products) - float(np.square(residuals).mean() * own.mean())
-        gram = features.T @ features
-        expected += float(np.square(gram).sum() - np.square(own).sum())
-    if expected <= 0:
-        return 0.0
-    size = float(np.square(smooth - smooth.mean(axis=0)).sum(axis=1).mean())
-    return max(found / expected, 0.0) * size

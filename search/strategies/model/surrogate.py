@@ -153,15 +153,13 @@ class Belief:
         return replace(self, own_sd=own_sd, _root=root)
 
     def on_fresh_rows(self, board: Board, test_share: float) -> Belief:
-        """Belief on the scores that the same models would have on rows of their own.
+        """Belief on the scores of the same models on fresh rows.
 
         Every cell of a sweep is scored on the same rows. What these do to a config stays when cells
         repeat, so the model takes it for the config's own; on fresh rows it is gone. Its variance
         comes from the cells (luck.py). It widens every config's mean by itself, as if neighbours
-        had none of it in common. What the model took of it for quality is taken off: of the
-        weights' variances, what luck of each config's own gives to a weight alone; of the smooth
-        part, what follows the axes; of configs' own parts, in which few cells do not show it, a
-        share as large as luck has in all differences.
+        had none of it in common; and of what the model took for quality, the smooth part and
+        configs' own, the share goes that luck has in the differences.
 
         Args:
             board: Board of the told cells that this belief was fitted to.
@@ -169,25 +167,15 @@ class Belief:
         """
         rows, width = self._cells.rows, self._features.shape[1]
         scored, scores = board.state[rows] == TOLD, board.scores[rows]
-        features, variances = self._features[rows, 1:], self._variances[1:width]
         rounds = np.array(board.problem.rounds) if board.problem.rounds else None
-        luck = estimate_luck(
-            scores - self.blocks,
-            scored,
-            rounds,
-            test_share,
-            features * np.sqrt(variances),
-            self.noise_sd**2,
-        )
-        spread = float(np.square(self._features[:, 1:]).mean(axis=0) @ variances)
-        alone = luck.rows / np.maximum(np.square(features).sum(axis=0), np.finfo(float).tiny)
-        prior = self._variances.copy()
-        prior[1:width] *= np.maximum(1 - alone / variances, _LEAST_KEPT)
-        rough = self.rough_sd**2
-        rough *= _kept(luck.rows, spread + rough)
+        luck = estimate_luck(scores - self.blocks, scored, rounds, test_share, self.noise_sd**2)
+        smooth = np.square(self._features[:, 1:]).mean(axis=0) @ self._variances[1:width]
+        spread = float(smooth) + self.rough_sd**2
+        kept = max(1 - luck.rows / spread, _LEAST_KEPT) if spread > luck.rows else _LEAST_KEPT
+        rough = kept * self.rough_sd**2
         sums = sum_up(self._features[rows], scored, scores - self._center)
         precision = 1.0 / (rough + luck.of_means(sums.levels))
-        root = posterior(sums, np.sqrt(prior), precision, luck.cell)
+        root = posterior(sums, np.sqrt(self._variances), precision, luck.cell)
         weights = root.T @ (root @ weigh(sums, precision, luck.cell))
         shrink = rough * precision[np.searchsorted(sums.levels, sums.counts)]
         own_sd = np.full(len(self.mean), np.sqrt(rough))
@@ -200,10 +188,9 @@ class Belief:
             blocks=weights[width:],
             weights=weights,
             own_sd=own_sd,
-            kept=_kept(luck.along_axes, spread),
+            kept=kept,
             _root=root,
             _cells=_Cells(rows, sums.means, sums.shares, shrink),
-            _variances=prior,
         )
 
     def p_best(self, problem: Problem, draws: int = 2000, seed: int = 0) -> FloatArray:
@@ -224,11 +211,6 @@ class Belief:
             scores += 1e-9 * self.noise_sd * rng.standard_normal(scores.shape, np.float32)
             wins += np.bincount(scores.argmax(axis=0), minlength=problem.configs)
         return wins / draws
-
-
-def _kept(luck: float, spread: float) -> float:
-    """Share of a variance that is not luck."""
-    return max(1 - luck / spread, _LEAST_KEPT) if spread > luck else _LEAST_KEPT
 
 
 class Believer:

@@ -61,9 +61,8 @@ def test_of_configs_that_hardly_differ_none_is_a_favourite() -> None:
         assert best is not None
         assert best.p_best is not None
         highest.append(best.p_best.max())
-    # All are equal. What the rows did to one of them in eight sweeps is luck of a rare size.
-    assert np.median(highest) < 0.15
-    assert max(highest) < 0.5
+    assert np.mean(highest) < 0.15
+    assert max(highest) < 0.25
 
 
 def test_configs_that_are_stopped_keep_their_part_and_the_model_says_so() -> None:

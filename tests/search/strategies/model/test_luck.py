@@ -26,10 +26,9 @@ def cells(
 @pytest.mark.parametrize(("luck", "noise"), [(1.0, 0.16), (2.0, 0.05), (0.3, 0.2)])
 def test_luck_and_training_are_told_apart(luck: float, noise: float) -> None:
     scores, _ = cells(np.random.default_rng(0), 400, luck=luck, noise=noise)
-    found = estimate_luck(scores, np.isfinite(scores), ROUNDS, 0.2, np.zeros((400, 1)), 1.0)
+    found = estimate_luck(scores, np.isfinite(scores), ROUNDS, 0.2, 1.0)
     assert found.rows == pytest.approx(luck**2 / 200, rel=0.1, abs=0.1 * noise**2)
     assert found.cell == pytest.approx(luck**2 / 40 + noise**2, rel=0.1)
-    assert found.along_axes == 0
 
 
 def test_few_cells_a_config_tell_it_less_sharply() -> None:
@@ -38,7 +37,7 @@ def test_few_cells_a_config_tell_it_less_sharply() -> None:
     scored = np.zeros(scores.shape, bool)
     scored[:, rng.permutation(20)[:6]] = True
     scored[:30] = True
-    found = estimate_luck(scores, scored, ROUNDS, 0.2, np.zeros((300, 1)), 1.0)
+    found = estimate_luck(scores, scored, ROUNDS, 0.2, 1.0)
     assert found.rows == pytest.approx(1 / 200, rel=0.3)
 
 
@@ -48,30 +47,17 @@ def test_a_mean_is_as_far_from_fresh_rows_as_it_says(count: int) -> None:
     scores, _ = cells(np.random.default_rng(2), 4000, luck=luck, noise=noise)
     # In the order of a protocol, in which no seed is ahead of another.
     order = np.arange(20).reshape(4, 5).T.ravel()[:count]
-    said = Luck(luck**2 / 40 + noise**2, luck**2 / 200, 0.0, 4).of_means(np.array([float(count)]))
+    said = Luck(luck**2 / 40 + noise**2, luck**2 / 200, 4).of_means(np.array([float(count)]))
     assert scores[:, order].mean(axis=1).var() == pytest.approx(said[0], rel=0.1)
-
-
-def test_luck_that_follows_an_axis_is_seen_as_such() -> None:
-    rng = np.random.default_rng(3)
-    axis = np.linspace(-1.7, 1.7, 60)[:, None]
-    own, _ = cells(rng, 60, luck=0.3, noise=0.02)
-    common, _ = cells(rng, 1, luck=1.0, noise=0.0)
-    found = estimate_luck(own + axis * common, np.isfinite(own), ROUNDS, 0.2, axis, 1.0)
-    assert found.along_axes > 0.6 * found.rows
-    alone = estimate_luck(own, np.isfinite(own), ROUNDS, 0.2, axis, 1.0)
-    assert alone.along_axes < 0.2 * alone.rows
 
 
 def test_without_folds_the_share_held_out_says_what_is_luck() -> None:
     scores, _ = cells(np.random.default_rng(4), 20, luck=1.0, noise=0.1)
-    found = estimate_luck(scores, np.isfinite(scores), None, 0.2, np.zeros((20, 1)), 0.03)
+    found = estimate_luck(scores, np.isfinite(scores), None, 0.2, 0.03)
     assert (found.cell, found.rows) == (0.03, pytest.approx(0.03 / 4))
     assert found.of_means(np.array([5.0]))[0] == pytest.approx(0.03 / 5 + 0.03 / 4)
 
 
 def test_cells_that_are_all_alike_leave_half_of_the_noise_to_luck() -> None:
-    found = estimate_luck(
-        np.ones((5, 20)), np.ones((5, 20), bool), ROUNDS, 0.2, np.zeros((5, 1)), 1e-9
-    )
+    found = estimate_luck(np.ones((5, 20)), np.ones((5, 20), bool), ROUNDS, 0.2, 1e-9)
     assert found.rows == pytest.approx(1e-10)
