@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from search.api.result import Result
     from search.planning.plan import Plan
     from search.results.outcome import SweepResult
-    from search.spec import Budget, Resources, SweepSpec, make_spec
+    from search.spec.make_spec import make_spec
+    from search.spec.sweep_spec import Budget, Resources, SweepSpec
     from search.sweep.callback import Callback
 
 __all__ = [
@@ -67,13 +68,13 @@ _HOME = {
     "Callback": "search.sweep.callback",
     "Plan": "search.planning.plan",
     "SweepResult": "search.results.outcome",
-    "SweepSpec": "search.spec",
-    "Budget": "search.spec",
-    "Resources": "search.spec",
+    "SweepSpec": "search.spec.sweep_spec",
+    "Budget": "search.spec.sweep_spec",
+    "Resources": "search.spec.sweep_spec",
     "Result": "search.api.result",
     "compare": "search.api.calls",
     "load": "search.api.calls",
-    "make_spec": "search.spec",
+    "make_spec": "search.spec.make_spec",
     "plan": "search.api.calls",
     "predict": "search.api.calls",
     "promote": "search.api.calls",

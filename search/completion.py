@@ -80,7 +80,7 @@ def _files(prefix: str) -> list[str]:
 def _fields(options: Any) -> list[str]:
     """NAME= of each axis, then of each fixed value."""
     from search.errors import InputError
-    from search.spec import SPACE
+    from search.spec.sweep_spec import SPACE
     from trainables.engine import registry
 
     try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from search.planning.plan import Plan
-    from search.spec import SweepSpec
+    from search.spec.sweep_spec import SweepSpec
     from trainables.engine.inputs.stack_inputs import Inputs
     from trainables.engine.stacking.cell import StackCell
 
@@ -48,7 +48,7 @@ def config(trainable: str, **change: Any) -> dict[str, Any]:
 
 def plan(space: str = "softtriple", **change: Any) -> Plan:
     """Returns a sweep's plan of made-up data: two seeds, two folds, SoftTriple's beta searched."""
-    from search.spec import make_spec
+    from search.spec.make_spec import make_spec
     from trainables.engine.contract import DataRef
 
     fields: dict[str, Any] = {

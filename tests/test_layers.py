@@ -84,8 +84,6 @@ LAYERS = [
     "search.strategies",
     "search.stats",
     "search.spec",
-    "search.sweep_file",
-    "search.arguments",
     "search.process",
     "search.ledger",
     "search.tracking",

@@ -79,7 +79,8 @@ def show(outcome: SweepResult, folder: Path) -> Shown:
                 ablation_table.row(name, truth.labels, cells[index], papers.get(name))
             )
         _write(shown, outcome, truth, cells, folder)
-        ledger.attach(outcome.sweep_id, {path.name: path.read_bytes() for path in shown.files})
+        files = {f"ablation/{path.name}": path.read_bytes() for path in shown.files}
+        ledger.attach(outcome.sweep_id, files)
     return shown
 
 

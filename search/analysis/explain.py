@@ -308,4 +308,4 @@ def keep(tracking_uri: str, experiment: str, sweep_id: str, files: Sequence[Path
         InputError: if the ledger cannot be reached.
     """
     with open_ledger(tracking_uri, experiment) as ledger:
-        ledger.attach(sweep_id, {path.name: path.read_bytes() for path in files})
+        ledger.attach(sweep_id, {f"explanation/{path.name}": path.read_bytes() for path in files})

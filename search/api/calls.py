@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from search.planning.plan import Plan
     from search.results.outcome import SweepResult
     from search.serving.promote import Champion
-    from search.spec import SweepSpec
+    from search.spec.sweep_spec import SweepSpec
     from search.sweep.callback import Callback
 
     Sweep = str | SweepResult
@@ -54,12 +54,17 @@ def run(
         SweepError: if no further cell can be trained; what was earned is in the ledger.
         KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
     """
+    from search.api.progress import reading
     from search.api.result import Result
     from search.api.words import spec_of
+    from search.sweep.run import planned
     from search.sweep.run import run as run_spec
 
-    spec, shown = spec_of(space, words), _shown(progress, callbacks)
-    return Result.of(run_spec(spec, callbacks=[*shown, *callbacks], take_over=take_over))
+    shown = _shown(progress, callbacks)
+    with reading(shown):
+        made = planned(spec_of(space, words), take_over)
+    told = [*shown, *callbacks]
+    return Result.of(run_spec(made.spec, plan=made, callbacks=told, take_over=take_over))
 
 
 def plan(space: Any = None, /, **words: Any) -> Plan:
@@ -218,7 +223,8 @@ def promote(
         sweep: The sweep.
         tracking_uri: URI of the ledger.
         experiment: Its name.
-        words: As `search.serving.promote.promote` takes them: rank, folder, name, move_alias.
+        words: As `search.serving.promote.promote` takes them: rank, folder, name,
+            merge, move_alias.
 
     Raises:
         InputError: if there is no such sweep, or its winner cannot be saved.

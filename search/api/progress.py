@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from search.console import live
+from search.console import live, output
 from search.console.live import failure, progress, speed
 from search.console.progress import Progress
 from search.formatting import counted
@@ -28,6 +30,20 @@ def display() -> Callback:
     return NotebookDisplay() if in_notebook() else live.display()
 
 
+@contextmanager
+def reading(shown: Sequence[Callback]) -> Iterator[None]:
+    """Show that data and model are read, before there is a plan.
+
+    Args:
+        shown: The display, or none.
+    """
+    what = "reading the data and the model"
+    if shown and isinstance(shown[0], NotebookDisplay):
+        shown[0].begin(what)
+    with output.busy(what) if shown and not in_notebook() else nullcontext():
+        yield
+
+
 def in_notebook() -> bool:
     """Tell whether a Jupyter kernel runs this process."""
     shell = sys.modules.get("IPython")
@@ -44,6 +60,11 @@ class NotebookDisplay(Callback):
         self._last = 0.0
         self._state = "starting"
         self._lines: list[str] = []
+
+    def begin(self, state: str) -> None:
+        """Show what is done before there is a plan."""
+        self._state = f"{state} ..."
+        self._draw()
 
     def on_start(self, plan: Plan, table: ScoreMatrix, planned: int) -> None:
         """Show the bar."""
@@ -94,6 +115,8 @@ class NotebookDisplay(Callback):
 
         pace = self.pace
         told = f"{progress(pace)}, {speed(pace)}" if pace.done else progress(pace)
+        if not pace.planned:
+            told = ""
         lines = "".join(f"<div><small>{html.escape(line)}</small></div>" for line in self._lines)
         page = HTML(  # type: ignore[no-untyped-call]
             f'<div class="foldrace-progress">{html.escape(self._state)} '

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.errors import InputError
+from search.formatting import counted
 from search.process.folders import STATE
 
 if TYPE_CHECKING:
@@ -15,16 +16,18 @@ if TYPE_CHECKING:
 
 # A frame, its copy for the file, and the columns that are read again.
 _COPIES = 4
-# Of a cell, while a table is read: its value is an object of Python's, and a row is one text.
-_BYTES_OF_A_CELL = 160
+# Of a cell, while a table is read: its value is an object of Python's, and a row is one text. Then
+# what stays of it.
+_BYTES_OF_A_CELL, _BYTES_KEPT = 170, 66
 
 
-def path_of(data: Any, name: str | None = None) -> str:
+def path_of(data: Any, name: str | None = None, trials: int = 0) -> str:
     """Name of data; what is in memory becomes a file.
 
     Args:
         data: Name, path, pandas frame, `datasets.Dataset` or `DatasetDict`, or a list of dicts.
         name: Stem of the file; `frame` without one.
+        trials: Number of further processes of this machine that will read it at once.
 
     Raises:
         InputError: if it is something else, or a frame that no table can hold.
@@ -32,7 +35,7 @@ def path_of(data: Any, name: str | None = None) -> str:
     if isinstance(data, str | Path):
         return str(data)
     frame = _frame_of(data)
-    check_frame(frame)
+    check_frame(frame, trials)
     return str(_written(frame, name or "frame"))
 
 
@@ -75,8 +78,12 @@ def _of_dataset(data: Any) -> pd.DataFrame:
     return frame
 
 
-def check_frame(frame: pd.DataFrame) -> None:
+def check_frame(frame: pd.DataFrame, trials: int = 0) -> None:
     """Refuse a frame that no table can hold, or memory cannot.
+
+    Args:
+        frame: The frame.
+        trials: Number of further processes of this machine that will read it at once.
 
     Raises:
         InputError: naming what is wrong with it, and what to do.
@@ -101,23 +108,31 @@ def check_frame(frame: pd.DataFrame) -> None:
             f"A column's name must be a text, got {strange[0]!r}: frame.columns = "
             "frame.columns.map(str)."
         )
-    _check_memory(frame)
+    _check_memory(frame, trials)
 
 
-def _check_memory(frame: pd.DataFrame) -> None:
+def _check_memory(frame: pd.DataFrame, trials: int) -> None:
     import psutil
 
     rows = len(frame)
     sample = frame.iloc[:: max(1, rows // 1000)]
     size = sample.memory_usage(deep=True).sum() / len(sample) * rows
-    needed = max(_COPIES * size, _BYTES_OF_A_CELL * rows * len(frame.columns))
+    cells = rows * len(frame.columns)
+    here = max(_COPIES * size, _BYTES_OF_A_CELL * cells)
+    # Trials begin together, when this process has read its own.
+    needed = max(here, _BYTES_KEPT * cells + trials * here)
     free = psutil.virtual_memory().available
     if needed > free:
         raise InputError(
             f"The frame's {rows:,} rows take {size / 2**30:.1f} GiB, and reading them as a sweep "
-            f"does some {needed / 2**30:.1f} GiB; {free / 2**30:.1f} GiB are free. Take a sample, "
-            "as frame.sample(100_000), drop columns, or give a file on a machine with more memory."
+            f"does some {needed / 2**30:.1f} GiB{_where(trials)}; {free / 2**30:.1f} GiB are free. "
+            "Take a sample, as frame.sample(100_000), drop columns"
+            f"{', give trials=1' if trials > 1 else ''}, or take a machine with more memory."
         )
+
+
+def _where(trials: int) -> str:
+    return f", in this process and {counted(trials, 'trial')} beside it" if trials else ""
 
 
 def _written(frame: pd.DataFrame, name: str) -> Path:

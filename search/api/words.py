@@ -10,7 +10,9 @@ from typing import Any
 from search.api.tables import path_of
 from search.errors import InputError
 from search.functions.source import file_of
-from search.spec import Budget, Resources, SweepSpec, make_spec
+from search.process.environment import usable_cpus
+from search.spec.make_spec import make_spec
+from search.spec.sweep_spec import Budget, Resources, SweepSpec
 from trainables.engine import registry
 from trainables.engine.contract import DataRef
 
@@ -67,7 +69,8 @@ def spec_of(what: Any, words: Mapping[str, Any]) -> SweepSpec:
     fields = {name: value for name, value in given.items() if name in _SPEC}
     if what is not None or any(name in given for name in _PAIR):
         fields["space"] = _space(what, given)
-    fields["data"] = _data(given)
+    fields["resources"] = _part(given, "resources", _RESOURCES)
+    fields["data"] = _data(given, _trials_here(fields["resources"]))
     if "set_axes" in fields:
         fields["set_axes"] = {name: _values(value) for name, value in fields["set_axes"].items()}
     if isinstance(fields.get("seeds"), int):
@@ -75,7 +78,6 @@ def spec_of(what: Any, words: Mapping[str, Any]) -> SweepSpec:
     if fields.get("holdout") is not None:
         fields.setdefault("folds", None)
     fields["budget"] = _part(given, "budget", _BUDGET)
-    fields["resources"] = _part(given, "resources", _RESOURCES)
     return make_spec(**fields)
 
 
@@ -140,7 +142,22 @@ def _name_of(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", "train")
 
 
-def _data(given: Mapping[str, Any]) -> DataRef:
+def _trials_here(resources: Any) -> int:
+    """Number of trials at once on this machine, as asked for."""
+
+    def word(name: str) -> Any:
+        own = resources.get(name) if isinstance(resources, Mapping) else None
+        return own if own is not None else getattr(resources, name, None)
+
+    if word("ray_address") not in (None, "local"):
+        return 0
+    trials, cpus = word("trials"), word("cpus_per_trial")
+    if isinstance(trials, int):
+        return trials
+    return max(1, int(usable_cpus() / (cpus if isinstance(cpus, int | float) and cpus > 0 else 1)))
+
+
+def _data(given: Mapping[str, Any], trials: int) -> DataRef:
     data = given["data"]
     words = {name: given[name] for name in _DATA if name in given}
     if isinstance(data, DataRef):
@@ -149,7 +166,7 @@ def _data(given: Mapping[str, Any]) -> DataRef:
         if isinstance(words.get(name), str):
             words[name] = tuple(part.strip() for part in words[name].split(","))
     try:
-        return DataRef(name=path_of(data, given.get("name")), **words)
+        return DataRef(name=path_of(data, given.get("name"), trials), **words)
     except ValueError as error:
         raise InputError(str(error)) from error
 

@@ -11,11 +11,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.arguments import recipe
 from search.benchmark.score_table import METADATA
 from search.checks import refuse
 from search.errors import InputError
 from search.results.table_file import TABLE, write
+from search.spec.arguments import recipe
 
 if TYPE_CHECKING:
     from search.planning.plan import Plan

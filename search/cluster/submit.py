@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search import sweep_file
-from search.arguments import Parse
 from search.cluster import packaging
 from search.cluster.options import FOLDER, MOST_MIB
 from search.errors import FoldraceError, InputError, SweepError
 from search.process import installation
 from search.redaction import holds_secret
+from search.spec import sweep_file
+from search.spec.arguments import Parse
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient

@@ -17,7 +17,7 @@ from search.tracking_uri import EXPERIMENT, default_tracking_uri
 if TYPE_CHECKING:
     from search.analysis.ablation import Shown
     from search.results.outcome import SweepResult
-    from search.spec import SweepSpec
+    from search.spec.sweep_spec import SweepSpec
 
 
 def _going_on(program: str, options: argparse.Namespace, spec: SweepSpec | None) -> str:

@@ -33,9 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from search.analysis import ensembles
-    from search.arguments import tracking_uri
     from search.console.class_table import show_classes
     from search.console.screen import screen_of
+    from search.spec.arguments import tracking_uri
 
     uri = tracking_uri(options)
     document = ensembles.classes_document(uri, options.experiment, options.sweep, options.rank)

@@ -38,9 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace compare`."""
-    from search.arguments import tracking_uri
     from search.comparison.compare import compare_sweeps
     from search.comparison.words import to_json
+    from search.spec.arguments import tracking_uri
 
     comparison = compare_sweeps(
         options.sweeps,

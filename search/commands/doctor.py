@@ -25,10 +25,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace doctor`; 1 where there is a fault."""
-    from search.arguments import tracking_uri
     from search.console import output
     from search.console.findings import show_findings
     from search.doctor.examine import examine
+    from search.spec.arguments import tracking_uri
 
     uri = tracking_uri(options)
     with output.busy("looking"):

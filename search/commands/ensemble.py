@@ -42,8 +42,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from search.analysis import ensembles
-    from search.arguments import tracking_uri
     from search.console import output
+    from search.spec.arguments import tracking_uri
 
     with output.busy("reading predictions, and selecting on all folds but one, each in turn"):
         document = ensembles.ensemble_document(

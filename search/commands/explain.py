@@ -109,8 +109,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--column names a column of a file: give that with --data FILE.")
     if text_b is not None and text is None:
         raise InputError("--text-b is the second text of a pair: give the first with --text.")
-    from search.arguments import tracking_uri
     from search.planning.file_columns import check_file
+    from search.spec.arguments import tracking_uri
     from search.sweep.load import load_record
 
     uri = tracking_uri(options)

@@ -43,9 +43,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace export`."""
-    from search.arguments import recipe, tracking_uri
     from search.benchmark.export import write_table
     from search.console import output
+    from search.spec.arguments import recipe, tracking_uri
     from search.sweep.load import load_record
 
     _, outcome = load_record(tracking_uri(options), options.experiment, options.sweep)

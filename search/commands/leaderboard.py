@@ -49,9 +49,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace leaderboard`."""
-    from search.arguments import tracking_uri
     from search.console.leaderboard import show_leaderboard
     from search.results.document import of_outcome
+    from search.spec.arguments import tracking_uri
     from search.sweep.load import load_record
     from trainables.engine.training.scoring import metric_name
 

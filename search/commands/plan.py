@@ -27,8 +27,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace plan`."""
-    from search import sweep_file
-    from search.arguments import sweep_spec
+    from search.spec import sweep_file
+    from search.spec.arguments import sweep_spec
 
     spec = sweep_spec(options)
     from search.planning.prepare import check_names, prepare

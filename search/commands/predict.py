@@ -66,8 +66,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace predict`."""
-    from search.arguments import tracking_uri
     from search.planning.file_columns import WholeTable, check_file, likely_columns
+    from search.spec.arguments import tracking_uri
     from search.sweep.load import load_record
 
     path, uri = Path(options.data), tracking_uri(options)

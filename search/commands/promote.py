@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.checks.names import MODEL_NAME
 from search.checks.output_paths import OUTPUT_FOLDER, OutputFile
@@ -15,12 +16,16 @@ from search.commands._options import (
     print_json,
 )
 
+if TYPE_CHECKING:
+    from search.serving.promote import Champion
+
 SUMMARY = "Train the winner on all data, save it, and register it as champion."
 EXAMPLES = """\
 examples:
   foldrace promote latest
   foldrace promote my-sweep --rank 2 --out my-model
   foldrace promote my-sweep --as sentiment      the next version of the model `sentiment`
+  foldrace promote my-sweep --merge             whole weights, of a winner with adapters (LoRA)
   foldrace promote my-sweep --push-to-hub me/sentiment --onnx sentiment.onnx
 A sweep of your own file wants fit(config, train, seed) and predict(model, test) in it: what fit
 returns is pickled.
@@ -48,6 +53,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the registered model (SWEEP)",
     )
     parser.add_argument(
+        "--merge",
+        action="store_true",
+        help="merge the winner's adapters (LoRA) into its weights; without it the folder has the "
+        "adapters alone, and names the model that they stand on",
+    )
+    parser.add_argument(
         "--onnx",
         type=OutputFile(".onnx"),
         metavar="FILE",
@@ -66,8 +77,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace promote`."""
-    from search.arguments import tracking_uri
     from search.console import output
+    from search.spec.arguments import tracking_uri
 
     uri = tracking_uri(options)
     from search.serving.promote import promote  # which takes seconds to import
@@ -79,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
         rank=options.rank,
         folder=None if options.out is None else Path(options.out),
         name=options.name,
+        merge=options.merge,
         onnx=None if options.onnx is None else Path(options.onnx),
         hub=options.hub,
         public=options.public,
@@ -95,6 +107,7 @@ def run(options: argparse.Namespace) -> int:
                 "config": champion.config,
                 "folder": str(champion.folder),
                 "trust_remote_code": not champion.stock and champion.own is None,
+                "adapters_of": None if champion.base is None else champion.base.name,
                 "notes": list(champion.notes),
                 "onnx": options.onnx,
                 "onnx_difference": champion.onnx_difference,
@@ -112,11 +125,7 @@ def run(options: argparse.Namespace) -> int:
         )
         output.say(f"registered: {registered.name}, version {registered.version}, alias champion")
         return 0
-    flag = "" if champion.stock else ", trust_remote_code=True"
-    output.say(
-        f"saved: {champion.folder} "
-        f"(AutoModelForSequenceClassification.from_pretrained(folder{flag}))"
-    )
+    output.say(f"saved: {champion.folder} ({_loaded_by(champion)})")
     output.say(f"registered: {registered.name}, version {registered.version}, alias champion")
     if champion.onnx_difference is not None:
         output.say(
@@ -125,3 +134,15 @@ def run(options: argparse.Namespace) -> int:
     if champion.address is not None:
         output.say(f"on the hub: {champion.address}", whole=True)
     return 0
+
+
+def _loaded_by(champion: Champion) -> str:
+    """Call that loads a champion's folder."""
+    if champion.base is not None and champion.stock:
+        return (
+            f"adapters of {champion.base.name}: "
+            "AutoPeftModelForSequenceClassification.from_pretrained(folder, id2label=...)"
+        )
+    flag = "" if champion.stock else ", trust_remote_code=True"
+    call = f"AutoModelForSequenceClassification.from_pretrained(folder{flag})"
+    return call if champion.base is None else f"adapters of {champion.base.name}: {call}"

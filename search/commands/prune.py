@@ -29,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace prune`."""
-    from search.arguments import tracking_uri
     from search.console import output
+    from search.spec.arguments import tracking_uri
     from search.sweep import prune
 
     uri = tracking_uri(options)

@@ -52,9 +52,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace report`."""
-    from search.arguments import tracking_uri
     from search.report.keep import report_of
     from search.report.paper import exit_code
+    from search.spec.arguments import tracking_uri
     from trainables.engine.training.scoring import metric_name
 
     report = report_of(

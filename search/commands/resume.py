@@ -48,9 +48,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace resume`."""
-    from search.arguments import tracking_uri
     from search.console import live
-    from search.spec import SweepSpec, changed
+    from search.spec.arguments import tracking_uri
+    from search.spec.make_spec import changed
+    from search.spec.sweep_spec import SweepSpec
     from search.sweep import run as sweep
 
     def change(spec: SweepSpec) -> SweepSpec:

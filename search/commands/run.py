@@ -36,9 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace run`."""
-    from search import sweep_file
-    from search.arguments import sweep_spec
     from search.planning.prepare import check_names, prepare
+    from search.spec import sweep_file
+    from search.spec.arguments import sweep_spec
     from search.sweep import prior_sweeps
 
     spec = sweep_spec(options)

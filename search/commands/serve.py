@@ -32,11 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace serve`."""
-    from search.arguments import tracking_uri
     from search.console import output
     from search.errors import InputError
     from search.process.child_server import check_place, serve_until_ended
+    from search.serving import adapter_base
     from search.serving.registered import champion_of
+    from search.spec.arguments import tracking_uri
 
     uri = tracking_uri(options)
     check_place(options.host, options.port)
@@ -46,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
             f"No registered model {options.model!r} has the alias champion. Make one with: "
             f"foldrace promote {options.model}"
         )
+    adapter_base.check(champion)
     name = f"{champion.name}, version {champion.version}"
     output.say(f"starting a server of {name} ...")
     command = [sys.executable, "-P", "-m", "mlflow", "models", "serve", "--env-manager", "local"]

@@ -24,10 +24,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve MLflow's UI, on the loopback unless another host is given."""
-    from search.arguments import tracking_uri
     from search.console import output
     from search.console.runs_page import runs_page
     from search.process.child_server import check_place, serve_until_ended
+    from search.spec.arguments import tracking_uri
     from search.tracking.open import open_ledger
 
     uri = tracking_uri(options)

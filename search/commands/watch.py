@@ -41,10 +41,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """`foldrace watch`."""
-    from search.arguments import tracking_uri
     from search.console import live, output
     from search.console.leaderboard import show_leaderboard
     from search.results.document import of_outcome
+    from search.spec.arguments import tracking_uri
     from search.sweep.watch import watch
 
     if options.svg is not None:
@@ -71,11 +71,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _draw(options: argparse.Namespace) -> int:
     """Write the race so far as an animated drawing."""
-    from search.arguments import tracking_uri
     from search.console import output
     from search.errors import InputError
     from search.report.evidence import collect
     from search.report.replay import animated
+    from search.spec.arguments import tracking_uri
 
     evidence = collect(tracking_uri(options), options.experiment, options.sweep)
     if not len(evidence.arrivals):

@@ -208,6 +208,19 @@ def _prior(document: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _tied(document: Mapping[str, Any], winner: Mapping[str, Any]) -> str:
+    """Say which complete configs cannot be told from the winner."""
+    if winner["compared"] < 2:
+        return "No other config is complete."
+    tied = winner["indistinguishable_labels"]
+    who = "the winner" if decided(document) else "the first"
+    if not tied:
+        return f"Every other complete config is told from {who} at 5%."
+    more = len(tied) - _NAMED
+    shown = "; ".join(tied[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+    return f"{counted(len(tied), 'complete config')} cannot be told from {who} at 5%: {shown}."
+
+
 def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]:
     lines = []
     versus, gain = winner["versus_baseline"], winner["gain_corrected"]
@@ -221,12 +234,7 @@ def _rivals(document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[str]
             f"with probability {versus['better']:.2f}, "
             f"practically equal {versus['equal']:.2f}, worse {versus['worse']:.2f}."
         )
-    tied = winner["indistinguishable_labels"]
-    more = len(tied) - _NAMED
-    shown = "; ".join(tied[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
-    who = "the winner" if decided(document) else "the first"
-    count = counted(len(tied), "complete config")
-    lines.append(f"{count} cannot be told from {who} at 5%{': ' + shown if shown else ''}.")
+    lines.append(_tied(document, winner))
     left = winner["p_best_stopped"]
     stopped = sum(row["status"] == "partial" for row in document["configs"])
     if document["p_best_by"] == "surrogate" and left is not None and stopped:

@@ -28,7 +28,7 @@ from search.tracking_uri import default_tracking_uri
 if TYPE_CHECKING:
     from search.planning.estimate import Estimate
     from search.planning.plan import Plan
-    from search.spec import SweepSpec
+    from search.spec.sweep_spec import SweepSpec
     from trainables.engine.datasets.load import TextData
     from trainables.engine.splits.audit import Audit
 

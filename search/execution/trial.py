@@ -18,7 +18,7 @@ from search.execution.plugin import Plugin, load_text
 from search.execution.report_buffer import ReportBuffer
 from search.execution.stack_text import unpacked
 from search.process import environment, launchers
-from search.spec import Resources
+from search.spec.sweep_spec import Resources
 from trainables.engine.contract import CellResult, Task
 
 
@@ -41,7 +41,7 @@ def train(
         gpus: GPUs of this trial, or of each of its workers.
     """
     launchers.forget()
-    from trainables.engine.cells import runner
+    from trainables.engine.cells import runner, sizing
     from trainables.engine.training import checkpoint
 
     limits = Resources(**resources)
@@ -57,6 +57,7 @@ def train(
     if limits.workers_per_trial > 1:
         worker_group.train(config["cells"], shared, limits, gpus)
         return
+    sizing.take_share(gpus)
     load_text(plugin)
     cells = unpacked(config["cells"])
     reports = ReportBuffer(lambda cells: tune.report({"cells": cells}))

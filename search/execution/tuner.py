@@ -22,7 +22,7 @@ from search.execution.dispatch import CellSource, CellTask, Dispatcher, Pair
 from search.execution.plugin import read_text
 from search.execution.report_buffer import read_report
 from search.execution.stack_text import packed
-from search.spec import Resources
+from search.spec.sweep_spec import Resources
 
 # Before ray is imported: no CSV, JSON and TensorBoard files per trial (they double its overhead),
 # no usage report to the outside, and no change of folder under the workers' feet.
@@ -127,11 +127,17 @@ def _end_of_traceback(trial: Any) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [n for n, line in enumerate(lines) if "Error" in line.split(":", maxsplit=1)[0]]
     if not named:
-        return (lines or ["no text"])[-1][:500]
-    error = lines[named[-1]][:500]
+        return _without_causes((lines or ["no text"])[-1])[:500]
+    error = _without_causes(lines[named[-1]])[:500]
     code = [line for line in lines[: named[-1]] if line.startswith('File "')]
     # Of a worker that died only Ray's own code is left.
     return f"{error} ({code[-1]})" if code and not error.startswith("ray.") else error
+
+
+def _without_causes(error: str) -> str:
+    """Put the commonest cause in place of Ray's list of causes."""
+    said, cut, _ = error.partition(" Some common causes include")
+    return f"{said} The system often ends a process so when memory is short." if cut else error
 
 
 class _StartAtOnce(FIFOScheduler):

@@ -20,7 +20,7 @@ from search.execution.cell_timeout import CellClock
 from search.execution.plugin import load_text
 from search.execution.stack_text import unpacked
 from search.process import launchers, own_code
-from search.spec import Resources
+from search.spec.sweep_spec import Resources
 from trainables.engine.contract import CellResult, Task
 
 SECONDS_PER_STACK = 300.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from search.errors import InputError
 from search.process.folders import STATE
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from spaces import Space
 from spaces.schema.from_axes import space_of_axes
 from trainables.engine import registry

@@ -223,6 +223,7 @@ class Ledger(SweepLog):
         seconds: float,
         tags: Mapping[str, str],
         interval: tuple[float, float] | None = None,
+        note: str = "",
         more: Mapping[str, float] | None = None,
     ) -> None:
         """Show the latest state of a config within 2 s; never raises.
@@ -237,6 +238,7 @@ class Ledger(SweepLog):
             seconds: Training time of its cells.
             tags: Tags of the run: space, data, model ...
             interval: Interval of the mean; ci_low and ci_high in MLflow.
+            note: Description of its run.
             more: Further metrics of its run, by name.
         """
         payload = payloads.of_config(
@@ -249,6 +251,7 @@ class Ledger(SweepLog):
             interval,
             name=name or config_id,
             mean=mean,
+            note=note,
             more=more,
         )
         self._delivery.update(f"{sweep_id} {config_id}", payload)

@@ -15,6 +15,7 @@ import numpy as np
 
 from search.ledger.records import (
     CELL_TAGS,
+    NOTE,
     LoggedCell,
     metric_names,
     param_values,
@@ -153,6 +154,7 @@ def of_config(
     *,
     name: str,
     mean: float | None,
+    note: str = "",
     more: Mapping[str, float] | None = None,
 ) -> Payload:
     """State of a config in a sweep."""
@@ -177,7 +179,9 @@ def of_config(
         "params": param_values(params),
         "metrics": metrics,
         "curve": curve,
-        "tags": tag_values({**tags, "sweep": sweep_id, "config": config_id}),
+        "tags": tag_values(
+            {**tags, "sweep": sweep_id, "config": config_id, **({NOTE: note} if note else {})}
+        ),
     }
 
 
@@ -210,7 +214,7 @@ def of_sweep_end(sweep_id: str, status: str, summary: Mapping[str, Any]) -> Payl
     # `data`, `model` and `space` are tags already, in short form.
     tags = {k: v for k, v in text.items() if k not in {"sweep", "space", "data", "model"}}
     if "answer" in text:
-        tags["mlflow.note.content"] = text["answer"]
+        tags[NOTE] = text["answer"]
     return {
         "kind": "sweep",
         "sweep": sweep_id,

@@ -18,6 +18,9 @@ CELL_TAGS = ("family", "sweep", "config", "space", "data", "model")
 LEASE_TAGS = "lease."
 """Prefix of the tags by which drivers of sweeps know of one another."""
 
+NOTE = "mlflow.note.content"
+"""Tag that MLflow shows as a run's description."""
+
 _SPEC_TAG = "spec_json_"
 _SPEC_PIECE = 4_000
 PLUGIN_TEXT = "plugin_text"

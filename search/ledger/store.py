@@ -182,7 +182,7 @@ class Store(Protocol):
         ...
 
     def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Keep files with a run."""
+        """Keep files with a run, by their paths among its artifacts."""
         ...
 
     def fetch(self, run_id: str, name: str) -> bytes | None:

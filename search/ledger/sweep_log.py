@@ -205,7 +205,7 @@ class SweepLog:
         return self._where
 
     def attach(self, sweep_id: str, files: Mapping[str, str | bytes]) -> None:
-        """Keep files (a report, an audit) with a sweep, by name."""
+        """Keep files with a sweep, by their paths among its artifacts."""
         with self._asking():
             self._store.attach(sweep_id, payloads.decoded(payloads.encoded(files)))
 

@@ -19,7 +19,7 @@ from search.errors import DeliveryRefusedError
 from search.ledger import payloads
 from search.ledger.cell_runs import FINISHED, CellRun, CellRuns
 from search.ledger.payloads import Payload
-from search.ledger.records import LoggedCell, LoggedRun
+from search.ledger.records import NOTE, LoggedCell, LoggedRun
 from search.ledger.store import WRITER, NewRun, RunNews, Scan, Store, Wanted, age
 
 _log = logging.getLogger("foldrace.ledger")
@@ -319,7 +319,8 @@ class LedgerWriter:
                 continue
             params = {} if run.named else payload["params"]
             points = payloads.config_points(payload, run.points)
-            news.append(RunNews(run_id=run.run_id, points=points, params=params))
+            tags = {NOTE: payload["tags"][NOTE]} if NOTE in payload["tags"] else {}
+            news.append(RunNews(run_id=run.run_id, points=points, params=params, tags=tags))
         if fresh:
             run_ids = self._store.add("configs", [_config_run(payload) for payload in fresh])
             for payload, run_id in zip(fresh, run_ids, strict=True):

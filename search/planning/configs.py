@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import InputError
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from spaces import Space
 from trainables.engine.contract import Scalar
 from trainables.engine.errors import DataError, SpaceError

@@ -92,7 +92,7 @@ class Estimate:
         most = self.cells_in_ledger + self.cells_to_train
         expected = Expected(self.strategy, min(self.typical_cells, most), most, self.cells)
         hours = f"{duration(3600 * self.typical_hours)} on {counted(self.slots, 'slot')}"
-        stacks = f", {self.together} trained as one model" if self.together > 1 else ""
+        stacks = f"{self.together} trained as one model" if self.together > 1 else "trained alone"
         unmeasured = self.shapes - self.shapes_measured
         dearest = (
             f"; {unmeasured} of {self.shapes} shapes are taken for as dear as the dearest measured"
@@ -108,7 +108,7 @@ class Estimate:
             f"{self.cells_in_ledger:,} of them in the ledger",
             *nested,
             f"a cell           {hundredths(self.seconds_per_cell)} s, from steps measured on this "
-            f"machine{stacks}{dearest}",
+            f"machine, {stacks}{dearest}",
             *([] if self.gpus is None else [f"GPUs             {self.gpus}"]),
         ]
 

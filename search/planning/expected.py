@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from search.formatting import counted, duration
 from search.planning.plan import Plan
 from search.process.environment import usable_cpus
-from search.spec import Resources
+from search.spec.sweep_spec import Resources
 from search.strategies.board import typical_cells
 from search.strategies.named import most_cells
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from search.planning.plan import Plan
-from search.spec import saved_spec
+from search.spec.make_spec import saved_spec
 
 if TYPE_CHECKING:
     from search.ledger.records import SweepRecord

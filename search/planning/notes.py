@@ -6,7 +6,7 @@ from pathlib import Path
 
 from search.planning import decay, precision
 from search.planning.plan import Plan
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from trainables.engine.datasets import dataset_card
 from trainables.engine.datasets.column_roles import card_of
 from trainables.engine.models import pretrained

@@ -15,7 +15,7 @@ import numpy as np
 
 from search.formatting import unit
 from search.planning.labels import Labels
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from search.strategies.strategy import Problem
 from spaces import Space
 from trainables.engine.contract import Cell, Scalar, Task

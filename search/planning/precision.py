@@ -9,7 +9,7 @@ precision are other cells.
 from __future__ import annotations
 
 from search.planning.plan import Plan
-from search.spec import Resources, SweepSpec
+from search.spec.sweep_spec import Resources, SweepSpec
 from spaces import Space
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning

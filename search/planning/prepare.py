@@ -15,7 +15,9 @@ from search.planning import model_reference, precision
 from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
-from search.spec import SweepSpec, rows_of_name, saved_spec
+from search.spec.make_spec import saved_spec
+from search.spec.naming import rows_of_name
+from search.spec.sweep_spec import SweepSpec
 from search.strategies.named import RANGED, SAMPLING
 from spaces import Space
 from trainables.engine import registry

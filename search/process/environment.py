@@ -11,7 +11,7 @@ from pathlib import Path
 
 from search.process import installation, own_code
 
-REQUIREMENTS, PATCH = "requirements.txt", "uncommitted.patch"
+REQUIREMENTS, PATCH = "environment/requirements.txt", "environment/uncommitted.patch"
 _LARGEST_PATCH = 1_000_000  # bytes; more is no change to read
 
 
@@ -64,7 +64,7 @@ def tags() -> dict[str, str]:
 
 
 def files() -> dict[str, str]:
-    """Files that list package versions and uncommitted changes."""
+    """Files that list package versions and uncommitted changes, by path."""
     packages = sorted(
         {f"{package.metadata['Name']}=={package.version}" for package in metadata.distributions()},
         key=str.lower,

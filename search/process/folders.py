@@ -11,7 +11,7 @@ from pathlib import Path
 
 from search.errors import InputError
 from search.process import ray_home
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from search.tracking_uri import check_uri
 
 # Where a run keeps what is not yet in the ledger; below the folder that it is started in.

@@ -16,6 +16,9 @@ from search.report.write import Report, write
 from search.results.standings import ROPE
 from search.tracking.open import open_ledger
 
+# Folder among a sweep's artifacts: links from the page to its figures hold there, too.
+_PLACE = "report"
+
 
 def report_of(
     tracking_uri: str,
@@ -50,7 +53,7 @@ def report_of(
     with output.busy("drawing the figures"):
         report = write(found, folder, _compared(found, tracking_uri, experiment, rope), criterion)
     files = {
-        path.relative_to(folder).as_posix().replace("/", "-"): path.read_bytes()
+        f"{_PLACE}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in report.files
     }
     with open_ledger(tracking_uri, experiment) as ledger:

@@ -43,7 +43,7 @@ from search.planning.plan import Plan
 from search.report.evidence import Evidence, interval, model_label
 from search.report.paper_settings import Changes, changes
 from search.results.standings import Standing
-from search.spec import in_thousands
+from search.spec.naming import in_thousands
 from trainables.engine.datasets.dataset_card import find
 
 Says = Literal["agrees", "differs", "cannot tell", "not the paper's setting"]

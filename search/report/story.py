@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.arguments import recipe
 from search.console.leaderboard import explanation, status_of
 from search.formatting import duration
 from search.planning.notes import licences
@@ -16,6 +15,7 @@ from search.report.evidence import Evidence, data_label, model_label
 from search.report.figures.style import Picture, number, points
 from search.report.paper import Verdict, data_key, known_rows
 from search.results.answer import decided
+from search.spec.arguments import recipe
 
 _TOP = 20
 _SHOWN = 8  # with all metrics

@@ -1,11 +1,12 @@
-"""A sweep's answer in one sentence."""
+"""Sentences on a sweep, a config and a cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from search.formatting import counted, points, unit
+from search.formatting import counted, duration, hundredths, points, unit
+from trainables.engine.contract import CellResult
 
 _FEWEST = 3  # blocks for an interval
 _LIKELY = 0.5  # probability that the best config is not among the complete ones
@@ -42,6 +43,58 @@ def answer(document: Mapping[str, Any]) -> str:
     if winner["name"] == baseline:
         return f"Nothing with all of its {blocks} beats {baseline} ({points(winner['mean'])})."
     return _better(document, winner)
+
+
+def of_config(
+    standing: Mapping[str, float | None], objective: str, cells: int, blocks: int, seconds: float
+) -> str:
+    """Describe a config: the note of its run in MLflow.
+
+    Args:
+        standing: Its `mean`, and what is known of `ci_low`, `ci_high`, `gain` and `p_best`.
+        objective: Name of the metric.
+        cells: Number of its scores.
+        blocks: Number of cells of a complete config.
+        seconds: Training time of all of its cells.
+    """
+    if standing.get("mean") is None:
+        return (
+            f"None of its {counted(blocks, 'cell')} has a score yet. "
+            f"Trained in {duration(seconds)}."
+        )
+    low, high = standing.get("ci_low"), standing.get("ci_high")
+    interval = "" if low is None or high is None else f" ({points(low)} to {points(high)})"
+    parts = [
+        f"{objective} {points(standing['mean'])} {unit(objective)}{interval} over {cells} of "
+        f"{counted(blocks, 'cell')}"
+    ]
+    if (gain := standing.get("gain")) is not None:
+        parts.append(f"{points(gain, sign=True)} beside the baseline")
+    if (chance := standing.get("p_best")) is not None:
+        parts.append(f"the best config with probability {hundredths(chance)}")
+    return f"{'; '.join(parts)}. Trained in {duration(seconds)}."
+
+
+def of_cell(result: CellResult, objective: str, seed: int, fold: int, config: str) -> str:
+    """Describe a cell: the note of its run in MLflow.
+
+    Args:
+        result: Its result.
+        objective: Name of the metric.
+        seed: Its seed.
+        fold: Its fold.
+        config: Label of its config.
+    """
+    where = f"seed {seed}, fold {fold} of {config}"
+    score = result.metrics.get(objective)
+    if result.status != "done" or score is None:
+        reason = f"it has no metric {objective!r}"
+        if result.status != "done":
+            reason = f"{result.status}, {result.error}" if result.error else result.status
+        return f"No score on {where}: {reason}"
+    seconds = result.metrics.get("seconds")
+    time = "" if seconds is None else f", trained in {duration(seconds)}"
+    return f"{objective} {points(score)} {unit(objective)} on {where}{time}."
 
 
 def _too_early(document: Mapping[str, Any], winner: Mapping[str, Any], blocks: str) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 from search.arrays import FloatArray
 from search.planning.plan import Plan
 from search.process import own_code
+from search.process.memory import without_garbage_collection
 from search.results.inert import InertWatch, Suspect
 from search.strategies.named import most_cells
 
@@ -96,27 +97,39 @@ def tell_known(
         tell: Told each of them.
         sweep_id: Run id of the sweep, whose own cells these may be; None for a new one.
     """
-    for cell in known:
-        pair = plan.keys.get(cell.key)
-        if pair is None or not cell.settled:
-            continue
-        table.codes[cell.code] += 1
-        score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
-        trouble = f"{cell.status} in an earlier run"
-        if cell.status == "done" and (score is None or not math.isfinite(score)):
-            trouble = f"run {cell.run_id} in MLflow has no sound {plan.space.objective}: {score}"
-            _log.warning("A cell is left out: %s. Delete that run to train it again.", trouble)
-            score = None
-        table.put(pair, score, cell.metrics)
-        table.reused += 1
-        table.foreign += cell.sweep_id != sweep_id
-        if table.watch is not None:
-            table.watch.note(pair, cell.digest)
-        if score is None:
-            table.failures[pair] = trouble
-        tell(*pair, score, cell.metrics.get("seconds"))
+    with without_garbage_collection():
+        for cell in known:
+            _tell(plan, cell, table, tell, sweep_id)
     if table.watch is not None:
         table.watch.look()
+
+
+def _tell(
+    plan: Plan,
+    cell: LoggedCell,
+    table: ScoreMatrix,
+    tell: Callable[[int, int, float | None, float | None], None],
+    sweep_id: str | None,
+) -> None:
+    """Enter a cell of the ledger, if the plan has it."""
+    pair = plan.keys.get(cell.key)
+    if pair is None or not cell.settled:
+        return
+    table.codes[cell.code] += 1
+    score = cell.metrics.get(plan.space.objective) if cell.status == "done" else None
+    trouble = f"{cell.status} in an earlier run"
+    if cell.status == "done" and (score is None or not math.isfinite(score)):
+        trouble = f"run {cell.run_id} in MLflow has no sound {plan.space.objective}: {score}"
+        _log.warning("A cell is left out: %s. Delete that run to train it again.", trouble)
+        score = None
+    table.put(pair, score, cell.metrics)
+    table.reused += 1
+    table.foreign += cell.sweep_id != sweep_id
+    if table.watch is not None:
+        table.watch.note(pair, cell.digest)
+    if score is None:
+        table.failures[pair] = trouble
+    tell(*pair, score, cell.metrics.get("seconds"))
 
 
 def other_code(table: ScoreMatrix) -> str | None:

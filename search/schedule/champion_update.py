@@ -12,7 +12,7 @@ from search.formatting import unit
 from search.process.folders import STATE
 from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
 from search.schedule import promotion
-from search.spec import Budget, SweepSpec
+from search.spec.sweep_spec import Budget, SweepSpec
 from search.tracking.open import open_ledger
 from trainables.engine.contract import Scalar
 from trainables.engine.keys import canonical_json

@@ -47,7 +47,7 @@ from search.checks.urls import DASHBOARD
 from search.cluster.options import FOLDER
 from search.errors import InputError
 from search.redaction import holds_secret
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from search.tracking_uri import EXPERIMENT, check_form
 from trainables.engine.registry import hint
 

@@ -16,12 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from search.arguments import Parse, sweep_spec
 from search.cluster import packaging
 from search.errors import FoldraceError, InputError, SweepTakenError
 from search.schedule import notify
 from search.schedule.quiet import Quiet, alone
-from search.spec import SweepSpec
+from search.spec.arguments import Parse, sweep_spec
+from search.spec.sweep_spec import SweepSpec
 from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:

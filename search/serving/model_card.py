@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.arguments import recipe
 from search.formatting import points
 from search.planning.notes import licences
 from search.report.evidence import data_label, model_label
+from search.spec.arguments import recipe
 
 if TYPE_CHECKING:
     from search.results.outcome import SweepResult
     from trainables.engine.functions.kept_model import Columns
+    from trainables.engine.refit.saved_adapters import Base
     from trainables.engine.text_data import TextData
 
 
@@ -26,6 +27,7 @@ def write(
     *,
     stock: bool,
     max_length: int,
+    base: Base | None = None,
 ) -> str:
     """Write the card in Markdown.
 
@@ -36,6 +38,7 @@ def write(
         sweep_id: MLflow run id of the sweep.
         stock: True if transformers' own class holds the model.
         max_length: Number of tokens at which the model cuts texts.
+        base: Model that its adapters stand on; None where the folder has whole weights.
     """
     plan = outcome.plan
     classes = _classes(data)
@@ -46,12 +49,31 @@ def write(
         else "**Load it with `trust_remote_code=True`**: no class of transformers holds its head, "
         "so its class is `modeling.py` in this folder, whose code then runs.\n\n"
     )
+    if base is not None and not stock:
+        first += (
+            "Load it from a folder, such as `huggingface_hub.snapshot_download` gives: by its name "
+            "on the hub transformers would take the model that it stands on, with a head that "
+            "nobody trained.\n\n"
+        )
     own = "" if stock else "Its class is `modeling.py` in this folder: read it, it is short.\n\n"
+    library = "transformers" if base is None else "peft"
+    named = f"base_model: {base.place}\n" if base is not None and base.on_hub else ""
+    imported, loaded = (
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
+        f"AutoModelForSequenceClassification.from_pretrained(folder{flag})",
+    )
+    if base is not None and stock:
+        imported = (
+            "from peft import AutoPeftModelForSequenceClassification\n"
+            f"from transformers import AutoTokenizer\n\n"
+            f"names = {dict(enumerate(data.label_names))!r}"
+        )
+        loaded = "AutoPeftModelForSequenceClassification.from_pretrained(folder, id2label=names)"
     return f"""\
 ---
-library_name: transformers
+library_name: {library}
 pipeline_tag: text-classification
----
+{named}---
 
 {first}# {plan.spec.name}: {plan.label(config)}
 
@@ -59,15 +81,15 @@ A text classifier, trained by foldrace: the space `{plan.spec.space}`
 ({plan.space.source}) on {data_label(plan)} with {model_label(plan)}.
 
 ```python
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+{imported}
 
 tokenizer = AutoTokenizer.from_pretrained(folder{flag})
-model = AutoModelForSequenceClassification.from_pretrained(folder{flag})
+model = {loaded}
 inputs = tokenizer(texts, truncation=True, padding=True, return_tensors="pt")
 probabilities = model(**inputs).logits.softmax(-1)
 ```
 
-{own}## Data
+{own}{_stands_on(base)}## Data
 
 {len(data):,} rows{" of two texts" if data.texts_b is not None else ""}, classes: {classes}.
 Fingerprint `{data.fingerprint[:16]}`; model fingerprint `{plan.task.model_fingerprint[:16]}`.
@@ -83,6 +105,30 @@ Fingerprint `{data.fingerprint[:16]}`; model fingerprint `{plan.task.model_finge
   `foldrace run` prints) promises more than it keeps.
 - Licences of the data and of the encoder go on to hold for it:
   {_licences(outcome, "data", "model")}.
+"""
+
+
+def _stands_on(base: Base | None) -> str:
+    """Name the model that a folder of adapters needs."""
+    if base is None:
+        return ""
+    needs = (
+        "## The model that it stands on\n\nThe folder holds adapters (LoRA) and a head, no whole"
+    )
+    if base.on_hub:
+        at = "" if base.revision is None else f", revision `{base.revision[:12]}`,"
+        return f"""\
+{needs} weights: they stand on `{base.place}`{at} which is fetched from the
+Hugging Face hub when they are loaded. `foldrace promote --merge` saves whole weights.
+
+"""
+    digests = ", ".join(f"`{name}` {digest[:16]}" for name, digest in base.digests.items())
+    return f"""\
+{needs} weights: they stand on `{base.name}` ({digests}), which no hub has.
+On the machine that trained them `adapter_config.json` says where it is. On another, put the same
+model there and its folder into `base_model_name_or_path` of that file; or promote again with
+`foldrace promote --merge`, which saves whole weights.
+
 """
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from search.errors import SweepError
 from search.planning.plan import Plan
 from search.process import launchers
+from search.serving import adapter_base
 from search.serving.input_rows import FileRows, RowSchema
 from search.tracking.model_registry import Registered, load
 from trainables.engine.arrays import Float32Array
@@ -58,9 +59,11 @@ def registered_model(tracking_uri: str, model: Registered) -> Classifier:
     """A model of MLflow's registry, loaded: its code runs in this process.
 
     Raises:
+        InputError: if the model that its adapters stand on is not there.
         LedgerError: if MLflow refuses.
     """
     classes: list[str] = json.loads(model.tags["classes"])
+    adapter_base.check(model)
     network = load(tracking_uri, model)
 
     def score_rows(rows: UnlabelledRows) -> Float32Array:

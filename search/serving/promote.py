@@ -7,11 +7,11 @@ a part of the data. `promote` trains the config once more on all rows, with the 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from search.checks import refuse
@@ -22,17 +22,18 @@ from search.functions.own_file import is_function
 from search.planning.plan import Plan
 from search.planning.prepare import checked_data
 from search.process import launchers
+from search.serving import adapter_base, model_card, own_model
 from search.serving import hub as sharing
-from search.serving import model_card, own_model
 from search.sweep.load import load_record as load_sweep
 from search.tracking.model_registry import Contents, Registered, register, set_champion
 from trainables.engine.errors import DivergedError
-from trainables.engine.refit import network, onnx_file, saved_model
+from trainables.engine.refit import network, onnx_file, saved_adapters, saved_model
+from trainables.engine.refit.network import FinalNetwork
+from trainables.engine.refit.saved_adapters import Base
 from trainables.engine.text_data import TextData
 
 CARD = "README.md"
 ONNX = OutputFile(".onnx")
-ADAPTERS = "adapters"  # the folder of peft, beside the weights that they are merged into
 _EXAMPLES = 2  # rows of the input example
 
 
@@ -45,6 +46,7 @@ class Champion:
         folder: Its Hugging Face folder.
         stock: True if transformers' own class holds it; else it is loaded with trust_remote_code.
         own: Name of the user's file whose functions made it; None for a Hugging Face folder.
+        base: Model that its adapters stand on; None where its folder has whole weights.
         config: The config's label.
         notes: What the user should know.
         onnx_difference: Largest difference of a logit of the ONNX file; None without one.
@@ -56,6 +58,7 @@ class Champion:
     stock: bool
     config: str
     own: str | None = None
+    base: Base | None = None
     notes: Sequence[str] = ()
     onnx_difference: float | None = None
     address: str | None = None
@@ -70,6 +73,7 @@ def promote(
     rank: int = 1,
     folder: Path | None = None,
     name: str | None = None,
+    merge: bool = False,
     move_alias: bool = True,
     onnx: Path | None = None,
     hub: str | None = None,
@@ -86,6 +90,7 @@ def promote(
         folder: Folder of the Hugging Face model; champion-SWEEP without one.
         name: Name of the registered model; the sweep's without one. Further sweeps of one name give
             further versions of one model.
+        merge: Merge a winner's adapters into its weights; without it the folder is one of peft.
         move_alias: Give the new version the alias `champion`.
         onnx: File to write the model to as ONNX, too.
         hub: Repository of the Hugging Face hub to push the folder to, too.
@@ -94,7 +99,8 @@ def promote(
 
     Raises:
         InputError: if there is no such sweep or config, its data or model changed, the config has
-            no network from texts to classes, or the folder or the name cannot be.
+            no network from texts to classes, no adapters to merge, or the folder or the name cannot
+            be.
         SweepError: if training diverges.
         LedgerError: if MLflow refuses the model.
     """
@@ -109,8 +115,13 @@ def promote(
     plan = outcome.plan
     own = is_function(plan.space)
     if own:
-        own_model.check(plan, {"--onnx": onnx, "--push-to-hub": hub})
+        own_model.check(plan, {"--onnx": onnx, "--push-to-hub": hub, "--merge": merge or None})
     config = outcome.config_at(rank) if own else outcome.config_at(rank, network.fault)
+    if merge and not plan.configs[config].get("lora_rank"):
+        raise InputError(
+            f"--merge puts adapters into the weights, and {plan.label(config)} was trained without "
+            "(lora_rank=0): its weights are whole, leave --merge out."
+        )
     folder = Path(f"champion-{plan.spec.name}") if folder is None else folder
     _check_folder(folder, plan)
     data = checked_data(plan)
@@ -139,13 +150,14 @@ def promote(
             trained = network.train(plan.task, data, plan.configs[config], plan.spec.seeds[0])
     except DivergedError as error:
         raise SweepError(f"{plan.label(config)} cannot be trained on all rows: {error}.") from error
-    saved_model.save(trained, folder)
-    shutil.rmtree(folder / ADAPTERS, ignore_errors=True)
-    if trained.save_adapters is not None:
-        trained.save_adapters(folder / ADAPTERS)
+    base = None
+    if trained.adapters is None or merge:
+        saved_model.save(trained, folder)
+    else:
+        base = saved_adapters.save(trained, folder)
     stock = saved_model.is_stock(trained)
     card = model_card.write(
-        outcome, config, data, record.id, stock=stock, max_length=trained.max_length
+        outcome, config, data, record.id, stock=stock, max_length=trained.max_length, base=base
     )
     (folder / CARD).write_text(card, encoding="utf-8")
     columns = {"text": data.texts[:_EXAMPLES]}
@@ -157,10 +169,13 @@ def promote(
         folder,
         name or plan.spec.name,
         contents=Contents.of_texts(
-            data.label_names, {column: list(texts) for column, texts in columns.items()}
+            data.label_names,
+            {column: list(texts) for column, texts in columns.items()},
+            adapters=base is not None,
         ),
         tags={
             **_tags(plan, config, record.id),
+            **adapter_base.tags(base),
             "classes": json.dumps(data.label_names),
             "columns": ",".join(columns),
             **_labels(data),
@@ -168,15 +183,48 @@ def promote(
         about=model_card.without_front_matter(card),
     )
     registered = set_champion(tracking_uri, registered) if move_alias else registered
-    worst = None if onnx is None else onnx_file.export(folder, onnx, _compared_on(data))
+    worst = None
+    if onnx is not None:
+        with _whole(trained, folder, base) as weights:
+            worst = onnx_file.export(weights, onnx, _compared_on(data))
+    address = None
+    if hub is not None:
+        with saved_adapters.to_share(folder, base) as shared:
+            address = sharing.push(shared, hub, public=public)
     return Champion(
         registered=registered,
         folder=folder,
         stock=stock,
         config=plan.label(config),
+        base=base,
+        notes=_notes(base, address),
         onnx_difference=worst,
-        address=None if hub is None else sharing.push(folder, hub, public=public),
+        address=address,
     )
+
+
+@contextmanager
+def _whole(trained: FinalNetwork, folder: Path, base: Base | None) -> Iterator[Path]:
+    """Folder of a network's whole weights, for a while.
+
+    It is the champion's own where that has them.
+    """
+    if base is None:
+        yield folder
+        return
+    with TemporaryDirectory() as temporary:
+        saved_model.save(trained, Path(temporary))
+        yield Path(temporary)
+
+
+def _notes(base: Base | None, address: str | None) -> list[str]:
+    if base is None or base.on_hub:
+        return []
+    what = "what was pushed" if address else "the folder"
+    return [
+        f"{what} holds adapters of the model {base.name}, which is no hub's: for a machine without "
+        "that model promote with --merge, which saves whole weights"
+    ]
 
 
 def _compared_on(data: TextData) -> list[Any]:

@@ -12,7 +12,7 @@ from search.arrays import BoolArray
 from search.errors import InputError
 from search.execution.ray_searcher import RaySearcher
 from search.planning.plan import Plan
-from search.spec import OWN, SweepSpec
+from search.spec.sweep_spec import OWN, SweepSpec
 from search.strategies.own.optuna_sampler import OptunaSampler
 from search.strategies.own.suggested import Nothing, Source, Suggested
 from spaces.schema.axis import Axis

@@ -14,7 +14,7 @@ from search.planning.plan import Plan
 from search.planning.prepare import narrowed_space
 from search.results.earlier import FILE, Earlier, of_text, to_text
 from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from search.strategies.board import Board
 from search.strategies.model.features import build_features
 from search.strategies.model.surrogate import believe

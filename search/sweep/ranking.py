@@ -12,7 +12,7 @@ from search.results.earlier import Earlier, with_earlier
 from search.results.oof_reader import gather
 from search.results.score_matrix import ScoreMatrix
 from search.results.standings import ROPE, Standings, rank
-from search.spec import OWN
+from search.spec.sweep_spec import OWN
 from search.strategies.named import make_strategy
 from search.strategies.strategy import Strategy
 from search.sweep import own_strategy

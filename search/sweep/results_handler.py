@@ -15,11 +15,13 @@ from search.arrays import IntArray
 from search.execution.dispatch import Claimed
 from search.execution.failure_watch import FailureWatch
 from search.ledger.payloads import Trained
-from search.ledger.records import LoggedCell
+from search.ledger.records import NOTE, LoggedCell
 from search.planning.plan import Plan
 from search.process import own_code
+from search.results.answer import of_cell, of_config
 from search.results.score_matrix import ScoreMatrix, tell_known
 from search.results.standings import Standing, Standings, adjusted_means, mean_interval
+from search.stats.intervals import Interval
 from search.sweep.callback import Callback
 from trainables.engine.contract import Cell, CellResult
 from trainables.engine.keys import result_digest
@@ -134,6 +136,7 @@ class ResultHandler:
                 "config": identity,
                 # Workers have shown that they run it before their first cell.
                 "code": own_code.numbers(),
+                NOTE: of_cell(result, self.plan.space.objective, cell.seed, cell.fold, identity),
             },
         )
 
@@ -176,19 +179,37 @@ class ResultHandler:
         means = adjusted_means(self.plan, self.table.scores) if len(touched) else None
         for index in touched.tolist():
             row = self.table.scores[index]
+            scores = row[np.isfinite(row)].tolist()
             interval = mean_interval(row, self.plan.test_share)
+            mean = None if means is None or not scores else float(means[index])
+            seconds = float(np.nansum(self.table.seconds[index]))
             self.ledger.record_config(
                 self.sweep_id,
                 self.plan.labels.whole(index),
                 name=self.plan.labels.short[index],
-                mean=None if means is None else float(means[index]),
+                mean=mean,
                 params=self.plan.space.active(self.plan.configs[index]),
                 interval=None if interval is None else (interval.low, interval.high),
-                scores=row[np.isfinite(row)].tolist(),
-                seconds=float(np.nansum(self.table.seconds[index])),
+                scores=scores,
+                seconds=seconds,
                 tags=self._tags,
+                note=of_config(
+                    {"mean": mean, **_ends(interval, mean), **more.get(index, {})},
+                    self.plan.space.objective,
+                    cells=len(scores),
+                    blocks=len(self.plan.blocks),
+                    seconds=seconds,
+                ),
                 more=more.get(index),
             )
+
+
+def _ends(interval: Interval | None, mean: float | None) -> dict[str, float]:
+    """Ends of an interval around an adjusted mean."""
+    if interval is None or mean is None:
+        return {}
+    moved = mean - interval.mean
+    return {"ci_low": interval.low + moved, "ci_high": interval.high + moved}
 
 
 def _figures(row: Standing) -> dict[str, float]:

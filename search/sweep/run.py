@@ -15,7 +15,7 @@ from search.planning.plan import Plan
 from search.planning.prepare import prepare, spec_of, task_of
 from search.process import folders, launchers
 from search.results.outcome import SweepResult
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from search.sweep import keep_encoder, nested_cv, own_strategy, prior_sweeps
 from search.sweep.callback import Callback, CallbackList
 from search.sweep.load import find
@@ -52,21 +52,38 @@ def run(
         SweepError: if no further cell can be trained; what was earned is in the ledger.
         KeyboardInterrupt: if interrupted; `resume` goes on from the ledger.
     """
-    if not isinstance(spec, SweepSpec):
-        raise InputError(f"run wants a SweepSpec, got {spec!r}: run(SweepSpec(space=..., ...)).")
-    own_strategy.check(spec if plan is None else plan.spec)
     callback = CallbackList(callbacks)
-    folders.check(spec)
     if plan is None:
-        check_free(spec, take_over)
-        prior_sweeps.check(spec)
-        plan = prepare(spec)[0]
+        plan = planned(spec, take_over)
+    own_strategy.check(plan.spec)
+    folders.check(spec)
     outcome = train_sweep(plan, sweep_id, callback, tags or {}, take_over, unique)
     if plan.spec.nested and outcome.complete and outcome.standings.winner is not None:
         outcome = nested_cv.check_winner(outcome, callback)
     if outcome.complete and plan.spec.outer is None:
         keep_encoder.keep(outcome, callback)
     return outcome
+
+
+@launchers.forgotten()
+def planned(spec: SweepSpec, take_over: bool = False) -> Plan:
+    """Plan of a sweep that this process may train.
+
+    Args:
+        spec: The sweep.
+        take_over: Take the place of a process that trains a sweep of this name.
+
+    Raises:
+        SweepTakenError: if another process trains a sweep of this name.
+        InputError: for bad input.
+    """
+    if not isinstance(spec, SweepSpec):
+        raise InputError(f"run wants a SweepSpec, got {spec!r}: run(SweepSpec(space=..., ...)).")
+    own_strategy.check(spec)
+    folders.check(spec)
+    check_free(spec, take_over)
+    prior_sweeps.check(spec)
+    return prepare(spec)[0]
 
 
 def check_free(spec: SweepSpec, take_over: bool = False) -> None:

@@ -16,7 +16,7 @@ from search.ledger.ledger import Ledger
 from search.ledger.store import DataDescription
 from search.planning.plan import Plan
 from search.planning.prepare import to_json
-from search.process import environment
+from search.process import environment, memory
 from search.process.folders import STATE
 from search.results.document import summary
 from search.results.earlier import guidance, weigh
@@ -68,6 +68,7 @@ def train_sweep(
         sweep_id = _enter(plan, ledger, sweep_id, tags, take_over, unique)
         known = ledger.cells(plan.family, objective_and_time(plan))
         tell_known(plan, known, table, strategy.tell, sweep_id)
+        memory.give_back()  # what reading the ledger left, before Ray starts
         _keep_labels(plan, ledger, sweep_id)
         prior_sweeps.keep(ledger, sweep_id, earlier)
         handler = ResultHandler(plan, table, ledger, sweep_id, strategy.tell, callback)
@@ -94,6 +95,7 @@ def train_sweep(
             raise
         finally:
             callback.on_end()
+            memory.give_back()  # the end compares all configs, on top of what the cells left
             standings = ranked(plan, table, ledger, sweep_id, strategy=strategy)
             handler.show(standings)
             prior = tuple(weigh(plan.problem, table.scores, earlier))

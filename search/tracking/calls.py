@@ -1,8 +1,7 @@
-"""Calls of MLflow: its errors in plain words, without its garbage collection."""
+"""Calls of MLflow, its errors in plain words."""
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,21 +14,6 @@ from search.redaction import redact
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE"}
 _SQL = re.compile(r"\s*\[SQL: .*", re.DOTALL)
 _LONGEST_ERROR = 600
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Pause the garbage collector: a look-up takes a third of the time.
-
-    MLflow makes 150 objects a run, none of them garbage.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 @contextmanager

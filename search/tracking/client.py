@@ -15,13 +15,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from search.errors import DeliveryRefusedError
 from search.ledger.records import LoggedRun
 from search.ledger.store import WRITER, Kind, NewRun, RunNews, Scan, Wanted, age
-from search.tracking.sqlite_store import deleted, local_path
+from search.process.memory import without_garbage_collection
+from search.tracking.sqlite_store import local_path
 from search.tracking_uri import check_uri, sqlite_file
 
 # Before mlflow is imported: nothing is reported to the outside; and a request that fails is tried
@@ -36,12 +37,12 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from search.ledger.store import DataDescription
 from search.tracking import dataset_input, rest_pages
-from search.tracking.calls import plain_errors, without_garbage_collection
+from search.tracking.calls import plain_errors
+from search.tracking.experiments import Experiments
 from search.tracking.sqlite_database import make_database
 from search.tracking.sqlite_rows import Rows, local_folder, open_rows
 
@@ -80,7 +81,7 @@ class MlflowStore:
         self._read_to = read_to
         self._made: MlflowClient | None = None
         self._opened: Rows | None = None
-        self._experiments: dict[Kind, Experiment] = {}
+        self._experiments = Experiments(lambda: self.client, names, artifacts)
         self.writer = secrets.token_hex(8)
 
     @property
@@ -121,46 +122,10 @@ class MlflowStore:
                 if value is not None:
                     os.environ[name] = value
 
-    def _experiment(self, kind: Kind) -> Experiment | None:
-        """Experiment of a kind; None if there is none yet."""
-        if kind not in self._experiments:
-            experiment = self.client.get_experiment_by_name(self._names[kind])
-            if experiment is None:
-                return None
-            if experiment.lifecycle_stage != "active":
-                raise DeliveryRefusedError(deleted(experiment.name, experiment.experiment_id))
-            self._experiments[kind] = experiment
-        return self._experiments[kind]
-
-    def _experiment_to_write(self, kind: Kind) -> Experiment:
-        experiment = self._experiment(kind)
-        if experiment is None:
-            try:
-                self._create(self._names[kind])
-            except MlflowException:
-                # Another process may have made it in between.
-                if self._experiment(kind) is None:
-                    raise
-            experiment = self._experiment(kind)
-        if experiment is None:
-            raise ConnectionError(f"experiment {self._names[kind]!r} was made and is not there")
-        return experiment
-
-    def _create(self, name: str) -> None:
-        # Beside the database, not in whatever folder the sweep is started from.
-        location = None if self._artifacts is None else (self._artifacts / name).as_uri()
-        kind = next(kind for kind, known in self._names.items() if known == name)
-        # Without the first tag a new experiment opens as one of language model traces in the UI.
-        tags = {
-            "mlflow.experimentKind": "custom_model_development",
-            "mlflow.note.content": dataset_input.NOTES[kind],
-        }
-        self.client.create_experiment(name, artifact_location=location, tags=tags)
-
     def runs(self, kind: Kind, tag: str | None = None, value: str = "") -> list[LoggedRun]:
         """All runs, or those whose tag has this value, newest first."""
         with plain_errors(), without_garbage_collection():
-            experiment = self._experiment(kind)
+            experiment = self._experiments.find(kind)
             if experiment is None:
                 return []
             query = "" if tag is None else f"tags.{tag} = '{value}'"
@@ -199,7 +164,7 @@ class MlflowStore:
     def find(self, kind: Kind, tag: str, values: Sequence[str]) -> Iterator[LoggedRun]:
         """All runs whose tag has one of these values."""
         with plain_errors():
-            experiment = self._experiment(kind)
+            experiment = self._experiments.find(kind)
             if experiment is None:
                 return
         for runs in self._each(lambda value: list(self.runs(kind, tag, value)), values):
@@ -224,7 +189,7 @@ class MlflowStore:
         """
         try:
             with plain_errors():
-                experiment = self._experiment_to_write(kind)
+                experiment = self._experiments.to_write(kind)
                 local = self._rows(experiment)
                 if local is not None:
                     return local[0].add(experiment, local[1], runs, once, self._read_to(kind))
@@ -232,7 +197,7 @@ class MlflowStore:
                 return self._add_once(kind, experiment.experiment_id, runs, once)
             return self._each(lambda run: self._add(experiment.experiment_id, run), runs)
         except (DeliveryRefusedError, OSError):
-            self._experiments.clear()  # a restarted server may know them under other ids
+            self._experiments.forget()  # a restarted server may know them under other ids
             raise
 
     def _add_once(
@@ -326,7 +291,7 @@ class MlflowStore:
         MLflow's front end keeps those that users share in tags of this name (3.17).
         """
         with plain_errors():
-            experiment = self._experiment_to_write(kind)
+            experiment = self._experiments.to_write(kind)
             self.client.set_experiment_tag(
                 experiment.experiment_id, f"mlflow.sharedViewState.{name}", json.dumps(view)
             )
@@ -347,19 +312,23 @@ class MlflowStore:
     def attach(
         self, run_id: str, files: Mapping[str, bytes], artifact_uri: str | None = None
     ) -> None:
-        """Keep files with a run.
+        """Keep files with a run, by their paths among its artifacts.
 
         Its URI for them may be known already.
         """
         with plain_errors(), tempfile.TemporaryDirectory() as folder:
             for name, data in files.items():
                 path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
+                place = PurePosixPath(name).parent.as_posix()
+                inside = None if place == "." else place
                 if artifact_uri is None:
-                    self.client.log_artifact(run_id, str(path))
+                    self.client.log_artifact(run_id, str(path), inside)
                 else:
                     # The client would ask the server for this URI again.
-                    get_artifact_repository(artifact_uri, self._uri).log_artifact(str(path))
+                    repository = get_artifact_repository(artifact_uri, self._uri)
+                    repository.log_artifact(str(path), inside)
 
     def name_data(self, run_id: str, data: DataDescription) -> None:
         """Log a data set as the input of a run."""
@@ -404,7 +373,7 @@ class MlflowStore:
     def experiment_id(self, kind: Kind) -> str | None:
         """MLflow's number of an experiment; None if there is none yet."""
         with plain_errors():
-            experiment = self._experiment(kind)
+            experiment = self._experiments.find(kind)
         return None if experiment is None else str(experiment.experiment_id)
 
     def history(
@@ -424,6 +393,8 @@ class MlflowStore:
     def fetch(self, run_id: str, name: str) -> bytes | None:
         """Content of a run's file; None if it has no such file."""
         with plain_errors(), tempfile.TemporaryDirectory() as folder:
-            if name not in {file.path for file in self.client.list_artifacts(run_id)}:
+            place = PurePosixPath(name).parent.as_posix()
+            inside = None if place == "." else place
+            if name not in {file.path for file in self.client.list_artifacts(run_id, inside)}:
                 return None
             return Path(self.client.download_artifacts(run_id, name, folder)).read_bytes()

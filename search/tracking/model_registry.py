@@ -51,19 +51,27 @@ class Contents:
     example: pd.DataFrame
 
     @classmethod
-    def of_texts(cls, classes: Sequence[str], example: Mapping[str, Sequence[str]]) -> Contents:
+    def of_texts(
+        cls,
+        classes: Sequence[str],
+        example: Mapping[str, Sequence[str]],
+        *,
+        adapters: bool = False,
+    ) -> Contents:
         """Return those of a Hugging Face folder with its tokenizer.
 
         Args:
             classes: Class names by id.
             example: A few rows by column: `text`, and `text_b` for pairs.
+            adapters: True where the folder is one of peft.
         """
+        packages = ["torch", "transformers", "pandas", *(["peft"] if adapters else [])]
         return cls(
             code="text_classifier.py",
             inputs=dict.fromkeys(example, "words"),
             needed=list(example),
             classes=classes,
-            needs=[f"{part}=={version(part)}" for part in ("torch", "transformers", "pandas")],
+            needs=[f"{part}=={version(part)}" for part in packages],
             example=pd.DataFrame(dict(example)),
         )
 

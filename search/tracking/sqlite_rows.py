@@ -308,8 +308,9 @@ def _write_all(folders: Mapping[Path, NewRun]) -> None:
 
 def _write(folder: Path, run: NewRun) -> None:
     for name, data in run.files.items():
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / name).open("wb") as file:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())  # before the commit: a finished run has its files

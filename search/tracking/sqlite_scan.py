@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from search.ledger.records import LoggedRun
@@ -64,16 +64,28 @@ def page(
 def _run(row: tuple[Any, ...], wanted: Wanted) -> LoggedRun:
     run_id, status, start, end, *values = row
     named, more = len(wanted.tags), len(wanted.tags) + len(wanted.params)
-    metrics = zip(wanted.metrics, values[more::2], values[more + 1 :: 2], strict=True)
+    metrics = _there(wanted.metrics, values[more::2])
+    if any(values[more + 1 :: 2]):
+        nans = dict(zip(wanted.metrics, values[more + 1 :: 2], strict=True))
+        metrics = {name: math.nan if nans[name] else value for name, value in metrics.items()}
     return LoggedRun(
         run_id=run_id,
         name="",
         status=status,
         started_ms=start or 0,
         ended_ms=end or 0,
-        tags={n: v for n, v in zip(wanted.tags, values[:named], strict=True) if v is not None},
-        params={
-            n: v for n, v in zip(wanted.params, values[named:more], strict=True) if v is not None
-        },
-        metrics={n: math.nan if nan else v for n, v, nan in metrics if v is not None},
+        tags=_there(wanted.tags, values[:named]),
+        params=_there(wanted.params, values[named:more]),
+        metrics=metrics,
     )
+
+
+def _there(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Values by name, without those that a run lacks.
+
+    A million runs come through here: most of their time was Python's, a value at a time.
+    """
+    found = dict(zip(names, values, strict=True))
+    if None not in values:
+        return found
+    return {name: value for name, value in found.items() if value is not None}

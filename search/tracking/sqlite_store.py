@@ -194,7 +194,7 @@ class SqliteStore:
         self._writer.untag(run_id, names)
 
     def attach(self, run_id: str, files: Mapping[str, bytes]) -> None:
-        """Keep files with a run."""
+        """Keep files with a run, by their paths among its artifacts."""
         self._writer.attach(run_id, files)
 
     def name_data(self, run_id: str, data: DataDescription) -> None:

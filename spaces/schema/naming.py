@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from spaces.schema import later
 from spaces.schema.axis import Axis
 from spaces.schema.scalar import Scalar, kinds_like, nearest, read_scalar
 from trainables.engine.errors import SpaceError
@@ -64,7 +65,7 @@ class Names:
         shown = ", ".join(symbols.get(name, name) for name in names)
         return (
             f"Space {self.space!r} has no {kind} {word!r}.{nearest(word, (*names, *self._aliases))}"
-            f" It has {shown or 'none'}."
+            f"{_of_tuning(word)} It has {shown or 'none'}."
         )
 
     def read(self, name: str, value: object) -> Scalar:
@@ -139,3 +140,13 @@ class Names:
         if faults:
             raise SpaceError("\n".join(faults))
         return fixed
+
+
+def _of_tuning(word: str) -> str:
+    """Explain a setting of trained encoders; blank for others."""
+    if word not in later.FINE_TUNING or word in later.TRAINING:
+        return ""
+    return (
+        f" {word} is a setting of spaces that train an encoder, such as finetune and softtriple; "
+        "on a frozen one it has nothing to set."
+    )

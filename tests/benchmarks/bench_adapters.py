@@ -52,10 +52,27 @@ def stack_of(task: Task, cells: int, **change: Any) -> StackTraining:
     return StackTraining(stack.cells, stack.inputs, stack.labels)
 
 
-def held(training: StackTraining) -> int:
-    """Bytes of a stack's weights, gradients and moments, the frozen encoder's among them."""
-    sizes = [4 * one.nbytes for one in training.stack.stacked]
-    return int(sum(sizes) + sum(one.nbytes for one in training.stack.buffers()))
+def held(training: StackTraining) -> dict[str, int]:
+    """Bytes that a stack holds in a step beside activations, the frozen encoder's among them."""
+    stack, gradients = training.stack, [0]
+
+    def look(_: Any) -> None:
+        gradients.append(sum(part.grad.nbytes for part in stack.parts if part.grad is not None))
+
+    for weight in stack.stacked:
+        if weight.requires_grad:
+            weight.register_post_accumulate_grad_hook(look)
+    training.epoch(0, most_steps=1)
+    moments = (
+        each for state in training.optimizer.optimizer.state.values() for each in state.values()
+    )
+    return {
+        "shared": sum(each.nbytes for name, each in stack.named_buffers() if "common" in name),
+        "weights": sum(weight.nbytes for weight in stack.stacked),
+        "buffers": sum(each.nbytes for name, each in stack.named_buffers() if "common" not in name),
+        "moments": sum(moment.nbytes for moment in moments),
+        "gradients at most": max(gradients),
+    }
 
 
 def test_a_lora_cell_against_a_whole_one(
@@ -99,7 +116,10 @@ def test_memory_of_32_lora_cells_over_one(
         model = str(random_encoder(tmp_path, config))
     task = task_of("triple_entropy", 4, model)
     for kind, given in (("entropy", {"k": 1, "beta": 1.0}), ("SoftTriple, k = 100", {})):
-        many, one = (held(stack_of(task, n, lora_rank=rank, **given)) for n in (32, 1))
+        # Two rows a batch: activations are apart.
+        small = {**given, "lora_rank": rank, "batch_size": 2}
+        parts = {n: held(stack_of(task, n, **small)) for n in (32, 1)}
+        many, one = (sum(parts[n].values()) for n in (32, 1))
         record(
             f"lora memory {size} {rank} {kind}",
             f"32 cells of rank {rank} over one, {NAMES[size]}, {kind}: weights, gradients, moments",
@@ -107,6 +127,7 @@ def test_memory_of_32_lora_cells_over_one(
             at_most=1.2 if size in SIZES else None,
             mib=many / 2**20,
             mib_of_one=one / 2**20,
+            mib_of={name: size / 2**20 for name, size in parts[32].items()},
         )
 
 

@@ -23,7 +23,7 @@ TRIES = 3
 _SCRIPT = "import sys; from search.cli import main; sys.exit(main(sys.argv[1:]))"
 # All that a driver has imported when its first cell starts, and a worker when it has its model.
 _DRIVER = """
-import search.commands.run, search.arguments, search.planning.plan, search.console.output
+import search.commands.run, search.spec.arguments, search.planning.plan, search.console.output
 import search.console.live, search.sweep.run, search.execution.tuner, search.tracking.client
 import trainables.triple_entropy, trainables.engine.splits.audit, trainables.engine.cells.assembly
 """

@@ -78,11 +78,11 @@ def make(
     """
     import torch
 
-    from search.arguments import sweep_spec
     from search.benchmark.export import write_table
     from search.commands import run
     from search.planning.prepare import prepare
     from search.results.score_matrix import ScoreMatrix
+    from search.spec.arguments import sweep_spec
     from trainables.engine.cells import runner
     from trainables.engine.contract import CellResult
 

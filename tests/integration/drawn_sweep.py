@@ -12,7 +12,8 @@ from search.planning.prepare import to_json
 from search.results.document import summary
 from search.results.score_matrix import ScoreMatrix
 from search.results.sweep_labels import FILE, SweepLabels
-from search.spec import SweepSpec, make_spec
+from search.spec.make_spec import make_spec
+from search.spec.sweep_spec import SweepSpec
 from search.sweep import prior_sweeps
 from search.sweep.callback import Callback
 from search.sweep.ranking import ranked, strategy_of

@@ -26,7 +26,7 @@ from search.ledger import ledger, sweep_log
 from search.ledger.leases import drivers, lease
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from search.sweep import train_sweep
 from search.sweep.callback import Callback
 from search.tracking import open as opening

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from search.errors import InputError
 from search.planning.prepare import prepare
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from spaces.linear_eval import SPACE
 from tests.trainables.tasks import task_of_reviews
 from trainables import linear_eval

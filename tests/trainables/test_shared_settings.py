@@ -15,7 +15,7 @@ from torch import Tensor
 
 from search.errors import InputError
 from search.planning.prepare import prepare
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from spaces.finetune import SPACE
 from tests.trainables.tasks import task_of_reviews
 from trainables.contrastive import Config as Contrastive

@@ -1,11 +1,13 @@
 """Code of a registered model, which MLflow keeps with the weights.
 
-Model from code, so that nothing is pickled. Needs mlflow, pandas, torch and transformers; nothing
-of foldrace.
+Model from code, so that nothing is pickled. Needs mlflow, pandas, torch and transformers, for
+adapters peft; nothing of foldrace.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,39 @@ from transformers.utils import logging
 
 _AT_ONCE = 32
 _CODE = "modeling.py"
+_ADAPTERS, _DETAILS = "adapter_config.json", "classifier.json"
+
+
+def _loaded(folder: Path, own: bool) -> Any:
+    """The classifier, with the model that it adapts if it does."""
+    if (folder / _ADAPTERS).is_file():
+        details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
+        _check_base(folder, details["base"])
+        if not own:
+            from peft import AutoPeftModelForSequenceClassification
+
+            names = {int(number): name for number, name in details["id2label"].items()}
+            return AutoPeftModelForSequenceClassification.from_pretrained(
+                folder, id2label=names
+            ).merge_and_unload()
+    return AutoModelForSequenceClassification.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=own
+    )
+
+
+def _check_base(folder: Path, base: dict[str, Any]) -> None:
+    """Refuse a local model that is gone, or holds other weights."""
+    place = json.loads((folder / _ADAPTERS).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    for name, digest in base["sha256"].items():
+        file = Path(place) / name
+        out = "foldrace promote --merge saves whole weights"
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{folder} is an adapter of model {base['name']}, and {file} is not there: {out}."
+            )
+        with file.open("rb") as opened:
+            if hashlib.file_digest(opened, "sha256").hexdigest() != digest:
+                raise ValueError(f"{file} holds other weights than were adapted: {out}.")
 
 
 class TextClassifier(PythonModel):
@@ -39,9 +74,7 @@ class TextClassifier(PythonModel):
             self._tokenizer = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
-            self._model: Any = AutoModelForSequenceClassification.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=own
-            )
+            self._model: Any = _loaded(Path(folder), own)
         finally:
             logging.set_verbosity(verbosity)
         self._model.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from gpu.pieces import loss_gap
 from gpu.state import CUDA, DEVICE, TINY, Bench, synced
@@ -20,10 +22,9 @@ from throughput import TREC, random_encoder, softtriple, task_of
 from trainables.engine.cells import assembly, runner
 from trainables.engine.cells import stacks as stack_runs
 from trainables.engine.cells.trainable import Trainable
-from trainables.engine.contract import Cell, CellResult, Task
+from trainables.engine.contract import Cell, CellResult
 from trainables.engine.datasets.load import load_data
-from trainables.engine.inputs.tokens import tokenised
-from trainables.engine.models import frozen_blocks, pretrained
+from trainables.engine.models import pretrained
 from trainables.engine.stacking.fit_stack import let_go
 from trainables.engine.stacking.recorded import RecordedSteps
 from trainables.engine.stacking.trainer import StackTraining
@@ -31,6 +32,7 @@ from trainables.engine.training import dropout_masks
 
 # Each process of a step is the script again.
 STEPS = str(Path(__file__).with_name("steps.py"))
+FEW_STEPS = "few_steps.npy"
 
 
 def encoder(bench: Bench) -> dict[str, Any]:
@@ -63,7 +65,11 @@ def equal(bench: Bench) -> dict[str, Any]:
     line["dropout_kernel"] = CUDA and dropout_masks._kernel() is not None
     for k in (10, bench.sizes.k):
         line[f"soft_triple_k{k}"] = loss_gap(k)
-    # One stack of four cells three ways: on the CPU in fp32, on the device as it is and recorded.
+    # One stack of four cells: on the CPU in fp32 for a few steps, on the device for as many, as it
+    # is, recorded and in bf16.
+    expected = _on_the_cpu(bench)
+    few = few_steps(bench)
+    line["cpu_differs"] = float(abs(few - expected).max())
     found = {}
     small = bench.cells(4, epochs=1, precision="fp32")
     for name, record, precision in (
@@ -78,14 +84,31 @@ def equal(bench: Bench) -> dict[str, Any]:
     return line
 
 
-def _probabilities(bench: Bench, cells: list[Cell], record: bool, precision: str) -> Any:
+def few_steps(bench: Bench) -> Any:
+    """Probabilities of a stack of four in fp32, unrecorded, after two steps."""
+    small = bench.cells(4, epochs=1, precision="fp32")
+    return _probabilities(bench, small, record=False, precision="fp32", steps=2)
+
+
+def _on_the_cpu(bench: Bench) -> Any:
+    """The same by a process that sees no GPU."""
+    given = ["--few-steps", "--folder", str(bench.folder)]
+    tiny = ["--tiny"] if bench.sizes is TINY else []
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, STEPS, *given, *tiny], check=True, timeout=90, env=hidden)
+    return np.load(bench.folder / FEW_STEPS)
+
+
+def _probabilities(
+    bench: Bench, cells: list[Cell], record: bool, precision: str, steps: int | None = None
+) -> Any:
     trainable = Trainable.load(bench.task.trainable)
     changed = [(c, trainable.bind({**c.config, "precision": precision})) for c in cells]
     stack = assembly.stack(bench.task, load_data(TREC), changed)
     training = StackTraining(stack.cells, stack.inputs, stack.labels)
     if not record:
         training.recorded = RecordedSteps(DEVICE, False)
-    training.epoch(0)
+    training.epoch(0, most_steps=steps)
     return torch.as_tensor(training.predict()[0]).numpy()
 
 
@@ -253,39 +276,3 @@ def drift(bench: Bench) -> dict[str, Any]:
     began = synced()
     plain_cell(bench.task, cell, bench.folder, "bf16" if CUDA else "fp32")
     return {"s_a_cell": synced() - began}
-
-
-def work(task: Task, cell: Cell, epochs: int) -> float:
-    """Multiplications and additions of a cell's blocks over its real tokens."""
-    data = load_data(TREC)
-    blocks = frozen_blocks.blocks(pretrained.load_encoder(task.model))
-    weights = sum(p.numel() for block in blocks for p in block.parameters() if p.ndim > 1)
-    lengths = tokenised(data, task.model, int(str(cell.config["max_length"]))).lengths
-    rows, held_out = assembly.rows(task, data, cell)
-    return float(epochs * weights * (6 * lengths[rows].sum() + 2 * lengths[held_out].sum()))
-
-
-def table(bench: Bench) -> str:
-    """The figures side by side."""
-    found = bench.found
-    flops = work(bench.task, bench.cells(1)[0], bench.sizes.epochs)
-    peak = found["card"].get("bf16_tflops", 0) * 1e12
-    each = {"Trainer, a process a cell": found["trainer_process"].get("s_a_cell")}
-    for precision in ("bf16", "fp32"):
-        each[f"Trainer, warm, {precision}"] = found["trainer_warm"].get(f"{precision}_s_a_cell")
-    each["ours, alone"] = found["alone"].get("s_a_cell")
-    each["ours, stack of 1"] = found["alone"].get("stack_of_one_s")
-    for size in bench.sizes.stacks:
-        each[f"ours, stack of {size}"] = found["stacks"].get(f"stack_{size}", {}).get("s_a_cell")
-    each["ours, two processes"] = found["several"].get("s_a_cell")
-    process = each["Trainer, a process a cell"]
-    warm = each["Trainer, warm, bf16"] or each["Trainer, warm, fp32"]
-    lines = [f"{'':28}{'s a cell':>10}{'cells/h':>10}{'x process':>11}{'x warm':>8}{'FLOP/s':>8}"]
-    for name, seconds in each.items():
-        if seconds:
-            over = [f"{of / seconds:.1f}" if of else "-" for of in (process, warm)]
-            share = f"{flops / seconds / peak:.1%}" if peak else "-"
-            lines.append(
-                f"{name:28}{seconds:10.3f}{3600 / seconds:10.0f}{over[0]:>11}{over[1]:>8}{share:>8}"
-            )
-    return "\n".join(lines)

@@ -15,22 +15,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from gpu.cells import (
+    FEW_STEPS,
     alone,
     drift,
     encoder,
     equal,
+    few_steps,
     parts_of_a_stack,
     several,
     stacks,
-    table,
     train,
     trainer_process,
     trainer_warm,
 )
 from gpu.pieces import card, heads, soft_triple
 from gpu.state import CUDA, TINY, Bench, Sizes
+from gpu.table import table
 from peers.plain_recipe import plain_cell
 from throughput import task_of
 
@@ -53,10 +56,13 @@ STEPS: dict[str, Callable[[Bench], dict[str, Any]]] = {
 
 
 def child(bench: Bench, given: argparse.Namespace) -> None:
-    """A process of its own: one cell of the Trainer, or stacks once they are let go."""
+    """A process of its own: the Trainer's cell, a few steps, or stacks once let go."""
     model = bench.folder / "encoder"
     bench.task = task_of("triple_entropy", Trainable.load("triple_entropy").version, str(model))
     bench.config = json.loads((bench.folder / "config.json").read_text())
+    if given.few_steps:
+        np.save(bench.folder / FEW_STEPS, few_steps(bench))
+        return
     if given.one_plain_cell is not None:
         cell = bench.cells(given.one_plain_cell + 1)[-1]
         plain_cell(bench.task, cell, bench.folder, str(bench.config["precision"]))
@@ -78,13 +84,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="steps to run; card and encoder always")
     parser.add_argument("--one-plain-cell", type=int)
     parser.add_argument("--stacks-of", type=int)
+    parser.add_argument("--few-steps", action="store_true")
     given = parser.parse_args()
     sizes = TINY if given.tiny else Sizes()
     if not CUDA:
         torch.set_num_threads(1)  # two threads wait for one another on a busy machine
     out = (given.out or given.folder) / "steps.jsonl"
     bench = Bench(given.folder, sizes, out, time.monotonic() + given.seconds)
-    if given.one_plain_cell is not None or given.stacks_of is not None:
+    if given.few_steps or given.one_plain_cell is not None or given.stacks_of is not None:
         child(bench, given)
         return
     for name, way in STEPS.items():

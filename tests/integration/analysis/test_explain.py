@@ -35,7 +35,7 @@ def linear(
 def artifacts(shell: Shell) -> dict[str, Path]:
     (run,) = shell.runs("sweeps")
     folder = next(shell.folder.rglob(f"{run.info.run_id}/artifacts"))
-    return {path.name: path for path in folder.iterdir()}
+    return {path.name: path for path in (*folder.iterdir(), *folder.glob("explanation/*"))}
 
 
 def test_the_sweep_trained_every_cell_from_features_made_once(

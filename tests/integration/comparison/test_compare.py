@@ -14,7 +14,7 @@ import pytest
 from search import cli
 from search.comparison.compare import compare_sweeps
 from search.planning.plan import Plan
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from search.sweep.load import load
 from search.tracking.open import connect
 from tests.factories import plan_of

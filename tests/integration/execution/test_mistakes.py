@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,3 +60,18 @@ def test_of_a_worker_it_fails_the_cells_and_its_place_is_told(
     assert "ValueError: operands could not be broadcast together" in last
     assert "bag.py" in last
     assert "in broken" in last
+
+
+def test_rays_list_of_causes_is_put_in_short(tmp_path: Path) -> None:
+    from search.execution import tuner
+
+    file = tmp_path / "error.txt"
+    file.write_text(
+        "The actor is dead because its worker process has died. End of file. Some common causes "
+        "include: (1) the process was killed by the OOM killer, (2) ray stop --force was called."
+    )
+    said = tuner._end_of_traceback(SimpleNamespace(error_file=str(file)))
+    assert said == (
+        "The actor is dead because its worker process has died. End of file. The system often ends "
+        "a process so when memory is short."
+    )

@@ -39,7 +39,7 @@ TESTS = {
     "datasets": "trainables/engine/datasets/test_hub.py",
     "mlflow": _TABLES,
     "optuna": "search/strategies/test_policies.py",
-    "pydantic": "search/test_spec.py",
+    "pydantic": "search/spec/test_sweep_spec.py",
     "numpy": _STATS,
     "scipy": _STATS,
     "scikit-learn": _REPRESENTATIONS,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from search.planning.prepare import prepare
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from search.tracking.open import connect
 from tests.integration.fault_table import Noter
 from tests.integration.ledger_cells import TAGS, Opener, key_of, record

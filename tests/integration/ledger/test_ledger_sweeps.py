@@ -68,12 +68,14 @@ def test_a_config_shows_its_curve_and_latest_state(open_ledger: Opener, ledger_u
             seconds=2.0 * count,
             tags=TAGS,
             interval=(0.4, 0.9),
+            note=f"{count} of 4 cells",
         )
     assert ledger.flush(30)
     (run,) = runs_of(ledger_uri, "test")
     assert run.info.run_name == "k=10"
     assert run.info.status == "RUNNING"
     assert run.data.tags["sweep"] == sweep
+    assert run.data.tags["mlflow.note.content"] == "4 of 4 cells"
     assert run.data.params["k"] == "10"
     client = MlflowClient(ledger_uri)
     curve = client.get_metric_history(run.info.run_id, "mean")
@@ -192,7 +194,8 @@ def test_passwords_of_uris_are_written_nowhere(
     secret = "https://me:hunter2@host/path"
     ledger = open_ledger()
     sweep = ledger.start_sweep("mine", {"spec": {"tracking_uri": secret}}, {"data": secret})
-    ledger.attach(sweep, {"audit.json": "{}"})
+    ledger.attach(sweep, {"audit.json": "{}", "report/figures/one.svg": "<svg/>"})
+    assert ledger.file(sweep, "report/figures/one.svg") == b"<svg/>"
     record(ledger, 1, tags={**TAGS, "data": secret}, config={"model": secret})
     ledger.record_config(sweep, "a", params={"m": secret}, scores=[1], seconds=1, tags=TAGS)
     ledger.finish_sweep(sweep, "FAILED", {"data": secret, "error": secret})

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from search.process import own_code
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from search.tracking.open import open_ledger
 from tests.integration.sweep_shell import Shell
 from trainables.engine.contract import Task

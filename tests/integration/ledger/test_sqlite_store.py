@@ -39,7 +39,7 @@ def filled(open_ledger: Opener, tmp_path: Path) -> Path:
     """A ledger with a sweep, three cells of which one failed, a config, a deleted run."""
     ledger = open_ledger()
     sweep = ledger.start_sweep("mine", {"spec": {"space": "smoke"}}, {"space": "smoke"})
-    ledger.attach(sweep, {"a note": "text"})
+    ledger.attach(sweep, {"a note": "text", "report/figures/one.svg": "<svg/>"})
     for number in range(3):
         record(ledger, number, "failed" if number == 2 else "done")
     ledger.record_config(sweep, "k=10", params={"k": 10}, scores=[0.5, 0.25], seconds=1, tags={})
@@ -73,7 +73,7 @@ def test_what_is_read_is_what_mlflow_reads(filled: Path, journal: str) -> None:
     ids = [run.run_id for run in ours.runs("cells")]
     assert ours.history(ids, ["accuracy", "none"]) == theirs.history(ids, ["accuracy", "none"])
     (sweep,) = ours.runs("sweeps")
-    for name in ("a note", "spec.json", "not there"):
+    for name in ("a note", "spec.json", "report/figures/one.svg", "not there", "report/not there"):
         assert ours.fetch(sweep.run_id, name) == theirs.fetch(sweep.run_id, name)
     assert ours.fetch(sweep.run_id, "a note") == b"text"
 

@@ -137,8 +137,9 @@ def test_the_page_answers_the_question_and_needs_nothing_else(reporter: Reporter
     links = re.findall(r"\]\(([^)]+)\)", markdown)
     assert links
     assert all((reporter.folder / "out" / link).is_file() for link in links)
-    kept = {path.name for path in reporter.folder.rglob(f"{sweep_id}/artifacts/*")}
-    assert names <= kept
+    (kept,) = reporter.folder.rglob(f"{sweep_id}/artifacts/report")
+    assert all((kept / link).is_file() for link in links), "its figures are beside it in MLflow"
+    assert {path.name for path in kept.iterdir()} >= {"report.html", "report.md"}
 
 
 def test_the_figures_are_the_ledgers(reporter: Reporter) -> None:

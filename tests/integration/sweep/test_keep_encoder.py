@@ -12,7 +12,7 @@ import torch
 from search.errors import InputError
 from search.planning import model_reference
 from search.planning.prepare import prepare
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from search.tracking.open import connect
 from tests.integration.sweep_shell import Shell
 from trainables.engine.contract import DataRef

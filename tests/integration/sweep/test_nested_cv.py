@@ -16,7 +16,8 @@ from search.errors import InputError
 from search.planning.inner_plans import inner_plans
 from search.planning.prepare import prepare
 from search.results.document import of_outcome
-from search.spec import SweepSpec, changed, make_spec
+from search.spec.make_spec import changed, make_spec
+from search.spec.sweep_spec import SweepSpec
 from search.sweep import run as sweep
 from search.sweep.load import load_record
 from tests.integration.ledger_cells import runs_of

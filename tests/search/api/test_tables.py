@@ -11,6 +11,7 @@ import pytest
 
 from search.api import tables
 from search.api.tables import path_of
+from search.api.words import spec_of
 from search.errors import InputError
 
 
@@ -81,3 +82,23 @@ def test_a_frame_beyond_the_memory_is_told_its_size(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(psutil, "virtual_memory", Little)
     with pytest.raises(InputError, match=r"The frame's 100,000 rows take 0.0 GiB.*Take a sample"):
         tables.check_frame(pd.DataFrame({"x": range(100_000)}))
+
+
+def test_trials_at_once_are_counted_among_those_that_read_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Enough:  # for one process, 100,000 cells of 170 bytes, and not for two trials beside it
+        available = 20_000_000
+
+    monkeypatch.setattr(psutil, "virtual_memory", Enough)
+    frame = pd.DataFrame({"x": range(100_000)})
+    tables.check_frame(frame)
+    with pytest.raises(InputError, match=r"in this process and 2 trials beside it;.*trials=1"):
+        tables.check_frame(frame, trials=2)
+    words = {"data": frame, "text": "x", "label": "x", "space": "finetune"}
+    with pytest.raises(InputError, match=r"3 trials beside it"):
+        spec_of(None, {**words, "trials": 3})
+    with pytest.raises(InputError, match=r"3 trials beside it"):
+        spec_of(None, {**words, "resources": {"trials": 3}})
+    there = {"trials": 3, "ray_address": "ray://head:10001"}
+    assert spec_of(None, {**words, "resources": there}).resources.trials == 3

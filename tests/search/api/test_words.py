@@ -9,7 +9,7 @@ import pytest
 
 from search.api.words import spec_of
 from search.errors import InputError
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from search.arguments import recipe, sweep_spec
 from search.benchmark.export import write_table
 from search.benchmark.score_table import read_table
 from search.cli import build_parser
@@ -18,6 +17,7 @@ from search.errors import InputError
 from search.planning.plan import Plan
 from search.planning.prepare import rebuild
 from search.results.score_matrix import ScoreMatrix
+from search.spec.arguments import recipe, sweep_spec
 from tests import factories
 from trainables.engine.contract import DataRef
 

@@ -12,7 +12,8 @@ import pytest
 from search import cli
 from search.planning import notes
 from search.planning.prepare import prepare
-from search.spec import default_model, make_spec
+from search.spec.make_spec import make_spec
+from search.spec.sweep_spec import default_model
 from trainables.engine.contract import DataRef
 
 Typed = Callable[..., tuple[int, str]]

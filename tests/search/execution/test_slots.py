@@ -7,7 +7,7 @@ import ray
 
 from search.errors import SweepError
 from search.execution import tuner
-from search.spec import Resources
+from search.spec.sweep_spec import Resources
 
 CLUSTER = {"CPU": 8.0, "GPU": 2.0}
 

@@ -9,7 +9,7 @@ import pytest
 from search.errors import InputError
 from search.planning.configs import choose_configs, read_configs
 from search.planning.prepare import narrowed_space
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from spaces import Space
 from spaces.projection import SPACE
 

@@ -11,7 +11,7 @@ import torch
 
 from search.ledger.records import LoggedCell
 from search.planning import expected
-from search.planning.estimate import estimate
+from search.planning.estimate import Estimate, estimate
 from search.planning.expected import (
     Expected,
     before_the_run,
@@ -20,7 +20,7 @@ from search.planning.expected import (
 )
 from search.planning.plan import Plan
 from search.planning.prepare import prepare
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from search.strategies import named as race
 from trainables.engine.cells import assembly, runner
 from trainables.engine.contract import DataRef
@@ -145,3 +145,27 @@ def test_gpus_are_named_with_their_memory(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
     monkeypatch.setattr(torch.cuda, "get_device_properties", cards.__getitem__)
     assert gpus_here() == "2 x A card (79 GiB), 1 x Another (24 GiB)"
+
+
+@pytest.mark.parametrize(
+    ("together", "said"), [(8, "8 trained as one model"), (1, "trained alone")]
+)
+def test_a_plan_names_the_gpus_and_the_size_of_stacks(together: int, said: str) -> None:
+    of_cells = dict.fromkeys(("configs", "cells", "typical_cells", "cells_to_train"), 40)
+    none = dict.fromkeys(("cells_in_ledger", "nested_cells", "nested_cells_to_train"), 0)
+    hours = dict.fromkeys(("typical_hours", "wall_hours", "gpu_hours", "slot_hours"), 1.0)
+    lines = Estimate(
+        strategy="race",
+        **of_cells,
+        **none,
+        **hours,
+        seconds_per_cell=0.5,
+        together=together,
+        shapes=1,
+        shapes_measured=1,
+        slots=8,
+        money=None,
+        gpus="8 x A card (79 GiB)",
+    ).lines()
+    assert f"a cell           0.50 s, from steps measured on this machine, {said}" in lines
+    assert "GPUs             8 x A card (79 GiB)" in lines

@@ -6,7 +6,7 @@ import pytest
 
 from search.errors import InputError
 from search.planning.prepare import narrowed_space
-from search.spec import make_spec
+from search.spec.make_spec import make_spec
 from trainables.engine.training.scoring import check_objective, low_is_good, of_predictions
 
 

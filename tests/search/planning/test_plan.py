@@ -16,14 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from search.arguments import recipe, sweep_spec
 from search.cli import build_parser
 from search.errors import InputError, LedgerError
 from search.ledger.records import SweepRecord
 from search.planning.estimate import rows_of_a_cell
 from search.planning.plan import Plan
 from search.planning.prepare import _as_it_was, of_record, prepare, rebuild, to_json
-from search.spec import SweepSpec, default_name, make_spec, saved_spec
+from search.spec.arguments import recipe, sweep_spec
+from search.spec.make_spec import make_spec, saved_spec
+from search.spec.naming import default_name
+from search.spec.sweep_spec import SweepSpec
 from tests import factories
 from trainables.engine import registry
 from trainables.engine.contract import DataRef, Split, Task
@@ -236,7 +238,7 @@ def test_keys_are_the_same_in_another_process(fields: dict[str, Any]) -> None:
     plan = _plan(fields, set_axes={"k": (10,), "gamma": (0.1,), "beta": (0.5,)})
     code = (
         "import json,sys\nfrom search.planning.prepare import prepare\n"
-        "from search.spec import SweepSpec\n"
+        "from search.spec.sweep_spec import SweepSpec\n"
         "plan = prepare(SweepSpec.model_validate_json(sys.argv[1]))[0]\n"
         "print(json.dumps(sorted(plan.keys)))"
     )

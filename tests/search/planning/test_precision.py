@@ -12,7 +12,7 @@ from search import make_spec
 from search.planning import precision
 from search.planning.plan import Plan
 from search.planning.prepare import declared_space
-from search.spec import SweepSpec
+from search.spec.sweep_spec import SweepSpec
 from spaces.softtriple import SPACE
 
 

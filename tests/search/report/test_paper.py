@@ -15,7 +15,7 @@ from search.report import paper
 from search.report.evidence import data_label
 from search.report.paper_groups import means
 from search.report.paper_settings import changes
-from search.spec import make_spec, saved_spec
+from search.spec.make_spec import make_spec, saved_spec
 from tests.factories import plan_of
 from trainables.engine import registry
 from trainables.engine.contract import DataRef

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from search.results.answer import answer, decided
+from search.results.answer import answer, decided, of_cell, of_config
+from trainables.engine.contract import CellResult
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -96,3 +97,41 @@ def test_a_race_whose_best_is_probably_not_complete_is_not_decided() -> None:
         "those with all of their 20 blocks, beta=0.7 leads with 90.00 points."
     )
     assert "better than" in answer(document(p_best_stopped=0.97, p_best_by="posterior"))
+
+
+def test_a_config_is_described_by_what_is_known_of_it() -> None:
+    known = {"mean": 0.862, "ci_low": 0.851, "ci_high": 0.873}
+    assert of_config(known, "accuracy", cells=12, blocks=20, seconds=241.0) == (
+        "accuracy 86.20 points (85.10 to 87.30) over 12 of 20 cells. Trained in 4 min."
+    )
+    whole = {**known, "gain": 0.0045, "p_best": 0.618}
+    assert of_config(whole, "accuracy", cells=20, blocks=20, seconds=9.0) == (
+        "accuracy 86.20 points (85.10 to 87.30) over 20 of 20 cells; +0.45 beside the "
+        "baseline; the best config with probability 0.62. Trained in 9 s."
+    )
+    bare = of_config({"mean": 0.5}, "loss", cells=1, blocks=1, seconds=0.0)
+    assert bare.startswith("loss 50.00 hundredths of a nat over 1 of 1 cell.")
+    assert of_config({"mean": None}, "accuracy", cells=0, blocks=20, seconds=3.0) == (
+        "None of its 20 cells has a score yet. Trained in 3 s."
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (
+            CellResult(key="key", status="done", metrics={"accuracy": 0.862, "seconds": 12.0}),
+            "accuracy 86.20 points on seed 1, fold 3 of k=10, trained in 12 s.",
+        ),
+        (
+            CellResult(key="key", status="failed", error="out of memory"),
+            "No score on seed 1, fold 3 of k=10: failed, out of memory",
+        ),
+        (
+            CellResult(key="key", status="done", metrics={"loss": 0.1}),
+            "No score on seed 1, fold 3 of k=10: it has no metric 'accuracy'",
+        ),
+    ],
+)
+def test_a_cell_is_described_by_its_score_or_the_lack_of_it(result: CellResult, words: str) -> None:
+    assert of_cell(result, "accuracy", 1, 3, "k=10") == words

@@ -13,7 +13,8 @@ from search.planning.plan import Plan
 from search.planning.prepare import prepare
 from search.schedule.champion_update import ChampionUpdate
 from search.schedule.file import Entry
-from search.spec import SweepSpec, make_spec
+from search.spec.make_spec import make_spec
+from search.spec.sweep_spec import SweepSpec
 from search.sweep import run
 from trainables.engine.contract import DataRef
 

@@ -12,6 +12,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 import spaces
 from spaces import Axis, Scalar, Space, SpaceError
+from spaces.linear_grid import SPACE as LINEAR
 from spaces.schema import ranges
 from spaces.softtriple import SPACE as SOFTTRIPLE
 from tests.spaces.schema.small_space import SPACE
@@ -263,3 +264,9 @@ def test_a_declared_continuous_axis_is_a_range() -> None:
     assert len(space.sampled()) == 34
     assert space.search({"lr": (1e-4, 5e-3)}).axes[0].values == (1e-4, 5e-3)
     assert space.beyond({"lr": (1e-4, 5e-3)}) == {"lr": "0.005"}
+
+
+@pytest.mark.parametrize("name", ["lora_rank", "lora_targets", "layer_decay"])
+def test_a_setting_of_trained_encoders_is_told_to_heads(name: str) -> None:
+    with pytest.raises(SpaceError, match=f"{name} is a setting of spaces that train an encoder"):
+        LINEAR.search({name: ("1",)})

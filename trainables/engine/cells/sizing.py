@@ -127,6 +127,8 @@ class Sizer:
 def cell_bytes(module: nn.Module, loss: Callable[[], Tensor]) -> int:
     """Memory that one cell of a stack takes in training.
 
+    Weights that it does not train, such as those under adapters, are all cells' and there already.
+
     Args:
         module: Module of the cell.
         loss: Loss of the cell's largest batch.
@@ -138,7 +140,9 @@ def cell_bytes(module: nn.Module, loss: Callable[[], Tensor]) -> int:
         saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    weights = {p.untyped_storage().data_ptr(): p.nbytes for p in module.parameters()}
+    weights = {
+        p.untyped_storage().data_ptr(): p.nbytes * p.requires_grad for p in module.parameters()
+    }
     with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
         result = loss()
     del result
@@ -146,11 +150,28 @@ def cell_bytes(module: nn.Module, loss: Callable[[], Tensor]) -> int:
     return int(_COPIES_OF_WEIGHTS * sum(weights.values()) + _STACK_KEEPS_MORE * activations)
 
 
+def take_share(gpus: float) -> None:
+    """Leave a GPU's memory to those that share it.
+
+    Without it the first to begin would size its stacks by all that is free. On a GPU it is untried.
+
+    Args:
+        gpus: GPUs of this process; a part of one is as much of its memory.
+    """
+    if 0 < gpus < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(gpus)
+
+
 def free_bytes() -> int:
-    """Memory for this process: its GPU's, or the machine's by its threads."""
+    """Memory for this process.
+
+    It is that of its GPU, or of its share of one; without any the machine's, by its threads.
+    """
     if torch.cuda.is_available():
-        free, _ = torch.cuda.mem_get_info()
-        idle = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-        return int(_MEMORY_SHARE * (free + idle))
+        free, total = torch.cuda.mem_get_info()
+        reserved = torch.cuda.memory_reserved()
+        idle = reserved - torch.cuda.memory_allocated()
+        left = int(total * torch.cuda.get_per_process_memory_fraction()) - reserved
+        return int(_MEMORY_SHARE * (max(0, min(free, left)) + idle))
     share = min(1.0, torch.get_num_threads() / (os.cpu_count() or 1))
     return int(_MEMORY_SHARE * share * psutil.virtual_memory().available)

@@ -17,8 +17,8 @@ from __future__ import annotations
 import copy
 import importlib.util
 import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,7 +29,7 @@ from trainables.engine.errors import ConfigError, ModelError
 from trainables.engine.models import frozen_blocks
 
 if TYPE_CHECKING:
-    from peft import LoraConfig
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
 # Queries and values by their names in transformers' encoders.
@@ -170,41 +170,63 @@ def merged(encoder: PreTrainedModel) -> PreTrainedModel:
     return network  # type: ignore[no-any-return]
 
 
-@torch.no_grad()
-def save(
-    encoder: PreTrainedModel, original: PreTrainedModel, config: FineTuning, name: str, folder: Path
-) -> None:
-    """Write adapters as a folder of peft.
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """Trained adapters, apart from their encoder.
 
-    `PeftModel.from_pretrained(AutoModel.from_pretrained(name), folder)` loads it.
+    Attributes:
+        model: Reference of the encoder that they stand on.
+        config: Config that they were trained by.
+        layers: Layers of peft by their names in the whole encoder.
+    """
+
+    model: str
+    config: FineTuning
+    layers: Mapping[str, Any]
+
+    @torch.no_grad()
+    def put_on(self, network: nn.Module, within: str = "", **more: Any) -> PeftModel:
+        """Wrap a network as peft's model, with these adapters in it.
+
+        Args:
+            network: Network that holds the whole encoder, as it was before training.
+            within: Name of the encoder in it, with a dot; blank where it is the encoder.
+            more: Further settings of peft.
+        """
+        from peft import get_peft_model
+
+        places = {f"{within}{name}": layer for name, layer in self.layers.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
+            model: Any = get_peft_model(network, _settings(self.config, list(places), **more))
+        for name, layer in layers(model.base_model.model):
+            for part in ("lora_A", "lora_B"):
+                given = getattr(places[name], part)[_NAME]
+                getattr(layer, part)[_NAME].weight.copy_(given.weight)
+        return model  # type: ignore[no-any-return]
+
+
+def learnt(
+    encoder: PreTrainedModel, original: PreTrainedModel, config: FineTuning, model: str
+) -> Learnt:
+    """Take the adapters of a trained encoder.
 
     Args:
         encoder: Trained encoder with adapters: all blocks, or the top ones.
         original: Encoder that it was made of, with all blocks.
         config: Config that it was trained by.
-        name: Name of the original, for whoever loads the folder.
-        folder: Folder to write, made if need be; adapters in it are replaced.
+        model: Reference of the original.
     """
-    from peft import get_peft_model
-
     every, own = frozen_blocks.blocks(original), frozen_blocks.blocks(encoder)
     place = next(place for place, part in encoder.named_modules() if part is own)
-    learnt = {}
-    for found, layer in layers(encoder):
-        number, _, rest = found.removeprefix(f"{place}.").partition(".")
-        learnt[f"{place}.{int(number) + len(every) - len(own)}.{rest}"] = layer
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
-        model: Any = get_peft_model(copy.deepcopy(original), _settings(config, list(learnt)))
-        model.peft_config[_NAME].base_model_name_or_path = name
-        for found, layer in layers(model.base_model.model):
-            for part in ("lora_A", "lora_B"):
-                to, given = getattr(layer, part)[_NAME], getattr(learnt[found], part)[_NAME]
-                to.weight.copy_(given.weight)
-        model.save_pretrained(folder, save_embedding_layers=False)
+    found = {}
+    for name, layer in layers(encoder):
+        number, _, rest = name.removeprefix(f"{place}.").partition(".")
+        found[f"{place}.{int(number) + len(every) - len(own)}.{rest}"] = layer
+    return Learnt(model, config, found)
 
 
-def _settings(config: FineTuning, targets: list[str]) -> LoraConfig:
+def _settings(config: FineTuning, targets: list[str], **more: Any) -> LoraConfig:
     """Settings of peft for a config."""
     from peft import LoraConfig
 
@@ -214,6 +236,7 @@ def _settings(config: FineTuning, targets: list[str]) -> LoraConfig:
         lora_dropout=config.lora_dropout,
         use_rslora=config.lora_rank_stabilised,
         target_modules=targets,
+        **more,
     )
 
 

@@ -99,6 +99,17 @@ def shown(reference: str) -> str:
     return Path(reference).name if Path(reference).is_dir() else reference
 
 
+def hub_id(reference: str) -> str | None:
+    """Return a model's id on the hub.
+
+    None for a folder or a packaged model.
+    """
+    card = None if Path(reference).is_dir() else _alias(reference)
+    if card is not None:
+        return card.hub_id
+    return None if Path(reference).is_dir() else reference
+
+
 def licence_of(reference: str) -> str | None:
     """Return the licence of an alias's weights; None for other models."""
     card = None if Path(reference).is_dir() else _alias(reference)

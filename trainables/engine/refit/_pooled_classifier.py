@@ -4,15 +4,17 @@ This file travels with the weights:
 
     AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
 
-Needs torch and transformers only.
+Needs torch and transformers only; a folder of adapters needs peft, too.
 """
 
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
@@ -23,6 +25,9 @@ _ACTIVATIONS: dict[str, Any] = {
     "relu": functional.relu,
     "tanh": torch.tanh,
 }
+
+
+ADAPTERS, HEAD = "adapter_config.json", "head.safetensors"
 
 
 class PooledConfig(PretrainedConfig):
@@ -71,6 +76,26 @@ class PooledForSequenceClassification(PreTrainedModel):
             nn.Linear(width, following) for width, following in itertools.pairwise(sizes)
         )
         self.post_init()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *given: Any, **named: Any) -> Any:
+        """Load whole weights, or a head with adapters.
+
+        The encoder that adapters stand on is elsewhere.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not (folder / ADAPTERS).is_file():
+            return super().from_pretrained(folder, *given, **named)
+        try:
+            from peft import PeftConfig, PeftModel
+        except ImportError as error:
+            raise ImportError(f"{folder} holds adapters, which need peft.") from error
+        model: Any = cls(named.get("config") or PooledConfig.from_pretrained(folder))
+        base = PeftConfig.from_pretrained(str(folder))
+        encoder = AutoModel.from_pretrained(base.base_model_name_or_path, revision=base.revision)
+        model.encoder = PeftModel.from_pretrained(encoder, folder)
+        model.dense.load_state_dict(load_file(folder / HEAD))
+        return model.eval()
 
     def forward(
         self,

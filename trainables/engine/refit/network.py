@@ -8,10 +8,8 @@ before anything is trained.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -29,6 +27,7 @@ from trainables.engine.features.pooled_encoder import PooledEncoder
 from trainables.engine.features.representation import Representation
 from trainables.engine.inputs.stack_inputs import FeatureInputs
 from trainables.engine.models import adapters, pretrained
+from trainables.engine.models.adapters import Learnt
 from trainables.engine.models.pooling import pooled
 from trainables.engine.refit import tuned_encoder
 from trainables.engine.splits import inner_validation
@@ -63,8 +62,7 @@ class FinalNetwork:
         label_names: Class names by id.
         pairs: True where a row is two texts.
         epochs: Training loss and seconds of each epoch.
-        save_adapters: Function that writes the encoder's adapters to a folder of peft; None where
-            it was trained without. The encoder has them merged.
+        adapters: Adapters that were trained; None without any. The encoder has them merged.
     """
 
     encoder: PreTrainedModel
@@ -76,7 +74,7 @@ class FinalNetwork:
     label_names: tuple[str, ...]
     pairs: bool
     epochs: tuple[Mapping[str, float], ...] = ()
-    save_adapters: Callable[[Path], None] | None = None
+    adapters: Learnt | None = None
 
     def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Logits of a batch, (batch, classes).
@@ -272,12 +270,10 @@ def _fine_tuned(
     head: nn.Module = module.classifier
     if pooling == "pooler":
         head = nn.Sequential(module.pooler.dense, module.pooler.activation, head)
-    save_adapters = None
+    learnt = None
     if isinstance(config, FineTuning) and config.lora_rank:
         original = pretrained.load_encoder(task.model)
-        save_adapters = partial(
-            adapters.save, module.encoder, original, config, pretrained.shown(task.model)
-        )
+        learnt = adapters.learnt(module.encoder, original, config, task.model)
     return FinalNetwork(
         encoder=tuned_encoder.whole(task, config, module.encoder, tokens).to(device),
         head=head,
@@ -288,5 +284,5 @@ def _fine_tuned(
         label_names=data.label_names,
         pairs=data.texts_b is not None,
         epochs=tuple(fitted.epochs),
-        save_adapters=save_adapters,
+        adapters=learnt,
     )

@@ -38,6 +38,10 @@ _SMALL = 2.0**-14
 _KINDS = {"bert": "tanh", "roberta": "tanh", "electra": "gelu", "distilbert": "relu"}
 _CODE = "modeling.py"
 _TYPE = "foldrace-pooled"
+_WRITTEN = (
+    *("config.json", "model.safetensors", _CODE),
+    *("adapter_config.json", "adapter_model.safetensors", "head.safetensors", "classifier.json"),
+)
 
 
 def is_stock(network: FinalNetwork) -> bool:
@@ -52,16 +56,30 @@ def save(network: FinalNetwork, folder: Path) -> None:
         network: Trained network.
         folder: Folder to write, made if need be; a model in it is replaced.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    cleared(folder)
     if is_stock(network):
-        _stock(network).save_pretrained(folder)
-        (folder / _CODE).unlink(missing_ok=True)
+        stock(network).save_pretrained(folder)
     else:
         _own(network, folder)
+    save_tokenizer(network, folder)
+
+
+def cleared(folder: Path) -> None:
+    """Empty a folder of a saved model; make it if need be.
+
+    One kind's files beside the other's would be loaded in their place.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _WRITTEN:
+        (folder / name).unlink(missing_ok=True)
+
+
+def save_tokenizer(network: FinalNetwork, folder: Path) -> None:
+    """Write a network's tokenizer, which cuts texts where training did."""
     tokenizer = network.tokenizer
     was = tokenizer.model_max_length
     try:
-        # Whoever tokenises with truncation=True cuts where training did.
+        # What truncation=True takes.
         tokenizer.model_max_length = network.max_length
         tokenizer.save_pretrained(folder)
     finally:
@@ -87,7 +105,12 @@ def _activation_name(activation: nn.Module) -> str:
 
 
 @torch.no_grad()
-def _stock(network: FinalNetwork) -> PreTrainedModel:
+def stock(network: FinalNetwork) -> PreTrainedModel:
+    """Return a network as transformers' own class.
+
+    Args:
+        network: Network for which `is_stock` is true.
+    """
     config = _named(network, copy.deepcopy(network.encoder.config))
     model: Any = AutoModelForSequenceClassification.from_config(config)
     body: Any = getattr(model, model.base_model_prefix)
@@ -132,16 +155,40 @@ def _named(network: FinalNetwork, config: Any) -> Any:
 def _own(network: FinalNetwork, folder: Path) -> None:
     from safetensors.torch import save_file
 
+    model = _pooled(network)
+    model.encoder.load_state_dict(network.encoder.state_dict())
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    _describe(model.config, folder)
+
+
+def save_head(network: FinalNetwork, folder: Path) -> None:
+    """Write a network without its encoder.
+
+    That is head, settings and the own class.
+    """
+    from safetensors.torch import save_file
+
+    model = _pooled(network)
+    state = {name: value.contiguous() for name, value in model.dense.state_dict().items()}
+    save_file(state, folder / _pooled_classifier.HEAD, metadata={"format": "pt"})
+    _describe(model.config, folder)
+
+
+def _pooled(network: FinalNetwork) -> Any:
+    """The own class with a network's head; its encoder is drawn."""
     layers = (
         [network.head] if isinstance(network.head, nn.Linear) else list(network.head.children())
     )
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     between = [layer for layer in layers if not isinstance(layer, nn.Linear)]
     module = _pooled_classifier
+    encoder = network.encoder.config.to_dict()
+    encoder.pop("_name_or_path", None)  # a place of this machine
     config = _named(
         network,
         module.PooledConfig(
-            encoder=network.encoder.config.to_dict(),
+            encoder=encoder,
             pooling=network.pooling,
             layer=network.layer,
             widths=[layer.out_features for layer in linear[:-1]],
@@ -149,11 +196,12 @@ def _own(network: FinalNetwork, folder: Path) -> None:
         ),
     )
     model = module.PooledForSequenceClassification(config)
-    model.encoder.load_state_dict(network.encoder.state_dict())
     for layer, learnt in zip(model.dense, linear, strict=True):
         layer.load_state_dict(learnt.state_dict())
-    state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    return model
+
+
+def _describe(config: Any, folder: Path) -> None:
     described = {
         **json.loads(config.to_json_string()),
         "model_type": _TYPE,
@@ -164,4 +212,4 @@ def _own(network: FinalNetwork, folder: Path) -> None:
         },
     }
     (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    shutil.copyfile(Path(module.__file__), folder / _CODE)
+    shutil.copyfile(Path(_pooled_classifier.__file__), folder / _CODE)

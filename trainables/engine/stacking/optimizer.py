@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -127,21 +127,24 @@ class StackedAdamW(torch.optim.Optimizer):
             rates: Rate of each cell, (cells,), on the device.
             cells: `cells` as an index on the device.
         """
-        moved: list[tuple[Tensor, Tensor]] = []
-        for parameter, part in zip(self._module.stacked, self._module.parts, strict=True):
-            if part.grad is None:
-                continue
-            moved.append((parameter, part.grad))
-            if not self.state[parameter]:
-                if parameter.is_cuda and torch.cuda.is_current_stream_capturing():
-                    raise RuntimeError("a recorded step may not begin a parameter's moments.")
-                self.state[parameter]["first"] = torch.zeros_like(parameter)
-                self.state[parameter]["second"] = torch.zeros_like(parameter)
-        self._counts[slice(None) if cells is None else cells] += 1
+        pairs = zip(self._module.stacked, self._module.parts, strict=True)
+        moved = [(parameter, part.grad) for parameter, part in pairs if part.grad is not None]
         if self._apart:
+            self._counts[slice(None) if cells is None else cells] += 1
             self._step_apart(rates, cells, moved)
-        else:
-            self._step_together(rates, cells, moved)
+            return
+        step = self.begun(rates, cells)
+        for parameter, gradient in moved:
+            step(parameter, gradient)
+
+    def _begin(self, parameter: Tensor) -> None:
+        """Make a parameter's moments, if there are none yet."""
+        if self.state[parameter]:
+            return
+        if parameter.is_cuda and torch.cuda.is_current_stream_capturing():
+            raise RuntimeError("a recorded step may not begin a parameter's moments.")
+        self.state[parameter]["first"] = torch.zeros_like(parameter)
+        self.state[parameter]["second"] = torch.zeros_like(parameter)
 
     def _step_apart(
         self, rates: Tensor, cells: Cells, moved: Sequence[tuple[Tensor, Tensor]]
@@ -150,6 +153,8 @@ class StackedAdamW(torch.optim.Optimizer):
 
         Its class would take as long again.
         """
+        for parameter, _ in moved:
+            self._begin(parameter)
         # A rate on the device is read there.
         each: Sequence[float | Tensor] = list(rates) if rates.is_cuda else rates.tolist()
         decays, counts = self.weight_decays.tolist(), list(self._counts)
@@ -178,9 +183,26 @@ class StackedAdamW(torch.optim.Optimizer):
                     maximize=False,
                 )
 
-    def _step_together(
-        self, rates: Tensor, cells: Cells, moved: Sequence[tuple[Tensor, Tensor]]
-    ) -> None:
+    @torch.no_grad()
+    def begun(self, rates: Tensor, cells: Cells) -> Callable[[Tensor, Tensor], None]:
+        """Begin a step, to be taken weight by weight.
+
+        Args:
+            rates: Rate of each cell, (cells,), on the device.
+            cells: `cells` as an index on the device.
+
+        Returns:
+            Function of a parameter of the stack and its gradient, which steps it; to be called once
+            for each, in any order.
+        """
+        self._counts[slice(None) if cells is None else cells] += 1
+        if self._apart:
+            return lambda parameter, gradient: self._step_apart(
+                rates, cells, [(parameter, gradient)]
+            )
+        return self._together(rates, cells)
+
+    def _together(self, rates: Tensor, cells: Cells) -> Callable[[Tensor, Tensor], None]:
         """Step many cells at once, at rates of their own.
 
         The fused kernel has one rate. It steps from 0 at a rate of 1, and the result is added at
@@ -191,7 +213,9 @@ class StackedAdamW(torch.optim.Optimizer):
             rates, decays = rates[cells], decays[cells]
         shrink = 1 - rates * decays
         numbers = range(len(self.steps)) if self.cells is None else self.cells.tolist()
-        for parameter, gradient in moved:
+
+        def step(parameter: Tensor, gradient: Tensor) -> None:
+            self._begin(parameter)
             if self._scales is None:
                 own_rates, own_shrink = rates, shrink
             else:
@@ -206,6 +230,8 @@ class StackedAdamW(torch.optim.Optimizer):
                 count = self._counts[numbers[part.start]]
                 vectors = (values[part] for values in along)
                 self._move(parameter, gradient[own], at, count, *vectors)
+
+        return step
 
     def _decays(self) -> Tensor:
         """Decay of each cell on the device."""

@@ -22,7 +22,7 @@ from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.inputs.ragged import placed
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.models import frozen_blocks
-from trainables.engine.stacking import block_keys, shared_batches
+from trainables.engine.stacking import block_keys, early_steps, shared_batches
 from trainables.engine.stacking.cell import StackCell
 from trainables.engine.stacking.module import StackedModule, span
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
@@ -48,6 +48,7 @@ class StackTraining:
     Attributes:
         stack: Module without accelerate's wrappers.
         facts: Numbers that each cell's read-out reported after the last prediction.
+        steps_early: True where a weight is stepped as soon as its gradient is there.
     """
 
     def __init__(
@@ -96,6 +97,8 @@ class StackTraining:
         self._drops = dropout.drops(cells[0].module)
         clip = vector("clip_norm")
         self._clip = clip.to(device) if bool((clip > 0).any()) else None
+        alone = self.accelerator.num_processes == 1 and device.type == "cpu" and not compiled
+        self.steps_early = alone and self._clip is None and self._scaled is None
         self._plan_steps()
 
     def _plan_steps(self) -> None:
@@ -210,13 +213,17 @@ class StackTraining:
         masks = dropout_masks.Step(given.get("keys"), given["number"], given.get("blocks"))
         batch = self.inputs.at(given["shown"], length)
         output = self.module(batch, self.labels[given["rows"]], cells, masks)
-        self.accelerator.backward(output.loss.sum())
-        if self._clip is not None:
-            clip_gradients(self.stack, self._clip if run is None else self._clip[run])
-        if self._scaled is None:
-            self._adamw.move(given["rates"], cells)
+        if self.steps_early:
+            with early_steps.stepping(self.stack, self._adamw, given["rates"], cells):
+                self.accelerator.backward(output.loss.sum())
         else:
-            self._scaled()
+            self.accelerator.backward(output.loss.sum())
+            if self._clip is not None:
+                clip_gradients(self.stack, self._clip if run is None else self._clip[run])
+            if self._scaled is None:
+                self._adamw.move(given["rates"], cells)
+            else:
+                self._scaled()
         self.optimizer.zero_grad()
         self.stack.parts = list(self.stack.stacked)
         if self.averages is not None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.factories import config
-from trainables.engine.cells.sizing import Size, Sizer, cell_bytes
+from trainables.engine.cells.sizing import Size, Sizer, cell_bytes, free_bytes, take_share
 
 OUT_OF_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 
@@ -74,6 +74,34 @@ def test_the_memory_of_a_cell_is_its_weights_and_what_backward_needs() -> None:
     weights = 4 * (100 * 300 + 300)
     kept = 4 * (50 * 100 + 50 * 300)  # the linear layer's input, tanh's output
     assert found == 4 * weights + int(1.5 * kept)
+    module.requires_grad_(False)[0].bias.requires_grad_(True)
+    kept = 4 * 50 * 300  # nothing but the output is needed for the bias
+    assert cell_bytes(module, lambda: module(inputs).sum()) == 4 * 4 * 300 + int(1.5 * kept)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """A card of 80 GiB, of which others have 10 and this process 8, 2 of them idle."""
+    card = {"share": 1.0}
+    of = {
+        "is_available": lambda: True,
+        "mem_get_info": lambda: (62 * 2**30, 80 * 2**30),
+        "memory_reserved": lambda: 8 * 2**30,
+        "memory_allocated": lambda: 6 * 2**30,
+        "get_per_process_memory_fraction": lambda: card["share"],
+        "set_per_process_memory_fraction": lambda share: card.update(share=share),
+    }
+    for name, answer in of.items():
+        monkeypatch.setattr(torch.cuda, name, answer)
+    return card
+
+
+@pytest.mark.parametrize(("gpus", "gib"), [(1.0, 62), (2.0, 62), (0.5, 32), (0.1, 0), (0.0, 62)])
+def test_trials_that_share_a_gpu_share_its_memory(
+    gpu: dict[str, float], gpus: float, gib: int
+) -> None:
+    take_share(gpus)
+    assert free_bytes() == int(0.7 * (gib + 2) * 2**30)
 
 
 LIMITED = """

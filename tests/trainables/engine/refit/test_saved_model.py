@@ -204,37 +204,3 @@ def test_a_config_without_an_encoder_is_refused_with_a_reason(
     config = factories.config("linear_eval", representation="tfidf-unigram")
     with pytest.raises(NotServedError, match="'tfidf-unigram' is no encoder's"):
         train(task, load_data(task.data), config, 2)
-
-
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks transformers by an old name
-@pytest.mark.parametrize("blocks", [None, 1])
-def test_adapters_are_saved_as_a_folder_of_peft_and_merged_into_the_weights(
-    blocks: int | None, reviews: Path, tiny_encoder: Path, tmp_path: Path
-) -> None:
-    from peft import PeftModel
-
-    task = task_of_reviews("triple_entropy", tiny_encoder, reviews)
-    config = factories.config(
-        "triple_entropy",
-        epochs=2,
-        learning_rate=0.02,
-        pooling="mean",
-        trainable_blocks=blocks,
-        lora_rank=3,
-        lora_alpha=2.0,
-        lora_targets="attention",
-    )
-    trained = train(task, load_data(task.data), config, seed=2)
-    assert trained.save_adapters is not None
-    trained.save_adapters(tmp_path)
-    described = (tmp_path / "adapter_config.json").read_text(encoding="utf-8")
-    assert str(tiny_encoder.parent) not in described, "no path of this machine"
-    original = AutoModel.from_pretrained(tiny_encoder, add_pooling_layer=False)
-    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder)
-    inputs = tokenizer(["the film was great", "superb"], padding=True, return_tensors="pt")
-    with torch.inference_mode():
-        plain = original.eval()(**inputs).last_hidden_state
-        adapted = PeftModel.from_pretrained(original, tmp_path).eval()(**inputs).last_hidden_state
-        merged = trained.encoder.cpu().eval()(**inputs).last_hidden_state
-    torch.testing.assert_close(adapted, merged, rtol=1e-4, atol=1e-5)
-    assert (plain - merged).abs().max() > 1e-2

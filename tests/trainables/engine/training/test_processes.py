@@ -207,6 +207,22 @@ def test_a_model_shared_out_to_two_processes_gives_the_numbers_of_one(
     assert max(held) < 0.6 * whole, "each holds half of the model"
 
 
+@pytest.mark.parametrize("sharded", [False, True], ids=["copied", "shared out"])
+def test_adapters_are_trained_by_two_processes_as_by_one(
+    task: Task, tmp_path: Path, sharded: bool
+) -> None:
+    pytest.importorskip("peft")
+    own = {"lora_rank": 3, "lora_alpha": 2.0, "lora_dropout": 0.1, "learning_rate": 5e-3}
+    blocks = {"trainable_blocks": 1, "clip_norm": 0.0}
+    cells = [
+        Cell(key="adapters", config={**CONFIG, **own}, seed=2, fold=0),
+        Cell(key="top block", config={**CONFIG, **own, **blocks}, seed=2, fold=0),
+    ]
+    first, _ = together(task, cells, tmp_path / "out", sharded=sharded)
+    for found, expected in zip(first, alone(task, cells), strict=True):
+        the_same(found, expected)
+
+
 def test_a_process_killed_in_mid_epoch_costs_what_came_after_the_last_checkpoint(
     task: Task, tmp_path: Path
 ) -> None:

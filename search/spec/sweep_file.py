@@ -35,7 +35,9 @@ from typing import Any
 from search.errors import InputError
 from search.formatting import shortened
 from search.redaction import holds_secret
-from search.spec import Budget, Resources, SweepSpec, default_name, make_spec
+from search.spec.make_spec import make_spec
+from search.spec.naming import default_name
+from search.spec.sweep_spec import Budget, Resources, SweepSpec
 from search.tracking_uri import default_tracking_uri
 from trainables.engine import registry
 from trainables.engine.contract import DataRef

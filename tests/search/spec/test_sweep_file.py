@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import sweep_file
-from search.arguments import sweep_spec
 from search.cli import build_parser
 from search.errors import InputError
-from search.spec import SweepSpec, make_spec
+from search.spec import sweep_file
+from search.spec.arguments import sweep_spec
+from search.spec.make_spec import make_spec
+from search.spec.sweep_spec import SweepSpec
 from spaces import Space
-from tests.search.test_arguments import specs
+from tests.search.spec.test_arguments import specs
 from trainables.engine.contract import DataRef
 
 PARSE = build_parser().checked

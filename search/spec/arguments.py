@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search import sweep_file
 from search.checks import bounds
 from search.errors import InputError
 from search.formatting import shortened
-from search.spec import SweepSpec, make_spec
+from search.spec import sweep_file
+from search.spec.make_spec import make_spec
+from search.spec.sweep_spec import SweepSpec
 from search.tracking_uri import check_form, default_tracking_uri
 from trainables.engine.contract import NO_MODEL, DataRef
 

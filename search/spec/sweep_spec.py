@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,8 +15,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    TypeAdapter,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -26,14 +23,14 @@ from pydantic import (
 
 from search.checks import bounds
 from search.checks.fields import SAVED, judged
-from search.checks.names import NAME, READABLE, name_of
+from search.checks.names import NAME, READABLE
 from search.checks.urls import RAY_ADDRESS
-from search.errors import InputError, LedgerError
-from search.formatting import shortened
+from search.errors import InputError
+from search.spec.naming import default_name, names_of, rows_of_name
+from search.spec.short_forms import data_of, of_file, own_strategy
 from search.tracking_uri import EXPERIMENT, check_form, default_tracking_uri
 from spaces import Protocol
-from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Split, without_none
-from trainables.engine.registry import hint
+from trainables.engine.contract import DataRef, Scalar, Split, without_none
 
 Strategy = Literal["race", "grid", "random", "tpe", "halving", "wilcoxon", "own"]
 OWN = "own"
@@ -186,15 +183,15 @@ class SweepSpec(BaseModel):
                 raise ValueError(f"space must be a name or a spaces.Space, got {fields['space']!r}")
         strategy = fields.get("strategy", "")
         if not isinstance(strategy, str):
-            fields |= {"strategy": OWN, "chooser": _chooser(strategy)}
+            fields |= {"strategy": OWN, "chooser": own_strategy(strategy)}
         if isinstance(fields.get("data"), str):
             fields["data"] = DataRef(name=fields["data"])
         elif isinstance(fields.get("data"), Mapping) and info.context != SAVED:
-            fields["data"] = _data_of(fields["data"])
+            fields["data"] = data_of(fields["data"])
         if fields.get("holdout") is not None:
             fields.setdefault("folds", None)
         if str(fields.get("space", "")).endswith(".py"):
-            fields |= _of_file(str(fields["space"]), fields)
+            fields |= of_file(str(fields["space"]), fields)
         usual = {"space": SPACE, "data": None, "model": default_model()}
         parts = [fields.get(name, value) for name, value in usual.items()]
         if fields.get("name") is None and isinstance(parts[1], DataRef) and all(parts):
@@ -304,156 +301,3 @@ class SweepSpec(BaseModel):
         """All splits of a run: its own and, nested, one per fold."""
         outer = [(self.seeds[0], fold) for fold in range(self.folds or 0)] if self.nested else []
         return (self.split, *(dataclasses.replace(self.split, outer=pair) for pair in outer))
-
-
-def _data_of(fields: Mapping[str, Any]) -> DataRef:
-    """A DataRef of its fields.
-
-    Raises:
-        ValueError: naming each unknown field, and each of a wrong type.
-    """
-    known = [field.name for field in dataclasses.fields(DataRef)]
-    unknown = [
-        f"data has no field {name!r}.{hint(name, known)}" for name in fields if name not in known
-    ]
-    if unknown:
-        raise ValueError("; ".join(unknown))
-    try:
-        return TypeAdapter(DataRef).validate_python(dict(fields))
-    except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, ('data', *fault['loc'])))}: "
-            f"{fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        ]
-        raise ValueError("; ".join(faults)) from None
-
-
-def _chooser(given: Any) -> Any:
-    """The user's own strategy, if it can be one.
-
-    Raises:
-        ValueError: saying what a strategy may be.
-    """
-    kinds = (("sample_relative",), ("suggest", "on_trial_complete"), ("ask", "tell"))
-    if any(all(callable(getattr(given, name, None)) for name in kind) for kind in kinds):
-        return given
-    raise ValueError(
-        "strategy must be a name, an Optuna sampler, a Ray Tune Searcher, or have ask() and "
-        f"tell(config, score); got {given!r}"
-    )
-
-
-def _of_file(path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a sweep whose space is a user's file.
-
-    Raises:
-        ValueError: if there is no such file, or a plugin beside it.
-    """
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise ValueError(f"space {path}: there is no such file")
-    if fields.get("plugin") is not None:
-        raise ValueError(f"space {path} is a file of your own already: leave plugin out")
-    if not file.stem.isidentifier():
-        raise ValueError(f"space {path}: its name must be an identifier, as my_cells.py")
-    model = fields.get("model")
-    return {
-        "space": file.stem,
-        "plugin": str(file.resolve()),
-        "model": NO_MODEL if model is None else model,
-    }
-
-
-def make_spec(**fields: Any) -> SweepSpec:
-    """Build a SweepSpec, all its faults in one message.
-
-    Raises:
-        InputError: naming each faulty field, what was found and what is allowed.
-    """
-    return _built(fields, None)
-
-
-def changed(spec: SweepSpec, **fields: Any) -> SweepSpec:
-    """A saved spec with other fields; the rest is not judged again.
-
-    Raises:
-        InputError: as `make_spec`.
-    """
-    return _built({**dict(spec), **fields}, SAVED)
-
-
-def _built(fields: Mapping[str, Any], context: dict[str, Any] | None) -> SweepSpec:
-    try:
-        return SweepSpec.model_validate(fields, context=context)
-    except ValidationError as error:
-        lines = []
-        for fault in error.errors():
-            where = ".".join(str(part) for part in fault["loc"]) or "spec"
-            value = (
-                ""
-                if fault["type"] == "missing" or fault["loc"] in ((), ("tracking_uri",))
-                else f", got {shortened(repr(fault['input']), 200)}"
-            )
-            message = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {message}{'' if 'got' in message else value}")
-        raise InputError("\n".join(lines)) from error
-
-
-def saved_spec(fields: Mapping[str, Any]) -> SweepSpec:
-    """The spec of a sweep, as the ledger has it.
-
-    Raises:
-        LedgerError: naming the sweep, if this version of foldrace cannot read it.
-    """
-    try:
-        return SweepSpec.model_validate(fields, context=SAVED)
-    except ValidationError as error:
-        name = fields.get("name")
-        raise LedgerError(f"The spec of sweep {name!r} cannot be read: {error}") from error
-
-
-def names_of(text: str) -> tuple[str, ...]:
-    """Names of sweeps with commas; the word none names none."""
-    names = tuple(name.strip() for name in text.split(","))
-    return () if names == ("none",) else names
-
-
-def default_name(space: str, data: DataRef, model: str, train_rows: int | None = None) -> str:
-    """Default name of a sweep: space, data and model."""
-    data_name = Path(Path(data.name).name.removesuffix(".gz")).stem
-    subset = "" if data.subset is None else f"-{data.subset}"
-    drawn = "" if train_rows is None else f"-{in_thousands(train_rows)}"
-    of_model = "" if model == NO_MODEL else f"-{Path(model).name}"
-    return name_of(f"{space}-{data_name}{subset}{drawn}{of_model}")
-
-
-def in_thousands(rows: int) -> str:
-    """A number of rows as in names: 1k, 10k, 500."""
-    return f"{rows // 1000}k" if rows % 1000 == 0 else str(rows)
-
-
-def rows_of_name(data: DataRef, train_rows: int | None, official: bool) -> dict[str, Any]:
-    """Data and training rows that a registry name stands for.
-
-    `trec-1k` is `trec` with 1,000 training rows a cell. Where a paper's authors used the training
-    part alone, so does its name, but for the official test part.
-
-    Raises:
-        ValueError: if the name says another number of rows.
-    """
-    from trainables.engine.datasets.dataset_card import find
-
-    card, rows = find(data.name)
-    if card is None:
-        return {}
-    if rows is not None:
-        if train_rows not in (None, rows):
-            raise ValueError(
-                f"data {data.name} trains each cell on {rows:,} rows: leave train_rows out, or "
-                f"name the data {card.name}; got {train_rows}"
-            )
-        data = dataclasses.replace(data, name=card.name)
-    if data.parts is None and card.training and not official:
-        data = dataclasses.replace(data, parts="train")
-    return {"data": data, "train_rows": rows or train_rows}

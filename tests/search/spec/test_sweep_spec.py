@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from search.arguments import recipe
 from search.errors import InputError
-from search.spec import changed, default_name, make_spec, saved_spec
+from search.spec.arguments import recipe
+from search.spec.make_spec import changed, make_spec, saved_spec
+from search.spec.naming import default_name
 from trainables.engine.contract import DataRef, Split
 
 FIELDS: dict[str, Any] = {

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.arguments import recipe, sweep_spec
 from search.cli import build_parser
-from search.spec import make_spec
+from search.spec.arguments import recipe, sweep_spec
+from search.spec.make_spec import make_spec
 from trainables.engine.contract import DataRef
 
 PARSE = build_parser().parse_args

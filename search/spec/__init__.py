@@ -1,0 +1,1 @@
+"""The sweep as a value: of fields, a file, typed words."""
