@@ -164,4 +164,13 @@ class Plan:
             mode=self.space.mode,
             unordered=unordered,
             unit=unit(self.space.objective),
+            rounds=self._rounds,
         )
+
+    @property
+    def _rounds(self) -> tuple[int, ...]:
+        """Number of each block's seed under folds; empty under a hold-out."""
+        if self.spec.folds is None:
+            return ()
+        numbers: dict[int, int] = {}
+        return tuple(numbers.setdefault(seed, len(numbers)) for seed, _ in self.blocks)

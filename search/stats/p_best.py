@@ -40,11 +40,11 @@ def chances(
     """Estimate each config's probability of having the best expected score.
 
     The score is that on fresh rows. One model for running races and finished grids: the race's own,
-    which shares strength between configs, less the luck of the rows. 200 simulated sweeps of
-    180 configs with a known truth, where configs differ: 0.26 said was 0.27, 0.42 was 0.59, 0.68
-    was 0.82 in finished grids; 0.26, 0.42, 0.70 were 0.25, 0.46, 0.78 in races at 5% of the cells,
-    and 0.27, 0.42, 0.70 were 0.27, 0.53, 0.80 at 10%. The joint posterior of correlated t-tests,
-    which shrinks nothing, said 0.41 and was 0.67.
+    which shares strength between configs, less the luck of the rows. 600 simulated sweeps of
+    180 configs with a known truth, where configs differ: 0.27 said was 0.28, 0.42 was 0.42, 0.70
+    was 0.77 in finished grids; 0.27, 0.42, 0.72 were 0.25, 0.41, 0.71 in races at 5% of the cells,
+    and 0.28, 0.41, 0.71 at 10%. The joint posterior of correlated t-tests, which shrinks nothing,
+    said 0.41 and was 0.67.
 
     Args:
         problem: Problem that the strategy solves.
@@ -70,10 +70,11 @@ def chances(
     from search.strategies.model.features import build_features
     from search.strategies.model.surrogate import believe
 
-    belief = believe(build_features(problem), Board.of(problem, scores))
+    board = Board.of(problem, scores)
+    belief = believe(build_features(problem), board)
     p_best = None
     if _meet(problem, scores, belief.mean):
-        p_best = belief.p_best(problem, test_share)
+        p_best = belief.on_fresh_rows(board, test_share).p_best(problem)
     return Chances(p_best, "surrogate", belief.mean, not whole)
 
 

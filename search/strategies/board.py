@@ -42,6 +42,8 @@ class Problem:
         earlier: Scores of the configs in earlier sweeps, float (sweeps, configs); nan where a sweep
             did not have one. Another data set's or model's: only their order means anything.
         unit: Unit of a hundredth of a score, for words.
+        rounds: Round of each block, from 0; the blocks of a round hold out every row once, as a
+            seed's folds do. Empty where no blocks do.
 
     Raises:
         ValueError: when shapes or ids do not fit the features.
@@ -56,6 +58,7 @@ class Problem:
     unordered: tuple[int, ...] = ()
     earlier: FloatArray | None = None
     unit: str = "points"
+    rounds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or not len(self.features):
@@ -75,6 +78,10 @@ class Problem:
             )
         if self.blocks < 1:
             raise ValueError(f"blocks must be at least 1, got {self.blocks}.")
+        if self.rounds and len(self.rounds) != self.blocks:
+            raise ValueError(
+                f"rounds must hold one round per block, {self.blocks}, got {len(self.rounds)}."
+            )
         if self.mode not in ("max", "min"):
             raise ValueError(f"mode must be 'max' or 'min', got {self.mode!r}.")
         for name, ids, end in (

@@ -25,6 +25,8 @@ _STOP_DRAWS = 256
 # Measured on synthetic tables of 100 to 4,900 configs: flat around these values.
 _FINAL_SHARE = 0.3
 _FINALISTS = (3, 15)
+# Of the cells that the references leave: a final of three takes all that a small race has.
+_MOST_FINAL = 0.7
 _EQUAL = 0.01  # of the margin
 _BATCH_SHARE, _LEAST_BATCH = 1 / 3, 6
 # Draws are made of so many configs: of more, those with the highest mean and so many deviations.
@@ -85,8 +87,12 @@ class Race:
 
     @property
     def _finalists(self) -> int:
-        many = round(_FINAL_SHARE * self._horizon / self._problem.blocks)
-        return int(np.clip(many, *_FINALISTS))
+        problem = self._problem
+        many = int(np.clip(round(_FINAL_SHARE * self._horizon / problem.blocks), *_FINALISTS))
+        if self._affordable is not None:
+            return many  # cells that time allows are a guess: a short final may complete nobody
+        free = self._horizon - len(problem.floor) * problem.blocks
+        return max(min(many, int(_MOST_FINAL * free / problem.blocks)), 1)
 
     def propose(self, board: Board, limit: int) -> IntArray:
         """Cells of the phase that the board is in, (cells, 2)."""

@@ -2,7 +2,7 @@
 
 180 configs on three axes, 1,000 rows, 4 seeds x 5 folds. What rows do to configs persists from seed
 to seed: a part that is smooth over the axes, a part of each config's own. The truth is the score on
-fresh rows. FOLDRACE_SWEEPS=40 for figures to publish.
+fresh rows. FOLDRACE_SWEEPS=600 for figures to publish.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ ROWS, EDGES = 1000, (0.0, 0.02, 0.1, 0.2, 0.35, 0.5, 1.01)
 FAVOURITES = 8  # of each sweep
 FOR_THE_PAGE = 20  # so many sweeps draw the page's figure anew
 POINTS = np.array(list(itertools.product(range(6), range(5), range(6))), float)
-PROBLEM = Problem(features=POINTS, shapes=np.zeros(180, np.int64), blocks=20, floor=(0,))
+PROBLEM = Problem(
+    features=POINTS,
+    shapes=np.zeros(180, np.int64),
+    blocks=20,
+    floor=(0,),
+    rounds=tuple(np.repeat(range(4), 5).tolist()),
+)
 SMOOTH = build_features(PROBLEM).values[:, 1:25]
 OWN, SHARED, TOGETHER, NOISE, ROUGH = 0.35, 1.0, 0.35, 0.35, 0.25
 

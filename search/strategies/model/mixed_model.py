@@ -74,22 +74,29 @@ class Parts:
     variances: FloatArray
 
 
-def posterior(
-    sums: Sums, scale: FloatArray, rough: float, noise: float
-) -> tuple[FloatArray, FloatArray]:
-    """Root of the weights' covariance, and the precision of means.
+def posterior(sums: Sums, scale: FloatArray, precision: FloatArray, noise: float) -> FloatArray:
+    """Root of the weights' covariance, (weights, weights).
 
-    The root is (weights, weights); the precision is by the number of cells of a mean, (levels,).
+    Args:
+        sums: Sums of the cells.
+        scale: Prior deviation of each weight, (weights,).
+        precision: Precision of a mean by its number of cells, (levels,).
+        noise: Variance of a cell's residual.
     """
     blocks = len(sums.within_cross)
     own = slice(len(scale) - blocks, len(scale))
-    # A mean over n cells has the variance rough + noise / n.
-    precision = 1.0 / (rough + noise / sums.levels)
     gram = (precision @ sums.gram).reshape(len(scale), len(scale))
     gram[own, own] += sums.within_gram / noise
     # Scaled by the prior, I + S G S has no eigenvalue under 1: the root never breaks down.
     lower = np.linalg.cholesky(np.eye(len(scale)) + scale[:, None] * gram * scale)
-    return lapack.dtrtri(lower, lower=1)[0] * scale, precision
+    return np.asarray(lapack.dtrtri(lower, lower=1)[0] * scale)
+
+
+def weigh(sums: Sums, precision: FloatArray, noise: float) -> FloatArray:
+    """Evidence of the cells on each weight, (weights,)."""
+    cross = np.asarray(precision @ sums.cross)
+    cross[len(cross) - len(sums.within_cross) :] += sums.within_cross / noise
+    return cross
 
 
 def expect_maximise(features: Features, sums: Sums, iterations: int) -> Parts:
@@ -112,11 +119,11 @@ def expect_maximise(features: Features, sums: Sums, iterations: int) -> Parts:
     hold = 2 / (1 + freedom)
     for _ in range(iterations):
         # Posterior of all weights under the variances of the last round.
-        root, precision = posterior(sums, np.sqrt(prior), rough, noise)
-        cross = precision @ sums.cross
-        cross[own] += sums.within_cross / noise
+        # A mean over n cells has the variance rough + noise / n.
+        precision = 1.0 / (rough + noise / sums.levels)
+        root = posterior(sums, np.sqrt(prior), precision, noise)
         covariance = root.T @ root
-        weights = covariance @ cross
+        weights = covariance @ weigh(sums, precision, noise)
         # Variances that fit that posterior best. A pseudo-observation of its start holds each, so
         # that a component with few cells stays where it was.
         second = weights**2 + np.diag(covariance)

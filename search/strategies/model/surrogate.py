@@ -26,7 +26,8 @@ import numpy as np
 from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import TOLD, Board, Problem
 from search.strategies.model.features import Features, build_features
-from search.strategies.model.mixed_model import expect_maximise, posterior, sum_up
+from search.strategies.model.luck import estimate_luck
+from search.strategies.model.mixed_model import expect_maximise, posterior, sum_up, weigh
 
 # Of scores that are all alike: their least spread, as a share of their size.
 _LEAST_SPREAD = 1e-9
@@ -64,6 +65,7 @@ class Belief:
         blocks: Effect of each block, (blocks,).
         weights: Posterior mean of the features' weights, then of the blocks'.
         own_sd: Standard deviation of each config's own part, given its cells, (configs,).
+        kept: Share of the smooth part's differences that is not luck of the rows.
     """
 
     mean: FloatArray
@@ -77,6 +79,7 @@ class Belief:
     _features: FloatArray
     _cells: _Cells
     _variances: FloatArray
+    kept: float = 1.0
 
     def draw(
         self, draws: int, rng: np.random.Generator, among: IntArray | None = None
@@ -102,7 +105,15 @@ class Belief:
             _, at, rows = np.intersect1d(among, cells.rows, return_indices=True)
         # A config with cells moves to their mean, by the share of it that is not noise.
         known = cells.means[rows, None] - cells.shares[rows] @ weights[width:]
-        scores[at] += cells.shrink[rows, None] * (known - scores[at])
+        moved = cells.shrink[rows, None] * (known - scores[at])
+        if self.kept < 1.0:
+            # Of the weights what is luck goes, and as much of their prior comes.
+            scale = np.sqrt(self.kept * (1 - self.kept) * self._variances[1:width, None])
+            weights[1:width] *= self.kept
+            weights[1:width] += scale * rng.standard_normal((width - 1, draws))
+            features = self._features if among is None else self._features[among]
+            np.matmul(features, weights[:width], out=scores)
+        scores[at] += moved
         # Single precision halves the time of the largest part, and noise needs no more digits.
         own = rng.standard_normal(scores.shape, np.float32)
         own *= own_sd[:, None].astype(np.float32)
@@ -136,61 +147,70 @@ class Belief:
         sums = sum_up(self._features[rows], scored[rows], np.zeros((len(rows), scored.shape[1])))
         rough, noise = self.rough_sd**2, self.noise_sd**2
         scale = np.sqrt(self._variances)
-        root, _ = posterior(sums, scale, rough, noise)
+        root = posterior(sums, scale, 1.0 / (rough + noise / sums.levels), noise)
         own_sd = np.full(len(self.mean), self.rough_sd)
         own_sd[rows] *= np.sqrt(1.0 - rough / (rough + noise / sums.counts))
         return replace(self, own_sd=own_sd, _root=root)
 
-    def p_best(
-        self, problem: Problem, test_share: float | None = None, draws: int = 2000, seed: int = 0
-    ) -> FloatArray:
-        """Probability that each config's expected score is the best, (configs,).
+    def on_fresh_rows(self, board: Board, test_share: float) -> Belief:
+        """Belief on the scores of the same models on fresh rows.
 
         Every cell of a sweep is scored on the same rows. What these do to a config stays when cells
         repeat, so the model takes it for the config's own; on fresh rows it is gone. Its variance
-        is that of the corrected tests (search/stats/intervals.py): a cell's times test / train.
-        The differences of configs are shrunk by its share in them, and spread by as much.
+        comes from the cells (luck.py). It widens every config's mean by itself, as if neighbours
+        had none of it in common; and of what the model took for quality, the smooth part and
+        configs' own, the share goes that luck has in the differences.
+
+        Args:
+            board: Board of the told cells that this belief was fitted to.
+            test_share: Share of the rows that a cell holds out.
+        """
+        rows, width = self._cells.rows, self._features.shape[1]
+        scored, scores = board.state[rows] == TOLD, board.scores[rows]
+        rounds = np.array(board.problem.rounds) if board.problem.rounds else None
+        luck = estimate_luck(scores - self.blocks, scored, rounds, test_share, self.noise_sd**2)
+        smooth = np.square(self._features[:, 1:]).mean(axis=0) @ self._variances[1:width]
+        spread = float(smooth) + self.rough_sd**2
+        kept = max(1 - luck.rows / spread, _LEAST_KEPT) if spread > luck.rows else _LEAST_KEPT
+        rough = kept * self.rough_sd**2
+        sums = sum_up(self._features[rows], scored, scores - self._center)
+        precision = 1.0 / (rough + luck.of_means(sums.levels))
+        root = posterior(sums, np.sqrt(self._variances), precision, luck.cell)
+        weights = root.T @ (root @ weigh(sums, precision, luck.cell))
+        shrink = rough * precision[np.searchsorted(sums.levels, sums.counts)]
+        own_sd = np.full(len(self.mean), np.sqrt(rough))
+        own_sd[rows] *= np.sqrt(1.0 - shrink)
+        mean = self._features @ weights[:width]
+        mean[rows] += shrink * (sums.means - sums.shares @ weights[width:] - mean[rows])
+        return replace(
+            self,
+            mean=self._center + mean,
+            blocks=weights[width:],
+            weights=weights,
+            own_sd=own_sd,
+            kept=kept,
+            _root=root,
+            _cells=_Cells(rows, sums.means, sums.shares, shrink),
+        )
+
+    def p_best(self, problem: Problem, draws: int = 2000, seed: int = 0) -> FloatArray:
+        """Probability that each config's expected score is the best, (configs,).
 
         Args:
             problem: Problem whose best is meant.
-            test_share: Share of the rows that a cell holds out; None asks for the best on the same
-                rows.
             draws: Number of draws.
             seed: Seed of the draws.
         """
         rng = np.random.default_rng(seed)
         wins = np.zeros(problem.configs)
-        kept = 1.0 if test_share is None else self._kept(test_share)
         at_once = min(200, max(_DRAWN_AT_ONCE // problem.configs, 1))
         for done in range(0, draws, at_once):
-            count = min(at_once, draws - done)
-            scores = self.draw(count, rng) * problem.sign
-            if kept < 1.0:
-                scores -= scores.mean(axis=0)
-                scores *= kept
-                scores += np.sqrt(kept * (1 - kept)) * self._prior_draw(count, rng)
+            scores = self.draw(min(at_once, draws - done), rng)
+            scores *= problem.sign
             # Configs that cannot differ share the probability, whichever stands first.
             scores += 1e-9 * self.noise_sd * rng.standard_normal(scores.shape, np.float32)
             wins += np.bincount(scores.argmax(axis=0), minlength=problem.configs)
         return wins / draws
-
-    def _kept(self, test_share: float) -> float:
-        """Share of differences that is not the luck of the rows."""
-        luck = self.noise_sd**2 * test_share / (1 - test_share)
-        smooth = np.square(self._features[:, 1:]).mean(axis=0) @ self._smooth_variances()
-        spread = float(smooth) + self.rough_sd**2
-        return max(1 - luck / spread, _LEAST_KEPT) if spread > luck else _LEAST_KEPT
-
-    def _smooth_variances(self) -> FloatArray:
-        """Prior variance of each feature's weight but the constant's, (features - 1,)."""
-        return self._variances[1 : self._features.shape[1]]
-
-    def _prior_draw(self, draws: int, rng: np.random.Generator) -> FloatArray:
-        """Draws of configs' differences without a cell, (configs, draws)."""
-        scale = np.sqrt(self._smooth_variances())[:, None]
-        smooth = self._features[:, 1:] @ (scale * rng.standard_normal((len(scale), draws)))
-        own = rng.standard_normal(smooth.shape, np.float32)
-        return np.asarray(smooth + self.rough_sd * own)
 
 
 class Believer:

@@ -108,6 +108,15 @@ def test_the_whole_grid_competes_with_its_references_first(fields: dict[str, Any
     assert plan.problem.floor == (0, 1)
 
 
+def test_blocks_of_one_seed_hold_out_every_row_once(fields: dict[str, Any]) -> None:
+    plan = _plan(fields, seeds=(3, 5), folds=3, holdout=None)
+    seeds = [seed for seed, _ in plan.blocks]
+    first = seeds[0]
+    assert plan.problem.rounds == tuple(int(seed != first) for seed in seeds)
+    assert sorted(plan.problem.rounds) == [0, 0, 0, 1, 1, 1]
+    assert _plan(fields, folds=None, holdout=0.3).problem.rounds == ()
+
+
 def test_what_is_inert_is_neither_in_the_key_nor_a_feature(fields: dict[str, Any]) -> None:
     plan = _plan(fields, set_axes={"k": (10,), "beta": (0.5,)})
     assert plan.axes_of(0) == {"beta": 1.0}

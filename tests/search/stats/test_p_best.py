@@ -11,7 +11,12 @@ from search.stats.p_best import chances
 from search.strategies.board import Problem
 
 POINTS = np.array(list(itertools.product(range(5), range(4), range(4))), float)
-PROBLEM = Problem(features=POINTS, shapes=np.zeros(80, np.int64), blocks=20)
+PROBLEM = Problem(
+    features=POINTS,
+    shapes=np.zeros(80, np.int64),
+    blocks=20,
+    rounds=tuple(np.repeat(range(4), 5).tolist()),
+)
 ROWS = 500
 
 
@@ -49,12 +54,15 @@ def test_of_configs_that_differ_the_favourite_is_the_best_as_often_as_is_said() 
 
 
 def test_of_configs_that_hardly_differ_none_is_a_favourite() -> None:
-    for seed in range(5):
+    highest = []
+    for seed in range(8):
         scores, _ = sweep(seed, spread=0.0)
         best = chances(PROBLEM, scores, frozenset(), 0.2)
         assert best is not None
         assert best.p_best is not None
-        assert best.p_best.max() < 0.25
+        highest.append(best.p_best.max())
+    assert np.mean(highest) < 0.15
+    assert max(highest) < 0.25
 
 
 def test_configs_that_are_stopped_keep_their_part_and_the_model_says_so() -> None:

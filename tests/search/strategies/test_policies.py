@@ -99,6 +99,16 @@ def test_a_race_ends_with_complete_finalists_whatever_budget_and_batch(budget, b
         assert abs(strategy.winner() - 42) <= 8
 
 
+def test_a_race_with_references_keeps_cells_for_its_middle():
+    # 40 of 108 cells are the references', 13 the opening's: a final of three would take the rest.
+    strategy = make_strategy("race", line(108, 20, floor=(0, 107)), max_cells=108)
+    play(strategy, peak(108, 20, noise=0.05), 16)
+    cells = np.isfinite(strategy.board.scores).sum(axis=1)
+    assert strategy.winner() not in (0, 107)
+    assert (cells == 20).sum() in (3, 4)
+    assert ((cells > 1) & (cells < 20)).any(), "some were looked at twice and left"
+
+
 @pytest.mark.parametrize("allowed", [120, 250, 600])
 def test_a_race_against_the_clock_keeps_time_for_its_final(allowed):
     # No budget of cells: only what is said to be left, less with every cell, until time is up.
