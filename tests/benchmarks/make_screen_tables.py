@@ -15,16 +15,20 @@ from pathlib import Path
 
 from make_tables import make
 
-GRID = (
-    "softtriple --set k=10 --set gamma=0.01,0.1 --set scale=1,3.3,10 "
-    "--set margin=0.01,0.3,0.9 --set beta=0.1,0.5,0.9 --fix epochs=2 --fix batch_size=16 "
-    "--fix pooling=mean --fix max_length=16"
+GRIDS = {
+    "mpqa": "--set gamma=0.01,0.1 --set beta=0.1,0.5,0.9",
+    "trec": "--set gamma=0.1 --set beta=0.1,0.9",
+}
+ALL = (
+    "softtriple --set k=10 --set scale=1,3.3,10 --set margin=0.01,0.3,0.9 --fix epochs=2 "
+    "--fix batch_size=16 --fix pooling=mean --fix max_length=16"
 )
 KINDS = {
-    "whole": f"{GRID} --fix learning_rate=0.0001",
-    "lora": f"{GRID} --fix learning_rate=0.001 --fix lora_rank=8 --fix lora_alpha=2",
+    "whole": "--fix learning_rate=0.0001",
+    "lora": "--fix learning_rate=0.001 --fix lora_rank=8 --fix lora_alpha=2",
 }
-ROWS, SEEDS, STACK = 200, (2, 16, 128, 2048), 20
+ROWS = {"mpqa": 200, "trec": 120}
+SEEDS, STACK = (2, 16, 128, 2048), 20
 
 
 def main() -> int:
@@ -37,9 +41,10 @@ def main() -> int:
     for name in options.tables:
         if not (options.out / f"{name}.parquet").exists():
             began = time.perf_counter()
-            words = KINDS[name.partition("-")[0]]
+            kind, _, data = name.partition("-")
+            words, rows = f"{ALL} {GRIDS[data]} {KINDS[kind]}", ROWS[data]
             cells = make(
-                name, options.data, options.out, words=words, rows=ROWS, seeds=SEEDS, stack=STACK
+                name, options.data, options.out, words=words, rows=rows, seeds=SEEDS, stack=STACK
             )
             sys.stderr.write(f"{name}: {cells:,} cells in {time.perf_counter() - began:.0f} s\n")
     return 0
