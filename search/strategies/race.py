@@ -89,8 +89,10 @@ class Race:
     def _finalists(self) -> int:
         problem = self._problem
         many = int(np.clip(round(_FINAL_SHARE * self._horizon / problem.blocks), *_FINALISTS))
-        if self._affordable is not None:
-            return many  # cells that time allows are a guess: a short final may complete nobody
+        # Cells that time allows are a guess, and a short final may complete nobody; where there are
+        # cells for all, a final takes none from anybody.
+        if self._affordable is not None or self._horizon >= problem.configs * problem.blocks:
+            return many
         free = self._horizon - len(problem.floor) * problem.blocks
         return max(min(many, int(_MOST_FINAL * free / problem.blocks)), 1)
 

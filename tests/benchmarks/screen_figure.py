@@ -1,4 +1,4 @@
-"""Says and draws whether LoRA picks what full fine-tuning would.
+"""Says whether LoRA and heads pick what full fine-tuning would, and draws it.
 
     python tests/benchmarks/screen_figure.py        writes trainables/images/lora_screen.svg
 
@@ -19,45 +19,72 @@ from scipy.stats import spearmanr
 from search.benchmark.score_table import ScoreTable, read_table
 
 HERE = Path(__file__).parent
+TABLES = HERE / "tables" / "screen"
 PICTURE = HERE.parents[1] / "trainables" / "images" / "lora_screen.svg"
 CONFIRMED = 10
 
 
 def main() -> int:
     """Print the figures and draw the picture."""
-    whole, lora = (
-        read_table(HERE / "tables" / "screen" / f"{kind}-mpqa.parquet")
-        for kind in ("whole", "lora")
-    )
-    # Both were made of one grid; a table's order is that of its rows.
-    order = [_place(lora, features) for features in whole.problem.features]
-    ours, theirs = whole.scores, lora.scores[order]
-    means, cheap = ours.mean(axis=(1, 2)), theirs.mean(axis=(1, 2))
+    lines = []
+    for whole_file in sorted(TABLES.glob("whole-*.parquet")):
+        data = whole_file.stem.removeprefix("whole-")
+        for kind in ("lora", "heads"):
+            cheap_file = TABLES / f"{kind}-{data}.parquet"
+            if cheap_file.exists():
+                lines += [f"{data}, {kind}", *_compared(read_table(whole_file), cheap_file)]
+    sys.stdout.write("\n".join(lines) + "\n")
+    whole, lora = (read_table(TABLES / f"{kind}-mpqa.parquet") for kind in ("whole", "lora"))
+    _draw(whole, 100 * _means(whole.scores), 100 * _means(_in_order(lora, whole)))
+    return 0
+
+
+def _compared(whole: ScoreTable, cheap_file: Path) -> list[str]:
+    """Say how well cheap cells rank and pick configs."""
+    cheap = read_table(cheap_file)
+    ours, theirs = whole.scores, _in_order(cheap, whole)
+    means, quick = _means(ours), _means(theirs)
     assert whole.seconds is not None
-    assert lora.seconds is not None
-    share = lora.seconds.sum() / whole.seconds.sum()
+    assert cheap.seconds is not None
+    share = cheap.seconds.sum() / whole.seconds.sum()
     lines = [
-        f"{len(means)} configs; rank correlation {spearmanr(means, cheap).statistic:.2f}",
-        f"seconds of a LoRA cell over a whole one: {share:.2f}",
-        f"points: whole {100 * means.min():.1f} to {100 * means.max():.1f}, "
-        f"LoRA {100 * cheap.min():.1f} to {100 * cheap.max():.1f}",
+        f"  {len(means)} configs; rank correlation {spearmanr(means, quick).statistic:.2f}",
+        f"  seconds of such a cell over a whole one: {share:.3f}",
+        f"  points: whole {100 * means.min():.1f} to {100 * means.max():.1f}, "
+        f"these {100 * quick.min():.1f} to {100 * quick.max():.1f}",
     ]
+    for column, name in enumerate(whole.axes):
+        places = whole.problem.features[:, column]
+        effects = [
+            f"{100 * means[places == place].mean():.1f} {100 * quick[places == place].mean():.1f}"
+            for place in np.unique(places[np.isfinite(places)])
+        ]
+        lines.append(f"  {name}, whole and these by value: {', '.join(effects)}")
     screened, exhaustive, reliable = [], [], []
     for seen in map(list, itertools.combinations(range(4), 2)):
         hidden = [seed for seed in range(4) if seed not in seen]
-        truth, known = ours[:, hidden].mean(axis=(1, 2)), ours[:, seen].mean(axis=(1, 2))
-        best = np.argsort(-theirs[:, seen].mean(axis=(1, 2)))[:CONFIRMED]
+        truth, known = _means(ours[:, hidden]), _means(ours[:, seen])
+        best = np.argsort(-_means(theirs[:, seen]))[:CONFIRMED]
         screened.append(truth.max() - truth[best[known[best].argmax()]])
         exhaustive.append(truth.max() - truth[known.argmax()])
         reliable.append(spearmanr(truth, known).statistic)
     lines += [
-        f"rank correlation of whole cells with whole cells of other seeds: {np.mean(reliable):.2f}",
-        f"regret in points: of the best of LoRA's {CONFIRMED}, confirmed, "
+        f"  rank correlation of whole cells with whole cells of other seeds: "
+        f"{np.mean(reliable):.2f}",
+        f"  regret in points: of the best of their {CONFIRMED}, confirmed, "
         f"{100 * np.mean(screened):.2f}, of exhaustive search {100 * np.mean(exhaustive):.2f}",
     ]
-    sys.stdout.write("\n".join(lines) + "\n")
-    _draw(whole, 100 * means, 100 * cheap)
-    return 0
+    return lines
+
+
+def _means(scores: np.ndarray) -> np.ndarray:
+    return scores.mean(axis=(1, 2))
+
+
+def _in_order(table: ScoreTable, of: ScoreTable) -> np.ndarray:
+    """Scores of a table with the configs in the order of another of the same grid."""
+    assert table.axes == of.axes
+    return table.scores[[_place(table, features) for features in of.problem.features]]
 
 
 def _place(table: ScoreTable, features: np.ndarray) -> int:

@@ -33,7 +33,7 @@ def _loaded(folder: Path, own: bool) -> Any:
 
             names = {int(number): name for number, name in details["id2label"].items()}
             return AutoPeftModelForSequenceClassification.from_pretrained(
-                folder, id2label=names
+                folder, id2label=names, trust_remote_code=False
             ).merge_and_unload()
     return AutoModelForSequenceClassification.from_pretrained(
         folder, local_files_only=True, trust_remote_code=own

@@ -305,6 +305,13 @@ def test_a_race_of_few_cells_leaves_enough_to_complete_one_config():
     assert strategy.board.complete().sum() == 2
 
 
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_race_with_cells_for_all_completes_two_configs_that_are_alike(batch):
+    strategy = make_strategy("race", line(2, 3), stop_margin=0.005)
+    play(strategy, 0.8 + np.random.default_rng(0).normal(0, 0.01, (2, 3)), batch)
+    assert strategy.board.whole().all()
+
+
 def test_the_winner_is_named_by_the_race_s_own_cells_whatever_guided_it():
     scores, winners = peak(60, 10, noise=0.05), []
     given = np.random.default_rng(1).random((60, 10)) < 0.2

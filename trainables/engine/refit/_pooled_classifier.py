@@ -92,7 +92,9 @@ class PooledForSequenceClassification(PreTrainedModel):
             raise ImportError(f"{folder} holds adapters, which need peft.") from error
         model: Any = cls(named.get("config") or PooledConfig.from_pretrained(folder))
         base = PeftConfig.from_pretrained(str(folder))
-        encoder = AutoModel.from_pretrained(base.base_model_name_or_path, revision=base.revision)
+        encoder = AutoModel.from_pretrained(
+            base.base_model_name_or_path, revision=base.revision, trust_remote_code=False
+        )
         model.encoder = PeftModel.from_pretrained(encoder, folder)
         model.dense.load_state_dict(load_file(folder / HEAD))
         return model.eval()
