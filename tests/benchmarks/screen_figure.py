@@ -78,7 +78,7 @@ def _compared(whole: ScoreTable, cheap_file: Path) -> list[str]:
 
 
 def _means(scores: np.ndarray) -> np.ndarray:
-    return scores.mean(axis=(1, 2))
+    return np.asarray(scores.mean(axis=(1, 2)))
 
 
 def _in_order(table: ScoreTable, of: ScoreTable) -> np.ndarray:
