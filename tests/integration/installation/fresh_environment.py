@@ -56,16 +56,19 @@ class FreshEnvironment:
             raise SystemExit(f"{name} {' '.join(words)} ended with {done.returncode}:\n{said}")
         return done.stdout
 
-    def start(self, name: str, *words: str, more: dict[str, str]) -> subprocess.Popen[bytes]:
-        """Start a program of it that goes on, and says nothing."""
-        return subprocess.Popen(
-            [self.program(name), *words],
-            env=_bare() | more,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    def start(
+        self, name: str, *words: str, more: dict[str, str], log: Path
+    ) -> subprocess.Popen[bytes]:
+        """Start a program of it that goes on, and writes what it says to a file."""
+        with log.open("wb") as said:
+            return subprocess.Popen(
+                [self.program(name), *words],
+                env=_bare() | more,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def versions(self, names: Sequence[str]) -> dict[str, str]:
         """Version of each package that is installed there, by its name."""

@@ -98,12 +98,15 @@ def _cluster(environment: FreshEnvironment, more: dict[str, str]) -> Iterator[st
     # Another Ray on this machine has the usual ones, and no agent starts without.
     for name in ("dashboard-agent-listen", "dashboard-agent-grpc", "metrics-export"):
         words += [f"--{name}-port", str(_free_port())]
-    head = environment.start("ray", *words, more=more)
+    log = Path(more["HOME"], "head.log")
+    head = environment.start("ray", *words, more=more, log=log)
     try:
         address = f"http://127.0.0.1:{dashboard}"
         deadline = time.monotonic() + 180
         while not _answers(dashboard):
-            _must(time.monotonic() < deadline and head.poll() is None, "the cluster starts", True)
+            if time.monotonic() > deadline or head.poll() is not None:
+                _say(log.read_text(encoding="utf-8", errors="replace")[-2_000:])
+                raise SystemExit("NOT SO: the cluster starts")
             time.sleep(1)
         yield address
     finally:
@@ -122,11 +125,10 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def _must(true: bool, what: str, quiet: bool = False) -> None:
+def _must(true: bool, what: str) -> None:
     if not true:
         raise SystemExit(f"NOT SO: {what}")
-    if not quiet:
-        _say(f"  {what}")
+    _say(f"  {what}")
 
 
 def _say(line: str) -> None:
