@@ -67,7 +67,7 @@ def plan(space: str = "softtriple", **change: Any) -> Plan:
 
 def plan_of(spec: SweepSpec) -> Plan:
     """Returns the plan of a spec whose data and model are not there."""
-    from search.planning.prepare import rebuild
+    from search.planning.saved_plan import rebuild
     from trainables.engine import registry
     from trainables.engine.contract import Task
 

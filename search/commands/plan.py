@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if options.save is not None:
         sweep_file.save(Path(options.save), spec)
     from search.console import output
-    from search.planning import estimate
+    from search.planning.cost import estimate
     from search.planning.inner_plans import inner_plans
     from search.sweep.load import known_pairs
 

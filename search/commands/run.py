@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     if options.save is not None:
         sweep_file.save(Path(options.save), spec)
     from search.console import live, output
-    from search.planning import estimate, expected
+    from search.planning.cost import estimate, expected
     from search.process import folders
     from search.sweep import run as sweep
     from search.sweep.load import known_cells

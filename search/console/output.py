@@ -26,7 +26,7 @@ from search.tracking.open import open_ledger
 from search.tracking_uri import default_tracking_uri
 
 if TYPE_CHECKING:
-    from search.planning.estimate import Estimate
+    from search.planning.cost.estimate import Estimate
     from search.planning.plan import Plan
     from search.spec.sweep_spec import SweepSpec
     from trainables.engine.datasets.load import TextData
@@ -95,7 +95,7 @@ def show_sweep(plan: Plan, data: TextData, audit: Audit, typed: SweepSpec) -> No
         typed: The spec before anything was found out.
     """
     from search.planning import notes
-    from search.planning.estimate import rows_of_a_cell
+    from search.planning.cost.estimate import rows_of_a_cell
 
     spec = plan.spec
     for line in notes.chosen(typed, plan):
@@ -204,7 +204,7 @@ def show_spaces(rows: list[dict[str, Any]]) -> None:
 
 def show_plan(plan: Plan, data: TextData, audit: Audit, cost: Estimate, typed: SweepSpec) -> None:
     """Print the cells and cost of a planned run."""
-    from search.planning.estimate import rows_of_a_cell
+    from search.planning.cost.estimate import rows_of_a_cell
 
     show_sweep(plan, data, audit, typed)
     screen = screen_of(sys.stdout)

@@ -14,7 +14,7 @@ from search.ledger.leases.drivers import Driver, SignsOfLife, drivers_of, never_
 from search.ledger.leases.lease import PATIENCE_S
 from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedRun, SweepRecord
-from search.planning.prepare import of_record
+from search.planning.saved_plan import of_record
 from search.redaction import redact
 from search.tracking.open import open_ledger
 from search.tracking_uri import scheme, sqlite_file

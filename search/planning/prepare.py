@@ -6,32 +6,27 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from search.errors import InputError, LedgerError
+from search.errors import InputError
 from search.functions import own_file
-from search.ledger.records import PLUGIN_TEXT
 from search.planning import model_reference, precision
+from search.planning.chosen_space import declared_space, narrowed_space
 from search.planning.configs import check_configs, choose_configs
 from search.planning.plan import Plan
 from search.process import folders, own_code
-from search.spec.make_spec import saved_spec
 from search.spec.naming import rows_of_name
 from search.spec.sweep_spec import SweepSpec
-from search.strategies.named import RANGED, SAMPLING
 from spaces import Space
-from trainables.engine import registry
 from trainables.engine.cells.trainable import Trainable
 from trainables.engine.config import FineTuning, TrainingConfig, check_shared
 from trainables.engine.contract import NO_MODEL, DataRef, Scalar, Task
 from trainables.engine.datasets import load
 from trainables.engine.datasets.found_columns import with_columns
 from trainables.engine.errors import ConfigError
-from trainables.engine.functions.declaration import REGRESSION
 from trainables.engine.training import scoring
 
 if TYPE_CHECKING:
-    from search.ledger.records import SweepRecord
     from trainables.engine.splits.audit import Audit
     from trainables.engine.text_data import TextData
 
@@ -42,92 +37,10 @@ def _local(data: DataRef) -> DataRef:
     return data if path is None else replace(data, name=str(path))
 
 
-_LONGEST_PLUGIN = 60_000
-
-
 def _plugin_digest(spec: SweepSpec) -> str:
     if spec.plugin is None:
         return ""
     return own_code.of_plugin(Path(spec.plugin).read_text(encoding="utf-8"))
-
-
-def declared_space(spec: SweepSpec) -> Space:
-    """The spec's space as it is declared.
-
-    Raises:
-        ValueError: naming an unknown space, and those that there are.
-    """
-    if spec.plugin is not None:
-        registry.register_plugin(Path(spec.plugin))
-    own = own_file.space_of(spec)
-    if own is not None:
-        return own
-    space = (
-        registry.load("spaces", spec.space, "SPACE")
-        if spec.declared is None
-        else Space.from_json(spec.declared)
-    )
-    if not isinstance(space, Space):
-        raise InputError(f"SPACE of {spec.space!r} must be a Space, got {type(space).__name__}.")
-    return space
-
-
-def narrowed_space(spec: SweepSpec) -> Space:
-    """The spec's space with its --set and --fix applied.
-
-    Raises:
-        ValueError: naming an unknown space, axis or value, and what is allowed.
-    """
-    space = declared_space(spec)
-    space = space.search(spec.set_axes) if spec.set_axes else space
-    space = space.fix(spec.fix) if spec.fix else space
-    return with_objective(spec, _without_ranges(spec, _with_metadata(spec, space)))
-
-
-def with_objective(spec: SweepSpec, space: Space) -> Space:
-    """The space, ranked by the metric that its user named.
-
-    Raises:
-        RegistryError: if no cell has it.
-    """
-    name = spec.objective
-    if name is None or name == space.objective:
-        return space
-    own = own_file.module_of(spec) is not None
-    if own and name not in REGRESSION:
-        # A function may return any metric; whether it does, its first cell tells.
-        word, low = name, scoring.low_is_good(name)
-    elif own:
-        word, low = name, REGRESSION[name]
-    else:
-        word = scoring.check_objective(name)
-        low = scoring.low_is_good(word)
-    return replace(space, objective=word, mode="min" if low else "max")
-
-
-def _without_ranges(spec: SweepSpec, space: Space) -> Space:
-    """Give ranges points, for strategies that take them; refuse others."""
-    if space.ranges and spec.configs == "all" and spec.strategy not in RANGED:
-        names = ", ".join(space.ranges)
-        raise InputError(
-            f"{names} of space {space.name!r} is a range, which strategy {spec.strategy!r} cannot "
-            f"enumerate: search it with --strategy {' or '.join(RANGED)}, or name the values to "
-            f"try, --set {space.ranges[0]}=V,V."
-        )
-    return space.sampled() if space.ranges or spec.strategy in SAMPLING else space
-
-
-def _with_metadata(spec: SweepSpec, space: Space) -> Space:
-    """Drop values of axis `metadata` that the data have no columns for."""
-    if spec.data.metadata and "metadata" not in space.kinds:
-        raise InputError(
-            f"Space {space.name!r} joins no metadata to its texts, got --metadata "
-            f"{','.join(spec.data.metadata)}. Leave it out, or use the space 'tweets'."
-        )
-    axis = next((axis for axis in space.axes if axis.name == "metadata"), None)
-    if spec.data.metadata or axis is None or "metadata" in spec.set_axes:
-        return space  # what --set and --fix ask for is refused once the data are read
-    return space.narrow({"metadata": ("none",)})
 
 
 def _bind_all(space: Space, configs: tuple[Mapping[str, Scalar], ...]) -> list[TrainingConfig]:
@@ -193,96 +106,6 @@ def _local_files(spec: SweepSpec, files: Mapping[str, set[str]]) -> SweepSpec:
             if local != value:
                 fix[name] = local
     return spec.model_copy(update={"fix": fix})
-
-
-def to_json(plan: Plan) -> dict[str, Any]:
-    """Document that the ledger keeps of a plan; `of_record` is the inverse."""
-    saved: dict[str, Any] = {"spec": plan.spec.model_dump(mode="json"), "task": plan.task.to_json()}
-    if plan.spec.plugin is None and plan.spec.declared is None:
-        saved["fixed"] = dict(declared_space(plan.spec).fixed)
-    if plan.spec.plugin is not None:
-        text = Path(plan.spec.plugin).read_text(encoding="utf-8")
-        if len(text) <= _LONGEST_PLUGIN:
-            saved[PLUGIN_TEXT] = text
-    return saved | ({} if plan.official_share is None else {"test_share": plan.official_share})
-
-
-def of_record(record: SweepRecord) -> Plan:
-    """Rebuild the plan of a sweep, without its data or model.
-
-    Raises:
-        LedgerError: if its spec is damaged.
-        InputError: if its space or its plugin is not there any more.
-    """
-    task = task_of(record)
-    spec = _as_it_was(spec_of(record), record.spec_json.get("fixed"))
-    return rebuild(spec, task, record.spec_json.get("test_share"))
-
-
-def spec_of(record: SweepRecord) -> SweepSpec:
-    """The spec of a sweep, with a plugin that is there.
-
-    A plugin that lay on another machine, or in a job's folder, is written anew from the ledger.
-
-    Raises:
-        LedgerError: if it is damaged.
-    """
-    spec, text = saved_spec(record.spec), record.spec_json.get(PLUGIN_TEXT)
-    if spec.plugin is None or not text or Path(spec.plugin).is_file():
-        return spec
-    file = own_file.written(Path(spec.plugin).name, text)
-    return spec.model_copy(update={"plugin": str(file)})
-
-
-# Fixed values that were others while sweeps did not keep theirs.
-_BEFORE: Mapping[str, Mapping[str, Scalar]] = {
-    "softtriple": {"pooling": "cls"},
-    "contrastive": {"pooling": "cls"},
-    "mirror": {"schedule": "linear"},
-}
-
-
-def _as_it_was(spec: SweepSpec, fixed: Mapping[str, Scalar] | None) -> SweepSpec:
-    """Fix what a space of ours has changed since a sweep began.
-
-    Args:
-        spec: The sweep's spec.
-        fixed: The space's fixed values then; None where the sweep did not keep them.
-    """
-    if spec.plugin is not None or spec.declared is not None:
-        return spec
-    space = declared_space(spec)
-    then = {**space.added, **_BEFORE.get(space.name, {})} if fixed is None else fixed
-    axes = {axis.name for axis in space.axes}
-    changed = {
-        name: value
-        for name, value in then.items()
-        if name not in {*spec.fix, *spec.set_axes}
-        and (name in axes or (name in space.fixed and space.fixed[name] != value))
-    }
-    return spec.model_copy(update={"fix": {**changed, **spec.fix}})
-
-
-def task_of(record: SweepRecord) -> Task:
-    """The task of a sweep in the ledger.
-
-    Raises:
-        LedgerError: if it is damaged.
-    """
-    try:
-        return Task.from_json(record.task)
-    except (KeyError, TypeError, ValueError) as error:
-        raise LedgerError(
-            f"The task of sweep {record.name!r} (run {record.id}) is damaged in MLflow: {error}."
-        ) from error
-
-
-def rebuild(spec: SweepSpec, task: Task, official_share: float | None = None) -> Plan:
-    """The plan of a spec whose task is known."""
-    space = narrowed_space(spec)
-    configs, names, baseline, left_out = choose_configs(spec, space)
-    parts = (spec, space, configs, names, baseline, task, left_out, official_share)
-    return Plan(*parts, declared_space(spec).beyond(spec.set_axes))
 
 
 def prepare(spec: SweepSpec, *, saved: bool = False) -> tuple[Plan, TextData, Audit]:

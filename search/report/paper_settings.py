@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.planning.chosen_space import declared_space
 from search.planning.plan import Plan
-from search.planning.prepare import declared_space
 from search.report.evidence import model_label
 
 

@@ -57,7 +57,8 @@ class ChampionUpdate:
 
     def _champions_plan(self) -> Plan | None:
         """Plan with the champion's config alone; None if the space lost it."""
-        from search.planning.prepare import narrowed_space, prepare
+        from search.planning.chosen_space import narrowed_space
+        from search.planning.prepare import prepare
 
         if self._champion is None:
             return None
@@ -82,7 +83,7 @@ class ChampionUpdate:
 
         The axes may have been narrowed since, and the champion's values need not be their own.
         """
-        from search.planning.prepare import declared_space, narrowed_space
+        from search.planning.chosen_space import declared_space, narrowed_space
 
         space = declared_space(self._spec).fix(self._spec.fix)
         own = {axis.name: axis for axis in space.axes}

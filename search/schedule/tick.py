@@ -57,7 +57,8 @@ def check_here(entry: Entry, spec: SweepSpec, *, files: bool) -> None:
         spec: The sweep.
         files: False if it starts where other files are than here.
     """
-    from search.planning.prepare import check_names, narrowed_space
+    from search.planning.chosen_space import narrowed_space
+    from search.planning.prepare import check_names
     from trainables.engine.datasets import load
 
     try:

@@ -10,8 +10,9 @@ import numpy as np
 from search.errors import InputError, NoLedgerError
 from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedCell, SweepRecord
+from search.planning.chosen_space import with_objective
 from search.planning.plan import Plan
-from search.planning.prepare import of_record, with_objective
+from search.planning.saved_plan import of_record
 from search.results import nested_score
 from search.results.earlier import FILE as EARLIER
 from search.results.earlier import of_text, weigh

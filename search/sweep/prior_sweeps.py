@@ -9,9 +9,9 @@ import numpy as np
 from search.errors import InputError
 from search.ledger.ledger import Ledger
 from search.ledger.records import SweepRecord
+from search.planning.chosen_space import narrowed_space
 from search.planning.configs import choose_configs
 from search.planning.plan import Plan
-from search.planning.prepare import narrowed_space
 from search.results.earlier import FILE, Earlier, of_text, to_text
 from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
 from search.spec.sweep_spec import SweepSpec

@@ -19,7 +19,7 @@ from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedRun, SweepRecord, pick_sweep, spec_text
 from search.planning.inner_plans import inner_plans, is_record_of
 from search.planning.plan import Plan
-from search.planning.prepare import of_record
+from search.planning.saved_plan import of_record
 from search.tracking.open import open_ledger
 
 _AT_ONCE = 2_000  # runs, between two looks at who has started meanwhile

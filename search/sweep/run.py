@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from search.errors import InputError, NoLedgerError
 from search.planning.plan import Plan
-from search.planning.prepare import prepare, spec_of, task_of
+from search.planning.prepare import prepare
+from search.planning.saved_plan import spec_of, task_of
 from search.process import folders, launchers
 from search.results.outcome import SweepResult
 from search.spec.sweep_spec import SweepSpec

@@ -15,7 +15,7 @@ from search.execution.dispatch import CellSource, CellTask
 from search.ledger.ledger import Ledger
 from search.ledger.store import DataDescription
 from search.planning.plan import Plan
-from search.planning.prepare import to_json
+from search.planning.saved_plan import to_json
 from search.process import environment, memory
 from search.process.folders import STATE
 from search.results.document import summary

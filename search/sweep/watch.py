@@ -9,7 +9,7 @@ from search.errors import SweepError
 from search.ledger.ledger import Ledger
 from search.ledger.records import LoggedCell, SweepRecord
 from search.planning.plan import Plan
-from search.planning.prepare import of_record
+from search.planning.saved_plan import of_record
 from search.results.outcome import SweepResult
 from search.results.score_matrix import (
     ScoreMatrix,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from search.ledger.ledger import Ledger
-from search.planning.prepare import to_json
+from search.planning.saved_plan import to_json
 from search.results.document import summary
 from search.results.score_matrix import ScoreMatrix
 from search.results.sweep_labels import FILE, SweepLabels

@@ -90,7 +90,7 @@ STAGES = {
     "known cells": "search.tracking.open.sqlite_file",
     "module": "trainables.engine.cells.assembly.module",
     "steps": "trainables.engine.cells.runner.measure",
-    "price": "search.planning.estimate.document",
+    "price": "search.planning.cost.estimate.document",
 }
 
 

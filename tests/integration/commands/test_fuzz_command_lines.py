@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 _WORK = (
     "search.sweep.run.run",
     "search.sweep.prune.prune",
-    "search.planning.estimate.estimate",
+    "search.planning.cost.estimate.estimate",
     "search.serving.promote.promote",
     "search.serving.predict.predict",
     "search.analysis.explain.explain",

@@ -14,7 +14,7 @@ import pytest
 from search.console.leaderboard import explanation
 from search.errors import InputError
 from search.ledger.ledger import Ledger
-from search.planning.prepare import to_json
+from search.planning.saved_plan import to_json
 from search.results.document import of_outcome, summary
 from search.results.earlier import Earlier, weigh
 from search.sweep import prior_sweeps

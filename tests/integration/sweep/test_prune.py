@@ -23,7 +23,7 @@ from search.ledger.records import LoggedRun
 from search.ledger.store import RunNews
 from search.planning.inner_plans import inner_plans
 from search.planning.plan import Plan
-from search.planning.prepare import to_json
+from search.planning.saved_plan import to_json
 from search.sweep import prune
 from search.sweep.results_handler import ResultHandler, sweep_tags
 from search.tracking import client

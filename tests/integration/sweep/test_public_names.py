@@ -16,7 +16,7 @@ from optuna.distributions import CategoricalDistribution
 import search
 import spaces
 import trainables
-from search.planning.prepare import narrowed_space
+from search.planning.chosen_space import narrowed_space
 from spaces.schema.space import Axis, Space
 
 ROOT = Path(__file__).parents[3]

@@ -15,7 +15,7 @@ from search.errors import SweepError
 from search.ledger.ledger import Ledger
 from search.ledger.payloads import Trained
 from search.planning.plan import Plan
-from search.planning.prepare import to_json
+from search.planning.saved_plan import to_json
 from search.results.score_matrix import ScoreMatrix
 from search.sweep.callback import Callback
 from search.sweep.results_handler import sweep_tags

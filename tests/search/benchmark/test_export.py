@@ -15,7 +15,7 @@ from search.benchmark.score_table import read_table
 from search.cli import build_parser
 from search.errors import InputError
 from search.planning.plan import Plan
-from search.planning.prepare import rebuild
+from search.planning.saved_plan import rebuild
 from search.results.score_matrix import ScoreMatrix
 from search.spec.arguments import recipe, sweep_spec
 from tests import factories

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from search.errors import InputError
+from search.planning.chosen_space import narrowed_space
 from search.planning.configs import choose_configs, read_configs
-from search.planning.prepare import narrowed_space
 from search.spec.make_spec import make_spec
 from spaces import Space
 from spaces.projection import SPACE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search.errors import InputError
-from search.planning.prepare import narrowed_space
+from search.planning.chosen_space import narrowed_space
 from search.spec.make_spec import make_spec
 from trainables.engine.training.scoring import check_objective, low_is_good, of_predictions
 

@@ -19,9 +19,10 @@ import pytest
 from search.cli import build_parser
 from search.errors import InputError, LedgerError
 from search.ledger.records import SweepRecord
-from search.planning.estimate import rows_of_a_cell
+from search.planning.cost.estimate import rows_of_a_cell
 from search.planning.plan import Plan
-from search.planning.prepare import _as_it_was, of_record, prepare, rebuild, to_json
+from search.planning.prepare import prepare
+from search.planning.saved_plan import _as_it_was, of_record, rebuild, to_json
 from search.spec.arguments import recipe, sweep_spec
 from search.spec.make_spec import make_spec, saved_spec
 from search.spec.naming import default_name

@@ -10,8 +10,8 @@ import torch
 
 from search import make_spec
 from search.planning import precision
+from search.planning.chosen_space import declared_space
 from search.planning.plan import Plan
-from search.planning.prepare import declared_space
 from search.spec.sweep_spec import SweepSpec
 from spaces.softtriple import SPACE
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.formatting import counted, duration, hundredths
 from search.planning import notes
-from search.planning.expected import Expected, gpus_here, slots_here
+from search.planning.cost.expected import Expected, gpus_here, slots_here
 from search.planning.plan import Plan
 from search.process import launchers
 from search.process.environment import threads

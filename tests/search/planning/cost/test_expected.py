@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from search.ledger.records import LoggedCell
-from search.planning import expected
-from search.planning.estimate import Estimate, estimate
-from search.planning.expected import (
+from search.planning.cost import expected
+from search.planning.cost.estimate import Estimate, estimate
+from search.planning.cost.expected import (
     Expected,
     before_the_run,
     gpus_here,

@@ -1,0 +1,1 @@
+"""Time and money of a sweep, before it trains."""
