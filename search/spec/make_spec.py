@@ -37,14 +37,15 @@ def _built(fields: Mapping[str, Any], context: dict[str, Any] | None) -> SweepSp
     except ValidationError as error:
         lines = []
         for fault in error.errors():
-            where = ".".join(str(part) for part in fault["loc"]) or "spec"
+            where = ".".join(str(part) for part in fault["loc"])  # of the whole spec: none
             value = (
                 ""
                 if fault["type"] == "missing" or fault["loc"] in ((), ("tracking_uri",))
                 else f", got {shortened(repr(fault['input']), 200)}"
             )
             message = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {message}{'' if 'got' in message else value}")
+            named = f"{where}: {message}" if where else message
+            lines.append(f"{named}{'' if 'got' in message else value}")
         raise InputError("\n".join(lines)) from error
 
 

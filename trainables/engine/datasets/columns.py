@@ -168,12 +168,11 @@ def check_columns(table: Table, text: str, text_b: str | None, label: str) -> No
     Raises:
         DataError: naming the nearest column, and all there are.
     """
-    require(table, {"--text": text, "--text-b": text_b, "--label": label}, table.hint)
+    named = {"--text": text, "--text-b": text_b, "--label": label}
+    require(table, named, table.hint)
     if len({text, text_b, label}) < 3:
-        raise DataError(
-            f"Text, second text and label must be different columns, got --text {text}, "
-            f"--text-b {text_b}, --label {label}."
-        )
+        given = ", ".join(f"{option} {name}" for option, name in named.items() if name is not None)
+        raise DataError(f"Texts and label must be different columns, got {given}.")
 
 
 def _usable_rows(
