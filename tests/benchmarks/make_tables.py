@@ -57,6 +57,7 @@ def make(
     data: Path,
     out: Path,
     *,
+    source: str | None = None,
     words: str | None = None,
     rows: int = ROWS,
     seeds: Sequence[int] = SEEDS,
@@ -68,6 +69,7 @@ def make(
         name: Name of the table: a space's, and that of its data.
         data: Folder of the data.
         out: Folder of the tables.
+        source: Name of the data; None takes it from the table's.
         words: Command line of the space; None takes that of `SPACES`.
         rows: Number of rows that are drawn of the data.
         seeds: Seeds of the cells.
@@ -87,7 +89,8 @@ def make(
     from trainables.engine.contract import CellResult
 
     torch.set_num_threads(1)
-    space, _, source = name.partition("-")
+    space, _, named = name.partition("-")
+    source = source or named
     typed_words = shlex.split(words or SPACES[space])
     parser = argparse.ArgumentParser()
     run.add_options(parser)
