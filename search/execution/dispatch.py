@@ -106,7 +106,7 @@ class CellTask:
 
 @dataclass
 class _Costs:
-    """Costs of cells: seconds of the last ones, and the stack that trains them fastest."""
+    """Seconds of the last cells, and the fastest size of a stack."""
 
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
     fastest: int | None = None
@@ -246,7 +246,10 @@ class Dispatcher:
             self._elsewhere.clear()
 
     def _take(self, seconds: float) -> list[Pair]:
-        """Take cells of one shape that train in the seconds left, at least one."""
+        """Take cells of one shape, as many as the seconds left allow.
+
+        It is one at least.
+        """
         if not self._queue:
             return []
         first = self._queue.popleft()

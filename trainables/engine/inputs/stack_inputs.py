@@ -64,7 +64,7 @@ class Inputs(Protocol):
         ...
 
     def whole(self, rows: IntArray, length: int | None) -> bool:
-        """Tell if none of some rows is shorter than a length from `length`."""
+        """Tell if no row is shorter than a length from `length`."""
         ...
 
     def at(self, rows: IntArray | Tensor, length: int | None = None) -> Any:
@@ -199,7 +199,7 @@ class TokenInputs:
         return max(longest, min(rounded_up(longest), int(self._tokens.lengths.max())))
 
     def whole(self, rows: IntArray, length: int | None) -> bool:
-        """Tell if no row is padded, as where all texts are cut at one length."""
+        """Tell if no row is padded, as where texts are cut."""
         return self._inputs.shortest(rows) == length
 
     def at(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:

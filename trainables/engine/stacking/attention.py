@@ -23,14 +23,14 @@ NAME = "foldrace_stack"
 
 
 class _Batch:
-    """What attention knows of the batch whose forward pass is under way."""
+    """The batch whose forward pass is under way."""
 
     whole = False
 
 
 @contextmanager
 def of_whole_rows(whole: bool) -> Iterator[None]:
-    """Attend without a mask inside, if no row of the batch is padded."""
+    """Attend without a mask inside, if no row is padded."""
     _Batch.whole = whole
     try:
         yield

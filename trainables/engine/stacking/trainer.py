@@ -320,7 +320,10 @@ class StackTraining:
 
 
 def _layer_decays(cells: Sequence[StackCell]) -> list[float] | None:
-    """Factor of each cell's rate from block to block, if any; a recorded step keeps it."""
+    """Factor of each cell's rate from block to block, if any.
+
+    A recorded step holds them as numbers.
+    """
     decays = [
         cell.config.layer_decay if isinstance(cell.config, FineTuning) else 1.0 for cell in cells
     ]
