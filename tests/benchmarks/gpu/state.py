@@ -84,7 +84,7 @@ class Bench:
         """
         left = self.until - time.monotonic()
         if left < (budget if CUDA else 0):
-            line: dict[str, Any] = {"skipped": f"{left:.0f} s left of {budget:.0f} wanted"}
+            line: dict[str, Any] = {"skipped": f"{left:.0f} s left, {budget:.0f} wanted"}
         else:
             began = time.monotonic()
             try:
