@@ -6,6 +6,7 @@ Tune in search/execution/tuner.py, a plain loop in a test. Knows neither.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import deque
@@ -20,6 +21,8 @@ Pair = tuple[int, int]  # (index of the config, index of the block)
 # A trial costs some 20-100 ms around its training; so much training makes that a small share.
 SECONDS_PER_STACK = 5.0
 _MOST_CELLS_PER_STACK = 512
+# Cells of a shape in a stack before one has come in: with two a worker can measure their gain.
+_FIRST_OF_A_SHAPE = 2
 # Share of the cells that the time left should allow: seconds a cell are an estimate, and a race
 # that runs out of time before its final has nothing complete to name.
 _SURE_SHARE = 0.9
@@ -102,6 +105,22 @@ class CellTask:
 
 
 @dataclass
+class _Costs:
+    """Seconds of the last cells, and the fastest size of a stack."""
+
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
+    fastest: int | None = None
+
+    @property
+    def typical(self) -> float:
+        return sorted(self.seconds)[len(self.seconds) // 2]
+
+    @property
+    def mean(self) -> float:
+        return sum(self.seconds) / len(self.seconds) if self.seconds else 0.0
+
+
+@dataclass
 class Dispatcher:
     """Forms stacks and settles their results and losses.
 
@@ -128,9 +147,10 @@ class Dispatcher:
     _queue: deque[Pair] = field(default_factory=deque)
     _running: dict[str, dict[str, Pair]] = field(default_factory=dict)  # stack -> cell key -> pair
     _losses: dict[Pair, int] = field(default_factory=dict)
-    _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=50))
+    _every: _Costs = field(default_factory=_Costs)
+    _of_shape: dict[object, _Costs] = field(default_factory=dict)
+    _shapes: dict[str, object] = field(default_factory=dict)  # of running stacks
     _received: int = 0
-    _fastest: int | None = None
     _elsewhere: deque[Pair] = field(default_factory=deque)  # another sweep trains them
     _ask_again_at: float = 0.0  # of `clock`
 
@@ -143,22 +163,38 @@ class Dispatcher:
         """Pairs that each running stack still has to report."""
         return {stack: list(pairs.values()) for stack, pairs in list(self._running.items())}
 
-    def stack_size(self) -> int:
-        """Most cells that the next stack may hold."""
+    def stack_size(self, shape: object = None) -> int:
+        """Most cells that the next stack may hold.
+
+        Args:
+            shape: Shape of its cells; None for the shape that may hold most.
+        """
         if self.stack != "auto":
             return self.stack
-        if not self._seconds:
-            return 1
+        if shape is None and self._of_shape:
+            return max(map(self.stack_size, self._of_shape))
+        own = self._of_shape.get(shape)
+        if own is None or not own.seconds:
+            # What others take says nothing of a shape's first cells: k = 2,000 beside k = 10.
+            return _FIRST_OF_A_SHAPE if self._every.seconds else 1
         # A worker measures the gain of training several as one model once it has several.
-        fastest = 2 if self._fastest is None else self._fastest
-        typical = sorted(self._seconds)[len(self._seconds) // 2]
-        size = round(self.seconds_per_stack / max(typical, 1e-3))
+        fastest = own.fastest or self._every.fastest or 2
+        size = round(self.seconds_per_stack / max(own.typical, 1e-3))
         blind = max(_CELLS_WITHOUT_NEWS, int(self._received * _SHARE_WITHOUT_NEWS) // self.slots)
         return max(fastest, min(_MOST_CELLS_PER_STACK, blind, size))
 
-    def best_stack_size(self, cells: int) -> None:
-        """Note the number of cells that train fastest as one model."""
-        self._fastest = max(1, min(_MOST_CELLS_PER_STACK, cells))
+    def best_stack_size(self, cells: int, stack_id: str | None = None) -> None:
+        """Note the number of cells that train fastest as one model.
+
+        Args:
+            cells: Their number.
+            stack_id: Stack whose worker found it, for cells of its shape; None for all cells.
+        """
+        known = [self._every]
+        if stack_id in self._shapes:
+            known.append(self._of_shape.setdefault(self._shapes[stack_id], _Costs()))
+        for costs in known:
+            costs.fastest = max(1, min(_MOST_CELLS_PER_STACK, cells))
 
     def next_stack(self, stack_id: str) -> list[Cell]:
         """Cells of one shape to train next; empty while there are none.
@@ -166,15 +202,14 @@ class Dispatcher:
         A cell whose stack was lost before rides alone: should it kill its worker, it takes no
         other along.
         """
-        size = self.stack_size()
+        size, left = self.stack_size(), math.inf
         if self.deadline is not None:
-            mean = sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
+            mean = self._every.mean
             left = self.deadline - self.clock()
             if left <= mean:
                 self.out_of_time = True
                 return []
             if mean:
-                size = max(1, min(size, int(left / mean)))
                 sure = _SURE_SHARE * left * self.slots
                 self.strategy.afford(int(sure / mean), sure)
         self._ask_again()
@@ -182,12 +217,13 @@ class Dispatcher:
             if not self._queue:
                 # For this slot alone: what the others get may wait for the news of these.
                 self._queue.extend(self.strategy.ask(size, self.slots))
-            pairs = self._take(size)
+            pairs = self._take(left)
             cells = self._claim({self.work.cell(pair).key: pair for pair in pairs})
             if cells or not pairs:
                 break
         if cells:
             self._running[stack_id] = cells
+            self._shapes[stack_id] = self.work.shape(pairs[0])
         return [self.work.cell(pair) for pair in cells.values()]
 
     def _claim(self, pairs: dict[str, Pair]) -> dict[str, Pair]:
@@ -209,7 +245,11 @@ class Dispatcher:
             self._queue.extendleft(reversed(self._elsewhere))
             self._elsewhere.clear()
 
-    def _take(self, size: int) -> list[Pair]:
+    def _take(self, seconds: float) -> list[Pair]:
+        """Take cells of one shape, as many as the seconds left allow.
+
+        It is one at least.
+        """
         if not self._queue:
             return []
         first = self._queue.popleft()
@@ -218,6 +258,9 @@ class Dispatcher:
             return stack
         others: list[Pair] = []
         shape = self.work.shape(first)
+        size = self.stack_size(shape)
+        if mean := self._of_shape.get(shape, self._every).mean:
+            size = max(1, int(min(size, seconds / mean)))
         while self._queue and len(stack) < size:
             pair = self._queue.popleft()
             fits = self.work.shape(pair) == shape and pair not in self._losses
@@ -236,7 +279,9 @@ class Dispatcher:
             if pair is None:
                 continue
             if "seconds" in result.metrics:
-                self._seconds.append(result.metrics["seconds"])
+                own = self._of_shape.setdefault(self.work.shape(pair), _Costs())
+                for costs in (self._every, own):
+                    costs.seconds.append(result.metrics["seconds"])
             fresh.append((pair, result))
         self._received += len(fresh)
         if fresh:
@@ -250,6 +295,7 @@ class Dispatcher:
             error: End of its traceback; None where it ended in order.
         """
         given_up: list[tuple[Pair, CellResult]] = []
+        self._shapes.pop(stack_id, None)
         for key, pair in self._running.pop(stack_id, {}).items():
             losses = self._losses[pair] = self._losses.get(pair, 0) + 1
             if losses <= self.retries:

@@ -108,7 +108,7 @@ class _Results(tune.Callback):
         refused = result.pop("refused", None)
         cells = result.pop("cells", None)
         if "stack_size" in result:
-            self._dispatcher.best_stack_size(int(result["stack_size"]))
+            self._dispatcher.best_stack_size(int(result["stack_size"]), trial.trial_id)
         if refused is not None:
             self.refused = str(refused)
         if cells is not None:

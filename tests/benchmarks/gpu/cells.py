@@ -195,7 +195,7 @@ def parts_of_a_stack(bench: Bench) -> dict[str, Any]:
     line: dict[str, Any] = {"assemble_s": made - began, "to_device_s": synced() - made}
     for epoch in range(3):
         began = synced()
-        training.epoch(epoch)
+        training.epoch(epoch, bench.sizes.steps)
         ended = synced()
         training.predict()
         line[f"epoch_{epoch}_s"], line[f"score_{epoch}_s"] = ended - began, synced() - ended

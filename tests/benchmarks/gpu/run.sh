@@ -2,7 +2,7 @@
 # Measures the engine on one GPU in under eight minutes; --tiny runs the same steps on a CPU.
 #
 # The machine needs torch, transformers, accelerate, scikit-learn, pyarrow, psutil and pytest, no Ray
-# and no MLflow. Wheels of what else is missing (optuna, colorlog, platformdirs,
+# and no MLflow. Wheels of what else is missing (optuna, colorlog, platformdirs, peft,
 # pytorch-metric-learning) are taken from the folder FOLDRACE_WHEELS, TREC from FOLDRACE_DATA. Lines
 # of JSON and the table of kernels go to the folder OUT.
 set -euo pipefail

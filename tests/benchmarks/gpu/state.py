@@ -32,6 +32,12 @@ class Sizes:
         tokens: Tokens of the losses that are compared.
         k: Proxies a class of the same.
         matrix: Width of the matrices that measure the card.
+        adapters: Numbers of LoRA cells to train as one model.
+        large: The same, on an encoder of RoBERTa-large's size.
+        long_tokens: Length of long texts.
+        long_stacks: Numbers of cells to train on them as one model.
+        attention: Rows and tokens of the attention that is timed by itself.
+        steps: Steps of an epoch that is timed; None for all.
     """
 
     stacks: tuple[int, ...] = (16, 24)
@@ -41,9 +47,15 @@ class Sizes:
     tokens: int = 32768
     k: int = 2000
     matrix: int = 8192
+    adapters: tuple[int, ...] = (32, 64)
+    large: int = 32
+    long_tokens: int = 512
+    long_stacks: tuple[int, ...] = (1, 2)
+    attention: tuple[tuple[int, int], ...] = ((1024, 16), (64, 512))
+    steps: int | None = None
 
 
-TINY = Sizes((2, 4), 1, 1, (40, 4), 256, 20, 256)
+TINY = Sizes((2, 4), 1, 1, (40, 4), 256, 20, 256, (4,), 2, 48, (2,), ((8, 16),), 3)
 
 
 @dataclass
@@ -62,10 +74,17 @@ class Bench:
         """So many cells; with a change, of other configs."""
         return cells_of(self.task, {**self.config, **change}, count)
 
-    def step(self, name: str, way: Callable[[Bench], dict[str, Any]]) -> None:
-        """Run one step, if there is time, and keep its line."""
-        if time.monotonic() > self.until:
-            line: dict[str, Any] = {"skipped": "no time left"}
+    def step(self, name: str, way: Callable[[Bench], dict[str, Any]], budget: float) -> None:
+        """Run one step, if there is time, and keep its line.
+
+        Args:
+            name: Name of the step.
+            way: What it does.
+            budget: Seconds that it may take on a GPU; with less time left it is skipped.
+        """
+        left = self.until - time.monotonic()
+        if left < (budget if CUDA else 0):
+            line: dict[str, Any] = {"skipped": f"{left:.0f} s left, {budget:.0f} wanted"}
         else:
             began = time.monotonic()
             try:

@@ -55,7 +55,11 @@ def table(bench: Bench) -> str:
     each["ours, stack of 1"] = found["alone"].get("stack_of_one_s")
     for size in bench.sizes.stacks:
         each[f"ours, stack of {size}"] = found["stacks"].get(f"stack_{size}", {}).get("s_a_cell")
+    for size in bench.sizes.adapters:
+        own = found["adapters"].get(f"stack_{size}", {})
+        each[f"ours, LoRA, stack of {size}"] = own.get("s_a_cell")
     each["ours, two processes"] = found["several"].get("s_a_cell")
+    each["the same, with MPS"] = found["with_mps"].get("s_a_cell")
     process = each["Trainer, a process a cell"]
     warm = each["Trainer, warm, bf16"] or each["Trainer, warm, fp32"]
     rate = found["card"].get("copy_tb_s", 0) * 1e12
@@ -70,8 +74,11 @@ def table(bench: Bench) -> str:
         if seconds:
             over = [f"{of / seconds:.1f}" if of else "-" for of in (process, warm)]
             share = f"{flops / seconds / peak:.1%}" if peak else "-"
-            moved = _BYTES["fp32" if "fp32" in name or not CUDA else "bf16"] * weights * steps
-            memory = f"{moved / seconds / rate:.1%}" if rate else "-"
+            # A stack of adapters steps none of the encoder's weights.
+            own = "LoRA" not in name
+            moved = own * _BYTES["fp32" if "fp32" in name or not CUDA else "bf16"] * weights * steps
+            memory = f"{moved / seconds / rate:.1%}" if rate and own else "-"
+            share = share if own else "-"
             lines.append(
                 f"{name:28}{seconds:10.3f}{3600 / seconds:10.0f}{over[0]:>11}{over[1]:>8}{share:>8}"
                 f"{memory:>8}"

@@ -212,6 +212,21 @@ def test_the_last_cells_are_dealt_to_all_slots(cells: int, stacks: list[int]) ->
     assert dispatcher.next_stack("e") == []
 
 
+def test_dear_cells_have_small_stacks_beside_cheap_ones() -> None:
+    pairs = [*((0, block) for block in range(33)), *((1, block) for block in range(6))]
+    dispatcher = _dispatcher(pairs, {}, shape=lambda pair: pair[0], slots=2)
+    sizes: dict[str, list[int]] = {"0": [], "1": []}
+    number = 0
+    while cells := dispatcher.next_stack(str(number)):
+        kind = cells[0].key[0]
+        sizes[kind].append(len(cells))
+        seconds = 0.25 if kind == "0" else 8.0
+        dispatcher.received(str(number), *(_done(cell.key, seconds) for cell in cells))
+        dispatcher.best_stack_size(16 if kind == "0" else 1, str(number))
+        number += 1
+    assert sizes == {"0": [1, 16, 16], "1": [2, 1, 1, 1, 1]}
+
+
 def test_a_slot_asks_for_itself_and_no_cell_waits_for_another_slot() -> None:
     asked: list[tuple[int, int]] = []
 

@@ -128,6 +128,8 @@ def measure(
         size = requested
     elif stacks and _probe_pays_off(task, data, member, cells, sizer):
         size = _fastest_size(task, data, member, sizer, clock.share(_PROBED_SHARE))
+    elif stacks and requested == "auto" and records(task, data, member):
+        size = min(FIRST_ON_GPU, cells or FIRST_ON_GPU)  # as a worker begins
     began = time.perf_counter()
     training = _copies(task, data, member, size)
     start = (time.perf_counter() - began) / size

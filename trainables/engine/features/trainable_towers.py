@@ -117,6 +117,10 @@ class PairRows:
     def _texts(self, rows: IntArray) -> list[IntArray]:
         return [self.ids[2 * row + place] for row in rows for place in (0, 1)] if self.ids else []
 
+    def shortest(self, rows: IntArray) -> int:
+        """Return 0: some text of a pair may be padded."""
+        return 0
+
     def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Inputs of some rows, int64 (batch,); see `Towers.forward`."""
         rows = torch.as_tensor(rows).cpu().numpy()

@@ -68,6 +68,10 @@ class UncachedStates:
         return self._inputs.longest(rows)
 
     @torch.no_grad()
+    def shortest(self, rows: IntArray) -> int:
+        """Return the number of tokens of the shortest of some rows."""
+        return self._inputs.shortest(rows)
+
     def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return `inputs_embeds` and `attention_mask`, as `Ragged.padded`.
 

@@ -76,6 +76,10 @@ class WithMetadata:
         """Return the number of tokens of the longest of some rows."""
         return self._inputs.longest(rows)
 
+    def shortest(self, rows: IntArray) -> int:
+        """Return the number of tokens of the shortest of some rows."""
+        return self._inputs.shortest(rows)
+
     def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return the inputs of some rows, int64 (..., batch), as `Ragged.padded`.
 

@@ -69,6 +69,10 @@ class Ragged:
         """Return the number of tokens of the longest of some rows."""
         return int(self._sizes[torch.as_tensor(rows)].max())
 
+    def shortest(self, rows: IntArray) -> int:
+        """Return the number of tokens of the shortest of some rows."""
+        return int(self._sizes[torch.as_tensor(rows)].min())
+
     def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return the inputs of some rows, padded to the longest of them.
 

@@ -63,6 +63,10 @@ class Inputs(Protocol):
         """
         ...
 
+    def whole(self, rows: IntArray, length: int | None) -> bool:
+        """Tell if no row is shorter than a length from `length`."""
+        ...
+
     def at(self, rows: IntArray | Tensor, length: int | None = None) -> Any:
         """Return the inputs of some rows of each cell.
 
@@ -118,6 +122,10 @@ class FeatureInputs:
 
     def length(self, rows: IntArray) -> None:
         """Return None: features are no tokens."""
+
+    def whole(self, rows: IntArray, length: int | None) -> bool:
+        """Return True: a row has nothing to pad."""
+        return True
 
     def at(self, rows: IntArray | Tensor, length: int | None = None) -> Tensor:
         """Return features, (cells, batch, width)."""
@@ -189,6 +197,10 @@ class TokenInputs:
             return longest
         # Never beyond the longest text of all: a model has that many positions.
         return max(longest, min(rounded_up(longest), int(self._tokens.lengths.max())))
+
+    def whole(self, rows: IntArray, length: int | None) -> bool:
+        """Tell if no row is padded, as where texts are cut."""
+        return self._inputs.shortest(rows) == length
 
     def at(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return each input (cells, batch, length, ...).

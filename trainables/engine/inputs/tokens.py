@@ -44,6 +44,10 @@ class Padding(Protocol):
         """Return the number of tokens of the longest of some rows."""
         ...
 
+    def shortest(self, rows: IntArray) -> int:
+        """Return the number of tokens of the shortest of some rows."""
+        ...
+
     def padded(self, rows: IntArray | Tensor, length: int | None = None) -> dict[str, Tensor]:
         """Return the inputs of some rows, int64 (..., batch)."""
         ...

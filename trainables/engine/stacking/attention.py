@@ -3,11 +3,16 @@
 Under `torch.vmap` the fast kernels of scaled_dot_product_attention have no rule for a further axis.
 But attention has no weights: cells are just more rows of the batch. Training with dropout needs the
 plain formula instead: see `training/dropout.py`.
+
+Where no row of a batch is padded there is nothing to mask. On a GPU the flash kernel, which knows
+no mask, is then to be had: untried there.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,6 +22,22 @@ from torch.nn import functional
 NAME = "foldrace_stack"
 
 
+class _Batch:
+    """The batch whose forward pass is under way."""
+
+    whole = False
+
+
+@contextmanager
+def of_whole_rows(whole: bool) -> Iterator[None]:
+    """Attend without a mask inside, if no row is padded."""
+    _Batch.whole = whole
+    try:
+        yield
+    finally:
+        _Batch.whole = False
+
+
 class _Folded(torch.autograd.Function):
     """Attention that takes the axis of cells for part of the batch.
 
@@ -24,7 +45,9 @@ class _Folded(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Tensor:
+    def forward(
+        query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
+    ) -> Tensor:
         return functional.scaled_dot_product_attention(query, key, value, mask, scale=scale)
 
     @staticmethod
@@ -38,15 +61,18 @@ class _Folded(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, dims: Any, *inputs: Any) -> tuple[Tensor, int]:
         *tensors, scale = inputs
-        folded = [
-            tensor.expand(info.batch_size, *tensor.shape).flatten(0, 1)
-            if dim is None
-            else tensor.movedim(dim, 0).flatten(0, 1)
+        folded: list[Any] = [
+            None if tensor is None else _with_cells(tensor, dim, info.batch_size).flatten(0, 1)
             for tensor, dim in zip(tensors, dims, strict=False)
         ]
         query, key, value, mask = folded
         attended = _Folded.forward(query, key, value, mask, scale)
         return attended.unflatten(0, (info.batch_size, -1)), 0
+
+
+def _with_cells(tensor: Tensor, dim: int | None, cells: int) -> Tensor:
+    """Bring the axis of cells to the front."""
+    return tensor.expand(cells, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
 
 
 def attention(
@@ -74,14 +100,15 @@ def attention(
         (batch, length, heads, width of a head), and None in place of the weights.
     """
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    mask = None if _Batch.whole else attention_mask
     attended: Tensor
     if module.training and dropout > 0:
         attended = functional.scaled_dot_product_attention(
-            query, key, value, attention_mask, dropout_p=dropout, scale=scale
+            query, key, value, mask, dropout_p=dropout, scale=scale
         )
     else:
         attended = _Folded.apply(  # type: ignore[no-untyped-call]
-            query, key, value, attention_mask, scale
+            query, key, value, mask, scale
         )
     return attended.transpose(1, 2).contiguous(), None
 

@@ -77,8 +77,10 @@ class StackedAdamW(torch.optim.Optimizer):
         weights = sum(p.numel() for p in trained) // module.cells
         self._apart = weights >= (LEAST_APART if least_apart is None else least_apart)
         self._decays_here: Tensor | None = None
-        self._scales = None if scales is None else dict(zip(module.stacked, scales, strict=True))
         self._device = trained[0].device if trained else torch.device("cpu")
+        # On the device for cells that are stepped together, as numbers for those stepped apart.
+        self._scales = None if scales is None else dict(zip(module.stacked, scales, strict=True))
+        self._scales_here = self._on_device()
         # On the device, where a recorded step counts by itself.
         self._counts = torch.zeros(len(learning_rates), device=self._device)
 
@@ -112,6 +114,10 @@ class StackedAdamW(torch.optim.Optimizer):
         for state in self.state.values():
             for moment in state.values():
                 moment.zero_()
+
+    def _on_device(self) -> dict[Tensor, Tensor]:
+        vectors = {} if self._scales is None else self._scales
+        return {p: scale.to(self.learning_rates).to(self._device) for p, scale in vectors.items()}
 
     def count(self) -> None:
         """Note on the host that a step was taken."""
@@ -158,12 +164,13 @@ class StackedAdamW(torch.optim.Optimizer):
         # A rate on the device is read there.
         each: Sequence[float | Tensor] = list(rates) if rates.is_cuda else rates.tolist()
         decays, counts = self.weight_decays.tolist(), list(self._counts)
+        scales = {} if self._scales is None else {p: self._scales[p].tolist() for p, _ in moved}
         start = cells.start if isinstance(cells, slice) else 0
         for cell in range(len(each)) if self.cells is None else self.cells.tolist():
             # Matrices are decayed, vectors are not.
             kinds: dict[tuple[bool, float], list[tuple[Tensor, Tensor]]] = {}
             for p, gradient in moved:
-                scale = 1.0 if self._scales is None else float(self._scales[p][cell])
+                scale = scales[p][cell] if scales else 1.0
                 kinds.setdefault((p.ndim > 2, scale), []).append((p, gradient))
             for (wide, scale), own in kinds.items():
                 decay = decays[cell] if wide else 0.0
@@ -219,7 +226,7 @@ class StackedAdamW(torch.optim.Optimizer):
             if self._scales is None:
                 own_rates, own_shrink = rates, shrink
             else:
-                scale = self._scales[parameter].to(rates)
+                scale = self._scales_here[parameter]
                 own_rates = rates * (scale if cells is None else scale[cells])
                 own_shrink = 1 - own_rates * decays
             along = [_along(values, parameter) for values in (own_rates, own_shrink)]
@@ -314,6 +321,7 @@ class StackedAdamW(torch.optim.Optimizer):
         self._counts, self._decays_here = self._counts[cells.to(self._device)], None
         if self._scales is not None:
             self._scales = {p: scale[cells] for p, scale in self._scales.items()}
+            self._scales_here = self._on_device()
         for state in self.state.values():
             for name in ("first", "second"):
                 state[name] = state[name][cells.to(self._device)]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainables.engine.arrays import Float32Array, IntArray
 from trainables.engine.inputs.ragged import placed
 from trainables.engine.inputs.stack_inputs import Inputs
-from trainables.engine.stacking import shared_batches
+from trainables.engine.stacking import attention, shared_batches
 from trainables.engine.stacking.cell import StackCell
 from trainables.engine.stacking.recorded import RecordedSteps
 
@@ -54,6 +54,7 @@ class Predictor:
         They lie on the device.
         """
         length = self._inputs.length(rows)
+        whole = self._inputs.whole(rows, length)
         given = {"rows": torch.as_tensor(rows)}
         if len(cells) != len(self._cells):
             given["cells"] = torch.as_tensor(cells)
@@ -62,10 +63,11 @@ class Predictor:
         def step(given: Mapping[str, Tensor]) -> Tensor:
             inputs = self._inputs.at(given["rows"], length)
             labels = self._labels[given["rows"]]
-            logits: Tensor = self._model(inputs, labels, given.get("cells")).logits
+            with attention.of_whole_rows(whole):
+                logits: Tensor = self._model(inputs, labels, given.get("cells")).logits
             return logits.float()
 
-        return self._recorded.run("score", (length, len(cells)), given, step)
+        return self._recorded.run("score", (length, whole, len(cells)), given, step)
 
     def _by_cell(self) -> list[Prediction]:
         batches = [self._inputs.scoring(cell.scored, self._batch_size) for cell in self._cells]

@@ -22,7 +22,7 @@ from trainables.engine.config import FineTuning, TrainingConfig
 from trainables.engine.inputs.ragged import placed
 from trainables.engine.inputs.stack_inputs import Inputs
 from trainables.engine.models import frozen_blocks
-from trainables.engine.stacking import block_keys, early_steps, shared_batches
+from trainables.engine.stacking import attention, block_keys, early_steps, shared_batches
 from trainables.engine.stacking.cell import StackCell
 from trainables.engine.stacking.module import StackedModule, span
 from trainables.engine.stacking.optimizer import StackedAdamW, clip_gradients, schedule_factor
@@ -79,7 +79,7 @@ class StackTraining:
         optimizer = StackedAdamW(
             module, vector("learning_rate"), vector("weight_decay"), scales=scales
         )
-        self._one_rate = scales is None
+        self._layer_decays = _layer_decays(cells)
         if compiled:
             module.compile(dynamic=True)
         self.module, self.optimizer = self.accelerator.prepare(module, optimizer)
@@ -88,7 +88,7 @@ class StackTraining:
         self.stack: StackedModule = self.accelerator.unwrap_model(self.module)
         scaler = self.accelerator.scaler
         self._adamw, self._scaled = optimizer, None if scaler is None else self.optimizer.step
-        record = scaler is None and not compiled and self.inputs.gathers and self._one_rate
+        record = scaler is None and not compiled and self.inputs.gathers
         self.recorded = RecordedSteps(device, record)
         self._total = torch.zeros(len(cells), device=device)
         decays = torch.tensor([cell.ema_decay for cell in cells], dtype=module.stacked[0].dtype)
@@ -127,8 +127,7 @@ class StackTraining:
             or agreed != {(self.batch_size, self.schedule)}
             or clips != (self._clip is not None)
             or self.averages is not None
-            or not self._one_rate
-            or _layer_decays(cells) is not None
+            or _layer_decays(cells) != self._layer_decays
             or any(cell.ema_decay for cell in cells)
         ):
             return False
@@ -176,6 +175,7 @@ class StackTraining:
         optimizer.factors = schedule_factor(self.schedule, optimizer.steps, self.steps, self.warmup)
         shown = self.inputs.views(rows, epoch, self._seeds(chosen))
         length = self.inputs.length(shown)
+        whole = self.inputs.whole(shown, length)
         host: dict[str, Any] = {"rows": rows, "shown": shown}
         host |= {"rates": optimizer.rates, "number": np.array(count, np.int32)}
         cells = span(chosen, self.accelerator.device)
@@ -194,25 +194,29 @@ class StackTraining:
                 host["blocks"] = blocks
         device = self.accelerator.device
         given = {name: placed(torch.as_tensor(value), device) for name, value in host.items()}
-        step = partial(self._step, length, cells if isinstance(cells, slice) else None)
-        self.recorded.run("train", (length, optimizer.shape), given, step)
+        step = partial(self._step, length, whole, cells if isinstance(cells, slice) else None)
+        self.recorded.run("train", (length, whole, optimizer.shape), given, step)
         if self._scaled is None:  # else `step` has counted
             optimizer.count()
         if averages is not None:
             averages.count(chosen)
 
-    def _step(self, length: int | None, run: slice | None, given: Mapping[str, Tensor]) -> None:
+    def _step(
+        self, length: int | None, whole: bool, run: slice | None, given: Mapping[str, Tensor]
+    ) -> None:
         """Train one batch of some cells, on the device alone.
 
         Args:
             length: Number of tokens that the batch is padded to.
+            whole: True where no row of it is padded.
             run: Cells of the batch where they are a run of numbers.
             given: All that changes from step to step.
         """
         cells = given.get("cells", run)
         masks = dropout_masks.Step(given.get("keys"), given["number"], given.get("blocks"))
         batch = self.inputs.at(given["shown"], length)
-        output = self.module(batch, self.labels[given["rows"]], cells, masks)
+        with attention.of_whole_rows(whole):
+            output = self.module(batch, self.labels[given["rows"]], cells, masks)
         if self.steps_early:
             with early_steps.stepping(self.stack, self._adamw, given["rates"], cells):
                 self.accelerator.backward(output.loss.sum())
@@ -305,6 +309,8 @@ class StackTraining:
         if self._clip is not None:
             self._clip = self._clip[at.to(self._clip.device)]
         self.steps, self.warmup = self.steps[at], self.warmup[at]
+        if self._layer_decays is not None:
+            self._layer_decays = [self._layer_decays[cell] for cell in cells]
         self.cells = [self.cells[i] for i in cells]
         self._block_of = block_keys.block_of(self.cells)
 
@@ -313,12 +319,15 @@ class StackTraining:
         self.optimizer.optimizer.learning_rates[cell] = 0.0
 
 
-def _layer_decays(cells: Sequence[StackCell]) -> Tensor | None:
-    """Factor of each cell's rate from block to block, if any."""
+def _layer_decays(cells: Sequence[StackCell]) -> list[float] | None:
+    """Factor of each cell's rate from block to block, if any.
+
+    A recorded step holds them as numbers.
+    """
     decays = [
         cell.config.layer_decay if isinstance(cell.config, FineTuning) else 1.0 for cell in cells
     ]
-    return torch.tensor(decays, dtype=torch.float64) if min(decays) < 1 else None
+    return decays if min(decays) < 1 else None
 
 
 def _scales(module: StackedModule, cells: Sequence[StackCell]) -> list[Tensor] | None:
@@ -327,7 +336,8 @@ def _scales(module: StackedModule, cells: Sequence[StackCell]) -> list[Tensor] |
     if decays is None:
         return None
     depths = frozen_blocks.depths(cells[0].module)
-    return [decays ** depths[name] for name in module.names]
+    each = torch.tensor(decays, dtype=torch.float64)
+    return [each ** depths[name] for name in module.names]
 
 
 def _vectors(configs: Sequence[TrainingConfig], dtype: torch.dtype) -> Callable[[str], Tensor]:

@@ -120,6 +120,9 @@ def test_they_come_beside_the_tokens_for_any_shape_of_batch() -> None:
         def longest(self, rows: np.ndarray) -> int:
             return 1
 
+        def shortest(self, rows: np.ndarray) -> int:
+            return 1
+
         def padded(
             self, rows: np.ndarray | torch.Tensor, length: int | None = None
         ) -> dict[str, torch.Tensor]:

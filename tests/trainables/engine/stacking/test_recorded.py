@@ -97,21 +97,22 @@ def equal(some: list[Any], others: list[Any]) -> None:
         assert losses[0] == losses[1]
 
 
+@pytest.mark.parametrize("decay", [1.0, 0.8], ids=["one rate", "layer decay"])
 @pytest.mark.parametrize("apart", [True, False], ids=["cells stepped apart", "stepped together"])
 def test_a_replayed_stack_and_its_successor_train_as_unrecorded_ones(
-    apart: bool, replayed: type[Replayed], monkeypatch: pytest.MonkeyPatch
+    apart: bool, decay: float, replayed: type[Replayed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trainables.engine.stacking.optimizer.LEAST_APART", 1 if apart else 2**40)
     base = encoders.pretrained("bert", dropout=0.2)
     data = encoders.tokens()
     first, second = (2, 16, 7, 16), (3, 5, 9, 1)
-    found = [fits(cells(base, seeds), data, "same") for seeds in (first, second)]
+    found = [fits(cells(base, seeds, layer_decay=decay), data, "same") for seeds in (first, second)]
     of_both = replayed.made
     assert of_both > 0
     monkeypatch.setattr(trainer, "RecordedSteps", RecordedSteps)
     fitting.let_go()
     for seeds, fit in zip((first, second), found, strict=True):
-        equal(fit, fits(cells(base, seeds), data, None))
+        equal(fit, fits(cells(base, seeds, layer_decay=decay), data, None))
 
 
 def test_the_successor_of_a_stack_records_nothing_anew(replayed: type[Replayed]) -> None:
@@ -122,6 +123,10 @@ def test_the_successor_of_a_stack_records_nothing_anew(replayed: type[Replayed])
     before = replayed.made
     fits(cells(base, (2, 16, 7)), data, "same")
     assert replayed.made == before
+    # What a recording holds as a number is no other cell's.
+    fits(cells(base, (2, 16, 7), layer_decay=0.9), data, "same")
+    assert replayed.made > before
+    before = replayed.made
     fits(cells(base, (2, 16, 7)), data, "another")
     assert replayed.made > before
 

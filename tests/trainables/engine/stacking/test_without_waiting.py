@@ -22,6 +22,7 @@ CONFIG = replace(encoders.CONFIG, epochs=2)
 KINDS = {
     "all": CONFIG,
     "clipped": replace(CONFIG, clip_norm=0.05),
+    "layer decay": replace(CONFIG, layer_decay=0.8),
     "padding fed": replace(CONFIG, padding_tokens=True),
     "adapters": replace(CONFIG, lora_rank=2, lora_alpha=2.0, lora_dropout=0.1),
 }
