@@ -157,7 +157,10 @@ def _by_rows(
     score = float(scorer(np.ones(rows, np.int64), np.array([winner]))[0])
     # A strategy that names another than the best mean has taken some luck off itself.
     luck = sign * max(sign * (score - corrected.mean), 0.0)
-    return luck, (corrected.low - corrected.mean, corrected.high - corrected.mean)
+    right = pooled.probabilities[winner].argmax(axis=2) == pooled.labels
+    wider = bbc_cv.pair_factor(right, int(pooled.folds.max()) + 1) ** 0.5
+    low, high = corrected.low - corrected.mean, corrected.high - corrected.mean
+    return luck, (wider * low, wider * high)
 
 
 def _by_blocks(
