@@ -101,8 +101,9 @@ def pair_factor(right: BoolArray, folds: int) -> float:
 
     A row tests models that other rows trained, and trains those that test them, so what two rows
     have to do with each other counts in the score of either. A bootstrap of rows does not see it.
-    Where classes are hard to tell it is much: with labels at random, the accuracy of
-    cross-validation varies 1.3 to 1.6 times as much as by the rows alone.
+    Where classes are hard to tell it is much: with labels at random (120 rows, 3 seeds x 5 folds,
+    400 data sets) the accuracy varied 1.67 times as much as by the rows alone, an interval of these
+    held the truth in 0.885, and with this factor, 1.61, in 0.9475.
 
     With margins taken as normal, the rows that trained its models make up a part of a row's margin,
     and covariances with all of them sum up to that part times the squared density at the threshold.
