@@ -104,7 +104,8 @@ def draw(texts: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Swe
             right = told.argmax(axis=2) == labels[fresh][:, None]
             often[:, configs] += right
     often /= SEEDS * FOLDS
-    truth, error = often.mean(axis=0), often.std(axis=0) / len(fresh) ** 0.5
+    truth = often.mean(axis=0, dtype=float)
+    error = often.std(axis=0, dtype=float) / len(fresh) ** 0.5
     return Sweep(scores, truth, error, guessed, folds, labels[mine])
 
 
