@@ -157,9 +157,10 @@ def _correction(winner: Mapping[str, Any]) -> list[str]:
     surrogate = winner["corrected_surrogate"]
     if surrogate is None:
         return [f"{picked} by {how}, it is {corrected}."]
+    known = f"the {stopped:,} incomplete configs too" if stopped else "the noise of training"
     return [
         f"{picked} it is {corrected}: the less flattering of {points(surrogate)} "
-        f"by the race's model, which knows the {stopped:,} incomplete configs too, "
+        f"by the race's model, which knows {known}, "
         f"and {points(winner['corrected_resampled'])} by {how}."
     ]
 

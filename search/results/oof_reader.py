@@ -40,7 +40,9 @@ def class_probabilities(
         yield rows, probabilities
 
 
-def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutOfFold:
+def gather(
+    ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray, *, part: bool = False
+) -> OutOfFold:
     """Read the predictions of configs that have all their cells.
 
     Args:
@@ -48,13 +50,14 @@ def gather(ledger: Ledger, sweep_id: str, plan: Plan, configs: IntArray) -> OutO
         sweep_id: Run id of the sweep, which keeps the labels.
         plan: Its plan.
         configs: Indices of the configs, (configs,).
+        part: True where an official test part will do, whose rows each seed predicts.
 
     Raises:
         NoPredictionsError: if there are too many, the protocol holds out a part only, or labels or
             predictions are missing.
         LedgerError: if a cell's predictions are missing, or MLflow cannot be reached.
     """
-    if plan.spec.folds is None:
+    if plan.spec.folds is None and not (part and plan.spec.holdout == "official"):
         raise NoPredictionsError("a hold-out protocol does not predict every row")
     if len(configs) * len(plan.blocks) > MOST_CELLS:
         raise NoPredictionsError(f"more than {MOST_CELLS:,} cells would have to be read")

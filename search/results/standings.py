@@ -128,7 +128,9 @@ def rank(
     counts = np.isfinite(scores).sum(axis=1)
     complete = np.flatnonzero(counts == scores.shape[1])
     best = chances(plan.problem, scores, failed, share)
-    means = best.means if best is not None and best.stopped else None
+    means = None
+    if best is not None:
+        means = best.on_fresh_rows if best.stopped else best.means
     if not of_predictions(plan.space.objective):
         pool = None  # there is nothing to draw rows of
     correction = correct(

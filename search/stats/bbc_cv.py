@@ -16,8 +16,9 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy import optimize, special
 
-from search.arrays import FloatArray, IntArray
+from search.arrays import BoolArray, FloatArray, IntArray
 
 Metric = Callable[[IntArray, npt.NDArray[np.float32]], float]
 
@@ -93,6 +94,50 @@ def bbc_cv(
     share = float(np.mean(shares))
     narrower = min(np.sqrt(share / (1 - share)), 1.0)
     return Corrected(mean, mean + float(narrower * low), mean + float(narrower * high))
+
+
+def pair_factor(right: BoolArray, folds: int) -> float:
+    """Factor on the variance of the rows' luck: rows test one another.
+
+    A row tests models that other rows trained, and trains those that test them, so what two rows
+    have to do with each other counts in the score of either. A bootstrap of rows does not see it.
+    Where classes are hard to tell it is much: with labels at random (120 rows, 3 seeds x 5 folds,
+    400 data sets) the accuracy varied 1.67 times as much as by the rows alone, an interval of these
+    held the truth in 0.885, and with this factor, 1.61, in 0.9475.
+
+    With margins taken as normal, the rows that trained its models make up a part of a row's margin,
+    and covariances with all of them sum up to that part times the squared density at the threshold.
+    Two seeds' models of a row share all training rows but one in `folds`: how often they agree on
+    it shows the part. Noise of training counts as such a part, too: then the factor is too large.
+
+    Args:
+        right: True where a config is right, by seed and row, bool (seeds, rows).
+        folds: Number of folds; rows of a hold-out's test part train nothing.
+
+    Returns:
+        1 where seeds are too few to tell.
+    """
+    seeds, mean = len(right), float(right.mean())
+    luck = float(right.mean(axis=0).var())
+    if seeds < 2 or folds < 2 or not luck > 0:
+        return 1.0
+    often = right.sum(axis=0)
+    both = float((often * (often - 1)).mean()) / (seeds * (seeds - 1))
+    threshold = float(special.ndtri(mean))
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+
+    def excess(correlation: float) -> float:
+        # Of two correlated normals, by the integral over the correlation's angle.
+        angle = np.arcsin(correlation) / 2
+        density = np.exp(-(threshold**2) / (1 + np.sin(angle * (nodes + 1)))) / (2 * np.pi)
+        return mean**2 + float(angle * (weights @ density)) - both
+
+    agreement = 0.0 if excess(0.0) >= 0 else 1.0
+    if excess(0.0) < 0 < excess(1.0):
+        agreement = float(optimize.brentq(excess, 0.0, 1.0))
+    trained = min(folds * (1 - agreement), 1.0)
+    density = np.exp(-(threshold**2)) / (2 * np.pi)
+    return 1 + float(density * trained * (1 - 1 / folds) / luck)
 
 
 def accuracy_scorer(labels: IntArray, probabilities: npt.NDArray[np.float32]) -> Scorer:

@@ -25,12 +25,14 @@ class Chances:
             configs' means, where they are few and no other is left: how far to shrink their
             differences cannot be learned from so few.
         means: The model's posterior mean by config, (configs,); None for the t-test.
+        on_fresh_rows: The same on fresh rows, (configs,).
         stopped: True where configs without all their cells are left, that could still be the best.
     """
 
     p_best: FloatArray | None
     by: Literal["correlated t-test", "surrogate"]
     means: FloatArray | None
+    on_fresh_rows: FloatArray | None
     stopped: bool
 
 
@@ -63,19 +65,18 @@ def chances(
     whole = bool((complete | out).all())
     if whole and complete.sum() < _FEWEST_TO_SHRINK:
         if scores.shape[1] < intervals.FEWEST_FOR_INTERVAL:
-            return Chances(None, "correlated t-test", None, False)
+            return Chances(None, "correlated t-test", None, None, False)
         shares = np.zeros(len(scores))
         shares[complete] = intervals.probability_best(problem.sign * scores[complete], test_share)
-        return Chances(shares, "correlated t-test", None, False)
+        return Chances(shares, "correlated t-test", None, None, False)
     from search.strategies.model.features import build_features
     from search.strategies.model.surrogate import believe
 
     board = Board.of(problem, scores)
     belief = believe(build_features(problem), board)
-    p_best = None
-    if _meet(problem, scores, belief.mean):
-        p_best = belief.on_fresh_rows(board, test_share).p_best(problem)
-    return Chances(p_best, "surrogate", belief.mean, not whole)
+    fresh = belief.on_fresh_rows(board, test_share)
+    p_best = fresh.p_best(problem) if _meet(problem, scores, belief.mean) else None
+    return Chances(p_best, "surrogate", belief.mean, fresh.expected(), not whole)
 
 
 def _meet(problem: Problem, scores: FloatArray, means: FloatArray) -> bool:

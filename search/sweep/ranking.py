@@ -48,7 +48,7 @@ def ranked(
         table.scores,
         strategy.winner(),
         table.failed,
-        pool=lambda configs: gather(ledger, sweep_id, plan, configs),
+        pool=lambda configs: gather(ledger, sweep_id, plan, configs, part=True),
         rope=rope,
     )
 

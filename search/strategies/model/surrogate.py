@@ -121,6 +121,18 @@ class Belief:
         scores += self._center
         return np.asarray(scores)
 
+    def expected(self) -> FloatArray:
+        """Mean of each config over all draws, (configs,).
+
+        It is `mean` but for what `kept` takes off.
+        """
+        width, cells = self._features.shape[1], self._cells
+        smooth = self._features @ self.weights[:width]
+        known = cells.means - cells.shares @ self.weights[width:]
+        scores = self.weights[0] + self.kept * (smooth - self.weights[0])
+        scores[cells.rows] += cells.shrink * (known - smooth[cells.rows])
+        return np.asarray(self._center + scores)
+
     def deviations(self) -> FloatArray:
         """Standard deviation of each config's expected score, about, (configs,).
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from search.stats.bbc_cv import accuracy_scorer, bbc_cv, metric_scorer
+from search.stats.bbc_cv import accuracy_scorer, bbc_cv, metric_scorer, pair_factor
 from trainables.metrics.accuracy import accuracy
 
 
@@ -135,3 +135,39 @@ def test_shapes_and_rows_that_do_not_fit_are_refused():
         accuracy_scorer(np.zeros(3, np.int64), np.zeros((2, 3, 2), np.float32))
     with pytest.raises(ValueError, match="at least 2 different rows, got 1"):
         bbc_cv(lambda counts, configs: counts, 2, np.zeros(5, np.int64))
+
+
+def test_rows_that_test_one_another_s_models_have_more_luck_than_as_many_coins():
+    # Labels at random: the truth is a half, whatever a least-squares classifier learns.
+    rng = np.random.default_rng(0)
+    rows, words, folds = 120, 12, 5
+    by_rows, by_pairs, factors = [], [], []
+    for _ in range(400):
+        values, labels = rng.normal(size=(rows, words)), rng.choice([-1.0, 1.0], rows)
+        right = np.empty((3, rows), bool)
+        for seed in range(3):
+            fold = rng.permutation(rows) % folds
+            for held in range(folds):
+                train, out = fold != held, fold == held
+                weights = np.linalg.lstsq(values[train], labels[train], rcond=None)[0]
+                right[seed, out] = values[out] @ weights * labels[out] > 0
+        deviation = right.mean(axis=0).std() / rows**0.5
+        factors.append(pair_factor(right, folds))
+        error = abs(right.mean() - 0.5)
+        by_rows.append(error < 1.96 * deviation)
+        by_pairs.append(error < 1.96 * deviation * factors[-1] ** 0.5)
+    assert np.mean(by_rows) < 0.92
+    assert 0.93 < np.mean(by_pairs) < 0.985
+    assert 1.3 < np.mean(factors) < 1.9
+
+
+@pytest.mark.parametrize(
+    ("seeds", "folds", "agree"),
+    [(1, 5, False), (4, 1, False), (4, 5, True)],
+    ids=["one seed cannot tell", "test rows train nothing", "no model depends on its rows"],
+)
+def test_without_pairs_the_rows_luck_is_all(seeds, folds, agree):
+    rng = np.random.default_rng(1)
+    right = rng.random((seeds, 300)) < 0.7
+    right = np.tile(right[:1], (seeds, 1)) if agree else right
+    assert pair_factor(right, folds) == pytest.approx(1.0, abs=1e-3)
