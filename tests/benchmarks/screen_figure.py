@@ -90,7 +90,7 @@ def _compared(whole: Grid, cheap: Grid) -> list[str]:
         ]
         lines.append(f"  {name}, whole and these by value: {', '.join(effects)}")
     regret: dict[str, list[float]] = {"screened": [], "drawn": [], "exhaustive": []}
-    reliable = {"whole": [], "these": []}
+    reliable: dict[str, list[float]] = {"whole": [], "these": []}
     generator = np.random.default_rng(0)
     for seen in map(list, itertools.combinations(range(whole.scores.shape[1]), 2)):
         hidden = [seed for seed in range(whole.scores.shape[1]) if seed not in seen]
