@@ -70,7 +70,8 @@ def test_the_epoch_that_counts_is_predicted_as_if_all_were(
     scored = fit(training(task, valid=valid), lambda *_: {})
     monkeypatch.setattr(Training, "predict", counted)
     best = fit(training(task, valid=valid), evaluate=True)
-    np.testing.assert_array_equal(best.probabilities, scored.probabilities)
+    # Rows that choose the epoch shared batches with the others: sums are rounded in another order.
+    np.testing.assert_allclose(best.probabilities, scored.probabilities, rtol=1e-5)
     assert best.facts == scored.facts
     assert predicted == ([10] * (EPOCHS + 1) if valid else [10])
 
