@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 TABLES = HERE / "tables" / "screen"
 PICTURE = HERE.parents[1] / "trainables" / "images" / "lora_screen.svg"
 CONFIRMED = 10
-DRAWN = ("mpqa", "mpqa_low")
+DRAWN = ("mpqa", "trec")
 MEASURED = ("seed", "fold", "score", "seconds")
 
 
