@@ -6,10 +6,14 @@ import faulthandler
 
 from trainables.engine.contract import CellResult
 
+# A model may have to be fetched first, and a busy machine is slow to import.
+LOADING_S = 1800.0
+
 
 class CellClock:
     """Ends the process when its next result is overdue.
 
+    Before `start` it allows for imports, data and weights: they are no cell's time.
     The dispatcher knows which cells are left. The clock is in C, so that a cell that hangs with the
     interpreter locked is ended, too.
 
@@ -21,6 +25,11 @@ class CellClock:
     def __init__(self, minutes: float | None, cells: int) -> None:
         self._seconds = None if minutes is None else 60 * minutes
         self._left = cells
+        if self._seconds is not None:
+            faulthandler.dump_traceback_later(max(LOADING_S, self._seconds), exit=True)
+
+    def start(self) -> None:
+        """Begin to count: data and weights are in memory."""
         self._wind()
 
     def _wind(self) -> None:

@@ -68,8 +68,11 @@ def train(
         reports.add(result)
 
     try:
+        described = Task.from_json(task)
+        runner.load(described)
+        clock.start()
         best = runner.train_cells(
-            Task.from_json(task),
+            described,
             cells,
             finished,
             stack=limits.stack,

@@ -101,7 +101,7 @@ def work(settings: Mapping[str, Any]) -> None:
     fault = None
     try:
         load_text(settings["plugin"])
-        runner.check(task)
+        runner.load(task)
     except FoldraceError as error:
         fault = f"{type(error).__name__}: {error}"
     faults: list[str | None] = [None] * torch.distributed.get_world_size()
@@ -112,6 +112,7 @@ def work(settings: Mapping[str, Any]) -> None:
 
     cells = unpacked(settings["cells"])
     clock = CellClock(settings["minutes"], len(cells))
+    clock.start()
 
     def report(result: CellResult) -> None:
         clock.came_in(result)

@@ -73,7 +73,7 @@ def test_cells_in_trouble_are_told_and_cost_no_other_cell_and_no_secret_is_writt
     process = shell.start(
         "run",
         *sweep(shell, "--set", "rate=0.01", "--seeds", "2", "--holdout", "0.3"),
-        # Time enough for a slow machine to read data and model, which is a cell's time, too; once.
+        # A small cell takes a second; one that hangs is ended soon.
         *("--max-cell-minutes", "0.4", "--cell-retries", "0", "--stack", "1"),
         "--json",
     )

@@ -78,6 +78,19 @@ def check(task: Task) -> None:
     checked_data(task)
 
 
+def load(task: Task) -> tuple[TextData, Trainable]:
+    """Read data and weights into this process, before the first cell's time begins.
+
+    Raises:
+        InputError: as `check`.
+    """
+    data = checked_data(task)
+    trainable = Trainable.load(task.trainable)
+    if trainable.train is None and not trainable.may_train_heads and trainable.base is None:
+        pretrained.load_encoder(task.model)
+    return data, trainable
+
+
 def train_cells(
     task: Task,
     cells: Sequence[Cell],
@@ -116,15 +129,12 @@ def train_cells(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    data = checked_data(task)
-    trainable = Trainable.load(task.trainable)
+    data, trainable = load(task)
     if trainable.train is not None:
         functions.train_cells(task, trainable.train, data, cells, report)
         return None
     if trainable.may_train_heads:
         let_go()  # features may be extracted first, in the memory of a stack that is done
-    elif trainable.base is None:
-        pretrained.load_encoder(task.model)
     # Data and weights stay: a collection after each cell need not look at them again.
     gc.collect()
     gc.freeze()
