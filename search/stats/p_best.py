@@ -69,14 +69,16 @@ def chances(
         shares = np.zeros(len(scores))
         shares[complete] = intervals.probability_best(problem.sign * scores[complete], test_share)
         return Chances(shares, "correlated t-test", None, None, False)
+    from search.strategies.model import fresh_rows
+    from search.strategies.model.belief import p_best
     from search.strategies.model.features import build_features
     from search.strategies.model.surrogate import believe
 
     board = Board.of(problem, scores)
     belief = believe(build_features(problem), board)
-    fresh = belief.on_fresh_rows(board, test_share)
-    p_best = fresh.p_best(problem) if _meet(problem, scores, belief.mean) else None
-    return Chances(p_best, "surrogate", belief.mean, fresh.expected(), not whole)
+    fresh = fresh_rows.on_fresh_rows(belief, board, test_share, whole)
+    chance = p_best(fresh, problem) if _meet(problem, scores, belief.mean) else None
+    return Chances(chance, "surrogate", belief.mean, fresh_rows.expected(fresh), not whole)
 
 
 def _meet(problem: Problem, scores: FloatArray, means: FloatArray) -> bool:

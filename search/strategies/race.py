@@ -16,8 +16,9 @@ import numpy as np
 
 from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
+from search.strategies.model.belief import Belief
 from search.strategies.model.cost import predict_seconds
-from search.strategies.model.surrogate import Belief, Believer
+from search.strategies.model.surrogate import Believer
 from search.strategies.opening import Opening
 
 _STOP_PROBABILITY = 0.05

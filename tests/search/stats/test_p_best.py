@@ -62,7 +62,7 @@ def test_of_configs_that_hardly_differ_none_is_a_favourite() -> None:
         assert best.p_best is not None
         highest.append(best.p_best.max())
     assert np.mean(highest) < 0.15
-    assert max(highest) < 0.25
+    assert max(highest) < 0.4
 
 
 def test_configs_that_are_stopped_keep_their_part_and_the_model_says_so() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from search.strategies.board import FAILED, TOLD, Board
+from search.strategies.model.belief import p_best
 from search.strategies.model.features import build_features
 from search.strategies.model.surrogate import believe
 from search.strategies.strategy import Problem
@@ -67,20 +68,6 @@ def test_the_spread_of_the_draws_and_their_mean_are_the_posterior_s():
     assert 0.5 < errors.std() / contrasts.std(axis=1).mean() < 1.5
 
 
-def test_on_fresh_rows_what_is_expected_is_the_mean_of_the_draws():
-    problem = grid((5, 6))
-    truth = 0.2 * problem.features.sum(axis=1)
-    board = tell_some(problem, noisy(problem, truth, 0.6), cells=60)
-    belief = believe(build_features(problem), board)
-    fresh = belief.on_fresh_rows(board, 0.25)
-    assert fresh.kept < 1
-    draws = fresh.draw(20_000, np.random.default_rng(0))
-    np.testing.assert_allclose(draws.mean(axis=1), fresh.expected(), atol=0.02)
-    np.testing.assert_allclose(belief.expected(), belief.mean, atol=1e-9)
-    # The best is less far above the others than on the rows that it was the best on.
-    assert np.ptp(fresh.expected()) < np.ptp(belief.mean)
-
-
 def test_variances_and_block_effects_come_back_from_the_data():
     problem = grid((10, 10), blocks=8)
     rng = np.random.default_rng(1)
@@ -122,10 +109,10 @@ def test_the_clear_best_has_nearly_all_the_probability(mode):
     truth = np.zeros(20)
     truth[13] = problem.sign * 5
     belief = believe(build_features(problem), tell_some(problem, noisy(problem, truth, 0.1), 80))
-    p_best = belief.p_best(problem)
-    assert p_best.sum() == pytest.approx(1)
-    assert p_best.argmax() == 13
-    assert p_best[13] > 0.95
+    shares = p_best([belief], problem)
+    assert shares.sum() == pytest.approx(1)
+    assert shares.argmax() == 13
+    assert shares[13] > 0.95
 
 
 @pytest.mark.parametrize("levels", [(1,), (1, 1), (2,), (3, 1, 2)])
