@@ -15,6 +15,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -81,6 +82,20 @@ class _Interrupt:
         os._exit(130)  # results are on disk; a Ray of our own ends with its driver
 
 
+def _deliver_again(swallowed: sys.UnraisableHookArgs) -> None:
+    """Deliver an interruption again that fell into a callback of the interpreter.
+
+    What a destructor or a weak reference's callback raises, Python prints and forgets: Ctrl-C would
+    be without effect.
+    """
+    if not issubclass(swallowed.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(swallowed)
+        return
+    # Later, from another thread: here it would be swallowed once more.
+    main_thread = threading.main_thread().ident
+    threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGTERM)).start()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = build_parser()
@@ -136,6 +151,7 @@ def script() -> NoReturn:
     start.settle()
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as a shell's background has it
         signal.signal(signal.SIGINT, _Interrupt())
+    sys.unraisablehook = _deliver_again
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal of another encoding shows an escape for what it lacks.

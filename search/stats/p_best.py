@@ -42,11 +42,11 @@ def chances(
     """Estimate each config's probability of having the best expected score.
 
     The score is that on fresh rows. One model for running races and finished grids: the race's own,
-    which shares strength between configs, less the luck of the rows. 600 simulated sweeps of
-    180 configs with a known truth, where configs differ: 0.27 said was 0.28, 0.42 was 0.42, 0.70
-    was 0.77 in finished grids; 0.27, 0.42, 0.72 were 0.25, 0.41, 0.71 in races at 5% of the cells,
-    and 0.28, 0.41, 0.71 at 10%. The joint posterior of correlated t-tests, which shrinks nothing,
-    said 0.41 and was 0.67.
+    which shares strength between configs, less the luck of the rows. 500 simulated sweeps of
+    180 configs with a known truth, where configs differ: 0.27 said was 0.26, 0.42 was 0.43, 0.70
+    was 0.75 in finished grids; 0.26, 0.42, 0.69 were 0.27, 0.42, 0.67 in races at 5% of the cells,
+    and 0.26, 0.41, 0.70 were 0.27, 0.44, 0.70 at 10%. The joint posterior of correlated t-tests,
+    which shrinks nothing, said 0.41 and was 0.67.
 
     Args:
         problem: Problem that the strategy solves.

@@ -24,6 +24,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from search import cli
+from tests.ray_share import ONE_CORE
 
 # Of a cell: its metrics, the metrics after each epoch, and its predictions, as bytes.
 Found = tuple[Mapping[str, float], Mapping[str, list[tuple[int, float]]], bytes]
@@ -80,7 +81,7 @@ class Shell:
         ]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        settings = {"PYTHONFAULTHANDLER": "1", **self.more}
+        settings = {"PYTHONFAULTHANDLER": "1", **ONE_CORE, **self.more}
         if self.uri is not None:
             settings["MLFLOW_TRACKING_URI"] = self.uri
         process = subprocess.Popen(

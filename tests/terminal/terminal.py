@@ -12,6 +12,8 @@ from pathlib import Path
 import pexpect
 import pyte
 
+from tests.ray_share import ONE_CORE
+
 _ROOT = Path(__file__).parents[2]
 _SCRIPT = """\
 import sys
@@ -76,6 +78,7 @@ class Terminal:
             "PYTHONFAULTHANDLER": "1",
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
+            **ONE_CORE,
         }
         for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "LC_ALL", "CI"):
             environment.pop(name, None)

@@ -21,6 +21,7 @@ import pytest
 from search.results.sweep_labels import FILE as TRUTH
 from tests.integration.ledger_server import Server
 from tests.integration.sweep_shell import Found, Shell, workers_of
+from tests.ray_share import ALL_CORES
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -115,6 +116,7 @@ def test_a_driver_that_is_interrupted_and_then_killed_goes_on_where_it_was(
 def test_a_killed_worker_costs_no_cell_and_doubles_none(
     shell: Shell, undisturbed: Undisturbed, moments: np.random.Generator
 ) -> None:
+    shell.more = ALL_CORES  # another worker goes on meanwhile
     process = shell.start("run", *shell.sweep, "--json")
     deadline = time.monotonic() + 300
     while not workers_of(process.pid):
