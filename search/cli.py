@@ -13,9 +13,7 @@ import contextlib
 import errno
 import io
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -23,7 +21,7 @@ from search import completion
 from search.commands import listing
 from search.errors import FoldraceError
 from search.formatting import brief, printable
-from search.process import start
+from search.process import interrupts, start
 from search.usage import Parser, ShowVersion
 
 _MAIN_EXAMPLES = """\
@@ -60,52 +58,13 @@ def build_parser() -> Parser:
     return parser
 
 
-def _terminate(signal_number: int, frame: object) -> NoReturn:
-    if signal_number == signal.SIGHUP:
-        start.leave_terminal()
-    raise KeyboardInterrupt
-
-
-class _Interrupt:
-    """Ctrl-C: once ends a command in order, twice ends it at once."""
-
-    def __init__(self) -> None:
-        self._times = 0
-
-    def __call__(self, signal_number: int, frame: object) -> None:
-        self._times += 1
-        if self._times == 1:
-            raise KeyboardInterrupt
-        with contextlib.suppress(OSError):
-            shown = "\x1b[?25h" if os.isatty(2) else ""
-            os.write(2, f"{shown}\nended at once; `foldrace resume` goes on\n".encode())
-        os._exit(130)  # results are on disk; a Ray of our own ends with its driver
-
-
-def _deliver_again(swallowed: sys.UnraisableHookArgs) -> None:
-    """Deliver an interruption again that fell into a callback of the interpreter.
-
-    What a destructor or a weak reference's callback raises, Python prints and forgets: Ctrl-C would
-    be without effect.
-    """
-    if not issubclass(swallowed.exc_type, KeyboardInterrupt):
-        sys.__unraisablehook__(swallowed)
-        return
-    # Later, from another thread: here it would be swallowed once more.
-    main_thread = threading.main_thread().ident
-    threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGTERM)).start()
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = build_parser()
     if completion.asked():
         completion.answer(parser)
     options = parser.parse_args(argv)
-    # A scheduler's SIGTERM is to end a sweep as a Ctrl-C does: results delivered, resume possible.
-    signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
-        signal.signal(signal.SIGHUP, _terminate)
+    interrupts.end_as_ctrl_c_does()
 
     try:
         parser.check(options)
@@ -149,9 +108,7 @@ def script() -> NoReturn:
     left out. What is registered for the end is done all the same.
     """
     start.settle()
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as a shell's background has it
-        signal.signal(signal.SIGINT, _Interrupt())
-    sys.unraisablehook = _deliver_again
+    interrupts.take_ctrl_c()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal of another encoding shows an escape for what it lacks.

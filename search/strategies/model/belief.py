@@ -1,4 +1,4 @@
-"""Joint posterior of every config's score: its draws, and who is the best in them."""
+"""Joint posterior of every config's score."""
 
 from __future__ import annotations
 

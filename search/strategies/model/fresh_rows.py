@@ -37,7 +37,7 @@ _BROAD = 100.0
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What the cells tell, whatever the variances.
+    """Sums of the cells and their luck, whatever the variances of quality.
 
     Attributes:
         rows: Configs with cells, (rows,).
@@ -90,7 +90,7 @@ def _groups(belief: Belief) -> list[IntArray]:
 
 
 def _less_luck(belief: Belief, evidence: _Evidence) -> Belief:
-    """Belief that takes the share of luck in all differences off each of them."""
+    """Belief with the share of luck taken off all differences."""
     features = belief.features.values[:, 1:]
     own = belief.rough_sd**2
     spread = float(np.square(features).mean(axis=0) @ belief.variances[1 : 1 + features.shape[1]])
@@ -103,7 +103,7 @@ def _less_luck(belief: Belief, evidence: _Evidence) -> Belief:
 
 
 def _integrated(belief: Belief, evidence: _Evidence, shared: FloatArray) -> tuple[Belief, ...]:
-    """Beliefs under variances of quality that are as likely as the cells make them.
+    """Beliefs under likely variances of quality.
 
     Args:
         belief: Belief whose variances hold quality and luck.
@@ -143,7 +143,7 @@ def _integrated(belief: Belief, evidence: _Evidence, shared: FloatArray) -> tupl
 
 
 def _freedom(belief: Belief, width: int) -> float:
-    """Number of features that the cells tell, as a sum of the shares that they tell of each."""
+    """Number of features that the cells tell, a sum of shares."""
     deviations = np.square(belief.root[:, :width]).sum(axis=0)
     return float((1 - deviations / belief.variances[:width]).sum())
 
@@ -151,7 +151,7 @@ def _freedom(belief: Belief, width: int) -> float:
 def _quality(
     squares: FloatArray, errors: FloatArray, weights: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Draw variances of quality, one for each belief, as likely as squares make them.
+    """Draw a variance of quality for each belief from its posterior.
 
     Args:
         squares: Squares of normal values, or means of such, (values,).

@@ -1,4 +1,4 @@
-"""Luck of the rows that configs alike on the axes have in common."""
+"""Luck of the rows that neighbours share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def follows_axes(
     rounds: IntArray | None,
     test_share: float,
 ) -> FloatArray:
-    """Variances of what configs alike on the axes have alike in a cell's residual.
+    """Variance along each axis of the luck that neighbours share.
 
     The rows of a block are lucky for neighbours together, while noise of training is each cell's
     own: so of two configs in one block the product of residuals shows, on average, luck alone. It

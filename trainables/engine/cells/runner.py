@@ -79,7 +79,7 @@ def check(task: Task) -> None:
 
 
 def load(task: Task) -> tuple[TextData, Trainable]:
-    """Read data and weights into this process, before the first cell's time begins.
+    """Read data and weights into this process.
 
     Raises:
         InputError: as `check`.
