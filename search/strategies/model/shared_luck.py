@@ -34,6 +34,8 @@ def follows_axes(
     Returns:
         Factor of each part's covariance, (parts,).
     """
+    if not parts:
+        return np.zeros(0)
     counts = scored.sum(axis=1)
     rounds = np.arange(scored.shape[1]) if rounds is None else rounds
     each = np.maximum(counts, 1)

@@ -99,3 +99,12 @@ def test_neither_a_failed_config_nor_equal_scores_stop_them() -> None:
     _, found = fresh(problem, np.full((16, 20), 0.5))
     np.testing.assert_allclose(expected(found), 0.5, atol=1e-6)
     np.testing.assert_allclose(p_best(found, problem), 1 / 16, atol=0.03)
+
+
+def test_configs_on_no_axis_are_told_apart_by_their_own_cells() -> None:
+    points, rng = np.full((12, 1), np.nan), np.random.default_rng(4)
+    problem = Problem(features=points, shapes=np.zeros(12, np.int64), blocks=20)
+    scores = np.arange(12)[:, None] + rng.standard_normal((12, 20))
+    _, found = fresh(problem, scores)
+    assert p_best(found, problem).argmax() == 11
+    assert (np.diff(expected(found)) > 0).all()
