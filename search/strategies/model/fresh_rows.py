@@ -31,8 +31,8 @@ _LEAST_KEPT = 0.02
 _BELIEFS = 24
 # Shares of what is seen that are quality, each as likely before.
 _SHARES = (np.arange(100) + 0.5) / 100
-# Prior variance of weights that are to be told by the cells alone, in units of the largest.
-_BROAD = 100.0
+# Prior variance of weights that the cells alone are to tell, in units of a mean's.
+_BROAD = 1e4
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,7 @@ def _integrated(belief: Belief, evidence: _Evidence, shared: FloatArray) -> tupl
     sums, width = evidence.sums, belief.features.values.shape[1]
     means = belief.rough_sd**2 + evidence.luck.cell / sums.levels
     broad = belief.variances.copy()
-    broad[1:width] = _BROAD * (
-        broad[1:width].max(initial=0.0) + shared.max(initial=0.0) + means.mean()
-    )
+    broad[1:width] = _BROAD * means.mean()
     root = posterior(sums, np.sqrt(broad), 1 / means, evidence.luck.cell)
     covariance = root.T @ root
     told = covariance @ weigh(sums, 1 / means, evidence.luck.cell)

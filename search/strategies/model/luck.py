@@ -23,6 +23,7 @@ from search.arrays import BoolArray, FloatArray, IntArray
 
 # Shares of a cell's residual that may be luck, each as likely before the cells are seen.
 _SHARES = (np.arange(40) + 0.5) / 40
+_LEAST_NOISE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def estimate_luck(
     if rounds is None:
         return Luck(noise, noise * test_share / (1 - test_share), 0)
     cell, luck = _by_rounds(scores, scored, rounds, test_share)
-    if not cell > 0:
+    # Cells that repeat to the last digit: the model's noise is the least that it reckons with.
+    if not cell > _LEAST_NOISE * noise:
         cell, luck = noise, noise * test_share / 2
     return Luck(cell, luck, int(rounds.max()) + 1)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from search.stats.p_best import chances
@@ -73,3 +75,36 @@ def test_configs_that_are_stopped_keep_their_part_and_the_model_says_so() -> Non
     assert best.p_best is not None
     assert best.stopped
     assert best.p_best[20:40].sum() > 0
+
+
+@given(
+    levels=st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    blocks=st.integers(2, 20),
+    noise=st.sampled_from([0.0, 1e-9, 1e-3, 0.1, 1e6]),
+    quality=st.sampled_from([0.0, 1e-9, 0.1, 1e6]),
+    digits=st.sampled_from([2, 12]),
+    failing=st.sampled_from([0.0, 0.1]),
+    seed=st.integers(0, 10**6),
+)
+def test_whatever_the_scores_are_the_chances_sum_to_1(
+    levels: list[int],
+    blocks: int,
+    noise: float,
+    quality: float,
+    digits: int,
+    failing: float,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    points = np.array(list(itertools.product(*map(range, levels))), float)[:200]
+    problem = Problem(features=points, shapes=np.zeros(len(points), np.int64), blocks=blocks)
+    scores = noise * rng.standard_normal((len(points), blocks))
+    scores = np.round(scores + quality * rng.standard_normal((len(points), 1)), digits)
+    failed = np.flatnonzero(rng.random(len(points)) < failing)
+    scores[failed, 1:] = np.nan
+    found = chances(problem, scores, frozenset(failed.tolist()), 0.2)
+    if found is not None and found.p_best is not None:
+        assert abs(found.p_best.sum() - 1) < 1e-6
+        assert (found.p_best >= 0).all()
+    if found is not None and found.on_fresh_rows is not None:
+        assert np.isfinite(found.on_fresh_rows).all()

@@ -61,3 +61,9 @@ def test_without_folds_the_share_held_out_says_what_is_luck() -> None:
 def test_cells_that_are_all_alike_leave_half_of_the_noise_to_luck() -> None:
     found = estimate_luck(np.ones((5, 20)), np.ones((5, 20), bool), ROUNDS, 0.2, 1e-9)
     assert found.rows == pytest.approx(1e-10)
+
+
+def test_cells_that_repeat_to_the_last_digits_have_the_noise_of_the_model() -> None:
+    scores = np.repeat(np.arange(20.0)[:, None], 20, axis=1)
+    scores += 1e-12 * np.random.default_rng(5).standard_normal(scores.shape)
+    assert estimate_luck(scores, np.isfinite(scores), ROUNDS, 0.2, 0.03).cell == 0.03
