@@ -83,7 +83,8 @@ def _timing(ends: Sequence[int]) -> str:
         )
         rules.append(f"#f{number} {{ animation: k{number} {total:.1f}s step-end infinite }}")
     # Who wants no motion, or has no animation, sees the end.
-    still = f"#f{len(ends) - 1} {{ animation: none; visibility: visible }}"
+    rules.append(f"#f{len(ends) - 1} {{ visibility: visible }}")
+    still = f"#f{len(ends) - 1} {{ animation: none }}"
     rules.append(
         f"@media (prefers-reduced-motion) {{ .frame {{ animation: none !important }} {still} }}"
     )

@@ -304,5 +304,8 @@ def test_a_race_is_drawn_as_an_animation(reporter: Reporter) -> None:
     assert "126 of 126" in said[-1].replace("\N{NO-BREAK SPACE}", " ")
     assert "beta=0.1" in said[-1]
     assert "beta=0.1" not in said[0]
+    # A viewer that knows no animation shows the end.
+    still = re.sub(r"@\w+[^\n]*", "", drawing)
+    assert re.findall(r"#f(\d+) { visibility: visible }", still) == [str(FRAMES - 1)]
     assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "")
     assert cli.main(["watch", "one", "--svg", "race.gif", *words]) == 2
