@@ -7,7 +7,7 @@ import faulthandler
 from trainables.engine.contract import CellResult
 
 # A model may have to be fetched first, and a busy machine is slow to import.
-LOADING_S = 1800.0
+_LOADING_S = 1800.0
 
 
 class CellClock:
@@ -26,7 +26,7 @@ class CellClock:
         self._seconds = None if minutes is None else 60 * minutes
         self._left = cells
         if self._seconds is not None:
-            faulthandler.dump_traceback_later(max(LOADING_S, self._seconds), exit=True)
+            faulthandler.dump_traceback_later(max(_LOADING_S, self._seconds), exit=True)
 
     def start(self) -> None:
         """Begin to count: data and weights are in memory."""
