@@ -1,8 +1,9 @@
-"""Files of configs: read, or refused with their name and line."""
+"""Which configs compete; files of them: read, or refused with their name and line."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from search.planning.configs import choose_configs, read_configs
 from search.spec.make_spec import make_spec
 from spaces import Space
 from spaces.projection import SPACE
+from tests.search.planning.conftest import planned
 
 
 def _read(path: Path, content: str | bytes, space: Space = SPACE) -> list[dict[str, object]]:
@@ -95,3 +97,61 @@ def test_a_reference_of_a_later_parameter_competes_unless_the_user_fixed_it(
     _, names, _, out = choose_configs(spec, narrowed_space(spec))
     assert set(left_out) <= set(out)
     assert ("drophead" in names.values()) == ("drophead" not in left_out)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.json", '[{"k": 10, "gamma": 0.1, "lambda": 3.3, "delta": 0.3, "beta": 0.9}]'),
+        ("mine.jsonl", '{"k": 10, "gamma": 0.1, "scale": 3.3, "margin": 0.3, "beta": 0.9}\n'),
+        ("mine.csv", "k,gamma,lambda,delta,beta\n10,0.1,3.3,0.3,0.9\n"),
+    ],
+)
+def test_configs_come_from_a_file_and_race_the_baseline(
+    name: str, content: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    plan = planned(fields, configs=str(path))
+    assert [plan.axes_of(i) for i in range(len(plan.configs))] == [
+        {"beta": 1.0},
+        {"k": 10, "gamma": 0.1, "scale": 3.3, "margin": 0.3, "beta": 0.9},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ("[]", "non-empty"),
+        ('[{"k": ' + "9" * 5000 + "}]", "too many digits"),
+        ("[1]", "data row 1 is not a JSON object"),
+        ('[{"k": 10}]', "gamma"),
+        ('[{"k": 11, "gamma": 0.1, "scale": 3.3, "margin": 0.3, "beta": 0.9}]', "11"),
+    ],
+)
+def test_a_faulty_file_of_configs_is_refused(
+    content: str, wanted: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=wanted):
+        planned(fields, configs=str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (b"k,beta\n10,0.5,1\n", "the header has 2 columns, but 1 of 1 rows"),
+        (b"k,beta\n10\n", "the header has 2 columns, but 1 of 1 rows"),
+        (b"\xf0\x28\x8c", r"mine\.csv is not UTF-8: byte 0xf0 in line 1"),
+        (b"\x1f\x8b\x08\x00", r"mine\.csv is a gzip archive"),
+        (b"k,beta\n", "no rows"),
+    ],
+)
+def test_a_table_of_configs_passes_the_gate_of_all_tables(
+    content: bytes, wanted: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=wanted):
+        planned(fields, configs=str(path))

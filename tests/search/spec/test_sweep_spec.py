@@ -118,3 +118,18 @@ def test_a_saved_name_means_what_it_meant(name: str) -> None:
     words = recipe(read)
     assert "--data trec --parts all" in words
     assert ("--subset 1000" in words) == (name == "trec-1k"), words
+
+
+def test_every_fault_of_a_spec_is_in_one_message() -> None:
+    with pytest.raises(InputError) as caught:
+        make_spec(**{**FIELDS, "name": "a/b", "strategy": "guess", "budget": {"max_cells": 0}})
+    assert all(word in str(caught.value) for word in ("name", "strategy", "budget.max_cells"))
+
+
+def test_a_spec_has_the_ledger_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {name: value for name, value in FIELDS.items() if name != "tracking_uri"}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ledger:5000")
+    assert make_spec(**fields).tracking_uri == "http://ledger:5000"
+    assert make_spec(**fields, tracking_uri="sqlite:///here.db").tracking_uri == "sqlite:///here.db"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert make_spec(**fields).tracking_uri == "sqlite:///mlflow.db"
