@@ -14,7 +14,7 @@ import pytest
 from search import cli
 from search.planning.plan import Plan
 from search.sweep import train_sweep
-from tests import broken_models
+from tests.broken_models import catalogue
 from trainables.engine.cells import runner
 from trainables.engine.models import pretrained
 
@@ -48,7 +48,7 @@ def options(
 ) -> Iterator[list[str]]:
     """Options of a sweep called `sound`, which is in the ledger, of a model in ./model."""
     folder = tmp_path_factory.mktemp("work")
-    model = broken_models.copy_of(tiny_encoder, folder / "model")
+    model = catalogue.copy_of(tiny_encoder, folder / "model")
     words = ["smoke", "--data", str(reviews), "--text", "body", "--label", "verdict"]
     words += ["--model", str(model), "--seeds", "2", "--folds", "2", "--strategy", "grid"]
     words += ["--set", "scale=3.3", "--set", "k=2", "--fix", "epochs=1", "--fix", "pooling=mean"]
@@ -65,7 +65,7 @@ def _never(*_: Any) -> bool:
     pytest.fail("a broken model was trained")
 
 
-@pytest.mark.parametrize("name", broken_models.BREAKS)
+@pytest.mark.parametrize("name", catalogue.BREAKS)
 def test_each_command_refuses_it(
     name: str,
     options: list[str],
@@ -73,7 +73,7 @@ def test_each_command_refuses_it(
     reviews: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    expected = broken_models.BREAKS[name](broken_models.copy_of(tiny_encoder, Path("model")))
+    expected = catalogue.BREAKS[name](catalogue.copy_of(tiny_encoder, Path("model")))
     predict = ["predict", "sound", "--data", str(reviews), "--json"]
     for words in (["plan", *options], ["run", *options, "--name", "broken"], predict):
         _forget()
@@ -89,11 +89,11 @@ def test_each_command_refuses_it(
         assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("name", broken_models.SOUND)
+@pytest.mark.parametrize("name", catalogue.SOUND)
 def test_what_is_no_fault_is_planned(
     name: str, options: list[str], tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken_models.SOUND[name](broken_models.copy_of(tiny_encoder, Path("model")))
+    catalogue.SOUND[name](catalogue.copy_of(tiny_encoder, Path("model")))
     _forget()
     assert cli.main(["plan", *options]) == 0, capsys.readouterr().err
 
@@ -101,7 +101,7 @@ def test_what_is_no_fault_is_planned(
 def test_a_network_with_code_of_its_own_predicts_json_alone(
     options: list[str], tiny_encoder: Path, reviews: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken_models.copy_of(tiny_encoder, Path("model"))
+    catalogue.copy_of(tiny_encoder, Path("model"))
     _forget()
     for _ in range(2):  # trained for it, then read from the registry
         capsys.readouterr()
@@ -116,7 +116,7 @@ def test_a_network_with_code_of_its_own_predicts_json_alone(
 def test_texts_are_cut_at_the_positions_of_the_model(
     space: str, options: list[str], tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken_models.copy_of(tiny_encoder, Path("model"))
+    catalogue.copy_of(tiny_encoder, Path("model"))
     _forget()
     with Path("long.csv").open("w", encoding="utf-8") as file:
         file.write("body,verdict\n")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bad_tables import CASES
-from tests.broken_models import copy_of
+from tests.broken_models.changes import copy_of
 from tests.integration.commands.test_broken_models import _forget
 from tests.integration.commands.test_fuzz_command_lines import FUZZ, _is_for_people, _typed, folder
 

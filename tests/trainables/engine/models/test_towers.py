@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests import broken_models
+from tests.broken_models import catalogue
 from tests.trainables import clip_models
 from trainables.engine.errors import ModelError
 from trainables.engine.features.pair_embeddings import check_towers
@@ -47,8 +47,8 @@ def test_sound_towers_pass(clip: Path, multilingual: Path, tiny_encoder: Path) -
 def test_a_model_without_an_image_tower_is_refused(
     broken: str, words: str, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    folder = broken_models.copy_of(tiny_encoder, tmp_path / "model")
-    broken_models.BREAKS[broken](folder)
+    folder = catalogue.copy_of(tiny_encoder, tmp_path / "model")
+    catalogue.BREAKS[broken](folder)
     with pytest.raises(ModelError, match=words):
         check_towers(None, str(folder))
 
@@ -57,8 +57,8 @@ def test_a_model_without_an_image_tower_is_refused(
 def test_a_model_without_a_text_tower_is_refused(
     broken: str, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    folder = broken_models.copy_of(tiny_encoder, tmp_path / "model")
-    words = broken_models.BREAKS[broken](folder)
+    folder = catalogue.copy_of(tiny_encoder, tmp_path / "model")
+    words = catalogue.BREAKS[broken](folder)
     with pytest.raises(ModelError, match=words):
         check_towers(str(folder), None)
 
