@@ -50,8 +50,15 @@ class CellSource(Protocol):
         """
         ...
 
-    def afford(self, cells: int, seconds: float | None = None) -> None:
-        """Note how many more cells the time left allows, and that time."""
+    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
+        """Note how many cells beside those under way the time left allows.
+
+        And the seconds for both, and those that the ones under way have had.
+        """
+        ...
+
+    def seconds_of(self, config: int) -> float | None:
+        """Seconds that a cell of a config is likely to take; None where nothing says so."""
         ...
 
 
@@ -150,6 +157,7 @@ class Dispatcher:
     _every: _Costs = field(default_factory=_Costs)
     _of_shape: dict[object, _Costs] = field(default_factory=dict)
     _shapes: dict[str, object] = field(default_factory=dict)  # of running stacks
+    _since: dict[str, float] = field(default_factory=dict)  # their start or last result, of `clock`
     _received: int = 0
     _elsewhere: deque[Pair] = field(default_factory=deque)  # another sweep trains them
     _ask_again_at: float = 0.0  # of `clock`
@@ -206,15 +214,17 @@ class Dispatcher:
         if self.deadline is not None:
             mean = self._every.mean
             left = self.deadline - self.clock()
-            if left <= mean:
+            if left <= 0:
                 self.out_of_time = True
                 return []
             if mean:
-                sure = _SURE_SHARE * left * self.slots
-                self.strategy.afford(int(sure / mean), sure)
+                sure, had = _SURE_SHARE * left * self.slots, self._had()
+                underway = sum(map(len, self._running.values()))
+                further = sure / mean - max(underway - had / mean, 0.0)
+                self.strategy.afford(max(int(further), 0), sure, had)
         self._ask_again()
         while True:
-            if not self._queue:
+            if self._first(left) is None:
                 # For this slot alone: what the others get may wait for the news of these.
                 self._queue.extend(self.strategy.ask(size, self.slots))
             pairs = self._take(left)
@@ -224,7 +234,13 @@ class Dispatcher:
         if cells:
             self._running[stack_id] = cells
             self._shapes[stack_id] = self.work.shape(pairs[0])
+            self._since[stack_id] = self.clock()
         return [self.work.cell(pair) for pair in cells.values()]
+
+    def _had(self) -> float:
+        """Seconds that cells under way have had so far."""
+        now = self.clock()
+        return sum(now - self._since[stack] for stack, pairs in self._running.items() if pairs)
 
     def _claim(self, pairs: dict[str, Pair]) -> dict[str, Pair]:
         """Leave those that another sweep trains or has trained; ours by key."""
@@ -246,27 +262,38 @@ class Dispatcher:
             self._elsewhere.clear()
 
     def _take(self, seconds: float) -> list[Pair]:
-        """Take cells of one shape, as many as the seconds left allow.
-
-        It is one at least.
-        """
-        if not self._queue:
+        """Take cells of one shape, as many as the seconds left allow."""
+        first = self._first(seconds)
+        if first is None:
+            self.out_of_time = self.out_of_time or bool(self._queue)
             return []
-        first = self._queue.popleft()
+        self._queue.remove(first)
         stack: list[Pair] = [first]
         if first in self._losses:
             return stack
         others: list[Pair] = []
         shape = self.work.shape(first)
         size = self.stack_size(shape)
-        if mean := self._of_shape.get(shape, self._every).mean:
-            size = max(1, int(min(size, seconds / mean)))
+        seconds -= self._likely(first)
         while self._queue and len(stack) < size:
             pair = self._queue.popleft()
-            fits = self.work.shape(pair) == shape and pair not in self._losses
-            (stack if fits else others).append(pair)
+            takes = self._likely(pair)
+            if self.work.shape(pair) == shape and pair not in self._losses and takes <= seconds:
+                seconds -= takes
+                stack.append(pair)
+            else:
+                others.append(pair)
         self._queue.extendleft(reversed(others))
         return stack
+
+    def _first(self, seconds: float) -> Pair | None:
+        """First pair of the queue that is likely to end within the seconds."""
+        return next((pair for pair in self._queue if self._likely(pair) <= seconds), None)
+
+    def _likely(self, pair: Pair) -> float:
+        """Seconds that a cell is likely to take; 0 while nothing says so."""
+        shape = self.work.shape(pair)
+        return self.strategy.seconds_of(pair[0]) or self._of_shape.get(shape, self._every).mean
 
     def received(self, stack_id: str, *results: CellResult) -> None:
         """Take cells' results.
@@ -285,6 +312,7 @@ class Dispatcher:
             fresh.append((pair, result))
         self._received += len(fresh)
         if fresh:
+            self._since[stack_id] = self.clock()
             self.work.on_results(fresh)
 
     def ended(self, stack_id: str, error: str | None = None) -> None:
@@ -296,6 +324,7 @@ class Dispatcher:
         """
         given_up: list[tuple[Pair, CellResult]] = []
         self._shapes.pop(stack_id, None)
+        self._since.pop(stack_id, None)
         for key, pair in self._running.pop(stack_id, {}).items():
             losses = self._losses[pair] = self._losses.get(pair, 0) + 1
             if losses <= self.retries:

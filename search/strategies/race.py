@@ -10,14 +10,14 @@ no cell is left to learn from.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from search.arrays import BoolArray, FloatArray, IntArray
-from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem, typical_cells
+from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem
+from search.strategies.budget import Budget, last_seat, seats
 from search.strategies.model.belief import Belief
-from search.strategies.model.cost import predict_seconds
 from search.strategies.model.surrogate import Believer
 from search.strategies.opening import Opening
 
@@ -29,9 +29,36 @@ _FINALISTS = (3, 15)
 # Of the cells that the references leave: a final of three takes all that a small race has.
 _MOST_FINAL = 0.7
 _EQUAL = 0.01  # of the margin
+_UNTIMED = 2  # cells of a config of which none was timed
 _BATCH_SHARE, _LEAST_BATCH = 1 / 3, 6
 # Draws are made of so many configs: of more, those with the highest mean and so many deviations.
 _MOST_DRAWN, _REACH = 4_000, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Standing:
+    """How configs stand after the cells told.
+
+    Attributes:
+        belief: Posterior of the scores.
+        fit: Mask of configs that may still win, (configs,).
+        good: Posterior means, more being better, (configs,).
+        ranked: Those that may still win, best first.
+        unopened: Cells that each config lacks, (configs,).
+        price: Price of one of them, (configs,).
+    """
+
+    belief: Belief
+    fit: BoolArray
+    good: FloatArray
+    ranked: IntArray
+    unopened: IntArray
+    price: FloatArray
+
+    @property
+    def cost(self) -> FloatArray:
+        """Price of what each config lacks, (configs,)."""
+        return self.unopened * self.price
 
 
 class Race:
@@ -60,64 +87,80 @@ class Race:
             raise ValueError(f"stop_margin must be above 0, got {stop_margin}.")
         self._problem = problem
         self._seed = seed
-        self._max_cells = max_cells
-        self._affordable: int | None = None
-        self._seconds_left: float | None = None
         self._stop_margin = stop_margin
         self._opening = Opening(problem, seed)
         # Earlier sweeps say which cells to train, and nothing of who wins or when it is enough.
         self._guided = Believer(problem)
         alone = replace(problem, earlier=None)
         self._alone = self._guided if problem.earlier is None else Believer(alone)
+        self._budget = Budget(problem, self._guided.features, max_cells)
 
-    def afford(self, cells: int, seconds: float | None = None) -> None:
+    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
         """Upper bound on total cells, within which the final must fit.
 
         With the training time that is left, cells are paid in seconds: the final must fit into
         these, and of two configs that are as likely to win the cheap one gets more cells.
         """
-        self._affordable, self._seconds_left = cells, seconds
+        self._budget.afford(cells, seconds, had)
 
-    @property
-    def _horizon(self) -> int:
-        """Number of cells that the race plans with."""
-        limits = [n for n in (self._max_cells, self._affordable) if n is not None]
-        if self._max_cells is None:
-            limits.append(typical_cells(self._problem))
-        return min(limits)
+    def seconds(self, board: Board) -> FloatArray | None:
+        """Seconds that a cell of each config is likely to take; None before one was timed."""
+        return self._budget.seconds(board)
 
     @property
     def _finalists(self) -> int:
         problem = self._problem
-        many = int(np.clip(round(_FINAL_SHARE * self._horizon / problem.blocks), *_FINALISTS))
+        horizon = self._budget.horizon
+        many = int(np.clip(round(_FINAL_SHARE * horizon / problem.blocks), *_FINALISTS))
         # Cells that time allows are a guess, and a short final may complete nobody; where there are
         # cells for all, a final takes none from anybody.
-        if self._affordable is not None or self._horizon >= problem.configs * problem.blocks:
+        if self._budget.estimated or horizon >= problem.configs * problem.blocks:
             return many
-        free = self._horizon - len(problem.floor) * problem.blocks
+        free = horizon - len(problem.floor) * problem.blocks
         return max(min(many, int(_MOST_FINAL * free / problem.blocks)), 1)
 
     def propose(self, board: Board, limit: int) -> IntArray:
         """Cells of the phase that the board is in, (cells, 2)."""
-        opening = self._opening.cells(board, self._horizon, limit)
+        price = self._budget.prices(board)
+        left = self._budget.left(board, price)
+        opening = self._opening.cells(board, self._budget.horizon, limit)
         if opening is not None:
-            return opening
-        unopened = board.per_config(OPEN)
-        fit = self._fit(board)
-        belief = self._guided.belief(board)
+            # Of the time left, what completes a config stays.
+            paid = self._budget.within(opening, price, left - self._problem.blocks + 1)
+            if len(paid) or not board.count(TOLD):
+                return paid if len(paid) else opening
+        standing = self._stand(board, price)
+        spare = left - float(standing.cost[standing.ranked[: self._finalists]].sum())
+        if spare <= 0:
+            return self._final(board, standing, left, self._part(board, limit, left))
+        return self._middle(board, standing, self._part(board, limit, spare))
+
+    def _stand(self, board: Board, price: FloatArray) -> _Standing:
+        belief, fit = self._guided.belief(board), self._fit(board)
         good = np.where(fit, belief.mean * self._problem.sign, -np.inf)
         ranked = np.argsort(-good, kind="stable")[: int(fit.sum())]
-        top = ranked[: self._finalists]
-        price = self._prices(board)
-        left = self._left(board, price)
-        spare = left - float(unopened[top] @ price[top])
-        if spare <= 0:
-            limit = self._part(board, limit, left)
-            seats = self._seats(ranked, unopened, price, left)
-            if not unopened[seats].any():
-                seats = top  # the rest completes nobody, but still shows which of them leads
-            return self._opening.pick(board, seats, unopened[seats], limit)
-        limit = self._part(board, limit, spare)
+        return _Standing(belief, fit, good, ranked, board.per_config(OPEN), price)
+
+    def _final(self, board: Board, standing: _Standing, left: float, limit: int) -> IntArray:
+        """Cells that complete the leaders, as many as can be."""
+        budget, ranked, cost, most = self._budget, standing.ranked, standing.cost, self._finalists
+        unopened = standing.unopened
+        chosen = seats(ranked, cost, left, most)
+        if budget.timed and (unopened[chosen] > 0).sum() == 1:
+            lacking = ranked[unopened[ranked] > 0]
+            chosen = last_seat(standing.belief, standing.good, lacking, cost, left, most)
+        if not unopened[chosen].any():
+            chosen = ranked[:most]  # the rest completes nobody, but still shows who leads
+        counts = unopened[chosen]
+        if budget.timed:
+            # What a config takes that has no cell is a guess: a first one tells.
+            counts = np.where(board.timed[chosen] > 0, counts, np.minimum(counts, _UNTIMED))
+        return self._opening.pick(board, chosen, counts, limit)
+
+    def _middle(self, board: Board, standing: _Standing, limit: int) -> IntArray:
+        """Cells that may still change the winner; the leaders' last ones once none can."""
+        belief, good, ranked = standing.belief, standing.good, standing.ranked
+        fit, unopened, top = standing.fit, standing.unopened, ranked[: self._finalists]
         among = self._contenders(belief, good, ranked)
         rng = np.random.default_rng((self._seed, 2, board.count(ASKED, TOLD, FAILED)))
         coming = board.state == ASKED
@@ -144,17 +187,18 @@ class Race:
         # In a large batch a config's cells may no more than double: its first ones may unmask it.
         most = self._problem.blocks - unopened + 1
         most[board.per_config(FAILED) > board.per_config(TOLD)] = 1
-        named, counts = _top_two(draws, price[among], rng)
+        named, counts = _top_two(draws, standing.price[among], rng)
         named = among[named]
         rest = ranked[~np.isin(ranked, named)]
         # Where the draws name too few that are open, the next in rank follow.
         order = np.concatenate([named, rest])
         counts = np.concatenate([np.minimum(counts, most[named]), np.ones(len(rest), np.int64)])
-        return self._opening.pick(board, order, counts, limit)
+        cells = self._opening.pick(board, order, counts, limit)
+        return cells[: max(len(self._budget.within(cells, standing.price, limit)), 1)]
 
     def untried(self, board: Board, limit: int) -> IntArray:
         """Opening cells for axis values that no cell has yet, (cells, 2)."""
-        return self._opening.untried(board, self._horizon, limit)
+        return self._opening.untried(board, self._budget.horizon, limit)
 
     def reason(self, board: Board) -> str:
         """Reason for the end, to follow "stopped because"."""
@@ -215,32 +259,6 @@ class Race:
         last = np.argpartition(-reach, _MOST_DRAWN)[:_MOST_DRAWN]
         return np.union1d(last, ranked[: self._finalists])
 
-    def _prices(self, board: Board) -> FloatArray:
-        """Price of a cell of each config, (configs,).
-
-        It is in cells as they are on the mean. All are 1 where cells are counted and not seconds.
-        """
-        ones = np.ones(self._problem.configs)
-        if self._seconds_left is None:
-            return ones
-        seconds = predict_seconds(self._guided.features, board)
-        return ones if seconds is None else seconds / self._typical(board)
-
-    def _typical(self, board: Board) -> float:
-        """Mean seconds of a cell so far."""
-        return float(board.seconds.sum() / max(board.timed.sum(), 1))
-
-    def _left(self, board: Board, price: FloatArray) -> float:
-        """Cells that may still be asked for, of mean price."""
-        spent = board.count(ASKED, TOLD, FAILED)
-        limits = [] if self._max_cells is None else [float(self._max_cells - spent)]
-        if self._seconds_left is not None and board.timed.any():
-            underway = float(board.per_config(ASKED) @ price)
-            limits.append(self._seconds_left / self._typical(board) - underway)
-        elif self._affordable is not None:
-            limits.append(float(self._affordable - spent))
-        return min(limits) if limits else np.inf
-
     def _draws(self, limit: int) -> int:
         draws = max(64, 2 * min(limit, 256))
         return draws if self._stop_margin is None else max(draws, _STOP_DRAWS)
@@ -251,27 +269,6 @@ class Race:
         # Nobody beats the leader by the margin where the best of all does not.
         better = draws.max(axis=0) > draws[leader] + self._stop_margin
         return bool(better.mean() < _STOP_PROBABILITY)
-
-    def _seats(
-        self, ranked: IntArray, unopened: IntArray, price: FloatArray, left: float
-    ) -> IntArray:
-        """Best configs that can still be completed, in order of rank.
-
-        Leaders change as the final's cells come in. A new one that could not be completed any more
-        must not take the cells of one that can: then none would be, and only the complete can win.
-        """
-        seats: list[int] = []
-        cost = unopened * price
-        among = ranked[: 10 * self._finalists]
-        if not (cost[among] <= left).any():
-            # Few cells, and the one that was begun with them fell far back: it, or nobody.
-            among = ranked[cost[ranked] <= left][: self._finalists]
-        for config in among.tolist():
-            needed = float(cost[config])
-            if len(seats) < self._finalists and needed <= left:
-                seats.append(config)
-                left -= needed
-        return np.array(seats, np.int64)
 
 
 def _top_two(

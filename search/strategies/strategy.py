@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from search.arrays import IntArray
+from search.arrays import FloatArray, IntArray
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem
 
 __all__ = ["Board", "Policy", "Problem", "Strategy"]
@@ -41,11 +41,16 @@ class Policy(Protocol):
 class Rationed(Protocol):
     """Policy that keeps part of its cells for a final."""
 
-    def afford(self, cells: int, seconds: float | None = None) -> None:
+    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
         """Upper bound on total cells, including finished and running ones.
 
-        And the training time that is left, of all slots together, where it is known.
+        And the training time that is left, of all slots together, where it is known, and how much
+        the running ones have had.
         """
+        ...
+
+    def seconds(self, board: Board) -> FloatArray | None:
+        """Seconds that a cell of each config is likely to take; None before one was timed."""
         ...
 
 
@@ -189,17 +194,30 @@ class Strategy:
             )
         self.board.set(config, block, OPEN)
 
-    def afford(self, cells: int, seconds: float | None = None) -> None:
+    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
         """Plan with this many further cells, as the remaining time allows.
 
         Cells of one config may take longer than those of another: a policy that knows what each
-        takes plans with the seconds, of all slots together.
+        takes plans with the seconds.
 
         An estimate that may change at any time. It never ends a strategy, and is no part of its
         state: a resumed sweep has another deadline.
+
+        Args:
+            cells: Cells beside those under way.
+            seconds: Time left for both, of all slots together; None where it is not known.
+            had: Seconds that those under way have had.
         """
         if isinstance(self._policy, Rationed):
-            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells, seconds)
+            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells, seconds, had)
+
+    def seconds_of(self, config: int) -> float | None:
+        """Seconds that a cell of a config is likely to take; None where nothing says so."""
+        if isinstance(self._policy, Rationed):
+            seconds = self._policy.seconds(self.board)
+            return None if seconds is None else float(seconds[config])
+        timed = int(self.board.timed[config])
+        return float(self.board.seconds[config]) / timed if timed else None
 
     @property
     def done(self) -> bool:

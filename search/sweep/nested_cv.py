@@ -82,8 +82,12 @@ class _Listed:
         """True once every cell has been told."""
         return not self._underway
 
-    def afford(self, cells: int, seconds: float | None = None) -> None:
+    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
         """Nothing to plan: these cells and no others are wanted."""
+
+    def seconds_of(self, config: int) -> float | None:
+        """None: what cells take is not kept."""
+        return None
 
     def ask(self, n: int, slots: int = 1) -> list[tuple[int, int]]:
         """Up to n of the cells not asked for yet.

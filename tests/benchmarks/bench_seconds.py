@@ -31,7 +31,7 @@ FOR_THE_PAGE = 20  # so many replays draw the page's figure anew
 class ByCells(Strategy):
     """A strategy that is told how many cells are left, and never how much time."""
 
-    def afford(self, cells: int, seconds: float | None = None) -> None:
+    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
         super().afford(cells)
 
 

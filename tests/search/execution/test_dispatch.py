@@ -34,9 +34,13 @@ class Listed:
     def __init__(self, pairs: list[Pair]) -> None:
         self.waiting = list(pairs)
         self.affordable: int | None = None
+        self.likely: dict[int, float] = {}
 
-    def afford(self, cells: int, seconds: float | None = None) -> None:
-        self.affordable = cells
+    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
+        self.affordable, self.seconds, self.had = cells, seconds, had
+
+    def seconds_of(self, config: int) -> float | None:
+        return self.likely.get(config)
 
     @property
     def done(self) -> bool:
@@ -162,6 +166,32 @@ def test_the_strategy_hears_what_the_time_left_allows() -> None:
     dispatcher.received("a", _done("0-0", seconds=10.0))
     dispatcher.next_stack("b")
     assert dispatcher.strategy.affordable in (17, 18)  # 10 on each of 2 slots, less a tenth
+
+
+def test_the_strategy_hears_what_cells_under_way_have_had() -> None:
+    now = [0.0]
+    pairs = [(n, 0) for n in range(9)]
+    dispatcher = _dispatcher(pairs, {}, stack=2, slots=2, deadline=100.0, clock=lambda: now[0])
+    dispatcher.next_stack("a")
+    now[0] = 10.0
+    dispatcher.received("a", _done("0-0", seconds=10.0))
+    now[0] = 14.0
+    dispatcher.next_stack("b")
+    assert dispatcher.strategy.had == 4.0, "of the second cell of a"
+    assert dispatcher.strategy.seconds == pytest.approx(0.9 * 2 * 86)
+    assert dispatcher.strategy.affordable == 14, "15.5 in all, and 0.6 of one is to come"
+
+
+def test_a_cell_that_would_not_end_in_time_leaves_its_place_to_one_that_does() -> None:
+    dispatcher = _dispatcher(
+        [(n, 0) for n in range(5)], {}, stack=3, slots=1, deadline=100.0, clock=lambda: 60.0
+    )
+    dispatcher.strategy.likely = {0: 70.0, 1: 10.0, 2: 20.0, 3: 30.0, 4: 70.0}
+    assert [cell.key for cell in dispatcher.next_stack("a")] == ["1-0", "2-0"]
+    assert [cell.key for cell in dispatcher.next_stack("b")] == ["3-0"]
+    assert not dispatcher.out_of_time
+    assert dispatcher.next_stack("c") == []
+    assert dispatcher.out_of_time
 
 
 @given(
