@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -140,7 +140,7 @@ def play(dealt: Deal, strategy: Strategy, batch: int = 16) -> Replay:
 def play_in_slots(
     dealt: Deal,
     strategy: Strategy,
-    batch: int = 16,
+    batch: int | Literal["auto"] = 16,
     slots: int = 2,
     deadline: float | None = None,
 ) -> Replay:
@@ -152,7 +152,7 @@ def play_in_slots(
     Args:
         dealt: The deal.
         strategy: Decides which cells come next.
-        batch: Most cells in a stack.
+        batch: Most cells in a stack; "auto" as a sweep sizes them.
         slots: Number of stacks that train at once.
         deadline: Seconds at which the sweep ends; None for no limit.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_the_last_seat_is_that_of_the_one_that_lacks_least_among_equals() -> Non
 @pytest.mark.parametrize("slots", [1, 2, 8])
 @pytest.mark.parametrize("stack", [16, "auto"])
 def test_a_race_against_the_clock_completes_somebody(
-    slots: int, stack: int | str, monkeypatch: pytest.MonkeyPatch
+    slots: int, stack: Literal["auto"] | int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replay, "_START_S", 0.0)
     for seed in range(6):
@@ -90,6 +91,6 @@ def test_a_race_against_the_clock_completes_somebody(
         dealt = replay.Deal(PROBLEM, scores, truth, np.arange(4), seconds)
         strategy = make_strategy("race", PROBLEM, seed=seed, max_cells=2000)
         deadline = 0.05 * float(seconds.sum()) / slots
-        played = replay.play_in_slots(dealt, strategy, stack, slots, deadline)  # type: ignore[arg-type]
+        played = replay.play_in_slots(dealt, strategy, stack, slots, deadline)
         assert played.complete > 1, seed
         assert played.clock <= deadline
