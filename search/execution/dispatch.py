@@ -58,7 +58,7 @@ class CellSource(Protocol):
         ...
 
     def seconds_of(self, config: int) -> float | None:
-        """Seconds that a cell of a config is likely to take; None where nothing says so."""
+        """Likely seconds of a config's cell; None where nothing says so."""
         ...
 
 
@@ -287,11 +287,11 @@ class Dispatcher:
         return stack
 
     def _first(self, seconds: float) -> Pair | None:
-        """First pair of the queue that is likely to end within the seconds."""
+        """First queued pair that is likely to end within the seconds."""
         return next((pair for pair in self._queue if self._likely(pair) <= seconds), None)
 
     def _likely(self, pair: Pair) -> float:
-        """Seconds that a cell is likely to take; 0 while nothing says so."""
+        """Likely seconds of a cell; 0 while nothing says so."""
         shape = self.work.shape(pair)
         return self.strategy.seconds_of(pair[0]) or self._of_shape.get(shape, self._every).mean
 

@@ -1,4 +1,4 @@
-"""What a race may still spend, in cells or in seconds, and whom it can still complete."""
+"""Budget of a race, and whom it can still complete."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Budget:
 
     @property
     def estimated(self) -> bool:
-        """True where the number of cells follows from a time, as a guess."""
+        """True where the number of cells is guessed from a time."""
         return self._affordable is not None
 
     @property
@@ -56,7 +56,7 @@ class Budget:
         return min(limits)
 
     def seconds(self, board: Board) -> FloatArray | None:
-        """Seconds that a cell of each config is likely to take; None before one was timed."""
+        """Likely seconds of each config's cells; None before one was timed."""
         timed = int(board.timed.sum())
         if self._likely is None or self._likely[0] != timed:
             self._likely = (timed, predict_seconds(self._features, board))

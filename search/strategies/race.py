@@ -37,7 +37,7 @@ _MOST_DRAWN, _REACH = 4_000, 3.0
 
 @dataclass(frozen=True, eq=False)
 class _Standing:
-    """How configs stand after the cells told.
+    """Standing of the configs after the cells told.
 
     Attributes:
         belief: Posterior of the scores.
@@ -104,7 +104,7 @@ class Race:
         self._budget.afford(cells, seconds, had)
 
     def seconds(self, board: Board) -> FloatArray | None:
-        """Seconds that a cell of each config is likely to take; None before one was timed."""
+        """Likely seconds of each config's cells; None before one was timed."""
         return self._budget.seconds(board)
 
     @property
@@ -158,7 +158,7 @@ class Race:
         return self._opening.pick(board, chosen, counts, limit)
 
     def _middle(self, board: Board, standing: _Standing, limit: int) -> IntArray:
-        """Cells that may still change the winner; the leaders' last ones once none can."""
+        """Cells that may change the winner; the leaders' last ones else."""
         belief, good, ranked = standing.belief, standing.good, standing.ranked
         fit, unopened, top = standing.fit, standing.unopened, ranked[: self._finalists]
         among = self._contenders(belief, good, ranked)

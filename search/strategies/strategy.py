@@ -50,7 +50,7 @@ class Rationed(Protocol):
         ...
 
     def seconds(self, board: Board) -> FloatArray | None:
-        """Seconds that a cell of each config is likely to take; None before one was timed."""
+        """Likely seconds of each config's cells; None before one was timed."""
         ...
 
 
@@ -212,7 +212,7 @@ class Strategy:
             self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells, seconds, had)
 
     def seconds_of(self, config: int) -> float | None:
-        """Seconds that a cell of a config is likely to take; None where nothing says so."""
+        """Likely seconds of a config's cell; None where nothing says so."""
         if isinstance(self._policy, Rationed):
             seconds = self._policy.seconds(self.board)
             return None if seconds is None else float(seconds[config])
