@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from search.strategies.budget import TimeLeft
 from trainables.engine.contract import Cell, CellResult, Task
 
 Pair = tuple[int, int]  # (index of the config, index of the block)
@@ -30,6 +31,9 @@ _SURE_SHARE = 0.9
 # so many per slot, or this share of all results, in all slots together.
 _CELLS_WITHOUT_NEWS = 16
 _SHARE_WITHOUT_NEWS = 1 / 8
+# So much of the time left goes into one stack: with more, a few stacks of dear cells that the first
+# scores picked are all that the slots still have time for.
+_SHARE_OF_THE_LEFT = 1 / 16
 # Between two looks at cells that another sweep trains: by chance, since two that claim a cell
 # at the same moment both leave it.
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 3.0
@@ -43,18 +47,16 @@ class CellSource(Protocol):
         """True once no more cells will be asked for."""
         ...
 
-    def ask(self, n: int, slots: int = 1) -> list[Pair]:
+    def ask(self, n: int, slots: int = 1, seconds: float | None = None) -> list[Pair]:
         """Up to n pairs to train next, for one slot of several.
 
-        None means: wait for results, or the end.
+        None means: wait for results, or the end. Those after the first take no longer than
+        `seconds` with it.
         """
         ...
 
-    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
-        """Note how many cells beside those under way the time left allows.
-
-        And the seconds for both, and those that the ones under way have had.
-        """
+    def afford(self, cells: int, time: TimeLeft | None = None) -> None:
+        """Note how many cells beside those under way the time left allows, and that time."""
         ...
 
     def seconds_of(self, config: int) -> float | None:
@@ -221,12 +223,12 @@ class Dispatcher:
                 sure, had = _SURE_SHARE * left * self.slots, self._had()
                 underway = sum(map(len, self._running.values()))
                 further = sure / mean - max(underway - had / mean, 0.0)
-                self.strategy.afford(max(int(further), 0), sure, had)
+                self.strategy.afford(max(int(further), 0), TimeLeft(sure, had, self.slots))
         self._ask_again()
         while True:
             if self._first(left) is None:
                 # For this slot alone: what the others get may wait for the news of these.
-                self._queue.extend(self.strategy.ask(size, self.slots))
+                self._queue.extend(self.strategy.ask(size, self.slots, self._longest(left)))
             pairs = self._take(left)
             cells = self._claim({self.work.cell(pair).key: pair for pair in pairs})
             if cells or not pairs:
@@ -236,6 +238,15 @@ class Dispatcher:
             self._shapes[stack_id] = self.work.shape(pairs[0])
             self._since[stack_id] = self.clock()
         return [self.work.cell(pair) for pair in cells.values()]
+
+    def _longest(self, left: float) -> float | None:
+        """Most seconds of a stack, in view of the time left; None for no limit.
+
+        What trains fastest as one model stays one.
+        """
+        if math.isinf(left):
+            return None
+        return max(_SHARE_OF_THE_LEFT * left, (self._every.fastest or 1) * self._every.mean)
 
     def _had(self) -> float:
         """Seconds that cells under way have had so far."""

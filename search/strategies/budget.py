@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from search.arrays import FloatArray, IntArray
@@ -11,6 +13,21 @@ from search.strategies.model.cost import predict_seconds
 from search.strategies.model.features import Features
 
 _REACH = 10  # times as many configs as there are seats are looked at for one
+
+
+@dataclass(frozen=True)
+class TimeLeft:
+    """Training time until the deadline of a sweep.
+
+    Attributes:
+        seconds: Time left of all slots together, for cells under way and further ones.
+        had: Seconds that those under way have had.
+        slots: Number of stacks that train at once.
+    """
+
+    seconds: float
+    had: float = 0.0
+    slots: int = 1
 
 
 class Budget:
@@ -29,18 +46,17 @@ class Budget:
         self._features = features
         self._max_cells = max_cells
         self._affordable: int | None = None
-        self._seconds_left: float | None = None
-        self._had = 0.0
+        self._time: TimeLeft | None = None
         self._likely: tuple[int, FloatArray | None] | None = None
 
-    def afford(self, cells: int, seconds: float | None, had: float) -> None:
+    def afford(self, cells: int, time: TimeLeft | None) -> None:
         """Note what the time allows, see `Rationed`."""
-        self._affordable, self._seconds_left, self._had = cells, seconds, had
+        self._affordable, self._time = cells, time
 
     @property
     def timed(self) -> bool:
         """True where the time that is left is known."""
-        return self._seconds_left is not None
+        return self._time is not None
 
     @property
     def estimated(self) -> bool:
@@ -73,13 +89,25 @@ class Budget:
         """Cells that may still be asked for, of mean price."""
         spent = board.count(ASKED, TOLD, FAILED)
         limits = [] if self._max_cells is None else [float(self._max_cells - spent)]
-        if self._seconds_left is not None and board.timed.any():
+        if self._time is not None and board.timed.any():
             typical = _typical(board)
-            underway = float(board.per_config(ASKED) @ price) - self._had / typical
-            limits.append(self._seconds_left / typical - max(underway, 0.0))
+            underway = float(board.per_config(ASKED) @ price) - self._time.had / typical
+            limits.append(self._time.seconds / typical - max(underway, 0.0))
         elif self._affordable is not None:
             limits.append(float(self._affordable - spent))
         return min(limits) if limits else np.inf
+
+    def waits(self, cost: FloatArray, price: FloatArray) -> FloatArray:
+        """Price of what slots may wait for each config's last cell, (configs,).
+
+        One slot trains it, and the others may have no time for a further one.
+
+        Args:
+            cost: Price of what each config lacks, (configs,).
+            price: Price of one cell, (configs,).
+        """
+        waiting = 0 if self._time is None else self._time.slots - 1
+        return np.where(cost > 0, waiting * price, 0.0)
 
     def within(self, cells: IntArray, price: FloatArray, most: float) -> IntArray:
         """First cells that together cost no more; all where cells are counted."""
@@ -91,7 +119,9 @@ def _typical(board: Board) -> float:
     return float(board.seconds.sum() / max(board.timed.sum(), 1))
 
 
-def seats(ranked: IntArray, cost: FloatArray, left: float, most: int) -> IntArray:
+def seats(
+    ranked: IntArray, cost: FloatArray, left: float, most: int, waits: FloatArray
+) -> IntArray:
     """Best configs that can still be completed, in order of rank.
 
     Leaders change as the final's cells come in. A new one that could not be completed any more
@@ -102,22 +132,30 @@ def seats(ranked: IntArray, cost: FloatArray, left: float, most: int) -> IntArra
         cost: Price of what each config lacks, (configs,).
         left: Budget.
         most: Most configs.
+        waits: What slots may wait for each one's last cell, as a price, (configs,).
     """
+    fit, waits = _completable(ranked, cost, left, waits)
+    near = fit[np.isin(fit, ranked[: _REACH * most])]
+    # Few cells, and the one that was begun with them fell far back: it, or nobody.
+    among = near if len(near) else fit[:most]
     found: list[int] = []
-    among = ranked[: _REACH * most]
-    if not (cost[among] <= left).any():
-        # Few cells, and the one that was begun with them fell far back: it, or nobody.
-        among = ranked[cost[ranked] <= left][:most]
+    longest = 0.0
     for config in among.tolist():
-        needed = float(cost[config])
-        if len(found) < most and needed <= left:
+        wait = max(longest, float(waits[config]))
+        if len(found) < most and cost[config] + wait <= left:
             found.append(config)
-            left -= needed
+            longest, left = wait, left - float(cost[config])
     return np.array(found, np.int64)
 
 
 def last_seat(
-    belief: Belief, good: FloatArray, ranked: IntArray, cost: FloatArray, left: float, most: int
+    belief: Belief,
+    good: FloatArray,
+    ranked: IntArray,
+    cost: FloatArray,
+    left: float,
+    most: int,
+    waits: FloatArray,
 ) -> IntArray:
     """The one config that is completed, where no two can be, (1,).
 
@@ -131,9 +169,20 @@ def last_seat(
         cost: Price of what each config lacks, (configs,).
         left: Budget, which completes one at least.
         most: Number of finalists that were wanted.
+        waits: As of `seats`.
     """
-    fit = ranked[cost[ranked] <= left][: _REACH * most]
+    fit = _completable(ranked, cost, left, waits)[0][: _REACH * most]
     spread = belief.deviations()[fit]
     equal = fit[good[fit[0]] - good[fit] <= np.hypot(spread, spread[0])]
     nearest: IntArray = equal[np.argsort(cost[equal], kind="stable")][:1]
     return nearest
+
+
+def _completable(
+    ranked: IntArray, cost: FloatArray, left: float, waits: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Configs that a budget can complete, and the waits with which it can."""
+    fit = ranked[(cost + waits)[ranked] <= left]
+    if len(fit):
+        return fit, waits
+    return ranked[cost[ranked] <= left], np.zeros_like(waits)  # slots may wait less than that

@@ -16,7 +16,7 @@ import numpy as np
 
 from search.arrays import BoolArray, FloatArray, IntArray
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem
-from search.strategies.budget import Budget, last_seat, seats
+from search.strategies.budget import Budget, TimeLeft, last_seat, seats
 from search.strategies.model.belief import Belief
 from search.strategies.model.surrogate import Believer
 from search.strategies.opening import Opening
@@ -46,6 +46,8 @@ class _Standing:
         ranked: Those that may still win, best first.
         unopened: Cells that each config lacks, (configs,).
         price: Price of one of them, (configs,).
+        cost: Price of all of them, (configs,).
+        waits: What slots may wait for the last one, as a price, (configs,).
     """
 
     belief: Belief
@@ -54,11 +56,8 @@ class _Standing:
     ranked: IntArray
     unopened: IntArray
     price: FloatArray
-
-    @property
-    def cost(self) -> FloatArray:
-        """Price of what each config lacks, (configs,)."""
-        return self.unopened * self.price
+    cost: FloatArray
+    waits: FloatArray
 
 
 class Race:
@@ -95,13 +94,13 @@ class Race:
         self._alone = self._guided if problem.earlier is None else Believer(alone)
         self._budget = Budget(problem, self._guided.features, max_cells)
 
-    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
+    def afford(self, cells: int, time: TimeLeft | None = None) -> None:
         """Upper bound on total cells, within which the final must fit.
 
         With the training time that is left, cells are paid in seconds: the final must fit into
         these, and of two configs that are as likely to win the cheap one gets more cells.
         """
-        self._budget.afford(cells, seconds, had)
+        self._budget.afford(cells, time)
 
     def seconds(self, board: Board) -> FloatArray | None:
         """Likely seconds of each config's cells; None before one was timed."""
@@ -130,7 +129,8 @@ class Race:
             if len(paid) or not board.count(TOLD):
                 return paid if len(paid) else opening
         standing = self._stand(board, price)
-        spare = left - float(standing.cost[standing.ranked[: self._finalists]].sum())
+        top = standing.ranked[: self._finalists]
+        spare = left - float(standing.cost[top].sum() + standing.waits[top].max(initial=0.0))
         if spare <= 0:
             return self._final(board, standing, left, self._part(board, limit, left))
         return self._middle(board, standing, self._part(board, limit, spare))
@@ -139,16 +139,21 @@ class Race:
         belief, fit = self._guided.belief(board), self._fit(board)
         good = np.where(fit, belief.mean * self._problem.sign, -np.inf)
         ranked = np.argsort(-good, kind="stable")[: int(fit.sum())]
-        return _Standing(belief, fit, good, ranked, board.per_config(OPEN), price)
+        unopened = board.per_config(OPEN)
+        cost = unopened * price
+        waits = self._budget.waits(cost, price)
+        return _Standing(belief, fit, good, ranked, unopened, price, cost, waits)
 
     def _final(self, board: Board, standing: _Standing, left: float, limit: int) -> IntArray:
         """Cells that complete the leaders, as many as can be."""
         budget, ranked, cost, most = self._budget, standing.ranked, standing.cost, self._finalists
         unopened = standing.unopened
-        chosen = seats(ranked, cost, left, most)
+        chosen = seats(ranked, cost, left, most, standing.waits)
         if budget.timed and (unopened[chosen] > 0).sum() == 1:
             lacking = ranked[unopened[ranked] > 0]
-            chosen = last_seat(standing.belief, standing.good, lacking, cost, left, most)
+            chosen = last_seat(
+                standing.belief, standing.good, lacking, cost, left, most, standing.waits
+            )
         if not unopened[chosen].any():
             chosen = ranked[:most]  # the rest completes nobody, but still shows who leads
         counts = unopened[chosen]

@@ -17,6 +17,7 @@ import numpy as np
 
 from search.arrays import FloatArray, IntArray
 from search.strategies.board import ASKED, FAILED, OPEN, TOLD, Board, Problem
+from search.strategies.budget import TimeLeft
 
 __all__ = ["Board", "Policy", "Problem", "Strategy"]
 
@@ -41,11 +42,10 @@ class Policy(Protocol):
 class Rationed(Protocol):
     """Policy that keeps part of its cells for a final."""
 
-    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
+    def afford(self, cells: int, time: TimeLeft | None = None) -> None:
         """Upper bound on total cells, including finished and running ones.
 
-        And the training time that is left, of all slots together, where it is known, and how much
-        the running ones have had.
+        And the training time that is left, where it is known.
         """
         ...
 
@@ -107,7 +107,7 @@ class Strategy:
         self._usual = usual
         self._end: tuple[int, bool] = (-1, False)
 
-    def ask(self, n: int, slots: int = 1) -> list[tuple[int, int]]:
+    def ask(self, n: int, slots: int = 1, seconds: float | None = None) -> list[tuple[int, int]]:
         """Hand out up to n cells (config, block), each once.
 
         Cells of equal shape are neighbours.
@@ -118,6 +118,8 @@ class Strategy:
             n: Most cells.
             slots: Number of those who ask, each for itself when it is free. With several, the
                 cells are of one shape, and the last ones are dealt to all.
+            seconds: Most seconds that the cells are likely to take, beyond a first one; None for
+                no limit.
 
         Raises:
             ValueError: when n or slots is below 1.
@@ -131,9 +133,19 @@ class Strategy:
             shapes = self.problem.shapes[cells[:, 0]]
             share = min(n, -(-len(cells) // slots))
             cells = cells[: min(share, int((shapes == shapes[0]).sum()))]
+        if seconds is not None:
+            cells = self._within(cells, seconds)
         for config, block in cells:
             self.board.set(config, block, ASKED)
         return [(int(config), int(block)) for config, block in cells]
+
+    def _within(self, cells: IntArray, seconds: float) -> IntArray:
+        """First cells that are likely to take no longer, one at least."""
+        each = self._policy.seconds(self.board) if isinstance(self._policy, Rationed) else None
+        if each is None:
+            return cells
+        fitting = int((np.cumsum(each[cells[:, 0]]) <= seconds).sum())
+        return cells[: max(fitting, 1)]
 
     def _by_shape(self, cells: IntArray) -> IntArray:
         # Groups in the order of their best cell, the policy's order within each.
@@ -194,7 +206,7 @@ class Strategy:
             )
         self.board.set(config, block, OPEN)
 
-    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
+    def afford(self, cells: int, time: TimeLeft | None = None) -> None:
         """Plan with this many further cells, as the remaining time allows.
 
         Cells of one config may take longer than those of another: a policy that knows what each
@@ -205,11 +217,10 @@ class Strategy:
 
         Args:
             cells: Cells beside those under way.
-            seconds: Time left for both, of all slots together; None where it is not known.
-            had: Seconds that those under way have had.
+            time: Time left for both; None where it is not known.
         """
         if isinstance(self._policy, Rationed):
-            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells, seconds, had)
+            self._policy.afford(self.board.count(ASKED, TOLD, FAILED) + cells, time)
 
     def seconds_of(self, config: int) -> float | None:
         """Likely seconds of a config's cell; None where nothing says so."""

@@ -25,6 +25,7 @@ from search.results.document import summary
 from search.results.nested_score import FILE, Nested, OuterFold
 from search.results.outcome import SweepResult
 from search.stats import intervals
+from search.strategies.budget import TimeLeft
 from search.sweep.callback import Callback
 from search.sweep.ranking import ranked
 from search.sweep.results_handler import ResultHandler
@@ -82,14 +83,14 @@ class _Listed:
         """True once every cell has been told."""
         return not self._underway
 
-    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
+    def afford(self, cells: int, time: TimeLeft | None = None) -> None:
         """Nothing to plan: these cells and no others are wanted."""
 
     def seconds_of(self, config: int) -> float | None:
         """None: what cells take is not kept."""
         return None
 
-    def ask(self, n: int, slots: int = 1) -> list[tuple[int, int]]:
+    def ask(self, n: int, slots: int = 1, seconds: float | None = None) -> list[tuple[int, int]]:
         """Up to n of the cells not asked for yet.
 
         The last ones are dealt to all slots.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from search.execution import dispatch
 from search.execution.dispatch import CellTask, Claimed, Dispatcher, Pair
+from search.strategies.budget import TimeLeft
 from search.strategies.named import make_strategy
 from search.strategies.strategy import Problem
 from trainables.engine.contract import Cell, CellResult, DataRef, Split, Task
@@ -35,9 +36,10 @@ class Listed:
         self.waiting = list(pairs)
         self.affordable: int | None = None
         self.likely: dict[int, float] = {}
+        self.longest: float | None = None
 
-    def afford(self, cells: int, seconds: float | None = None, had: float = 0.0) -> None:
-        self.affordable, self.seconds, self.had = cells, seconds, had
+    def afford(self, cells: int, time: TimeLeft | None = None) -> None:
+        self.affordable, self.time = cells, time
 
     def seconds_of(self, config: int) -> float | None:
         return self.likely.get(config)
@@ -46,7 +48,8 @@ class Listed:
     def done(self) -> bool:
         return not self.waiting
 
-    def ask(self, n: int, slots: int = 1) -> list[Pair]:
+    def ask(self, n: int, slots: int = 1, seconds: float | None = None) -> list[Pair]:
+        self.longest = seconds
         asked, self.waiting = self.waiting[:n], self.waiting[n:]
         return asked
 
@@ -177,9 +180,31 @@ def test_the_strategy_hears_what_cells_under_way_have_had() -> None:
     dispatcher.received("a", _done("0-0", seconds=10.0))
     now[0] = 14.0
     dispatcher.next_stack("b")
-    assert dispatcher.strategy.had == 4.0, "of the second cell of a"
-    assert dispatcher.strategy.seconds == pytest.approx(0.9 * 2 * 86)
+    assert dispatcher.strategy.time.had == 4.0, "of the second cell of a"
+    assert dispatcher.strategy.time.slots == 2
+    assert dispatcher.strategy.time.seconds == pytest.approx(0.9 * 2 * 86)
     assert dispatcher.strategy.affordable == 14, "15.5 in all, and 0.6 of one is to come"
+
+
+def test_a_stack_takes_a_sixteenth_of_the_time_left_or_what_trains_as_one_model() -> None:
+    now = [0.0]
+    pairs = [(n, 0) for n in range(9)]
+    dispatcher = _dispatcher(pairs, {}, slots=8, deadline=100.0, clock=lambda: now[0])
+    strategy = dispatcher.strategy
+    dispatcher.next_stack("first")
+    now[0] = 20.0
+    dispatcher.received("first", _done("0-0", seconds=2.0))
+    dispatcher.next_stack("second")
+    assert strategy.longest == 80 / 16
+    dispatcher.best_stack_size(6)
+    dispatcher.next_stack("third")
+    assert strategy.longest == 6 * 2.0
+
+
+def test_without_a_deadline_a_stack_may_take_any_time() -> None:
+    dispatcher = _dispatcher([(0, 0)], {})
+    dispatcher.next_stack("first")
+    assert dispatcher.strategy.longest is None
 
 
 def test_a_cell_that_would_not_end_in_time_leaves_its_place_to_one_that_does() -> None:
@@ -261,9 +286,9 @@ def test_a_slot_asks_for_itself_and_no_cell_waits_for_another_slot() -> None:
     asked: list[tuple[int, int]] = []
 
     class Counted(Listed):
-        def ask(self, n: int, slots: int = 1) -> list[Pair]:
+        def ask(self, n: int, slots: int = 1, seconds: float | None = None) -> list[Pair]:
             asked.append((n, slots))
-            return super().ask(n, slots)
+            return super().ask(n, slots, seconds)
 
     dispatcher = _dispatcher([], {}, stack=3, slots=4)
     dispatcher.strategy = Counted([(config, 0) for config in range(30)])

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from search.strategies.budget import TimeLeft
 from search.strategies.model.cost import predict_seconds
 from search.strategies.model.features import build_features
 from search.strategies.named import make_strategy
@@ -42,7 +43,7 @@ def spend(hours_as_seconds: float, telling: bool, seed: int) -> tuple[float, int
     while left > 0:
         if took:
             cells = int(0.9 * left / np.mean(took[-50:]))
-            strategy.afford(cells, 0.9 * left if telling else None)
+            strategy.afford(cells, TimeLeft(0.9 * left) if telling else None)
         asked = strategy.ask(8)
         if not asked:
             break
@@ -69,7 +70,7 @@ def test_where_all_cells_cost_the_same_seconds_change_nothing() -> None:
         strategy = make_strategy("race", PROBLEM, max_cells=2000)
         for config in range(0, 100, 2):
             strategy.tell(config, 0, float(np.sin(config)), 2.0)
-        strategy.afford(300, seconds)
+        strategy.afford(300, None if seconds is None else TimeLeft(seconds))
         asked.append(strategy.ask(16))
     assert asked[0] == asked[1]
 
