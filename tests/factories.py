@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def plan_of(spec: SweepSpec) -> Plan:
         trainable=registry.load("spaces", spec.space, "SPACE").trainable,
         version=3,
         data=spec.data,
-        data_fingerprint="d" * 64,
+        data_fingerprint=hashlib.sha256(spec.data.name.encode()).hexdigest(),
         model=spec.model,
         model_fingerprint="w" * 64,
         split=spec.split,

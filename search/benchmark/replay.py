@@ -23,7 +23,8 @@ from search.arrays import FloatArray, IntArray
 from search.benchmark.regret import paired, summary
 from search.benchmark.score_table import ScoreTable
 from search.errors import InputError
-from search.execution.dispatch import CellTask, Dispatcher, Pair
+from search.execution.dispatch.cell_source import CellTask, Pair
+from search.execution.dispatch.dispatcher import Dispatcher
 from search.strategies.board import FAILED, TOLD, Problem
 from search.strategies.named import make_strategy
 from search.strategies.strategy import Strategy

@@ -286,8 +286,8 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--prior",
         metavar="SWEEP,...|none",
-        help="earlier sweeps of the space, on other data or another model, that say where a race "
-        "looks first; never who wins (none)",
+        help="earlier sweeps of the space that say where a race looks first, never who wins (the "
+        "ledger's of other data)",
     )
     group.add_argument(
         "--strategy-seed", type=bounds.SEED, metavar="N", help="seed of the strategy (0)"

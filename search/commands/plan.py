@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from search.console import output
     from search.planning.cost import estimate
     from search.planning.inner_plans import inner_plans
+    from search.results.earlier import guidance
     from search.sweep.load import known_pairs
 
     with output.busy("reading the data and the model"):
@@ -48,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
         known = known_pairs(planned)
         inner = inner_plans(planned) if spec.nested else []
         inside = [len(known_pairs(plan)) for plan in inner]
+        earlier = prior_sweeps.of_plan(planned)
     with output.busy("training a few steps to estimate the time"):
         cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)
     document = estimate.document(planned, data, audit, cost)
@@ -55,4 +57,6 @@ def run(options: argparse.Namespace) -> int:
         print_json(document)
     else:
         output.show_plan(planned, data, audit, cost, spec)
+        for line in guidance(earlier, len(planned.configs), named=bool(spec.prior)):
+            output.say(line)
     return 0

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from search.errors import SweepError
-from search.execution.dispatch import SECONDS_PER_STACK as SECONDS_ALONE
-from search.execution.dispatch import CellSource, CellTask, Dispatcher, Pair
+from search.execution.dispatch.cell_source import CellSource, CellTask, Pair
+from search.execution.dispatch.dispatcher import Dispatcher
+from search.execution.dispatch.stack_sizes import SECONDS_PER_STACK as SECONDS_ALONE
 from search.execution.plugin import read_text
 from search.execution.report_buffer import read_report
 from search.execution.stack_text import packed

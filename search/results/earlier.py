@@ -108,13 +108,23 @@ def _scores(one: Earlier) -> FloatArray:
     return np.array([np.nan if score is None else score for score in one.scores], float)
 
 
-def guidance(one: Earlier, configs: int) -> str:
-    """Line on an earlier sweep, for a race that begins."""
-    return (
+def guidance(earlier: Sequence[Earlier], configs: int, *, named: bool) -> list[str]:
+    """Lines on earlier sweeps, for a race that begins.
+
+    Args:
+        earlier: The sweeps.
+        configs: Number of configs that race.
+        named: True where they were asked for by their names.
+    """
+    lines = [
         f"Prior: sweep {one.sweep} ({one.data}, {one.model}; {one.cells:,} cells) has "
-        f"{one.known:,} of these {configs:,} configs by {', '.join(one.axes)}. It guides which "
-        "cells are trained, and no figure of the result."
-    )
+        f"{one.known:,} of these {configs:,} configs by {', '.join(one.axes)}."
+        for one in earlier
+    ]
+    if lines:
+        without = "" if named else " `--prior none` leaves them out."
+        lines.append(f"Priors guide which cells are trained, and no figure of the result.{without}")
+    return lines
 
 
 def weigh(problem: Problem, scores: FloatArray, earlier: Sequence[Earlier]) -> list[Weighed]:

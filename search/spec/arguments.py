@@ -219,7 +219,7 @@ def recipe(spec: SweepSpec) -> str:
         ),
         *(("--fix", f"{name}={value}") for name, value in spec.fix.items()),
         ("--configs", None if spec.configs == "all" else Path(spec.configs).name),
-        ("--prior", ",".join(spec.prior) or None),
+        ("--prior", None if spec.prior is None else ",".join(spec.prior) or "none"),
         ("--strategy-seed", spec.strategy_seed or None),
         ("--max-cells", budget.max_cells),
         ("--max-hours", budget.max_hours),

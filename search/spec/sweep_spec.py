@@ -130,7 +130,8 @@ class SweepSpec(BaseModel):
             "own": an Optuna sampler, a Ray Tune Searcher, or a class with ask and tell.
         objective: Metric that ranks configs, in place of the space's; no part of a cell's key.
         prior: Names of earlier sweeps of the space that guide a race, see
-            `search.sweep.prior_sweeps`; or one text of them with commas, or "none".
+            `search.sweep.prior_sweeps`; or one text of them with commas, or "none". None takes
+            those that the ledger has of other data.
         strategy_seed: Seed of the strategy's own random choices; cells have their own.
         nested: Check the winner's score by nested cross-validation; see search/sweep/nested_cv.py.
         outer: (seed, fold) whose held-out rows are put away: this is a sweep inside a nested one.
@@ -154,7 +155,7 @@ class SweepSpec(BaseModel):
     objective: str | None = None
     strategy: Strategy = "race"
     chooser: Any = Field(default=None, exclude=True, repr=False)
-    prior: tuple[str, ...] = ()
+    prior: tuple[str, ...] | None = None
     strategy_seed: Annotated[int, judged(bounds.SEED)] = 0
     nested: bool = False
     outer: tuple[int, int] | None = None
@@ -210,9 +211,7 @@ class SweepSpec(BaseModel):
         fields: dict[str, Any] = dump(self)
         if isinstance(fields.get("data"), dict):
             fields["data"] = without_none(fields["data"], "parts", "target", "columns")
-        if not fields.get("prior"):
-            fields.pop("prior", None)
-        return without_none(fields, "declared", "train_rows", "objective")
+        return without_none(fields, "declared", "train_rows", "objective", "prior")
 
     @field_validator("space", "model", "configs", "plugin", "objective")
     @classmethod
@@ -229,7 +228,9 @@ class SweepSpec(BaseModel):
 
     @field_validator("prior")
     @classmethod
-    def _prior_is_named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _prior_is_named(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is None:
+            return None
         for name in value:
             fault = READABLE.fault(name)
             if fault is not None:
@@ -280,6 +281,12 @@ class SweepSpec(BaseModel):
                 "out"
             )
         return self
+
+    @property
+    def guided(self) -> bool:
+        """True where earlier sweeps may guide the sweep."""
+        alone = self.nested or self.outer is not None
+        return self.strategy == "race" and not alone and self.prior != ()
 
     @property
     def protocol(self) -> Protocol:

@@ -181,7 +181,7 @@ def last_seat(
 def _completable(
     ranked: IntArray, cost: FloatArray, left: float, waits: FloatArray
 ) -> tuple[IntArray, FloatArray]:
-    """Configs that a budget can complete, and the waits with which it can."""
+    """Configs that a budget can complete, and the waits then."""
     fit = ranked[(cost + waits)[ranked] <= left]
     if len(fit):
         return fit, waits

@@ -116,7 +116,7 @@ def read(
     """
     plan = plan_ranked_by(record, objective)
     table = ScoreMatrix.empty(plan, metrics)
-    kept = ledger.file(record.id, EARLIER) if plan.spec.prior else None
+    kept = ledger.file(record.id, EARLIER) if plan.spec.guided else None
     earlier = (None if kept is None else of_text(kept, len(plan.configs))) or []
     strategy = strategy_of(plan, earlier)
     if keep is None:

@@ -1,17 +1,24 @@
-"""Earlier sweeps of `--prior`, read from the ledger."""
+"""Earlier sweeps that guide a race, read from the ledger.
+
+Those of `--prior`, or without it those of other data: of the same rows a sweep is taken when it is
+named alone, for which configs then get all their cells leans on the luck of these rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
-from search.errors import InputError
+from search.errors import InputError, LedgerError, NoLedgerError
 from search.ledger.ledger import Ledger
 from search.ledger.records import SweepRecord
 from search.planning.chosen_space import narrowed_space
 from search.planning.configs import choose_configs
 from search.planning.plan import Plan
+from search.planning.saved_plan import of_record
 from search.results.earlier import FILE, Earlier, of_text, to_text
 from search.results.score_matrix import ScoreMatrix, objective_and_time, tell_known
 from search.spec.sweep_spec import SweepSpec
@@ -24,6 +31,11 @@ from spaces import Space
 from trainables.engine.contract import Scalar
 
 Configs = Sequence[Mapping[str, Scalar]]
+# Measured (search/strategies/README.md): with fewer cells beside the references a race cannot tell
+# a sweep that misleads it, and three guide it better than one.
+_FEWEST_CONFIGS, _MOST_FOUND = 5, 3
+_MOST_LOOKED_AT = 12
+_MOST_CELLS = 100_000  # more would take seconds to read
 
 
 def check(spec: SweepSpec) -> None:
@@ -44,10 +56,27 @@ def of_sweep(plan: Plan, ledger: Ledger, sweep_id: str | None) -> list[Earlier]:
     Raises:
         InputError: as `check`.
     """
-    if not plan.spec.prior:
+    if not plan.spec.guided:
         return []
     kept = None if sweep_id is None else kept_with(plan, ledger, sweep_id)
-    return _read(plan.spec, plan.space, plan.configs, ledger) if kept is None else kept
+    if kept is not None:
+        return kept
+    if plan.spec.prior:
+        return _read(plan.spec, plan.space, plan.configs, ledger)
+    return _found(plan, ledger) if sweep_id is None else []
+
+
+def of_plan(plan: Plan) -> list[Earlier]:
+    """Earlier sweeps that would guide a new sweep.
+
+    Raises:
+        InputError: as `check`.
+    """
+    try:
+        with open_ledger(plan.spec.tracking_uri, plan.spec.experiment) as ledger:
+            return of_sweep(plan, ledger, None)
+    except NoLedgerError:
+        return []
 
 
 def kept_with(plan: Plan, ledger: Ledger, sweep_id: str) -> list[Earlier] | None:
@@ -63,7 +92,7 @@ def keep(ledger: Ledger, sweep_id: str, earlier: Sequence[Earlier]) -> None:
 
 
 def _read(spec: SweepSpec, space: Space, configs: Configs, ledger: Ledger) -> list[Earlier]:
-    found = [_earlier(name, space, configs, ledger) for name in spec.prior]
+    found = [_named(name, space, configs, ledger) for name in spec.prior or ()]
     ids = [one.run_id for one in found]
     for place, one in enumerate(found):
         if one.run_id in ids[:place]:
@@ -71,11 +100,57 @@ def _read(spec: SweepSpec, space: Space, configs: Configs, ledger: Ledger) -> li
     return found
 
 
-def _earlier(name: str, space: Space, configs: Configs, ledger: Ledger) -> Earlier:
+def _found(plan: Plan, ledger: Ledger) -> list[Earlier]:
+    """The ledger's sweeps of other data; none for a small budget."""
+    problem, limit = plan.problem, plan.spec.budget.max_cells
+    fewest = _FEWEST_CONFIGS * problem.blocks
+    if limit is not None and limit - len(problem.floor) * problem.blocks < fewest:
+        return []
+    found: list[Earlier] = []
+    names = {plan.spec.data.name}
+    # Of the same model first, each from the newest on; one sweep of each data set.
+    others = sorted(
+        _of_the_space(plan, ledger), key=lambda one: one.spec["model"] != plan.spec.model
+    )
+    for record in others[:_MOST_LOOKED_AT]:
+        name = str(record.spec["data"]["name"])
+        if name in names or len(found) == _MOST_FOUND:
+            continue
+        with suppress(InputError):
+            other = of_record(record)
+            size = len(other.configs) * len(other.blocks)
+            if not fewest <= size <= _MOST_CELLS:
+                continue
+            one = _earlier(record.name, record, plan.space, plan.configs, ledger)
+            if one.cells >= fewest:
+                found.append(one)
+                names.add(name)
+    return found
+
+
+def _of_the_space(plan: Plan, ledger: Ledger) -> list[SweepRecord]:
+    """Sweeps of the same space on other rows, newest first."""
+    found = []
+    for record in ledger.sweeps():
+        with suppress(LedgerError, KeyError):
+            rows = record.task["data_fingerprint"]
+            same = record.spec["space"] == plan.space.name and not record.is_inner
+            if same and rows != plan.task.data_fingerprint:
+                found.append(record)
+    return found
+
+
+def _named(name: str, space: Space, configs: Configs, ledger: Ledger) -> Earlier:
     try:
         record = find(ledger, name)
     except InputError as error:
         raise InputError(f"--prior {name}: {error}") from error
+    return _earlier(name, record, space, configs, ledger)
+
+
+def _earlier(
+    name: str, record: SweepRecord, space: Space, configs: Configs, ledger: Ledger
+) -> Earlier:
     plan = plan_ranked_by(record, space.objective)
     other = plan.space
     if (other.name, other.trainable) != (space.name, space.trainable):
@@ -110,8 +185,8 @@ def _earlier(name: str, space: Space, configs: Configs, ledger: Ledger) -> Earli
     return Earlier(
         sweep=record.name,
         run_id=record.id,
-        data=plan.spec.data.name,
-        model=plan.spec.model,
+        data=Path(plan.spec.data.name).name,
+        model=Path(plan.spec.model).name,
         cells=cells,
         axes=tuple(axes),
         scores=tuple(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.arrays import IntArray
-from search.execution.dispatch import Claimed
+from search.execution.dispatch.cell_source import Claimed
 from search.execution.failure_watch import FailureWatch
 from search.ledger.payloads import Trained
 from search.ledger.records import NOTE, LoggedCell

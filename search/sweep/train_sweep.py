@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from search.errors import SweepError
-from search.execution.dispatch import CellSource, CellTask
+from search.execution.dispatch.cell_source import CellSource, CellTask
 from search.ledger.ledger import Ledger
 from search.ledger.store import DataDescription
 from search.planning.plan import Plan
@@ -76,8 +76,8 @@ def train_sweep(
         callback.on_start(plan, table, planned_cells(plan))
         if other := other_code(table):
             callback.on_message(other)
-        for one in earlier:
-            callback.on_message(guidance(one, len(plan.configs)))
+        for line in guidance(earlier, len(plan.configs), named=bool(spec.prior)):
+            callback.on_message(line)
         complete = strategy.done
         status, stopped = "FAILED", "an error ended it"
         try:

@@ -34,29 +34,28 @@ def calibration(bins: Mapping[str, Sequence[tuple[float, float, int]]]) -> None:
     _keep(figure, "calibration")
 
 
-def seconds(
-    names: Sequence[str], shares: Sequence[float], means: Mapping[str, Sequence[float]]
-) -> None:
-    """Draw mean regret against the share of the time.
+def seconds(points: Mapping[tuple[int, str], Sequence[tuple[float, float]]]) -> None:
+    """Draw mean regret against wall-clock seconds.
 
     Args:
-        names: Tables.
-        shares: Budgets, as shares of the time that all cells take.
-        means: Regrets by way of counting, table by table and share by share.
+        points: (seconds, regret) of each budget, by number of slots and way of counting.
     """
     figure, axes = _new(5.6, 3.8)
-    for (way, values), style in zip(means.items(), ("-", "--"), strict=True):
-        rows = 100 * np.reshape(values, (len(names), len(shares)))
-        for name, row, (mark, colour) in zip(names, rows, MARKS, strict=True):
-            label = f"{Path(name).name}, {way}"
-            axes.plot(100 * np.array(shares), row, style + mark, color=colour, label=label, ms=5)
+    slots = sorted({number for number, _ in points})
+    marks = dict(zip(slots, MARKS, strict=False))
+    for (number, way), line in points.items():
+        mark, colour = marks[number]
+        style = "-" if way == "by seconds" else "--"
+        x, y = np.array(line).T
+        label = f"{number} slots, {way}"
+        axes.plot(x, 100 * y, style + mark, color=colour, label=label, ms=5)
     axes.set(xscale="log", yscale="log")
-    ticks = [100 * share for share in shares]
-    axes.set_xticks(ticks, [f"{tick:g}%" for tick in ticks])
     axes.minorticks_off()
     heights = [0.1, 0.3, 1, 3, 10]
     axes.set_yticks(heights, [f"{height:g}" for height in heights])
-    axes.set_xlabel("time, of what all cells take")
+    widths = [0.03, 0.1, 0.3, 1, 3]
+    axes.set_xticks(widths, [f"{width:g}" for width in widths])
+    axes.set_xlabel("seconds until the sweep ends")
     axes.set_ylabel("mean regret, points")
     _keep(figure, "seconds")
 

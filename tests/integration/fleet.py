@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from search.errors import SweepTakenError
-from search.execution.dispatch import CellTask, Dispatcher
+from search.execution.dispatch.cell_source import CellTask
+from search.execution.dispatch.dispatcher import Dispatcher
 from search.ledger import ledger, sweep_log
 from search.ledger.leases import drivers, lease
 from search.planning.plan import Plan

@@ -16,7 +16,7 @@ from search.errors import InputError
 from search.ledger.ledger import Ledger
 from search.planning.saved_plan import to_json
 from search.results.document import of_outcome, summary
-from search.results.earlier import Earlier, weigh
+from search.results.earlier import Earlier, guidance, weigh
 from search.sweep import prior_sweeps
 from search.sweep.load import load_record
 from search.sweep.ranking import ranked, strategy_of
@@ -24,6 +24,7 @@ from search.sweep.results_handler import sweep_tags
 from search.tracking.open import open_ledger
 from tests.factories import plan_of
 from tests.integration.drawn_sweep import draw, spec_of
+from trainables.engine.contract import DataRef
 
 AXES = {"k": (10,), "gamma": (0.01, 0.1), "margin": (0.01, 0.3, 0.9), "scale": (1.0, 3.3, 10.0)}
 GRID = {"set_axes": AXES, "fix": {"beta": 0.1}, "configs": "all"}
@@ -123,9 +124,78 @@ def test_the_figures_come_from_the_sweep_s_own_cells_whatever_guided_it(
     assert {**of_outcome(outcome), "prior": []}["winner"] == without["winner"]
 
 
+def other(ledger: Ledger, uri: str, data: str, **changes: Any) -> None:
+    fields = {"name": data, "data": DataRef(name=data), **GRID, **changes}
+    draw(ledger, spec_of(uri, **fields), good)
+
+
+def found(ledger: Ledger, uri: str, **changes: Any) -> list[str]:
+    budget = {"max_cells": 100, **changes.pop("budget", {})}
+    spec = spec_of(uri, **{**RACE, "budget": budget, **changes})
+    return [one.sweep for one in prior_sweeps.of_sweep(plan_of(spec), ledger, None)]
+
+
+def test_without_a_word_those_of_other_data_guide_a_race(
+    ledger: Ledger, ledger_uri: str, earlier: str
+) -> None:
+    assert found(ledger, ledger_uri) == [], "the same rows"
+    other(ledger, ledger_uri, "mr")
+    other(ledger, ledger_uri, "sst5", model="bert-base-uncased")
+    of_another_space(ledger, ledger_uri)
+    of_other_values(ledger, ledger_uri)
+    assert found(ledger, ledger_uri) == ["mr", "sst5"], "that of the same model first"
+    other(ledger, ledger_uri, "isear")
+    other(ledger, ledger_uri, "isear", name="again")
+    other(ledger, ledger_uri, "liar")
+    assert found(ledger, ledger_uri) == ["liar", "again", "mr"], "three at most, each of other data"
+    assert found(ledger, ledger_uri, prior=()) == []
+    assert found(ledger, ledger_uri, prior=("sst5",)) == ["sst5"]
+    assert found(ledger, ledger_uri, strategy="random") == []
+    assert found(ledger, ledger_uri, nested=True) == []
+
+
+def test_a_race_of_few_cells_is_guided_by_what_was_named_alone(
+    ledger: Ledger, ledger_uri: str
+) -> None:
+    other(ledger, ledger_uri, "mr")
+    blocks = 6  # the baseline's, and five configs'
+    assert found(ledger, ledger_uri, budget={"max_cells": 6 * blocks}) == ["mr"]
+    assert found(ledger, ledger_uri, budget={"max_cells": 6 * blocks - 1}) == []
+    assert found(ledger, ledger_uri, budget={"max_cells": 9}, prior=("mr",)) == ["mr"]
+
+
+def test_a_sweep_that_goes_on_takes_no_earlier_one_anew(ledger: Ledger, ledger_uri: str) -> None:
+    spec = spec_of(ledger_uri, name="after", **{**RACE, "budget": {"max_cells": 100}})
+    sweep_id = draw(ledger, spec, good)
+    other(ledger, ledger_uri, "mr")
+    assert prior_sweeps.of_sweep(plan_of(spec), ledger, sweep_id) == []
+    again = spec.model_copy(update={"name": "again"})
+    guided = draw(ledger, again, good)
+    other(ledger, ledger_uri, "liar")
+    assert [one.sweep for one in prior_sweeps.of_sweep(plan_of(again), ledger, guided)] == ["mr"]
+    record, outcome = load_record(ledger_uri, "test", "again")
+    assert "prior" not in record.spec
+    (of,) = of_outcome(outcome)["prior"]
+    assert of["sweep"] == "mr"
+
+
+def test_a_race_that_begins_says_what_guides_it(ledger: Ledger, ledger_uri: str) -> None:
+    other(ledger, ledger_uri, "mr")
+    plan = plan_of(spec_of(ledger_uri, **{**RACE, "budget": {"max_cells": 100}}))
+    earlier = prior_sweeps.of_plan(plan)
+    lines = guidance(earlier, len(plan.configs), named=False)
+    assert lines == [
+        "Prior: sweep mr (mr, roberta-base; 114 cells) has 19 of these 19 configs by gamma, "
+        "scale, margin.",
+        "Priors guide which cells are trained, and no figure of the result. `--prior none` leaves "
+        "them out.",
+    ]
+    assert guidance([], 19, named=False) == []
+
+
 def test_a_prior_changes_no_cell_s_key(ledger_uri: str) -> None:
     guided, alone = (
-        plan_of(spec_of(ledger_uri, prior=prior, **RACE)) for prior in (("before",), ())
+        plan_of(spec_of(ledger_uri, prior=prior, **RACE)) for prior in (("before",), None)
     )
     assert guided.keys == alone.keys
     assert "prior" not in alone.spec.model_dump()

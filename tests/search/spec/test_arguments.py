@@ -32,7 +32,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     folds = draw(st.none() | st.integers(2, 10))
     strategy = draw(st.sampled_from(["race", "grid", "random", "tpe", "halving"]))
     named = st.lists(NAMES.filter(lambda name: name != "none"), max_size=2, unique=True)
-    prior = tuple(draw(named)) if strategy == "race" else ()
+    prior = draw(st.none() | (named if strategy == "race" else st.just([])).map(tuple))
     shares = st.just("official") | st.floats(0.01, 0.9)
     values = st.lists(VALUES, min_size=1).map(tuple) | RANGES
     searched = draw(st.dictionaries(NAMES, values, max_size=3))

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.execution import dispatch
-from search.execution.dispatch import CellTask, Claimed, Dispatcher, Pair
+from search.execution.dispatch import dispatcher as module
+from search.execution.dispatch.cell_source import CellTask, Claimed, Pair
+from search.execution.dispatch.dispatcher import Dispatcher
 from search.strategies.budget import TimeLeft
 from search.strategies.named import make_strategy
 from search.strategies.strategy import Problem
@@ -110,19 +111,6 @@ def test_a_result_that_comes_twice_counts_once() -> None:
     dispatcher.received("a", _done("0-0"))
     dispatcher.received("a", _done("0-0"))
     assert list(got) == [(0, 0)]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "size"), [(0.001, 512), (0.02, 250), (1.0, 5), (2.5, 2), (60.0, 1)], ids=str
-)
-def test_auto_stacks_hold_about_five_seconds_of_training(seconds: float, size: int) -> None:
-    dispatcher = _dispatcher([(0, 0), (1, 0)], {})
-    dispatcher._received = 100_000
-    dispatcher.best_stack_size(1)
-    assert dispatcher.stack_size() == 1, "nothing measured yet"
-    dispatcher.next_stack("a")
-    dispatcher.received("a", _done("0-0", seconds))
-    assert dispatcher.stack_size() == size
 
 
 def test_a_stack_of_tiny_cells_grows_with_what_the_strategy_has_seen() -> None:
@@ -301,8 +289,8 @@ def test_a_slot_asks_for_itself_and_no_cell_waits_for_another_slot() -> None:
 def test_cells_of_another_sweep_are_not_trained_and_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dispatch, "_SHORTEST_PAUSE_S", 0.0)
-    monkeypatch.setattr(dispatch, "_LONGEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(module, "_SHORTEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(module, "_LONGEST_PAUSE_S", 0.0)
     got: dict[Pair, CellResult] = {}
     found: list[Pair] = []
     theirs = {"0-0": "busy", "0-1": "found", "1-1": "busy"}

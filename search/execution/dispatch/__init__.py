@@ -1,0 +1,1 @@
+"""Queue of cells, and the stacks made of them."""
