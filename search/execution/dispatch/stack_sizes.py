@@ -85,7 +85,7 @@ class StackSizes:
         return max(_SHARE_OF_THE_LEFT * left, (self._every.fastest or 1) * self._every.mean)
 
     def seconds(self, shape: object = None) -> float:
-        """Mean seconds of a shape's last cells, else of all; 0 without any."""
+        """Mean seconds of a shape's last cells, else of all."""
         return self._of_shape.get(shape, self._every).mean
 
     def took(self, shape: object, seconds: float) -> None:
