@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         cost = estimate.estimate(planned, known, options.price_per_hour, nested_known=inside)
     document = estimate.document(planned, data, audit, cost)
     if options.json:
-        print_json(document)
+        print_json({**document, "prior": [one.to_json() for one in earlier]})
     else:
         output.show_plan(planned, data, audit, cost, spec)
         for line in guidance(earlier, len(planned.configs), named=bool(spec.prior)):

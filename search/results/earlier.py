@@ -53,6 +53,12 @@ class Earlier:
         """Number of the race's configs that it has."""
         return sum(score is not None for score in self.scores)
 
+    def to_json(self) -> dict[str, Any]:
+        """Entry of a document."""
+        about = asdict(self)
+        del about["scores"]
+        return {**about, "axes": list(self.axes), "configs": self.known}
+
 
 @dataclass(frozen=True)
 class Weighed:
@@ -73,10 +79,8 @@ class Weighed:
 
     def to_json(self) -> dict[str, Any]:
         """The document's entry."""
-        about = asdict(self.earlier)
-        del about["scores"]
-        known = {"axes": list(self.earlier.axes), "configs": self.earlier.known}
-        return {**about, **known, "weight": self.weight, "agreement": self.agreement}
+        weighed = {"weight": self.weight, "agreement": self.agreement}
+        return {**self.earlier.to_json(), **weighed}
 
 
 def to_text(earlier: Sequence[Earlier]) -> str:

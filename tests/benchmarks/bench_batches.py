@@ -35,8 +35,12 @@ LATER = sorted((TABLES / "judged_later").glob("*.parquet"))
 SHARES, BATCHES, USUAL = (0.05, 0.1, 0.2), (16, 64, 256), 64
 CLAIMED_SHARES, CLAIMED_BATCHES = (0.05, 0.1), (16, 64)
 RIVALS = ("halving", "hyperband", "tpe-wilcoxon", "pooled", "random")
-# It takes as long as all others together: its regret is of the first few deals alone.
-SLOW, FEW = "gaussian-process", 4
+# They take as long as all others together: their regret is of the first deals alone, so many at
+# most by share; SMAC3 takes minutes at the largest.
+SLOW = {
+    "gaussian-process": {0.05: 50, 0.1: 50, 0.2: 4},
+    "smac": {0.05: 50, 0.1: 12, 0.2: 0},
+}
 # Mean regret by share and column, a value for each table.
 MEANS: dict[float, dict[str, list[float]]] = {share: {} for share in SHARES}
 # Mean of halving less race by share and batch, a value for each later table.
@@ -51,12 +55,14 @@ def test_the_race_and_its_rivals(path: Path) -> None:
     for share in SHARES:
         row = {_race(batch): _regrets(table, "race", share, batch) for batch in BATCHES}
         row |= {name: _regrets(table, name, share, USUAL) for name in RIVALS}
-        row[SLOW] = _regrets(table, SLOW, share, USUAL, min(FEW, REPLAYS))
+        for name, most in SLOW.items():
+            row[name] = _regrets(table, name, share, USUAL, min(most[share], REPLAYS))
         row[EXHAUSTIVE] = _regrets(table, EXHAUSTIVE, 1.0, USUAL)
         for name, regrets in row.items():
             MEANS[share].setdefault(name, []).append(_mean(regrets))
         race = row[_race(USUAL)]
         gaps = [_gap(table, row[name] - race) for name in RIVALS[:-1]]
+        gaps += [_gap(table, row[name] - race[: len(row[name])]) for name in SLOW]
         gaps += [_gap(table, row[_race(b)] - most * row[_race(16)]) for b, most in MOST.items()]
         _print(path.stem, share, row, gaps)
 
@@ -83,7 +89,7 @@ def test_the_race_and_halving_on_later_tables(path: Path) -> None:
 def test_what_they_come_to(record: Callable[..., None]) -> None:
     if any(len(values) != len(JUDGED) for of in MEANS.values() for values in of.values()):
         pytest.skip("not all tables were played")
-    gaps = [f"{name} less race, {USUAL}" for name in RIVALS[:-1]]
+    gaps = [f"{name} less race, {USUAL}" for name in (*RIVALS[:-1], *SLOW)]
     gaps += [f"race, {batch} less {most} x race, 16" for batch, most in MOST.items()]
     sys.stdout.write(f"\n| table | share | {' | '.join([*MEANS[SHARES[0]], *gaps])} |")
     for share, of in MEANS.items():
@@ -134,18 +140,24 @@ def _race(batch: int) -> str:
 def _regrets(
     table: ScoreTable, name: str, share: float, batch: int, replays: int = REPLAYS
 ) -> FloatArray:
-    """Regret of each replay; nan where nobody was named."""
+    """Regret of each replay; nan where nobody was named, none where none is played."""
+    if not replays:
+        return np.array([])
     played = bout(table, name, share, replays, Rules(batch=batch))["regrets"]
     return np.array([np.nan if regret is None else regret for regret in played])
 
 
 def _mean(regrets: FloatArray) -> float:
+    if not len(regrets):
+        return float("nan")
     # Nothing named is worse than whatever could be.
     return float(np.where(np.isnan(regrets), np.inf, regrets).mean())
 
 
 def _gap(table: ScoreTable, differences: FloatArray) -> str:
     """Mean of paired differences with its interval, in points."""
+    if not len(differences):
+        return "-"
     seen = np.stack([Rules().deal(table, number).seeds for number in range(len(differences))])
     of = paired(differences, seen)
     if of["mean"] is None or of["low"] is None or of["high"] is None:

@@ -40,7 +40,7 @@ def seconds(points: Mapping[tuple[int, str], Sequence[tuple[float, float]]]) -> 
     Args:
         points: (seconds, regret) of each budget, by number of slots and way of counting.
     """
-    figure, axes = _new(5.6, 3.8)
+    figure, axes = _new(6.8, 3.6)
     slots = sorted({number for number, _ in points})
     marks = dict(zip(slots, MARKS, strict=False))
     for (number, way), line in points.items():
@@ -57,7 +57,7 @@ def seconds(points: Mapping[tuple[int, str], Sequence[tuple[float, float]]]) -> 
     axes.set_xticks(widths, [f"{width:g}" for width in widths])
     axes.set_xlabel("seconds until the sweep ends")
     axes.set_ylabel("mean regret, points")
-    _keep(figure, "seconds")
+    _keep(figure, "seconds", beside=True)
 
 
 def _new(width: float, height: float) -> tuple[Figure, Axes]:
@@ -67,8 +67,11 @@ def _new(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _keep(figure: Figure, name: str) -> None:
-    figure.axes[0].legend(frameon=False, fontsize=9)
+def _keep(figure: Figure, name: str, *, beside: bool = False) -> None:
+    legend = figure.axes[0].legend(frameon=False, fontsize=9)
+    if beside:
+        legend.set_loc("upper left")
+        legend.set_bbox_to_anchor((1.02, 1.0))
     figure.tight_layout()
     IMAGES.mkdir(exist_ok=True)
     figure.savefig(IMAGES / f"{name}.svg", metadata={"Date": None})
