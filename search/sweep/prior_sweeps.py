@@ -110,16 +110,15 @@ def _found(plan: Plan, ledger: Ledger) -> list[Earlier]:
     names = {plan.spec.data.name}
     # Of the same model first, each from the newest on; one sweep of each data set.
     others = sorted(
-        _of_the_space(plan, ledger), key=lambda one: one.spec["model"] != plan.spec.model
+        _of_the_space(plan, ledger), key=lambda one: one.spec.get("model") != plan.spec.model
     )
     for record in others[:_MOST_LOOKED_AT]:
-        name = str(record.spec["data"]["name"])
-        if name in names or len(found) == _MOST_FOUND:
-            continue
-        with suppress(InputError):
+        if len(found) == _MOST_FOUND:
+            break
+        with suppress(InputError, LedgerError):
             other = of_record(record)
-            size = len(other.configs) * len(other.blocks)
-            if not fewest <= size <= _MOST_CELLS:
+            name, size = other.spec.data.name, len(other.configs) * len(other.blocks)
+            if name in names or not fewest <= size <= _MOST_CELLS:
                 continue
             one = _earlier(record.name, record, plan.space, plan.configs, ledger)
             if one.cells >= fewest:
@@ -132,10 +131,11 @@ def _of_the_space(plan: Plan, ledger: Ledger) -> list[SweepRecord]:
     """Sweeps of the same space on other rows, newest first."""
     found = []
     for record in ledger.sweeps():
-        with suppress(LedgerError, KeyError):
-            rows = record.task["data_fingerprint"]
-            same = record.spec["space"] == plan.space.name and not record.is_inner
-            if same and rows != plan.task.data_fingerprint:
+        with suppress(LedgerError):
+            spec, rows = record.spec, record.task.get("data_fingerprint")
+            # Nobody named these sweeps: no code of theirs is loaded but what this one loads, too.
+            ours = spec.get("space") == plan.space.name and spec.get("plugin") == plan.spec.plugin
+            if ours and rows != plan.task.data_fingerprint and not record.is_inner:
                 found.append(record)
     return found
 

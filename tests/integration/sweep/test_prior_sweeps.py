@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,23 @@ def test_a_race_of_few_cells_is_guided_by_what_was_named_alone(
     assert found(ledger, ledger_uri, budget={"max_cells": 6 * blocks}) == ["mr"]
     assert found(ledger, ledger_uri, budget={"max_cells": 6 * blocks - 1}) == []
     assert found(ledger, ledger_uri, budget={"max_cells": 9}, prior=("mr",)) == ["mr"]
+
+
+def test_no_code_is_loaded_for_a_sweep_that_nobody_named(
+    ledger: Ledger, ledger_uri: str, tmp_path: Path
+) -> None:
+    other(ledger, ledger_uri, "mr")
+    code = tmp_path / "theirs.py"
+    code.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    for data, plugin in (("liar", code), ("sst5", tmp_path / "gone.py")):
+        spec = spec_of(ledger_uri, name=data, data=DataRef(name=data), **GRID)
+        plan = plan_of(spec)
+        text = to_json(plan)
+        text["spec"]["plugin"] = str(plugin)
+        text["plugin_text"] = code.read_text()
+        ledger.start_sweep(data, text, sweep_tags(plan))
+    assert found(ledger, ledger_uri) == ["mr"]
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_sweep_that_goes_on_takes_no_earlier_one_anew(ledger: Ledger, ledger_uri: str) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.search.execution.dispatch.test_dispatcher import TASK
 
 from search.benchmark.replay import Rules, named_player
 from search.benchmark.score_table import ScoreTable, read_table
 from search.execution.dispatch.cell_source import CellTask, Pair
 from search.execution.dispatch.dispatcher import Dispatcher
+from tests.search.execution.dispatch.test_dispatcher import TASK
 from trainables.engine.contract import Cell, CellResult
 
 TABLE = Path(__file__).parents[2] / "benchmarks" / "tables" / "projection-trec.parquet"
