@@ -38,6 +38,9 @@ _TFIDF = ("tfidf-unigram", "tfidf-unigram-nostop", "tfidf-bigram", "tfidf-bigram
 _SEARCHED = {"a": _TFIDF[:3], "b": _TFIDF[1:]}
 _FORK = multiprocessing.get_context("fork")
 _CELL_S = 0.004
+# After so long without a sign of a driver another takes its cells. Where none is killed, a pause of
+# a busy machine must take them from nobody.
+_PATIENCE_S = {True: 4.0, False: 60.0}
 
 
 def plans(folder: Path, uri: str, experiment: str) -> dict[str, Plan]:
@@ -113,7 +116,7 @@ def _draw_cells(noted: Path) -> Any:
     return train
 
 
-def _drive(plan: Plan, folder: Path, spool: Path, abroad: bool, said: Path) -> None:
+def _drive(plan: Plan, folder: Path, spool: Path, abroad: bool, kills: bool, said: Path) -> None:
     """Run or resume a sweep, as a process of its own."""
     os.chdir(folder)
     with (folder / "log").open("a") as log:
@@ -124,7 +127,8 @@ def _drive(plan: Plan, folder: Path, spool: Path, abroad: bool, said: Path) -> N
     train_sweep.train_cells = _draw_cells(folder / "trained")
     train_sweep._make_features = lambda *_: None
     train_sweep.open_ledger = functools.partial(_opened, spool)
-    sweep_log.Lease = functools.partial(lease.Lease, beat_s=0.1, patience_s=4.0)  # type: ignore[misc]
+    patience_s = _PATIENCE_S[kills]
+    sweep_log.Lease = functools.partial(lease.Lease, beat_s=0.1, patience_s=patience_s)  # type: ignore[misc]
     try:
         with _opened(spool, plan.spec.tracking_uri, plan.spec.experiment) as open_ledger:
             known = [record for record in open_ledger.sweeps() if record.name == plan.spec.name]
@@ -170,7 +174,7 @@ def play(
     for index in range(count):
         plan = sweeps["ab"[int(rng.integers(2))]]
         words = place / f"said-{index}"
-        arguments = (plan, place, place / f"spool-{index % 2}", abroad, words)
+        arguments = (plan, place, place / f"spool-{index % 2}", abroad, kills, words)
         fleet.append((_FORK.Process(target=_drive, args=arguments), words))
     for process, _ in fleet:
         process.start()
@@ -187,7 +191,7 @@ def play(
     answers = [words.read_text() if words.exists() else "killed" for _, words in fleet]
     for name, plan in sweeps.items():
         last = _FORK.Process(
-            target=_drive, args=(plan, place, place / "spool-0", abroad, place / name)
+            target=_drive, args=(plan, place, place / "spool-0", abroad, kills, place / name)
         )
         last.start()
         last.join()
