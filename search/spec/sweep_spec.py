@@ -224,7 +224,12 @@ class SweepSpec(BaseModel):
     @field_validator("prior", mode="before")
     @classmethod
     def _prior_in_short(cls, value: Any) -> Any:
-        return names_of(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        names = names_of(value)
+        if "none" in names:
+            raise ValueError("none leaves earlier sweeps out: give it alone, or names of sweeps")
+        return names
 
     @field_validator("prior")
     @classmethod

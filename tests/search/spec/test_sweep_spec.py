@@ -120,6 +120,14 @@ def test_a_saved_name_means_what_it_meant(name: str) -> None:
     assert ("--subset 1000" in words) == (name == "trec-1k"), words
 
 
+def test_none_is_no_earlier_sweep() -> None:
+    assert make_spec(**FIELDS).prior is None
+    assert make_spec(**FIELDS, prior="none").prior == ()
+    assert make_spec(**FIELDS, prior="mr, sst5").prior == ("mr", "sst5")
+    with pytest.raises(InputError, match="give it alone, or names of sweeps"):
+        make_spec(**FIELDS, prior="none,mr")
+
+
 def test_every_fault_of_a_spec_is_in_one_message() -> None:
     with pytest.raises(InputError) as caught:
         make_spec(**{**FIELDS, "name": "a/b", "strategy": "guess", "budget": {"max_cells": 0}})
